@@ -1,0 +1,81 @@
+/**
+ * Signed batches: up to 32 symbols under one Merkle root and one signature of their origin. `signBatch` makes the
+ * SYMBOL bodies; a `BatchVerifier` checks received ones, one signature check a batch, thanks to its cache of roots.
+ */
+import { equalBytes, Writer } from '../core/bytes.js';
+import { type Micros, SECOND } from '../core/time.js';
+import { defaultProvider } from '../crypto/ed25519.js';
+import { buildTree, rootFromProof } from '../crypto/merkle.js';
+import { DESCRIPTOR_SIZE, HASH_SIZE, NODE_SIZE } from '../wire/limits.js';
+import { type Leaf, type SymbolFrame, writeLeaf, writeSymbol } from '../wire/symbol.js';
+import type { Group } from './group.js';
+
+/** SYMBOL bodies for 1 to 32 leaves of one object, in the order of `leaves`. */
+export function signBatch(
+  group: Group,
+  descriptorBytes: Uint8Array,
+  leaves: readonly Leaf[],
+  sign: (message: Uint8Array) => Uint8Array,
+): Uint8Array[] {
+  const leafBytes = leaves.map(writeLeaf);
+  const tree = buildTree(leafBytes);
+  const signature = sign(batchMessage(group, descriptorBytes, tree.root));
+  return leafBytes.map((bytes, index) =>
+    writeSymbol({ descriptorBytes, index, signature, proof: tree.proof(index), leafBytes: bytes }),
+  );
+}
+
+export type BatchVerdict = 'valid' | 'bad-signature' | 'signature-budget';
+
+export class BatchVerifier {
+  private readonly group: Group;
+  private readonly provider = defaultProvider();
+  /** Verified root -> its descriptor. Insertion order is age. */
+  private readonly roots = new Map<string, Uint8Array>();
+  private readonly scratch = new Uint8Array(NODE_SIZE);
+  private budget = MAX_CHECKS_PER_SECOND;
+  private budgetAt: Micros | undefined;
+
+  constructor(group: Group) {
+    this.group = group;
+  }
+
+  /** Checks one symbol; `frame.descriptor.origin` must be a member of the group. */
+  verify(now: Micros, frame: SymbolFrame): BatchVerdict {
+    const root = rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
+    const key = String.fromCharCode(...root);
+    const known = this.roots.get(key);
+    if (known) return equalBytes(known, frame.descriptorBytes) ? 'valid' : 'bad-signature';
+    if (!this.spend(now)) return 'signature-budget';
+    const { publicKey } = this.group.members[frame.descriptor.origin];
+    const message = batchMessage(this.group, frame.descriptorBytes, root);
+    if (!this.provider.verify(publicKey, message, frame.signature)) return 'bad-signature';
+    if (this.roots.size >= MAX_ROOTS) this.roots.delete(this.roots.keys().next().value!);
+    // A copy: the frame is a view of a datagram that should not be kept alive.
+    this.roots.set(key, frame.descriptorBytes.slice());
+    return 'valid';
+  }
+
+  private spend(now: Micros): boolean {
+    const elapsed = now - (this.budgetAt ?? now);
+    this.budgetAt = now;
+    this.budget = Math.min(MAX_CHECKS_PER_SECOND, this.budget + (elapsed / SECOND) * MAX_CHECKS_PER_SECOND);
+    if (this.budget < 1) return false;
+    this.budget--;
+    return true;
+  }
+}
+
+function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Array): Uint8Array {
+  return new Writer(BATCH_DOMAIN.length + HASH_SIZE + DESCRIPTOR_SIZE + NODE_SIZE)
+    .put(BATCH_DOMAIN)
+    .put(group.id)
+    .put(descriptorBytes)
+    .put(root)
+    .finish();
+}
+
+const BATCH_DOMAIN = new TextEncoder().encode('headwater batch v1\0');
+const MAX_ROOTS = 10_000;
+/** A third of what one core can check; forgeries cannot take more of it than that. */
+const MAX_CHECKS_PER_SECOND = 4_000;

@@ -1,0 +1,157 @@
+/**
+ * The static group: who its members are, where they can be reached, and how many of them may fail.
+ * Read from a group file (JSON); every member must hold the same one, up to the locators.
+ */
+import { compareBytes, Writer } from '../core/bytes.js';
+import { sha256 } from '../crypto/hash.js';
+import { parsePublicKey } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import { GROUP_TAG_SIZE, MAX_MEMBERS } from '../wire/limits.js';
+
+export interface Member {
+  /** Place in the list of members sorted by public key. */
+  index: number;
+  publicKey: Uint8Array;
+  /** Where its datagrams go now: `host:port` or `[host]:port`. */
+  locator: string;
+  name: string;
+}
+
+export interface Group {
+  name: string;
+  /** SHA-256 over name, fault bound and member keys: what signatures are bound to. */
+  id: Uint8Array;
+  /** The first bytes of the id, sent in every datagram. */
+  tag: Uint8Array;
+  members: readonly Member[];
+  /** k: members that may be crashed, silent or lying. */
+  faulty: number;
+  /** Cp: symbols planned beyond need, against bad luck. */
+  pessimism: number;
+  /** Confirms that make an object safe to deliver. */
+  quorum: number;
+}
+
+export interface GroupMemberOptions {
+  publicKey: Uint8Array;
+  locator: string;
+  name?: string;
+}
+
+export interface GroupOptions {
+  name: string;
+  members: GroupMemberOptions[];
+  /** Default: a third of the others, rounded down. */
+  faulty?: number;
+  /** Default: 2. */
+  pessimism?: number;
+}
+
+/**
+ * Builds a group; members are sorted by key, so any order of the list gives the same group.
+ * Throws INVALID_CONFIG on duplicate keys, no members, a bad locator, or a fault bound that leaves no majority.
+ *
+ * @example
+ * const group = createGroup({ name: 'lab', members: [{ publicKey, locator: '127.0.0.1:7001' }] });
+ */
+export function createGroup(options: GroupOptions): Group {
+  const n = options.members.length;
+  if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
+  const faulty = options.faulty ?? Math.floor((n - 1) / 3);
+  const pessimism = options.pessimism ?? DEFAULT_PESSIMISM;
+  requireInteger('faulty', faulty, 0, Math.floor((n - 1) / 2));
+  requireInteger('pessimism', pessimism, 0, MAX_PESSIMISM);
+
+  const sorted = [...options.members].sort((a, b) => compareBytes(a.publicKey, b.publicKey));
+  const members = sorted.map(({ publicKey, locator, name }, index) => {
+    if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
+      throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
+    parseLocator(locator);
+    return { index, publicKey, locator, name: name ?? `member-${index}` };
+  });
+
+  const label = new TextEncoder().encode(`${GROUP_DOMAIN}${options.name}\0${faulty}\0`);
+  const input = new Writer(label.length + 32 * n).put(label);
+  for (const { publicKey } of members) input.put(publicKey);
+  const id = sha256(input.finish());
+  return {
+    name: options.name,
+    id,
+    tag: id.subarray(0, GROUP_TAG_SIZE),
+    members,
+    faulty,
+    pessimism,
+    quorum: Math.floor(n / 2) + 1,
+  };
+}
+
+/**
+ * Parses the text of a group file; throws INVALID_CONFIG saying what was expected and what came.
+ *
+ * @example
+ * // { "headwater": "group", "version": 1, "name": "lab",
+ * //   "members": [{ "name": "a", "key": "<64 hex digits>", "address": "127.0.0.1:7001" }, ...] }
+ * const group = parseGroup(await readFile('group.json', 'utf8'));
+ */
+export function parseGroup(text: string): Group {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new HeadwaterError('INVALID_CONFIG', `group file: expected JSON, got ${(cause as Error).message}`, { cause });
+  }
+  const file = requireObject('group file', json);
+  if (file.headwater !== 'group')
+    throw config(`group file: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
+  if (file.version !== GROUP_FILE_VERSION)
+    throw config(`group file: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`);
+  if (!Array.isArray(file.members)) throw config(`group file: expected "members" to be a list, got ${typeof file.members}`);
+  const options: GroupOptions = {
+    name: requireString('group file: "name"', file.name),
+    members: file.members.map((entry: unknown, i: number) => {
+      const member = requireObject(`group file: members[${i}]`, entry);
+      return {
+        publicKey: parsePublicKey(requireString(`group file: members[${i}].key`, member.key)),
+        locator: requireString(`group file: members[${i}].address`, member.address),
+        ...(member.name === undefined ? {} : { name: requireString(`group file: members[${i}].name`, member.name) }),
+      };
+    }),
+  };
+  if (file.faulty !== undefined) options.faulty = file.faulty as number;
+  if (file.pessimism !== undefined) options.pessimism = file.pessimism as number;
+  return createGroup(options);
+}
+
+/** Splits `host:port` or `[v6 host]:port`; throws INVALID_CONFIG. */
+export function parseLocator(locator: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(locator);
+  const port = match ? Number(match[3]) : -1;
+  if (!match || port > 65535)
+    throw config(`address: expected host:port or [host]:port, got ${JSON.stringify(locator)}`);
+  return { host: match[1] ?? match[2], port };
+}
+
+function requireObject(what: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw config(`${what}: expected an object, got ${value === null ? 'null' : typeof value}`);
+  return value as Record<string, unknown>;
+}
+
+function requireString(what: string, value: unknown): string {
+  if (typeof value !== 'string') throw config(`${what}: expected a string, got ${typeof value}`);
+  return value;
+}
+
+function requireInteger(what: string, value: number, min: number, max: number): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw config(`${what}: expected an integer from ${min} to ${max}, got ${JSON.stringify(value)}`);
+}
+
+function config(message: string): HeadwaterError {
+  return new HeadwaterError('INVALID_CONFIG', message);
+}
+
+const GROUP_DOMAIN = 'headwater group v1\0';
+const GROUP_FILE_VERSION = 1;
+const DEFAULT_PESSIMISM = 2;
+const MAX_PESSIMISM = 1000;

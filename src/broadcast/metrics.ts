@@ -1,0 +1,63 @@
+/** Counters of a member. Whatever is thrown away is counted under one of these reasons. */
+
+export type DropReason =
+  /** Not a headwater datagram of this version, or one with impossible fields. */
+  | 'malformed'
+  /** Of another group. */
+  | 'foreign-group'
+  /** Names a member that the group does not have, or ourselves as its sender. */
+  | 'unknown-member'
+  /** A control datagram meant for another member. */
+  | 'misdirected'
+  | 'bad-signature'
+  /** More new signatures at once than will be checked. */
+  | 'signature-budget'
+  /** A control datagram not newer than one already seen. */
+  | 'replayed'
+  /** A symbol that is already held. */
+  | 'duplicate'
+  /** A symbol of a block that is already rebuilt. */
+  | 'late'
+  /** Of an earlier incarnation of its origin, or of an object long finished. */
+  | 'stale'
+  /** Of an object above the size limit. */
+  | 'too-large'
+  /** Its origin has too many objects open. */
+  | 'over-quota'
+  /** Two different objects under one id: the first one stands. */
+  | 'equivocation'
+  /** Of an object whose symbols gave something else than its hash says. */
+  | 'tainted'
+  /** An ESI beyond what is served. */
+  | 'absurd-esi'
+  /** A relay queue was full: its oldest symbol went. */
+  | 'relay-overflow';
+
+export type Drops = Partial<Record<DropReason, number>>;
+
+export interface Metrics {
+  sentDatagrams: number;
+  sentBytes: number;
+  receivedDatagrams: number;
+  receivedBytes: number;
+  /** Symbols that brought something new. */
+  usefulSymbols: number;
+  relayedSymbols: number;
+  drops: Drops;
+}
+
+export function createMetrics(): Metrics {
+  return {
+    sentDatagrams: 0,
+    sentBytes: 0,
+    receivedDatagrams: 0,
+    receivedBytes: 0,
+    usefulSymbols: 0,
+    relayedSymbols: 0,
+    drops: {},
+  };
+}
+
+export function countDrop(metrics: Metrics, reason: DropReason): void {
+  metrics.drops[reason] = (metrics.drops[reason] ?? 0) + 1;
+}

@@ -1,0 +1,274 @@
+/**
+ * An object that this member broadcasts: wave 0 of every block, then top-ups of fresh symbols for what members still
+ * miss. In: what peers confirm and report. Out: for each peer the next SYMBOL body, made only when it can be sent.
+ */
+import { bitAt } from '../core/bitset.js';
+import type { Rng } from '../core/rng.js';
+import { type Micros, MILLISECOND, NEVER, SECOND } from '../core/time.js';
+import { Encoder } from '../codec/index.js';
+import type { KeyPair } from '../crypto/keys.js';
+import type { Path } from '../path/path.js';
+import { INITIAL_RTT } from '../path/rtt.js';
+import type { ProgressFrame } from '../wire/control.js';
+import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
+import { type Descriptor, type Leaf, writeDescriptor } from '../wire/symbol.js';
+import { signBatch } from './batch.js';
+import type { Group } from './group.js';
+import { esiOf, symbolsPerPeer } from './plan.js';
+
+/** The peers of this member by index; undefined at its own. */
+export type Paths = readonly (Path | undefined)[];
+
+interface Block {
+  sourceSymbols: number;
+  /** Symbols made so far: the next one has this number. */
+  made: number;
+  /** Symbols made but not yet handed to a path. */
+  queued: number;
+  /** Symbols planned but not yet made. */
+  planned: number;
+  topUpAt: Micros;
+  /** Top-ups since the last sign of progress. */
+  backoff: number;
+}
+
+/** How a broadcast ended: the members that hold the object, and those that were out of reach. */
+export interface Outcome {
+  confirmed: number[];
+  missing: number[];
+}
+
+/** `count` symbols of a block, to be dealt to `peers`. */
+interface Wave {
+  sbn: number;
+  count: number;
+  peers: number[];
+}
+
+export class Outgoing {
+  readonly descriptor: Descriptor;
+  sentSymbols = 0;
+  private readonly group: Group;
+  private readonly keys: KeyPair;
+  private readonly paths: Paths;
+  private readonly rng: Rng;
+  private readonly encoder: Encoder;
+  private readonly descriptorBytes: Uint8Array;
+  private readonly blocks: Block[];
+  private readonly waves: Wave[];
+  private readonly queues: { sbn: number; body: Uint8Array }[][];
+  private queuedTotal = 0;
+  private dealer = 0;
+  private readonly confirmed = new Set<number>();
+  private readonly progress = new Map<number, ProgressFrame>();
+
+  constructor(group: Group, keys: KeyPair, paths: Paths, rng: Rng, descriptor: Descriptor, bytes: Uint8Array) {
+    this.group = group;
+    this.keys = keys;
+    this.paths = paths;
+    this.rng = rng;
+    this.descriptor = descriptor;
+    this.descriptorBytes = writeDescriptor(descriptor);
+    this.encoder = new Encoder(bytes, { symbolSize: descriptor.symbolSize, sourceBlocks: descriptor.sourceBlocks });
+    this.queues = paths.map(() => []);
+    const peers = this.peers();
+    this.waves = [];
+    this.blocks = [];
+    for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
+      const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
+      const count = symbolsPerPeer(sourceSymbols, group.members.length, group) * peers.length;
+      this.blocks.push({ sourceSymbols, made: 0, queued: 0, planned: count, topUpAt: NEVER, backoff: 0 });
+      this.waves.push({ sbn, count, peers });
+    }
+  }
+
+  /** Source symbols of the whole object. */
+  get sourceSymbols(): number {
+    return this.blocks.reduce((sum, block) => sum + block.sourceSymbols, 0);
+  }
+
+  hasFor(peer: number): boolean {
+    if (this.queues[peer].length > 0) return true;
+    return this.queuedTotal < MAX_QUEUED && this.waves.some((wave) => wave.peers.includes(peer));
+  }
+
+  /** The next SYMBOL body for `peer`, or undefined. */
+  next(now: Micros, peer: number): Uint8Array | undefined {
+    while (this.queues[peer].length === 0) {
+      if (!this.hasFor(peer)) return undefined;
+      this.makeBatch(now);
+    }
+    const { sbn, body } = this.queues[peer].shift()!;
+    this.sentSymbols++;
+    this.unqueue(now, sbn);
+    return body;
+  }
+
+  /** `peer` holds the whole object: nothing more for it. */
+  onConfirm(now: Micros, peer: number): void {
+    if (this.confirmed.has(peer)) return;
+    this.confirmed.add(peer);
+    this.progress.delete(peer);
+    this.onAdvance(now);
+  }
+
+  onProgress(now: Micros, peer: number, frame: ProgressFrame): void {
+    if (frame.sourceBlocks !== this.blocks.length || this.confirmed.has(peer)) return;
+    const before = this.progress.get(peer);
+    this.progress.set(peer, frame);
+    if (!before || heldMore(before, frame)) this.onAdvance(now);
+  }
+
+  /** Plans top-ups for the blocks whose time has come. */
+  handleTimeout(now: Micros): void {
+    this.blocks.forEach((block, sbn) => {
+      if (block.topUpAt > now) return;
+      const needy = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isReachable(now));
+      block.backoff++;
+      block.topUpAt = NEVER;
+      if (this.unfinished(sbn).length === 0) return;
+      if (needy.length === 0) {
+        block.topUpAt = now + this.topUpDelay(block);
+        return;
+      }
+      const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
+      const count = Math.min(room, Math.max(...needy.map((peer) => this.demand(peer, sbn, needy.length))));
+      if (count <= 0) return;
+      block.planned += count;
+      // First, so that early blocks are finished before late ones are begun.
+      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(needy) });
+    });
+  }
+
+  nextTimeout(): Micros {
+    let next = NEVER;
+    for (const block of this.blocks) next = Math.min(next, block.topUpAt);
+    return next;
+  }
+
+  /** Set once every peer holds the object, or a quorum does and the rest has been out of reach for long. */
+  outcome(now: Micros, hasQuorum: boolean): Outcome | undefined {
+    const missing = this.peers().filter((peer) => !this.confirmed.has(peer));
+    const isOver = missing.length === 0 || (hasQuorum && missing.every((peer) => !this.paths[peer]!.isReachable(now)));
+    return isOver ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing } : undefined;
+  }
+
+  dispose(): void {
+    this.encoder.dispose();
+    this.waves.length = 0;
+    for (const queue of this.queues) queue.length = 0;
+    for (const block of this.blocks) block.topUpAt = NEVER;
+  }
+
+  private peers(): number[] {
+    return this.paths.flatMap((path, index) => (path ? [index] : []));
+  }
+
+  private unfinished(sbn: number): number[] {
+    return this.peers().filter((peer) => {
+      if (this.confirmed.has(peer)) return false;
+      const progress = this.progress.get(peer);
+      return !progress || !bitAt(progress.complete, sbn);
+    });
+  }
+
+  /** Makes, signs and queues up to a batch of symbols of the first waves. */
+  private makeBatch(now: Micros): void {
+    const leaves: Leaf[] = [];
+    while (leaves.length < MAX_BATCH && this.waves.length > 0) {
+      const wave = this.waves[0];
+      const block = this.blocks[wave.sbn];
+      if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) {
+        this.waves.shift();
+        block.planned -= wave.count;
+        this.scheduleTopUp(now, block);
+        continue;
+      }
+      wave.count--;
+      block.planned--;
+      block.queued++;
+      const esi = esiOf(block.made++, block.sourceSymbols);
+      const symbol = this.encoder.symbol(wave.sbn, esi);
+      leaves.push({ sbn: wave.sbn, esi, firstHop: this.deal(wave, leaves), symbol });
+    }
+    if (leaves.length === 0) return;
+    const bodies = signBatch(this.group, this.descriptorBytes, leaves, this.keys.sign);
+    leaves.forEach(({ sbn, firstHop }, i) => {
+      this.queues[firstHop].push({ sbn, body: bodies[i] });
+      this.queuedTotal++;
+    });
+  }
+
+  /** The peer with the shortest queue, in turn among equals. */
+  private deal(wave: Wave, batch: readonly Leaf[]): number {
+    const pending = (peer: number) =>
+      this.queues[peer].length + batch.reduce((sum, leaf) => sum + (leaf.firstHop === peer ? 1 : 0), 0);
+    this.dealer++;
+    let best = wave.peers[this.dealer % wave.peers.length];
+    let least = pending(best);
+    for (let i = 1; i < wave.peers.length && least > 0; i++) {
+      const peer = wave.peers[(this.dealer + i) % wave.peers.length];
+      const length = pending(peer);
+      if (length < least) [best, least] = [peer, length];
+    }
+    return best;
+  }
+
+  private unqueue(now: Micros, sbn: number): void {
+    this.queuedTotal--;
+    this.blocks[sbn].queued--;
+    this.scheduleTopUp(now, this.blocks[sbn]);
+  }
+
+  /** Once all that was planned for a block is out, the wait for confirms begins. */
+  private scheduleTopUp(now: Micros, block: Block): void {
+    if (block.planned === 0 && block.queued === 0) block.topUpAt = now + this.topUpDelay(block);
+  }
+
+  /**
+   * A symbol, its relay and the report take three one-way delays: RTT + RTT/2. With no progress the wait for more
+   * grows from RTT/2, doubling slowly, with jitter.
+   */
+  private topUpDelay(block: Block): Micros {
+    let rtt = 0;
+    for (const path of this.paths) if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
+    if (rtt === 0) rtt = INITIAL_RTT;
+    const grown = (rtt / 2) * BACKOFF_BASE ** Math.min(block.backoff, MAX_BACKOFF_STEPS);
+    const jitter = 1 + 0.25 * this.rng.float();
+    return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * jitter + REPORT_ALLOWANCE));
+  }
+
+  /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
+  private demand(peer: number, sbn: number, needy: number): number {
+    const { sourceSymbols } = this.blocks[sbn];
+    const reported = this.progress.get(peer)?.missing.find((entry) => entry.sbn === sbn)?.symbols;
+    const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
+    const loss = Math.min(MAX_LOSS_PLANNED, this.paths[peer]!.loss);
+    // With several in need most symbols come by a relay and meet loss twice.
+    const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;
+    const margin = missing > this.group.pessimism ? this.group.pessimism : 0;
+    return Math.ceil(missing / arrival) + margin;
+  }
+
+  private onAdvance(now: Micros): void {
+    for (const block of this.blocks) {
+      if (block.backoff === 0) continue;
+      block.backoff = 0;
+      if (block.topUpAt !== NEVER) block.topUpAt = Math.min(block.topUpAt, now + this.topUpDelay(block));
+    }
+  }
+}
+
+function heldMore(before: ProgressFrame, after: ProgressFrame): boolean {
+  const sum = (frame: ProgressFrame) => frame.missing.reduce((total, { symbols }) => total + symbols, 0);
+  return after.complete.some((byte, i) => byte !== before.complete[i]) || sum(after) < sum(before);
+}
+
+/** Symbols made ahead of the pacers, at most: a slow path must not make the queue of the others grow. */
+const MAX_QUEUED = 8 * MAX_BATCH;
+const BACKOFF_BASE = 1.5;
+const MAX_BACKOFF_STEPS = 12;
+const MAX_TOP_UP_DELAY: Micros = SECOND;
+/** Peers report their deficits at intervals of this order. */
+const REPORT_ALLOWANCE: Micros = 15 * MILLISECOND;
+const MAX_LOSS_PLANNED = 0.75;

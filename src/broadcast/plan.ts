@@ -1,0 +1,37 @@
+/**
+ * How an object is cut into symbols and how many of them each peer gets in wave 0.
+ *
+ * With n members of which k may fail, an origin that gives each of the n - 1 peers its own b symbols of a block can
+ * count on (n - 1 - k) * b of them being spread. It wants Cp to spare: K <= (n - 1 - k) * b - Cp.
+ */
+import { MAX_SOURCE_BLOCKS, MAX_SYMBOL_SIZE, SYMBOL_ALIGNMENT } from '../wire/limits.js';
+
+/** T and Z for an object of `length` bytes. */
+export function cutObject(length: number): { symbolSize: number; sourceBlocks: number } {
+  const aligned = Math.ceil(length / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
+  const symbolSize = Math.min(MAX_SYMBOL_SIZE, aligned);
+  const symbols = Math.ceil(length / symbolSize);
+  return { symbolSize, sourceBlocks: Math.min(MAX_SOURCE_BLOCKS, Math.ceil(symbols / BLOCK_SYMBOLS)) };
+}
+
+/** b: symbols of a block of K source symbols that each peer gets in wave 0. */
+export function symbolsPerPeer(
+  sourceSymbols: number,
+  members: number,
+  { faulty, pessimism }: { faulty: number; pessimism: number },
+): number {
+  const relays = Math.max(1, members - 1 - faulty);
+  // K <= 2 travels as copies: every peer gets each source symbol, and no more.
+  if (sourceSymbols <= COPIES_UP_TO) return sourceSymbols;
+  return Math.ceil((sourceSymbols + pessimism) / relays);
+}
+
+/** The ESI of the i-th symbol sent of a block: repair symbols of K <= 2 are mere multiples, so copies go instead. */
+export function esiOf(i: number, sourceSymbols: number): number {
+  return sourceSymbols <= COPIES_UP_TO ? i % sourceSymbols : i;
+}
+
+/** RFC 6330's code is no better than repetition for so few symbols, and the 0-coefficient repair is useless. */
+const COPIES_UP_TO = 2;
+/** About 0.5 MB a block: one solve stays at a few milliseconds, and losses show while later blocks are still going. */
+const BLOCK_SYMBOLS = 512;

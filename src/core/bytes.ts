@@ -1,0 +1,141 @@
+/**
+ * Reading and writing big-endian fields of network formats. A Reader never reads past its end: it throws MALFORMED
+ * and names the field, so a parser needs no length check of its own. A Writer fills a buffer of known size.
+ */
+import { HeadwaterError } from '../errors.js';
+
+export class Reader {
+  readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  offset: number;
+  private readonly end: number;
+
+  constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.offset = offset;
+    this.end = end;
+  }
+
+  get remaining(): number {
+    return this.end - this.offset;
+  }
+
+  u8(field: string): number {
+    return this.view.getUint8(this.advance(1, field));
+  }
+
+  u16(field: string): number {
+    return this.view.getUint16(this.advance(2, field));
+  }
+
+  u24(field: string): number {
+    const at = this.advance(3, field);
+    return this.view.getUint8(at) * 0x10000 + this.view.getUint16(at + 1);
+  }
+
+  u32(field: string): number {
+    return this.view.getUint32(this.advance(4, field));
+  }
+
+  u40(field: string): number {
+    const at = this.advance(5, field);
+    return this.view.getUint8(at) * 0x100000000 + this.view.getUint32(at + 1);
+  }
+
+  u48(field: string): number {
+    const at = this.advance(6, field);
+    return this.view.getUint16(at) * 0x100000000 + this.view.getUint32(at + 2);
+  }
+
+  /** A view, not a copy. */
+  take(length: number, field: string): Uint8Array {
+    const at = this.advance(length, field);
+    return this.bytes.subarray(at, at + length);
+  }
+
+  finish(what: string): void {
+    if (this.remaining !== 0)
+      throw new HeadwaterError('MALFORMED', `${what}: expected its end, got ${this.remaining} more bytes`);
+  }
+
+  private advance(length: number, field: string): number {
+    const at = this.offset;
+    if (at + length > this.end)
+      throw new HeadwaterError('MALFORMED', `${field}: expected ${length} bytes, got ${this.end - at}`);
+    this.offset = at + length;
+    return at;
+  }
+}
+
+export class Writer {
+  readonly bytes: Uint8Array;
+  private readonly view: DataView;
+  offset = 0;
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  u8(value: number): this {
+    this.view.setUint8(this.offset, value);
+    this.offset += 1;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.view.setUint16(this.offset, value);
+    this.offset += 2;
+    return this;
+  }
+
+  u24(value: number): this {
+    return this.u8(value >>> 16).u16(value & 0xffff);
+  }
+
+  u32(value: number): this {
+    this.view.setUint32(this.offset, value);
+    this.offset += 4;
+    return this;
+  }
+
+  u40(value: number): this {
+    return this.u8(Math.floor(value / 0x100000000)).u32(value >>> 0);
+  }
+
+  u48(value: number): this {
+    return this.u16(Math.floor(value / 0x100000000)).u32(value >>> 0);
+  }
+
+  put(bytes: Uint8Array): this {
+    this.bytes.set(bytes, this.offset);
+    this.offset += bytes.length;
+    return this;
+  }
+
+  /** What has been written so far, as a view. */
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.offset);
+  }
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Lowercase hex. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
+  return text;
+}
+
+/** Big-endian byte order, as memcmp. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
+  return a.length - b.length;
+}

@@ -1,0 +1,86 @@
+/**
+ * Seeded randomness: xoshiro128** (Blackman and Vigna, 2018), its state filled by SplitMix32 from a text or number seed.
+ * Every random choice outside the shell draws from one of these, so a seed replays a run exactly. Not for secrets.
+ */
+
+export class Rng {
+  private readonly state = new Uint32Array(4);
+
+  constructor(seed: string | number) {
+    let mixed = typeof seed === 'number' ? seed >>> 0 : hash32(seed);
+    for (let i = 0; i < 4; i++) {
+      mixed = (mixed + 0x9e3779b9) >>> 0;
+      let z = mixed;
+      z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+      z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+      this.state[i] = z ^ (z >>> 16);
+    }
+    if (this.state.every((word) => word === 0)) this.state[0] = 1;
+  }
+
+  /** An independent generator named `label`: adding draws to one stream does not shift another. */
+  fork(label: string): Rng {
+    return new Rng(hash32(`${label}:${this.uint32()}:${this.uint32()}`));
+  }
+
+  uint32(): number {
+    const s = this.state;
+    const result = Math.imul(rotl(Math.imul(s[1], 5), 7), 9) >>> 0;
+    const t = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotl(s[3], 11);
+    return result;
+  }
+
+  /** A float in [0, 1) with 53 random bits. */
+  float(): number {
+    return ((this.uint32() >>> 5) * 67108864 + (this.uint32() >>> 6)) / 9007199254740992;
+  }
+
+  /** An integer in [min, max], both included. */
+  integer(min: number, max: number): number {
+    return min + Math.floor(this.float() * (max - min + 1));
+  }
+
+  chance(probability: number): boolean {
+    return probability > 0 && this.float() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.integer(0, items.length - 1)];
+  }
+
+  /** A shuffled copy (Fisher-Yates). */
+  shuffle<T>(items: readonly T[]): T[] {
+    const result = [...items];
+    for (let i = result.length - 1; i > 0; i--) {
+      const j = this.integer(0, i);
+      [result[i], result[j]] = [result[j], result[i]];
+    }
+    return result;
+  }
+
+  bytes(length: number): Uint8Array {
+    const result = new Uint8Array(length);
+    for (let i = 0; i < length; i += 4) {
+      const word = this.uint32();
+      for (let j = 0; j < 4 && i + j < length; j++) result[i + j] = word >>> (8 * j);
+    }
+    return result;
+  }
+}
+
+/** FNV-1a, 32 bits: spreads a text seed over a word. */
+function hash32(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash >>> 0;
+}
+
+function rotl(x: number, k: number): number {
+  return (x << k) | (x >>> (32 - k));
+}

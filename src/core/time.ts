@@ -1,0 +1,12 @@
+/**
+ * Time as the state machines see it: integer microseconds on a monotonic scale of the shell's choosing (a number
+ * holds 285 years of them exactly). Nothing below the shell reads a clock; `now` comes in as an argument.
+ */
+
+export type Micros = number;
+
+export const MILLISECOND: Micros = 1_000;
+export const SECOND: Micros = 1_000_000;
+
+/** The deadline of something that is not scheduled. */
+export const NEVER: Micros = Number.POSITIVE_INFINITY;

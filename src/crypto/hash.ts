@@ -1,0 +1,96 @@
+/**
+ * SHA-256, one-shot: whole messages (32 bytes) and the two kinds of Merkle hash (20 bytes, told apart by a first byte).
+ * Measured on Node 20 for a 41-byte node: crypto.hash to a 'binary' string and 20 charCodeAt 0.29 us; crypto.hash to a
+ * Buffer 1.13 us (an ArrayBuffer each); createHash 1.5 us; sodium SHA-256 0.29 us, sodium BLAKE2b 0.33 us; node BLAKE2b
+ * 1.2 us. For 1000 bytes: 0.9 us against 2.0 (createHash), 3.2 (sodium SHA-256) and 1.3 (sodium BLAKE2b). So SHA-256
+ * through crypto.hash is both the fastest and the one that every node has.
+ */
+import * as crypto from 'node:crypto';
+
+/** Bytes of a Merkle node: SHA-256 cut to 160 bits. */
+export const MERKLE_HASH_BYTES = 20;
+
+/**
+ * The SHA-256 of `data`, 32 bytes, in an array of its own.
+ *
+ * @example
+ * const objectHash = sha256(bytes);
+ */
+export function sha256(data: Uint8Array): Uint8Array {
+  const result = new Uint8Array(SHA256_BYTES);
+  write(digest(data), result, 0, SHA256_BYTES);
+  return result;
+}
+
+/**
+ * The hash of a batch's leaf: SHA-256(0x00 || index || leaf), its first 20 bytes written to `out` from `at` on.
+ * The index is inside, so a leaf is bound to its position even where two leaves hold the same bytes.
+ *
+ * @param index place in the batch, 0..255
+ * @param leaf any length; read in place, as the view that it is
+ * @example
+ * leafHash(3, datagram.subarray(start, end), nodes, 3 * MERKLE_HASH_BYTES);
+ */
+export function leafHash(index: number, leaf: Uint8Array, out: Uint8Array, at: number): void {
+  const input = leafInput(leaf.length + 2);
+  input[0] = LEAF_TAG;
+  input[1] = index;
+  input.set(leaf, 2);
+  write(digest(input), out, at, MERKLE_HASH_BYTES);
+}
+
+/**
+ * The hash of an inner node: SHA-256(0x01 || left || right), its first 20 bytes written to `out` from `at` on.
+ *
+ * Each side is the 20 bytes of its array from its offset on. The arrays may be one and the same, and the result may
+ * overwrite an input.
+ *
+ * @example
+ * nodeHash(level, 0, level, MERKLE_HASH_BYTES, parents, 0);
+ */
+export function nodeHash(
+  leftNodes: Uint8Array,
+  leftAt: number,
+  rightNodes: Uint8Array,
+  rightAt: number,
+  out: Uint8Array,
+  at: number,
+): void {
+  for (let i = 0; i < MERKLE_HASH_BYTES; i++) {
+    nodeInput[1 + i] = leftNodes[leftAt + i];
+    nodeInput[1 + MERKLE_HASH_BYTES + i] = rightNodes[rightAt + i];
+  }
+  write(digest(nodeInput), out, at, MERKLE_HASH_BYTES);
+}
+
+/** The 32 bytes as a string of 32 char codes: a string is much cheaper to get out of node:crypto than a Buffer. */
+function digestByObject(data: Uint8Array): string {
+  return crypto.createHash('sha256').update(data).digest('binary');
+}
+
+function digestAtOnce(data: Uint8Array): string {
+  return crypto.hash('sha256', data, 'binary');
+}
+
+function write(codes: string, out: Uint8Array, at: number, length: number): void {
+  for (let i = 0; i < length; i++) out[at + i] = codes.charCodeAt(i);
+}
+
+/** A view of exactly `length` bytes to put a leaf and its prefix into; leaves of a batch share one length, so it lasts. */
+function leafInput(length: number): Uint8Array {
+  if (leafView.length === length) return leafView;
+  if (length > leafScratch.length) return new Uint8Array(length);
+  leafView = leafScratch.subarray(0, length);
+  return leafView;
+}
+
+const SHA256_BYTES = 32;
+const LEAF_TAG = 0x00;
+const NODE_TAG = 0x01;
+/** Runtimes that imitate Node's API may lack crypto.hash (Node has it since 20.12). */
+const digest = typeof crypto.hash === 'function' ? digestAtOnce : digestByObject;
+const nodeInput = new Uint8Array(1 + 2 * MERKLE_HASH_BYTES);
+nodeInput[0] = NODE_TAG;
+/** Larger than any UDP payload; a longer leaf gets memory of its own. */
+const leafScratch = new Uint8Array(65_536);
+let leafView = leafScratch.subarray(0, 0);

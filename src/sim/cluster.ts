@@ -1,0 +1,132 @@
+/**
+ * A whole group in the virtual world: real endpoints with real keys and codec, virtual links and clock. In: a seed, the
+ * number of members, what the links do, who is mute. Out: the world to run, and what each member delivered and reported.
+ */
+import type { BroadcastEvent } from '../broadcast/broadcast.js';
+import { createGroup, type Group } from '../broadcast/group.js';
+import { fixedRate } from '../congestion/controller.js';
+import { Rng } from '../core/rng.js';
+import { keyPair } from '../crypto/keys.js';
+import { Endpoint } from '../node/endpoint.js';
+import type { LinkRule } from './link.js';
+import { World } from './world.js';
+
+export interface ClusterOptions {
+  seed: string | number;
+  members: number;
+  /** k of the group; default as in `createGroup`. */
+  faulty?: number;
+  links?: LinkRule<string>;
+  /** Bytes per second that each member sends on each path. Default 2.5e6 (20 Mbit/s). */
+  rate?: number;
+  /** Members that relay nothing. */
+  mute?: readonly number[];
+  /** Bytes; default 1 GiB. */
+  maxObjectSize?: number;
+  /** How many of the latest event log lines to keep for reading; default 0. */
+  keepLines?: number;
+}
+
+/** What a member did so far. */
+export interface SimMember {
+  address: string;
+  endpoint: Endpoint;
+  events: BroadcastEvent[];
+  /** The objects delivered, in order. */
+  delivered: { origin: number; bytes: Uint8Array }[];
+}
+
+export interface Cluster {
+  world: World;
+  group: Group;
+  members: SimMember[];
+  /** Broadcasts from a member now. */
+  broadcast(member: number, bytes: Uint8Array): void;
+  /** Stops a member for good. */
+  crash(member: number): void;
+  isLive(member: number): boolean;
+  /** Frees the codecs; the world must not run after it. */
+  dispose(): void;
+}
+
+/**
+ * Builds a cluster and lets its members find each other's round-trip times.
+ *
+ * @example
+ * const cluster = createCluster({ seed: 'a', members: 5, links: { delay: 20_000, loss: iid(0.1) } });
+ * cluster.broadcast(0, bytes);
+ * cluster.world.runUntil(() => cluster.members.every((member) => member.delivered.length === 1), 60 * SECOND);
+ */
+export function createCluster(options: ClusterOptions): Cluster {
+  const { seed, members: n, mute = [] } = options;
+  const rng = new Rng(`${seed} cluster`);
+  const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32)));
+  const group = createGroup({
+    name: `sim-${seed}`,
+    members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
+    ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
+  });
+  const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
+  const live = new Set<number>();
+  const members = group.members.map(({ index, locator, publicKey }): SimMember => {
+    const endpoint = new Endpoint({
+      group,
+      keys: keys.find((pair) => pair.publicKey === publicKey)!,
+      rng: rng.fork(`member ${index}`),
+      incarnation: 1,
+      controller: () => fixedRate(options.rate ?? DEFAULT_RATE),
+      maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+      relay: !mute.includes(index),
+    });
+    return { address: locator, endpoint, events: [], delivered: [] };
+  });
+  members.forEach((member, index) => {
+    live.add(index);
+    world.addNode(member.address, nodeOf(world, member));
+  });
+  return {
+    world,
+    group,
+    members,
+    broadcast(member, bytes) {
+      members[member].endpoint.broadcast(world.now, bytes);
+      collect(world, members[member]);
+      world.poll(members[member].address);
+    },
+    crash(member) {
+      live.delete(member);
+      world.removeNode(members[member].address);
+    },
+    isLive: (member) => live.has(member),
+    dispose() {
+      for (const { endpoint } of members) endpoint.dispose();
+    },
+  };
+}
+
+function nodeOf(world: World, member: SimMember) {
+  const { endpoint } = member;
+  return {
+    handleDatagram(now: number, from: string, bytes: Uint8Array) {
+      endpoint.handleDatagram(now, from, bytes);
+      collect(world, member);
+    },
+    handleTimeout(now: number) {
+      endpoint.handleTimeout(now);
+      collect(world, member);
+    },
+    pollTransmit: (now: number) => endpoint.pollTransmit(now),
+    pollTimeout: () => endpoint.pollTimeout(),
+  };
+}
+
+function collect(world: World, member: SimMember): void {
+  for (let event = member.endpoint.pollEvent(); event; event = member.endpoint.pollEvent()) {
+    member.events.push(event);
+    if (event.type === 'deliver') member.delivered.push({ origin: event.id.origin, bytes: event.bytes });
+    world.log(`${member.address} ${event.type}${'id' in event ? ` ${event.id.origin}/${event.id.seq}` : ''}`);
+  }
+}
+
+const DEFAULT_RATE = 2.5e6;
+const DEFAULT_MAX_OBJECT_SIZE = 2 ** 30;

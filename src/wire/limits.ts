@@ -1,0 +1,42 @@
+/**
+ * Sizes and limits of the wire format, in bytes unless said otherwise. Every one is enforced by a parser or a writer.
+ */
+
+/** The UDP payload that crosses any IPv6 path: 1280 - 40 (IPv6) - 8 (UDP) (RFC 8200 section 5). */
+export const DATAGRAM_SIZE = 1232;
+/** Larger datagrams are dropped unread; leaves room for jumbo frames. */
+export const MAX_DATAGRAM = 8972;
+/** Member indices are 16 bits on the wire; bitmaps of members bound a control datagram. */
+export const MAX_MEMBERS = 512;
+
+export const WIRE_VERSION = 1;
+export const HEADER_SIZE = 16;
+export const GROUP_TAG_SIZE = 8;
+export const HASH_SIZE = 32;
+export const SIGNATURE_SIZE = 64;
+/** Length of a Merkle node. */
+export const NODE_SIZE = 20;
+
+/** Symbols under one signature. */
+export const MAX_BATCH = 32;
+export const MAX_PROOF_DEPTH = 5;
+/** Object id, OTI and hash: what a batch signature covers besides the root. */
+export const DESCRIPTOR_SIZE = 2 + 6 + 4 + 5 + 2 + 1 + HASH_SIZE;
+/** SBN, ESI and first hop. */
+export const LEAF_HEADER_SIZE = 1 + 3 + 2;
+/** All that surrounds a symbol of a full batch. */
+export const SYMBOL_OVERHEAD =
+  HEADER_SIZE + DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + MAX_PROOF_DEPTH * NODE_SIZE + LEAF_HEADER_SIZE;
+/** Symbol alignment Al of RFC 6330 section 4.3: SIMD lanes. */
+export const SYMBOL_ALIGNMENT = 16;
+/** The largest symbol that fits a datagram of the default size. */
+export const MAX_SYMBOL_SIZE =
+  Math.floor((DATAGRAM_SIZE - SYMBOL_OVERHEAD) / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
+
+/** ESIs are 24 bits (RFC 6330 section 3.2). An origin that needs more than this many beyond K is not served. */
+export const MAX_REPAIR_SYMBOLS = 1 << 18;
+/** Block count Z is 8 bits in the OTI (RFC 6330 section 3.3.3). */
+export const MAX_SOURCE_BLOCKS = 255;
+
+/** Deficits of one object that fit a PROGRESS frame; the others are reported in later ones. */
+export const MAX_PROGRESS_ENTRIES = 64;

@@ -1,0 +1,145 @@
+/**
+ * The SYMBOL frame: one encoding symbol that can be verified alone.
+ *
+ *   origin 2 | incarnation 6 | seq 4 | length 5 | T 2 | Z 1 | object hash 32      the descriptor
+ *   depth 1 | leaf index 1 | signature 64 | proof 20 * depth                      the batch
+ *   SBN 1 | ESI 3 | first hop 2 | symbol T                                        the leaf
+ *
+ * The origin signs descriptor and Merkle root; the leaf, hashed up the proof, must give that root.
+ */
+import { Reader, Writer } from '../core/bytes.js';
+import { HeadwaterError } from '../errors.js';
+import {
+  DESCRIPTOR_SIZE,
+  HASH_SIZE,
+  LEAF_HEADER_SIZE,
+  MAX_PROOF_DEPTH,
+  MAX_SOURCE_BLOCKS,
+  NODE_SIZE,
+  SIGNATURE_SIZE,
+  SYMBOL_ALIGNMENT,
+} from './limits.js';
+
+/** Names an object: the `seq`-th that member `origin` broadcast in its `incarnation`. */
+export interface ObjectId {
+  origin: number;
+  /** Grows with every start of the origin's process; 48 bits. */
+  incarnation: number;
+  seq: number;
+}
+
+export interface Descriptor extends ObjectId {
+  /** Transfer length F of RFC 6330: the object's size in bytes. */
+  length: number;
+  /** T: bytes of a symbol. */
+  symbolSize: number;
+  /** Z: number of source blocks. */
+  sourceBlocks: number;
+  /** SHA-256 of the object. */
+  hash: Uint8Array;
+}
+
+export interface Leaf {
+  sbn: number;
+  esi: number;
+  /** The member that relays this symbol; others do not. */
+  firstHop: number;
+  symbol: Uint8Array;
+}
+
+export interface SymbolFrame {
+  descriptor: Descriptor;
+  /** The descriptor's bytes as received: what the signature covers. */
+  descriptorBytes: Uint8Array;
+  depth: number;
+  /** Place of the leaf in its batch, less than 2^depth. */
+  index: number;
+  signature: Uint8Array;
+  proof: Uint8Array;
+  /** The leaf's bytes as received: what the Merkle leaf hash covers. */
+  leafBytes: Uint8Array;
+  leaf: Leaf;
+}
+
+/** Parses a SYMBOL body from `offset` to the end of the datagram; views, no copies. Throws MALFORMED. */
+export function parseSymbol(datagram: Uint8Array, offset: number): SymbolFrame {
+  const reader = new Reader(datagram, offset);
+  const descriptorBytes = reader.take(DESCRIPTOR_SIZE, 'descriptor');
+  const descriptor = parseDescriptor(descriptorBytes);
+  const depth = reader.u8('proof depth');
+  if (depth > MAX_PROOF_DEPTH)
+    throw new HeadwaterError('MALFORMED', `proof depth: expected 0 to ${MAX_PROOF_DEPTH}, got ${depth}`);
+  const index = reader.u8('leaf index');
+  if (index >= 1 << depth)
+    throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${1 << depth}, got ${index}`);
+  const signature = reader.take(SIGNATURE_SIZE, 'signature');
+  const proof = reader.take(depth * NODE_SIZE, 'proof');
+  const leafBytes = reader.take(reader.remaining, 'leaf');
+  const leafReader = new Reader(leafBytes);
+  const leaf: Leaf = {
+    sbn: leafReader.u8('SBN'),
+    esi: leafReader.u24('ESI'),
+    firstHop: leafReader.u16('first hop'),
+    symbol: leafReader.take(descriptor.symbolSize, 'symbol'),
+  };
+  leafReader.finish('leaf');
+  if (leaf.sbn >= descriptor.sourceBlocks)
+    throw new HeadwaterError('MALFORMED', `SBN: expected less than ${descriptor.sourceBlocks}, got ${leaf.sbn}`);
+  return { descriptor, descriptorBytes, depth, index, signature, proof, leafBytes, leaf };
+}
+
+function parseDescriptor(bytes: Uint8Array): Descriptor {
+  const reader = new Reader(bytes);
+  const descriptor: Descriptor = {
+    origin: reader.u16('origin'),
+    incarnation: reader.u48('incarnation'),
+    seq: reader.u32('seq'),
+    length: reader.u40('length'),
+    symbolSize: reader.u16('T'),
+    sourceBlocks: reader.u8('Z'),
+    hash: reader.take(HASH_SIZE, 'object hash'),
+  };
+  const { length, symbolSize, sourceBlocks } = descriptor;
+  if (length === 0) throw new HeadwaterError('MALFORMED', 'length: expected at least 1, got 0');
+  if (symbolSize === 0 || symbolSize % SYMBOL_ALIGNMENT !== 0)
+    throw new HeadwaterError('MALFORMED', `T: expected a multiple of ${SYMBOL_ALIGNMENT}, got ${symbolSize}`);
+  if (sourceBlocks === 0 || sourceBlocks > Math.min(MAX_SOURCE_BLOCKS, Math.ceil(length / symbolSize)))
+    throw new HeadwaterError('MALFORMED', `Z: expected 1 to the number of symbols, got ${sourceBlocks}`);
+  return descriptor;
+}
+
+export function writeDescriptor(descriptor: Descriptor): Uint8Array {
+  return new Writer(DESCRIPTOR_SIZE)
+    .u16(descriptor.origin)
+    .u48(descriptor.incarnation)
+    .u32(descriptor.seq)
+    .u40(descriptor.length)
+    .u16(descriptor.symbolSize)
+    .u8(descriptor.sourceBlocks)
+    .put(descriptor.hash)
+    .finish();
+}
+
+export function writeLeaf(leaf: Leaf): Uint8Array {
+  return new Writer(LEAF_HEADER_SIZE + leaf.symbol.length)
+    .u8(leaf.sbn)
+    .u24(leaf.esi)
+    .u16(leaf.firstHop)
+    .put(leaf.symbol)
+    .finish();
+}
+
+/** A SYMBOL body: what goes behind the outer header. */
+export function writeSymbol(
+  frame: Pick<SymbolFrame, 'descriptorBytes' | 'index' | 'signature' | 'proof' | 'leafBytes'>,
+): Uint8Array {
+  const size = DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + frame.proof.length + frame.leafBytes.length;
+  return new Writer(size)
+    .put(frame.descriptorBytes)
+    .u8(frame.proof.length / NODE_SIZE)
+    .u8(frame.index)
+    .put(frame.signature)
+    .put(frame.proof)
+    .put(frame.leafBytes)
+    .finish();
+}

@@ -1,0 +1,165 @@
+// Peeling with inactivation (RFC 6330, 5.4.2.2), without touching any row: a row that has a single active column left
+// yields that column; where no such row exists, a column is made inactive. Since a pivot row has no other active
+// column, eliminating it never changes the active part, so the order can be found by counting alone. Any choice gives
+// the same intermediate symbols; the choices made here aim at few inactive columns:
+//   - the component of the graph (active columns, rows of weight 2) with the most columns is opened first;
+//   - failing that, a row of least weight, of least original weight among those.
+#include "schedule.h"
+
+typedef struct Peeler {
+  const Matrix *matrix;
+  Schedule *schedule;
+  u32 *weight;      // by row: active columns left
+  u32 *sum;         // by row: XOR of its active columns, the column itself once the weight is 1
+  u8 *active;       // by column
+  u32 active_count;
+  u32 *ready;       // rows that reached weight 1
+  u32 ready_count;
+  u32 *pairs;       // rows that reached weight 2 (some may have fallen below since)
+  u32 pair_count;
+  u16 *parent;      // union-find over columns joined by rows of weight 2
+  u16 *size;
+} Peeler;
+
+static u32 component(Peeler *peeler, u32 column) {
+  u16 *parent = peeler->parent;
+  while (parent[column] != column) column = parent[column] = parent[parent[column]];
+  return column;
+}
+
+/** The first active column of a row of weight 2; the other one is this one XOR the row's sum. */
+static u32 first_active(Peeler *peeler, u32 row) {
+  const u16 *column = peeler->matrix->columns + peeler->matrix->row_start[row];
+  while (!peeler->active[*column]) column++;
+  return *column;
+}
+
+static void note_pair(Peeler *peeler, u32 row) {
+  u32 column = first_active(peeler, row);
+  u32 a = component(peeler, column), b = component(peeler, column ^ peeler->sum[row]);
+  peeler->pairs[peeler->pair_count++] = row;
+  if (a == b) return;
+  u32 big = peeler->size[a] >= peeler->size[b] ? a : b, small = big == a ? b : a;
+  peeler->parent[small] = (u16)big;
+  peeler->size[big] += peeler->size[small];
+}
+
+/** Takes a column out of the active part, as a pivot or as an inactive one. */
+static void retire(Peeler *peeler, u32 column) {
+  const Matrix *matrix = peeler->matrix;
+  peeler->active[column] = 0;
+  peeler->active_count--;
+  for (u32 at = matrix->column_start[column]; at < matrix->column_start[column + 1]; at++) {
+    u32 row = matrix->column_rows[at];
+    peeler->sum[row] ^= column;
+    u32 weight = --peeler->weight[row];
+    if (weight == 1) peeler->ready[peeler->ready_count++] = row;
+    else if (weight == 2) note_pair(peeler, row);
+  }
+}
+
+static void inactivate(Peeler *peeler, u32 column) {
+  Schedule *schedule = peeler->schedule;
+  schedule->inactive_index[column] = schedule->inactive;
+  schedule->inactive_column[schedule->inactive++] = (u16)column;
+  if (column < peeler->matrix->code->W) retire(peeler, column);
+}
+
+static void peel(Peeler *peeler, u32 row) {
+  Schedule *schedule = peeler->schedule;
+  u32 column = peeler->sum[row];
+  schedule->row_used[row] = 1;
+  schedule->peel_row[schedule->peeled] = row;
+  schedule->peel_column[schedule->peeled++] = (u16)column;
+  schedule->inactive_index[column] = PEELED;
+  retire(peeler, column);
+}
+
+/** A weight-2 row of the largest component; drops stale entries on the way. 0xffffffff if there is none. */
+static u32 best_pair(Peeler *peeler) {
+  u32 best = 0xffffffffu, best_size = 0, kept = 0;
+  for (u32 i = 0; i < peeler->pair_count; i++) {
+    u32 row = peeler->pairs[i];
+    if (peeler->weight[row] != 2) continue;
+    peeler->pairs[kept++] = row;
+    u32 size = peeler->size[component(peeler, first_active(peeler, row))];
+    if (size > best_size) best_size = size, best = row;
+  }
+  peeler->pair_count = kept;
+  return best;
+}
+
+/** An unused row of least weight > 0, then of least original weight. 0xffffffff if no row has an active column. */
+static u32 lightest_row(Peeler *peeler) {
+  const Matrix *matrix = peeler->matrix;
+  u32 best = 0xffffffffu, best_key = 0xffffffffu;
+  for (u32 row = 0; row < matrix->rows; row++) {
+    if (peeler->weight[row] == 0) continue;
+    u32 key = peeler->weight[row] << 16 | (matrix->row_lt[row] - matrix->row_start[row]);
+    if (key < best_key) best_key = key, best = row;
+  }
+  return best;
+}
+
+static u32 column_weight(Peeler *peeler, u32 column) {
+  return peeler->matrix->column_start[column + 1] - peeler->matrix->column_start[column];
+}
+
+/** No row of weight 1 is left: gives up active columns until there is one, or none is active. */
+static void open_component(Peeler *peeler) {
+  u32 row = best_pair(peeler);
+  if (row != 0xffffffffu) {
+    u32 a = first_active(peeler, row), b = a ^ peeler->sum[row];
+    inactivate(peeler, column_weight(peeler, a) >= column_weight(peeler, b) ? a : b);
+    return;
+  }
+  const Matrix *matrix = peeler->matrix;
+  row = lightest_row(peeler);
+  if (row == 0xffffffffu) {
+    for (u32 column = 0; column < matrix->code->W; column++)
+      if (peeler->active[column]) inactivate(peeler, column);
+    return;
+  }
+  for (u32 at = matrix->row_start[row]; at < matrix->row_lt[row] && peeler->weight[row] > 1; at++)
+    if (peeler->active[matrix->columns[at]]) inactivate(peeler, matrix->columns[at]);
+}
+
+void schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
+  const Code *code = matrix->code;
+  schedule->peeled = schedule->inactive = 0;
+  schedule->peel_row = arena_alloc(arena, code->W, sizeof(u32));
+  schedule->peel_column = arena_alloc(arena, code->W, sizeof(u16));
+  schedule->inactive_column = arena_alloc(arena, code->L, sizeof(u16));
+  schedule->inactive_index = arena_alloc(arena, code->L, sizeof(u32));
+  schedule->row_used = arena_alloc(arena, matrix->rows, 1);
+  Peeler peeler = {.matrix = matrix, .schedule = schedule, .active_count = code->W};
+  peeler.weight = arena_alloc(arena, matrix->rows, sizeof(u32));
+  peeler.sum = arena_alloc(arena, matrix->rows, sizeof(u32));
+  peeler.active = arena_alloc(arena, code->W, 1);
+  peeler.ready = arena_alloc(arena, matrix->rows, sizeof(u32));
+  peeler.pairs = arena_alloc(arena, matrix->rows, sizeof(u32));
+  peeler.parent = arena_alloc(arena, code->W, sizeof(u16));
+  peeler.size = arena_alloc(arena, code->W, sizeof(u16));
+  if (arena->failed) return;
+
+  for (u32 column = 0; column < code->W; column++) {
+    peeler.active[column] = 1;
+    peeler.parent[column] = (u16)column;
+    peeler.size[column] = 1;
+  }
+  for (u32 column = code->W; column < code->L; column++) inactivate(&peeler, column);
+  for (u32 row = 0; row < matrix->rows; row++) {
+    for (u32 at = matrix->row_start[row]; at < matrix->row_lt[row]; at++) peeler.sum[row] ^= matrix->columns[at];
+    peeler.weight[row] = matrix->row_lt[row] - matrix->row_start[row];
+    if (peeler.weight[row] == 1) peeler.ready[peeler.ready_count++] = row;
+    else if (peeler.weight[row] == 2) note_pair(&peeler, row);
+  }
+  while (peeler.active_count > 0) {
+    if (peeler.ready_count == 0) {
+      open_component(&peeler);
+      continue;
+    }
+    u32 row = peeler.ready[--peeler.ready_count];
+    if (peeler.weight[row] == 1) peel(&peeler, row);
+  }
+}
