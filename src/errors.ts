@@ -49,7 +49,10 @@ export class HeadwaterError extends Error {
 /** Throws INVALID_ARGUMENT unless `value` is an integer in [min, max]. For the edges of the API. */
 export function assertInteger(name: string, value: number, min: number, max: number): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw new HeadwaterError('INVALID_ARGUMENT', `${name}: expected an integer from ${min} to ${max}, got ${value}`);
+    throw new HeadwaterError(
+      'INVALID_ARGUMENT',
+      `${name}: expected an integer from ${min} to ${max}, got ${value}`,
+    );
 }
 
 /** Throws INVALID_ARGUMENT unless `value` is a Uint8Array (of `length` bytes, where given). For the edges of the API. */

@@ -18,8 +18,26 @@ const TARGETS = {
   simd: ['-msimd128', '-mbulk-memory'],
   scalar: ['-mno-simd128', '-mno-bulk-memory'],
 };
-const COMPILE = ['--target=wasm32', '-O3', '-std=c17', '-ffreestanding', '-fno-builtin', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];
-const LINK = ['--no-entry', '--import-memory', `--max-memory=${MAX_MEMORY}`, '-z', `stack-size=${STACK}`, '--stack-first', '--strip-all'];
+const COMPILE = [
+  '--target=wasm32',
+  '-O3',
+  '-std=c17',
+  '-ffreestanding',
+  '-fno-builtin',
+  '-fvisibility=hidden',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+];
+const LINK = [
+  '--no-entry',
+  '--import-memory',
+  `--max-memory=${MAX_MEMORY}`,
+  '-z',
+  `stack-size=${STACK}`,
+  '--stack-first',
+  '--strip-all',
+];
 
 const files = Object.fromEntries(
   readdirSync(sources)
@@ -68,8 +86,14 @@ function module(name, wasm) {
 }
 
 async function build(name) {
-  const compiled = await run('clang', [...COMPILE, ...TARGETS[name], '-c', 'codec.c', '-o', 'codec.o'], files);
-  const linked = await run('wasm-ld', [...LINK, 'codec.o', '-o', 'codec.wasm'], { 'codec.o': compiled['codec.o'] });
+  const compiled = await run(
+    'clang',
+    [...COMPILE, ...TARGETS[name], '-c', 'codec.c', '-o', 'codec.o'],
+    files,
+  );
+  const linked = await run('wasm-ld', [...LINK, 'codec.o', '-o', 'codec.wasm'], {
+    'codec.o': compiled['codec.o'],
+  });
   const wasm = linked['codec.wasm'];
   if (!WebAssembly.validate(wasm)) throw new Error(`${name}: the linker's output is not a valid module`);
   return wasm;
@@ -81,7 +105,11 @@ async function run(command, args, input) {
     if (bytes) output.push(Buffer.from(bytes));
   };
   try {
-    return await commands[command](args, input, { stdout: collect, stderr: collect });
+    return await commands[command](args, input, {
+      stdout: collect,
+      stderr: collect,
+      fetchProgress: () => {},
+    });
   } catch (error) {
     stderr.write(`${Buffer.concat(output).toString()}\nwasm: ${command} failed: ${error.message}\n`);
     exit(1);

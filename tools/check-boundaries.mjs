@@ -16,24 +16,51 @@ const MAY_IMPORT = {
   congestion: ['core', 'errors.ts'],
   path: ['congestion', 'wire', 'crypto', 'core', 'errors.ts'],
   broadcast: ['path', 'congestion', 'wire', 'crypto', 'codec', 'core', 'errors.ts'],
-  sim: ['node/endpoint.ts', 'broadcast', 'path', 'congestion', 'wire', 'crypto', 'codec', 'core', 'errors.ts'],
+  sim: [
+    'node/endpoint.ts',
+    'broadcast',
+    'path',
+    'congestion',
+    'wire',
+    'crypto',
+    'codec',
+    'core',
+    'errors.ts',
+  ],
   node: ['broadcast', 'path', 'congestion', 'wire', 'crypto', 'codec', 'core', 'errors.ts'],
   file: ['node', 'broadcast', 'core', 'errors.ts'],
   'index.ts': ['node', 'file', 'broadcast', 'crypto', 'wire', 'congestion', 'core', 'errors.ts'],
-  cli: ['index.ts', 'node', 'file', 'sim', 'broadcast', 'path', 'congestion', 'wire', 'crypto', 'codec', 'core', 'errors.ts'],
+  cli: [
+    'index.ts',
+    'node',
+    'file',
+    'sim',
+    'broadcast',
+    'path',
+    'congestion',
+    'wire',
+    'crypto',
+    'codec',
+    'core',
+    'errors.ts',
+  ],
 };
 
 /** The shell: the only places where the outside world may be touched. */
 const SHELL = ['node', 'file', 'cli'];
 /** Sans-IO although it stands in a folder of the shell, so that the simulator can run it. */
 const PURE = ['node/endpoint.ts'];
-const FORBIDDEN_IMPORTS = /^(node:)?(dgram|fs|fs\/promises|net|http|https|http2|dns|dns\/promises|timers|timers\/promises|os|child_process|process|perf_hooks|worker_threads)$/;
+const FORBIDDEN_IMPORTS =
+  /^(node:)?(dgram|fs|fs\/promises|net|http|https|http2|dns|dns\/promises|timers|timers\/promises|os|child_process|process|perf_hooks|worker_threads)$/;
 const FORBIDDEN_GLOBALS = [
   [/\bDate\s*\.\s*now\b|\bnew\s+Date\b|\bDate\s*\(/, 'the clock (pass `now`)'],
   [/\bperformance\s*\.\s*now\b|\bperformance\s*\.\s*timeOrigin\b/, 'the clock (pass `now`)'],
   [/\bprocess\s*\.\s*(hrtime|env|argv|exit|on|stdout|stderr|uptime|nextTick)\b/, 'the process'],
   [/\b(setTimeout|setInterval|setImmediate|queueMicrotask)\b/, 'timers (return a deadline)'],
-  [/\bMath\s*\.\s*random\b|\brandomBytes\b|\brandomUUID\b|\bgetRandomValues\b|\brandomInt\b|\brandombytes_/, 'randomness (pass an Rng)'],
+  [
+    /\bMath\s*\.\s*random\b|\brandomBytes\b|\brandomUUID\b|\bgetRandomValues\b|\brandomInt\b|\brandombytes_/,
+    'randomness (pass an Rng)',
+  ],
 ];
 const DGRAM_USERS = ['node/udp.ts', 'cli/emulator.ts'];
 
@@ -51,7 +78,9 @@ function checkFile(file) {
   const unit = path.includes('/') ? path.slice(0, path.indexOf('/')) : path;
   const allowed = MAY_IMPORT[unit];
   if (!allowed) {
-    problems.push(`src/${path}: '${unit}' has no place in the layering; add it to tools/check-boundaries.mjs`);
+    problems.push(
+      `src/${path}: '${unit}' has no place in the layering; add it to tools/check-boundaries.mjs`,
+    );
     return;
   }
   const code = withoutComments(readFileSync(file, 'utf8'));
@@ -61,10 +90,14 @@ function checkFile(file) {
   for (const match of code.matchAll(/\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)) {
     const target = match[1];
     if (target.startsWith('.')) {
-      const to = relative(src, normalize(join(dirname(file), target))).replaceAll('\\', '/').replace(/\.js$/, '.ts');
+      const to = relative(src, normalize(join(dirname(file), target)))
+        .replaceAll('\\', '/')
+        .replace(/\.js$/, '.ts');
       const toUnit = to.includes('/') ? to.slice(0, to.indexOf('/')) : to;
       if (toUnit !== unit && !allowed.includes(toUnit) && !allowed.includes(to))
-        problems.push(`${at(match.index)}: ${unit} may not import ${toUnit} (allowed: ${allowed.join(', ') || 'nothing'})`);
+        problems.push(
+          `${at(match.index)}: ${unit} may not import ${toUnit} (allowed: ${allowed.join(', ') || 'nothing'})`,
+        );
     } else if (!shell && FORBIDDEN_IMPORTS.test(target)) {
       problems.push(`${at(match.index)}: only the shell (${SHELL.join(', ')}) may import ${target}`);
     }

@@ -4,6 +4,8 @@
 #include "gf256.h"
 #include "plan.h"
 
+#define MAX_LANES 8
+
 INLINE void load(lane *target, const u8 *source, const int lanes) {
   for (int i = 0; i < lanes; i++) target[i] = ((const lane *)source)[i];
 }
@@ -31,7 +33,7 @@ INLINE const u32 *add_all(lane *sum, u8 *strip, u32 stride, const u32 *word, u32
 }
 
 INLINE void run_sums(u8 *strip, u32 stride, const u32 *word, const u32 *end, const int lanes) {
-  lane sum[lanes];
+  lane sum[MAX_LANES];
   while (word < end) {
     u32 count = word[0], target = word[1];
     clear(sum, lanes);
@@ -41,7 +43,7 @@ INLINE void run_sums(u8 *strip, u32 stride, const u32 *word, const u32 *end, con
 }
 
 INLINE void run_horner(u8 *strip, u32 stride, const u32 *word, const u32 *end, const int lanes) {
-  lane sum[lanes];
+  lane sum[MAX_LANES];
   while (word < end) {
     u32 target = *word++;
     clear(sum, lanes);
@@ -57,8 +59,8 @@ INLINE void run_horner(u8 *strip, u32 stride, const u32 *word, const u32 *end, c
 /** q = MT * GAMMA * C (5.3.3.3) by the recursion v = alpha * v + C[j], in the original order of the columns. */
 INLINE void run_hdpc(const Plan *plan, const Code *code, u8 *strip, u32 stride, const int lanes) {
   const u8 *pair = (const u8 *)(plan->words + plan->end);
-  lane sums[MAX_H][lanes], v[lanes];
-  clear(sums[0], (int)MAX_H * lanes);
+  lane sums[MAX_H][MAX_LANES], v[MAX_LANES];
+  for (u32 h = 0; h < code->H; h++) clear(sums[h], lanes);
   clear(v, lanes);
   u32 last = code->K + code->S - 1;
   const u8 *symbol = strip;
@@ -96,7 +98,7 @@ EXPORT(plan_apply) void plan_apply(const Plan *plan, u8 *slab, u32 stride, u32 w
 }
 
 INLINE void symbol_strip(const u16 *columns, u32 count, const u8 *strip, u32 stride, u8 *target, const int lanes) {
-  lane sum[lanes];
+  lane sum[MAX_LANES];
   load(sum, strip + columns[0] * stride, lanes);
   for (u32 i = 1; i < count; i++) add(sum, strip + columns[i] * stride, lanes);
   store(target, sum, lanes);

@@ -7,17 +7,21 @@ INLINE void row_xor(lane *target, const lane *source, u32 lanes) {
   for (u32 i = 0; i < lanes; i++) target[i] ^= source[i];
 }
 
-static void row_expression(const Dense *dense, const Matrix *matrix, u32 row, lane *target) {
+/** Adds up the row's columns but `own`, the one it yields. */
+static void row_expression(const Dense *dense, const Matrix *matrix, u32 row, u32 own, lane *target) {
   for (u32 at = matrix->row_start[row]; at < matrix->row_start[row + 1]; at++)
-    row_xor(target, dense->expression + matrix->columns[at] * dense->lanes, dense->lanes);
+    if (matrix->columns[at] != own)
+      row_xor(target, dense->expression + matrix->columns[at] * dense->lanes, dense->lanes);
 }
 
 /** Every column in terms of the inactive ones, in peeling order, so that each needs only what is there already. */
 static void build_expressions(Dense *dense, const Matrix *matrix, const Schedule *schedule) {
   for (u32 i = 0; i < schedule->inactive; i++)
     flip_bit(dense->expression + schedule->inactive_column[i] * dense->lanes, i);
-  for (u32 k = 0; k < schedule->peeled; k++)
-    row_expression(dense, matrix, schedule->peel_row[k], dense->expression + schedule->peel_column[k] * dense->lanes);
+  for (u32 k = 0; k < schedule->peeled; k++) {
+    u32 own = schedule->peel_column[k];
+    row_expression(dense, matrix, schedule->peel_row[k], own, dense->expression + own * dense->lanes);
+  }
 }
 
 /** Reduces `row` by the accepted ones; 0 if nothing is left of it. Accepted rows meet no pivot column but their own. */
@@ -58,7 +62,7 @@ static void eliminate(Dense *dense, const Matrix *matrix, const Schedule *schedu
     if (schedule->row_used[row]) continue;
     lane *fresh = dense->reduced + dense->accepted * width;
     for (u32 i = 0; i < width; i++) fresh[i] = ZERO_LANE;
-    row_expression(dense, matrix, row, fresh);
+    row_expression(dense, matrix, row, NO_PIVOT, fresh);
     if (!reduce(dense, pivots, fresh)) continue;
     dense->accepted_row[dense->accepted] = row;
     accept(dense, pivots, fresh);

@@ -5,7 +5,7 @@
  */
 import { equalBytes } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
-import { type Micros, MILLISECOND, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -102,12 +102,23 @@ export class Broadcast {
   broadcast(now: Micros, bytes: Uint8Array): ObjectId {
     const { group, self, keys, paths, rng, incarnation, maxObjectSize } = this.options;
     if (bytes.length < 1 || bytes.length > maxObjectSize)
-      throw new HeadwaterError('TOO_LARGE', `object: expected 1 to ${maxObjectSize} bytes, got ${bytes.length}`);
+      throw new HeadwaterError(
+        'TOO_LARGE',
+        `object: expected 1 to ${maxObjectSize} bytes, got ${bytes.length}`,
+      );
     const { window } = this.origins[self];
     if (window.size >= MAX_OPEN)
-      throw new HeadwaterError('BUSY', `objects under way: expected fewer than ${MAX_OPEN}, got ${window.size}`);
+      throw new HeadwaterError(
+        'BUSY',
+        `objects under way: expected fewer than ${MAX_OPEN}, got ${window.size}`,
+      );
     const id: ObjectId = { origin: self, incarnation, seq: this.nextSeq++ };
-    const descriptor: Descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: sha256(bytes) };
+    const descriptor: Descriptor = {
+      ...id,
+      length: bytes.length,
+      ...cutObject(bytes.length),
+      hash: sha256(bytes),
+    };
     const record = new ObjectRecord(id, self, group, now);
     record.bytes = bytes;
     record.outgoing = new Outgoing(group, keys, paths, rng, descriptor, bytes);
@@ -132,7 +143,8 @@ export class Broadcast {
       return genuine;
     };
     const n = group.members.length;
-    if (descriptor.origin >= n || leaf.firstHop >= n || descriptor.origin === self) return drop('unknown-member');
+    if (descriptor.origin >= n || leaf.firstHop >= n || descriptor.origin === self)
+      return drop('unknown-member');
     if (descriptor.length > maxObjectSize) return drop('too-large');
     const origin = this.origins[descriptor.origin];
     const isCurrent = descriptor.incarnation === origin.incarnation;
@@ -308,7 +320,11 @@ export class Broadcast {
     return this.origins[this.options.self].window.values();
   }
 
-  private open(now: Micros, origin: OriginState, { origin: index, incarnation, seq }: ObjectId): ObjectRecord {
+  private open(
+    now: Micros,
+    origin: OriginState,
+    { origin: index, incarnation, seq }: ObjectId,
+  ): ObjectRecord {
     const id = { origin: index, incarnation, seq };
     const record = new ObjectRecord(id, this.options.self, this.options.group, now);
     for (const dropped of origin.window.add(seq, record)) this.forget(dropped);

@@ -98,14 +98,19 @@ export function parseGroup(text: string): Group {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new HeadwaterError('INVALID_CONFIG', `group file: expected JSON, got ${(cause as Error).message}`, { cause });
+    throw new HeadwaterError('INVALID_CONFIG', `group file: expected JSON, got ${(cause as Error).message}`, {
+      cause,
+    });
   }
   const file = requireObject('group file', json);
   if (file.headwater !== 'group')
     throw config(`group file: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
   if (file.version !== GROUP_FILE_VERSION)
-    throw config(`group file: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`);
-  if (!Array.isArray(file.members)) throw config(`group file: expected "members" to be a list, got ${typeof file.members}`);
+    throw config(
+      `group file: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`,
+    );
+  if (!Array.isArray(file.members))
+    throw config(`group file: expected "members" to be a list, got ${typeof file.members}`);
   const options: GroupOptions = {
     name: requireString('group file: "name"', file.name),
     members: file.members.map((entry: unknown, i: number) => {
@@ -113,7 +118,9 @@ export function parseGroup(text: string): Group {
       return {
         publicKey: parsePublicKey(requireString(`group file: members[${i}].key`, member.key)),
         locator: requireString(`group file: members[${i}].address`, member.address),
-        ...(member.name === undefined ? {} : { name: requireString(`group file: members[${i}].name`, member.name) }),
+        ...(member.name === undefined
+          ? {}
+          : { name: requireString(`group file: members[${i}].name`, member.name) }),
       };
     }),
   };

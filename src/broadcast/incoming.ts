@@ -2,12 +2,13 @@
  * An object that another member broadcasts: the symbols held of it, what is relayed of it, and what is still missing.
  * In: verified symbols and the peers' progress. Out: the bytes once they are complete and match the origin's hash.
  */
+
+import { Decoder, Oti } from '../codec/index.js';
 import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes } from '../core/bytes.js';
-import { Decoder, Oti } from '../codec/index.js';
 import { sha256 } from '../crypto/hash.js';
 import type { ProgressFrame } from '../wire/control.js';
-import { MAX_PROGRESS_ENTRIES, SYMBOL_ALIGNMENT } from '../wire/limits.js';
+import { MAX_PROGRESS_ENTRIES } from '../wire/limits.js';
 import type { Descriptor, Leaf } from '../wire/symbol.js';
 
 export type AddResult = 'added' | 'complete' | 'tainted';
@@ -34,8 +35,6 @@ export class Incoming {
       transferLength: descriptor.length,
       symbolSize: descriptor.symbolSize,
       sourceBlocks: descriptor.sourceBlocks,
-      subBlocks: 1,
-      alignment: SYMBOL_ALIGNMENT,
     });
     this.decoder = new Decoder(this.oti);
   }

@@ -2,10 +2,11 @@
  * An object that this member broadcasts: wave 0 of every block, then top-ups of fresh symbols for what members still
  * miss. In: what peers confirm and report. Out: for each peer the next SYMBOL body, made only when it can be sent.
  */
+
+import { Encoder } from '../codec/index.js';
 import { bitAt } from '../core/bitset.js';
 import type { Rng } from '../core/rng.js';
-import { type Micros, MILLISECOND, NEVER, SECOND } from '../core/time.js';
-import { Encoder } from '../codec/index.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Path } from '../path/path.js';
 import { INITIAL_RTT } from '../path/rtt.js';
@@ -62,14 +63,24 @@ export class Outgoing {
   private readonly confirmed = new Set<number>();
   private readonly progress = new Map<number, ProgressFrame>();
 
-  constructor(group: Group, keys: KeyPair, paths: Paths, rng: Rng, descriptor: Descriptor, bytes: Uint8Array) {
+  constructor(
+    group: Group,
+    keys: KeyPair,
+    paths: Paths,
+    rng: Rng,
+    descriptor: Descriptor,
+    bytes: Uint8Array,
+  ) {
     this.group = group;
     this.keys = keys;
     this.paths = paths;
     this.rng = rng;
     this.descriptor = descriptor;
     this.descriptorBytes = writeDescriptor(descriptor);
-    this.encoder = new Encoder(bytes, { symbolSize: descriptor.symbolSize, sourceBlocks: descriptor.sourceBlocks });
+    this.encoder = new Encoder(bytes, {
+      symbolSize: descriptor.symbolSize,
+      sourceBlocks: descriptor.sourceBlocks,
+    });
     this.queues = paths.map(() => []);
     const peers = this.peers();
     this.waves = [];
@@ -149,8 +160,11 @@ export class Outgoing {
   /** Set once every peer holds the object, or a quorum does and the rest has been out of reach for long. */
   outcome(now: Micros, hasQuorum: boolean): Outcome | undefined {
     const missing = this.peers().filter((peer) => !this.confirmed.has(peer));
-    const isOver = missing.length === 0 || (hasQuorum && missing.every((peer) => !this.paths[peer]!.isReachable(now)));
-    return isOver ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing } : undefined;
+    const isOver =
+      missing.length === 0 || (hasQuorum && missing.every((peer) => !this.paths[peer]!.isReachable(now)));
+    return isOver
+      ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing }
+      : undefined;
   }
 
   dispose(): void {

@@ -1,5 +1,5 @@
 /** All that a member knows of one object, its own or another's, from the first word of it to the last. */
-import { type Micros, MILLISECOND, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { ObjectStatus } from './broadcast.js';
 import { Confirms } from './confirms.js';
@@ -46,7 +46,8 @@ export class ObjectRecord {
     const held = this.incoming?.heldSymbols ?? 0;
     this.idleReports = held > this.heldAtReport ? 0 : this.idleReports + 1;
     this.heldAtReport = held;
-    this.progressAt = now + Math.min(MAX_PROGRESS_INTERVAL, PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports));
+    this.progressAt =
+      now + Math.min(MAX_PROGRESS_INTERVAL, PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports));
   }
 
   /** Whether blocks were completed since this was last asked. */

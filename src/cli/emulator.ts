@@ -84,9 +84,12 @@ export interface Emulator {
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   if (options.ports.length === 0)
     throw new HeadwaterError('INVALID_ARGUMENT', 'ports: expected at least one');
-  const listens = await Promise.all(options.ports.map((port) => resolve('listen', port.listen, 0)));
+  const listens: HostPort[] = [];
+  for (const { listen } of options.ports) {
+    listens.push(await resolve('listen', listen, 0, listens[0]));
+    assertFamily('listen', listens.at(-1)!.host, isIPv6(listens[0].host));
+  }
   const ipv6 = isIPv6(listens[0].host);
-  for (const { host } of listens) assertFamily('listen', host, ipv6);
 
   const links = new LinkTable<number>(options.seed, options.link);
   const members: Member[] = [];
@@ -97,7 +100,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   };
   const setTarget = async (index: number, to: HostPort) => {
     assertInteger('index', index, 0, members.length - 1);
-    const target = await resolve('to', to, 1);
+    const target = await resolve('to', to, 1, listens[0]);
     assertFamily('to', target.host, ipv6);
     if (target.host === '0.0.0.0' || target.host === '::')
       throw new HeadwaterError('INVALID_ARGUMENT', `to: expected the address of a host, got ${target.host}`);
@@ -320,12 +323,14 @@ function closeSocket(socket: Socket): Promise<void> {
   });
 }
 
-/** Resolves names, and writes addresses the one way in which they are compared. */
-async function resolve(what: string, { host, port }: HostPort, minPort: number): Promise<HostPort> {
+/** Resolves a name, to the address family of `like` where given; writes addresses the one way in which they are compared. */
+async function resolve(what: string, given: HostPort, minPort: number, like?: HostPort): Promise<HostPort> {
+  const { host, port } = given;
   assertInteger(`${what}.port`, port, minPort, 65_535);
   if (isIP(host) !== 0) return { host: canonical(host), port };
   try {
-    return { host: canonical((await lookup(host)).address), port };
+    const { address } = await lookup(host, { family: like === undefined ? 0 : isIP(like.host) });
+    return { host: canonical(address), port };
   } catch (cause) {
     throw new HeadwaterError('NETWORK', `${what}: cannot resolve the host name '${host}'`, { cause });
   }

@@ -2,7 +2,7 @@
  * Spreads datagrams over time: a token bucket filled by elapsed time, never by ticks, so that late wake-ups lose no
  * credit, and allowed to go into debt by one datagram, so that its rate is exact whatever the sizes.
  */
-import { type Micros, MILLISECOND, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 
 export class Pacer {
   private tokens: number;

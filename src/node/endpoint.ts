@@ -67,9 +67,12 @@ export class Endpoint {
     const { group, keys } = options;
     this.options = options;
     const self = group.members.find((member) => equalBytes(member.publicKey, keys.publicKey));
-    if (!self) throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
+    if (!self)
+      throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
-    this.paths = group.members.map((member) => (member === self ? undefined : new Path(options.controller())));
+    this.paths = group.members.map((member) =>
+      member === self ? undefined : new Path(options.controller()),
+    );
     this.broadcaster = new Broadcast(
       { ...options, self: self.index, paths: this.paths, relay: options.relay ?? true },
       this.metrics,
@@ -151,7 +154,9 @@ export class Endpoint {
       const { loss, inboundLoss, sentBytes, sentDatagrams } = path;
       const rtt = path.rtt.min === undefined ? undefined : path.rtt.smoothed;
       const member = this.options.group.members[index];
-      return [{ member, reachable: path.isReachable(this.now), rtt, loss, inboundLoss, sentBytes, sentDatagrams }];
+      return [
+        { member, reachable: path.isReachable(this.now), rtt, loss, inboundLoss, sentBytes, sentDatagrams },
+      ];
     });
   }
 
@@ -171,7 +176,8 @@ export class Endpoint {
     if (control.receiver !== this.self.index) return this.drop('misdirected');
     const { signed, signature } = splitControl(bytes);
     const { publicKey } = this.options.group.members[header.sender];
-    if (!this.provider.verify(publicKey, this.controlMessage(signed), signature)) return this.drop('bad-signature');
+    if (!this.provider.verify(publicKey, this.controlMessage(signed), signature))
+      return this.drop('bad-signature');
     if (!path.acceptControl(control.incarnation, header.packetNumber)) return this.drop('replayed');
     path.onReceived(header.packetNumber);
     path.onReport(now, control, this.options.incarnation);

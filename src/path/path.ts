@@ -4,7 +4,7 @@
  */
 import type { Controller } from '../congestion/controller.js';
 import { Pacer } from '../congestion/pacer.js';
-import { type Micros, MILLISECOND, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { Control } from '../wire/control.js';
 import { Rtt } from './rtt.js';
 

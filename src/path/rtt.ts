@@ -1,5 +1,5 @@
 /** Round-trip time of a path after RFC 9002 section 5: smoothed, variation, minimum. */
-import { type Micros, MILLISECOND } from '../core/time.js';
+import { MILLISECOND, type Micros } from '../core/time.js';
 
 export class Rtt {
   smoothed: Micros = INITIAL_RTT;

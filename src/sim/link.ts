@@ -12,7 +12,8 @@ import { assertProbability, iid, type LossModel, type LossProcess, startLoss } f
 export interface LinkOptions {
   /** One-way propagation delay, µs. */
   delay?: Micros | undefined;
-  /** Extra delay, uniform in 0..jitter µs. Never reorders: a datagram waits for the one before it. */
+  /** Extra delay, uniform in 0..jitter µs. Never reorders: a datagram waits for the one before it, so on a dense stream most
+   *  take nearly delay + jitter. */
   jitter?: Micros | undefined;
   /** Bits per second, as link rates are quoted (10e6 is 10 Mbit/s); 0 is unlimited. */
   rate?: number | undefined;

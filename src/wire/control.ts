@@ -84,7 +84,10 @@ export function parseControl(datagram: Uint8Array): Control {
 export function splitControl(datagram: Uint8Array): { signed: Uint8Array; signature: Uint8Array } {
   const cut = datagram.length - SIGNATURE_SIZE;
   if (cut < HEADER_SIZE)
-    throw new HeadwaterError('MALFORMED', `control: expected a signature, got ${datagram.length} bytes in all`);
+    throw new HeadwaterError(
+      'MALFORMED',
+      `control: expected a signature, got ${datagram.length} bytes in all`,
+    );
   return { signed: datagram.subarray(0, cut), signature: datagram.subarray(cut) };
 }
 
@@ -98,7 +101,9 @@ export function writeControl(
   const writer = new Writer(HEADER_SIZE + 34 + framesSize + SIGNATURE_SIZE);
   writeHeader(writer, header);
   writer.u16(control.receiver).u48(control.incarnation).u32(control.timestamp);
-  writer.u32(control.echo?.timestamp ?? 0).u32(control.echo ? Math.min(control.echo.delay, NO_ECHO - 1) : NO_ECHO);
+  writer
+    .u32(control.echo?.timestamp ?? 0)
+    .u32(control.echo ? Math.min(control.echo.delay, NO_ECHO - 1) : NO_ECHO);
   writer.u48(control.ackedIncarnation).u32(control.received).u32(control.highest);
   for (const frame of control.frames) writeFrame(writer, frame);
   return writer.put(sign(writer.finish())).finish();
@@ -124,7 +129,10 @@ function parseFrame(reader: Reader): ControlFrame {
     const flags = reader.u8('confirm flags');
     const length = reader.u8('confirmed bitmap length');
     if (length > MAX_MEMBERS / 8)
-      throw new HeadwaterError('MALFORMED', `confirmed bitmap: expected at most ${MAX_MEMBERS / 8} bytes, got ${length}`);
+      throw new HeadwaterError(
+        'MALFORMED',
+        `confirmed bitmap: expected at most ${MAX_MEMBERS / 8} bytes, got ${length}`,
+      );
     const confirmed = reader.take(length, 'confirmed bitmap');
     return { kind: 'confirm', id, hash, wantsAck: (flags & WANTS_ACK) !== 0, confirmed };
   }
@@ -133,7 +141,10 @@ function parseFrame(reader: Reader): ControlFrame {
     const complete = reader.take(Math.ceil(sourceBlocks / 8), 'complete bitmap');
     const count = reader.u8('deficit count');
     if (count > MAX_PROGRESS_ENTRIES)
-      throw new HeadwaterError('MALFORMED', `deficits: expected at most ${MAX_PROGRESS_ENTRIES}, got ${count}`);
+      throw new HeadwaterError(
+        'MALFORMED',
+        `deficits: expected at most ${MAX_PROGRESS_ENTRIES}, got ${count}`,
+      );
     const missing = [];
     for (let i = 0; i < count; i++) {
       const sbn = reader.u8('deficit SBN');
@@ -148,7 +159,11 @@ function parseFrame(reader: Reader): ControlFrame {
 
 function writeFrame(writer: Writer, frame: ControlFrame): void {
   const { id } = frame;
-  writer.u8(frame.kind === 'confirm' ? CONFIRM : PROGRESS).u16(id.origin).u48(id.incarnation).u32(id.seq);
+  writer
+    .u8(frame.kind === 'confirm' ? CONFIRM : PROGRESS)
+    .u16(id.origin)
+    .u48(id.incarnation)
+    .u32(id.seq);
   if (frame.kind === 'confirm') {
     writer.put(frame.hash).u8(frame.wantsAck ? WANTS_ACK : 0);
     writer.u8(frame.confirmed.length).put(frame.confirmed);

@@ -23,7 +23,10 @@ export interface Header {
 /** Parses a header; throws MALFORMED. The body starts at HEADER_SIZE. */
 export function parseHeader(datagram: Uint8Array): Header {
   if (datagram.length > MAX_DATAGRAM)
-    throw new HeadwaterError('MALFORMED', `datagram: expected at most ${MAX_DATAGRAM} bytes, got ${datagram.length}`);
+    throw new HeadwaterError(
+      'MALFORMED',
+      `datagram: expected at most ${MAX_DATAGRAM} bytes, got ${datagram.length}`,
+    );
   const reader = new Reader(datagram);
   const version = reader.u8('version');
   if (version !== WIRE_VERSION)

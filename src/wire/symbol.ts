@@ -84,7 +84,10 @@ export function parseSymbol(datagram: Uint8Array, offset: number): SymbolFrame {
   };
   leafReader.finish('leaf');
   if (leaf.sbn >= descriptor.sourceBlocks)
-    throw new HeadwaterError('MALFORMED', `SBN: expected less than ${descriptor.sourceBlocks}, got ${leaf.sbn}`);
+    throw new HeadwaterError(
+      'MALFORMED',
+      `SBN: expected less than ${descriptor.sourceBlocks}, got ${leaf.sbn}`,
+    );
   return { descriptor, descriptorBytes, depth, index, signature, proof, leafBytes, leaf };
 }
 

@@ -65,7 +65,7 @@ test('the queue drops its tail at the byte', () => {
     delivered: 6,
     queueDropped: 3,
     lost: 0,
-    maxQueueDelay: 3_000,
+    maxQueueDelay: 3_500,
   });
 });
 
@@ -85,6 +85,30 @@ test('the default queue is 100 ms of the rate, and at least 24,000 bytes', () =>
   expect(passed(8e6)).toBe(101);
   expect(passed(8e5)).toBe(25);
 });
+
+test('the queue agrees with a model that forgets nothing', () =>
+  withSeeds(3, (seed) => {
+    const rng = new Rng(seed);
+    // 1 byte takes 1 µs, so the model needs no rounding.
+    const line = link({ rate: 8e6, queue: 30_000 });
+    const accepted: { start: number; size: number }[] = [];
+    let free = 0;
+    for (let i = 0, now = 0; i < 4_000; i++, now += rng.integer(0, 1_000)) {
+      const size = rng.integer(1, 1_400);
+      const start = Math.max(now, free);
+      const waiting = accepted
+        .filter((other) => other.start > now)
+        .reduce((sum, other) => sum + other.size, 0);
+      const fits = start === now || waiting + size <= 30_000;
+      if (fits) {
+        accepted.push({ start, size });
+        free = start + size;
+      }
+      if (arrivals(line, now, size)[0] !== (fits ? free : undefined))
+        throw new Error(`datagram ${i} differs`);
+    }
+    expect(line.counters.queueDropped).toBeGreaterThan(500);
+  }));
 
 test('a lost datagram has used its rate, one that the queue dropped has not', () => {
   const line = link({ rate: 8e6, loss: iid(1) });
@@ -118,7 +142,7 @@ test('reorder holds back the share asked for, and lets others pass', () =>
     let held = 0;
     let overtaken = 0;
     let latest = 0;
-    for (let now = 0; now < 1_000_000; now += 100) {
+    for (let now = 0; now < 400_000; now += 100) {
       const [at] = arrivals(line, now, 10);
       expect(at).toBeGreaterThanOrEqual(now + 1_000);
       expect(at).toBeLessThanOrEqual(now + 6_000);
@@ -127,8 +151,8 @@ test('reorder holds back the share asked for, and lets others pass', () =>
       latest = Math.max(latest, at);
     }
     expect(held).toBe(line.counters.reordered);
-    expect(Math.abs(held - 2_000)).toBeLessThan(250);
-    expect(overtaken).toBeGreaterThan(1_000);
+    expect(Math.abs(held - 800)).toBeLessThan(150);
+    expect(overtaken).toBeGreaterThan(400);
   }));
 
 test('duplicates arrive as a copy, and take no rate', () => {

@@ -1,0 +1,170 @@
+/** What the demo shows: a live bar for each member on a terminal, a line a second elsewhere, and the summary. */
+import { MultiBar, type SingleBar } from 'cli-progress';
+import type { Child } from './child.js';
+import { formatBytes, formatPercent, note, print } from './io.js';
+
+/** The part of a member's JSON status that the demo reads. */
+interface MemberStatus {
+  objects: { held: number; needed: number; confirmed: number; complete: boolean }[];
+  peers: { name: string; reachable: boolean; inboundLoss: number }[];
+  metrics: { sentBytes: number; receivedBytes: number; usefulSymbols: number; drops: Record<string, number> };
+}
+
+export interface DemoMember {
+  name: string;
+  index: number;
+  isMute: boolean;
+  willBeKilled: boolean;
+  state: 'starting' | 'waiting' | 'receiving' | 'saved' | 'killed' | 'sent';
+  child?: Child;
+  status?: MemberStatus;
+  startedAt?: number;
+  savedAt?: number;
+  path?: string;
+  intact?: boolean;
+  /** The last status that still had the object in it. */
+  needed?: number;
+}
+
+export interface Summary {
+  ok: boolean;
+  nodes: number;
+  lossPercent: number;
+  delayMs: number;
+  rateMbit: number;
+  file: { path: string; bytes: number; sha256: string };
+  seconds: number;
+  goodputMbit: number;
+  sender: { bytes: number; ratio: number };
+  network: { sent: number; delivered: number; lost: number; queueDropped: number };
+  members: DemoMember[];
+}
+
+/** Follows the members until `stop`. */
+export function createDemoView(members: readonly DemoMember[], quiet: boolean): { stop(): void } {
+  const receivers = members.slice(1);
+  const bars = !quiet && process.stderr.isTTY ? startBars(receivers) : undefined;
+  const started = performance.now();
+  const timer = setInterval(
+    () => {
+      receivers.forEach((member, i) => {
+        const object = member.status?.objects[0];
+        if (object && object.needed > 0) member.needed = object.needed;
+        bars?.[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
+        if (member.needed) bars?.[i].setTotal(member.needed);
+      });
+      if (bars || quiet) return;
+      const shares = receivers.map(
+        (member) => `${member.name} ${member.state === 'killed' ? 'killed' : shareOf(member)}`,
+      );
+      note(`${((performance.now() - started) / 1000).toFixed(0).padStart(3)} s  ${shares.join('  ')}`);
+    },
+    bars || quiet ? 100 : 1000,
+  );
+  return {
+    stop() {
+      clearInterval(timer);
+      if (!bars) return;
+      receivers.forEach((member, i) => {
+        bars[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
+      });
+      bars.multi.stop();
+    },
+  };
+}
+
+export const printSummary = {
+  json({ members, ...summary }: Summary) {
+    const [origin, ...receivers] = members;
+    return {
+      ...summary,
+      members: receivers.map((member) => ({
+        name: member.name,
+        state: member.state,
+        mute: member.isMute,
+        intact: member.intact === true,
+        seconds: member.savedAt === undefined ? null : (member.savedAt - origin.startedAt!) / 1000,
+        symbolsNeeded: member.needed ?? null,
+        symbolsUsed: member.status?.metrics.usefulSymbols ?? 0,
+        receivedBytes: member.status?.metrics.receivedBytes ?? 0,
+        lossSeen: lossSeen(member),
+        drops: member.status?.metrics.drops ?? {},
+      })),
+      senderDrops: origin.status?.metrics.drops ?? {},
+    };
+  },
+
+  table({ members, ...summary }: Summary) {
+    const { file, seconds, goodputMbit, sender, network } = summary;
+    const [origin, ...receivers] = members;
+    print(
+      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss and ${summary.delayMs} ms one way`,
+    );
+    print('');
+    print('member    state     time      symbols used/needed  loss seen  received/file  sha256');
+    for (const member of receivers) {
+      const { status } = member;
+      const time =
+        member.savedAt === undefined ? '-' : `${((member.savedAt - origin.startedAt!) / 1000).toFixed(2)} s`;
+      const used = `${status?.metrics.usefulSymbols ?? 0}/${member.needed ?? '?'}`;
+      const received = ((status?.metrics.receivedBytes ?? 0) / file.bytes).toFixed(2);
+      const state = member.state + (member.isMute ? ', mute' : '');
+      const verdict = member.intact ? 'ok' : member.state === 'killed' ? '-' : 'WRONG';
+      const cells = [
+        state.padEnd(10),
+        time.padEnd(9),
+        used.padEnd(20),
+        formatPercent(lossSeen(member)).padEnd(10),
+      ];
+      print(`${member.name.padEnd(9)} ${cells.join(' ')} ${received.padEnd(14)} ${verdict}`);
+    }
+    print('');
+    print(`time      ${seconds.toFixed(2)} s until the last live member had the file`);
+    print(`goodput   ${goodputMbit.toFixed(1)} Mbit/s to each member`);
+    print(
+      `sender    sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
+    );
+    print(
+      `network   ${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,
+    );
+  },
+};
+
+function startBars(receivers: readonly DemoMember[]): SingleBar[] & { multi: MultiBar } {
+  const multi = new MultiBar({
+    format:
+      '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  overhead {overhead}  {state}',
+    stream: process.stderr,
+    hideCursor: true,
+    barsize: 24,
+  });
+  const bars = receivers.map((member) => multi.create(1, 0, { ...columns(member), needed: '?' }));
+  return Object.assign(bars, { multi });
+}
+
+function columns(member: DemoMember) {
+  const used = member.status?.metrics.usefulSymbols ?? 0;
+  const { duplicate = 0, late = 0 } = member.status?.metrics.drops ?? {};
+  return {
+    name: member.name.padEnd(8),
+    held: used,
+    loss: formatPercent(lossSeen(member)),
+    overhead: member.needed ? formatPercent((used + duplicate + late) / member.needed - 1) : '-',
+    state: member.state + (member.isMute ? ' (mute)' : ''),
+  };
+}
+
+function heldOf(member: DemoMember): number {
+  if (member.state === 'saved') return member.needed ?? 1;
+  return Math.min(member.status?.metrics.usefulSymbols ?? 0, member.needed ?? 0);
+}
+
+function shareOf(member: DemoMember): string {
+  return `${Math.floor((100 * heldOf(member)) / (member.needed ?? 1))} %`;
+}
+
+/** Mean over the peers that are there. */
+function lossSeen({ status }: DemoMember): number {
+  const losses = (status?.peers ?? []).filter((peer) => peer.reachable).map((peer) => peer.inboundLoss);
+  return losses.length === 0 ? 0 : losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+}

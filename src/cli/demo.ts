@@ -1,0 +1,278 @@
+/**
+ * `headwater demo`: a group of real processes on this machine, an emulated lossy network between them, and one real file
+ * from the first member to all others. It runs the commands `send` and `receive` as a user would and reads their JSON.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { parseLocator } from '../broadcast/group.js';
+import { toHex } from '../core/bytes.js';
+import { sha256 } from '../crypto/hash.js';
+import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import { readFileToSend } from '../file/disk.js';
+import { type Child, spawnCommand } from './child.js';
+import { createDemoView, type DemoMember, printSummary, type Summary } from './demo-view.js';
+import { type Emulator, startEmulator } from './emulator.js';
+import { EXIT, integer, note, number, printJson, withInterrupt } from './io.js';
+import { type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
+
+interface DemoOptions extends LinkFlags {
+  nodes: number;
+  file?: string;
+  size: number;
+  kill: number;
+  mute: number;
+  rate?: number;
+  timeout: number;
+  json?: boolean;
+}
+
+export function demoCommand(program: Command): void {
+  linkFlags(
+    program
+      .command('demo')
+      .description(
+        'broadcast a file in a group of local processes over an emulated lossy network, and check it',
+      )
+      .option('-n, --nodes <n>', 'members, the origin included', integer(2, 32), 5)
+      .option('-f, --file <file>', 'what to broadcast (default: random bytes)')
+      .option('--size <mib>', 'MiB of random bytes, without --file', number(0.001, 256), 4)
+      .option('--kill <n>', 'members that are killed midway', integer(0, 31), 0)
+      .option('--mute <n>', 'members that relay nothing', integer(0, 31), 0)
+      .option(
+        '-r, --rate <mbit>',
+        'Mbit/s from each member to each other (default: what this machine can carry)',
+        number(0.01, 1000),
+      )
+      .option('--timeout <seconds>', 'give up after so long', number(1, 86400), 180)
+      .option('--json', 'print one JSON object at the end'),
+    { loss: 10, delay: 20 },
+  ).action((options: DemoOptions) =>
+    withInterrupt(async (signal) => {
+      const { nodes, kill, mute } = options;
+      const mayFail = Math.ceil(nodes / 2) - 1;
+      if (kill > mayFail || kill + mute > nodes - 1)
+        throw new HeadwaterError(
+          'INVALID_ARGUMENT',
+          `--kill: expected at most ${mayFail} of ${nodes} members (a quorum must live), and with --mute at most ${nodes - 1}, got ${kill} and ${mute}`,
+        );
+      const folder = await mkdtemp(join(tmpdir(), 'headwater-demo-'));
+      const demo = new Demo(options, folder);
+      try {
+        await demo.run(AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]));
+      } finally {
+        await demo.stop();
+        await rm(folder, { recursive: true, force: true });
+      }
+    }),
+  );
+}
+
+class Demo {
+  private readonly options: DemoOptions;
+  private readonly folder: string;
+  private readonly members: DemoMember[] = [];
+  private readonly children: Child[] = [];
+  private emulator: Emulator | undefined;
+
+  constructor(options: DemoOptions, folder: string) {
+    this.options = options;
+    this.folder = folder;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { options } = this;
+    const { path, bytes } = await this.prepareFile();
+    const groupFile = await this.prepareGroup();
+    const rate = options.rate ?? Math.min(MAX_RATE, CAPACITY / (options.nodes - 1) ** 2);
+    const common = ['--group', groupFile, '--bind', '127.0.0.1:0', '--rate', String(rate), '--json'];
+
+    const receivers = this.members.slice(1);
+    await Promise.all(
+      receivers.map((member) => {
+        const args = [
+          'receive',
+          ...common,
+          '--key',
+          this.keyFile(member),
+          '--out',
+          join(this.folder, member.name),
+        ];
+        return this.start(member, member.isMute ? [...args, '--no-relay'] : args, signal);
+      }),
+    );
+    const [origin] = this.members;
+    const send = ['send', path, ...common, '--key', this.keyFile(origin), '--wait', '15'];
+    await this.start(origin, send, signal);
+
+    const view = createDemoView(this.members, options.json === true);
+    const seconds = await this.untilDone(signal).finally(() => view.stop());
+    await this.stop();
+    await this.verify(path, bytes.length, bytes, seconds, rate);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.children.map((child) => child.stop()));
+    await this.emulator?.close();
+  }
+
+  private async prepareFile(): Promise<{ path: string; bytes: Uint8Array }> {
+    const { file, size } = this.options;
+    if (file !== undefined) return { path: file, bytes: (await readFileToSend(file, MAX_FILE)).bytes };
+    const path = join(this.folder, 'random.bin');
+    await writeFile(path, randomBytes(Math.round(size * 1024 * 1024)));
+    return { path, bytes: await readFile(path) };
+  }
+
+  /** Keys, the emulated network, and the group file that names its addresses. */
+  private async prepareGroup(): Promise<string> {
+    const { nodes, kill, mute, seed } = this.options;
+    this.emulator = await startEmulator({
+      ports: Array.from({ length: nodes }, () => ({ listen: { host: '127.0.0.1', port: 0 } })),
+      link: linkOptionsOf(this.options),
+      seed,
+    });
+    const file = { headwater: 'group', version: 1, name: 'demo', members: [] as object[] };
+    for (const [index, { host, port }] of this.emulator.addresses.entries()) {
+      const name = index === 0 ? 'origin' : `peer-${index}`;
+      // The last ones are killed, those before them are mute.
+      const fromEnd = nodes - index;
+      const member: DemoMember = {
+        name,
+        index,
+        willBeKilled: fromEnd <= kill,
+        isMute: fromEnd > kill && fromEnd <= kill + mute,
+        state: 'starting',
+      };
+      this.members.push(member);
+      const secret = randomBytes(32);
+      await writeFile(this.keyFile(member), formatSecretKey(secret), { mode: 0o600 });
+      const key = formatPublicKey(keyPair(secret).publicKey);
+      file.members.push({ name, key, address: `${host}:${port}` });
+    }
+    await mkdir(this.folder, { recursive: true });
+    const path = join(this.folder, 'group.json');
+    await writeFile(path, JSON.stringify(file));
+    return path;
+  }
+
+  private keyFile({ name }: DemoMember): string {
+    return join(this.folder, `${name}.key`);
+  }
+
+  /** Starts a member's process; resolves when it has told its address to the network. */
+  private async start(member: DemoMember, args: string[], signal: AbortSignal): Promise<void> {
+    const child = spawnCommand(args, (event) => this.onEvent(member, event));
+    member.child = child;
+    this.children.push(child);
+    const ready = await child.first('ready', signal);
+    const { host, port } = parseLocator(String(ready.address));
+    await this.emulator!.setTarget(member.index, { host, port });
+    member.state = 'waiting';
+  }
+
+  private onEvent(member: DemoMember, event: Record<string, unknown>): void {
+    switch (event.event) {
+      case 'start':
+        member.startedAt = performance.now();
+        break;
+      case 'status':
+      case 'end':
+      case 'sent':
+        member.status = event as unknown as NonNullable<DemoMember['status']>;
+        if (member.state === 'waiting' && member.status.objects.length > 0) member.state = 'receiving';
+        if (member.willBeKilled && member.state === 'receiving') this.killMidway(member);
+        if (event.event === 'sent') member.state = 'sent';
+        break;
+      case 'saved':
+        member.state = 'saved';
+        member.savedAt = performance.now();
+        member.path = String(event.path);
+        break;
+    }
+  }
+
+  private killMidway(member: DemoMember): void {
+    const object = member.status?.objects[0];
+    if (!object || object.held < object.needed * KILL_AT) return;
+    member.state = 'killed';
+    member.child?.kill();
+  }
+
+  /** Seconds from the start of the broadcast until the last live member had saved the file. */
+  private async untilDone(signal: AbortSignal): Promise<number> {
+    const [origin, ...receivers] = this.members;
+    for (;;) {
+      if (signal.aborted) throw new HeadwaterError('ABORTED', 'demo: interrupted or out of time');
+      const exited = this.members.find(
+        (member) => member.state !== 'killed' && member.child?.exitCode !== undefined,
+      );
+      if (exited && exited !== origin) throw this.died(exited);
+      const live = receivers.filter((member) => member.state !== 'killed');
+      if (origin.child?.exitCode !== undefined) {
+        if (origin.state !== 'sent') throw this.died(origin);
+        if (live.every((member) => member.state === 'saved'))
+          return (Math.max(...live.map((member) => member.savedAt!)) - origin.startedAt!) / 1000;
+      }
+      await new Promise((done) => setTimeout(done, 20));
+    }
+  }
+
+  private died({ name, child }: DemoMember): HeadwaterError {
+    return new HeadwaterError(
+      'UNREACHABLE',
+      `${name}: expected it to run, got exit code ${child?.exitCode}: ${child?.lastWords()}`,
+    );
+  }
+
+  private async verify(
+    path: string,
+    length: number,
+    bytes: Uint8Array,
+    seconds: number,
+    rate: number,
+  ): Promise<void> {
+    const { options } = this;
+    const digest = toHex(sha256(bytes));
+    for (const member of this.members.slice(1))
+      member.intact = member.path !== undefined && toHex(sha256(await readFile(member.path))) === digest;
+    const [origin, ...receivers] = this.members;
+    const ok = receivers.every((member) => member.intact || member.state === 'killed');
+    const sentBytes = origin.status?.metrics.sentBytes ?? 0;
+    const { total } = this.emulator!.counters();
+    const summary: Summary = {
+      ok,
+      nodes: options.nodes,
+      lossPercent: options.loss,
+      delayMs: options.delay,
+      rateMbit: rate,
+      file: { path, bytes: length, sha256: digest },
+      seconds,
+      goodputMbit: (length * 8) / seconds / 1e6,
+      sender: { bytes: sentBytes, ratio: sentBytes / length },
+      network: {
+        sent: total.sent,
+        delivered: total.delivered,
+        lost: total.lost,
+        queueDropped: total.queueDropped,
+      },
+      members: this.members,
+    };
+    if (options.json) printJson(printSummary.json(summary));
+    else printSummary.table(summary);
+    if (!ok) {
+      note('headwater: not every live member holds the file');
+      process.exitCode = EXIT.failed;
+    }
+  }
+}
+
+/** Mbit/s from each member to each other: more than two cores can carry helps nobody. */
+const CAPACITY = 250;
+const MAX_RATE = 20;
+const MAX_FILE = 255 * 1024 * 1024;
+/** Members to be killed are when they hold this share of the symbols. */
+const KILL_AT = 0.3;

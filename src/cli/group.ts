@@ -1,0 +1,39 @@
+/** `headwater group`: makes a group file out of members' names, public keys and addresses. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseGroup } from '../broadcast/group.js';
+import { integer, print } from './io.js';
+
+interface GroupOptions {
+  name: string;
+  faulty?: number;
+  pessimism?: number;
+}
+
+interface FileMember {
+  name: string;
+  key: string;
+  address: string;
+}
+
+export function groupCommand(program: Command): void {
+  program
+    .command('group')
+    .description('print a group file; every member needs the same one')
+    .argument('<member...>', 'name=PUBLICKEY@host:port, one for each member', parseMember)
+    .requiredOption('-n, --name <name>', 'name of the group')
+    .option('--faulty <k>', 'members that may fail (default: a third of the others)', integer(0, 512))
+    .option('--pessimism <cp>', 'symbols planned beyond need (default: 2)', integer(0, 1000))
+    .action((members: FileMember[], { name, faulty, pessimism }: GroupOptions) => {
+      const file = { headwater: 'group', version: 1, name, faulty, pessimism, members };
+      const text = JSON.stringify(file, null, 2);
+      parseGroup(text);
+      print(text);
+    });
+}
+
+function parseMember(text: string, previous: FileMember[] | undefined): FileMember[] {
+  const match = /^([^=]+)=([0-9a-fA-F]{64})@(.+)$/.exec(text);
+  if (!match)
+    throw new InvalidArgumentError(`expected name=PUBLICKEY@host:port with 64 hex digits, got ${text}.`);
+  return [...(previous ?? []), { name: match[1], key: match[2].toLowerCase(), address: match[3] }];
+}

@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+/** The `headwater` command. Each subcommand has a file of its own. */
+import { createRequire } from 'node:module';
+import { Command, CommanderError } from 'commander';
+import { demoCommand } from './demo.js';
+import { groupCommand } from './group.js';
+import { EXIT, reportError } from './io.js';
+import { keygenCommand } from './keygen.js';
+import { linkCommand } from './link.js';
+import { nodeCommand } from './node.js';
+import { receiveCommand } from './receive.js';
+import { sendCommand } from './send.js';
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
+const program = new Command('headwater')
+  .description('reliable broadcast over UDP with RaptorQ fountain codes')
+  .version(version)
+  .exitOverride()
+  .showHelpAfterError('(see --help)')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 130 interrupted.',
+  );
+for (const add of [
+  demoCommand,
+  keygenCommand,
+  groupCommand,
+  sendCommand,
+  receiveCommand,
+  nodeCommand,
+  linkCommand,
+])
+  add(program);
+
+// A reader that has gone (`headwater ... | head -1`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) process.exitCode = reportError(error);
+  else if (error.exitCode !== 0) process.exitCode = EXIT.usage;
+}

@@ -1,0 +1,96 @@
+/**
+ * What `node`, `send` and `receive` share: the options that make a process a member of a group, and how it reports.
+ */
+import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import { type Group, parseGroup } from '../broadcast/group.js';
+import { parseSecretKey } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
+import { formatPercent, integer, note, number, printJson } from './io.js';
+
+export interface MemberOptions {
+  group: string;
+  key: string;
+  bind?: string;
+  rate: number;
+  maxSize: number;
+  relay: boolean;
+  json?: boolean;
+}
+
+/** Adds the options that every member takes. */
+export function memberOptions(command: Command): Command {
+  return command
+    .requiredOption('-g, --group <file>', 'group file, the same for every member')
+    .requiredOption('-k, --key <file>', 'secret key of this member')
+    .option(
+      '-b, --bind <address>',
+      'address to bind, host:port (default: this member’s own in the group file)',
+    )
+    .option('-r, --rate <mbit>', 'Mbit/s sent to each peer', number(0.01, 10_000), 20)
+    .option('--max-size <mib>', 'MiB that an object may have', integer(1, 4096), 256)
+    .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
+    .option('--json', 'print one JSON object a line');
+}
+
+/** Reads group and key and starts the member. */
+export async function startMember(
+  options: MemberOptions,
+  handlers: Pick<NodeOptions, 'deliver' | 'onEvent'>,
+): Promise<Node> {
+  const group = await readGroup(options.group);
+  const { seed } = parseSecretKey(await readText(options.key, 'key file'), `key file ${options.key}`);
+  return Node.start({
+    group,
+    secretKey: seed,
+    ...(options.bind === undefined ? {} : { bind: options.bind }),
+    rate: (options.rate * 1e6) / 8,
+    maxObjectSize: options.maxSize * 1024 * 1024,
+    relay: options.relay,
+    ...handlers,
+  });
+}
+
+export async function readGroup(path: string): Promise<Group> {
+  return parseGroup(await readText(path, 'group file'));
+}
+
+async function readText(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new HeadwaterError('INVALID_CONFIG', `${what}: expected a readable file, got ${code} for ${path}`, {
+      cause,
+    });
+  }
+}
+
+/** A status as JSON: peers by name, drops by reason. */
+export function statusJson({ objects, peers, metrics }: NodeStatus) {
+  return {
+    objects: objects.map(({ id, ...rest }) => ({ ...id, ...rest })),
+    peers: peers.map(({ member, rtt, ...rest }) => ({
+      name: member.name,
+      ...rest,
+      rttMs: rtt === undefined ? null : rtt / 1000,
+    })),
+    metrics,
+  };
+}
+
+/** Prints a status every `interval` ms as a JSON line, until the returned function is called. */
+export function reportEvery(node: Node, interval: number): () => void {
+  const timer = setInterval(() => printJson({ event: 'status', ...statusJson(node.status()) }), interval);
+  return () => clearInterval(timer);
+}
+
+/** The last words of a member: what it moved and what it threw away. */
+export function noteTotals({ metrics, peers }: NodeStatus): void {
+  const drops = Object.entries(metrics.drops).map(([reason, count]) => `${reason} ${count}`);
+  const losses = peers.map(({ member, inboundLoss }) => `${member.name} ${formatPercent(inboundLoss)}`);
+  note(`received ${metrics.receivedDatagrams} datagrams, sent ${metrics.sentDatagrams}`);
+  if (losses.length > 0) note(`lost on the way here: ${losses.join(', ')}`);
+  note(`dropped: ${drops.join(', ') || 'none'}`);
+}

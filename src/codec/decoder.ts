@@ -1,0 +1,139 @@
+/**
+ * Decoder: rebuilds an object from any sufficient set of its encoding symbols, in any order.
+ */
+
+import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { BlockReception } from './block.js';
+import { type Engine, sharedEngine } from './engine.js';
+import { MAX_ESI, type Oti } from './oti.js';
+
+export interface DecoderOptions {
+  /** For tests and benchmarks: an engine of one's own instead of the shared one. */
+  readonly engine?: Engine;
+}
+
+/**
+ * A RaptorQ decoder (RFC 6330) for one object.
+ *
+ * Nothing is allocated before the first symbol; then the object's buffer is (transferLength bytes, so bound that before
+ * trusting an OTI from the network), and a block's bookkeeping with the block's first symbol. Source symbols are written
+ * straight to their place in that buffer: a block of which all K arrive takes no computation. Otherwise a solve is tried
+ * once K symbols are held, and if they do not suffice (about once in 256 times), with 1, 2, 4, ... more.
+ *
+ * Symbols are taken on trust: a corrupt one gives wrong bytes, so verify symbols before, or the object after.
+ *
+ * @example
+ * const decoder = new Decoder(Oti.parse(bytes));
+ * onSymbol((sbn, esi, symbol) => {
+ *   if (decoder.add(sbn, esi, symbol)) save(decoder.object());
+ * });
+ */
+export class Decoder {
+  readonly oti: Oti;
+  readonly #engine: Engine;
+  readonly #blocks: (BlockReception | undefined)[] = [];
+  #object: Uint8Array | undefined;
+  #toComplete: number;
+  #disposed = false;
+
+  constructor(oti: Oti, options: DecoderOptions = {}) {
+    this.oti = oti;
+    this.#toComplete = oti.sourceBlocks;
+    this.#engine = options.engine ?? sharedEngine();
+  }
+
+  /**
+   * Takes encoding symbol `esi` of block `sbn`; true once the object is complete. Copies the bytes. Symbols held
+   * already, and symbols of completed blocks, are ignored, as are repair symbols past K + 128 in one block.
+   * @throws HeadwaterError INVALID_ARGUMENT if sbn, esi or the symbol's size is wrong; OUT_OF_MEMORY if the object or
+   * the block's solve does not fit; CLOSED.
+   */
+  add(sbn: number, esi: number, symbol: Uint8Array): boolean {
+    this.#check(sbn);
+    assertInteger('esi', esi, 0, MAX_ESI);
+    assertBytes('symbol', symbol, this.oti.symbolSize);
+    const block = this.#blocks[sbn] ?? this.#openBlock(sbn);
+    if (block.has(esi)) return this.complete;
+    block.add(esi, symbol, this.#engine);
+    if (block.complete) this.#toComplete--;
+    return this.complete;
+  }
+
+  /**
+   * The object's bytes: the decoder's own buffer, the same one each time, which it no longer writes to.
+   * @throws HeadwaterError NOT_ENOUGH_SYMBOLS if it is not complete; CLOSED.
+   */
+  object(): Uint8Array {
+    this.#check(0);
+    if (!this.#object || !this.complete) {
+      const blocks = `${this.#toComplete} of ${this.oti.sourceBlocks} blocks are incomplete`;
+      throw new HeadwaterError('NOT_ENOUGH_SYMBOLS', `decoder: ${blocks}`);
+    }
+    return this.#object;
+  }
+
+  /** Whether every block is complete. */
+  get complete(): boolean {
+    return this.#toComplete === 0;
+  }
+
+  /** Whether block `sbn` is complete: no symbol of it is needed any more. */
+  blockComplete(sbn: number): boolean {
+    this.#check(sbn);
+    return this.#blocks[sbn]?.complete ?? false;
+  }
+
+  /** Number of distinct symbols received of block `sbn`, up to its completion. */
+  held(sbn: number): number {
+    this.#check(sbn);
+    return this.#blocks[sbn]?.held ?? 0;
+  }
+
+  /** Whether add() would ignore this symbol: it is held, or the block is complete. Constant time. */
+  has(sbn: number, esi: number): boolean {
+    this.#check(sbn);
+    assertInteger('esi', esi, 0, MAX_ESI);
+    return this.#blocks[sbn]?.has(esi) ?? false;
+  }
+
+  /** How many more symbols of block `sbn` it takes until the next attempt to solve it; 0 once it is complete. */
+  missing(sbn: number): number {
+    this.#check(sbn);
+    return this.#blocks[sbn]?.missing ?? this.oti.blockSymbols(sbn);
+  }
+
+  /** Lets go of all memory. Any later call throws CLOSED; disposing again does nothing. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#object = undefined;
+    this.#blocks.length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #openBlock(sbn: number): BlockReception {
+    this.#object ??= allocate(this.oti.transferLength);
+    const from = this.oti.blockOffset(sbn);
+    const source = this.#object.subarray(from, from + this.oti.blockLength(sbn));
+    const block = new BlockReception(this.oti.blockSymbols(sbn), this.oti.symbolSize, source);
+    this.#blocks[sbn] = block;
+    return block;
+  }
+
+  #check(sbn: number): void {
+    if (this.#disposed) throw new HeadwaterError('CLOSED', 'decoder: used after dispose()');
+    assertInteger('sbn', sbn, 0, this.oti.sourceBlocks - 1);
+  }
+}
+
+function allocate(size: number): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch (error) {
+    throw new HeadwaterError('OUT_OF_MEMORY', `decoder: no room for an object of ${size} bytes`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Encoder: turns the bytes of an object into encoding symbols, any of them at any time. Source symbols come straight
+ * from the caller's bytes; a block's intermediate symbols are computed when its first repair symbol is asked for.
+ */
+
+import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { copySymbols, type Engine, sharedEngine } from './engine.js';
+import { MAX_ESI, Oti } from './oti.js';
+
+export interface EncoderOptions {
+  /** T: bytes of a symbol, a multiple of `alignment`. */
+  readonly symbolSize: number;
+  /** Z; default: blocks of at most 1024 symbols. */
+  readonly sourceBlocks?: number;
+  /** Al; default 16. */
+  readonly alignment?: number;
+  /** For tests and benchmarks: an engine of one's own instead of the shared one. */
+  readonly engine?: Engine;
+}
+
+/**
+ * A RaptorQ encoder (RFC 6330) over one object.
+ *
+ * The bytes are not copied: leave them as they are until dispose(). Intermediate symbols (about the size of a block) are
+ * cached for all encoders together within a bound of 64 MiB and computed again if they have been dropped, so ask for
+ * repair symbols block by block where an object is larger than that.
+ *
+ * @example
+ * const encoder = new Encoder(bytes, { symbolSize: 1280 });
+ * for (let sbn = 0; sbn < encoder.oti.sourceBlocks; sbn++) {
+ *   const k = encoder.oti.blockSymbols(sbn);
+ *   for (let esi = 0; esi < k + 10; esi++) send(sbn, esi, encoder.symbol(sbn, esi)); // 10 repair symbols
+ * }
+ * encoder.dispose();
+ */
+export class Encoder {
+  readonly oti: Oti;
+  readonly #engine: Engine;
+  /** By block: its key in the engine's cache. Made with the block's first repair symbol. */
+  readonly #keys: (object | undefined)[] = [];
+  #bytes: Uint8Array | undefined;
+
+  /** @throws HeadwaterError INVALID_ARGUMENT if the object is empty or too large, or an option is out of range. */
+  constructor(bytes: Uint8Array, options: EncoderOptions) {
+    assertBytes('bytes', bytes);
+    const { engine, ...layout } = options;
+    this.oti = new Oti({ ...layout, transferLength: bytes.length });
+    this.#bytes = bytes;
+    this.#engine = engine ?? sharedEngine();
+  }
+
+  /**
+   * Encoding symbol `esi` of block `sbn`, as a new array of symbolSize bytes: source symbols for esi < K (the object's
+   * last one padded with zeros), repair symbols from K to 2^24 - 1.
+   * @throws HeadwaterError INVALID_ARGUMENT out of range; OUT_OF_MEMORY if the block's solve does not fit; CLOSED.
+   */
+  symbol(sbn: number, esi: number): Uint8Array {
+    return this.symbolInto(sbn, esi, new Uint8Array(this.oti.symbolSize));
+  }
+
+  /** The same, written to `target` (symbolSize bytes, such as a part of a datagram), which is returned. */
+  symbolInto(sbn: number, esi: number, target: Uint8Array): Uint8Array {
+    const bytes = this.#open();
+    const k = this.oti.blockSymbols(sbn);
+    const size = this.oti.symbolSize;
+    assertInteger('esi', esi, 0, MAX_ESI);
+    assertBytes('target', target, size);
+    if (esi >= k) {
+      this.#engine.encodeSymbol(k, this.#intermediates(bytes, sbn, k), esi, target);
+      return target;
+    }
+    const from = this.oti.blockOffset(sbn) + esi * size;
+    const part = bytes.subarray(from, from + size);
+    target.set(part);
+    if (part.length < size) target.fill(0, part.length);
+    return target;
+  }
+
+  /** Frees the cached blocks and lets go of the bytes. Any later call throws CLOSED; disposing again does nothing. */
+  dispose(): void {
+    this.#bytes = undefined;
+    for (const key of this.#keys) if (key) this.#engine.release(key);
+    this.#keys.length = 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #intermediates(bytes: Uint8Array, sbn: number, k: number) {
+    const size = this.oti.symbolSize;
+    const from = this.oti.blockOffset(sbn);
+    const source = bytes.subarray(from, from + this.oti.blockLength(sbn));
+    this.#keys[sbn] ??= {};
+    return this.#engine.intermediates(this.#keys[sbn], k, size, (memory, offset, stride) =>
+      copySymbols(source, size, memory, offset, stride),
+    );
+  }
+
+  #open(): Uint8Array {
+    if (!this.#bytes) throw new HeadwaterError('CLOSED', 'encoder: used after dispose()');
+    return this.#bytes;
+  }
+}

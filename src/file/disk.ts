@@ -1,0 +1,76 @@
+/**
+ * Files in and out. A received file appears under its name only when it is whole, never outside its folder, and never
+ * in place of another one unless that is asked for.
+ */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { HeadwaterError } from '../errors.js';
+
+/** Reads a file to send; throws FILE if it is missing, no plain file or empty, TOO_LARGE if it exceeds `limit` bytes. */
+export async function readFileToSend(
+  path: string,
+  limit: number,
+): Promise<{ name: string; bytes: Uint8Array }> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) throw new HeadwaterError('FILE', `file: expected a plain file, got ${path}`);
+    if (info.size === 0)
+      throw new HeadwaterError('FILE', `file: expected at least 1 byte, got the empty ${path}`);
+    if (info.size > limit)
+      throw new HeadwaterError(
+        'TOO_LARGE',
+        `file: expected at most ${limit} bytes, got ${info.size} in ${path}`,
+      );
+    return { name: basename(path), bytes: await readFile(path) };
+  } catch (error) {
+    throw fileError(error, 'a readable file', path);
+  }
+}
+
+/**
+ * Writes a received file into `folder` and returns its path. Throws FILE for a name that is no plain file name, for one
+ * that exists already (unless `overwrite`), or when the disk refuses.
+ */
+export async function saveFile(
+  folder: string,
+  name: string,
+  bytes: Uint8Array,
+  { overwrite = false }: { overwrite?: boolean } = {},
+): Promise<string> {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
+  if (name === '' || name === '.' || name === '..' || /[/\\\u0000-\u001f]/.test(name) || name.length > 255)
+    throw new HeadwaterError('FILE', `file name: expected a plain one, got ${JSON.stringify(name)}`);
+  const path = join(folder, name);
+  const part = join(folder, `.${randomBytes(6).toString('hex')}.part`);
+  try {
+    await mkdir(folder, { recursive: true });
+    const file = await open(part, 'wx');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    if (overwrite) await rename(part, path);
+    else await link(part, path);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new HeadwaterError(
+        'FILE',
+        `file: expected a free name, got ${path}, which exists (see --overwrite)`,
+      );
+    throw fileError(error, 'to write', path);
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+function fileError(error: unknown, expected: string, path: string): Error {
+  if (error instanceof HeadwaterError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new HeadwaterError('FILE', `file: expected ${expected}, got ${code ?? message} for ${path}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,26 @@
+/**
+ * headwater: reliable broadcast over UDP with fountain codes. The codec alone is `headwater/codec`, the simulator
+ * `headwater/sim`.
+ */
+export type { ObjectStatus } from './broadcast/broadcast.js';
+export {
+  createGroup,
+  type Group,
+  type GroupMemberOptions,
+  type GroupOptions,
+  type Member,
+  parseGroup,
+} from './broadcast/group.js';
+export type { DropReason, Drops, Metrics } from './broadcast/metrics.js';
+export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
+export { type ErrorCode, HeadwaterError } from './errors.js';
+export type { PeerStatus } from './node/endpoint.js';
+export {
+  type BroadcastResult,
+  type Delivery,
+  Node,
+  type NodeEvent,
+  type NodeOptions,
+  type NodeStatus,
+} from './node/node.js';
+export type { ObjectId } from './wire/symbol.js';

@@ -1,0 +1,95 @@
+/**
+ * A UDP socket as the driver needs it: bound once, sends to locators resolved beforehand, hands up what arrives.
+ * IPv6 sockets reach IPv4 peers through mapped addresses.
+ */
+import dgram from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { isIPv4, isIPv6 } from 'node:net';
+import { parseLocator } from '../broadcast/group.js';
+import { HeadwaterError } from '../errors.js';
+
+export interface UdpSocket {
+  /** Where it is bound: `host:port` or `[host]:port`. */
+  readonly address: string;
+  /** Datagrams that the operating system would not take. */
+  readonly sendErrors: () => number;
+  /** To a locator of `peers`; others throw INVALID_ARGUMENT. */
+  send(to: string, bytes: Uint8Array): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Binds a socket and resolves the peers' names. Throws NETWORK with the reason (port in use, no such address, unknown
+ * name).
+ */
+export async function openUdp(
+  bind: string,
+  peers: readonly string[],
+  onDatagram: (from: string, bytes: Uint8Array) => void,
+): Promise<UdpSocket> {
+  const local = parseLocator(bind);
+  const host = await resolve(local.host, bind);
+  const isV6 = isIPv6(host);
+  const routes = new Map<string, { host: string; port: number }>();
+  for (const peer of peers) {
+    const { host: name, port } = parseLocator(peer);
+    const address = await resolve(name, peer, isV6 ? undefined : 4);
+    routes.set(peer, { host: isV6 && isIPv4(address) ? `::ffff:${address}` : address, port });
+  }
+
+  const socket = dgram.createSocket({ type: isV6 ? 'udp6' : 'udp4' });
+  await new Promise<void>((done, fail) => {
+    socket.once('error', (cause: NodeJS.ErrnoException) =>
+      fail(
+        new HeadwaterError('NETWORK', `address: expected to bind ${bind}, got ${reasonOf(cause)}`, { cause }),
+      ),
+    );
+    socket.bind(local.port, host, () => done());
+  });
+  for (const grow of ['setRecvBufferSize', 'setSendBufferSize'] as const) {
+    try {
+      socket[grow](SOCKET_BUFFER);
+    } catch {
+      // The kernel's own limit stays in force; a smaller buffer costs datagrams under load, which are made up for.
+    }
+  }
+  let sendErrors = 0;
+  socket.on('error', () => sendErrors++);
+  socket.on('message', (bytes, { address, port }) => onDatagram(formatAddress(address, port), bytes));
+  const onSent = (error: Error | null) => {
+    if (error) sendErrors++;
+  };
+  const bound = socket.address();
+  return {
+    address: formatAddress(bound.address, bound.port),
+    sendErrors: () => sendErrors,
+    send(to, bytes) {
+      const route = routes.get(to);
+      if (!route)
+        throw new HeadwaterError('INVALID_ARGUMENT', `peer: expected a locator of the group, got ${to}`);
+      socket.send(bytes, route.port, route.host, onSent);
+    },
+    close: () => new Promise((done) => socket.close(() => done())),
+  };
+}
+
+function formatAddress(host: string, port: number): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+async function resolve(host: string, locator: string, family?: 4): Promise<string> {
+  try {
+    return (await lookup(host, family ? { family } : {})).address;
+  } catch (cause) {
+    const wanted = family ? 'an IPv4 address' : 'a known host';
+    throw new HeadwaterError('NETWORK', `address: expected ${wanted}, got ${locator}`, { cause });
+  }
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'EADDRINUSE') return 'a port that is in use';
+  if (error.code === 'EADDRNOTAVAIL') return 'an address that is not of this machine';
+  return error.code ?? error.message;
+}
+
+const SOCKET_BUFFER = 4 * 1024 * 1024;
