@@ -2,9 +2,9 @@
 // src/codec/generated/. Nothing to install and nothing to download: the compiler is itself a WebAssembly program.
 // Skips the work when neither the sources nor this file have changed. Usage: node tools/build-wasm.mjs [--force]
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { argv, exit, stderr, stdout } from 'node:process';
+import { argv, exit, pid, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -55,11 +55,15 @@ if (!argv.includes('--force') && Object.keys(TARGETS).every(upToDate)) {
   exit(0);
 }
 mkdirSync(generated, { recursive: true });
-const { commands } = await import('@yowasp/clang');
+const { commands, runLLVM } = await import('@yowasp/clang');
+// Loads the compiler once, in silence: its default is to print its progress.
+await runLLVM(null, {}, { fetchProgress: () => {} });
 const report = [];
 for (const name of Object.keys(TARGETS)) {
   const wasm = await build(name);
-  writeFileSync(path(name), module(name, wasm));
+  // Renamed into place, so that a build running at the same time never reads half a file.
+  writeFileSync(`${path(name)}.${pid}`, module(name, wasm));
+  renameSync(`${path(name)}.${pid}`, path(name));
   report.push(`${name} ${wasm.length} bytes`);
 }
 stdout.write(`wasm: built ${report.join(', ')}\n`);
@@ -105,11 +109,7 @@ async function run(command, args, input) {
     if (bytes) output.push(Buffer.from(bytes));
   };
   try {
-    return await commands[command](args, input, {
-      stdout: collect,
-      stderr: collect,
-      fetchProgress: () => {},
-    });
+    return await commands[command](args, input, { stdout: collect, stderr: collect });
   } catch (error) {
     stderr.write(`${Buffer.concat(output).toString()}\nwasm: ${command} failed: ${error.message}\n`);
     exit(1);

@@ -138,9 +138,8 @@ static Plan *solve(const Code *code, const u32 *isis, u32 symbols, u32 data_coun
   matrix_build(&matrix, code, isis, symbols, arena);
   if (arena->failed) return 0;
   for (u32 j = 0; j < code->K + code->S; j++) hdpc_rows(code, j, pairs + 2 * j);
-  schedule_build(&schedule, &matrix, arena);
-  if (arena->failed) return 0;
-  if (!dense_build(&dense, &matrix, &schedule, pairs, arena)) return arena->failed ? 0 : SINGULAR;
+  if (!schedule_build(&schedule, &matrix, arena) || !dense_build(&dense, &matrix, &schedule, pairs, arena))
+    return arena->failed ? 0 : SINGULAR;
   Writer writer = {.matrix = &matrix, .schedule = &schedule, .dense = &dense, .data_count = data_count};
   return write_plan(&writer, pairs);
 }

@@ -124,7 +124,13 @@ static void open_component(Peeler *peeler) {
     if (peeler->active[matrix->columns[at]]) inactivate(peeler, matrix->columns[at]);
 }
 
-void schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
+/**
+ * Random symbols make 10 to 190 columns inactive besides the P, growing like the square root of K'. Whoever chooses the
+ * ISIs could make it thousands, and elimination costs their cube, so such a set counts as not decodable.
+ */
+static u32 inactive_limit(const Code *code) { return code->P + 256 + code->W / 32; }
+
+int schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
   const Code *code = matrix->code;
   schedule->peeled = schedule->inactive = 0;
   schedule->peel_row = arena_alloc(arena, code->W, sizeof(u32));
@@ -140,7 +146,7 @@ void schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
   peeler.pairs = arena_alloc(arena, matrix->rows, sizeof(u32));
   peeler.parent = arena_alloc(arena, code->W, sizeof(u16));
   peeler.size = arena_alloc(arena, code->W, sizeof(u16));
-  if (arena->failed) return;
+  if (arena->failed) return 0;
 
   for (u32 column = 0; column < code->W; column++) {
     peeler.active[column] = 1;
@@ -157,9 +163,11 @@ void schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
   while (peeler.active_count > 0) {
     if (peeler.ready_count == 0) {
       open_component(&peeler);
+      if (schedule->inactive > inactive_limit(code)) return 0;
       continue;
     }
     u32 row = peeler.ready[--peeler.ready_count];
     if (peeler.weight[row] == 1) peel(&peeler, row);
   }
+  return 1;
 }

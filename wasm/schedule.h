@@ -16,6 +16,7 @@ typedef struct Schedule {
   u8 *row_used;      // by row: 1 if it peeled a column
 } Schedule;
 
-void schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena);
+/** 0 if the system is hopeless (see inactive_limit) or if arena->failed. */
+int schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena);
 
 #endif

@@ -229,7 +229,7 @@ export class Broadcast {
       if (!record.confirms.has(from) || frame.wantsAck) record.touchedAt = now;
       record.confirms.onFrame(from, frame);
       const hash = record.hash;
-      if (hash && equalBytes(hash, frame.hash)) record.outgoing?.onConfirm(now, from);
+      if (hash && equalBytes(hash, frame.hash)) record.outgoing?.onConfirm(from);
       if (frame.wantsAck) this.news[from].add(record);
       this.advance(now, record);
     }
@@ -285,10 +285,10 @@ export class Broadcast {
     return frames;
   }
 
-  hasSymbol(peer: number): boolean {
+  hasSymbol(now: Micros, peer: number): boolean {
     this.skipUseless(peer);
     if (this.relays[peer].length > 0) return true;
-    for (const record of this.ownRecords()) if (record.outgoing?.hasFor(peer)) return true;
+    for (const record of this.ownRecords()) if (record.outgoing?.hasFor(now, peer)) return true;
     return false;
   }
 

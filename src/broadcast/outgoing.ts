@@ -29,8 +29,19 @@ interface Block {
   /** Symbols planned but not yet made. */
   planned: number;
   topUpAt: Micros;
-  /** Top-ups since the last sign of progress. */
+  /** When all that was planned was out. */
+  sentAt: Micros;
+  /** When a peer last reported to hold more of it. */
+  advancedAt: Micros;
+  /** Top-ups since then. */
   backoff: number;
+}
+
+/** What a peer last said of itself. */
+interface PeerProgress {
+  complete: Uint8Array;
+  /** By SBN: symbols missing of blocks begun. */
+  missing: Map<number, number>;
 }
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
@@ -58,10 +69,9 @@ export class Outgoing {
   private readonly blocks: Block[];
   private readonly waves: Wave[];
   private readonly queues: { sbn: number; body: Uint8Array }[][];
-  private queuedTotal = 0;
   private dealer = 0;
   private readonly confirmed = new Set<number>();
-  private readonly progress = new Map<number, ProgressFrame>();
+  private readonly progress = new Map<number, PeerProgress>();
 
   constructor(
     group: Group,
@@ -88,7 +98,16 @@ export class Outgoing {
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
       const count = symbolsPerPeer(sourceSymbols, group.members.length, group) * peers.length;
-      this.blocks.push({ sourceSymbols, made: 0, queued: 0, planned: count, topUpAt: NEVER, backoff: 0 });
+      this.blocks.push({
+        sourceSymbols,
+        made: 0,
+        queued: 0,
+        planned: count,
+        topUpAt: NEVER,
+        sentAt: NEVER,
+        advancedAt: -NEVER,
+        backoff: 0,
+      });
       this.waves.push({ sbn, count, peers });
     }
   }
@@ -98,17 +117,14 @@ export class Outgoing {
     return this.blocks.reduce((sum, block) => sum + block.sourceSymbols, 0);
   }
 
-  hasFor(peer: number): boolean {
-    if (this.queues[peer].length > 0) return true;
-    return this.queuedTotal < MAX_QUEUED && this.waves.some((wave) => wave.peers.includes(peer));
+  hasFor(now: Micros, peer: number): boolean {
+    return this.queues[peer].length > 0 || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
   }
 
   /** The next SYMBOL body for `peer`, or undefined. */
   next(now: Micros, peer: number): Uint8Array | undefined {
-    while (this.queues[peer].length === 0) {
-      if (!this.hasFor(peer)) return undefined;
-      this.makeBatch(now);
-    }
+    if (this.queues[peer].length === 0) this.makeBatch(now, peer);
+    if (this.queues[peer].length === 0) return undefined;
     const { sbn, body } = this.queues[peer].shift()!;
     this.sentSymbols++;
     this.unqueue(now, sbn);
@@ -116,25 +132,40 @@ export class Outgoing {
   }
 
   /** `peer` holds the whole object: nothing more for it. */
-  onConfirm(now: Micros, peer: number): void {
-    if (this.confirmed.has(peer)) return;
+  onConfirm(peer: number): void {
     this.confirmed.add(peer);
     this.progress.delete(peer);
-    this.onAdvance(now);
   }
 
   onProgress(now: Micros, peer: number, frame: ProgressFrame): void {
     if (frame.sourceBlocks !== this.blocks.length || this.confirmed.has(peer)) return;
     const before = this.progress.get(peer);
-    this.progress.set(peer, frame);
-    if (!before || heldMore(before, frame)) this.onAdvance(now);
+    const missing = new Map(frame.missing.map(({ sbn, symbols }) => [sbn, symbols]));
+    this.progress.set(peer, { complete: frame.complete, missing });
+    this.blocks.forEach((block, sbn) => {
+      const had =
+        before && bitAt(before.complete, sbn) ? 0 : (before?.missing.get(sbn) ?? block.sourceSymbols);
+      const has = bitAt(frame.complete, sbn) ? 0 : (missing.get(sbn) ?? block.sourceSymbols);
+      if (has >= had) return;
+      block.advancedAt = now;
+      block.backoff = 0;
+    });
   }
 
   /** Plans top-ups for the blocks whose time has come. */
   handleTimeout(now: Micros): void {
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
-      const needy = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isReachable(now));
+      // Symbols still come in somewhere, by relays with a queue: what is missing is not known yet.
+      const quietAt = Math.min(
+        block.advancedAt + this.rtt() / 2 + REPORT_ALLOWANCE,
+        block.sentAt + MAX_PATIENCE,
+      );
+      if (quietAt > now) {
+        block.topUpAt = Math.ceil(quietAt);
+        return;
+      }
+      const needy = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
       block.backoff++;
       block.topUpAt = NEVER;
       if (this.unfinished(sbn).length === 0) return;
@@ -186,57 +217,66 @@ export class Outgoing {
     });
   }
 
-  /** Makes, signs and queues up to a batch of symbols of the first waves. */
-  private makeBatch(now: Micros): void {
+  /** A first hop that seems to be down would take its symbols with it, so it gets none while others are there. */
+  private isFirstHop(now: Micros, { peers }: Wave, peer: number): boolean {
+    const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
+    return peers.includes(peer) && (isResponsive(peer) || !peers.some(isResponsive));
+  }
+
+  /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
+  private makeBatch(now: Micros, hungry: number): void {
     const leaves: Leaf[] = [];
-    while (leaves.length < MAX_BATCH && this.waves.length > 0) {
-      const wave = this.waves[0];
+    const pending = this.queues.map((queue) => queue.length);
+    for (let i = 0; i < this.waves.length && leaves.length < MAX_BATCH; ) {
+      const wave = this.waves[i];
       const block = this.blocks[wave.sbn];
       if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) {
-        this.waves.shift();
+        this.waves.splice(i, 1);
         block.planned -= wave.count;
         this.scheduleTopUp(now, block);
         continue;
       }
-      wave.count--;
-      block.planned--;
-      block.queued++;
-      const esi = esiOf(block.made++, block.sourceSymbols);
-      const symbol = this.encoder.symbol(wave.sbn, esi);
-      leaves.push({ sbn: wave.sbn, esi, firstHop: this.deal(wave, leaves), symbol });
+      i++;
+      if (!this.isFirstHop(now, wave, hungry)) continue;
+      const peers = wave.peers.filter((peer) => this.isFirstHop(now, wave, peer));
+      for (; wave.count > 0 && leaves.length < MAX_BATCH; wave.count--) {
+        const firstHop = leaves.length === 0 ? hungry : this.deal(peers, pending);
+        if (pending[firstHop] >= MAX_QUEUED) break;
+        pending[firstHop]++;
+        block.planned--;
+        block.queued++;
+        const esi = esiOf(block.made++, block.sourceSymbols);
+        leaves.push({ sbn: wave.sbn, esi, firstHop, symbol: this.encoder.symbol(wave.sbn, esi) });
+      }
     }
     if (leaves.length === 0) return;
     const bodies = signBatch(this.group, this.descriptorBytes, leaves, this.keys.sign);
     leaves.forEach(({ sbn, firstHop }, i) => {
       this.queues[firstHop].push({ sbn, body: bodies[i] });
-      this.queuedTotal++;
     });
   }
 
   /** The peer with the shortest queue, in turn among equals. */
-  private deal(wave: Wave, batch: readonly Leaf[]): number {
-    const pending = (peer: number) =>
-      this.queues[peer].length + batch.reduce((sum, leaf) => sum + (leaf.firstHop === peer ? 1 : 0), 0);
+  private deal(peers: readonly number[], pending: readonly number[]): number {
     this.dealer++;
-    let best = wave.peers[this.dealer % wave.peers.length];
-    let least = pending(best);
-    for (let i = 1; i < wave.peers.length && least > 0; i++) {
-      const peer = wave.peers[(this.dealer + i) % wave.peers.length];
-      const length = pending(peer);
-      if (length < least) [best, least] = [peer, length];
+    let best = peers[this.dealer % peers.length];
+    for (let i = 1; i < peers.length && pending[best] > 0; i++) {
+      const peer = peers[(this.dealer + i) % peers.length];
+      if (pending[peer] < pending[best]) best = peer;
     }
     return best;
   }
 
   private unqueue(now: Micros, sbn: number): void {
-    this.queuedTotal--;
     this.blocks[sbn].queued--;
     this.scheduleTopUp(now, this.blocks[sbn]);
   }
 
   /** Once all that was planned for a block is out, the wait for confirms begins. */
   private scheduleTopUp(now: Micros, block: Block): void {
-    if (block.planned === 0 && block.queued === 0) block.topUpAt = now + this.topUpDelay(block);
+    if (block.planned > 0 || block.queued > 0) return;
+    block.sentAt = now;
+    block.topUpAt = now + this.topUpDelay(block);
   }
 
   /**
@@ -244,18 +284,23 @@ export class Outgoing {
    * grows from RTT/2, doubling slowly, with jitter.
    */
   private topUpDelay(block: Block): Micros {
-    let rtt = 0;
-    for (const path of this.paths) if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
-    if (rtt === 0) rtt = INITIAL_RTT;
+    const rtt = this.rtt();
     const grown = (rtt / 2) * BACKOFF_BASE ** Math.min(block.backoff, MAX_BACKOFF_STEPS);
     const jitter = 1 + 0.25 * this.rng.float();
     return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * jitter + REPORT_ALLOWANCE));
   }
 
+  /** The slowest peer's. */
+  private rtt(): Micros {
+    let rtt = 0;
+    for (const path of this.paths) if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
+    return rtt === 0 ? INITIAL_RTT : rtt;
+  }
+
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
   private demand(peer: number, sbn: number, needy: number): number {
     const { sourceSymbols } = this.blocks[sbn];
-    const reported = this.progress.get(peer)?.missing.find((entry) => entry.sbn === sbn)?.symbols;
+    const reported = this.progress.get(peer)?.missing.get(sbn);
     const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
     const loss = Math.min(MAX_LOSS_PLANNED, this.paths[peer]!.loss);
     // With several in need most symbols come by a relay and meet loss twice.
@@ -263,23 +308,12 @@ export class Outgoing {
     const margin = missing > this.group.pessimism ? this.group.pessimism : 0;
     return Math.ceil(missing / arrival) + margin;
   }
-
-  private onAdvance(now: Micros): void {
-    for (const block of this.blocks) {
-      if (block.backoff === 0) continue;
-      block.backoff = 0;
-      if (block.topUpAt !== NEVER) block.topUpAt = Math.min(block.topUpAt, now + this.topUpDelay(block));
-    }
-  }
 }
 
-function heldMore(before: ProgressFrame, after: ProgressFrame): boolean {
-  const sum = (frame: ProgressFrame) => frame.missing.reduce((total, { symbols }) => total + symbols, 0);
-  return after.complete.some((byte, i) => byte !== before.complete[i]) || sum(after) < sum(before);
-}
-
-/** Symbols made ahead of the pacers, at most: a slow path must not make the queue of the others grow. */
-const MAX_QUEUED = 8 * MAX_BATCH;
+/** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
+const MAX_QUEUED = MAX_BATCH;
+/** How long top-ups of a block wait for symbols that are still on their way through relays. */
+const MAX_PATIENCE: Micros = SECOND;
 const BACKOFF_BASE = 1.5;
 const MAX_BACKOFF_STEPS = 12;
 const MAX_TOP_UP_DELAY: Micros = SECOND;

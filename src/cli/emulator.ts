@@ -233,8 +233,8 @@ class Relay {
     if (this.stopped || deadline >= this.armedFor) return;
     this.disarm();
     this.armedFor = deadline;
-    // A JS timer counts whole milliseconds and comes up to one late, so the last one is spent in turns of the event loop.
-    const wait = Math.floor((deadline - now) / MILLISECOND);
+    // A JS timer comes up to a millisecond late. Spinning for the rest would take a core that the members need.
+    const wait = Math.ceil((deadline - now) / MILLISECOND);
     if (wait >= 1) this.timer = setTimeout(this.flush, wait);
     else this.immediate = setImmediate(this.flush);
   }

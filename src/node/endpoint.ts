@@ -121,7 +121,7 @@ export class Endpoint {
     for (let i = 0; i < this.paths.length; i++) {
       this.turn = (this.turn + 1) % this.paths.length;
       const path = this.paths[this.turn];
-      if (!path || path.nextSend(now) > now || !this.broadcaster.hasSymbol(this.turn)) continue;
+      if (!path || path.nextSend(now) > now || !this.broadcaster.hasSymbol(now, this.turn)) continue;
       const body = this.broadcaster.nextSymbol(now, this.turn);
       if (body) return this.transmit(now, this.turn, datagramOf(this.header('symbol', path), body));
     }
@@ -135,7 +135,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, Math.max(now, this.broadcaster.nextControl(peer)));
-      if (this.broadcaster.hasSymbol(peer)) next = Math.min(next, path.nextSend(now));
+      if (this.broadcaster.hasSymbol(now, peer)) next = Math.min(next, path.nextSend(now));
     });
     return next;
   }

@@ -50,6 +50,11 @@ export class Path {
     return now - this.heardAt < UNREACHABLE_AFTER;
   }
 
+  /** Heard from lately: less certain than reachable, but known much sooner. */
+  isResponsive(now: Micros): boolean {
+    return now - this.heardAt < UNRESPONSIVE_AFTER + 2 * this.rtt.smoothed;
+  }
+
   nextSend(now: Micros): Micros {
     return this.pacer.nextSend(now, this.controller.pacingRate());
   }
@@ -132,6 +137,7 @@ function lowWord(time: Micros): number {
 /** Ten heartbeats: at 50 % loss the chance to miss all of them is 0.1 %. */
 export const HEARTBEAT: Micros = 300 * MILLISECOND;
 const UNREACHABLE_AFTER: Micros = 10 * HEARTBEAT;
+const UNRESPONSIVE_AFTER: Micros = 1.5 * HEARTBEAT;
 /** An echo older than this is of another life of the clock. */
 const MAX_RTT: Micros = 60_000 * MILLISECOND;
 /** A number this far ahead is no loss burst but a forgery or a restart that its next signed report will settle. */
