@@ -2,7 +2,7 @@
  * Signed batches: up to 32 symbols under one Merkle root and one signature of their origin. `signBatch` makes the
  * SYMBOL bodies; a `BatchVerifier` checks received ones, one signature check a batch, thanks to its cache of roots.
  */
-import { equalBytes, Writer } from '../core/bytes.js';
+import { Writer } from '../core/bytes.js';
 import { type Micros, SECOND } from '../core/time.js';
 import { defaultProvider } from '../crypto/ed25519.js';
 import { buildTree, rootFromProof } from '../crypto/merkle.js';
@@ -30,8 +30,8 @@ export type BatchVerdict = 'valid' | 'bad-signature' | 'signature-budget';
 export class BatchVerifier {
   private readonly group: Group;
   private readonly provider = defaultProvider();
-  /** Verified root -> its descriptor. Insertion order is age. */
-  private readonly roots = new Map<string, Uint8Array>();
+  /** Batches verified, each as descriptor, root and signature. Insertion order is age. */
+  private readonly known = new Set<string>();
   private readonly scratch = new Uint8Array(NODE_SIZE);
   private budget = MAX_CHECKS_PER_SECOND;
   private budgetAt: Micros | undefined;
@@ -43,16 +43,15 @@ export class BatchVerifier {
   /** Checks one symbol; `frame.descriptor.origin` must be a member of the group. */
   verify(now: Micros, frame: SymbolFrame): BatchVerdict {
     const root = rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
-    const key = String.fromCharCode(...root);
-    const known = this.roots.get(key);
-    if (known) return equalBytes(known, frame.descriptorBytes) ? 'valid' : 'bad-signature';
+    // All three: equal contents of two objects give equal roots, and a relayed signature must be one that others accept.
+    const key = latin1(frame.descriptorBytes) + latin1(root) + latin1(frame.signature);
+    if (this.known.has(key)) return 'valid';
     if (!this.spend(now)) return 'signature-budget';
     const { publicKey } = this.group.members[frame.descriptor.origin];
     const message = batchMessage(this.group, frame.descriptorBytes, root);
     if (!this.provider.verify(publicKey, message, frame.signature)) return 'bad-signature';
-    if (this.roots.size >= MAX_ROOTS) this.roots.delete(this.roots.keys().next().value!);
-    // A copy: the frame is a view of a datagram that should not be kept alive.
-    this.roots.set(key, frame.descriptorBytes.slice());
+    if (this.known.size >= MAX_KNOWN) this.known.delete(this.known.values().next().value!);
+    this.known.add(key);
     return 'valid';
   }
 
@@ -75,7 +74,11 @@ function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Arra
     .finish();
 }
 
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
 const BATCH_DOMAIN = new TextEncoder().encode('headwater batch v1\0');
-const MAX_ROOTS = 10_000;
+const MAX_KNOWN = 10_000;
 /** A third of what one core can check; forgeries cannot take more of it than that. */
 const MAX_CHECKS_PER_SECOND = 4_000;

@@ -5,7 +5,7 @@
  */
 import { equalBytes } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -107,11 +107,8 @@ export class Broadcast {
         `object: expected 1 to ${maxObjectSize} bytes, got ${bytes.length}`,
       );
     const { window } = this.origins[self];
-    if (window.size >= MAX_OPEN)
-      throw new HeadwaterError(
-        'BUSY',
-        `objects under way: expected fewer than ${MAX_OPEN}, got ${window.size}`,
-      );
+    if (!makeRoom(window, (record) => this.finish(record)))
+      throw new HeadwaterError('BUSY', `objects under way: expected fewer than ${MAX_OPEN}, got as many`);
     const id: ObjectId = { origin: self, incarnation, seq: this.nextSeq++ };
     const descriptor: Descriptor = {
       ...id,
@@ -167,7 +164,7 @@ export class Broadcast {
     }
     if (!isCurrent) this.startIncarnation(origin, descriptor.incarnation);
     if (!record) {
-      if (origin.window.size >= MAX_OPEN) return drop('over-quota', true);
+      if (!makeRoom(origin.window, (old) => this.finish(old))) return drop('over-quota', true);
       record = this.open(now, origin, descriptor);
     }
     if (!record.incoming) {
@@ -208,19 +205,13 @@ export class Broadcast {
         countDrop(this.metrics, 'unknown-member');
         continue;
       }
-      // A new incarnation is believed from its origin's own signature only.
+      // That an object exists is believed from its origin's own signature only: others repeat their word until then.
       if (id.incarnation !== origin.incarnation || origin.window.isFinished(id.seq)) {
         countDrop(this.metrics, 'stale');
         continue;
       }
-      let record = origin.window.get(id.seq);
-      if (!record) {
-        if (id.origin === this.options.self || origin.window.size >= MAX_OPEN) {
-          countDrop(this.metrics, id.origin === this.options.self ? 'stale' : 'over-quota');
-          continue;
-        }
-        record = this.open(now, origin, id);
-      }
+      const record = origin.window.get(id.seq);
+      if (!record) continue;
       if (frame.kind === 'progress') {
         record.incoming?.onProgress(from, frame);
         record.outgoing?.onProgress(now, from, frame);
@@ -248,18 +239,16 @@ export class Broadcast {
         for (const peer of record.confirms.takeRepeats(now, this.slowestRtt())) this.news[peer].add(record);
       record.outgoing?.handleTimeout(now);
       if (record.outgoing) this.advance(now, record);
-      const linger = record.confirms.settled && record.delivered ? LINGER : RETENTION;
-      if (now - record.touchedAt >= linger && !record.outgoing) this.finish(record);
+      if (record.endsAt() <= now) this.finish(record);
     }
   }
 
   nextTimeout(now: Micros): Micros {
     let next = NEVER;
     for (const record of this.records()) {
-      const linger = record.confirms.settled && record.delivered ? LINGER : RETENTION;
-      if (!record.outgoing) next = Math.min(next, record.touchedAt + linger);
-      else next = Math.min(next, record.outgoing.nextTimeout(), now + HEARTBEAT);
-      next = Math.min(next, record.progressAt, record.confirms.repeatAt);
+      next = Math.min(next, record.endsAt(), record.progressAt, record.confirms.repeatAt);
+      if (record.outgoing) next = Math.min(next, record.outgoing.nextTimeout());
+      if (record.isUnderWay) next = Math.min(next, now + HEARTBEAT);
     }
     return next;
   }
@@ -353,10 +342,15 @@ export class Broadcast {
     if (!outgoing) return;
     const outcome = outgoing.outcome(now, holders >= group.quorum);
     if (!outcome) return;
+    if (!record.outcomeKnown) {
+      record.outcomeKnown = true;
+      record.touchedAt = now;
+      this.events.push({ type: 'outcome', id: record.id, outcome });
+    }
+    // Members that are out of reach now get the object if they come back in time.
+    if (outcome.missing.length > 0) return;
     outgoing.dispose();
     record.outgoing = undefined;
-    record.touchedAt = now;
-    this.events.push({ type: 'outcome', id: record.id, outcome });
   }
 
   private reportProgress(now: Micros, record: ObjectRecord): void {
@@ -438,6 +432,19 @@ export class Broadcast {
   }
 }
 
+/** Makes room for one more object of an origin, at the cost of the oldest that is over but for stragglers. */
+function makeRoom(window: SeqWindow<ObjectRecord>, finish: (record: ObjectRecord) => void): boolean {
+  let open = 0;
+  let over: ObjectRecord | undefined;
+  for (const record of window.values()) {
+    if (record.isUnderWay) open++;
+    else over ??= record;
+  }
+  if (open >= MAX_OPEN) return false;
+  if (window.size >= MAX_RECORDS && over) finish(over);
+  return true;
+}
+
 function sameObject(a: Descriptor, b: Descriptor): boolean {
   return (
     a.length === b.length &&
@@ -451,11 +458,9 @@ function sameObject(a: Descriptor, b: Descriptor): boolean {
 const WINDOW = 4096;
 /** Objects of one origin under way at once. */
 const MAX_OPEN = 256;
+/** Objects of one origin remembered at once, those that only wait for the last members to hear of them included. */
+const MAX_RECORDS = 512;
 /** Symbols waiting to be relayed to one peer: about a megabyte. */
 const MAX_RELAYS = 1024;
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */
 const CONTROL_GAP: Micros = 2 * MILLISECOND;
-/** How long a finished object still answers members that ask for an acknowledgement. */
-const LINGER: Micros = 3 * SECOND;
-/** How long an object may stand still before it is given up. */
-const RETENTION: Micros = 60 * SECOND;

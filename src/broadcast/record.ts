@@ -1,5 +1,5 @@
 /** All that a member knows of one object, its own or another's, from the first word of it to the last. */
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { ObjectStatus } from './broadcast.js';
 import { Confirms } from './confirms.js';
@@ -15,6 +15,8 @@ export class ObjectRecord {
   /** The object, from the moment it is held to its delivery. */
   bytes: Uint8Array | undefined;
   delivered = false;
+  /** Of our own: the caller has been told how it ended. */
+  outcomeKnown = false;
   reported = false;
   /** When something last happened that may happen again. */
   touchedAt: Micros;
@@ -34,6 +36,17 @@ export class ObjectRecord {
   get hash(): Uint8Array | undefined {
     this.ownHash ??= this.outgoing?.descriptor.hash ?? this.incoming?.descriptor.hash;
     return this.ownHash;
+  }
+
+  /** Whether there is more to it than stragglers. */
+  get isUnderWay(): boolean {
+    return !this.delivered || (this.outgoing !== undefined && !this.outcomeKnown);
+  }
+
+  /** When it is forgotten if nothing happens to it. */
+  endsAt(): Micros {
+    if (this.outgoing && !this.outcomeKnown) return NEVER;
+    return this.touchedAt + (this.confirms.settled && this.delivered ? LINGER : RETENTION);
   }
 
   /** A symbol has come: report soon, though not for each one. */
@@ -83,3 +96,7 @@ export class ObjectRecord {
 
 const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
+/** How long a settled object still answers members that ask for an acknowledgement. */
+const LINGER: Micros = 3 * SECOND;
+/** How long an object may stand still before it is given up, or wait for members that are away. */
+const RETENTION: Micros = 60 * SECOND;

@@ -21,13 +21,21 @@ export function note(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** Text from elsewhere, safe on a terminal and in one line: control characters are shown as escapes. */
+export function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) =>
+    char === '\n' ? '\\n' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
 /** Says in one line what went wrong and gives the exit code for it. */
 export function reportError(error: unknown): number {
   if (!(error instanceof HeadwaterError)) {
     note(`headwater: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return EXIT.failed;
   }
-  note(`headwater: ${error.message}`);
+  note(`headwater: ${printable(error.message)}`);
   if (error.code === 'ABORTED') return EXIT.interrupted;
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
 }

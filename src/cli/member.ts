@@ -89,7 +89,9 @@ export function reportEvery(node: Node, interval: number): () => void {
 /** The last words of a member: what it moved and what it threw away. */
 export function noteTotals({ metrics, peers }: NodeStatus): void {
   const drops = Object.entries(metrics.drops).map(([reason, count]) => `${reason} ${count}`);
-  const losses = peers.map(({ member, inboundLoss }) => `${member.name} ${formatPercent(inboundLoss)}`);
+  const losses = peers
+    .filter((peer) => peer.reachable || peer.rtt !== undefined)
+    .map(({ member, inboundLoss }) => `${member.name} ${formatPercent(inboundLoss)}`);
   note(`received ${metrics.receivedDatagrams} datagrams, sent ${metrics.sentDatagrams}`);
   if (losses.length > 0) note(`lost on the way here: ${losses.join(', ')}`);
   note(`dropped: ${drops.join(', ') || 'none'}`);

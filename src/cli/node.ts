@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { unwrap, wrapMessage } from '../file/envelope.js';
-import type { Delivery } from '../node/node.js';
-import { note, print, printJson, reportError, withInterrupt } from './io.js';
+import type { Delivery, Node } from '../node/node.js';
+import { note, print, printable, printJson, reportError, withInterrupt } from './io.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -39,22 +39,36 @@ export function nodeCommand(program: Command): void {
         );
       const stopReports = json ? reportEvery(node, 1000) : () => {};
 
-      const lines = createInterface({ input: process.stdin });
-      signal.addEventListener('abort', () => lines.close(), { once: true });
-      lines.on('line', (line) => {
-        node.broadcast(wrapMessage(new TextEncoder().encode(line)), { signal }).then(
-          ({ missing }) => {
-            if (missing.length > 0) note(`not reached: ${missing.map(({ name }) => name).join(', ')}`);
-          },
-          (error) => signal.aborted || reportError(error),
-        );
-      });
-      await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+      await Promise.all([
+        broadcastLines(node, signal),
+        new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true })),
+      ]);
       stopReports();
       if (json) printJson({ event: 'end', ...statusJson(node.status()) });
       else noteTotals(node.status());
     }),
   );
+}
+
+/** Reads stdin no faster than the group takes it: a file piped in must not overrun the broadcasts under way. */
+async function broadcastLines(node: Node, signal: AbortSignal): Promise<void> {
+  const lines = createInterface({ input: process.stdin });
+  signal.addEventListener('abort', () => lines.close(), { once: true });
+  for await (const line of lines) {
+    while (!signal.aborted && ownObjects(node) >= MAX_UNDER_WAY)
+      await new Promise((done) => setTimeout(done, 20));
+    if (signal.aborted) return;
+    node.broadcast(wrapMessage(new TextEncoder().encode(line)), { signal }).then(
+      ({ missing }) => {
+        if (missing.length > 0) note(`not reached: ${missing.map(({ name }) => name).join(', ')}`);
+      },
+      (error) => signal.aborted || reportError(error),
+    );
+  }
+}
+
+function ownObjects(node: Node): number {
+  return node.status().objects.filter(({ id }) => id.origin === node.self.index).length;
 }
 
 function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
@@ -65,11 +79,16 @@ function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
     if (content.kind === 'message') {
       const text = new TextDecoder().decode(content.bytes);
       if (json) printJson({ ...base, text });
-      else print(`${from.name}: ${text}`);
+      else print(`${from.name}: ${printable(text)}`);
     } else if (json) printJson({ ...base, file: content.name, bytes: content.bytes.length, sha256: digest });
     else
-      print(`${from.name}: file ${content.name}, ${content.bytes.length} bytes, sha256 ${digest} (not kept)`);
+      print(
+        `${from.name}: file ${printable(content.name)}, ${content.bytes.length} bytes, sha256 ${digest} (not kept)`,
+      );
   } catch (error) {
     reportError(error);
   }
 }
+
+/** Half of what a node takes at once; a message counts until all have it, and for a while after. */
+const MAX_UNDER_WAY = 128;

@@ -1,7 +1,9 @@
 /** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
+import { access, constants, mkdir } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
+import { HeadwaterError } from '../errors.js';
 import { saveFile } from '../file/disk.js';
 import { unwrap } from '../file/envelope.js';
 import type { Delivery, Node } from '../node/node.js';
@@ -32,6 +34,7 @@ export function receiveCommand(program: Command): void {
     .action((options: ReceiveOptions) =>
       withInterrupt(async (signal) => {
         const { json } = options;
+        await prepareFolder(options.out);
         const finished = new AbortController();
         let saved = 0;
         let failed = 0;
@@ -65,6 +68,20 @@ export function receiveCommand(program: Command): void {
         else if (options.count !== undefined && saved < options.count) process.exitCode = EXIT.interrupted;
       }),
     );
+}
+
+/** Now, not when the first file has arrived, is the time to say that it could not be saved. */
+async function prepareFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const got = code === 'EEXIST' ? 'something that is no folder' : code;
+    throw new HeadwaterError('FILE', `--out: expected a folder to write to, got ${got} at ${path}`, {
+      cause,
+    });
+  }
 }
 
 async function save({ from, bytes }: Delivery, { out, overwrite, json }: ReceiveOptions): Promise<boolean> {

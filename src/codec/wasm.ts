@@ -50,7 +50,9 @@ export function bestVariant(): Variant {
 /** A fresh instance with a memory of its own, which grows up to `maxBytes` (rounded down to 64 KiB pages). */
 export function instantiate(variant: Variant, maxBytes: number): CodecInstance {
   const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum: Math.floor(maxBytes / PAGE) });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(decode(variant)), { env: { memory } });
+  const module = modules.get(variant) ?? new WebAssembly.Module(decode(variant));
+  modules.set(variant, module);
+  const instance = new WebAssembly.Instance(module, { env: { memory } });
   return { exports: instance.exports, memory };
 }
 
@@ -58,6 +60,8 @@ function decode(variant: Variant): Uint8Array {
   return Buffer.from(variant === 'simd' ? SIMD_WASM : SCALAR_WASM, 'base64');
 }
 
+/** Compiled once each: instances of one module share its optimized code. */
+const modules = new Map<Variant, object>();
 const PAGE = 65536;
 /** Holds the module's stack (64 KiB) and data (some 20 KiB) with room for the first small blocks. */
 const INITIAL_PAGES = 8;

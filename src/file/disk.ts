@@ -45,6 +45,10 @@ export async function saveFile(
   const part = join(folder, `.${randomBytes(6).toString('hex')}.part`);
   try {
     await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw fileError(error, 'a folder', folder);
+  }
+  try {
     const file = await open(part, 'wx');
     try {
       await file.writeFile(bytes);
@@ -63,7 +67,7 @@ export async function saveFile(
       );
     throw fileError(error, 'to write', path);
   } finally {
-    await rm(part, { force: true });
+    await rm(part, { force: true }).catch(() => {});
   }
 }
 

@@ -34,6 +34,8 @@ export function unwrap(object: Uint8Array): Content {
   if (object[0] !== FILE || object.length < 3)
     throw malformed(`expected a message or a file, got type ${object[0]}`);
   const start = 3 + ((object[1] << 8) | object[2]);
+  if (start > object.length)
+    throw malformed(`expected a file header of ${start - 3} bytes, got ${object.length - 3}`);
   let header: unknown;
   try {
     header = packr.unpack(object.subarray(3, start));

@@ -93,6 +93,8 @@ export class Path {
     }
     if (packetNumber <= this.lastControl) return false;
     this.lastControl = packetNumber;
+    // This number is signed, so a jump is an outage and not a lie.
+    if (packetNumber > this.highest + MAX_NUMBER_JUMP) this.highest = packetNumber - 1;
     return true;
   }
 

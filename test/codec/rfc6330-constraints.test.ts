@@ -10,9 +10,13 @@ const T = 32;
 
 /** C as L arrays of T bytes. */
 function intermediates(engine: Engine, k: number, source: Uint8Array): Uint8Array[] {
-  const slab = engine.intermediates({}, k, T, (memory, offset, stride) => copySymbols(source, T, memory, offset, stride));
+  const slab = engine.intermediates({}, k, T, (memory, offset, stride) =>
+    copySymbols(source, T, memory, offset, stride),
+  );
   const { L } = engine.parameters(k);
-  return Array.from({ length: L }, (_, i) => engine.bytes.slice(slab.pointer + i * T, slab.pointer + (i + 1) * T));
+  return Array.from({ length: L }, (_, i) =>
+    engine.bytes.slice(slab.pointer + i * T, slab.pointer + (i + 1) * T),
+  );
 }
 
 function addTo(target: Uint8Array, source: Uint8Array): void {
@@ -58,7 +62,8 @@ describe.each(VARIANTS)('%s', (variant) => {
       for (let h = 0; h < H; h++) addColumn(h, n - 1, engine.exports.gf_exp(h));
       for (let h = 0; h < H; h++) {
         const sum = C[n + h].slice();
-        for (let j = 0; j < n; j++) if (product[h][j]) for (let i = 0; i < T; i++) sum[i] ^= mul(product[h][j], C[j][i]);
+        for (let j = 0; j < n; j++)
+          if (product[h][j]) for (let i = 0; i < T; i++) sum[i] ^= mul(product[h][j], C[j][i]);
         expect(isZero(sum), `row ${h}`).toBe(true);
       }
     });

@@ -6,7 +6,9 @@ import { engineOf, VARIANTS } from './support.js';
 describe.each(VARIANTS)('%s', (variant) => {
   const engine = engineOf(variant);
   const sha256 = (from: number, length: number) =>
-    createHash('sha256').update(engine.bytes.subarray(from, from + length)).digest('hex');
+    createHash('sha256')
+      .update(engine.bytes.subarray(from, from + length))
+      .digest('hex');
 
   test('V0 to V3 (5.5), 256 words of 32 bits each', () => {
     const at = engine.exports.table_random();

@@ -14,7 +14,8 @@ describe.each(VARIANTS)('%s', (variant) => {
     const part = (n: number) => V[n * 256 + ((Math.floor(y / 256 ** n) + i) % 256)];
     return ((part(0) ^ part(1) ^ part(2) ^ part(3)) >>> 0) % m;
   };
-  const tupleOf = (k: number, isi: number) => engine.words(6, (target) => engine.exports.code_tuple(k, isi, target));
+  const tupleOf = (k: number, isi: number) =>
+    engine.words(6, (target) => engine.exports.code_tuple(k, isi, target));
 
   test('Rand[y, i, m] for random and extreme arguments', () => {
     const rng = new Rng(seedFor('rand'));
@@ -34,7 +35,10 @@ describe.each(VARIANTS)('%s', (variant) => {
       const A = (53591 + J * 997) | 1;
       const y = Number((BigInt(10267 * (J + 1)) + BigInt(X) * BigInt(A)) % 2n ** 32n);
       const v = rand(y, 0, 2 ** 20);
-      const d = Math.min(W - 2, thresholds.findIndex((threshold) => v < threshold));
+      const d = Math.min(
+        W - 2,
+        thresholds.findIndex((threshold) => v < threshold),
+      );
       const d1 = d < 4 ? 2 + rand(X, 3, 2) : 2;
       const expected = [d, 1 + rand(y, 1, W - 1), rand(y, 2, W), d1, 1 + rand(X, 4, P1 - 1), rand(X, 5, P1)];
       expect(tupleOf(k, X)).toEqual(expected);

@@ -26,15 +26,18 @@ describe.each(VARIANTS)('%s', (variant) => {
     expect(hash.digest('hex').slice(0, 32)).toBe(digest);
   });
 
-  test.each([1, 2, 10, 26, 257])('the code is systematic: Enc[] of ISI i < K is source symbol i, K = %i', (k) => {
-    const source = patternBytes(k * T);
-    using encoder = encoderOf(source, T, engine);
-    const slab = engine.intermediates({}, k, T, (memory, offset) => memory.set(source, offset));
-    const target = new Uint8Array(T);
-    for (let esi = 0; esi < k; esi++) {
-      engine.encodeSymbol(k, slab, esi, target);
-      expectSame(target, source.subarray(esi * T, (esi + 1) * T));
-      expectSame(encoder.symbol(0, esi), target);
-    }
-  });
+  test.each([1, 2, 10, 26, 257])(
+    'the code is systematic: Enc[] of ISI i < K is source symbol i, K = %i',
+    (k) => {
+      const source = patternBytes(k * T);
+      using encoder = encoderOf(source, T, engine);
+      const slab = engine.intermediates({}, k, T, (memory, offset) => memory.set(source, offset));
+      const target = new Uint8Array(T);
+      for (let esi = 0; esi < k; esi++) {
+        engine.encodeSymbol(k, slab, esi, target);
+        expectSame(target, source.subarray(esi * T, (esi + 1) * T));
+        expectSame(encoder.symbol(0, esi), target);
+      }
+    },
+  );
 });

@@ -3,12 +3,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { expect } from 'vitest';
 import * as raptorq from 'raptorq/raptorq.js';
+import { expect } from 'vitest';
 import { Decoder } from '../../src/codec/decoder.js';
 import { Encoder } from '../../src/codec/encoder.js';
 import { Engine } from '../../src/codec/engine.js';
-import { Oti } from '../../src/codec/oti.js';
+import type { Oti } from '../../src/codec/oti.js';
 import type { Variant } from '../../src/codec/wasm.js';
 import type { Rng } from '../../src/core/rng.js';
 
@@ -18,8 +18,8 @@ const engines = new Map<Variant, Engine>();
 
 /** One engine per build and test file. */
 export function engineOf(variant: Variant): Engine {
-  let engine = engines.get(variant);
-  if (!engine) engines.set(variant, (engine = new Engine(variant)));
+  const engine = engines.get(variant) ?? new Engine(variant);
+  engines.set(variant, engine);
   return engine;
 }
 

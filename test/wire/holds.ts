@@ -4,9 +4,6 @@ import { Rng } from '../../src/core/rng.js';
 import { withSeeds } from '../util/seed.js';
 
 export function holds<T>(name: string, property: fc.IProperty<T>, numRuns = 200): Promise<void> {
-  return withSeeds(
-    1,
-    (seed) => fc.assert(property, { seed: new Rng(seed).uint32() | 0, numRuns }) as void,
-    name,
-  );
+  const run = (seed: string): void => fc.assert(property, { seed: new Rng(seed).uint32() | 0, numRuns });
+  return withSeeds(1, run, name);
 }
