@@ -1,10 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+const major = process.versions.node.split('.')[0];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    reporters: ['default'],
+    reporters: process.env.HEADWATER_TEST_REPORT
+      ? ['default', ['json', { outputFile: `build/test-node${major}.json` }]]
+      : ['default'],
   },
 });

@@ -1,4 +1,4 @@
-// Writes plans: runs the solve on coefficients and emits its sums. Each program is emitted twice, first to be counted.
+// Writes plans: runs the solve on coefficients and emits its sums.
 #include "plan.h"
 #include "dense.h"
 
@@ -6,127 +6,127 @@ typedef struct Writer {
   const Matrix *matrix;
   const Schedule *schedule;
   const Dense *dense;
-  Plan *plan;
+  u32 data;        // slot of the first symbol given
   u32 data_count;
-  u32 *words;   // 0 while counting
-  u32 at;
+  u32 hdpc;        // slot of the first q
 } Writer;
 
-static void put(Writer *writer, u32 word) {
-  if (writer->words) writer->words[writer->at] = word;
-  writer->at++;
-}
-
-/** Begins a sequence whose length is written by `close_count`. */
-static u32 open_count(Writer *writer) { return writer->at++; }
-static void close_count(Writer *writer, u32 opened, u32 others) {
-  if (writer->words) writer->words[opened] = writer->at - opened - 1 - others;
+/** Ends a sequence begun at `start`, which is a count and `others` more words before what is counted. */
+INLINE u32 *close_count(u32 *start, u32 *end, u32 others) {
+  *start = (u32)(end - start) - 1 - others;
+  return end;
 }
 
 /** target = what the row says about it: the row's symbol, if it has one, and its other columns. */
-static void put_row(Writer *writer, u32 row, u32 target, int with_inactive) {
+INLINE u32 *put_row(const Writer *writer, u32 *out, u32 row, u32 target, const int with_inactive) {
   const Matrix *matrix = writer->matrix;
-  u32 count = open_count(writer), S = matrix->code->S;
-  put(writer, target);
-  if (row >= S && row - S < writer->data_count) put(writer, writer->plan->data + row - S);
-  for (u32 at = matrix->row_start[row]; at < matrix->row_start[row + 1]; at++) {
-    u32 column = matrix->columns[at];
-    if (column == target) continue;
-    if (with_inactive || writer->schedule->inactive_index[column] == PEELED) put(writer, column);
+  const u32 *inactive_index = writer->schedule->inactive_index;
+  const u16 *column = matrix->columns + matrix->row_start[row], *end = matrix->columns + matrix->row_start[row + 1];
+  u32 S = matrix->code->S, *at = out + 1;
+  *at++ = target;
+  if (row >= S && row - S < writer->data_count) *at++ = writer->data + row - S;
+  for (; column < end; column++) {
+    *at = *column;
+    at += *column != target && (with_inactive || inactive_index[*column] == PEELED);
   }
-  close_count(writer, count, 1);
+  return close_count(out, at, 1);
 }
 
-static void put_forward(Writer *writer) {
+static u32 *put_forward(const Writer *writer, u32 *out) {
   const Schedule *schedule = writer->schedule;
-  for (u32 k = 0; k < schedule->peeled; k++) put_row(writer, schedule->peel_row[k], schedule->peel_column[k], 0);
+  for (u32 k = 0; k < schedule->peeled; k++)
+    out = put_row(writer, out, schedule->peel_row[k], schedule->peel_column[k], 0);
   for (u32 i = 0; i < schedule->inactive; i++) {
-    put(writer, 0);
-    put(writer, schedule->inactive_column[i]);
+    *out++ = 0;
+    *out++ = schedule->inactive_column[i];
   }
   for (u32 i = 0; i < writer->dense->accepted; i++)
-    put_row(writer, writer->dense->accepted_row[i], writer->matrix->code->L + i, 0);
+    out = put_row(writer, out, writer->dense->accepted_row[i], writer->matrix->code->L + i, 0);
+  return out;
 }
 
-static void put_pivots(Writer *writer) {
+static u32 *put_pivots(const Writer *writer, u32 *out) {
   const Dense *dense = writer->dense;
   for (u32 p = 0; p < writer->schedule->inactive; p++) {
     if (dense->pivot_row[p] == NO_PIVOT) continue;
     const lane *combination = dense->reduced + dense->pivot_row[p] * 2 * dense->lanes + dense->lanes;
-    u32 count = open_count(writer);
-    put(writer, writer->schedule->inactive_column[p]);
+    u32 *at = out + 1;
+    *at++ = writer->schedule->inactive_column[p];
     for (u32 i = 0; i < dense->accepted; i++)
-      if (bit_of(combination, i)) put(writer, writer->matrix->code->L + i);
-    close_count(writer, count, 1);
+      if (bit_of(combination, i)) *at++ = writer->matrix->code->L + i;
+    out = close_count(out, at, 1);
   }
+  return out;
 }
 
-static void put_free(Writer *writer) {
+static u32 *put_free(const Writer *writer, u32 *out) {
   const Dense *dense = writer->dense;
   const Schedule *schedule = writer->schedule;
   for (u32 i = 0; i < dense->free_count; i++) {
     const u8 *x_weight = dense->x_weight + i * dense->lanes * LANE_BITS;
-    put(writer, schedule->inactive_column[dense->free_column[i]]);
+    *out++ = schedule->inactive_column[dense->free_column[i]];
     for (u32 bit = 8; bit-- > 0;) {
-      u32 count = open_count(writer);
+      u32 *at = out + 1;
       for (u32 h = 0; h < writer->matrix->code->H; h++)
-        if (dense->q_weight[i][h] >> bit & 1) put(writer, writer->plan->hdpc + h);
+        if (dense->q_weight[i][h] >> bit & 1) *at++ = writer->hdpc + h;
       for (u32 p = 0; p < schedule->inactive; p++)
-        if (x_weight[p] >> bit & 1) put(writer, schedule->inactive_column[p]);
-      close_count(writer, count, 0);
+        if (x_weight[p] >> bit & 1) *at++ = schedule->inactive_column[p];
+      out = close_count(out, at, 0);
     }
   }
+  return out;
 }
 
-static void put_back(Writer *writer) {
+static u32 *put_back(const Writer *writer, u32 *out) {
   const Dense *dense = writer->dense;
   const Schedule *schedule = writer->schedule;
   for (u32 p = 0; p < schedule->inactive && dense->free_count > 0; p++) {
     if (dense->pivot_row[p] == NO_PIVOT) continue;
     const lane *row = dense->reduced + dense->pivot_row[p] * 2 * dense->lanes;
-    u32 count = open_count(writer);
-    put(writer, schedule->inactive_column[p]);
-    put(writer, schedule->inactive_column[p]);
+    u32 *at = out + 1;
+    *at++ = schedule->inactive_column[p];
+    *at++ = schedule->inactive_column[p];
     for (u32 i = 0; i < dense->free_count; i++)
-      if (bit_of(row, dense->free_column[i])) put(writer, schedule->inactive_column[dense->free_column[i]]);
-    close_count(writer, count, 1);
+      if (bit_of(row, dense->free_column[i])) *at++ = schedule->inactive_column[dense->free_column[i]];
+    out = close_count(out, at, 1);
   }
-  for (u32 k = 0; k < schedule->peeled; k++) put_row(writer, schedule->peel_row[k], schedule->peel_column[k], 1);
+  for (u32 k = 0; k < schedule->peeled; k++)
+    out = put_row(writer, out, schedule->peel_row[k], schedule->peel_column[k], 1);
+  return out;
 }
 
-static void put_all(Writer *writer) {
-  Plan *plan = writer->plan;
-  writer->at = 0;
-  put_forward(writer);
-  plan->pivots = writer->at;
-  put_pivots(writer);
-  plan->free = writer->at;
-  put_free(writer);
-  plan->back = writer->at;
-  put_back(writer);
-  plan->end = writer->at;
+/** An upper bound of the plan's words; what it exceeds the plan by is given back. */
+static u64 words_bound(const Writer *writer) {
+  const Matrix *matrix = writer->matrix;
+  u64 inactive = writer->schedule->inactive, free_count = writer->dense->free_count;
+  u64 rows = 2 * ((u64)matrix->row_start[matrix->rows] + 3 * matrix->rows);
+  return rows + inactive * (inactive + free_count + 7) + free_count * (9 + 8 * (MAX_H + inactive));
 }
 
 static Plan *write_plan(Writer *writer, const u8 *pairs) {
   const Code *code = writer->matrix->code;
-  u32 temporaries = writer->dense->accepted + (writer->dense->free_count ? code->H : 0);
-  Plan shape;
-  memset(&shape, 0, sizeof shape);
-  shape.K = code->K;
-  shape.data = code->L + temporaries;
-  shape.slots = shape.data + writer->data_count;
-  shape.hdpc = writer->dense->free_count ? code->L + writer->dense->accepted : 0;
-  writer->plan = &shape;
-  put_all(writer);
-  u32 pair_bytes = shape.hdpc ? 2 * (code->K + code->S) : 0;
-  shape.size = (u32)sizeof(Plan) + shape.end * 4 + pair_bytes;
-  Plan *plan = mem_alloc(shape.size);
+  u32 pair_bytes = writer->dense->free_count ? 2 * (code->K + code->S) : 0;
+  u64 bound = sizeof(Plan) + 4 * words_bound(writer) + pair_bytes;
+  Plan *plan = bound < 1u << 31 ? mem_alloc((u32)bound) : 0;
   if (!plan) return 0;
-  *plan = shape;
-  writer->plan = plan;
-  writer->words = plan->words;
-  put_all(writer);
-  memcpy(plan->words + plan->end, pairs, pair_bytes);
+  writer->hdpc = code->L + writer->dense->accepted;
+  writer->data = writer->hdpc + (pair_bytes ? code->H : 0);
+  memset(plan, 0, sizeof *plan);
+  plan->K = code->K;
+  plan->data = writer->data;
+  plan->slots = writer->data + writer->data_count;
+  plan->hdpc = pair_bytes ? writer->hdpc : 0;
+  u32 *out = put_forward(writer, plan->words);
+  plan->pivots = (u32)(out - plan->words);
+  out = put_pivots(writer, out);
+  plan->free = (u32)(out - plan->words);
+  out = put_free(writer, out);
+  plan->back = (u32)(out - plan->words);
+  out = put_back(writer, out);
+  plan->end = (u32)(out - plan->words);
+  plan->size = (u32)sizeof(Plan) + plan->end * 4 + pair_bytes;
+  memcpy(out, pairs, pair_bytes);
+  mem_trim(plan, plan->size);
   return plan;
 }
 

@@ -15,10 +15,11 @@ typedef struct Peeler {
   u32 active_count;
   u32 *ready;       // rows that reached weight 1
   u32 ready_count;
-  u32 *pairs;       // rows that reached weight 2 (some may have fallen below since)
-  u32 pair_count;
   u16 *parent;      // union-find over columns joined by rows of weight 2
   u16 *size;
+  u16 *heaviest;    // by root: the component's column with the most rows
+  u16 *roots;       // one for each component, and some that are none any more
+  u32 root_count;
 } Peeler;
 
 static u32 component(Peeler *peeler, u32 column) {
@@ -27,21 +28,22 @@ static u32 component(Peeler *peeler, u32 column) {
   return column;
 }
 
-/** The first active column of a row of weight 2; the other one is this one XOR the row's sum. */
-static u32 first_active(Peeler *peeler, u32 row) {
-  const u16 *column = peeler->matrix->columns + peeler->matrix->row_start[row];
-  while (!peeler->active[*column]) column++;
-  return *column;
+static u32 column_weight(Peeler *peeler, u32 column) {
+  return peeler->matrix->column_start[column + 1] - peeler->matrix->column_start[column];
 }
 
+/** Joins the two columns that a row of weight 2 has left. */
 static void note_pair(Peeler *peeler, u32 row) {
-  u32 column = first_active(peeler, row);
-  u32 a = component(peeler, column), b = component(peeler, column ^ peeler->sum[row]);
-  peeler->pairs[peeler->pair_count++] = row;
+  const u16 *column = peeler->matrix->columns + peeler->matrix->row_start[row];
+  while (!peeler->active[*column]) column++;
+  u32 a = component(peeler, *column), b = component(peeler, *column ^ peeler->sum[row]);
   if (a == b) return;
   u32 big = peeler->size[a] >= peeler->size[b] ? a : b, small = big == a ? b : a;
+  if (peeler->size[big] == 1) peeler->roots[peeler->root_count++] = (u16)big;
   peeler->parent[small] = (u16)big;
   peeler->size[big] += peeler->size[small];
+  if (column_weight(peeler, peeler->heaviest[small]) > column_weight(peeler, peeler->heaviest[big]))
+    peeler->heaviest[big] = peeler->heaviest[small];
 }
 
 /** Takes a column out of the active part, as a pivot or as an inactive one. */
@@ -75,17 +77,19 @@ static void peel(Peeler *peeler, u32 row) {
   retire(peeler, column);
 }
 
-/** A weight-2 row of the largest component; drops stale entries on the way. 0xffffffff if there is none. */
-static u32 best_pair(Peeler *peeler) {
+/**
+ * The root of the largest component, 0xffffffff if there is none. A component disappears as a whole, since opening it
+ * leaves each of its rows with one column in turn; so the root is active as long as the component is there.
+ */
+static u32 largest_component(Peeler *peeler) {
   u32 best = 0xffffffffu, best_size = 0, kept = 0;
-  for (u32 i = 0; i < peeler->pair_count; i++) {
-    u32 row = peeler->pairs[i];
-    if (peeler->weight[row] != 2) continue;
-    peeler->pairs[kept++] = row;
-    u32 size = peeler->size[component(peeler, first_active(peeler, row))];
-    if (size > best_size) best_size = size, best = row;
+  for (u32 i = 0; i < peeler->root_count; i++) {
+    u32 root = peeler->roots[i];
+    if (!peeler->active[root] || peeler->parent[root] != root) continue;
+    peeler->roots[kept++] = (u16)root;
+    if (peeler->size[root] > best_size) best_size = peeler->size[root], best = root;
   }
-  peeler->pair_count = kept;
+  peeler->root_count = kept;
   return best;
 }
 
@@ -101,20 +105,15 @@ static u32 lightest_row(Peeler *peeler) {
   return best;
 }
 
-static u32 column_weight(Peeler *peeler, u32 column) {
-  return peeler->matrix->column_start[column + 1] - peeler->matrix->column_start[column];
-}
-
 /** No row of weight 1 is left: gives up active columns until there is one, or none is active. */
 static void open_component(Peeler *peeler) {
-  u32 row = best_pair(peeler);
-  if (row != 0xffffffffu) {
-    u32 a = first_active(peeler, row), b = a ^ peeler->sum[row];
-    inactivate(peeler, column_weight(peeler, a) >= column_weight(peeler, b) ? a : b);
+  u32 root = largest_component(peeler);
+  if (root != 0xffffffffu) {
+    inactivate(peeler, peeler->heaviest[root]);
     return;
   }
   const Matrix *matrix = peeler->matrix;
-  row = lightest_row(peeler);
+  u32 row = lightest_row(peeler);
   if (row == 0xffffffffu) {
     for (u32 column = 0; column < matrix->code->W; column++)
       if (peeler->active[column]) inactivate(peeler, column);
@@ -143,14 +142,15 @@ int schedule_build(Schedule *schedule, const Matrix *matrix, Arena *arena) {
   peeler.sum = arena_alloc(arena, matrix->rows, sizeof(u32));
   peeler.active = arena_alloc(arena, code->W, 1);
   peeler.ready = arena_alloc(arena, matrix->rows, sizeof(u32));
-  peeler.pairs = arena_alloc(arena, matrix->rows, sizeof(u32));
   peeler.parent = arena_alloc(arena, code->W, sizeof(u16));
   peeler.size = arena_alloc(arena, code->W, sizeof(u16));
+  peeler.heaviest = arena_alloc(arena, code->W, sizeof(u16));
+  peeler.roots = arena_alloc(arena, code->W, sizeof(u16));
   if (arena->failed) return 0;
 
   for (u32 column = 0; column < code->W; column++) {
     peeler.active[column] = 1;
-    peeler.parent[column] = (u16)column;
+    peeler.parent[column] = peeler.heaviest[column] = (u16)column;
     peeler.size[column] = 1;
   }
   for (u32 column = code->W; column < code->L; column++) inactivate(&peeler, column);

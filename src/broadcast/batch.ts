@@ -2,7 +2,7 @@
  * Signed batches: up to 32 symbols under one Merkle root and one signature of their origin. `signBatch` makes the
  * SYMBOL bodies; a `BatchVerifier` checks received ones, one signature check a batch, thanks to its cache of roots.
  */
-import { Writer } from '../core/bytes.js';
+import { equalBytes, Writer } from '../core/bytes.js';
 import { type Micros, SECOND } from '../core/time.js';
 import { defaultProvider } from '../crypto/ed25519.js';
 import { buildTree, rootFromProof } from '../crypto/merkle.js';
@@ -30,8 +30,8 @@ export type BatchVerdict = 'valid' | 'bad-signature' | 'signature-budget';
 export class BatchVerifier {
   private readonly group: Group;
   private readonly provider = defaultProvider();
-  /** Batches verified, each as descriptor, root and signature. Insertion order is age. */
-  private readonly known = new Set<string>();
+  /** Verified batches by signature, with all that it covers. Insertion order is age. */
+  private readonly known = new Map<string, { descriptorBytes: Uint8Array; root: Uint8Array }>();
   private readonly scratch = new Uint8Array(NODE_SIZE);
   private budget = MAX_CHECKS_PER_SECOND;
   private budgetAt: Micros | undefined;
@@ -43,15 +43,19 @@ export class BatchVerifier {
   /** Checks one symbol; `frame.descriptor.origin` must be a member of the group. */
   verify(now: Micros, frame: SymbolFrame): BatchVerdict {
     const root = rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
-    // All three: equal contents of two objects give equal roots, and a relayed signature must be one that others accept.
-    const key = latin1(frame.descriptorBytes) + latin1(root) + latin1(frame.signature);
-    if (this.known.has(key)) return 'valid';
+    const { signature, descriptorBytes } = frame;
+    // By signature, not by root: equal contents of two objects give equal roots.
+    const key = Buffer.from(signature.buffer, signature.byteOffset, signature.length).toString('latin1');
+    const known = this.known.get(key);
+    if (known && equalBytes(known.root, root) && equalBytes(known.descriptorBytes, descriptorBytes))
+      return 'valid';
     if (!this.spend(now)) return 'signature-budget';
     const { publicKey } = this.group.members[frame.descriptor.origin];
-    const message = batchMessage(this.group, frame.descriptorBytes, root);
-    if (!this.provider.verify(publicKey, message, frame.signature)) return 'bad-signature';
-    if (this.known.size >= MAX_KNOWN) this.known.delete(this.known.values().next().value!);
-    this.known.add(key);
+    const message = batchMessage(this.group, descriptorBytes, root);
+    if (!this.provider.verify(publicKey, message, signature)) return 'bad-signature';
+    if (this.known.size >= MAX_KNOWN) this.known.delete(this.known.keys().next().value!);
+    // Copies: the frame is a view of a datagram that should not be kept alive.
+    this.known.set(key, { descriptorBytes: descriptorBytes.slice(), root: root.slice() });
     return 'valid';
   }
 
@@ -72,10 +76,6 @@ function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Arra
     .put(descriptorBytes)
     .put(root)
     .finish();
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
 
 const BATCH_DOMAIN = new TextEncoder().encode('headwater batch v1\0');

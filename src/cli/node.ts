@@ -1,4 +1,5 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
+import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { toHex } from '../core/bytes.js';
@@ -52,6 +53,8 @@ export function nodeCommand(program: Command): void {
 
 /** Reads stdin no faster than the group takes it: a file piped in must not overrun the broadcasts under way. */
 async function broadcastLines(node: Node, signal: AbortSignal): Promise<void> {
+  // Each broadcast under way listens to it.
+  setMaxListeners(0, signal);
   const lines = createInterface({ input: process.stdin });
   signal.addEventListener('abort', () => lines.close(), { once: true });
   for await (const line of lines) {

@@ -1,0 +1,103 @@
+/** `headwater demo`: a whole group of processes over the emulated network, checked by itself and here once more. */
+import { randomBytes } from 'node:crypto';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { type Cli, cleanup, headwater, linesOf, tempFolder } from './cli.js';
+import { digestOf } from './lab.js';
+
+interface Summary {
+  ok: boolean;
+  nodes: number;
+  file: { bytes: number; sha256: string };
+  seconds: number;
+  sender: { bytes: number; ratio: number };
+  network: { sent: number; lost: number };
+  members: { name: string; state: string; mute: boolean; intact: boolean; lossSeen: number }[];
+}
+
+afterEach(cleanup);
+
+test('10 % loss: every member has the file', async () => {
+  const tmp = await tempFolder();
+  const cli = demo(tmp, '--size 0.5 --nodes 4 --loss 10 --json');
+  expect(await cli.exit()).toBe(0);
+  expect(cli.stderr).toBe('');
+  const summary = summaryOf(cli);
+  expect(summary).toMatchObject({ ok: true, nodes: 4, file: { bytes: 512 * 1024 } });
+  expect(summary.members.map(({ name, state, intact }) => [name, state, intact])).toEqual([
+    ['peer-1', 'saved', true],
+    ['peer-2', 'saved', true],
+    ['peer-3', 'saved', true],
+  ]);
+  expect(summary.sender.ratio).toBeGreaterThan(1);
+  expect(summary.network.lost).toBeGreaterThan(0);
+  expect(await readdir(tmp)).toEqual([]);
+});
+
+test('20 % loss, one member killed midway and one mute: every live member has the file', async () => {
+  const tmp = await tempFolder();
+  // Slow enough that the one to be killed is seen midway.
+  const cli = demo(tmp, '--size 0.5 --nodes 6 --loss 20 --kill 1 --mute 1 --rate 2 --json');
+  expect(await cli.exit()).toBe(0);
+  const { ok, members } = summaryOf(cli);
+  expect(ok).toBe(true);
+  expect(members.map(({ state, mute, intact }) => [state, mute, intact])).toEqual([
+    ['saved', false, true],
+    ['saved', false, true],
+    ['saved', false, true],
+    ['saved', true, true],
+    ['killed', false, false],
+  ]);
+});
+
+test('a file of ours, for people: a table on stdout, progress on stderr, no escapes in either', async () => {
+  const tmp = await tempFolder();
+  const file = join(await tempFolder(), 'ours.bin');
+  const bytes = randomBytes(70_000);
+  await writeFile(file, bytes);
+  const cli = demo(tmp, `--nodes 3 --loss 5 --delay 1 --file ${file}`);
+  expect(await cli.exit()).toBe(0);
+  expect(cli.stdout).toMatch(/^70\.0 kB to 2 members at 5 % loss and 1 ms one way\n/);
+  expect(cli.stdout.match(/^peer-\d +saved .* ok$/gm)).toHaveLength(2);
+  expect(cli.stdout + cli.stderr).not.toContain('\u001b');
+  const json = demo(tmp, `--nodes 2 --loss 0 --delay 0 --file ${file} --json`);
+  expect(await json.exit()).toBe(0);
+  expect(summaryOf(json).file).toMatchObject({ bytes: 70_000, sha256: digestOf(bytes) });
+});
+
+test.each([
+  ['--nodes 4 --kill 2', '--kill: expected at most 1 of 4 members'],
+  ['--nodes 5 --kill 2 --mute 3', 'with --mute at most 4, got 2 and 3'],
+  ['--file /nowhere/at/all', 'file: expected a readable file, got ENOENT for /nowhere/at/all'],
+])('%s: refused in one line', async (flags, message) => {
+  const tmp = await tempFolder();
+  const cli = demo(tmp, flags);
+  expect(await cli.exit()).toBe(flags.startsWith('--file') ? 1 : 2);
+  expect(linesOf(cli.stderr)).toHaveLength(1);
+  expect(cli.stderr).toContain(message);
+  expect(cli.stdout).toBe('');
+  expect(await readdir(tmp)).toEqual([]);
+});
+
+test('interrupted: exit 130, and nothing is left behind', async () => {
+  const tmp = await tempFolder();
+  const cli = demo(tmp, '--size 4 --nodes 3 --rate 0.5');
+  await cli.until('progress', ({ stderr }) => / [1-9]\d* %/.test(stderr));
+  cli.child.kill('SIGINT');
+  expect(await cli.exit()).toBe(130);
+  expect(linesOf(cli.stderr).filter((line) => line.startsWith('headwater:'))).toEqual([
+    'headwater: demo: interrupted or out of time',
+  ]);
+  expect(await readdir(tmp)).toEqual([]);
+});
+
+function demo(tmp: string, flags: string): Cli {
+  return headwater(['demo', ...flags.split(' ')], { tmp });
+}
+
+function summaryOf(cli: Cli): Summary {
+  const lines = linesOf(cli.stdout);
+  expect(lines).toHaveLength(1);
+  return JSON.parse(lines[0]) as Summary;
+}

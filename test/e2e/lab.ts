@@ -1,0 +1,92 @@
+/** Members for tests: keys and group file on disk, and a UDP relay that keeps what passes through it. */
+import { createHash, randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Group, parseGroup } from '../../src/broadcast/group.js';
+import { formatPublicKey, formatSecretKey, keyPair } from '../../src/crypto/keys.js';
+import { freePorts } from './cli.js';
+
+export interface Lab {
+  folder: string;
+  groupFile: string;
+  group: Group;
+  /** `--group` and `--key` of a member. */
+  as(name: string): string[];
+}
+
+/** A group of members with these names; addresses are free ports of 127.0.0.1 unless given. */
+export async function createLab(
+  folder: string,
+  names: readonly string[],
+  addresses?: readonly string[],
+): Promise<Lab> {
+  const own = addresses ?? (await freePorts(names.length)).map((port) => `127.0.0.1:${port}`);
+  const members = await Promise.all(
+    names.map(async (name, i) => {
+      const seed = randomBytes(32);
+      await writeFile(join(folder, `${name}.key`), formatSecretKey(seed));
+      return { name, key: formatPublicKey(keyPair(seed).publicKey), address: own[i] };
+    }),
+  );
+  const text = JSON.stringify({ headwater: 'group', version: 1, name: 'lab', members });
+  const groupFile = join(folder, 'group.json');
+  await writeFile(groupFile, text);
+  return {
+    folder,
+    groupFile,
+    group: parseGroup(text),
+    as: (name) => ['--group', groupFile, '--key', join(folder, `${name}.key`)],
+  };
+}
+
+/** Passes on to `target` whatever comes, and keeps it: a wiretap. */
+export interface Tap {
+  address: string;
+  target: string | undefined;
+  readonly seen: Buffer[];
+  close(): Promise<void>;
+}
+
+export async function openTap(): Promise<Tap> {
+  const socket = await openSocket();
+  const tap: Tap = {
+    address: `127.0.0.1:${socket.address().port}`,
+    target: undefined,
+    seen: [],
+    close: () => closeSocket(socket),
+  };
+  socket.on('message', (bytes) => {
+    tap.seen.push(bytes);
+    if (tap.target !== undefined) void sendTo(socket, tap.target, bytes);
+  });
+  return tap;
+}
+
+/** Sends datagrams from a socket of nobody. */
+export async function inject(target: string, datagrams: readonly Uint8Array[]): Promise<void> {
+  const socket = await openSocket();
+  for (const bytes of datagrams) await sendTo(socket, target, bytes);
+  await closeSocket(socket);
+}
+
+export function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function sendTo(socket: Socket, target: string, bytes: Uint8Array): Promise<void> {
+  const [host, port] = target.split(':');
+  return new Promise((done, fail) =>
+    socket.send(bytes, Number(port), host, (error) => (error ? fail(error) : done())),
+  );
+}
+
+async function openSocket(): Promise<Socket> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((done) => socket.bind(0, '127.0.0.1', done));
+  return socket;
+}
+
+function closeSocket(socket: Socket): Promise<void> {
+  return new Promise((done) => socket.close(() => done()));
+}

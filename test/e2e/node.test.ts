@@ -1,0 +1,104 @@
+/** `headwater node`: lines in, deliveries out, totals at the end. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { type Cli, cleanup, headwater, linesOf, tempFolder } from './cli.js';
+import { createLab, type Lab } from './lab.js';
+
+afterEach(cleanup);
+
+test('a line of one is printed by all; a signal ends each with totals', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const [anna, ben, cleo] = await startNodes(lab, ['anna', 'ben', 'cleo']);
+  anna.say('hello, wörld');
+  for (const cli of [anna, ben, cleo])
+    await cli.until('the line', ({ stdout }) => stdout === 'anna: hello, wörld\n');
+  ben.say('');
+  for (const cli of [anna, ben, cleo])
+    await cli.until('the empty line', ({ stdout }) => stdout.endsWith('\nben: \n'));
+
+  anna.child.kill('SIGINT');
+  ben.child.kill('SIGTERM');
+  cleo.child.kill('SIGINT');
+  for (const cli of [anna, ben, cleo]) {
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stderr).toMatch(/^received \d+ datagrams, sent \d+$/m);
+    expect(cli.stderr).toMatch(/^lost on the way here: (\w+ \d+\.\d %, )\w+ \d+\.\d %$/m);
+    expect(cli.stderr).toMatch(/^dropped: /m);
+  }
+});
+
+test('--json: events instead of lines', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const ben = headwater(['node', ...lab.as('ben'), '--json']);
+  expect(await ben.first('ready')).toMatchObject({
+    name: 'ben',
+    address: lab.group.members.find((m) => m.name === 'ben')?.locator,
+  });
+  const anna = headwater(['node', ...lab.as('anna')]);
+  expect(await ben.first('peer')).toMatchObject({ member: 'anna', reachable: true });
+  anna.say('one');
+  anna.say('two');
+  await ben.until('both', (cli) => cli.events('deliver').length === 2);
+  expect(ben.events('deliver')).toMatchObject([
+    { from: 'anna', seq: 0, text: 'one' },
+    { from: 'anna', seq: 1, text: 'two' },
+  ]);
+  expect((await ben.first('status')).peers).toMatchObject([{ name: 'anna' }]);
+  ben.child.kill('SIGINT');
+  expect(await ben.exit()).toBe(0);
+  expect(ben.events('end')).toMatchObject([{ metrics: { drops: {} }, peers: [{ name: 'anna' }] }]);
+  expect(ben.stderr).toBe('');
+});
+
+test('stdin at its end: the member stays; many lines at once: none is lost, and in order', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
+  // More than a node takes at once.
+  const lines = Array.from({ length: 300 }, (_, i) => `line ${i}`);
+  anna.child.stdin?.end(lines.join('\n'));
+  await ben.until('all lines', ({ stdout }) => linesOf(stdout).length === lines.length);
+  expect(linesOf(ben.stdout)).toEqual(lines.map((line) => `anna: ${line}`));
+  expect(anna.stderr).not.toContain('headwater:');
+  expect(anna.stderr).not.toContain('Warning');
+  ben.say('still there?');
+  await anna.until('an answer', ({ stdout }) => stdout.includes('ben: still there?\n'));
+});
+
+test('what a member says cannot drive the terminal of another', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
+  anna.say('\u001b[2Jgone\u0007 \u009b2J');
+  await ben.until('the line', ({ stdout }) => stdout === 'anna: \\u001b[2Jgone\\u0007 \\u009b2J\n');
+});
+
+test('a file that comes to a node is told of; a message that comes to `receive` is not kept', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
+  const file = join(lab.folder, 'data.txt');
+  await writeFile(file, 'content');
+  const sender = headwater(['send', file, ...lab.as('cleo')]);
+  expect(await sender.exit()).toBe(0);
+  await ben.until('the file', ({ stdout }) =>
+    /^cleo: file data\.txt, 7 bytes, sha256 ed7002b4/m.test(stdout),
+  );
+
+  const receiver = headwater(['receive', ...lab.as('cleo'), '--out', join(lab.folder, 'out')]);
+  await receiver.until('its address', ({ stderr }) => stderr.includes('saving to'));
+  await anna.until('cleo', ({ stderr }) => stderr.includes('cleo is here'));
+  anna.say('not a file');
+  await receiver.until('the message', ({ stderr }) =>
+    stderr.includes('anna: a message, not a file; not kept\n'),
+  );
+  receiver.child.kill('SIGINT');
+  expect(await receiver.exit()).toBe(0);
+});
+
+/** Starts them and waits until each sees all others. */
+async function startNodes(lab: Lab, names: readonly string[]): Promise<Cli[]> {
+  const nodes = names.map((name) => headwater(['node', ...lab.as(name)]));
+  for (const [i, cli] of nodes.entries())
+    for (const [j, name] of names.entries())
+      if (i !== j) await cli.until(name, ({ stderr }) => stderr.includes(`${name} is here\n`));
+  return nodes;
+}

@@ -1,0 +1,179 @@
+/** A file from one process to two others: directly, over an emulated bad link, over IPv6, and onto a name that is taken. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { type Cli, canBind, cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
+import { createLab, digestOf } from './lab.js';
+
+afterEach(cleanup);
+
+test('keygen, group, receive, send: as three users would', async () => {
+  const folder = await tempFolder();
+  const ports = await freePorts(3);
+  const names = ['anna', 'ben', 'cleo'];
+  const members = await Promise.all(
+    names.map(async (name, i) => {
+      const cli = headwater(['keygen', join(folder, `${name}.key`)]);
+      expect(await cli.exit()).toBe(0);
+      expect(cli.stderr).toBe('');
+      expect(cli.stdout).toMatch(/^[0-9a-f]{64}\n$/);
+      return `${name}=${cli.stdout.trim()}@127.0.0.1:${ports[i]}`;
+    }),
+  );
+  const group = headwater(['group', '--name', 'trio', ...members]);
+  expect(await group.exit()).toBe(0);
+  const groupFile = join(folder, 'group.json');
+  await writeFile(groupFile, group.stdout);
+
+  const as = (name: string) => ['-g', groupFile, '-k', join(folder, `${name}.key`)];
+  await transfer(folder, 300_001, as, names);
+});
+
+test('through a link that loses, delays, doubles, corrupts and reorders', async () => {
+  const folder = await tempFolder();
+  const names = ['anna', 'ben', 'cleo'];
+  const [outside, inside] = [await freePorts(3), await freePorts(3)];
+  const lab = await createLab(
+    folder,
+    names,
+    outside.map((port) => `127.0.0.1:${port}`),
+  );
+  const pairs = outside.map((port, i) => `127.0.0.1:${port}=127.0.0.1:${inside[i]}`);
+  const flags = '--loss 15 --delay 5 --duplicate 5 --corrupt 2 --reorder 5 --seed e2e --json'.split(' ');
+  const link = headwater(['link', ...pairs, ...flags]);
+  expect((await link.first('ready')).addresses).toEqual(outside.map((port) => `127.0.0.1:${port}`));
+
+  await transfer(
+    folder,
+    200_000,
+    (name) => [...lab.as(name), '--bind', `127.0.0.1:${inside[names.indexOf(name)]}`],
+    names,
+  );
+
+  link.child.kill('SIGINT');
+  expect(await link.exit()).toBe(0);
+  const [end] = link.events('end') as { total?: Record<string, number> }[];
+  for (const counter of ['sent', 'delivered', 'lost', 'duplicated', 'corrupted'])
+    expect(end.total?.[counter]).toBeGreaterThan(0);
+});
+
+test('over IPv6', async (context) => {
+  if (!(await canBind(0, '::1'))) return context.skip();
+  const folder = await tempFolder();
+  const names = ['anna', 'ben', 'cleo'];
+  const ports = await freePorts(3, '::1');
+  const lab = await createLab(
+    folder,
+    names,
+    ports.map((port) => `[::1]:${port}`),
+  );
+  await transfer(folder, 50_000, lab.as, names);
+});
+
+test('--json tells of the file at both ends', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben']);
+  const bytes = randomBytes(10_000);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, bytes);
+  const out = join(folder, 'out');
+  const receiver = headwater(['receive', ...lab.as('ben'), '--out', out, '--count', '1', '--json']);
+  await receiver.first('ready');
+  const sender = headwater(['send', file, ...lab.as('anna'), '--json']);
+  expect(await sender.exit()).toBe(0);
+  expect(await receiver.exit()).toBe(0);
+  const told = { bytes: bytes.length, sha256: digestOf(bytes) };
+  const confirmed = expect.arrayContaining(['anna', 'ben']);
+  expect(sender.events('sent')).toMatchObject([{ file: 'data.bin', ...told, confirmed, missing: [] }]);
+  expect(receiver.events('saved')).toMatchObject([{ from: 'anna', path: join(out, 'data.bin'), ...told }]);
+  expect(receiver.events('end')).toMatchObject([{ saved: 1, failed: 0 }]);
+});
+
+test('a member that is away: exit 3 and its name', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, randomBytes(10_000));
+  const receiver = headwater(['receive', ...lab.as('ben'), '--out', join(folder, 'out'), '--count', '1']);
+  await receiver.until('its address', ({ stderr }) => stderr.includes('saving to'));
+  const sender = headwater(['send', file, ...lab.as('anna'), '--wait', '1']);
+  expect(await sender.exit()).toBe(3);
+  expect(sender.stderr).toContain('not reached: cleo\n');
+  expect(await receiver.exit()).toBe(0);
+});
+
+test('a quorum that is away: exit 1 after --timeout', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const sender = headwater(['send', lab.groupFile, ...lab.as('anna'), '--wait', '0', '--timeout', '1']);
+  expect(await sender.exit()).toBe(1);
+  expect(errorsOf(sender)).toEqual([
+    'headwater: send: expected confirms from 2 members within 1 s, got too few',
+  ]);
+});
+
+test('a name that is taken is kept and reported; --overwrite replaces it', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const bytes = randomBytes(5_000);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, bytes);
+  const outs = ['ben', 'cleo'].map((name) => join(folder, name));
+  for (const out of outs) {
+    await mkdir(out);
+    await writeFile(join(out, 'data.bin'), 'mine');
+  }
+  const receive = (name: string, i: number, ...more: string[]) =>
+    headwater(['receive', ...lab.as(name), '--out', outs[i], '--count', '1', ...more]);
+  const careful = receive('ben', 0);
+  const bold = receive('cleo', 1, '--overwrite');
+  for (const receiver of [careful, bold])
+    await receiver.until('its address', ({ stderr }) => stderr.includes('saving to'));
+  expect(await headwater(['send', file, ...lab.as('anna')]).exit()).toBe(0);
+
+  expect(await careful.exit()).toBe(1);
+  expect(errorsOf(careful)).toEqual([
+    `headwater: file: expected a free name, got ${join(outs[0], 'data.bin')}, which exists (see --overwrite)`,
+  ]);
+  expect(careful.stdout).toBe('');
+  expect(await readFile(join(outs[0], 'data.bin'), 'utf8')).toBe('mine');
+
+  expect(await bold.exit()).toBe(0);
+  expect(await readFile(join(outs[1], 'data.bin'))).toEqual(bytes);
+  for (const out of outs) expect(await readdir(out)).toEqual(['data.bin']);
+});
+
+/** The first name sends, the others receive; `as` gives a member's options. */
+async function transfer(
+  folder: string,
+  size: number,
+  as: (name: string) => string[],
+  [origin, ...others]: string[],
+): Promise<void> {
+  const bytes = randomBytes(size);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, bytes);
+  const receivers = others.map((name) => {
+    const out = join(folder, name, 'deep');
+    return {
+      path: join(out, 'data.bin'),
+      cli: headwater(['receive', ...as(name), '--out', out, '--count', '1']),
+    };
+  });
+  for (const { cli } of receivers)
+    await cli.until('its address', ({ stderr }) => stderr.includes('saving to'));
+  const sender = headwater(['send', file, ...as(origin), '--wait', '30']);
+
+  expect(await sender.exit()).toBe(0);
+  expect(sender.stdout).toBe(`${digestOf(bytes)}  data.bin\n`);
+  for (const { cli, path } of receivers) {
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stdout).toBe(`${digestOf(bytes)}  ${path}\n`);
+    expect(await readFile(path)).toEqual(bytes);
+  }
+}
+
+function errorsOf({ stderr }: Cli): string[] {
+  return linesOf(stderr).filter((line) => line.startsWith('headwater: '));
+}
