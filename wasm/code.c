@@ -89,7 +89,10 @@ void hdpc_rows(const Code *code, u32 j, u8 rows[2]) {
   rows[1] = (u8)((rows[0] + rand_rfc(j + 1, 7, code->H - 1) + 1) % code->H);
 }
 
-/** For JavaScript: writes K', J, S, H, W, L, P, P1, B to `target`. */
+EXPORT(code_padded) u32 code_padded(u32 K) { return code_for(K)->K; }
+EXPORT(code_intermediates) u32 code_intermediates(u32 K) { return code_for(K)->L; }
+
+/** For JavaScript's tests: writes K', J, S, H, W, L, P, P1, B to `target`. */
 EXPORT(code_parameters) void code_parameters(u32 K, u32 *target) {
   const Code *code = code_for(K);
   const u32 values[] = {code->K, code->J, code->S, code->H, code->W, code->L, code->P, code->P1, code->B};

@@ -3,7 +3,7 @@
  * are written once, to their final place in the object; repair symbols to chunks of their own until the block is done.
  */
 
-import { copySymbols, type Engine } from './engine.js';
+import { copySymbols, type Engine, type Fill } from './engine.js';
 
 export class BlockReception {
   readonly #k: number;
@@ -77,8 +77,8 @@ export class BlockReception {
     const slotOf = (index: number) =>
       index < missing.length ? missing[index] : this.#k + index - missing.length;
     for (const [esi, index] of this.#repair) esis[slotOf(index)] = esi;
-    const fill = (memory: Uint8Array, offset: number, stride: number) => {
-      copySymbols(this.#source, this.#size, memory, offset, stride);
+    const fill: Fill = (memory, offset, stride, slots) => {
+      copySymbols(this.#source, this.#size, memory, offset, stride, slots);
       for (const index of this.#repair.values())
         memory.set(this.#repairBytes(index), offset + slotOf(index) * stride);
     };

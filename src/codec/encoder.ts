@@ -39,6 +39,8 @@ export class Encoder {
   /** By block: its key in the engine's cache. Made with the block's first repair symbol. */
   readonly #keys: (object | undefined)[] = [];
   #bytes: Uint8Array | undefined;
+  #pool = new ArrayBuffer(0);
+  #poolUsed = 0;
 
   /** @throws HeadwaterError INVALID_ARGUMENT if the object is empty or too large, or an option is out of range. */
   constructor(bytes: Uint8Array, options: EncoderOptions) {
@@ -50,12 +52,13 @@ export class Encoder {
   }
 
   /**
-   * Encoding symbol `esi` of block `sbn`, as a new array of symbolSize bytes: source symbols for esi < K (the object's
+   * Encoding symbol `esi` of block `sbn`, as an array of symbolSize bytes that is the caller's (its `buffer` is shared with
+   * other symbols, as a Buffer's is): source symbols for esi < K (the object's
    * last one padded with zeros), repair symbols from K to 2^24 - 1.
    * @throws HeadwaterError INVALID_ARGUMENT out of range; OUT_OF_MEMORY if the block's solve does not fit; CLOSED.
    */
   symbol(sbn: number, esi: number): Uint8Array {
-    return this.symbolInto(sbn, esi, new Uint8Array(this.oti.symbolSize));
+    return this.symbolInto(sbn, esi, this.#fresh(this.oti.symbolSize));
   }
 
   /** The same, written to `target` (symbolSize bytes, such as a part of a datagram), which is returned. */
@@ -92,9 +95,20 @@ export class Encoder {
     const from = this.oti.blockOffset(sbn);
     const source = bytes.subarray(from, from + this.oti.blockLength(sbn));
     this.#keys[sbn] ??= {};
-    return this.#engine.intermediates(this.#keys[sbn], k, size, (memory, offset, stride) =>
-      copySymbols(source, size, memory, offset, stride),
+    return this.#engine.intermediates(this.#keys[sbn], k, size, (...slots) =>
+      copySymbols(source, size, ...slots),
     );
+  }
+
+  /** Room for one symbol that nothing else uses. Cut from a pool: an ArrayBuffer of its own takes longer than its symbol. */
+  #fresh(size: number): Uint8Array {
+    if (this.#poolUsed + size > this.#pool.byteLength) {
+      if (2 * size > POOL_BYTES) return new Uint8Array(size);
+      this.#pool = new ArrayBuffer(POOL_BYTES);
+      this.#poolUsed = 0;
+    }
+    this.#poolUsed += size;
+    return new Uint8Array(this.#pool, this.#poolUsed - size, size);
   }
 
   #open(): Uint8Array {
@@ -102,3 +116,6 @@ export class Encoder {
     return this.#bytes;
   }
 }
+
+/** A symbol that is kept keeps its pool, so pools are small. */
+const POOL_BYTES = 16 * 1024;

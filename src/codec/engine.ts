@@ -38,8 +38,8 @@ export interface Slab {
   readonly stride: number;
 }
 
-/** Writes symbols into the data slots of a slab: slot i is at `offset + i * stride`; all are zero-filled before. */
-export type Fill = (bytes: Uint8Array, offset: number, stride: number) => void;
+/** Writes symbols to `slots` consecutive slots of `stride` bytes, from `offset` on: every byte, with zeros where there is no data. */
+export type Fill = (memory: Uint8Array, offset: number, stride: number, slots: number) => void;
 
 export const DEFAULT_LIMITS: EngineLimits = { memory: 2 ** 30, plans: 32 * 2 ** 20, slabs: 64 * 2 ** 20 };
 
@@ -89,7 +89,7 @@ export class Engine {
     const plan = this.#encodePlan(k);
     const pointer = this.#slab(plan, stride, fill);
     exports.plan_apply(plan, pointer, stride, stride);
-    const size = this.parameters(k).L * stride;
+    const size = exports.code_intermediates(k) * stride;
     exports.mem_trim(pointer, size);
     const slab = { pointer, stride };
     this.#slabs.set(owner, slab, size);
@@ -155,7 +155,7 @@ export class Engine {
   }
 
   #encodePlan(k: number): number {
-    const padded = this.parameters(k).K;
+    const padded = this.#wasm.exports.code_padded(k);
     const cached = this.#plans.get(padded);
     if (cached) return cached;
     const plan = this.#retry(() => this.#wasm.exports.plan_encode(padded));
@@ -178,9 +178,7 @@ export class Engine {
     const slots = this.#wasm.exports.plan_slots(plan);
     const data = this.#wasm.exports.plan_data(plan);
     const pointer = this.#alloc(slots * stride, plan);
-    const bytes = this.bytes;
-    bytes.fill(0, pointer + data * stride, pointer + slots * stride);
-    fill(bytes, pointer + data * stride, stride);
+    fill(this.bytes, pointer + data * stride, stride, slots - data);
     return pointer;
   }
 
@@ -210,20 +208,20 @@ export function sharedEngine(): Engine {
   return shared;
 }
 
-/** Copies consecutive symbols of `size` bytes to slots `stride` bytes apart; the last one may be short. */
+/** A Fill's work for consecutive symbols of `size` bytes, of which the last may be short or missing. */
 export function copySymbols(
   source: Uint8Array,
   size: number,
-  target: Uint8Array,
-  offset: number,
-  stride: number,
+  ...[memory, offset, stride, slots]: Parameters<Fill>
 ): void {
   if (stride === size) {
-    target.set(source, offset);
+    memory.set(source, offset);
+    memory.fill(0, offset + source.length, offset + slots * stride);
     return;
   }
+  memory.fill(0, offset, offset + slots * stride);
   for (let at = 0, slot = offset; at < source.length; at += size, slot += stride)
-    target.set(source.subarray(at, at + size), slot);
+    memory.set(source.subarray(at, at + size), slot);
 }
 
 function outOfMemory(size: number | undefined, limit: number): HeadwaterError {

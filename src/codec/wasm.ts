@@ -14,6 +14,9 @@ export interface CodecExports {
   mem_free(pointer: number): void;
   mem_trim(pointer: number, size: number): void;
   mem_used(): number;
+  /** K' and L of the least K' >= k. */
+  code_padded(k: number): number;
+  code_intermediates(k: number): number;
   code_parameters(k: number, target: number): void;
   code_tuple(k: number, isi: number, target: number): void;
   rand_rfc(y: number, i: number, m: number): number;

@@ -6,13 +6,11 @@ import { HeadwaterError } from '../errors.js';
 
 export class Reader {
   readonly bytes: Uint8Array;
-  private readonly view: DataView;
   offset: number;
   private readonly end: number;
 
   constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
     this.bytes = bytes;
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.offset = offset;
     this.end = end;
   }
@@ -22,30 +20,30 @@ export class Reader {
   }
 
   u8(field: string): number {
-    return this.view.getUint8(this.advance(1, field));
+    return this.bytes[this.advance(1, field)];
   }
 
   u16(field: string): number {
-    return this.view.getUint16(this.advance(2, field));
+    return uint16(this.bytes, this.advance(2, field));
   }
 
   u24(field: string): number {
     const at = this.advance(3, field);
-    return this.view.getUint8(at) * 0x10000 + this.view.getUint16(at + 1);
+    return this.bytes[at] * 0x10000 + uint16(this.bytes, at + 1);
   }
 
   u32(field: string): number {
-    return this.view.getUint32(this.advance(4, field));
+    return uint32(this.bytes, this.advance(4, field));
   }
 
   u40(field: string): number {
     const at = this.advance(5, field);
-    return this.view.getUint8(at) * 0x100000000 + this.view.getUint32(at + 1);
+    return this.bytes[at] * 0x100000000 + uint32(this.bytes, at + 1);
   }
 
   u48(field: string): number {
     const at = this.advance(6, field);
-    return this.view.getUint16(at) * 0x100000000 + this.view.getUint32(at + 2);
+    return uint16(this.bytes, at) * 0x100000000 + uint32(this.bytes, at + 2);
   }
 
   /** A view, not a copy. */
@@ -70,24 +68,21 @@ export class Reader {
 
 export class Writer {
   readonly bytes: Uint8Array;
-  private readonly view: DataView;
   offset = 0;
 
   constructor(size: number) {
-    this.bytes = new Uint8Array(size);
-    this.view = new DataView(this.bytes.buffer);
+    // A slice of Node's pool: an ArrayBuffer for each datagram would be most of the cost of making it.
+    const { buffer, byteOffset } = Buffer.allocUnsafe(size);
+    this.bytes = new Uint8Array(buffer, byteOffset, size);
   }
 
   u8(value: number): this {
-    this.view.setUint8(this.offset, value);
-    this.offset += 1;
+    this.bytes[this.offset++] = value;
     return this;
   }
 
   u16(value: number): this {
-    this.view.setUint16(this.offset, value);
-    this.offset += 2;
-    return this;
+    return this.u8(value >>> 8).u8(value);
   }
 
   u24(value: number): this {
@@ -95,9 +90,7 @@ export class Writer {
   }
 
   u32(value: number): this {
-    this.view.setUint32(this.offset, value);
-    this.offset += 4;
-    return this;
+    return this.u16(value >>> 16).u16(value & 0xffff);
   }
 
   u40(value: number): this {
@@ -118,6 +111,14 @@ export class Writer {
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.offset);
   }
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 8) | bytes[at + 1];
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  return uint16(bytes, at) * 0x10000 + uint16(bytes, at + 2);
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

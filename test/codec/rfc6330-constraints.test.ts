@@ -10,9 +10,7 @@ const T = 32;
 
 /** C as L arrays of T bytes. */
 function intermediates(engine: Engine, k: number, source: Uint8Array): Uint8Array[] {
-  const slab = engine.intermediates({}, k, T, (memory, offset, stride) =>
-    copySymbols(source, T, memory, offset, stride),
-  );
+  const slab = engine.intermediates({}, k, T, (...slots) => copySymbols(source, T, ...slots));
   const { L } = engine.parameters(k);
   return Array.from({ length: L }, (_, i) =>
     engine.bytes.slice(slab.pointer + i * T, slab.pointer + (i + 1) * T),

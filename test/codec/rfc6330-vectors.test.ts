@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { copySymbols } from '../../src/codec/engine.js';
 import { encoderOf, engineOf, expectSame, patternBytes, VARIANTS } from './support.js';
 
 const T = 64;
@@ -31,7 +32,7 @@ describe.each(VARIANTS)('%s', (variant) => {
     (k) => {
       const source = patternBytes(k * T);
       using encoder = encoderOf(source, T, engine);
-      const slab = engine.intermediates({}, k, T, (memory, offset) => memory.set(source, offset));
+      const slab = engine.intermediates({}, k, T, (...slots) => copySymbols(source, T, ...slots));
       const target = new Uint8Array(T);
       for (let esi = 0; esi < k; esi++) {
         engine.encodeSymbol(k, slab, esi, target);

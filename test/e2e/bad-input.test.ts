@@ -1,0 +1,210 @@
+/** What a user gets wrong: one line that says what was expected and what came, and exit code 2 (usage) or 1. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
+import { createLab, type Lab } from './lab.js';
+
+let lab: Lab;
+
+beforeEach(async () => {
+  lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+});
+afterEach(cleanup);
+
+describe('group file', () => {
+  const withGroup = async (text: string | undefined) => {
+    const path = at('other.json');
+    if (text !== undefined) await writeFile(path, text);
+    return ['node', '--group', path, '--key', at('anna.key')];
+  };
+  const key = '72cf234e74c8094716569d18edb7ccf11bb8a6f610943582bbdbcb295b72b5c5';
+  const groupOf = (...members: unknown[]) =>
+    JSON.stringify({ headwater: 'group', version: 1, name: 'lab', members });
+  const member = { name: 'q', key, address: '127.0.0.1:7000' };
+
+  test('missing', async () => {
+    await refused(
+      await withGroup(undefined),
+      2,
+      /^group file: expected a readable file, got ENOENT for .*other\.json$/,
+    );
+  });
+
+  test.each([
+    ['not JSON', 'members: none', /^group file: expected JSON, got /],
+    [
+      'not JSON, over several lines',
+      '{\n  "headwater": "group",\n  nonsense\n}\n',
+      /^group file: expected JSON, got /,
+    ],
+    ['another kind of file', '{}', /^group file: expected "headwater": "group", got undefined$/],
+    ['of another version', '{"headwater":"group","version":9}', /^group file: expected "version": 1, got 9$/],
+    [
+      'no list of members',
+      '{"headwater":"group","version":1}',
+      /expected "members" to be a list, got undefined$/,
+    ],
+    ['no members', groupOf(), /^members: expected 1 to 512, got 0$/],
+    [
+      'a member that is none',
+      groupOf(member, 7),
+      /^group file: members\[1\]: expected an object, got number$/,
+    ],
+    [
+      'no key',
+      groupOf({ ...member, key: undefined }),
+      /members\[0\]\.key: expected a string, got undefined$/,
+    ],
+    ['a short key', groupOf({ ...member, key: 'abc' }), /expected 64 hex digits, got 3$/],
+    ['a key twice', groupOf(member, member), /^members: expected distinct keys, got one twice \(q\)$/],
+    [
+      'no port',
+      groupOf({ ...member, address: 'here' }),
+      /^address: expected host:port or \[host\]:port, got "here"$/,
+    ],
+    ['ourselves not in it', groupOf(member), /^key: expected one of group 'lab', got another$/],
+  ])('%s', async (_what, text, message) => {
+    await refused(await withGroup(text), 2, message);
+  });
+});
+
+describe('key file', () => {
+  test.each([
+    ['missing', undefined, /^key file: expected a readable file, got ENOENT for .*me\.key$/],
+    [
+      'not JSON',
+      'seed 123',
+      /^key file .*me\.key: expected a secret key file \(JSON\), got text that is not JSON$/,
+    ],
+    [
+      'another kind of file',
+      '{"headwater":"group"}',
+      /: expected "headwater": "secret-key", got something else$/,
+    ],
+    ['without a seed', '{"headwater":"secret-key","version":1}', /seed: expected 64 hex digits, got none$/],
+  ])('%s', async (_what, text, message) => {
+    if (text !== undefined) await writeFile(at('me.key'), text);
+    await refused(['node', '--group', lab.groupFile, '--key', at('me.key')], 2, message);
+  });
+
+  test('keygen onto one that exists', async () => {
+    await refused(
+      ['keygen', at('anna.key')],
+      1,
+      /^key file: expected a new file, got EEXIST for .*anna\.key$/,
+    );
+  });
+});
+
+describe('address', () => {
+  test('in use', async () => {
+    const [port] = await freePorts(1);
+    const first = headwater(['node', ...lab.as('anna'), '--bind', `127.0.0.1:${port}`]);
+    await first.until('its address', ({ stderr }) => stderr.includes(`127.0.0.1:${port}`));
+    const message = new RegExp(
+      `^address: expected to bind 127\\.0\\.0\\.1:${port}, got a port that is in use$`,
+    );
+    await refused(['node', ...lab.as('ben'), '--bind', `127.0.0.1:${port}`], 1, message);
+    const link = ['link', `127.0.0.1:${port}=127.0.0.1:9`];
+    await refused(link, 1, new RegExp(`127\\.0\\.0\\.1:${port}.*port.* in use$`));
+  });
+
+  test.each([
+    ['nonsense', 2, /^address: expected host:port or \[host\]:port, got "nonsense"$/],
+    ['127.0.0.1', 2, /got "127\.0\.0\.1"$/],
+    ['127.0.0.1:65536', 2, /got "127\.0\.0\.1:65536"$/],
+    [
+      '192.0.2.1:7000',
+      1,
+      /^address: expected to bind 192\.0\.2\.1:7000, got an address that is not of this machine$/,
+    ],
+  ])('--bind %s', async (address, code, message) => {
+    await refused(['node', ...lab.as('anna'), '--bind', address], code, message);
+  });
+
+  test.each([['here'], ['a=b=c'], ['=127.0.0.1:1']])('link %s', async (pair) => {
+    await misused(['link', pair], `expected LISTEN=TARGET, both host:port, got ${pair}.`);
+  });
+});
+
+describe('file to send', () => {
+  test.each([
+    ['missing', 'none.bin', 0, /^file: expected a readable file, got ENOENT for .*none\.bin$/],
+    ['empty', 'empty.bin', 0, /^file: expected at least 1 byte, got the empty .*empty\.bin$/],
+    [
+      'over the limit',
+      'large.bin',
+      1024 * 1024 + 1,
+      /^file: expected at most \d+ bytes, got 1048577 in .*large\.bin$/,
+    ],
+    ['a folder', '', 0, /^file: expected a plain file, got /],
+  ])('%s', async (_what, name, size, message) => {
+    if (name === 'empty.bin' || name === 'large.bin') await writeFile(at(name), Buffer.alloc(size));
+    await refused(['send', at(name), ...lab.as('anna'), '--max-size', '1'], 1, message);
+  });
+});
+
+describe('folder to save to', () => {
+  test.each([
+    ['a file', 'taken', /^--out: expected a folder to write to, got something that is no folder at .*taken$/],
+    ['below a file', 'taken/below', /^--out: expected a folder to write to, got ENOTDIR at .*taken\/below$/],
+  ])('%s', async (_what, out, message) => {
+    await writeFile(at('taken'), '');
+    await refused(['receive', ...lab.as('anna'), '--out', at(out)], 1, message);
+  });
+});
+
+describe('usage', () => {
+  const member = ['--group', 'g', '--key', 'k'];
+  test.each([
+    [['fly'], "unknown command 'fly'"],
+    [['demo', '--fast'], "unknown option '--fast'"],
+    [['node', ...member, '--fast'], "unknown option '--fast'"],
+    [['demo', '--loss', '101'], 'expected a number from 0 to 100, got 101.'],
+    [['demo', '--loss'], "option '--loss <percent>' argument missing"],
+    [['demo', '--nodes', 'x'], 'expected an integer from 2 to 32, got x.'],
+    [['demo', '--nodes', '1'], 'expected an integer from 2 to 32, got 1.'],
+    [['demo', '--size', ''], 'expected a number from 0.001 to 256, got .'],
+    [['send', ...member], "missing required argument 'file'"],
+    [['send', 'one', 'two', ...member], 'Expected 1 argument but got 2.'],
+    [['send', 'one', '--key', 'k'], "required option '-g, --group <file>' not specified"],
+    [['node', '--group', 'g'], "required option '-k, --key <file>' not specified"],
+    [['receive', ...member], "required option '-o, --out <dir>' not specified"],
+    [
+      ['receive', ...member, '--out', 'o', '--count', '0'],
+      'expected an integer from 1 to 1000000000, got 0.',
+    ],
+    [['node', ...member, '--rate', 'Infinity'], 'expected a number from 0.01 to 10000, got Infinity.'],
+    [['group', '--name', 'lab', 'anna'], 'expected name=PUBLICKEY@host:port with 64 hex digits, got anna.'],
+    [['link', '127.0.0.1:1=127.0.0.1:2', '--delay', '-1'], 'expected a number from 0 to 60000, got -1.'],
+  ])('%j', async (args, message) => {
+    await misused(args, message);
+  });
+});
+
+function at(name: string): string {
+  return join(lab.folder, name);
+}
+
+/** The command fails with this code and one line on stderr, `message` behind our name. */
+async function refused(args: string[], code: number, message: RegExp): Promise<void> {
+  const cli = headwater(args);
+  expect(await cli.exit()).toBe(code);
+  const lines = linesOf(cli.stderr);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/^headwater: /);
+  expect(lines[0].slice('headwater: '.length)).toMatch(message);
+  expect(cli.stdout).toBe('');
+}
+
+/** The same for what the parser of the command line refuses: one line, and where to look. */
+async function misused(args: string[], message: string): Promise<void> {
+  const cli = headwater(args);
+  expect(await cli.exit()).toBe(2);
+  const [line, ...rest] = linesOf(cli.stderr);
+  expect(line).toMatch(/^error: /);
+  expect(line).toContain(message);
+  expect(rest).toEqual(['(see --help)']);
+  expect(cli.stdout).toBe('');
+}

@@ -1,0 +1,112 @@
+/** What every command is expected to do: help, version, no colours into pipes, and no fuss when a reader goes away. */
+import { readdir } from 'node:fs/promises';
+import { afterEach, describe, expect, test } from 'vitest';
+import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
+import { createLab } from './lab.js';
+
+const LINK = 'loss burst delay jitter link-rate queue reorder duplicate corrupt seed'.split(' ');
+const MEMBER = 'group key bind rate max-size no-relay json'.split(' ');
+const COMMANDS: Record<string, string[]> = {
+  demo: ['nodes', 'file', 'size', 'kill', 'mute', 'rate', 'timeout', 'json', ...LINK],
+  keygen: ['json'],
+  group: ['name', 'faulty', 'pessimism'],
+  send: [...MEMBER, 'wait', 'timeout'],
+  receive: [...MEMBER, 'out', 'count', 'overwrite'],
+  node: MEMBER,
+  link: ['json', ...LINK],
+};
+
+afterEach(cleanup);
+
+describe('--help', () => {
+  test('names all commands and the exit codes', async () => {
+    const cli = headwater(['--help']);
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stderr).toBe('');
+    const listed = [...cli.stdout.matchAll(/^ {2}(\w+) (?:\[options\]|\[command\])/gm)].map(
+      ([, name]) => name,
+    );
+    expect(listed.toSorted()).toEqual([...Object.keys(COMMANDS), 'help'].toSorted());
+    expect(cli.stdout).toContain('Exit codes: 0 done, 1 failed, 2 usage');
+  });
+
+  test.each(Object.entries(COMMANDS))('%s', async (command, options) => {
+    const cli = headwater([command, '--help']);
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stderr).toBe('');
+    const listed = [...cli.stdout.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map(([, name]) => name);
+    expect(listed.toSorted()).toEqual([...options, 'help'].toSorted());
+    expect(cli.stdout).not.toContain('\u001b');
+  });
+
+  test('without a command: help on stderr, exit 2', async () => {
+    const cli = headwater([]);
+    expect(await cli.exit()).toBe(2);
+    expect(cli.stdout).toBe('');
+    expect(cli.stderr).toMatch(/^Usage: headwater /);
+  });
+});
+
+test('--version', async () => {
+  const { default: manifest } = await import('../../package.json', { with: { type: 'json' } });
+  for (const flag of ['--version', '-V']) {
+    const cli = headwater([flag]);
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stdout).toBe(`${manifest.version}\n`);
+  }
+});
+
+describe('a reader that goes away', () => {
+  test('of stdout ends the command quietly', async () => {
+    const lab = await createLab(await tempFolder(), ['anna']);
+    const cli = headwater(['node', ...lab.as('anna'), '--json']);
+    await cli.first('ready');
+    cli.child.stdout?.destroy(); // The next status finds out.
+    expect(await cli.exit()).toBe(0);
+    expect(cli.stderr).toBe('');
+  });
+
+  test('of stderr changes nothing', async () => {
+    const wrong = headwater(['demo', '--nodes', 'x']);
+    wrong.child.stderr?.destroy();
+    expect(await wrong.exit()).toBe(2);
+
+    const tmp = await tempFolder();
+    const demo = headwater('demo --nodes 2 --size 0.1 --loss 0 --delay 1'.split(' '), { tmp });
+    demo.child.stderr?.destroy();
+    expect(await demo.exit()).toBe(0);
+    expect(demo.stdout).toMatch(/^peer-1 +saved .* ok$/m);
+    expect(await readdir(tmp)).toEqual([]);
+  });
+});
+
+describe('interrupted', () => {
+  test('a command that waits for something exits with 130', async () => {
+    const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+    const receiver = headwater(['receive', ...lab.as('anna'), '--out', lab.folder, '--count', '1']);
+    await receiver.until('its address', ({ stderr }) => stderr.includes('saving to'));
+    receiver.child.kill('SIGINT');
+    expect(await receiver.exit()).toBe(130);
+
+    const sender = headwater(['send', lab.groupFile, ...lab.as('ben'), '--json']);
+    await sender.first('ready');
+    sender.child.kill('SIGTERM');
+    expect(await sender.exit()).toBe(130);
+    expect(linesOf(sender.stderr)).toHaveLength(1);
+  });
+
+  test('a command that runs until then exits with 0', async () => {
+    const lab = await createLab(await tempFolder(), ['anna']);
+    const receiver = headwater(['receive', ...lab.as('anna'), '--out', lab.folder, '--json']);
+    await receiver.first('ready');
+    receiver.child.kill('SIGINT');
+    expect(await receiver.exit()).toBe(0);
+    expect(receiver.events('end')).toMatchObject([{ saved: 0, failed: 0 }]);
+
+    const link = headwater(['link', '127.0.0.1:0=127.0.0.1:9']);
+    await link.until('its address', ({ stdout }) => /^127\.0\.0\.1:\d+ -> 127\.0\.0\.1:9\n$/.test(stdout));
+    link.child.kill('SIGINT');
+    expect(await link.exit()).toBe(0);
+    expect(link.stderr).toMatch(/^0 datagrams: 0 delivered/);
+  });
+});
