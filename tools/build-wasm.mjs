@@ -1,6 +1,6 @@
 // Compiles wasm/codec.c with @yowasp/clang, with SIMD and without, and embeds both modules as base64 into
 // src/codec/generated/. Nothing to install and nothing to download: the compiler is itself a WebAssembly program.
-// Skips the work when neither the sources nor this file have changed. Usage: node tools/build-wasm.mjs [--force]
+// Skips the work when the sources, this file and the compiler are those of the last build. Usage: node tools/build-wasm.mjs [--force]
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -48,6 +48,7 @@ const files = Object.fromEntries(
 const hash = createHash('sha256')
   .update(JSON.stringify(files))
   .update(readFileSync(fileURLToPath(import.meta.url)))
+  .update(readFileSync(new URL('../package.json', import.meta.resolve('@yowasp/clang'))))
   .digest('hex');
 
 if (!argv.includes('--force') && Object.keys(TARGETS).every(upToDate)) {

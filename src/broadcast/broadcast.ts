@@ -118,7 +118,7 @@ export class Broadcast {
     };
     const record = new ObjectRecord(id, self, group, now);
     record.bytes = bytes;
-    record.outgoing = new Outgoing(group, keys, paths, rng, descriptor, bytes);
+    record.outgoing = new Outgoing(now, group, keys, paths, rng, descriptor, bytes);
     record.confirms.add(self, descriptor.hash);
     window.add(id.seq, record);
     this.advance(now, record);

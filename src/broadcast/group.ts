@@ -67,6 +67,10 @@ export function createGroup(options: GroupOptions): Group {
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
       throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
     parseLocator(locator);
+    if (sorted.some((other, i) => i < index && other.locator === locator))
+      throw config(`members: expected distinct addresses, got ${locator} twice`);
+    if (name !== undefined && sorted.some((other, i) => i < index && other.name === name))
+      throw config(`members: expected distinct names, got ${name} twice`);
     return { index, publicKey, locator, name: name ?? `member-${index}` };
   });
 
@@ -116,7 +120,7 @@ export function parseGroup(text: string): Group {
     members: file.members.map((entry: unknown, i: number) => {
       const member = requireObject(`group file: members[${i}]`, entry);
       return {
-        publicKey: parsePublicKey(requireString(`group file: members[${i}].key`, member.key)),
+        publicKey: parsePublicKey(member.key, `group file: members[${i}].key`),
         locator: requireString(`group file: members[${i}].address`, member.address),
         ...(member.name === undefined
           ? {}

@@ -60,6 +60,7 @@ interface Wave {
 export class Outgoing {
   readonly descriptor: Descriptor;
   sentSymbols = 0;
+  private readonly startedAt: Micros;
   private readonly group: Group;
   private readonly keys: KeyPair;
   private readonly paths: Paths;
@@ -74,6 +75,7 @@ export class Outgoing {
   private readonly progress = new Map<number, PeerProgress>();
 
   constructor(
+    now: Micros,
     group: Group,
     keys: KeyPair,
     paths: Paths,
@@ -81,6 +83,7 @@ export class Outgoing {
     descriptor: Descriptor,
     bytes: Uint8Array,
   ) {
+    this.startedAt = now;
     this.group = group;
     this.keys = keys;
     this.paths = paths;
@@ -192,7 +195,8 @@ export class Outgoing {
   outcome(now: Micros, hasQuorum: boolean): Outcome | undefined {
     const missing = this.peers().filter((peer) => !this.confirmed.has(peer));
     const isOver =
-      missing.length === 0 || (hasQuorum && missing.every((peer) => !this.paths[peer]!.isReachable(now)));
+      missing.length === 0 ||
+      (hasQuorum && missing.every((peer) => this.paths[peer]!.isGone(now, this.startedAt)));
     return isOver
       ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing }
       : undefined;
@@ -299,10 +303,13 @@ export class Outgoing {
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
   private demand(peer: number, sbn: number, needy: number): number {
-    const { sourceSymbols } = this.blocks[sbn];
+    const { sourceSymbols, sentAt } = this.blocks[sbn];
+    const path = this.paths[peer]!;
+    // No word since the last symbols went: it may be down, so one symbol has to do until it speaks.
+    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return 1;
     const reported = this.progress.get(peer)?.missing.get(sbn);
     const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
-    const loss = Math.min(MAX_LOSS_PLANNED, this.paths[peer]!.loss);
+    const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
     // With several in need most symbols come by a relay and meet loss twice.
     const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;
     const margin = missing > this.group.pessimism ? this.group.pessimism : 0;

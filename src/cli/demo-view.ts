@@ -101,17 +101,17 @@ export const printSummary = {
       `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss and ${summary.delayMs} ms one way`,
     );
     print('');
-    print('member    state     time      symbols used/needed  loss seen  received/file  sha256');
+    print('member    state        time      symbols used/needed  loss seen  received/file  sha256');
     for (const member of receivers) {
       const { status } = member;
       const time =
         member.savedAt === undefined ? '-' : `${((member.savedAt - origin.startedAt!) / 1000).toFixed(2)} s`;
-      const used = `${status?.metrics.usefulSymbols ?? 0}/${member.needed ?? '?'}`;
+      const used = `${status?.metrics.usefulSymbols ?? 0}/${member.needed ?? '-'}`;
       const received = ((status?.metrics.receivedBytes ?? 0) / file.bytes).toFixed(2);
       const state = member.state + (member.isMute ? ', mute' : '');
       const verdict = member.intact ? 'ok' : member.state === 'killed' ? '-' : 'WRONG';
       const cells = [
-        state.padEnd(10),
+        state.padEnd(12),
         time.padEnd(9),
         used.padEnd(20),
         formatPercent(lossSeen(member)).padEnd(10),

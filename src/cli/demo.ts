@@ -3,6 +3,7 @@
  * from the first member to all others. It runs the commands `send` and `receive` as a user would and reads their JSON.
  */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +62,8 @@ export function demoCommand(program: Command): void {
         );
       const folder = await mkdtemp(join(tmpdir(), 'headwater-demo-'));
       const demo = new Demo(options, folder);
+      // A closed pipe ends the process without unwinding.
+      process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
       try {
         await demo.run(AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]));
       } finally {

@@ -35,8 +35,11 @@ export function reportError(error: unknown): number {
     note(`headwater: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
     return EXIT.failed;
   }
+  if (error.code === 'ABORTED') {
+    note('headwater: interrupted');
+    return EXIT.interrupted;
+  }
   note(`headwater: ${printable(error.message)}`);
-  if (error.code === 'ABORTED') return EXIT.interrupted;
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
 }
 

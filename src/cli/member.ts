@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander';
 import { type Group, parseGroup } from '../broadcast/group.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
 import { formatPercent, integer, note, number, printJson } from './io.js';
 
@@ -29,7 +30,7 @@ export function memberOptions(command: Command): Command {
       'address to bind, host:port (default: this member’s own in the group file)',
     )
     .option('-r, --rate <mbit>', 'Mbit/s sent to each peer', number(0.01, 10_000), 20)
-    .option('--max-size <mib>', 'MiB that an object may have', integer(1, 4096), 256)
+    .option('--max-size <mib>', 'MiB that a file may have', integer(1, 1024), 256)
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
     .option('--json', 'print one JSON object a line');
 }
@@ -46,7 +47,7 @@ export async function startMember(
     secretKey: seed,
     ...(options.bind === undefined ? {} : { bind: options.bind }),
     rate: (options.rate * 1e6) / 8,
-    maxObjectSize: options.maxSize * 1024 * 1024,
+    maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
     relay: options.relay,
     ...handlers,
   });

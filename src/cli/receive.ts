@@ -59,7 +59,10 @@ export function receiveCommand(program: Command): void {
         });
         await ended(AbortSignal.any([signal, finished.signal]));
         await saving;
-        if (!signal.aborted) await settle(node, signal);
+        if (!signal.aborted) {
+          if (!json) note('staying until the others know that it is held here');
+          await settle(node, signal);
+        }
         stopReports();
         progress.stop();
         if (json) printJson({ event: 'end', saved, failed, ...statusJson(node.status()) });

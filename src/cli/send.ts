@@ -38,7 +38,7 @@ export function sendCommand(program: Command): void {
     .option('--timeout <seconds>', 'give up after so long', number(1, 86400 * 7), 600)
     .action((file: string, options: SendOptions) =>
       withInterrupt(async (interrupted) => {
-        const { name, bytes } = await readFileToSend(file, options.maxSize * 1024 * 1024 - MAX_ENVELOPE);
+        const { name, bytes } = await readFileToSend(file, options.maxSize * 1024 * 1024);
         const timeout = AbortSignal.timeout(options.timeout * 1000);
         const signal = AbortSignal.any([interrupted, timeout]);
         await using node = await startMember(options, {});
@@ -101,7 +101,7 @@ async function sendFile(
   else {
     print(`${digest}  ${name}`);
     note(
-      `${confirmed.length} members hold it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
+      `${confirmed.length} other members hold it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
     );
     if (missing.length > 0) note(`not reached: ${missing.join(', ')}`);
     noteTotals(status);
@@ -120,6 +120,3 @@ async function reachGroup(node: Node, wait: number, signal: AbortSignal): Promis
     await node.reach(node.group.quorum - 1, { signal });
   }
 }
-
-/** Header of a file within its object: a name of at most 255 bytes and a size. */
-const MAX_ENVELOPE = 1024;

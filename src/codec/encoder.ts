@@ -52,9 +52,9 @@ export class Encoder {
   }
 
   /**
-   * Encoding symbol `esi` of block `sbn`, as an array of symbolSize bytes that is the caller's (its `buffer` is shared with
-   * other symbols, as a Buffer's is): source symbols for esi < K (the object's
-   * last one padded with zeros), repair symbols from K to 2^24 - 1.
+   * Encoding symbol `esi` of block `sbn`: a source symbol for esi < K (the object's last one padded with zeros), a repair
+   * symbol from K to 2^24 - 1. The array, symbolSize bytes, is the caller's; its `buffer` is shared with other symbols, as
+   * a Buffer's is. On a hot path symbolInto saves the allocation, which takes longer than most symbols.
    * @throws HeadwaterError INVALID_ARGUMENT out of range; OUT_OF_MEMORY if the block's solve does not fit; CLOSED.
    */
   symbol(sbn: number, esi: number): Uint8Array {

@@ -38,8 +38,7 @@ export async function saveFile(
   bytes: Uint8Array,
   { overwrite = false }: { overwrite?: boolean } = {},
 ): Promise<string> {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
-  if (name === '' || name === '.' || name === '..' || /[/\\\u0000-\u001f]/.test(name) || name.length > 255)
+  if (name === '' || name === '.' || name === '..' || UNSAFE_IN_NAMES.test(name) || name.length > 255)
     throw new HeadwaterError('FILE', `file name: expected a plain one, got ${JSON.stringify(name)}`);
   const path = join(folder, name);
   const part = join(folder, `.${randomBytes(6).toString('hex')}.part`);
@@ -78,3 +77,7 @@ function fileError(error: unknown, expected: string, path: string): Error {
     cause: error,
   });
 }
+
+/** Separators of folders, and control characters. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
+const UNSAFE_IN_NAMES = /[/\\\u0000-\u001f\u007f-\u009f]/;

@@ -54,6 +54,9 @@ function malformed(message: string, cause?: unknown): HeadwaterError {
   return new HeadwaterError('MALFORMED', `object: ${message}`, { cause });
 }
 
+/** What `wrapFile` adds at most: a name of 255 characters, a size, and the frame around them. */
+export const MAX_FILE_HEADER = 1200;
+
 const packr = new Packr({ useRecords: false });
 const MESSAGE = 0;
 const FILE = 1;

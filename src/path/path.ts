@@ -50,6 +50,11 @@ export class Path {
     return now - this.heardAt < UNREACHABLE_AFTER;
   }
 
+  /** Not heard from for long, though it was waited for since `since`. */
+  isGone(now: Micros, since: Micros): boolean {
+    return now - Math.max(since, this.heardAt) >= UNREACHABLE_AFTER;
+  }
+
   /** Heard from lately: less certain than reachable, but known much sooner. */
   isResponsive(now: Micros): boolean {
     return now - this.heardAt < UNRESPONSIVE_AFTER + 2 * this.rtt.smoothed;

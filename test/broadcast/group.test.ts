@@ -84,14 +84,20 @@ describe('a group file', () => {
     [
       'a member without a key',
       withMember({ key: undefined }),
-      'group file: members[1].key: expected a string, got undefined',
+      'group file: members[1].key: expected 64 hex digits, got none',
     ],
-    ['a key that is too short', withMember({ key: 'ab' }), /expected 64 hex digits, got 2$/],
+    [
+      'a key that is too short',
+      withMember({ key: 'ab' }),
+      'group file: members[1].key: expected 64 hex digits, got 2',
+    ],
     [
       'a key that is none',
       withMember({ key: '00'.repeat(32) }),
-      /expected an Ed25519 public key, got a point of small order/,
+      /^group file: members\[1\]\.key: expected an Ed25519 public key, got a point of small order/,
     ],
+    ['an address twice', withMember({ address: entries[0].address }), 'members: expected distinct addresses, got 10.0.0.0:7001 twice'],
+    ['a name twice', withMember({ name: 'node-0' }), 'members: expected distinct names, got node-0 twice'],
     [
       'a key twice',
       withMember({ key: keyTexts[0] }),

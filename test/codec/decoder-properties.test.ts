@@ -3,8 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Decoder } from '../../src/codec/index.js';
 import { Rng } from '../../src/core/rng.js';
-import { seedFor } from '../util/seed.js';
-import { encoderOf, engineOf, expectSame, randomBytes, VARIANTS } from './support.js';
+import { check, encoderOf, engineOf, expectSame, randomBytes, VARIANTS } from './support.js';
 
 const arrival = fc.record({
   k: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 60 }), weight: 4 }, fc.integer({ min: 61, max: 400 })),
@@ -17,8 +16,9 @@ const arrival = fc.record({
 });
 
 test('K - 1 to K + 5 symbols of any kind', () => {
-  const seed = Number.parseInt(seedFor('properties').replace(/[^0-9]/g, '') || '7', 10) % 2 ** 31;
-  fc.assert(
+  return check(
+    'arrivals',
+    600,
     fc.property(arrival, ({ k, lanes, short, extra, sourceShare, firstRepair, seed }) => {
       const rng = new Rng(seed);
       const bytes = randomBytes(rng, k * lanes * 16 - short);
@@ -46,6 +46,5 @@ test('K - 1 to K + 5 symbols of any kind', () => {
       // Fails once in 2^40 times: an attempt was made with at least K + 3 symbols.
       if (held >= k + 4) expect(outcomes[0]).toBe(true);
     }),
-    { numRuns: 600, seed },
   );
 });

@@ -143,6 +143,20 @@ test('repair symbols of low rank are held up to K + 128; source symbols still co
   expectSame(decoder.object(), patternBytes(k * 16));
 });
 
+test('repair symbols chosen for their high degree are given up on early; source symbols still complete the block', () => {
+  const k = 1000;
+  const { K } = engine.parameters(k);
+  using encoder = encoderOf(patternBytes(k * 16), 16, engine);
+  using decoder = new Decoder(encoder.oti, { engine });
+  for (let esi = k; decoder.held(0) < k + 10; esi++) {
+    const [degree] = engine.words(6, (target) => engine.exports.code_tuple(k, esi + K - k, target));
+    if (degree >= 12) decoder.add(0, esi, encoder.symbol(0, esi));
+  }
+  expect(decoder.complete).toBe(false);
+  for (let esi = 0; esi < k; esi++) decoder.add(0, esi, encoder.symbol(0, esi));
+  expectSame(decoder.object(), patternBytes(k * 16));
+});
+
 test('held counts distinct symbols; duplicates and symbols of a completed block change nothing', () => {
   using encoder = encoderOf(patternBytes(1000), 16, engine);
   using decoder = new Decoder(encoder.oti, { engine });

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MAX_TRANSFER_LENGTH, Oti, type OtiOptions, partition } from '../../src/codec/oti.js';
-import { seedFor } from '../util/seed.js';
+import { check } from './support.js';
 
 const options = fc
   .record({
@@ -24,14 +24,10 @@ const options = fc
     };
   });
 
-const check = (property: fc.IProperty<unknown[]> | fc.IRawProperty<unknown>, runs = 1000) =>
-  fc.assert(property as fc.IProperty<unknown[]>, {
-    numRuns: runs,
-    seed: Number.parseInt(seedFor('').slice(0, 8), 36) || 1,
-  });
-
 test('Partition[I, J] splits I into J parts that differ by one at most', () => {
-  check(
+  return check(
+    'partition',
+    1000,
     fc.property(fc.integer({ min: 1, max: 2 ** 40 }), fc.integer({ min: 1, max: 255 }), (total, parts) => {
       const { longSize, shortSize, longCount } = partition(total, parts);
       expect(longCount * longSize + (parts - longCount) * shortSize).toBe(total);
@@ -42,7 +38,9 @@ test('Partition[I, J] splits I into J parts that differ by one at most', () => {
 });
 
 test('blocks cover the object without gap or overlap', () => {
-  check(
+  return check(
+    'blocks',
+    200,
     fc.property(options, (values) => {
       const oti = new Oti(values);
       let at = 0;
@@ -53,12 +51,13 @@ test('blocks cover the object without gap or overlap', () => {
       }
       expect(at).toBe(oti.transferLength);
     }),
-    200,
   );
 });
 
 test('toBytes and parse are inverse', () => {
-  check(
+  return check(
+    'oti',
+    1000,
     fc.property(options, (values) => {
       const oti = new Oti(values);
       expect(oti).toMatchObject({ ...values, subBlocks: 1 });
@@ -69,7 +68,7 @@ test('toBytes and parse are inverse', () => {
   );
 });
 
-test('parse accepts bytes that toBytes writes and refuses all others with MALFORMED', () => {
+test('parse accepts bytes that toBytes writes and refuses all others with MALFORMED', async () => {
   let accepted = 0;
   const garbage = fc.oneof(
     fc.uint8Array({ minLength: 0, maxLength: 16 }),
@@ -77,7 +76,9 @@ test('parse accepts bytes that toBytes writes and refuses all others with MALFOR
       .tuple(options, fc.nat(11), fc.nat(255))
       .map(([values, at, byte]) => new Oti(values).toBytes().fill(byte, at, at + 1)),
   );
-  check(
+  await check(
+    'oti-garbage',
+    3000,
     fc.property(garbage, (bytes) => {
       try {
         expect(Oti.parse(bytes).toBytes()).toEqual(bytes);
@@ -86,7 +87,6 @@ test('parse accepts bytes that toBytes writes and refuses all others with MALFOR
         expect(error).toMatchObject({ name: 'HeadwaterError', code: 'MALFORMED' });
       }
     }),
-    3000,
   );
   expect(accepted).toBeGreaterThan(100);
 });

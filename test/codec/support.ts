@@ -3,6 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import fc from 'fast-check';
 import * as raptorq from 'raptorq/raptorq.js';
 import { expect } from 'vitest';
 import { Decoder } from '../../src/codec/decoder.js';
@@ -10,7 +11,8 @@ import { Encoder } from '../../src/codec/encoder.js';
 import { Engine } from '../../src/codec/engine.js';
 import type { Oti } from '../../src/codec/oti.js';
 import type { Variant } from '../../src/codec/wasm.js';
-import type { Rng } from '../../src/core/rng.js';
+import { Rng } from '../../src/core/rng.js';
+import { withSeeds } from '../util/seed.js';
 
 export const VARIANTS: readonly Variant[] = ['simd', 'scalar'];
 
@@ -32,6 +34,15 @@ export function randomBytes(rng: Rng, length: number): Uint8Array {
 /** The object of the digests in rfc6330-vectors.test.ts: byte i is 131 i + 17 floor(i / 256) + 7. */
 export function patternBytes(length: number): Uint8Array {
   return new Uint8Array(length).map((_, i) => 131 * i + 17 * (i >> 8) + 7);
+}
+
+/** Runs a fast-check property under the seed rules of all tests: fixed by default, replayed by HEADWATER_SEED. */
+export function check<T>(name: string, runs: number, property: fc.IProperty<T>): Promise<void> {
+  return withSeeds(
+    1,
+    (seed) => fc.assert(property, { numRuns: runs, seed: new Rng(seed).uint32() | 0 }),
+    name,
+  );
 }
 
 export function expectSame(actual: Uint8Array, expected: Uint8Array, what = 'bytes'): void {

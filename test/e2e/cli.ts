@@ -1,6 +1,7 @@
 /**
  * The built command (`npm run build`) as a child process: arguments in; stdout, stderr, JSON events and exit code out.
- * `cleanup` belongs into every file's afterEach: it ends what still runs and removes the temporary folders.
+ * `cleanup` belongs into every file's afterEach (afterAll where tests run side by side): it ends what still runs and
+ * removes the temporary folders.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -139,7 +140,9 @@ export async function freePorts(count: number, host = '127.0.0.1'): Promise<numb
   const ports: number[] = [];
   while (ports.length < count) {
     const port = 12_000 + Math.floor(Math.random() * 20_000);
-    if (!ports.includes(port) && (await canBind(port, host))) ports.push(port);
+    if (handedOut.has(port)) continue;
+    handedOut.add(port);
+    if (await canBind(port, host)) ports.push(port);
   }
   return ports;
 }
@@ -162,3 +165,4 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const PATIENCE = 60_000;
 const running = new Set<ChildProcess>();
 const folders: string[] = [];
+const handedOut = new Set<number>();

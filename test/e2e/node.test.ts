@@ -1,11 +1,14 @@
 /** `headwater node`: lines in, deliveries out, totals at the end. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test as serial } from 'vitest';
 import { type Cli, cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab, type Lab } from './lab.js';
 
-afterEach(cleanup);
+// They mostly wait, for one another's processes and not for the processor.
+const test = serial.concurrent;
+
+afterAll(cleanup);
 
 test('a line of one is printed by all; a signal ends each with totals', async () => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);

@@ -2,11 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, expect, test as serial } from 'vitest';
 import { type Cli, canBind, cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab, digestOf } from './lab.js';
 
-afterEach(cleanup);
+// They mostly wait, for one another's processes and not for the processor.
+const test = serial.concurrent;
+
+afterAll(cleanup);
 
 test('keygen, group, receive, send: as three users would', async () => {
   const folder = await tempFolder();

@@ -145,6 +145,7 @@ describe('control datagrams', () => {
   test('of a new incarnation begin a new count, and what came of the old one is stale', () => {
     const path = new Path(fixedRate(1e6));
     path.acceptControl(THEIRS, 1);
+    path.acceptControl(THEIRS, 100);
     for (const number of [1, 2, 100]) path.onReceived(number);
     path.onReport(SECOND, reportOf({ timestamp: 77 }), OURS);
     expect(path.inboundLoss).toBe(0.97);

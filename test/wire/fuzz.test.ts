@@ -84,11 +84,11 @@ test('valid datagrams, mutated', async () => {
         else seen.malformed++;
       },
     ),
-    3000,
+    1500,
   );
   // The mutations are worth something: many get past the parser, many do not.
-  expect(seen.parsed).toBeGreaterThan(300);
-  expect(seen.malformed).toBeGreaterThan(300);
+  expect(seen.parsed).toBeGreaterThan(150);
+  expect(seen.malformed).toBeGreaterThan(150);
 });
 
 describe('lengths and counts that promise more than there is', () => {
@@ -136,6 +136,16 @@ describe('lengths and counts that promise more than there is', () => {
   }
 });
 
+test('a control datagram without room for header and signature has no signature', () => {
+  expect(splitControl(new Uint8Array(HEADER_SIZE + SIGNATURE_SIZE)).signed).toHaveLength(HEADER_SIZE);
+  expect(() => splitControl(new Uint8Array(HEADER_SIZE + SIGNATURE_SIZE - 1))).toThrow(
+    expect.objectContaining({
+      code: 'MALFORMED',
+      message: 'control: expected a signature, got 79 bytes in all',
+    }),
+  );
+});
+
 interface Parsed {
   header: Header | undefined;
   symbol: SymbolFrame | undefined;
@@ -179,11 +189,14 @@ function checkViews(bytes: Uint8Array, { header, symbol, control, split }: Parse
     expect(framesSize).toBe(bytes.length - CONTROL_FIXED);
   }
   if (split) views.push(split.signed, split.signature);
-  for (const view of views) {
-    expect(view.buffer).toBe(bytes.buffer);
-    expect(view.byteOffset).toBeGreaterThanOrEqual(bytes.byteOffset);
-    expect(view.byteOffset + view.length).toBeLessThanOrEqual(bytes.byteOffset + bytes.length);
-  }
+  const end = bytes.byteOffset + bytes.length;
+  const outside = views.filter(
+    (view) =>
+      view.buffer !== bytes.buffer ||
+      view.byteOffset < bytes.byteOffset ||
+      view.byteOffset + view.length > end,
+  );
+  expect(outside).toEqual([]);
 }
 
 /** A view of the bytes between others that are all 0xff. */
