@@ -66,7 +66,8 @@ export function createGroup(options: GroupOptions): Group {
   const members = sorted.map(({ publicKey, locator, name }, index) => {
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
       throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
-    parseLocator(locator);
+    if (parseLocator(locator).port === 0)
+      throw config(`address: expected a port from 1 to 65535, got ${locator}`);
     if (sorted.some((other, i) => i < index && other.locator === locator))
       throw config(`members: expected distinct addresses, got ${locator} twice`);
     if (name !== undefined && sorted.some((other, i) => i < index && other.name === name))
@@ -128,8 +129,8 @@ export function parseGroup(text: string): Group {
       };
     }),
   };
-  if (file.faulty !== undefined) options.faulty = file.faulty as number;
-  if (file.pessimism !== undefined) options.pessimism = file.pessimism as number;
+  if (file.faulty !== undefined) options.faulty = requireNumber('faulty', file.faulty);
+  if (file.pessimism !== undefined) options.pessimism = requireNumber('pessimism', file.pessimism);
   return createGroup(options);
 }
 
@@ -150,6 +151,11 @@ function requireObject(what: string, value: unknown): Record<string, unknown> {
 
 function requireString(what: string, value: unknown): string {
   if (typeof value !== 'string') throw config(`${what}: expected a string, got ${typeof value}`);
+  return value;
+}
+
+function requireNumber(what: string, value: unknown): number {
+  if (typeof value !== 'number') throw config(`${what}: expected a number, got ${JSON.stringify(value)}`);
   return value;
 }
 

@@ -3,7 +3,7 @@
  * in place of another one unless that is asked for.
  */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { constants, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HeadwaterError } from '../errors.js';
 
@@ -56,7 +56,7 @@ export async function saveFile(
       await file.close();
     }
     if (overwrite) await rename(part, path);
-    else await link(part, path);
+    else await publish(part, path);
     return path;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
@@ -67,6 +67,16 @@ export async function saveFile(
     throw fileError(error, 'to write', path);
   } finally {
     await rm(part, { force: true }).catch(() => {});
+  }
+}
+
+/** Gives a file a name that must be free; by copying where the file system has no hard links. */
+async function publish(part: string, path: string): Promise<void> {
+  try {
+    await link(part, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    await copyFile(part, path, constants.COPYFILE_EXCL);
   }
 }
 

@@ -96,7 +96,11 @@ describe('a group file', () => {
       withMember({ key: '00'.repeat(32) }),
       /^group file: members\[1\]\.key: expected an Ed25519 public key, got a point of small order/,
     ],
-    ['an address twice', withMember({ address: entries[0].address }), 'members: expected distinct addresses, got 10.0.0.0:7001 twice'],
+    [
+      'an address twice',
+      withMember({ address: entries[0].address }),
+      'members: expected distinct addresses, got 10.0.0.0:7001 twice',
+    ],
     ['a name twice', withMember({ name: 'node-0' }), 'members: expected distinct names, got node-0 twice'],
     [
       'a key twice',
