@@ -57,8 +57,7 @@ export interface GroupOptions {
 export function createGroup(options: GroupOptions): Group {
   const n = options.members.length;
   if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
-  const faulty = options.faulty ?? Math.floor((n - 1) / 3);
-  const pessimism = options.pessimism ?? DEFAULT_PESSIMISM;
+  const { faulty = Math.floor((n - 1) / 3), pessimism = DEFAULT_PESSIMISM } = options;
   requireInteger('faulty', faulty, 0, Math.floor((n - 1) / 2));
   requireInteger('pessimism', pessimism, 0, MAX_PESSIMISM);
 
@@ -129,8 +128,8 @@ export function parseGroup(text: string): Group {
       };
     }),
   };
-  if (file.faulty !== undefined) options.faulty = requireNumber('faulty', file.faulty);
-  if (file.pessimism !== undefined) options.pessimism = requireNumber('pessimism', file.pessimism);
+  if (file.faulty !== undefined) options.faulty = file.faulty as number;
+  if (file.pessimism !== undefined) options.pessimism = file.pessimism as number;
   return createGroup(options);
 }
 
@@ -151,11 +150,6 @@ function requireObject(what: string, value: unknown): Record<string, unknown> {
 
 function requireString(what: string, value: unknown): string {
   if (typeof value !== 'string') throw config(`${what}: expected a string, got ${typeof value}`);
-  return value;
-}
-
-function requireNumber(what: string, value: unknown): number {
-  if (typeof value !== 'number') throw config(`${what}: expected a number, got ${JSON.stringify(value)}`);
   return value;
 }
 

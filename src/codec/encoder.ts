@@ -4,7 +4,7 @@
  */
 
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
-import { copySymbols, type Engine, sharedEngine } from './engine.js';
+import { copySymbols, type Engine, type Fill, type Slab, sharedEngine } from './engine.js';
 import { MAX_ESI, Oti } from './oti.js';
 
 export interface EncoderOptions {
@@ -36,8 +36,8 @@ export interface EncoderOptions {
 export class Encoder {
   readonly oti: Oti;
   readonly #engine: Engine;
-  /** By block: its key in the engine's cache. Made with the block's first repair symbol. */
-  readonly #keys: (object | undefined)[] = [];
+  /** By block, made with its first repair symbol. The key is an object of its own, lest the cache hold on to the bytes. */
+  readonly #blocks: ({ key: object; fill: Fill } | undefined)[] = [];
   #bytes: Uint8Array | undefined;
   #pool = new ArrayBuffer(0);
   #poolUsed = 0;
@@ -82,22 +82,27 @@ export class Encoder {
   /** Frees the cached blocks and lets go of the bytes. Any later call throws CLOSED; disposing again does nothing. */
   dispose(): void {
     this.#bytes = undefined;
-    for (const key of this.#keys) if (key) this.#engine.release(key);
-    this.#keys.length = 0;
+    for (const block of this.#blocks) if (block) this.#engine.release(block.key);
+    this.#blocks.length = 0;
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  #intermediates(bytes: Uint8Array, sbn: number, k: number) {
+  #intermediates(bytes: Uint8Array, sbn: number, k: number): Slab {
     const size = this.oti.symbolSize;
+    const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
+    return this.#engine.intermediates(block.key, k, size, block.fill);
+  }
+
+  #openBlock(bytes: Uint8Array, sbn: number, size: number): { key: object; fill: Fill } {
     const from = this.oti.blockOffset(sbn);
     const source = bytes.subarray(from, from + this.oti.blockLength(sbn));
-    this.#keys[sbn] ??= {};
-    return this.#engine.intermediates(this.#keys[sbn], k, size, (...slots) =>
-      copySymbols(source, size, ...slots),
-    );
+    const fill: Fill = (...slots) => copySymbols(source, size, ...slots);
+    const block = { key: {}, fill };
+    this.#blocks[sbn] = block;
+    return block;
   }
 
   /** Room for one symbol that nothing else uses. Cut from a pool: an ArrayBuffer of its own takes longer than its symbol. */
@@ -117,5 +122,5 @@ export class Encoder {
   }
 }
 
-/** A symbol that is kept keeps its pool, so pools are small. */
-const POOL_BYTES = 16 * 1024;
+/** A symbol that is kept keeps its pool, so pools are no larger than it takes to make their cost disappear. */
+const POOL_BYTES = 64 * 1024;
