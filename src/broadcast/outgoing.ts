@@ -294,11 +294,13 @@ export class Outgoing {
     return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * jitter + REPORT_ALLOWANCE));
   }
 
-  /** The slowest peer's. */
+  /** The slowest peer's, with the margin for its variation that a probe timeout has (RFC 9002 section 6.2.1). */
   private rtt(): Micros {
-    let rtt = 0;
-    for (const path of this.paths) if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
-    return rtt === 0 ? INITIAL_RTT : rtt;
+    let slowest = 0;
+    for (const path of this.paths)
+      if (path?.rtt.min !== undefined)
+        slowest = Math.max(slowest, path.rtt.smoothed + 4 * path.rtt.variation);
+    return slowest === 0 ? INITIAL_RTT : slowest;
   }
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
