@@ -15,7 +15,7 @@ import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import type { Descriptor, ObjectId, SymbolFrame } from '../wire/symbol.js';
 import { BatchVerifier } from './batch.js';
 import type { Group } from './group.js';
-import { Incoming } from './incoming.js';
+import { type AddResult, Incoming } from './incoming.js';
 import { countDrop, type Metrics } from './metrics.js';
 import { type Outcome, Outgoing, type Paths } from './outgoing.js';
 import { cutObject } from './plan.js';
@@ -182,8 +182,15 @@ export class Broadcast {
     if (relay && leaf.firstHop === self && !incoming.isRelayed(leaf)) this.relay(record, hop, frame, body);
     const redundancy = incoming.redundancy(leaf);
     if (redundancy) return drop(redundancy, true);
+    let result: AddResult;
+    try {
+      result = incoming.add(leaf);
+    } catch (error) {
+      if (error instanceof HeadwaterError && error.code === 'OUT_OF_MEMORY')
+        return drop('out-of-memory', true);
+      throw error;
+    }
     this.metrics.usefulSymbols++;
-    const result = incoming.add(leaf);
     if (result === 'added') record.scheduleProgress(now);
     if (result === 'tainted') this.report(record, 'wrong-symbols');
     if (result === 'complete') {

@@ -30,6 +30,8 @@ export type DropReason =
   | 'tainted'
   /** An ESI beyond what is served. */
   | 'absurd-esi'
+  /** Kept, but the codec's memory did not allow to rebuild the block now; the next symbol tries again. */
+  | 'out-of-memory'
   /** A relay queue was full: its oldest symbol went. */
   | 'relay-overflow';
 
