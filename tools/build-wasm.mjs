@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { argv, exit, pid, stderr, stdout } from 'node:process';
+import { argv, exit, pid, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -52,7 +52,6 @@ const hash = createHash('sha256')
   .digest('hex');
 
 if (!argv.includes('--force') && Object.keys(TARGETS).every(upToDate)) {
-  stdout.write('wasm: up to date\n');
   exit(0);
 }
 mkdirSync(generated, { recursive: true });
@@ -67,7 +66,7 @@ for (const name of Object.keys(TARGETS)) {
   renameSync(`${path(name)}.${pid}`, path(name));
   report.push(`${name} ${wasm.length} bytes`);
 }
-stdout.write(`wasm: built ${report.join(', ')}\n`);
+stderr.write(`wasm: built ${report.join(', ')}\n`);
 
 function path(name) {
   return join(generated, `codec-${name}.ts`);

@@ -62,10 +62,17 @@ export function demoCommand(program: Command): void {
         );
       const folder = await mkdtemp(join(tmpdir(), 'headwater-demo-'));
       const demo = new Demo(options, folder);
+      const timeout = AbortSignal.timeout(options.timeout * 1000);
       // A closed pipe ends the process without unwinding.
       process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
       try {
-        await demo.run(AbortSignal.any([signal, AbortSignal.timeout(options.timeout * 1000)]));
+        await demo.run(AbortSignal.any([signal, timeout]));
+      } catch (error) {
+        if (!timeout.aborted || signal.aborted) throw error;
+        throw new HeadwaterError(
+          'UNREACHABLE',
+          `demo: expected every live member to hold the file within ${options.timeout} s, got too few`,
+        );
       } finally {
         await demo.stop();
         await rm(folder, { recursive: true, force: true });
@@ -209,7 +216,7 @@ class Demo {
   private async untilDone(signal: AbortSignal): Promise<number> {
     const [origin, ...receivers] = this.members;
     for (;;) {
-      if (signal.aborted) throw new HeadwaterError('ABORTED', 'demo: interrupted or out of time');
+      if (signal.aborted) throw new HeadwaterError('ABORTED', 'demo: interrupted');
       const exited = this.members.find(
         (member) => member.state !== 'killed' && member.child?.exitCode !== undefined,
       );

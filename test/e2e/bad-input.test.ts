@@ -54,7 +54,7 @@ describe('group file', () => {
     [
       'no key',
       groupOf({ ...member, key: undefined }),
-      /members\[0\]\.key: expected a string, got undefined$/,
+      /members\[0\]\.key: expected 64 hex digits, got none$/,
     ],
     ['a short key', groupOf({ ...member, key: 'abc' }), /expected 64 hex digits, got 3$/],
     ['a key twice', groupOf(member, member), /^members: expected distinct keys, got one twice \(q\)$/],

@@ -87,7 +87,7 @@ test('interrupted: exit 130, and nothing is left behind', async () => {
   cli.child.kill('SIGINT');
   expect(await cli.exit()).toBe(130);
   expect(linesOf(cli.stderr).filter((line) => line.startsWith('headwater:'))).toEqual([
-    'headwater: demo: interrupted or out of time',
+    'headwater: interrupted',
   ]);
   expect(await readdir(tmp)).toEqual([]);
 });
