@@ -1,8 +1,8 @@
 /**
  * Where one peer is: the address in use, its configured locators, and addresses that are being validated (RFC 9000,
- * sections 8.2 and 9, with two differences: there is one validation at most per address, and an address that a datagram
- * came from is taken only if the newest datagram still comes from it when it has answered. So who copies datagrams from
- * elsewhere moves nothing, even if it can answer a challenge).
+ * sections 8.2 and 9, with one rule more: an address that a datagram came from is not taken, even if it answers, once a
+ * newer datagram has come from the address in use. So who copies some datagrams from elsewhere moves nothing, even if it
+ * passes on challenges and answers; it would have to carry all of them, and then it is a router).
  */
 import { equalBytes } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
@@ -22,6 +22,8 @@ export interface Candidate {
   data: Uint8Array;
   /** One of the peer's locators that we turn to of our own accord, and not an address that datagrams came from. */
   chosen: boolean;
+  /** A newer datagram has come from the address in use. */
+  contested: boolean;
   received: number;
   sent: number;
   sends: number;
@@ -38,13 +40,15 @@ export class Addresses {
   /** When `due` has something, or something is to be forgotten. */
   deadline: Micros = NEVER;
   private candidates: Candidate[] = [];
-  /** Where the newest authentic datagram came from. */
-  private latest: string;
 
   constructor(locators: readonly string[]) {
     this.locators = locators.slice(0, MAX_LOCATORS);
     this.current = this.locators[0];
-    this.latest = this.current;
+  }
+
+  /** Addresses that are being validated, or rest because they did not answer. */
+  get validating(): number {
+    return this.candidates.length;
   }
 
   /** All that may be tried, the one in use first. */
@@ -59,11 +63,13 @@ export class Addresses {
    * @param data random bytes for a challenge
    */
   onHeard(now: Micros, from: string, size: number, newest: boolean, data: () => Uint8Array): void {
-    if (newest) this.latest = from;
-    if (from === this.current && this.candidates.length === 0) return;
+    if (from === this.current) {
+      if (newest) for (const candidate of this.candidates) candidate.contested = !candidate.chosen;
+      return;
+    }
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
-    else if (newest && from !== this.current) this.add(now, from, false, data(), size);
+    else if (newest) this.add(now, from, false, data(), size);
     this.rearm();
   }
 
@@ -73,7 +79,10 @@ export class Addresses {
       if (address === this.current) continue;
       const known = this.candidates.find((candidate) => candidate.address === address);
       if (!known) this.add(now, address, true, data(), 0);
-      else if (!known.chosen) known.chosen = true;
+      else {
+        known.chosen = true;
+        known.contested = false;
+      }
     }
     this.rearm();
   }
@@ -109,7 +118,7 @@ export class Addresses {
   onAnswer(from: string, data: Uint8Array): string | undefined {
     const candidate = this.candidates.find(({ address }) => address === from);
     if (!candidate || candidate.sends === 0 || !equalBytes(candidate.data, data)) return undefined;
-    if (!candidate.chosen && this.latest !== from) return undefined;
+    if (candidate.contested) return undefined;
     this.remove(candidate);
     this.rearm();
     return from;
@@ -120,7 +129,6 @@ export class Addresses {
     this.candidates = this.candidates.filter(
       (candidate) => candidate.address !== address && !candidate.chosen,
     );
-    this.latest = address;
     this.rearm();
     if (address === this.current) return false;
     this.current = address;
@@ -140,7 +148,16 @@ export class Addresses {
       if (!oldest) return;
       this.remove(oldest);
     }
-    this.candidates.push({ address, data, chosen, received, sent: 0, sends: 0, nextAt: now });
+    this.candidates.push({
+      address,
+      data,
+      chosen,
+      contested: false,
+      received,
+      sent: 0,
+      sends: 0,
+      nextAt: now,
+    });
   }
 
   private remove(candidate: Candidate): void {

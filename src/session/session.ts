@@ -77,6 +77,8 @@ export class Session {
   /** The newest first message of the peer's incarnation. */
   private peerCounter = -1;
   private wantedSince: Micros = NEVER;
+  /** First messages sent since then. */
+  private attempts = 0;
   private blockedUntil: Micros = 0;
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
@@ -413,8 +415,14 @@ export class Session {
   }
 
   private want(now: Micros): void {
-    if (this.wantedSince === NEVER) this.wantedSince = now;
+    this.wantFrom(now);
     this.runHandshake(now);
+  }
+
+  private wantFrom(now: Micros): void {
+    if (this.wantedSince !== NEVER) return;
+    this.wantedSince = now;
+    this.attempts = 0;
   }
 
   private giveUp(): void {
@@ -442,7 +450,7 @@ export class Session {
   private runHandshake(now: Micros): void {
     const { current } = this;
     if (current && this.wantedSince === NEVER && !this.next && now >= this.rekeyAt(current))
-      this.wantedSince = now;
+      this.wantFrom(now);
     if (this.pending && now - this.pending.startedAt >= limits.HANDSHAKE_LIFETIME) this.cancelPending();
     if (this.wantedSince === NEVER) return;
     if (!this.pending) {
@@ -460,8 +468,8 @@ export class Session {
     if (now < pending.nextAt) return;
     const all = this.addresses.all();
     pending.gotCookie = false;
-    this.transmitPending(now, all[pending.sends % all.length]);
-    const wait = Math.min(limits.RETRY_MAX, limits.RETRY_MIN * 2 ** (pending.sends - 1));
+    this.transmitPending(now, all[this.attempts % all.length]);
+    const wait = Math.min(limits.RETRY_MAX, limits.RETRY_MIN * limits.RETRY_FACTOR ** this.attempts++);
     // Jitter, so that a group that starts together does not stay in step.
     pending.nextAt = now + Math.round(wait * (0.8 + (0.4 * this.context.entropy.bytes(1)[0]) / 255));
   }
