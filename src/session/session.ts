@@ -5,30 +5,16 @@
  */
 import { type Micros, NEVER } from '../core/time.js';
 import { equalSecrets } from '../crypto/mac.js';
-import type { Initiator } from '../crypto/noise.js';
+import type { Established } from '../crypto/noise.js';
 import { Addresses } from './addresses.js';
 import { Budget } from './budget.js';
-import type { SessionDropReason, SessionEvent } from './events.js';
-import { macKeyOf, readCookie, writeMacs } from './guard.js';
-import { type Identity, type OpenedInitiation, openResponse, writeInitiation } from './handshake.js';
-import type { Entropy, SessionLimits } from './limits.js';
+import type { Remote, SessionContext } from './context.js';
+import type { SessionDropReason } from './events.js';
+import type { OpenedInitiation } from './handshake.js';
 import * as limits from './limits.js';
+import { Opening } from './opening.js';
 import { Transport, textOf } from './transport.js';
 import * as wire from './wire.js';
-
-/** What a session needs of the table that it is in. */
-export interface SessionContext {
-  readonly self: Identity;
-  readonly limits: SessionLimits;
-  readonly entropy: Entropy;
-  /** A fresh receiver index, which leads to `owner` until it is freed. */
-  claimIndex(owner: Session): number;
-  freeIndex(index: number): void;
-  /** Makes DATA and CONTROL for its index reach the transport. */
-  bind(transport: SessionTransport): void;
-  transmit(to: string, bytes: Uint8Array): void;
-  emit(event: SessionEvent): void;
-}
 
 export type SessionTransport = Transport<Session>;
 
@@ -44,6 +30,8 @@ export interface Sealed {
 export class Session {
   readonly peer: number;
   readonly addresses: Addresses;
+  /** The agreement of both static keys. */
+  readonly sharedStatic: Uint8Array;
   /** When `handleTimeout` is due. */
   deadline: Micros = NEVER;
   /** Of the peer, once it has proved one. */
@@ -51,8 +39,9 @@ export class Session {
   /** For first messages and cookies at this member's own locators. */
   readonly reserve = new Budget(limits.MEMBER_HANDSHAKE_RATE, limits.MEMBER_HANDSHAKE_BURST);
   private readonly context: SessionContext;
-  private readonly remote: { static: Uint8Array; shared: Uint8Array };
-  /** Whether our first message stands where both sides send one. */
+  private readonly opening: Opening;
+  /** Makes DATA and CONTROL for its index reach the transport. */
+  private readonly bind: (transport: SessionTransport) => void;
   private readonly hasPrecedence: boolean;
   private readonly answerBudget = new Budget(limits.MEMBER_HANDSHAKE_RATE, limits.MEMBER_HANDSHAKE_BURST);
   private current: SessionTransport | undefined;
@@ -66,50 +55,39 @@ export class Session {
         response: Uint8Array;
       }
     | undefined;
-  private pending: Pending | undefined;
-  private cookie: { value: Uint8Array; until: Micros } | undefined;
   private probe: { sends: number; nextAt: Micros } | undefined;
   /** Numbers of DATA go on from one set of keys to the next, so that acknowledgements need not know of keys. */
   private nextNumber = 1;
   /** Whether there has been a session with the peer's present incarnation. */
   private met = false;
-  private handshakeCounter = 0;
   /** The newest first message of the peer's incarnation. */
   private peerCounter = -1;
-  private wantedSince: Micros = NEVER;
-  /** First messages sent since then. */
-  private attempts = 0;
-  private blockedUntil: Micros = 0;
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
   private sentAt: Micros = 0;
-  private reaction = { at: -NEVER, received: 0, sent: 0 };
 
+  /** @param hasPrecedence whether our first message stands where both sides send one */
   constructor(
     context: SessionContext,
+    remote: Remote,
     options: {
-      peer: number;
-      remoteStatic: Uint8Array;
-      sharedStatic: Uint8Array;
       hasPrecedence: boolean;
       locators: readonly string[];
+      bind: (transport: SessionTransport) => void;
     },
   ) {
     this.context = context;
-    this.peer = options.peer;
-    this.remote = { static: options.remoteStatic, shared: options.sharedStatic };
+    this.peer = remote.peer;
+    this.sharedStatic = remote.shared;
     this.hasPrecedence = options.hasPrecedence;
+    this.bind = options.bind;
     this.addresses = new Addresses(options.locators);
-  }
-
-  /** The agreement of both static keys. */
-  get sharedStatic(): Uint8Array {
-    return this.remote.shared;
+    this.opening = new Opening(context, remote, this.addresses);
   }
 
   /** The receiver index of the handshake that we started, if there is one. */
   get pendingIndex(): number | undefined {
-    return this.pending?.index;
+    return this.opening.index;
   }
 
   get isEstablished(): boolean {
@@ -173,14 +151,14 @@ export class Session {
     }
     // Before anything that may turn it away: a restart is news whatever becomes of this handshake.
     this.noteIncarnation(incarnation);
-    if (this.hasPrecedence && this.pending?.isFresh(now)) {
+    if (this.hasPrecedence && this.opening.isFresh(now)) {
       this.rearm();
       return 'simultaneous';
     }
     if (!this.answerBudget.take(now)) return 'handshake-budget';
     this.peerCounter = counter;
     const { context } = this;
-    const index = context.claimIndex(this);
+    const index = context.claimIndex(this.peer);
     const made = opened.respond(context.entropy.bytes(32), index, {
       incarnation: context.self.incarnation,
       nextNumber: this.nextNumber,
@@ -196,8 +174,8 @@ export class Session {
     });
     transport.expiresAt = now + limits.UNCONFIRMED_LIFETIME;
     this.next = { transport, answered: [from], mac1: mac1.slice(), response: made.datagram };
-    if (!this.hasPrecedence) this.cancelPending();
-    this.blockedUntil = now + limits.YIELD_TIME;
+    if (!this.hasPrecedence) this.opening.cancel();
+    this.opening.yieldTo(now);
     context.transmit(from, made.datagram);
     this.rearm();
     return undefined;
@@ -205,21 +183,15 @@ export class Session {
 
   /** Takes in a RESPONSE to our pending handshake. */
   handleResponse(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {
-    const { pending } = this;
-    if (!pending) return 'bad-response';
-    const opened = openResponse(pending.initiator, datagram);
+    const opened = this.opening.openResponse(from, datagram);
     if (!opened) return 'bad-response';
-    const { incarnation, nextNumber } = opened.payload;
+    const { incarnation } = opened.payload;
     if (incarnation < (this.incarnation ?? -1)) return 'stale-handshake';
     this.noteIncarnation(incarnation);
-    const transport = this.transport(now, opened.established, pending.index, opened.remoteIndex, true, {
-      incarnation,
-      nextNumber,
-    });
-    this.pending = undefined; // Its index lives on in the transport.
-    // Only an address that we sent to has proved anything by answering.
-    const address = pending.tried.includes(from) ? from : pending.tried[pending.tried.length - 1];
-    this.establish(now, transport, address);
+    const { index, remoteIndex, established } = opened;
+    const transport = this.transport(now, established, index, remoteIndex, true, opened.payload);
+    this.opening.release();
+    this.establish(now, transport, opened.address);
     // The peer may not use these keys before we have: say something at once, until it answers.
     this.probe = { sends: 0, nextAt: now };
     this.sendProbe(now);
@@ -229,14 +201,7 @@ export class Session {
 
   /** Takes in a COOKIE for our pending handshake, which then goes out once more. */
   handleCookie(now: Micros, datagram: Uint8Array): SessionDropReason | undefined {
-    const { pending } = this;
-    if (!pending || pending.gotCookie) return 'bad-cookie';
-    const value = readCookie(this.context.self.suite.aead, this.remote.static, pending.datagram, datagram);
-    if (!value) return 'bad-cookie';
-    this.cookie = { value, until: now + limits.COOKIE_PERIOD };
-    // Once for each time it was sent, so that cookies cannot make us send without end.
-    pending.gotCookie = true;
-    this.transmitPending(now, pending.tried[pending.tried.length - 1]);
+    if (!this.opening.handleCookie(now, datagram)) return 'bad-cookie';
     this.rearm();
     return undefined;
   }
@@ -270,25 +235,15 @@ export class Session {
 
   /** A datagram came from one of this peer's locators for a session that we do not have: it may think we still do. */
   handleStranger(now: Micros, from: string, size: number): void {
-    const { reaction } = this;
-    reaction.received += size;
-    if (this.current || this.next || this.pending?.retries) return;
-    if (now - reaction.at < limits.REACTION_INTERVAL) return;
-    if (reaction.sent + wire.INITIATION_SIZE > limits.AMPLIFICATION * reaction.received) return;
-    reaction.at = now;
-    reaction.sent += wire.INITIATION_SIZE;
-    // One first message for each time it asks and no retries: who forges its address gets us to send no more than that.
-    if (!this.pending && !this.createPending(now, false)) return;
-    this.pending!.gotCookie = false;
-    this.transmitPending(now, from);
+    if (this.current || this.next) return;
+    this.opening.react(now, from, size, this.nextNumber);
     this.rearm();
   }
 
   handleTimeout(now: Micros): void {
     this.expireKeys(now);
-    if (now - this.wantedSince >= limits.GIVE_UP_AFTER) this.giveUp();
     this.runProbe(now);
-    this.runHandshake(now);
+    this.runOpening(now);
     if (this.current)
       for (let due = this.addresses.due(now); due; due = this.addresses.due(now))
         this.sendControl(this.current, due.address, wire.FRAME_CHALLENGE, due.data);
@@ -337,12 +292,10 @@ export class Session {
     }
     this.current = transport;
     this.met = true;
-    this.cancelPending();
-    this.wantedSince = NEVER;
+    this.opening.finish();
     this.unansweredSince = NEVER;
     this.probe = undefined;
     this.heardAt = now;
-    this.reaction = { at: -NEVER, received: 0, sent: 0 };
     const { peer, addresses } = this;
     const { incarnation } = transport;
     if (current) {
@@ -415,20 +368,15 @@ export class Session {
   }
 
   private want(now: Micros): void {
-    this.wantFrom(now);
-    this.runHandshake(now);
+    this.opening.want(now);
+    this.runOpening(now);
   }
 
-  private wantFrom(now: Micros): void {
-    if (this.wantedSince !== NEVER) return;
-    this.wantedSince = now;
-    this.attempts = 0;
-  }
-
-  private giveUp(): void {
-    this.wantedSince = NEVER;
-    this.cancelPending();
-    if (!this.current) this.context.emit({ type: 'unreachable', peer: this.peer });
+  private runOpening(now: Micros): void {
+    const { current, next, opening } = this;
+    if (current && !opening.isWanted && !next && now >= this.rekeyAt(current)) opening.want(now);
+    const goesOn = opening.run(now, this.nextNumber, next !== undefined);
+    if (!goesOn && !current) this.context.emit({ type: 'unreachable', peer: this.peer });
   }
 
   private runProbe(now: Micros): void {
@@ -447,66 +395,9 @@ export class Session {
     this.want(now);
   }
 
-  private runHandshake(now: Micros): void {
-    const { current } = this;
-    if (current && this.wantedSince === NEVER && !this.next && now >= this.rekeyAt(current))
-      this.wantFrom(now);
-    if (this.pending && now - this.pending.startedAt >= limits.HANDSHAKE_LIFETIME) this.cancelPending();
-    if (this.wantedSince === NEVER) return;
-    if (!this.pending) {
-      if (now < this.blockedUntil && this.next) return;
-      if (!this.createPending(now, true)) {
-        this.wantedSince = NEVER;
-        return;
-      }
-    }
-    const pending = this.pending!;
-    if (!pending.retries) {
-      pending.retries = true;
-      pending.nextAt = now;
-    }
-    if (now < pending.nextAt) return;
-    const all = this.addresses.all();
-    pending.gotCookie = false;
-    this.transmitPending(now, all[this.attempts % all.length]);
-    const wait = Math.min(limits.RETRY_MAX, limits.RETRY_MIN * limits.RETRY_FACTOR ** this.attempts++);
-    // Jitter, so that a group that starts together does not stay in step.
-    pending.nextAt = now + Math.round(wait * (0.8 + (0.4 * this.context.entropy.bytes(1)[0]) / 255));
-  }
-
-  private createPending(now: Micros, retries: boolean): boolean {
-    const { context } = this;
-    const index = context.claimIndex(this);
-    const made = writeInitiation(context.self, this.remote, index, context.entropy.bytes(32), {
-      incarnation: context.self.incarnation,
-      counter: this.handshakeCounter++,
-      nextNumber: this.nextNumber,
-    });
-    if (!made) {
-      context.freeIndex(index);
-      return false;
-    }
-    this.pending = new Pending(index, made.datagram, made.initiator, now, retries);
-    return true;
-  }
-
-  private transmitPending(now: Micros, to: string): void {
-    const pending = this.pending!;
-    const cookie = this.cookie && now < this.cookie.until ? this.cookie.value : undefined;
-    writeMacs(pending.datagram, macKeyOf(this.remote.static), cookie);
-    pending.tried = [...pending.tried.filter((address) => address !== to), to];
-    pending.sends++;
-    this.context.transmit(to, pending.datagram.slice());
-  }
-
-  private cancelPending(): void {
-    if (this.pending) this.context.freeIndex(this.pending.index);
-    this.pending = undefined;
-  }
-
   private transport(
     now: Micros,
-    established: ConstructorParameters<typeof Transport>[0]['established'],
+    established: Established,
     localIndex: number,
     remoteIndex: number,
     initiator: boolean,
@@ -526,7 +417,7 @@ export class Session {
       rekeyAt: now + own.rekeyAfter,
       rejectAt: now + own.rejectAfter,
     });
-    this.context.bind(transport);
+    this.bind(transport);
     return transport;
   }
 
@@ -552,55 +443,14 @@ export class Session {
   }
 
   private rearm(): void {
-    this.deadline = this.current ? this.addresses.deadline : NEVER;
-    const { current, pending } = this;
-    if (current) {
-      this.arm(Math.min(current.rejectAt, this.idleAt()));
-      if (!pending && this.wantedSince === NEVER && !this.next) this.arm(this.rekeyAt(current));
-      if (this.probe) this.arm(this.probe.nextAt);
-      else this.arm(this.unansweredSince + limits.UNANSWERED_AFTER);
-    }
+    const { current, opening } = this;
+    this.deadline = opening.deadline();
     if (this.previous) this.arm(this.previous.expiresAt);
     if (this.next) this.arm(this.next.transport.expiresAt);
-    if (pending) this.arm(Math.min(pending.nextAt, pending.startedAt + limits.HANDSHAKE_LIFETIME));
-    if (this.wantedSince !== NEVER) {
-      this.arm(this.wantedSince + limits.GIVE_UP_AFTER);
-      if (!pending) this.arm(this.blockedUntil);
-    }
-  }
-}
-
-/** A handshake that we started. */
-class Pending {
-  readonly index: number;
-  readonly datagram: Uint8Array;
-  readonly initiator: Initiator;
-  readonly startedAt: Micros;
-  /** False: sent only when a stranger's datagram asks for it. */
-  retries: boolean;
-  sends = 0;
-  nextAt: Micros = NEVER;
-  /** Where it has been sent, the latest last. */
-  tried: string[] = [];
-  gotCookie = false;
-
-  constructor(
-    index: number,
-    datagram: Uint8Array,
-    initiator: Initiator,
-    startedAt: Micros,
-    retries: boolean,
-  ) {
-    this.index = index;
-    this.datagram = datagram;
-    this.initiator = initiator;
-    this.startedAt = startedAt;
-    this.retries = retries;
-    if (retries) this.nextAt = startedAt;
-  }
-
-  /** Whether an answer to it may still be under way, so that the peer's own first message can be ignored. */
-  isFresh(now: Micros): boolean {
-    return this.sends <= 2 && now - this.startedAt < limits.PRECEDENCE_TIME;
+    if (!current) return;
+    this.arm(this.addresses.deadline);
+    this.arm(Math.min(current.rejectAt, this.idleAt()));
+    if (opening.index === undefined && !opening.isWanted && !this.next) this.arm(this.rekeyAt(current));
+    this.arm(this.probe ? this.probe.nextAt : this.unansweredSince + limits.UNANSWERED_AFTER);
   }
 }

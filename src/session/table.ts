@@ -11,11 +11,19 @@ import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
 import { Budget } from './budget.js';
+import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
 import { HandshakeGuard } from './guard.js';
 import { type Identity, openInitiation } from './handshake.js';
-import { DEFAULT_LIMITS, type Entropy, MAX_OUTBOX, RESPONSE_RATE, type SessionLimits } from './limits.js';
-import { type Sealed, Session, type SessionContext, type SessionTransport } from './session.js';
+import {
+  DEFAULT_LIMITS,
+  type Entropy,
+  MAX_LOCATORS,
+  MAX_OUTBOX,
+  RESPONSE_RATE,
+  type SessionLimits,
+} from './limits.js';
+import { type Sealed, Session, type SessionTransport } from './session.js';
 import { BAD_TAG, REPLAYED, textOf } from './transport.js';
 import * as wire from './wire.js';
 
@@ -92,12 +100,11 @@ export class SessionTable {
       self: this.self,
       limits,
       entropy,
-      claimIndex: (owner) => this.claimIndex(owner),
+      claimIndex: (peer) => this.claimIndex(peer),
       freeIndex: (index) => {
         this.owners.delete(index);
         this.transports.delete(index);
       },
-      bind: (transport) => this.transports.set(transport.localIndex, transport),
       transmit: (to, bytes) => this.transmit(to, bytes),
       emit: (event) => this.events.push(event),
     };
@@ -119,6 +126,17 @@ export class SessionTable {
   /** Turns to the peer's other locators: for when nothing has come back for some round trips. */
   failOver(now: Micros, peer: number): void {
     this.sessions[peer]?.failOver(this.clamp(now));
+  }
+
+  /** Replaces a peer's locators; the address in use stays as long as it answers. Throws INVALID_CONFIG for none. */
+  setLocators(peer: number, locators: readonly string[]): void {
+    if (locators.length === 0)
+      throw new HeadwaterError('INVALID_CONFIG', `locators: expected at least one, got none`);
+    const session = this.sessions[peer];
+    if (!session) return;
+    for (const [locator, owner] of this.byLocator) if (owner === session) this.byLocator.delete(locator);
+    session.addresses.locators = locators.slice(0, MAX_LOCATORS);
+    for (const locator of session.addresses.locators) this.byLocator.set(locator, session);
   }
 
   /**
@@ -276,12 +294,11 @@ export class SessionTable {
     if (!remoteStatic || !sharedStatic) return undefined;
     const hasPrecedence = compareBytes(keys.publicKey, remoteStatic) < 0;
     const { locators } = peer;
-    const session = new Session(context, {
-      peer: index,
-      remoteStatic,
-      sharedStatic,
+    const remote = { peer: index, static: remoteStatic, shared: sharedStatic };
+    const session = new Session(context, remote, {
       hasPrecedence,
       locators,
+      bind: (transport) => this.transports.set(transport.localIndex, transport),
     });
     this.byStatic.set(keyOf(remoteStatic), session);
     for (const locator of locators) this.byLocator.set(locator, session);
@@ -289,11 +306,11 @@ export class SessionTable {
   }
 
   /** Random, so that nobody can guess one: what names no index of ours is dropped at the cost of a look-up. */
-  private claimIndex(owner: Session): number {
+  private claimIndex(peer: number): number {
     let index: number;
     do index = wire.readU32(this.entropy.bytes(4), 0);
     while (this.owners.has(index));
-    this.owners.set(index, owner);
+    this.owners.set(index, this.sessions[peer]!);
     return index;
   }
 
