@@ -19,12 +19,16 @@ export const SHORT_MAC_BYTES = 16;
  * const tag = hmac(key, message);
  */
 export function hmac(key: Uint8Array, message: Uint8Array): Uint8Array {
-  const input = new Uint8Array(BLOCK + message.length);
-  for (let i = 0; i < BLOCK; i++) input[i] = (i < key.length ? key[i] : 0) ^ 0x36;
+  const length = BLOCK + message.length;
+  // Into standing memory: strangers' messages are checked with this, and they shall not make garbage.
+  const input = length <= scratch.length ? scratch : new Uint8Array(length);
+  for (let i = 0; i < BLOCK; i++) {
+    const byte = i < key.length ? key[i] : 0;
+    input[i] = byte ^ 0x36;
+    outer[i] = byte ^ 0x5c;
+  }
   input.set(message, BLOCK);
-  const outer = new Uint8Array(BLOCK + MAC_BYTES);
-  for (let i = 0; i < BLOCK; i++) outer[i] = (i < key.length ? key[i] : 0) ^ 0x5c;
-  outer.set(sha256(input), BLOCK);
+  outer.set(sha256(input.subarray(0, length)), BLOCK);
   return sha256(outer);
 }
 
@@ -56,3 +60,5 @@ export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
 /** SHA-256 works on blocks of 64 bytes (FIPS 180-4). */
 const BLOCK = 64;
 const ONE = Uint8Array.of(1);
+const scratch = new Uint8Array(BLOCK + 192);
+const outer = new Uint8Array(BLOCK + MAC_BYTES);
