@@ -101,6 +101,7 @@ describe('the static key of an identity', () => {
         expect(keys.secret).toEqual(secret);
         expect(keys.publicKey).toEqual(expected);
       }
+      expect(keyPair(seed).exchangeKeys()).toEqual({ secret, publicKey: expected });
     }
   });
 

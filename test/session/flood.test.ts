@@ -8,7 +8,7 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { shortMac } from '../../src/crypto/mac.js';
 import { defaultSuite, type Suite } from '../../src/crypto/noise.js';
-import { macKeyOf } from '../../src/session/guard.js';
+import { macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
 import { SessionTable } from '../../src/session/table.js';
 import { INITIATION_MAC1, INITIATION_MAC2, INITIATION_SIZE } from '../../src/session/wire.js';
 import { drops, KIND, kindOf, World } from './world.js';
@@ -171,6 +171,39 @@ describe('a flood of first messages', () => {
     expect(kindOf(b.table.pollTransmit()!.bytes)).toBe(KIND.response);
   });
 
+  test('with valid cookies is bounded by host, and the honest member keeps its own budget', () => {
+    const { suite, counts } = counting();
+    const world = new World({ limits: LIMITS, suite });
+    const [a, b] = world.nodes;
+    const victim = b.keys.exchangeKeys().publicKey;
+    const rng = new Rng('real addresses');
+    // Hosts that can receive: each gets a cookie of its own, and then floods with it.
+    const cookies = new Map<string, Uint8Array>();
+    for (let i = 0; cookies.size < 30; i++) {
+      const host = `10.0.0.${i % 250}:9`;
+      const first = forgedInitiation(rng, victim);
+      first.fill(0, INITIATION_MAC2);
+      b.table.handleDatagram(world.now, host, first.slice());
+      const reply = b.table.pollTransmit();
+      if (reply) cookies.set(host, readCookie(suite.aead, victim, first, reply.bytes)!);
+    }
+    counts.agreements = 0;
+    const work: number[] = [];
+    for (const [host, cookie] of cookies) {
+      const before = counts.agreements;
+      for (let i = 0; i < 100; i++) {
+        const bytes = forgedInitiation(rng, victim);
+        writeMacs(bytes, macKeyOf(victim), cookie);
+        b.table.handleDatagram(world.now, host, bytes);
+      }
+      work.push(counts.agreements - before);
+    }
+    expect(Math.max(...work)).toBe(LIMITS.sourceRate);
+    expect(counts.agreements).toBeLessThanOrEqual(LIMITS.cookieRate);
+    world.connect(a, b);
+    expect(b.saw('established')).toBe(true);
+  });
+
   test('by a member costs us ten answers and five more a second', () => {
     const rng = new Rng('bad member');
     const victim = keyPair(rng.bytes(32));
@@ -231,6 +264,23 @@ describe('amplification', () => {
       }
     }
     expect(sent.size).toBeGreaterThan(0);
+  });
+
+  test('a short strange datagram earns no first message, a few of them do', () => {
+    const world = new World();
+    const [, b] = world.nodes;
+    const noise = new Rng(2).bytes(49);
+    noise[0] = 0x24;
+    const give = (size: number) => {
+      world.now += SECOND;
+      b.table.handleDatagram(world.now, 'm0:1', noise.slice(0, size));
+      return b.table.pollTransmit()?.bytes.length;
+    };
+    // 3 * 49 = 147 < 149.
+    expect(give(49)).toBeUndefined();
+    expect(give(25)).toBe(149);
+    expect(give(25)).toBeUndefined();
+    expect(give(25)).toBe(149);
   });
 
   test('strange datagrams from a member address cause one small first message at a time, and no retries', () => {

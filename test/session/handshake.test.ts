@@ -146,6 +146,23 @@ describe('a handshake', () => {
   });
 });
 
+test('every changed byte of an answer is refused, and the true one still counts', () => {
+  const world = new World();
+  const [a, b] = world.nodes;
+  a.table.connect(world.now, 1);
+  b.table.handleDatagram(world.now, 'm0:1', a.table.pollTransmit()!.bytes);
+  const response = b.table.pollTransmit()!.bytes;
+  for (let i = 1; i < response.length; i++) {
+    const tampered = response.slice();
+    tampered[i] ^= 1 << (i & 7);
+    a.table.handleDatagram(world.now, 'm1:1', tampered);
+  }
+  expect(drops(a)).toEqual({ 'bad-response': response.length - 1 });
+  expect(a.table.session(1)!.isEstablished).toBe(false);
+  a.table.handleDatagram(world.now, 'm1:1', response);
+  expect(a.table.session(1)!.isEstablished).toBe(true);
+});
+
 describe('a restart', () => {
   test.each([0, 1])('of member %i is noticed within one round trip of the first datagram to it', (who) => {
     const world = new World();

@@ -108,6 +108,17 @@ describe('a spoofed address', () => {
       }
   });
 
+  test('is challenged with no more than three times what came from it', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const { bytes } = a.table.protect(world.now, 1, new Uint8Array(0))!;
+    world.inject('victim:1', 'm1:1', bytes);
+    world.run(30 * SECOND);
+    const sent = world.wire.filter(({ to }) => to === 'victim:1');
+    expect(sent.map((datagram) => datagram.bytes.length)).toEqual([34, 34]);
+  });
+
   test('of many kinds leaves a bounded number of candidates', () => {
     const world = new World();
     const [a, b] = world.nodes;
