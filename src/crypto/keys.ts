@@ -13,6 +13,7 @@ import {
   SEED_BYTES,
   type SignatureProvider,
 } from './ed25519.js';
+import { type StaticKeys, staticKeys } from './x25519.js';
 
 /** What it takes to sign as a member. The seed stays inside. */
 export interface KeyPair {
@@ -20,6 +21,8 @@ export interface KeyPair {
   readonly publicKey: Uint8Array;
   /** The 64-byte Ed25519 signature of `message`. */
   sign(message: Uint8Array): Uint8Array;
+  /** The same identity as X25519 keys, for sessions (see x25519.ts); worked out at the first call. */
+  exchangeKeys(): StaticKeys;
 }
 
 /** The contents of a secret key file. */
@@ -40,7 +43,17 @@ export interface SecretKey {
  * const signature = keys.sign(message);
  */
 export function keyPair(seed: Uint8Array, provider: SignatureProvider = defaultProvider()): KeyPair {
-  return { publicKey: provider.publicKey(seed), sign: provider.signer(seed) };
+  const publicKey = provider.publicKey(seed);
+  const own = seed.slice();
+  let exchange: StaticKeys | undefined;
+  return {
+    publicKey,
+    sign: provider.signer(seed),
+    exchangeKeys() {
+      exchange ??= staticKeys(own);
+      return exchange;
+    },
+  };
 }
 
 /**

@@ -1,0 +1,151 @@
+/**
+ * The two handshake messages as datagrams: Noise IK with our payloads, bound to wire version, group and header by its
+ * prologue. In: keys, numbers, ephemeral secrets. Out: datagrams without macs, or what a valid one says.
+ */
+import { Reader, Writer } from '../core/bytes.js';
+import { type Established, type Initiator, initiate, readInitiation, type Suite } from '../crypto/noise.js';
+import type { StaticKeys } from '../crypto/x25519.js';
+import {
+  INITIATION,
+  INITIATION_HEADER,
+  INITIATION_MAC1,
+  INITIATION_PAYLOAD,
+  INITIATION_SIZE,
+  RESPONSE,
+  RESPONSE_HEADER,
+  RESPONSE_PAYLOAD,
+  RESPONSE_SIZE,
+  SESSION_VERSION,
+} from './wire.js';
+
+/** What this member is in every handshake. */
+export interface Identity {
+  readonly suite: Suite;
+  readonly keys: StaticKeys;
+  /** 32 bytes: another group's handshakes do not hold. */
+  readonly groupId: Uint8Array;
+  /** Greater than at any earlier start with the same key; 48 bits. */
+  readonly incarnation: number;
+}
+
+/** What the initiator says of itself. */
+export interface InitiationPayload {
+  incarnation: number;
+  /** Rises with every first message of one incarnation to one peer, so that none can be replayed. */
+  counter: number;
+  /** The packet number of its next DATA. */
+  nextNumber: number;
+}
+
+export interface ResponsePayload {
+  incarnation: number;
+  nextNumber: number;
+}
+
+/** A first message, its macs still zero, and what its answer is read with; undefined if the peer's key is unusable. */
+export function writeInitiation(
+  self: Identity,
+  remote: { static: Uint8Array; shared: Uint8Array },
+  index: number,
+  ephemeral: Uint8Array,
+  payload: InitiationPayload,
+): { datagram: Uint8Array; initiator: Initiator } | undefined {
+  const writer = new Writer(INITIATION_SIZE).u8(INITIATION).u32(index);
+  const initiator = initiate({
+    suite: self.suite,
+    prologue: prologueOf(self.groupId, writer.bytes),
+    keys: self.keys,
+    remoteStatic: remote.static,
+    sharedStatic: remote.shared,
+    ephemeral,
+    payload: new Writer(INITIATION_PAYLOAD)
+      .u48(payload.incarnation)
+      .u32(payload.counter)
+      .u48(payload.nextNumber)
+      .finish(),
+  });
+  if (!initiator) return undefined;
+  writer.put(initiator.message);
+  return { datagram: writer.bytes, initiator };
+}
+
+/** A first message that holds. */
+export interface OpenedInitiation {
+  readonly payload: InitiationPayload;
+  /** The answer and its keys; undefined if the other side's ephemeral key is unusable. */
+  respond(
+    ephemeral: Uint8Array,
+    index: number,
+    payload: ResponsePayload,
+  ): { datagram: Uint8Array; established: Established } | undefined;
+  /** The sender's index: where to address DATA. */
+  readonly remoteIndex: number;
+}
+
+/**
+ * Reads an INITIATION of the right length whose mac1 has been checked.
+ *
+ * @param sharedStatic see `readInitiation` of crypto/noise.ts
+ */
+export function openInitiation(
+  self: Identity,
+  datagram: Uint8Array,
+  sharedStatic: (remoteStatic: Uint8Array) => Uint8Array | undefined,
+): OpenedInitiation | undefined {
+  const responder = readInitiation({
+    suite: self.suite,
+    prologue: prologueOf(self.groupId, datagram),
+    keys: self.keys,
+    message: datagram.subarray(INITIATION_HEADER, INITIATION_MAC1),
+    sharedStatic,
+  });
+  if (!responder) return undefined;
+  const reader = new Reader(responder.payload);
+  const payload = {
+    incarnation: reader.u48('incarnation'),
+    counter: reader.u32('counter'),
+    nextNumber: reader.u48('next number'),
+  };
+  const remoteIndex = new Reader(datagram, 1).u32('sender index');
+  return {
+    payload,
+    remoteIndex,
+    respond(ephemeral, index, answer) {
+      const text = new Writer(RESPONSE_PAYLOAD)
+        .u48(answer.incarnation)
+        .u48(answer.nextNumber)
+        .u32(index)
+        .finish();
+      const made = responder.respond(ephemeral, text);
+      if (!made) return undefined;
+      const response = new Writer(RESPONSE_SIZE).u8(RESPONSE).u32(index).u32(remoteIndex).put(made.message);
+      return { datagram: response.finish(), established: made.established };
+    },
+  };
+}
+
+/** Reads a RESPONSE of the right length to the handshake that it names; undefined if it does not hold. */
+export function openResponse(
+  initiator: Initiator,
+  datagram: Uint8Array,
+): { payload: ResponsePayload; remoteIndex: number; established: Established } | undefined {
+  const result = initiator.readResponse(datagram.subarray(RESPONSE_HEADER));
+  if (!result) return undefined;
+  const reader = new Reader(result.payload);
+  const payload = { incarnation: reader.u48('incarnation'), nextNumber: reader.u48('next number') };
+  const remoteIndex = reader.u32('sender index');
+  // The header stands outside the transcript of message 2, so the index is said twice.
+  if (remoteIndex !== new Reader(datagram, 1).u32('sender index')) return undefined;
+  return { payload, remoteIndex, established: result.established };
+}
+
+function prologueOf(groupId: Uint8Array, datagram: Uint8Array): Uint8Array {
+  return new Writer(PROLOGUE_LABEL.length + 1 + groupId.length + INITIATION_HEADER)
+    .put(PROLOGUE_LABEL)
+    .u8(SESSION_VERSION)
+    .put(groupId)
+    .put(datagram.subarray(0, INITIATION_HEADER))
+    .finish();
+}
+
+const PROLOGUE_LABEL = new TextEncoder().encode('headwater session\0');

@@ -1,0 +1,220 @@
+/**
+ * The handshakes that we start with one peer: when, how often, to which of its locators, with which cookie. One first
+ * message at a time, repeated byte for byte (but for mac2) until it is answered or too old.
+ */
+import { type Micros, NEVER } from '../core/time.js';
+import type { Initiator } from '../crypto/noise.js';
+import type { Addresses } from './addresses.js';
+import type { Remote, SessionContext } from './context.js';
+import { macKeyOf, readCookie, writeMacs } from './guard.js';
+import { openResponse, writeInitiation } from './handshake.js';
+import {
+  AMPLIFICATION,
+  COOKIE_PERIOD,
+  GIVE_UP_AFTER,
+  HANDSHAKE_LIFETIME,
+  PRECEDENCE_TIME,
+  REACTION_INTERVAL,
+  RETRY_FACTOR,
+  RETRY_MAX,
+  RETRY_MIN,
+  YIELD_TIME,
+} from './limits.js';
+import { INITIATION_SIZE } from './wire.js';
+
+/** A handshake under way. */
+export interface Pending {
+  readonly index: number;
+  readonly datagram: Uint8Array;
+  readonly initiator: Initiator;
+  readonly startedAt: Micros;
+  /** False: sent only when a stranger's datagram asks for it. */
+  retries: boolean;
+  sends: number;
+  nextAt: Micros;
+  /** Where it has been sent, the latest last. */
+  tried: string[];
+  gotCookie: boolean;
+}
+
+/** What a RESPONSE that holds gave. */
+export type Opened = NonNullable<ReturnType<typeof openResponse>> & { index: number; address: string };
+
+export class Opening {
+  private readonly context: SessionContext;
+  private readonly remote: Remote;
+  private readonly addresses: Addresses;
+  private pending: Pending | undefined;
+  private counter = 0;
+  private cookie: { value: Uint8Array; until: Micros } | undefined;
+  private wantedSince: Micros = NEVER;
+  /** First messages sent since then. */
+  private attempts = 0;
+  private yieldsUntil: Micros = 0;
+  private reaction = { at: -NEVER, received: 0, sent: 0 };
+
+  constructor(context: SessionContext, remote: Remote, addresses: Addresses) {
+    this.context = context;
+    this.remote = remote;
+    this.addresses = addresses;
+  }
+
+  /** The receiver index of the handshake under way, if there is one. */
+  get index(): number | undefined {
+    return this.pending?.index;
+  }
+
+  /** Whether it goes on until it succeeds or gives up. */
+  get isWanted(): boolean {
+    return this.wantedSince !== NEVER;
+  }
+
+  /** Whether an answer may still be under way, so that the peer's own first message can be ignored. */
+  isFresh(now: Micros): boolean {
+    const { pending } = this;
+    return pending !== undefined && pending.sends <= 2 && now - pending.startedAt < PRECEDENCE_TIME;
+  }
+
+  want(now: Micros): void {
+    if (this.wantedSince !== NEVER) return;
+    this.wantedSince = now;
+    this.attempts = 0;
+  }
+
+  /**
+   * Sends what is due. Call it after `want` and whenever `deadline` has passed.
+   *
+   * @param nextNumber the packet number of our next DATA
+   * @param answering whether we have answered a first message of the peer: it goes first, for a while
+   * @returns false if it has just given up
+   */
+  run(now: Micros, nextNumber: number, answering: boolean): boolean {
+    if (now - this.wantedSince >= GIVE_UP_AFTER) {
+      this.wantedSince = NEVER;
+      this.cancel();
+      return false;
+    }
+    if (this.pending && now - this.pending.startedAt >= HANDSHAKE_LIFETIME) this.cancel();
+    if (!this.isWanted || (!this.pending && answering && now < this.yieldsUntil)) return true;
+    const pending = this.pending ?? this.start(now, nextNumber);
+    if (!pending) return true;
+    if (!pending.retries) pending.nextAt = now;
+    pending.retries = true;
+    if (now < pending.nextAt) return true;
+    const all = this.addresses.all();
+    pending.gotCookie = false;
+    this.transmit(now, pending, all[this.attempts % all.length]);
+    const wait = Math.min(RETRY_MAX, RETRY_MIN * RETRY_FACTOR ** this.attempts++);
+    // Jitter, so that a group that starts together does not stay in step.
+    pending.nextAt = now + Math.round(wait * (0.8 + (0.4 * this.context.entropy.bytes(1)[0]) / 255));
+    return true;
+  }
+
+  /**
+   * A datagram for a session that we do not have came from one of the peer's locators: tells the peer, with one first
+   * message for each time it asks, and no retries. Who forges the address gets us to send no more than that.
+   */
+  react(now: Micros, from: string, size: number, nextNumber: number): void {
+    const { reaction } = this;
+    reaction.received += size;
+    if (this.pending?.retries || now - reaction.at < REACTION_INTERVAL) return;
+    if (reaction.sent + INITIATION_SIZE > AMPLIFICATION * reaction.received) return;
+    const pending = this.pending ?? this.start(now, nextNumber);
+    if (!pending) return;
+    reaction.at = now;
+    reaction.sent += INITIATION_SIZE;
+    pending.gotCookie = false;
+    this.transmit(now, pending, from);
+  }
+
+  /** What a RESPONSE says, if it holds; the handshake then is over once `release` has been called. */
+  openResponse(from: string, datagram: Uint8Array): Opened | undefined {
+    const { pending } = this;
+    const opened = pending && openResponse(pending.initiator, datagram);
+    if (!opened) return undefined;
+    // Only an address that we sent to has proved anything by answering.
+    const { index, tried } = pending;
+    const address = tried.includes(from) ? from : tried[tried.length - 1];
+    return { ...opened, index, address };
+  }
+
+  /** Takes in a COOKIE, and sends the first message once more; false if the cookie does not hold. */
+  handleCookie(now: Micros, datagram: Uint8Array): boolean {
+    const { pending } = this;
+    // One for each time that it was sent, so that cookies cannot make us send without end.
+    if (!pending || pending.gotCookie) return false;
+    const value = readCookie(this.context.self.suite.aead, this.remote.static, pending.datagram, datagram);
+    if (!value) return false;
+    this.cookie = { value, until: now + COOKIE_PERIOD };
+    pending.gotCookie = true;
+    this.transmit(now, pending, pending.tried[pending.tried.length - 1]);
+    return true;
+  }
+
+  /** The peer's first message has been answered: ours waits for what becomes of it. */
+  yieldTo(now: Micros): void {
+    this.yieldsUntil = now + YIELD_TIME;
+  }
+
+  /** There is a session: nothing is wanted any more. */
+  finish(): void {
+    this.cancel();
+    this.wantedSince = NEVER;
+    this.reaction = { at: -NEVER, received: 0, sent: 0 };
+  }
+
+  /** Ends the handshake under way; its index lives on with the keys. */
+  release(): void {
+    this.pending = undefined;
+  }
+
+  cancel(): void {
+    if (this.pending) this.context.freeIndex(this.pending.index);
+    this.pending = undefined;
+  }
+
+  /** When `run` is due. */
+  deadline(): Micros {
+    const { pending } = this;
+    let at = this.wantedSince + GIVE_UP_AFTER;
+    if (pending) at = Math.min(at, pending.nextAt, pending.startedAt + HANDSHAKE_LIFETIME);
+    else if (this.isWanted) at = Math.min(at, this.yieldsUntil);
+    return at;
+  }
+
+  private start(now: Micros, nextNumber: number): Pending | undefined {
+    const { context, remote } = this;
+    const index = context.claimIndex(remote.peer);
+    const made = writeInitiation(context.self, remote, index, context.entropy.bytes(32), {
+      incarnation: context.self.incarnation,
+      counter: this.counter++,
+      nextNumber,
+    });
+    if (!made) {
+      // A key of small order: the table takes no such peer.
+      context.freeIndex(index);
+      this.wantedSince = NEVER;
+      return undefined;
+    }
+    this.pending = {
+      index,
+      datagram: made.datagram,
+      initiator: made.initiator,
+      startedAt: now,
+      retries: false,
+      sends: 0,
+      nextAt: NEVER,
+      tried: [],
+      gotCookie: false,
+    };
+    return this.pending;
+  }
+
+  private transmit(now: Micros, pending: Pending, to: string): void {
+    const cookie = this.cookie && now < this.cookie.until ? this.cookie.value : undefined;
+    writeMacs(pending.datagram, macKeyOf(this.remote.static), cookie);
+    pending.tried = [...pending.tried.filter((address) => address !== to), to];
+    pending.sends++;
+    this.context.transmit(to, pending.datagram.slice());
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The keys of one finished handshake and what has been done with them: protects and opens datagrams in place, with
+ * packet numbers for data given by the caller (they go on from one set of keys to the next) and for control of its own.
+ */
+import type { Micros } from '../core/time.js';
+import { AEAD_TAG_BYTES, type AeadProvider, type Cipher } from '../crypto/aead.js';
+import type { Established } from '../crypto/noise.js';
+import { CONTROL_WINDOW, REPLAY_WINDOW } from './limits.js';
+import { ReplayWindow } from './replay.js';
+import {
+  CONTROL,
+  DATA,
+  fullPacketNumber,
+  MAX_PACKET_NUMBER,
+  nonceOf,
+  numberNonce,
+  PROTECTED_HEADER,
+  readU32,
+  writeU32,
+} from './wire.js';
+
+/** Why a datagram was not opened; a packet number is never negative. */
+export const BAD_TAG = -1;
+export const REPLAYED = -2;
+export const TOO_OLD = -3;
+
+export interface TransportOptions<Owner> {
+  owner: Owner;
+  aead: AeadProvider;
+  established: Established;
+  localIndex: number;
+  remoteIndex: number;
+  /** Whether we started the handshake. */
+  initiator: boolean;
+  /** Of the peer. */
+  incarnation: number;
+  /** The packet number of data that the peer said it would use next. */
+  peerNext: number;
+  now: Micros;
+  rekeyAt: Micros;
+  rejectAt: Micros;
+}
+
+export class Transport<Owner> {
+  readonly owner: Owner;
+  readonly localIndex: number;
+  readonly remoteIndex: number;
+  readonly initiator: boolean;
+  readonly incarnation: number;
+  readonly createdAt: Micros;
+  readonly rekeyAt: Micros;
+  /** When these keys end, whatever happens. */
+  readonly rejectAt: Micros;
+  /** When they end as things stand; never after `rejectAt`. */
+  expiresAt: Micros;
+  /** DATA datagrams protected. */
+  sent = 0;
+  private readonly sendCipher: Cipher;
+  private readonly receiveCipher: Cipher;
+  private readonly dataWindow: ReplayWindow;
+  private readonly controlWindow = new ReplayWindow(CONTROL_WINDOW);
+  private readonly dataNonce = nonceOf(DATA);
+  private readonly controlNonce = nonceOf(CONTROL);
+  private controlNumber = 0;
+
+  constructor(options: TransportOptions<Owner>) {
+    this.owner = options.owner;
+    this.localIndex = options.localIndex;
+    this.remoteIndex = options.remoteIndex;
+    this.initiator = options.initiator;
+    this.incarnation = options.incarnation;
+    this.createdAt = options.now;
+    this.rekeyAt = options.rekeyAt;
+    this.rejectAt = options.rejectAt;
+    this.expiresAt = options.rejectAt;
+    this.sendCipher = options.aead.cipher(options.established.sendKey);
+    this.receiveCipher = options.aead.cipher(options.established.receiveKey);
+    this.dataWindow = new ReplayWindow(REPLAY_WINDOW, options.peerNext);
+  }
+
+  /**
+   * Protects a DATA datagram in place: its text stands from PROTECTED_HEADER on, with 16 bytes of room behind it.
+   *
+   * @param number never given twice to one Transport
+   */
+  sealData(datagram: Uint8Array, number: number): void {
+    this.sent++;
+    this.seal(DATA, this.dataNonce, datagram, number);
+  }
+
+  /** As `sealData`, for CONTROL, which counts for itself. */
+  sealControl(datagram: Uint8Array): void {
+    this.seal(CONTROL, this.controlNonce, datagram, this.controlNumber++);
+  }
+
+  /**
+   * Opens a DATA or CONTROL datagram of at least PROTECTED_OVERHEAD bytes in place.
+   *
+   * @returns its packet number, or BAD_TAG, REPLAYED or TOO_OLD (its bytes are then of no use)
+   */
+  open(datagram: Uint8Array): number {
+    const control = datagram[0] === CONTROL;
+    const window = control ? this.controlWindow : this.dataWindow;
+    const number = fullPacketNumber(readU32(datagram, 5), window.highest);
+    if (number > MAX_PACKET_NUMBER) return BAD_TAG;
+    // Looked up first since it is cheap; marked last, so that a forged datagram cannot shadow the true one.
+    if (window.isBehind(number)) return TOO_OLD;
+    if (window.has(number)) return REPLAYED;
+    const nonce = control ? this.controlNonceIn : this.dataNonceIn;
+    numberNonce(nonce, number);
+    const header = datagram.subarray(0, PROTECTED_HEADER);
+    if (!this.receiveCipher.open(nonce, header, datagram.subarray(PROTECTED_HEADER))) return BAD_TAG;
+    window.mark(number);
+    return number;
+  }
+
+  /** The highest number opened so far, of DATA or of CONTROL. */
+  highest(kind: number): number {
+    return kind === CONTROL ? this.controlWindow.highest : this.dataWindow.highest;
+  }
+
+  private readonly dataNonceIn = nonceOf(DATA);
+  private readonly controlNonceIn = nonceOf(CONTROL);
+
+  private seal(kind: number, nonce: Uint8Array, datagram: Uint8Array, number: number): void {
+    datagram[0] = kind;
+    writeU32(datagram, 1, this.remoteIndex);
+    writeU32(datagram, 5, number);
+    numberNonce(nonce, number);
+    this.sendCipher.seal(nonce, datagram.subarray(0, PROTECTED_HEADER), datagram.subarray(PROTECTED_HEADER));
+  }
+}
+
+/** The text of an opened datagram: a view. */
+export function textOf(datagram: Uint8Array): Uint8Array {
+  return datagram.subarray(PROTECTED_HEADER, datagram.length - AEAD_TAG_BYTES);
+}

@@ -1,0 +1,202 @@
+/**
+ * Where a peer is: addresses that change (NAT), spoofed ones that must not, and locators to fall back on.
+ *
+ *   A                                B
+ *   | DATA, from a new address ---> |
+ *   | <-- CHALLENGE, to the new one |   data still goes to the old address
+ *   | ANSWER, from the new one ---> |   B: migrated
+ */
+import { describe, expect, test } from 'vitest';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import { iid } from '../../src/sim/loss.js';
+import { withSeeds } from '../util/seed.js';
+import { DELAY, KIND, kindOf, RTT, World } from './world.js';
+
+describe('a new address', () => {
+  test('is used once it has answered, and not before', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    a.address = 'nat:7';
+    const at = world.now;
+    world.send(a, b, 'from elsewhere');
+    world.run(DELAY);
+    // Taken at once: it is genuine, wherever it comes from.
+    expect(b.texts()).toEqual(['from elsewhere']);
+    expect(b.received[0].from).toBe('nat:7');
+    expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+    expect(world.wire.at(-1)).toMatchObject({ to: 'nat:7' });
+    expect(kindOf(world.wire.at(-1)!.bytes)).toBe(KIND.control);
+    expect(world.run(SECOND, () => b.saw('migrated'))).toBe(true);
+    expect(world.now - at).toBe(DELAY + RTT);
+    expect(b.events.at(-1)).toMatchObject({ address: 'nat:7', previous: 'm0:1', path: 1 });
+    world.send(b, a, 'found you');
+    world.run(DELAY);
+    expect(a.texts()).toEqual(['found you']);
+    // And back again.
+    a.address = 'm0:1';
+    world.send(a, b, 'home');
+    world.run(SECOND);
+    expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+    expect(b.events.filter(({ type }) => type === 'migrated').length).toBe(2);
+  });
+
+  test('is found under loss while data flows', () =>
+    withSeeds(20, (seed) => {
+      const world = new World({ seed });
+      const [a, b] = world.nodes;
+      world.connect(a, b);
+      world.links.update({ loss: iid(0.4), reorder: 0.2 });
+      a.address = 'nat:7';
+      const at = world.now;
+      while (b.table.session(0)!.addresses.current !== 'nat:7' && world.now < at + 20 * SECOND) {
+        world.send(a, b, 'x');
+        world.run(10 * MILLISECOND);
+      }
+      expect(b.table.session(0)!.addresses.current).toBe('nat:7');
+      expect(world.now - at).toBeLessThan(15 * SECOND);
+    }));
+
+  test('of both at once is recovered through the configured locators or not at all, without harm', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    a.address = 'nat:7';
+    world.run(SECOND);
+    world.send(b, a, 'into the void');
+    world.send(a, b, 'but this arrives');
+    expect(world.run(5 * SECOND, () => b.saw('migrated'))).toBe(true);
+  });
+});
+
+describe('a spoofed address', () => {
+  test('does not move the path, whether copies come first or last, answer or not', () => {
+    for (const early of [true, false])
+      for (const relays of [true, false]) {
+        const world = new World();
+        const [a, b] = world.nodes;
+        world.connect(a, b);
+        // Someone on the way copies every fourth datagram, with a source of its own; its copy may overtake.
+        let count = 0;
+        world.links.update((from) => (from === 'evil:1' && early ? { delay: DELAY - 1 } : {}));
+        world.tap = (datagram) => {
+          const copies = [datagram];
+          if (datagram.from === 'm0:1' && count++ % 4 === 0)
+            copies.push({ ...datagram, from: 'evil:1', bytes: datagram.bytes.slice() });
+          // It may even hand on what we ask it, and its victim's answer as its own.
+          if (relays && datagram.to === 'evil:1')
+            copies.push({ ...datagram, from: 'm1:1', to: 'm0:1', bytes: datagram.bytes.slice() });
+          if (relays && kindOf(datagram.bytes) === KIND.control && datagram.from === 'm0:1')
+            copies.push({ ...datagram, from: 'evil:1', bytes: datagram.bytes.slice() });
+          return copies;
+        };
+        for (let i = 0; i < 400; i++) {
+          world.send(a, b, `a${i}`);
+          world.send(b, a, `b${i}`);
+          world.run(5 * MILLISECOND);
+        }
+        world.run(RTT);
+        expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+        expect(b.saw('migrated')).toBe(false);
+        expect(a.texts().length).toBe(400);
+        expect(b.texts().length).toBe(400);
+        const toEvil = world.wire.filter(({ to }) => to === 'evil:1');
+        const fromEvil = world.wire.filter(({ from }) => from === 'evil:1');
+        const bytes = (list: typeof toEvil) => list.reduce((sum, datagram) => sum + datagram.bytes.length, 0);
+        expect(bytes(toEvil)).toBeLessThanOrEqual(3 * bytes(fromEvil));
+        expect(toEvil.length).toBeLessThan(10);
+      }
+  });
+
+  test('is challenged with no more than three times what came from it', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const { bytes } = a.table.protect(world.now, 1, new Uint8Array(0))!;
+    world.inject('victim:1', 'm1:1', bytes);
+    world.run(30 * SECOND);
+    const sent = world.wire.filter(({ to }) => to === 'victim:1');
+    expect(sent.map((datagram) => datagram.bytes.length)).toEqual([34, 34]);
+  });
+
+  test('of many kinds leaves a bounded number of candidates', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    let next = 0;
+    world.links.update((from) => (from.startsWith('evil') ? { delay: DELAY - 1 } : {}));
+    world.tap = (datagram) =>
+      datagram.from === 'm0:1'
+        ? [datagram, { ...datagram, from: `evil:${next++}`, bytes: datagram.bytes.slice() }]
+        : [datagram];
+    for (let i = 0; i < 500; i++) {
+      world.send(a, b, 'x');
+      world.run(MILLISECOND);
+    }
+    expect(b.table.session(0)!.addresses.validating).toBeLessThanOrEqual(12);
+    expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+  });
+});
+
+describe('locators', () => {
+  const locators = [
+    ['m0:1', 'm0:2'],
+    ['m1:1', 'm1:2', 'm1:3'],
+  ];
+
+  test('fail-over takes one round trip once it is asked for', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    world.links.update((from, to) => ({ blocked: to === 'm1:1' || from === 'm1:1' }));
+    world.send(a, b, 'lost');
+    const at = world.now;
+    // b is still heard at its other addresses, and answers from the one it uses.
+    b.address = 'm1:2';
+    a.table.failOver(world.now, 1);
+    expect(world.run(SECOND, () => a.saw('migrated'))).toBe(true);
+    expect(world.now - at).toBe(RTT);
+    expect(a.table.session(1)!.addresses.current).toBe('m1:2');
+    expect(a.table.protect(world.now, 1, new Uint8Array(1))!.to).toBe('m1:2');
+  });
+
+  test('fail-over happens by itself when nothing comes back', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    world.links.update((from, to) => ({ blocked: to === 'm1:1' || from === 'm1:1' }));
+    b.address = 'm1:3';
+    const at = world.now;
+    world.send(a, b, 'lost');
+    expect(world.run(5 * SECOND, () => a.saw('migrated'))).toBe(true);
+    expect(world.now - at).toBeLessThan(2 * SECOND);
+    world.send(a, b, 'found');
+    world.run(SECOND);
+    expect(b.texts()).toEqual(['found']);
+  });
+
+  test('a first handshake tries them all', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    b.address = 'm1:3';
+    world.links.update((_, to) => ({ blocked: to === 'm1:1' || to === 'm1:2' }));
+    a.table.connect(world.now, 1);
+    expect(world.run(5 * SECOND, () => a.saw('established'))).toBe(true);
+    expect(a.table.session(1)!.addresses.current).toBe('m1:3');
+    expect(b.texts()).toEqual([]);
+  });
+
+  test('that all fail leave the path where it is', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    world.links.update((_, to) => ({ blocked: to === 'm1:2' || to === 'm1:3' }));
+    a.table.failOver(world.now, 1);
+    world.run(10 * SECOND);
+    expect(a.saw('migrated')).toBe(false);
+    expect(a.table.session(1)!.addresses).toMatchObject({ current: 'm1:1', validating: 0 });
+    world.send(a, b, 'still');
+    world.run(DELAY);
+    expect(b.texts()).toEqual(['still']);
+  });
+});

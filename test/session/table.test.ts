@@ -1,0 +1,78 @@
+/** The edges of the table's API: unusable peers, locators that change, budgets by host. */
+import { describe, expect, test } from 'vitest';
+import { Rng } from '../../src/core/rng.js';
+import { SECOND } from '../../src/core/time.js';
+import { keyPair } from '../../src/crypto/keys.js';
+import { HeadwaterError } from '../../src/errors.js';
+import { Budget, HostBudgets } from '../../src/session/budget.js';
+import { SessionTable } from '../../src/session/table.js';
+import { RTT, World } from './world.js';
+
+function tableWith(peers: ConstructorParameters<typeof SessionTable>[0]['peers']): SessionTable {
+  const rng = new Rng('table');
+  return new SessionTable({
+    groupId: new Uint8Array(32),
+    keys: keyPair(rng.bytes(32)).exchangeKeys(),
+    incarnation: 1,
+    entropy: rng,
+    peers,
+  });
+}
+
+describe('peers', () => {
+  test('without a locator are a mistake in the configuration', () => {
+    const { publicKey } = keyPair(new Uint8Array(32));
+    expect(() => tableWith([{ publicKey, locators: [] }])).toThrow(HeadwaterError);
+  });
+
+  test('with a key of small order, and ourselves, never have a session, and nothing breaks', () => {
+    const publicKey = new Uint8Array(32);
+    publicKey[0] = 1;
+    const table = tableWith([undefined, { publicKey, locators: ['x:1'] }]);
+    for (const peer of [0, 1, 2]) {
+      expect(table.session(peer)).toBeUndefined();
+      expect(table.protect(0, peer, new Uint8Array(1))).toBeUndefined();
+      expect(table.protectInPlace(0, peer, new Uint8Array(26))).toBeUndefined();
+      table.connect(0, peer);
+      table.failOver(0, peer);
+      table.setLocators(peer, ['y:1']);
+    }
+    expect(table.pollTransmit()).toBeUndefined();
+    expect(table.pollTimeout()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+test('locators can be replaced while a session is up', () => {
+  const world = new World({ locators: [['m0:1'], ['m1:1', 'm1:2']] });
+  const [a, b] = world.nodes;
+  world.connect(a, b);
+  expect(() => a.table.setLocators(1, [])).toThrow(HeadwaterError);
+  a.table.setLocators(1, ['m1:2']);
+  expect(a.table.session(1)!.addresses.current).toBe('m1:1');
+  b.address = 'm1:2';
+  a.table.failOver(world.now, 1);
+  expect(world.run(2 * RTT, () => a.saw('migrated'))).toBe(true);
+  expect(a.table.session(1)!.addresses.current).toBe('m1:2');
+});
+
+describe('budgets', () => {
+  test('refill with time, to their burst and no further', () => {
+    const budget = new Budget(10, 5);
+    const take = (now: number, times: number) =>
+      Array.from({ length: times }, () => budget.take(now)).filter(Boolean).length;
+    expect(take(0, 20)).toBe(5);
+    expect(take(SECOND / 10, 20)).toBe(1);
+    expect(take(100 * SECOND, 20)).toBe(5);
+  });
+
+  test('of hosts are apart, whatever the port', () => {
+    const hosts = new HostBudgets(1024, 3, 12345);
+    const take = (from: string) =>
+      Array.from({ length: 9 }, () => hosts.take(0, from)).filter(Boolean).length;
+    expect(take('10.0.0.1:1')).toBe(3);
+    expect(take('10.0.0.1:2')).toBe(0);
+    expect(take('10.0.0.2:1')).toBe(3);
+    expect(take('[2001:db8::1]:5')).toBe(3);
+    expect(take('no port')).toBe(3);
+  });
+});
