@@ -1,6 +1,12 @@
 /**
  * Model-based control after the BBR draft (draft-ietf-ccwg-bbr-06), with a loss floor. In: acks and losses. Out: a pacing
- * rate and a window from a model of the path: the most it delivered lately, and its smallest round-trip time.
+ * rate and a window from a model of the path: the most it delivered lately, its smallest round-trip time, the loss it has
+ * by itself. Three things differ from the draft, each for a number in the suite:
+ * - rates and windows are divided by (1 - floor), or random loss above 20 % eats the probing gain;
+ * - outside of probing the window is one BDP and a few datagrams, not two BDP, and the base RTT is not forgotten after
+ *   10 s, so that flows of this kind share a short queue;
+ * - against flows that keep the queue full whatever we do, it competes: it then follows CUBIC's curve and answers
+ *   congestive loss only, and tests every few seconds whether the queue drains when it steps back.
  */
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
@@ -11,9 +17,10 @@ import {
   type LossEvent,
   type RateSample,
 } from './controller.js';
+import { CubicCurve } from './cubic-curve.js';
 import { LossFloor } from './loss-floor.js';
 
-type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt';
+type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt' | 'compete';
 
 export class Bbr implements Controller {
   state: State = 'startup';
@@ -21,42 +28,43 @@ export class Bbr implements Controller {
   private mtu: number;
   private readonly rng: Rng;
   private cwnd: number;
-  private rate: number;
+  private rate = Number.POSITIVE_INFINITY;
   /** Most delivered, bytes per second, in this probing cycle and the one before. */
   private readonly peaks = [0, 0];
+  /** Smallest RTT; forgotten if it has not been met again for `BASE_WINDOW`. */
   private minRtt: Micros = Number.POSITIVE_INFINITY;
   private minRttAt: Micros = 0;
-  private probeRttDone: Micros | undefined;
-  private probeRttMin: Micros = Number.POSITIVE_INFINITY;
+  /** Smallest RTT that the tests since then have met. */
+  private candidate: Micros = Number.POSITIVE_INFINITY;
+  private smoothedRtt: Micros = 0;
+  /** Largest RTT of this cycle and the one before: how far the queue goes. */
+  private readonly maxRtts = [0, 0];
+  private cycleMinRtt: Micros = Number.POSITIVE_INFINITY;
+  private testedAt: Micros = 0;
+  private testEnd: Micros | undefined;
+  private testMin: Micros = Number.POSITIVE_INFINITY;
+  private beforeTest: State = 'refill';
   private roundEnd = 0;
-  private round = {
-    acked: 0,
-    lost: 0,
-    losses: 0,
-    minRtt: Number.POSITIVE_INFINITY,
-    maxRtt: 0,
-    peak: 0,
-    limited: false,
-  };
+  private round = emptyRound();
   private rounds = 0;
+  private stateRound = 0;
   private fullBandwidth = 0;
   private flatRounds = 0;
-  private stateRound = 0;
   private cruiseRounds = 0;
   private upBase = 0;
-  /** Bounds learned from congestive loss: of probing, and until the next probe. */
   private inflightHigh = Number.POSITIVE_INFINITY;
-  private rateLow = Number.POSITIVE_INFINITY;
-  private inflightLow = Number.POSITIVE_INFINITY;
+  /** Window after congestive losses, along CUBIC's curve; Infinity while there were none. */
+  private ceiling = Number.POSITIVE_INFINITY;
+  private readonly curve = new CubicCurve();
+  private cutAt: Micros = -1;
   private extraEpoch: Micros = 0;
   private extraAcked = 0;
   private readonly extras = [0, 0];
 
-  constructor(mtu: number) {
+  constructor(mtu: number, seed: number | string = 'bbr') {
     this.mtu = mtu;
-    this.rng = new Rng(mtu);
+    this.rng = new Rng(seed);
     this.cwnd = initialWindow(mtu);
-    this.rate = Number.POSITIVE_INFINITY;
   }
 
   onSent(): void {}
@@ -68,26 +76,33 @@ export class Bbr implements Controller {
 
   onAck(now: Micros, sample: RateSample): void {
     const roundStart = sample.priorDelivered >= this.roundEnd;
+    this.smoothedRtt = sample.smoothedRtt;
+    this.round.acked += sample.ackedPackets;
     this.noteRtt(now, sample);
     this.noteFloor(sample);
     this.noteRate(sample);
     this.noteExtra(now, sample);
-    if (roundStart) this.endRound(sample);
+    if (Number.isFinite(this.ceiling) && sample.windowUsed)
+      this.ceiling = this.curve.grow(now, this.ceiling, sample.acked, sample.smoothedRtt, this.mtu);
+    if (roundStart) this.endRound(now, sample);
     this.step(now, sample, roundStart);
     this.control(sample);
   }
 
-  onPersistentCongestion(): void {
+  onPersistentCongestion(now: Micros): void {
     this.peaks[0] = this.peaks[1] = 0;
     this.minRtt = Number.POSITIVE_INFINITY;
     this.cwnd = 2 * this.mtu;
     this.fullBandwidth = 0;
     this.flatRounds = 0;
-    this.enter('startup');
+    this.ceiling = Number.POSITIVE_INFINITY;
+    this.inflightHigh = Number.POSITIVE_INFINITY;
+    this.enter('startup', now);
   }
 
   onMtu(_now: Micros, bytes: number): void {
     this.mtu = bytes;
+    this.cwnd = Math.max(this.cwnd, MIN_PACKETS * bytes);
   }
 
   window(): number {
@@ -110,37 +125,55 @@ export class Bbr implements Controller {
       pacingRate: this.rate,
       bandwidth: this.bandwidth(),
       lossFloor: this.floor.floor,
+      slowStartThreshold: this.ceiling,
     };
   }
 
-  bandwidth(): number {
+  private bandwidth(): number {
     return Math.max(this.peaks[0], this.peaks[1]);
   }
 
-  /** Bytes in flight, lost ones included, that keep the path busy without a queue. */
+  /** Bytes in flight, those that will be lost included, that keep the path busy without a queue. */
   private bdp(): number {
-    return Number.isFinite(this.minRtt)
-      ? (this.bandwidth() * this.minRtt) / SECOND / (1 - this.floor.floor)
-      : initialWindow(this.mtu);
+    if (!Number.isFinite(this.minRtt)) return initialWindow(this.mtu);
+    return (this.bandwidth() * this.minRtt) / SECOND / (1 - this.floor.floor);
   }
 
-  private threshold(): Micros {
-    return Math.max(2 * MILLISECOND, Math.min(this.minRtt / 8, 16 * MILLISECOND));
+  /** Time that `packets` datagrams take at our rate: what a queue of several such flows may look like. */
+  private packetTime(packets: number): Micros {
+    const bandwidth = this.bandwidth();
+    return bandwidth > 0 ? (packets * this.mtu * SECOND) / bandwidth : 0;
+  }
+
+  /** Below this the path shows no queue to speak of. */
+  private lowRtt(): Micros {
+    const span = Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.minRtt);
+    const limit = Math.max(2 * MILLISECOND, Math.min(this.minRtt / 8, 16 * MILLISECOND));
+    return this.minRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * span));
+  }
+
+  /** Above this the queue is as long as it gets, or nearly. */
+  private highRtt(): Micros {
+    const span = Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.minRtt);
+    return this.minRtt + Math.max(span / 2, this.minRtt / 16, MILLISECOND);
   }
 
   private noteRtt(now: Micros, { rtt }: RateSample): void {
     if (rtt === undefined) return;
     this.round.minRtt = Math.min(this.round.minRtt, rtt);
     this.round.maxRtt = Math.max(this.round.maxRtt, rtt);
+    this.cycleMinRtt = Math.min(this.cycleMinRtt, rtt);
+    this.maxRtts[0] = Math.max(this.maxRtts[0], rtt);
     if (rtt <= this.minRtt + this.minRtt / 64) {
       this.minRtt = Math.min(this.minRtt, rtt);
       this.minRttAt = now;
+      this.candidate = Number.POSITIVE_INFINITY;
     }
-    if (this.state === 'probe-rtt') this.probeRttMin = Math.min(this.probeRttMin, rtt);
+    if (this.state === 'probe-rtt') this.testMin = Math.min(this.testMin, rtt);
   }
 
   private noteFloor(sample: RateSample): void {
-    if (sample.rtt === undefined || sample.rtt > this.minRtt + this.threshold()) return;
+    if (sample.rtt === undefined || sample.rtt > this.lowRtt()) return;
     if (sample.quietAckedPackets + sample.quietLostPackets > 0)
       this.floor.learn(sample.quietAckedPackets, sample.quietLostPackets);
   }
@@ -149,157 +182,226 @@ export class Bbr implements Controller {
     if (sample.rate === 0) return;
     const limited = sample.appLimited || sample.hostLimited;
     if (limited) this.round.limited = true;
-    if (!limited || sample.rate > this.bandwidth()) {
-      this.peaks[0] = Math.max(this.peaks[0], sample.rate);
-      this.round.peak = Math.max(this.round.peak, sample.rate);
-    }
+    if (limited && sample.rate <= this.bandwidth()) return;
+    this.peaks[0] = Math.max(this.peaks[0], sample.rate);
+    this.round.peak = Math.max(this.round.peak, sample.rate);
   }
 
+  /** How much more than the rate explains arrives at once: acks come in lumps. */
   private noteExtra(now: Micros, sample: RateSample): void {
     const expected = (this.bandwidth() * (now - this.extraEpoch)) / SECOND;
     if (this.extraAcked <= expected) {
       this.extraEpoch = now;
-      this.extraAcked = 0;
-      this.extraAcked += sample.acked;
+      this.extraAcked = sample.acked;
       return;
     }
     this.extraAcked += sample.acked;
     this.extras[0] = Math.max(this.extras[0], Math.min(this.extraAcked - expected, this.cwnd));
   }
 
-  private endRound(sample: RateSample): void {
-    const { round } = this;
+  private endRound(now: Micros, sample: RateSample): void {
     this.roundEnd = sample.delivered;
     this.rounds++;
     this.floor.fade();
-    if (this.rounds % 5 === 0) {
+    if (this.rounds % EXTRA_ROUNDS === 0) {
       this.extras[1] = this.extras[0];
       this.extras[0] = 0;
     }
-    const delayed = round.maxRtt > this.minRtt + this.threshold();
-    const excess = this.floor.exceededBy(round.lost, round.lost + round.acked);
-    this.answer(sample, delayed, excess);
-    this.round = {
-      acked: 0,
-      lost: 0,
-      losses: 0,
-      minRtt: Number.POSITIVE_INFINITY,
-      maxRtt: 0,
-      peak: 0,
-      limited: false,
-    };
+    if (this.rounds % RANGE_ROUNDS === 0) {
+      this.maxRtts[1] = this.maxRtts[0];
+      this.maxRtts[0] = 0;
+      if (this.state === 'compete') this.turnPeaks();
+    }
+    this.answer(now, sample);
+    this.round = emptyRound();
   }
 
   /** What a round that is over says about congestion. */
-  private answer(sample: RateSample, delayed: boolean, excess: boolean): void {
+  private answer(now: Micros, sample: RateSample): void {
     const { round } = this;
+    const total = round.lost + round.acked;
+    const delayed = round.maxRtt >= this.highRtt();
     if (this.state === 'startup') {
-      if (round.peak >= this.fullBandwidth * 1.25) {
+      if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
         this.fullBandwidth = round.peak;
         this.flatRounds = 0;
       } else if (!round.limited) this.flatRounds++;
-      if (this.flatRounds >= 3 || (delayed && excess && round.losses >= 6)) this.enter('drain');
+      const excess = round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 2);
+      if (this.flatRounds >= STARTUP_ROUNDS || (delayed && excess)) this.enter('drain', now);
       return;
     }
-    // The path has become slower: a queue stands and less is delivered than for many rounds.
-    if (!round.limited && round.peak > 0 && round.peak < 0.6 * this.bandwidth() && round.minRtt > 2 * this.minRtt) {
+    // The path has become slower: a queue stands, and less is delivered than for many rounds.
+    const slow = !round.limited && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
+    if (this.state !== 'compete' && slow && round.minRtt > 2 * this.minRtt) {
       this.peaks[0] = this.peaks[1] = round.peak;
-      this.enter('down');
+      this.enter('down', now);
       return;
     }
-    if (this.state === 'up' && !excess) this.inflightHigh = Math.max(this.inflightHigh, sample.priorInFlight);
-    if (!excess) return;
     if (this.state === 'up') {
-      this.inflightHigh = Math.max(this.bdp(), 0.85 * sample.priorInFlight);
-      this.enter('down');
-    } else if (delayed) {
-      this.rateLow = Math.max(round.peak, 0.7 * Math.min(this.rateLow, this.bandwidth()));
+      if (this.floor.exceededBy(round.lost, total, 2)) {
+        this.inflightHigh = Math.max(this.bdp(), 0.85 * sample.priorInFlight);
+        this.enter('down', now);
+      } else {
+        this.inflightHigh = Math.max(this.inflightHigh, sample.priorInFlight);
+        if (round.maxRtt <= this.lowRtt()) this.ceiling = Math.max(this.ceiling, sample.priorInFlight);
+      }
+      return;
     }
+    if (delayed && sample.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3)) this.cut(now, sample);
+  }
+
+  /** Congestive loss: as CUBIC would. */
+  private cut(now: Micros, sample: RateSample): void {
+    this.cutAt = now;
+    const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
+    this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), MIN_PACKETS * this.mtu);
   }
 
   private step(now: Micros, sample: RateSample, roundStart: boolean): void {
     const inState = this.rounds - this.stateRound;
     switch (this.state) {
       case 'startup':
-        break;
+        return;
       case 'drain':
-        if (sample.inFlight <= this.bdp()) this.enter('cruise');
-        break;
+        if (sample.inFlight <= this.bdp() || inState >= 4) this.enter('cruise', now);
+        return;
       case 'down':
-        if (inState >= 1 && sample.inFlight <= this.bdp()) this.enter('cruise');
+        if (inState >= 1 && (sample.inFlight <= this.bdp() || inState >= 5)) this.enter('cruise', now);
         break;
       case 'cruise':
-        if (inState >= this.cruiseRounds) this.enter('refill');
+        if (roundStart && inState >= this.cruiseRounds)
+          this.enter(this.isCrowded() ? 'compete' : 'refill', now);
         break;
       case 'refill':
-        if (inState >= 1) this.enter('up');
+        if (inState >= 1) this.enter('up', now);
         break;
       case 'up':
         if (roundStart && inState >= 1) {
           const grew = this.peaks[0] > 1.15 * this.upBase;
           this.upBase = Math.max(this.upBase, this.peaks[0]);
-          if (!grew && sample.priorInFlight >= 1.2 * this.bdp()) this.enter('down');
-          else if (!grew && inState >= 3) this.enter('down');
+          if (!grew && (sample.priorInFlight >= 1.2 * this.bdp() || inState >= 3)) this.enter('down', now);
         }
         break;
+      case 'compete':
+        if (this.round.minRtt <= this.minRtt + this.minRtt / 8) this.enter('refill', now);
+        break;
       case 'probe-rtt':
-        if (this.probeRttDone === undefined) {
-          if (sample.inFlight <= 0.5 * this.bdp() + 4 * this.mtu)
-            this.probeRttDone = now + Math.max(PROBE_RTT_TIME, this.minRtt);
-        } else if (now >= this.probeRttDone) {
-          this.minRtt = this.probeRttMin;
-          this.minRttAt = now;
-          this.enter('refill');
-        }
+        this.testRtt(now, sample);
         return;
     }
-    if (this.state !== 'startup' && this.state !== 'drain' && now - this.minRttAt > PROBE_RTT_INTERVAL)
-      this.enter('probe-rtt');
+    const interval = Math.max(PROBE_RTT_INTERVAL, 20 * this.smoothedRtt);
+    if (now - Math.max(this.minRttAt, this.testedAt) > interval) this.enter('probe-rtt', now);
   }
 
-  private enter(state: State): void {
+  /** A whole cycle through the queue never came down, although our own share of it is a few datagrams. */
+  private isCrowded(): boolean {
+    return this.cycleMinRtt > 1.5 * this.minRtt + this.packetTime(8);
+  }
+
+  /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
+  private testRtt(now: Micros, sample: RateSample): void {
+    if (this.testEnd === undefined) {
+      if (sample.inFlight <= 0.5 * this.bdp() + MIN_PACKETS * this.mtu) {
+        this.testEnd = now + Math.max(PROBE_RTT_TIME, this.minRtt);
+        this.testMin = Number.POSITIVE_INFINITY;
+      }
+      return;
+    }
+    if (now < this.testEnd) return;
+    this.testedAt = now;
+    this.candidate = Math.min(this.candidate, this.testMin);
+    if (now - this.minRttAt > BASE_WINDOW) {
+      this.minRtt = this.candidate;
+      this.minRttAt = now;
+      this.candidate = Number.POSITIVE_INFINITY;
+    }
+    const drained = this.testMin <= 1.25 * this.minRtt + this.packetTime(2);
+    this.enter(this.beforeTest === 'compete' && !drained ? 'compete' : 'refill', now);
+  }
+
+  private enter(state: State, now: Micros): void {
+    const before = this.state;
     this.state = state;
     this.stateRound = this.rounds;
     switch (state) {
       case 'cruise':
         this.cruiseRounds = this.rng.integer(4, 8);
         break;
-      case 'refill':
-        this.rateLow = Number.POSITIVE_INFINITY;
-        this.inflightLow = Number.POSITIVE_INFINITY;
-        break;
       case 'up':
         this.upBase = this.bandwidth();
-        this.peaks[1] = this.peaks[0];
-        this.peaks[0] = 0;
+        this.turnPeaks();
+        break;
+      case 'down':
+        this.cycleMinRtt = Number.POSITIVE_INFINITY;
+        break;
+      case 'compete':
+        if (before !== 'probe-rtt') {
+          this.curve.reset();
+          this.ceiling = this.cwnd;
+        }
         break;
       case 'probe-rtt':
-        this.probeRttDone = undefined;
-        this.probeRttMin = Number.POSITIVE_INFINITY;
+        this.beforeTest = before;
+        this.testEnd = undefined;
         break;
     }
+    void now;
+  }
+
+  private turnPeaks(): void {
+    this.peaks[1] = this.peaks[0];
+    this.peaks[0] = 0;
   }
 
   private control(sample: RateSample): void {
-    this.round.acked += sample.ackedPackets;
     const share = 1 - this.floor.floor;
-    const gain = PACING_GAIN[this.state];
     const bandwidth = this.bandwidth();
-    if (bandwidth > 0) this.rate = (MARGIN * gain * Math.min(bandwidth, this.rateLow)) / share;
-    else this.rate = (gain * this.cwnd * SECOND) / sample.smoothedRtt;
-    if (this.state === 'startup' && bandwidth > 0)
-      this.rate = Math.max(this.rate, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
-    if (this.state === 'probe-rtt') {
-      this.cwnd = Math.max(4 * this.mtu, 0.5 * this.bdp());
-      return;
+    const minimum = MIN_PACKETS * this.mtu;
+    const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
+    const slack = 4 * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
+    let gain = PACING_GAIN[this.state];
+    let target = this.bdp() + slack;
+    switch (this.state) {
+      case 'startup': {
+        this.cwnd = Math.max(minimum, this.cwnd + sample.acked / share);
+        const model = (MARGIN * gain * bandwidth) / share;
+        this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
+        return;
+      }
+      case 'compete':
+        this.cwnd = Math.max(this.ceiling, minimum);
+        this.rate = (1.25 * this.cwnd * SECOND) / sample.smoothedRtt;
+        return;
+      case 'probe-rtt':
+        this.cwnd = Math.max(minimum, 0.5 * this.bdp());
+        this.rate = (MARGIN * bandwidth) / share;
+        return;
+      case 'up':
+        target = Math.min(2 * this.bdp() + slack, 1.25 * this.ceiling);
+        break;
+      case 'down':
+        gain = Math.max(0.5, gain - 0.1 * Math.max(0, this.rounds - this.stateRound - 1));
+        target = Math.min(target, this.inflightHigh, this.ceiling);
+        break;
+      default:
+        target = Math.min(target, this.inflightHigh, this.ceiling);
     }
-    const quantum = Math.max(2 * this.mtu, Math.min(65_536, (this.rate * MILLISECOND) / SECOND));
-    let target = CWND_GAIN * this.bdp() + 3 * quantum + Math.max(this.extras[0], this.extras[1]) / share;
-    target = Math.min(target, this.state === 'up' ? Number.POSITIVE_INFINITY : this.inflightHigh, this.inflightLow);
-    if (this.state === 'startup') this.cwnd = Math.max(this.cwnd, this.cwnd + sample.acked / share);
-    else this.cwnd = Math.min(target, this.cwnd + sample.acked / share);
-    this.cwnd = Math.max(this.cwnd, 4 * this.mtu);
+    if (this.ceiling > 2 * this.bdp() + 2 * slack) this.ceiling = Number.POSITIVE_INFINITY;
+    this.cwnd = Math.max(minimum, Math.min(target, this.cwnd + sample.acked / share));
+    this.rate = (MARGIN * gain * Math.max(bandwidth, 1)) / share;
   }
+}
+
+function emptyRound() {
+  return {
+    acked: 0,
+    lost: 0,
+    losses: 0,
+    minRtt: Number.POSITIVE_INFINITY,
+    maxRtt: 0,
+    peak: 0,
+    limited: false,
+  };
 }
 
 /** BBR draft -06 section 2. */
@@ -311,8 +413,17 @@ const PACING_GAIN: Record<State, number> = {
   refill: 1,
   up: 1.25,
   'probe-rtt': 1,
+  compete: 1,
 };
-const CWND_GAIN = 2;
 const MARGIN = 0.99;
+const MIN_PACKETS = 4;
+const STARTUP_GROWTH = 1.25;
+const STARTUP_ROUNDS = 3;
+const STARTUP_LOSSES = 6;
 const PROBE_RTT_INTERVAL: Micros = 5 * SECOND;
 const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
+const BASE_WINDOW: Micros = 30 * SECOND;
+const EXTRA_ROUNDS = 5;
+const RANGE_ROUNDS = 10;
+const LOW_RTT_SHARE = 0.3;
+const LOW_RTT_MIN: Micros = 100;

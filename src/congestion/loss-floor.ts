@@ -48,10 +48,10 @@ export class LossFloor {
     this.lost *= FADE;
   }
 
-  /** Whether `lost` of `total` packets are more than the floor explains: 2 %, and twice the spread that chance gives. */
-  exceededBy(lost: number, total: number): boolean {
+  /** Whether `lost` of `total` packets are more than the floor explains: by 2 %, and so many spreads of what chance gives. */
+  exceededBy(lost: number, total: number, spreads: number): boolean {
     const spread = Math.sqrt(total * this.value * (1 - this.value) * Math.max(1, this.dispersion));
-    return lost > total * (this.value + THRESHOLD) + 2 * spread && lost >= MIN_LOSSES;
+    return lost > total * (this.value + THRESHOLD) + spreads * spread && lost >= MIN_LOSSES;
   }
 }
 
