@@ -69,7 +69,7 @@ if (what === 'vs') {
 }
 if (what === 'jain') {
   const c = process.argv[3];
-  for (const [mbit, ms] of [[50, 40], [20, 20], [100, 100]])
+  for (const [mbit, ms] of (process.argv[4] ? [process.argv[4].split(',').map(Number)] : [[50, 40], [20, 20], [100, 100]]))
     for (const n of [2, 4, 16])
       for (const buf of [0.5, 1, 5]) {
       const rate = mbit * 1e6;
@@ -80,7 +80,7 @@ if (what === 'jain') {
       net.run(60 * SECOND);
       const xs = fs.map((f) => f.rate(30 * SECOND, 60 * SECOND));
       const s = xs.reduce((q, x) => q + x, 0);
-      out(`${mbit} Mbit ${ms} ms n=${n} buf ${buf}: jain ${((s * s) / (n * xs.reduce((q, x) => q + x * x, 0))).toFixed(3)} util ${pct(s * 8 / rate)} p95 ${b.waitQuantile(0.95) / 1000} loss ${pct(b.dropped / fs.reduce((q, f) => q + f.recovery.stats.sentPackets, 0))} floors ${fs.slice(0,4).map(f=>f.controller.metrics().lossFloor?.toFixed(3))}`);
+      out(`${mbit} Mbit ${ms} ms n=${n} buf ${buf}: jain ${((s * s) / (n * xs.reduce((q, x) => q + x * x, 0))).toFixed(3)} util ${pct(s * 8 / rate)} p95 ${b.waitQuantile(0.95) / 1000} loss ${pct(b.dropped / fs.reduce((q, f) => q + f.recovery.stats.sentPackets, 0))} ${fs.map((f) => { const m = f.controller.metrics(); return m.state + ' ' + m.lossFloor?.toFixed(2) + ' ' + ((f.rate(50 * SECOND, 60 * SECOND) * 8) / 1e6).toFixed(1); }).slice(0, 16).join(', ')}`);
     }
 }
 if (what === 'trace') {
@@ -96,5 +96,25 @@ if (what === 'trace') {
     const m = f.controller.metrics();
     out((t / 1e6).toFixed(2), m.state.padEnd(9), 'cwnd', (m.window / 1232).toFixed(0), 'infl', (f.recovery.inFlight / 1232).toFixed(0), 'pace', ((m.pacingRate * 8) / 1e6).toFixed(2), 'bw', (((m.bandwidth ?? 0) * 8) / 1e6).toFixed(2), 'floor', m.lossFloor?.toFixed(3), 'wait', (b.wait(t) / 1000).toFixed(1), 'got', (((f.deliveredBytes - last) * 8) / ((+(stepMs ?? 100)) * 1000)).toFixed(2), 'srtt', (f.recovery.rtt.smoothed/1000).toFixed(1), f.recovery.stats.lostPackets, f.recovery.stats.spuriousPackets, f.recovery.stats.persistentCongestion);
     last = f.deliveredBytes;
+  }
+}
+if (what === 'trace2') {
+  const [, , , c, d, mbit, ms, buf, secs, stepMs, n] = process.argv;
+  const rtt = +ms * 1000;
+  const rate = +mbit * 1e6;
+  const b = new Bottleneck({ rate, buffer: (rate / 8) * (+ms / 1000) * +buf });
+  const net = new FlowNetwork('x', b);
+  const fs = [net.add({ controller: C[c], rtt })];
+  for (let i = 1; i < +(n ?? 2); i++) fs.push(net.add({ controller: C[d], rtt, start: i * 100_000 }));
+  const last = fs.map(() => 0);
+  for (let t = 0; t < +secs * SECOND; t += +stepMs * 1000) {
+    net.run(t);
+    out((t / 1e6).toFixed(2), 'wait', (b.wait(t) / 1000).toFixed(0).padStart(4), b.dropped, ...fs.slice(0, 3).map((f, i) => {
+      const m = f.controller.metrics();
+      const got = ((f.deliveredBytes - last[i]) * 8) / (+stepMs * 1000);
+      last[i] = f.deliveredBytes;
+      const x = f.controller as unknown as { minRtt?: number; cycleMinRtt?: number };
+      return `| ${m.state.padEnd(9)} cw ${(m.window / 1232).toFixed(0)} W ${((m.slowStartThreshold ?? 0) / 1232).toFixed(0)} pace ${((m.pacingRate * 8) / 1e6).toFixed(1)} bw ${(((m.bandwidth ?? 0) * 8) / 1e6).toFixed(1)} f ${m.lossFloor?.toFixed(2)} got ${got.toFixed(1)} min ${((x.minRtt ?? 0) / 1000).toFixed(0)}`;
+    }));
   }
 }

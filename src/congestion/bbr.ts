@@ -34,6 +34,8 @@ export class Bbr implements Controller {
   /** Smallest RTT; forgotten if it has not been met again for `BASE_WINDOW`. */
   private minRtt: Micros = Number.POSITIVE_INFINITY;
   private minRttAt: Micros = 0;
+  /** Smallest RTT of the whole life of the path: the floor is learned near this one only. */
+  private baseRtt: Micros = Number.POSITIVE_INFINITY;
   /** Smallest RTT that the tests since then have met. */
   private candidate: Micros = Number.POSITIVE_INFINITY;
   private smoothedRtt: Micros = 0;
@@ -45,13 +47,20 @@ export class Bbr implements Controller {
   private testMin: Micros = Number.POSITIVE_INFINITY;
   private beforeTest: State = 'refill';
   private roundEnd = 0;
-  private round = emptyRound();
+  private round = emptyRound(0);
+  /** Loss of the round before, if no queue stood then. */
+  private lastLoss = 0;
   private rounds = 0;
   private stateRound = 0;
   private fullBandwidth = 0;
   private flatRounds = 0;
+  private startupEnd = 0;
   private cruiseRounds = 0;
   private upBase = 0;
+  /** The ceiling held the latest round of probing back, and there was no sign of a queue. */
+  private free = false;
+  /** Most delivered in about the last hundred rounds. */
+  private capacity = 0;
   private inflightHigh = Number.POSITIVE_INFINITY;
   /** Window after congestive losses, along CUBIC's curve; Infinity while there were none. */
   private ceiling = Number.POSITIVE_INFINITY;
@@ -114,7 +123,7 @@ export class Bbr implements Controller {
   }
 
   quiet(): boolean {
-    return this.state === 'down' || this.state === 'probe-rtt' || this.state === 'startup';
+    return this.state === 'down' || this.state === 'drain' || this.state === 'probe-rtt';
   }
 
   metrics(): ControllerMetrics {
@@ -145,11 +154,16 @@ export class Bbr implements Controller {
     return bandwidth > 0 ? (packets * this.mtu * SECOND) / bandwidth : 0;
   }
 
+  /** How far the queue has moved the RTT lately. */
+  private span(): Micros {
+    return Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.baseRtt);
+  }
+
   /** Below this the path shows no queue to speak of. */
   private lowRtt(): Micros {
-    const span = Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.minRtt);
-    const limit = Math.max(2 * MILLISECOND, Math.min(this.minRtt / 8, 16 * MILLISECOND));
-    return this.minRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * span));
+    const span = this.span();
+    const limit = Math.max(2 * MILLISECOND, Math.min(this.baseRtt / 8, 16 * MILLISECOND));
+    return this.baseRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * span));
   }
 
   /** Above this the queue is as long as it gets, or nearly. */
@@ -160,6 +174,10 @@ export class Bbr implements Controller {
 
   private noteRtt(now: Micros, { rtt }: RateSample): void {
     if (rtt === undefined) return;
+    // What was learned until now was learned in a queue, where losses are not random.
+    if (rtt < this.baseRtt - Math.max(this.baseRtt / 8, 2 * MILLISECOND) && Number.isFinite(this.baseRtt))
+      this.floor.reset();
+    this.baseRtt = Math.min(this.baseRtt, rtt);
     this.round.minRtt = Math.min(this.round.minRtt, rtt);
     this.round.maxRtt = Math.max(this.round.maxRtt, rtt);
     this.cycleMinRtt = Math.min(this.cycleMinRtt, rtt);
@@ -174,16 +192,20 @@ export class Bbr implements Controller {
 
   private noteFloor(sample: RateSample): void {
     if (sample.rtt === undefined || sample.rtt > this.lowRtt()) return;
+    // Where pushing does not raise the RTT, either there is no queue or it is always full: nothing can be told apart.
+    if (this.span() < Math.max(this.baseRtt / 10, MILLISECOND / 4)) return;
     if (sample.quietAckedPackets + sample.quietLostPackets > 0)
       this.floor.learn(sample.quietAckedPackets, sample.quietLostPackets);
   }
 
   private noteRate(sample: RateSample): void {
-    if (sample.rate === 0) return;
+    // A test sends too little to measure a rate.
+    if (sample.rate === 0 || (this.state === 'probe-rtt' && sample.rate <= this.bandwidth())) return;
     const limited = sample.appLimited || sample.hostLimited;
     if (limited) this.round.limited = true;
     if (limited && sample.rate <= this.bandwidth()) return;
     this.peaks[0] = Math.max(this.peaks[0], sample.rate);
+    this.capacity = Math.max(this.capacity, sample.rate);
     this.round.peak = Math.max(this.round.peak, sample.rate);
   }
 
@@ -202,7 +224,8 @@ export class Bbr implements Controller {
   private endRound(now: Micros, sample: RateSample): void {
     this.roundEnd = sample.delivered;
     this.rounds++;
-    this.floor.fade();
+    this.capacity *= CAPACITY_FADE;
+    this.floor.onRound();
     if (this.rounds % EXTRA_ROUNDS === 0) {
       this.extras[1] = this.extras[0];
       this.extras[0] = 0;
@@ -213,7 +236,8 @@ export class Bbr implements Controller {
       if (this.state === 'compete') this.turnPeaks();
     }
     this.answer(now, sample);
-    this.round = emptyRound();
+    this.lastLoss = this.round.maxRtt < 1.25 * this.minRtt ? this.round.lost / Math.max(1, this.round.lost + this.round.acked) : 0;
+    this.round = emptyRound(sample.sentAt);
   }
 
   /** What a round that is over says about congestion. */
@@ -226,13 +250,14 @@ export class Bbr implements Controller {
         this.fullBandwidth = round.peak;
         this.flatRounds = 0;
       } else if (!round.limited) this.flatRounds++;
+      const queued = round.minRtt > 1.25 * this.minRtt;
       const excess = round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 2);
-      if (this.flatRounds >= STARTUP_ROUNDS || (delayed && excess)) this.enter('drain', now);
+      if (this.flatRounds >= STARTUP_ROUNDS || (queued && excess)) this.enter('drain', now);
       return;
     }
     // The path has become slower: a queue stands, and less is delivered than for many rounds.
     const slow = !round.limited && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
-    if (this.state !== 'compete' && slow && round.minRtt > 2 * this.minRtt) {
+    if (this.state !== 'compete' && this.state !== 'probe-rtt' && slow && round.minRtt > 2 * this.minRtt) {
       this.peaks[0] = this.peaks[1] = round.peak;
       this.enter('down', now);
       return;
@@ -240,21 +265,28 @@ export class Bbr implements Controller {
     if (this.state === 'up') {
       if (this.floor.exceededBy(round.lost, total, 2)) {
         this.inflightHigh = Math.max(this.bdp(), 0.85 * sample.priorInFlight);
+        this.free = false;
         this.enter('down', now);
       } else {
         this.inflightHigh = Math.max(this.inflightHigh, sample.priorInFlight);
-        if (round.maxRtt <= this.lowRtt()) this.ceiling = Math.max(this.ceiling, sample.priorInFlight);
+        this.free = round.maxRtt <= this.lowRtt() && this.ceiling < 1.2 * this.bdp();
+        if (this.free) this.ceiling = Math.max(this.ceiling, sample.priorInFlight);
       }
       return;
     }
-    if (delayed && sample.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3)) this.cut(now, sample);
+    if (this.state === 'probe-rtt') return;
+    // Right after startup the losses are of our own making, and the floor is not known yet.
+    if (!this.floor.isKnown && this.rounds < this.startupEnd + UNKNOWN_ROUNDS) return;
+    if (delayed && round.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3)) this.cut(now, sample);
   }
 
   /** Congestive loss: as CUBIC would. */
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
-    this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), MIN_PACKETS * this.mtu);
+    this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), 2 * this.mtu);
+    // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
+    if (this.state === 'compete') this.enter('probe-rtt', now);
   }
 
   private step(now: Micros, sample: RateSample, roundStart: boolean): void {
@@ -263,7 +295,7 @@ export class Bbr implements Controller {
       case 'startup':
         return;
       case 'drain':
-        if (sample.inFlight <= this.bdp() || inState >= 4) this.enter('cruise', now);
+        if (sample.inFlight <= this.bdp() || inState >= 4) this.enter('down', now);
         return;
       case 'down':
         if (inState >= 1 && (sample.inFlight <= this.bdp() || inState >= 5)) this.enter('cruise', now);
@@ -279,7 +311,7 @@ export class Bbr implements Controller {
         if (roundStart && inState >= 1) {
           const grew = this.peaks[0] > 1.15 * this.upBase;
           this.upBase = Math.max(this.upBase, this.peaks[0]);
-          if (!grew && (sample.priorInFlight >= 1.2 * this.bdp() || inState >= 3)) this.enter('down', now);
+          if (!grew && !this.free && (sample.priorInFlight >= 1.2 * this.bdp() || inState >= 3)) this.enter('down', now);
         }
         break;
       case 'compete':
@@ -289,13 +321,20 @@ export class Bbr implements Controller {
         this.testRtt(now, sample);
         return;
     }
-    const interval = Math.max(PROBE_RTT_INTERVAL, 20 * this.smoothedRtt);
+    const interval =
+      this.state === 'compete'
+        ? Math.max(2 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt)
+        : PROBE_RTT_INTERVAL;
     if (now - Math.max(this.minRttAt, this.testedAt) > interval) this.enter('probe-rtt', now);
   }
 
   /** A whole cycle through the queue never came down, although our own share of it is a few datagrams. */
   private isCrowded(): boolean {
-    return this.cycleMinRtt > 1.5 * this.minRtt + this.packetTime(8);
+    return this.cycleMinRtt > this.crowdedRtt();
+  }
+
+  private crowdedRtt(): Micros {
+    return 1.5 * this.minRtt + this.packetTime(8);
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
@@ -310,7 +349,8 @@ export class Bbr implements Controller {
     if (now < this.testEnd) return;
     this.testedAt = now;
     this.candidate = Math.min(this.candidate, this.testMin);
-    if (now - this.minRttAt > BASE_WINDOW) {
+    const crowded = this.beforeTest === 'compete' || this.candidate > this.crowdedRtt();
+    if (now - this.minRttAt > (crowded ? CROWDED_BASE_WINDOW : BASE_WINDOW)) {
       this.minRtt = this.candidate;
       this.minRttAt = now;
       this.candidate = Number.POSITIVE_INFINITY;
@@ -324,11 +364,16 @@ export class Bbr implements Controller {
     this.state = state;
     this.stateRound = this.rounds;
     switch (state) {
+      case 'drain':
+        this.startupEnd = this.rounds;
+        this.cutAt = now;
+        break;
       case 'cruise':
         this.cruiseRounds = this.rng.integer(4, 8);
         break;
       case 'up':
         this.upBase = this.bandwidth();
+        this.free = false;
         this.turnPeaks();
         break;
       case 'down':
@@ -337,7 +382,7 @@ export class Bbr implements Controller {
       case 'compete':
         if (before !== 'probe-rtt') {
           this.curve.reset();
-          this.ceiling = this.cwnd;
+          this.ceiling = Math.max(this.cwnd, (0.5 * this.capacity * this.smoothedRtt) / SECOND);
         }
         break;
       case 'probe-rtt':
@@ -345,7 +390,6 @@ export class Bbr implements Controller {
         this.testEnd = undefined;
         break;
     }
-    void now;
   }
 
   private turnPeaks(): void {
@@ -356,15 +400,15 @@ export class Bbr implements Controller {
   private control(sample: RateSample): void {
     const share = 1 - this.floor.floor;
     const bandwidth = this.bandwidth();
-    const minimum = MIN_PACKETS * this.mtu;
+    const minimum = (Number.isFinite(this.ceiling) ? 2 : MIN_PACKETS) * this.mtu;
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     const slack = 4 * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
     let gain = PACING_GAIN[this.state];
     let target = this.bdp() + slack;
     switch (this.state) {
       case 'startup': {
-        this.cwnd = Math.max(minimum, this.cwnd + sample.acked / share);
-        const model = (MARGIN * gain * bandwidth) / share;
+        this.cwnd = Math.max(minimum, this.cwnd + sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0));
+        const model = (MARGIN * gain * bandwidth) / (1 - (this.flatRounds === 0 ? Math.min(0.6, this.lastLoss) : 0));
         this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
         return;
       }
@@ -373,7 +417,7 @@ export class Bbr implements Controller {
         this.rate = (1.25 * this.cwnd * SECOND) / sample.smoothedRtt;
         return;
       case 'probe-rtt':
-        this.cwnd = Math.max(minimum, 0.5 * this.bdp());
+        this.cwnd = Math.max(minimum, Math.min(0.5 * this.bdp(), this.ceiling));
         this.rate = (MARGIN * bandwidth) / share;
         return;
       case 'up':
@@ -392,8 +436,9 @@ export class Bbr implements Controller {
   }
 }
 
-function emptyRound() {
+function emptyRound(sentAt: Micros) {
   return {
+    sentAt,
     acked: 0,
     lost: 0,
     losses: 0,
@@ -423,6 +468,10 @@ const STARTUP_LOSSES = 6;
 const PROBE_RTT_INTERVAL: Micros = 5 * SECOND;
 const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
+/** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
+const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
+const UNKNOWN_ROUNDS = 8;
+const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
 const RANGE_ROUNDS = 10;
 const LOW_RTT_SHARE = 0.3;

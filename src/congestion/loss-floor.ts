@@ -15,14 +15,22 @@ export class LossFloor {
   private dispersion = 1;
   private blockAcked = 0;
   private blockLost = 0;
+  private fresh = false;
+  private staleRounds = 0;
 
   /** The estimate, 0 to `CAP`. */
   get floor(): number {
     return this.value;
   }
 
+  /** Whether enough packets stand behind the estimate to call what exceeds it congestion. */
+  get isKnown(): boolean {
+    return this.acked + this.lost >= KNOWN_PACKETS;
+  }
+
   /** Fates of packets that were sent quietly and met no queue. */
   learn(acked: number, lost: number): void {
+    this.fresh = true;
     this.acked += acked;
     this.lost += lost;
     this.blockAcked += acked;
@@ -41,8 +49,21 @@ export class LossFloor {
     }
   }
 
-  /** Lets old evidence fade; to be called once a round that brought some. */
-  fade(): void {
+  /** Forgets everything: the path is not what it seemed. */
+  reset(): void {
+    this.acked = this.lost = this.blockAcked = this.blockLost = 0;
+    this.value = 0;
+    this.dispersion = 1;
+  }
+
+  /** To be called once a round: old evidence fades, and an estimate that nothing has confirmed for long goes. */
+  onRound(): void {
+    if (this.fresh) this.staleRounds = 0;
+    else if (++this.staleRounds > STALE_ROUNDS) {
+      this.lost *= STALE_FADE;
+      this.value *= STALE_FADE;
+    }
+    this.fresh = false;
     if (this.acked + this.lost <= MEMORY) return;
     this.acked *= FADE;
     this.lost *= FADE;
@@ -60,8 +81,11 @@ const CAP = 0.6;
 /** BBR draft section 2.7 (BBR.LossThresh). */
 const THRESHOLD = 0.02;
 const MIN_PACKETS = 4;
+const KNOWN_PACKETS = 20;
 const MIN_LOSSES = 2;
 const MEMORY = 500;
 const FADE = 0.8;
+const STALE_ROUNDS = 20;
+const STALE_FADE = 0.95;
 const BLOCK = 32;
 const MAX_DISPERSION = 100;
