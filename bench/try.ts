@@ -118,3 +118,23 @@ if (what === 'trace2') {
     }));
   }
 }
+if (what === 'storm') {
+  const [, , , c, mbit, ms, buf, secs, n, stag] = process.argv;
+  const rate = +mbit * 1e6;
+  const b = new Bottleneck({ rate, buffer: (rate / 8) * (+ms / 1000) * +buf });
+  const net = new FlowNetwork('x', b);
+  const fs = Array.from({ length: +n }, (_, i) => net.add({ controller: C[c], rtt: +ms * 1000, start: i * +(stag ?? 500) * 1000 }));
+  let drops = 0;
+  let sent = 0;
+  for (let t = 0; t < +secs * SECOND; t += 2 * SECOND) {
+    net.run(t);
+    const xs = fs.map((f) => f.rate(t - 2 * SECOND, t));
+    const s = xs.reduce((q, x) => q + x, 0);
+    const all = fs.reduce((q, f) => q + f.recovery.stats.sentPackets, 0);
+    const states: Record<string, number> = {};
+    for (const f of fs) states[f.controller.metrics().state] = (states[f.controller.metrics().state] ?? 0) + 1;
+    out(t / SECOND, 'loss', pct((b.dropped - drops) / (all - sent + 1)), 'wait', (b.wait(t) / 1000).toFixed(0), 'jain', ((s * s) / (+n * xs.reduce((q, x) => q + x * x, 0))).toFixed(3), JSON.stringify(states), 'floors', fs.map((f) => Math.round((f.controller.metrics().lossFloor ?? 0) * 100)).join(' '), '| min', fs.map((f) => Math.round(((f.controller as unknown as { minRtt: number }).minRtt) / 1000)).join(' '));
+    drops = b.dropped;
+    sent = all;
+  }
+}

@@ -42,6 +42,7 @@ export class Bbr implements Controller {
   /** Largest RTT of this cycle and the one before: how far the queue goes. */
   private readonly maxRtts = [0, 0];
   private cycleMinRtt: Micros = Number.POSITIVE_INFINITY;
+  private crowdedCycles = 0;
   private testedAt: Micros = 0;
   private testEnd: Micros | undefined;
   private testMin: Micros = Number.POSITIVE_INFINITY;
@@ -236,7 +237,10 @@ export class Bbr implements Controller {
       if (this.state === 'compete') this.turnPeaks();
     }
     this.answer(now, sample);
-    this.lastLoss = this.round.maxRtt < 1.25 * this.minRtt ? this.round.lost / Math.max(1, this.round.lost + this.round.acked) : 0;
+    this.lastLoss =
+      this.round.maxRtt < 1.25 * this.minRtt
+        ? this.round.lost / Math.max(1, this.round.lost + this.round.acked)
+        : 0;
     this.round = emptyRound(sample.sentAt);
   }
 
@@ -277,7 +281,8 @@ export class Bbr implements Controller {
     if (this.state === 'probe-rtt') return;
     // Right after startup the losses are of our own making, and the floor is not known yet.
     if (!this.floor.isKnown && this.rounds < this.startupEnd + UNKNOWN_ROUNDS) return;
-    if (delayed && round.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3)) this.cut(now, sample);
+    if (delayed && round.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3))
+      this.cut(now, sample);
   }
 
   /** Congestive loss: as CUBIC would. */
@@ -308,10 +313,11 @@ export class Bbr implements Controller {
         if (inState >= 1) this.enter('up', now);
         break;
       case 'up':
-        if (roundStart && inState >= 1) {
-          const grew = this.peaks[0] > 1.15 * this.upBase;
+        // The first round of acks is for what was sent before.
+        if (roundStart && inState >= 2) {
+          const grew = this.peaks[0] > 1.1 * this.upBase;
           this.upBase = Math.max(this.upBase, this.peaks[0]);
-          if (!grew && !this.free && (sample.priorInFlight >= 1.2 * this.bdp() || inState >= 3)) this.enter('down', now);
+          if (!grew && !this.free) this.enter('down', now);
         }
         break;
       case 'compete':
@@ -322,19 +328,20 @@ export class Bbr implements Controller {
         return;
     }
     const interval =
-      this.state === 'compete'
-        ? Math.max(2 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt)
-        : PROBE_RTT_INTERVAL;
+      this.state === 'compete' ? Math.max(2 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt) : PROBE_RTT_INTERVAL;
     if (now - Math.max(this.minRttAt, this.testedAt) > interval) this.enter('probe-rtt', now);
   }
 
   /** A whole cycle through the queue never came down, although our own share of it is a few datagrams. */
   private isCrowded(): boolean {
-    return this.cycleMinRtt > this.crowdedRtt();
+    this.crowdedCycles = this.cycleMinRtt > this.crowdedRtt() ? this.crowdedCycles + 1 : 0;
+    return this.crowdedCycles >= CROWDED_CYCLES;
   }
 
   private crowdedRtt(): Micros {
-    return 1.5 * this.minRtt + this.packetTime(8);
+    // Four flows of our kind may well stand eight datagrams each, however small our own share is.
+    const rate = Math.max(this.bandwidth(), this.capacity / 4);
+    return 1.5 * this.minRtt + (rate > 0 ? (8 * this.mtu * SECOND) / rate : 0);
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
@@ -355,7 +362,7 @@ export class Bbr implements Controller {
       this.minRttAt = now;
       this.candidate = Number.POSITIVE_INFINITY;
     }
-    const drained = this.testMin <= 1.25 * this.minRtt + this.packetTime(2);
+    const drained = this.testMin <= 0.9 * this.crowdedRtt();
     this.enter(this.beforeTest === 'compete' && !drained ? 'compete' : 'refill', now);
   }
 
@@ -407,8 +414,12 @@ export class Bbr implements Controller {
     let target = this.bdp() + slack;
     switch (this.state) {
       case 'startup': {
-        this.cwnd = Math.max(minimum, this.cwnd + sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0));
-        const model = (MARGIN * gain * bandwidth) / (1 - (this.flatRounds === 0 ? Math.min(0.6, this.lastLoss) : 0));
+        this.cwnd = Math.max(
+          minimum,
+          this.cwnd + sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0),
+        );
+        if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
+        const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
         this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
         return;
       }
@@ -421,7 +432,7 @@ export class Bbr implements Controller {
         this.rate = (MARGIN * bandwidth) / share;
         return;
       case 'up':
-        target = Math.min(2 * this.bdp() + slack, 1.25 * this.ceiling);
+        target = Math.min(1.25 * this.bdp() + slack, 1.25 * this.ceiling);
         break;
       case 'down':
         gain = Math.max(0.5, gain - 0.1 * Math.max(0, this.rounds - this.stateRound - 1));
@@ -463,6 +474,8 @@ const PACING_GAIN: Record<State, number> = {
 const MARGIN = 0.99;
 const MIN_PACKETS = 4;
 const STARTUP_GROWTH = 1.25;
+/** While the rate has not grown there is no reason to push as hard. */
+const STARTUP_FLAT_GAIN = 1.5;
 const STARTUP_ROUNDS = 3;
 const STARTUP_LOSSES = 6;
 const PROBE_RTT_INTERVAL: Micros = 5 * SECOND;
@@ -470,6 +483,7 @@ const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
 /** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
+const CROWDED_CYCLES = 2;
 const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
