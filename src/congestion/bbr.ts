@@ -149,12 +149,6 @@ export class Bbr implements Controller {
     return (this.bandwidth() * this.minRtt) / SECOND / (1 - this.floor.floor);
   }
 
-  /** Time that `packets` datagrams take at our rate: what a queue of several such flows may look like. */
-  private packetTime(packets: number): Micros {
-    const bandwidth = this.bandwidth();
-    return bandwidth > 0 ? (packets * this.mtu * SECOND) / bandwidth : 0;
-  }
-
   /** How far the queue has moved the RTT lately. */
   private span(): Micros {
     return Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.baseRtt);
@@ -341,7 +335,7 @@ export class Bbr implements Controller {
   private crowdedRtt(): Micros {
     // Four flows of our kind may well stand eight datagrams each, however small our own share is.
     const rate = Math.max(this.bandwidth(), this.capacity / 4);
-    return 1.5 * this.minRtt + (rate > 0 ? (8 * this.mtu * SECOND) / rate : 0);
+    return 1.3 * this.minRtt + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0);
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
@@ -483,7 +477,7 @@ const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
 /** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
-const CROWDED_CYCLES = 2;
+const CROWDED_CYCLES = 1;
 const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
