@@ -250,7 +250,9 @@ export class Bbr implements Controller {
       } else if (!round.limited) this.flatRounds++;
       const queued = round.minRtt > 1.25 * this.minRtt;
       const excess = round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 2);
-      if (this.flatRounds >= STARTUP_ROUNDS || (queued && excess)) this.enter('drain', now);
+      // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
+      if (this.flatRounds >= STARTUP_ROUNDS || (queued && (excess || this.flatRounds > 0)))
+        this.enter('drain', now);
       return;
     }
     // The path has become slower: a queue stands, and less is delivered than for many rounds.
