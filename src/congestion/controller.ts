@@ -1,32 +1,123 @@
 /**
- * What a path asks of its congestion controller, and the simplest answer: a rate that the operator sets.
- * A controller is told of every send and of every report; it answers with a pacing rate. It never sees what the
- * bytes are: repair symbols count like any other (RFC 9265).
+ * What a path asks of its congestion controller. In: every send, every acknowledgement with what it says about the path
+ * (a `RateSample`), every loss. Out: a window (bytes that may be in flight) and a pacing rate (bytes per second); the
+ * path obeys both. A controller never sees what the bytes are: repair symbols count like any other (RFC 9265), and it
+ * never causes a retransmission: a lost symbol only raises the demand for a fresh one.
  */
 import type { Micros } from '../core/time.js';
 
-/** What the peer's newest report added to what was known of the path. */
+/** What one acknowledgement tells. Bytes are datagram bytes; totals count from the start of the path. */
 export interface RateSample {
-  /** Datagrams of ours that arrived since the report before. */
-  received: number;
-  /** Datagrams of ours that are known not to have arrived since the report before. */
+  /** Newly acknowledged by this ack. */
+  acked: number;
+  ackedPackets: number;
+  /** Found lost since the sample before (already passed to `onLost`). */
   lost: number;
-  /** Round-trip time of this sample, or undefined where the report carried no echo. */
+  lostPackets: number;
+  /** Of those, the packets sent while the controller was `quiet`. */
+  quietAckedPackets: number;
+  quietLostPackets: number;
+  /** Delivery rate over the flight of the newest packet acked, bytes per second; 0 if the ack gives no valid sample. */
+  rate: number;
+  /** The rate says what the application sent, not what the path carries. */
+  appLimited: boolean;
+  /** The rate says when our host woke up, not what the path carries. */
+  hostLimited: boolean;
+  /** Round-trip time of this ack without the peer's own delay, if it acknowledged its largest number for the first time. */
   rtt: Micros | undefined;
+  smoothedRtt: Micros;
+  /** Smallest round-trip time ever seen on the path. */
+  minRtt: Micros;
+  /** Bytes in flight before and after this ack. */
+  priorInFlight: number;
+  inFlight: number;
+  /** Total acknowledged, now and when the newest packet acked was sent: a round trip is over when the latter passes a mark. */
+  delivered: number;
+  priorDelivered: number;
+  /** When the newest packet acked was sent. */
+  sentAt: Micros;
+  /** Packets acked now that had been declared lost before: those losses were reordering. */
+  spuriousPackets: number;
+  /** True if the flow had used the window (or was held back by its pacing alone) when that packet was sent (RFC 9002 section 7.8). */
+  windowUsed: boolean;
+}
+
+/** Packets found lost at one time. */
+export interface LossEvent {
+  bytes: number;
+  packets: number;
+  /** Runs of neighbouring numbers among them: a burst is one event, however long. */
+  ranges: number;
+  /** When the newest of them was sent. */
+  sentAt: Micros;
+  /** Bytes in flight before these were taken out. */
+  priorInFlight: number;
+}
+
+/** What a trace shows of a controller. */
+export interface ControllerMetrics {
+  name: string;
+  state: string;
+  window: number;
+  pacingRate: number;
+  /** Estimated rate of the path in datagram bytes per second, where the controller keeps one. */
+  bandwidth?: number;
+  /** Estimated loss that is not congestion, where the controller keeps it. */
+  lossFloor?: number;
+  slowStartThreshold?: number;
 }
 
 export interface Controller {
-  onSent(now: Micros, bytes: number): void;
-  onReport(now: Micros, sample: RateSample): void;
-  /** Bytes per second. */
+  /** `inFlight` includes these bytes. */
+  onSent(now: Micros, bytes: number, inFlight?: number): void;
+  /** Called before the `onAck` of the same acknowledgement, or alone where a timer found the loss. */
+  onLost(now: Micros, loss: LossEvent): void;
+  onAck(now: Micros, sample: RateSample): void;
+  /** All packets over more than three PTO were lost (RFC 9002 section 7.6). */
+  onPersistentCongestion(now: Micros): void;
+  /** The datagram size of the path has changed. */
+  onMtu(now: Micros, bytes: number): void;
+  /** Bytes that may be in flight. */
+  window(): number;
+  /** Bytes per second, above zero; Infinity: as the window allows. */
   pacingRate(): number;
+  /** True while it sends less than the path has shown to carry, so that losses are not of its making. */
+  quiet(): boolean;
+  metrics(): ControllerMetrics;
 }
 
-/** Sends at `bytesPerSecond`, whatever the path does. For networks of one's own. */
+/** What makes a controller for a new path; `mtu` is the datagram size to start with. */
+export type ControllerFactory = (mtu: number) => Controller;
+
+/**
+ * Sends at `bytesPerSecond`, whatever the path does: no congestion control at all. For isolated networks of one's own
+ * and for tests.
+ */
 export function fixedRate(bytesPerSecond: number): Controller {
   return {
     onSent() {},
-    onReport() {},
+    onLost() {},
+    onAck() {},
+    onPersistentCongestion() {},
+    onMtu() {},
+    window: () => Number.POSITIVE_INFINITY,
     pacingRate: () => bytesPerSecond,
+    quiet: () => false,
+    metrics: () => ({
+      name: 'fixed-rate-unsafe',
+      state: 'fixed',
+      window: Number.POSITIVE_INFINITY,
+      pacingRate: bytesPerSecond,
+    }),
   };
 }
+
+/** RFC 9002 section 7.2. */
+export function initialWindow(mtu: number): number {
+  return Math.min(10 * mtu, Math.max(2 * mtu, 14_720));
+}
+
+/** RFC 9002 section 7.2: the window never falls below this many datagrams. */
+export const MIN_WINDOW_PACKETS = 2;
+/** The largest UDP payload that fits the minimum IPv6 path (RFC 8200: 1280 bytes). */
+export const DEFAULT_MTU = 1232;

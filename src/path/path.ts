@@ -121,7 +121,6 @@ export class Path {
     this.reportedReceived = report.received;
     const weight = Math.min(1, advanced / LOSS_WINDOW);
     this.smoothedLoss += weight * ((advanced - received) / advanced - this.smoothedLoss);
-    this.controller.onReport(now, { received, lost: advanced - received, rtt });
   }
 
   /** What our next control datagram says about this path. */

@@ -1,23 +1,45 @@
-/** Round-trip time of a path after RFC 9002 section 5: smoothed, variation, minimum. */
+/** Round-trip time of a path after RFC 9002 section 5: smoothed, variation, minimum, and the probe timeout made of them. */
 import { MILLISECOND, type Micros } from '../core/time.js';
 
 export class Rtt {
+  latest: Micros = INITIAL_RTT;
   smoothed: Micros = INITIAL_RTT;
   variation: Micros = INITIAL_RTT / 2;
   min: Micros | undefined;
 
-  onSample(sample: Micros): void {
+  /** @param ackDelay how long the peer says it held the acknowledgement back, already limited to what it may claim */
+  onSample(sample: Micros, ackDelay: Micros = 0): void {
+    this.latest = sample;
     if (this.min === undefined) {
       this.min = sample;
       this.smoothed = sample;
       this.variation = sample / 2;
       return;
     }
+    // Section 5.2: the minimum ignores the delay, which the peer could lie about.
     this.min = Math.min(this.min, sample);
-    this.variation += (Math.abs(this.smoothed - sample) - this.variation) / 4;
-    this.smoothed += (sample - this.smoothed) / 8;
+    const adjusted = sample >= this.min + ackDelay ? sample - ackDelay : sample;
+    this.variation += (Math.abs(this.smoothed - adjusted) - this.variation) / 4;
+    this.smoothed += (adjusted - this.smoothed) / 8;
+  }
+
+  /** Section 6.2.1, without backoff. */
+  probeTimeout(maxAckDelay: Micros): Micros {
+    return this.smoothed + Math.max(4 * this.variation, GRANULARITY) + maxAckDelay;
+  }
+
+  /** Section 6.1.2: a packet sent this long before one that is acknowledged is lost. */
+  lossDelay(): Micros {
+    return Math.max((Math.max(this.latest, this.smoothed) * 9) / 8, GRANULARITY);
+  }
+
+  /** After persistent congestion (section 5.2) or on a new path the minimum starts afresh. */
+  forgetMin(): void {
+    this.min = undefined;
   }
 }
 
 /** RFC 9002 section 6.2.2. */
 export const INITIAL_RTT: Micros = 333 * MILLISECOND;
+/** RFC 9002 section 6.1.2, kGranularity. */
+export const GRANULARITY: Micros = MILLISECOND;

@@ -1,0 +1,27 @@
+/**
+ * The controller suite: flows over a simulated bottleneck, in virtual time, from fixed seeds. In: `--only text` runs the
+ * groups whose name has the text; `--controller name` tries another than the default. Out: one row per question.
+ */
+import { dynamics } from './congestion/dynamics.js';
+import { faults } from './congestion/faults.js';
+import { randomLoss } from './congestion/random-loss.js';
+import { CONTROLLERS } from './congestion/scenario.js';
+import { sharing } from './congestion/sharing.js';
+import type { BenchRow } from './report.js';
+
+export function run(args: string[]): BenchRow[] {
+  const only = option(args, '--only') ?? '';
+  const name = option(args, '--controller') ?? 'bbr';
+  const controller = CONTROLLERS[name];
+  if (controller === undefined)
+    throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
+  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults };
+  return Object.entries(groups)
+    .filter(([group]) => group.includes(only))
+    .flatMap(([, group]) => group(controller));
+}
+
+function option(args: string[], name: string): string | undefined {
+  const at = args.indexOf(name);
+  return at < 0 ? undefined : args[at + 1];
+}

@@ -1,0 +1,125 @@
+/**
+ * The receiving half of acknowledgements: which packet numbers arrived, and when to say so. In: each authenticated packet
+ * number, the sender's wishes. Out: an `Ack` and the time at which one is due. The rule (draft-ietf-quic-ack-frequency,
+ * and no more than it needs): after `packets` packets or `delay` µs, at once when asked; nothing per gap, since a
+ * loss here is no request for a repeat. Each ack reaches far enough back that several may be lost.
+ */
+import { collectRanges, type Ranges } from '../core/ranges.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+
+/** What an acknowledgement says. */
+export interface Ack {
+  /** Received numbers, newest first, flat; the first is the largest of all. */
+  ranges: Ranges;
+  /** How long the largest number was held back before this ack was made. */
+  delay: Micros;
+  /** Packets received on this path since its start: says what was lost even where older acks were. */
+  received: number;
+}
+
+/** How often the sender wants to hear: made by `Recovery.ackPolicy`, sent when it changes much. */
+export interface AckPolicy {
+  packets: number;
+  delay: Micros;
+}
+
+export class AckTracker {
+  /** Packets received, each number once. */
+  received = 0;
+  /** Largest number received, -1 before the first. */
+  largest = -1;
+  private readonly bits = new Uint32Array(ACK_WINDOW / 32);
+  private largestAt: Micros = 0;
+  private policy: AckPolicy = { packets: 2, delay: MAX_ACK_DELAY };
+  private pending = 0;
+  private due: Micros = NEVER;
+  /** Largest number at each of the latest acks, in a ring: what an ack reports again. */
+  private readonly reported = new Float64Array(ACK_REPEATS).fill(-1);
+  private acks = 0;
+
+  /**
+   * Notes a packet that has been authenticated.
+   *
+   * @param options ackEliciting: whether it asks for an ack at all; immediate: the sender, or its content, asks for one now
+   * @returns false for a number that was noted before or is too old to tell: a replay, to be dropped
+   */
+  onReceived(
+    now: Micros,
+    number: number,
+    options: { ackEliciting?: boolean; immediate?: boolean } = {},
+  ): boolean {
+    if (number > this.largest) {
+      this.clear(this.largest + 1, number);
+      this.largest = number;
+      this.largestAt = now;
+    } else if (number <= this.largest - ACK_WINDOW || this.has(number)) {
+      return false;
+    }
+    this.bits[(number & MASK) >>> 5] |= 1 << (number & 31);
+    this.received++;
+    if (options.ackEliciting ?? true) {
+      if (this.pending++ === 0) this.due = now + this.policy.delay;
+      if (options.immediate || this.pending >= this.policy.packets) this.due = now;
+    }
+    return true;
+  }
+
+  /** Takes over what the sender asks for, within limits of our own. */
+  setPolicy(policy: AckPolicy): void {
+    this.policy = {
+      packets: Math.max(1, Math.min(MAX_ACK_PACKETS, policy.packets)),
+      delay: Math.max(0, Math.min(MAX_ACK_DELAY, policy.delay)),
+    };
+  }
+
+  /** When an ack is due, NEVER if there is nothing to say. Changes with `onReceived` and `take`. */
+  nextAck(): Micros {
+    return this.due;
+  }
+
+  /** Whether there is anything new to say: an ack may then ride along in a datagram that goes anyway. */
+  get hasNews(): boolean {
+    return this.pending > 0;
+  }
+
+  /** The ack to send now; undefined if nothing has ever arrived. */
+  take(now: Micros): Ack | undefined {
+    if (this.largest < 0) return undefined;
+    this.pending = 0;
+    this.due = NEVER;
+    const slot = this.acks++ % ACK_REPEATS;
+    const repeat = Math.min(this.reported[slot], this.largest - ACK_MIN_SPAN) + 1;
+    this.reported[slot] = this.largest;
+    const low = Math.max(0, this.largest - ACK_SPAN + 1, repeat);
+    return {
+      ranges: collectRanges(this.largest, low, (number) => this.has(number)),
+      delay: Math.max(0, now - this.largestAt),
+      received: this.received,
+    };
+  }
+
+  private has(number: number): boolean {
+    return (this.bits[(number & MASK) >>> 5] & (1 << (number & 31))) !== 0;
+  }
+
+  private clear(from: number, to: number): void {
+    if (to - from >= ACK_WINDOW) {
+      this.bits.fill(0);
+      return;
+    }
+    for (let number = from; number <= to; number++) this.bits[(number & MASK) >>> 5] &= ~(1 << (number & 31));
+  }
+}
+
+/** DESIGN.md section 5: the replay window. A power of two. */
+const ACK_WINDOW = 8192;
+const MASK = ACK_WINDOW - 1;
+/** How far back an ack reaches: 4 times the most packets between two, and its bitmap (512 bytes) fits a datagram. */
+export const ACK_SPAN = 4096;
+/** Each number is reported in this many acks, and while it is among the latest so many: all of them may be lost but one. */
+const ACK_REPEATS = 8;
+const ACK_MIN_SPAN = 256;
+/** An ack at the latest after this many packets, whatever the window. */
+export const MAX_ACK_PACKETS = 1024;
+/** RFC 9000 section 18.2, max_ack_delay. */
+export const MAX_ACK_DELAY: Micros = 25 * MILLISECOND;

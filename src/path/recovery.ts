@@ -1,0 +1,374 @@
+/**
+ * The sending half of a path: numbers packets, learns from acknowledgements what arrived, finds losses by packet and time
+ * threshold and probes when all is silent (RFC 9002), and says whether the next datagram may go. In: sends, acks, the
+ * deadline. Out: a controller that is kept informed, `canSend`, `nextSend`, `nextTimeout`. A loss never causes a
+ * retransmission; the caller sends the next fresh symbol instead.
+ */
+import type { Controller, RateSample } from '../congestion/controller.js';
+import { Pacer } from '../congestion/pacer.js';
+import { rangesFault } from '../core/ranges.js';
+import type { Rng } from '../core/rng.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { ACK_SPAN, type Ack, type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { RateEstimator } from './rate.js';
+import { Rtt } from './rtt.js';
+import {
+  Fate,
+  FLAG_APP_LIMITED,
+  FLAG_HOST_LIMITED,
+  FLAG_QUIET,
+  FLAG_WINDOW_USED,
+  SentTable,
+} from './sent.js';
+
+/** Whether a datagram may go now, and if not, what holds it back. */
+export type SendMode = 'any' | 'pacing' | 'window';
+
+/** Why an ack was refused; nothing of it has been used. */
+export type AckFault = 'malformed' | 'never-sent' | 'skipped' | 'impossible-count';
+
+export type AckOutcome =
+  | { ok: true; sample: RateSample }
+  /** It says nothing new. */
+  | { ok: true; sample: undefined }
+  | { ok: false; reason: AckFault; detail: string };
+
+export interface RecoveryOptions {
+  controller: Controller;
+  /** Chooses the packet numbers that are skipped, to catch peers that acknowledge what they never received. */
+  rng: Rng;
+  /** Most packets in flight; a power of two. */
+  capacity?: number;
+  /** Most bytes of a datagram. */
+  mtu?: number;
+}
+
+export interface RecoveryStats {
+  sentPackets: number;
+  ackedPackets: number;
+  lostPackets: number;
+  spuriousPackets: number;
+  probeTimeouts: number;
+  rejectedAcks: number;
+  persistentCongestion: number;
+}
+
+export class Recovery {
+  readonly rtt = new Rtt();
+  readonly stats: RecoveryStats = {
+    sentPackets: 0,
+    ackedPackets: 0,
+    lostPackets: 0,
+    spuriousPackets: 0,
+    probeTimeouts: 0,
+    rejectedAcks: 0,
+    persistentCongestion: 0,
+  };
+  readonly controller: Controller;
+  /** Bytes in flight. */
+  inFlight = 0;
+  private readonly rng: Rng;
+  private readonly sent: SentTable;
+  private readonly rate = new RateEstimator();
+  private readonly pacer = new Pacer();
+  private mtu: number;
+  private largestAcked = -1;
+  private peerReceived = 0;
+  private packetThreshold = PACKET_THRESHOLD;
+  private skipAt: number;
+  private lossTime: Micros = NEVER;
+  private lastElicitingAt: Micros = 0;
+  private probeCount = 0;
+  /** Probes that may be sent although the window is full. */
+  private probes = 0;
+  /** When the first RTT sample came: losses before it say nothing about persistence. */
+  private firstSampleAt: Micros = NEVER;
+  private windowUsedAt: Micros = 0;
+  /** Found lost since the last sample, by an ack or by the timer. */
+  private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+
+  constructor(options: RecoveryOptions) {
+    this.controller = options.controller;
+    this.rng = options.rng;
+    this.mtu = options.mtu ?? 1232;
+    this.sent = new SentTable(options.capacity ?? CAPACITY);
+    this.skipAt = this.drawSkip();
+  }
+
+  /** The number that the next `onSent` takes. */
+  get nextNumber(): number {
+    return this.sent.next;
+  }
+
+  /** Whether a full datagram may go now. Acks and other datagrams that elicit no ack need not ask. */
+  canSend(now: Micros): SendMode {
+    if (this.sent.isFull) return 'window';
+    if (this.probes > 0) return 'any';
+    if (this.inFlight + this.mtu > this.controller.window()) {
+      this.windowUsedAt = now;
+      return 'window';
+    }
+    return this.nextSend(now) > now ? 'pacing' : 'any';
+  }
+
+  /** When the pacer allows the next datagram; `now` or earlier means at once. Meant for `canSend` 'pacing'. */
+  nextSend(now: Micros): Micros {
+    const time = this.pacer.nextSend(now, this.controller.pacingRate());
+    if (this.pacer.takeHostLimited()) this.rate.markHostLimited(this.inFlight);
+    return time;
+  }
+
+  /** The application has nothing to send although `canSend` says 'any'. Being held back by pacing alone is not that. */
+  onAppLimited(_now: Micros): void {
+    this.rate.markAppLimited(this.inFlight);
+  }
+
+  /** Our host was too busy to send or to read acks in time. Late pacing wake-ups are noticed without this call. */
+  onHostLimited(_now: Micros): void {
+    this.rate.markHostLimited(this.inFlight);
+  }
+
+  /** Notes that a datagram was sent and returns its number, which `nextNumber` had named. */
+  onSent(now: Micros, bytes: number, options: { ackEliciting?: boolean } = {}): number {
+    const number = this.sent.next;
+    this.stats.sentPackets++;
+    if (!(options.ackEliciting ?? true)) {
+      this.sent.push(now, bytes, Fate.Silent);
+    } else {
+      const index = this.sent.push(now, bytes, Fate.InFlight);
+      this.sent.flags[index] = this.controller.quiet() ? FLAG_QUIET : 0;
+      if (!this.rate.isAppLimited() || now - this.windowUsedAt <= this.rtt.smoothed)
+        this.sent.flags[index] |= FLAG_WINDOW_USED;
+      this.rate.onSent(now, this.sent, index, this.inFlight);
+      this.inFlight += bytes;
+      this.lastElicitingAt = now;
+      if (this.probes > 0) this.probes--;
+      this.pacer.onSent(now, bytes, this.controller.pacingRate());
+      this.controller.onSent(now, bytes, this.inFlight);
+    }
+    this.sent.advance();
+    if (this.sent.next === this.skipAt) {
+      this.sent.push(now, 0, Fate.Skipped);
+      this.skipAt = this.drawSkip();
+    }
+    return number;
+  }
+
+  /** Uses an acknowledgement that came on this path, or says why it is refused. */
+  onAckReceived(now: Micros, ack: Ack): AckOutcome {
+    const fault = this.check(ack);
+    if (fault !== undefined) {
+      this.stats.rejectedAcks++;
+      return fault;
+    }
+    const { sent, stats } = this;
+    const largest = ack.ranges[0];
+    const priorInFlight = this.inFlight;
+    let acked = 0;
+    let ackedPackets = 0;
+    let quietAcked = 0;
+    let spurious = 0;
+    let newest = -1;
+    const oldest = Math.max(sent.oldest, largest - ACK_SPAN);
+    for (let i = 0; i < ack.ranges.length; i += 2) {
+      for (let number = ack.ranges[i]; number >= Math.max(ack.ranges[i + 1], oldest); number--) {
+        const index = sent.index(number);
+        const fate = sent.fate[index];
+        if (fate !== Fate.InFlight && fate !== Fate.Lost) continue;
+        if (fate === Fate.Lost) {
+          spurious++;
+          this.packetThreshold = Math.min(
+            MAX_PACKET_THRESHOLD,
+            Math.max(this.packetThreshold, largest - number + 1),
+          );
+        } else {
+          this.inFlight -= sent.size[index];
+        }
+        sent.fate[index] = Fate.Acked;
+        acked += sent.size[index];
+        ackedPackets++;
+        if ((sent.flags[index] & FLAG_QUIET) !== 0) quietAcked++;
+        if (number > newest) newest = number;
+      }
+    }
+    this.peerReceived = Math.max(this.peerReceived, ack.received);
+    const advanced = largest > this.largestAcked;
+    this.largestAcked = Math.max(this.largestAcked, largest);
+    if (newest < 0) return { ok: true, sample: undefined };
+    stats.ackedPackets += ackedPackets;
+    stats.spuriousPackets += spurious;
+
+    const index = sent.index(newest);
+    const rtt = advanced && newest === largest ? this.takeRtt(now, sent.sentAt[index], ack.delay) : undefined;
+    this.rate.onAcked(now, acked);
+    const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
+    this.probeCount = 0;
+    this.probes = 0;
+    this.detectLosses(now);
+    const lost = this.newlyLost;
+    this.newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+    const sample: RateSample = {
+      acked,
+      ackedPackets,
+      lost: lost.bytes,
+      lostPackets: lost.packets,
+      quietAckedPackets: quietAcked,
+      quietLostPackets: lost.quiet,
+      rate,
+      appLimited: (sent.flags[index] & FLAG_APP_LIMITED) !== 0,
+      hostLimited: (sent.flags[index] & FLAG_HOST_LIMITED) !== 0,
+      rtt,
+      smoothedRtt: this.rtt.smoothed,
+      minRtt: this.rtt.min ?? this.rtt.smoothed,
+      priorInFlight,
+      inFlight: this.inFlight,
+      delivered: this.rate.delivered,
+      priorDelivered: sent.delivered[index],
+      sentAt: sent.sentAt[index],
+      spuriousPackets: spurious,
+      windowUsed: (sent.flags[index] & FLAG_WINDOW_USED) !== 0,
+    };
+    this.controller.onAck(now, sample);
+    return { ok: true, sample };
+  }
+
+  /** When to call `onTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */
+  nextTimeout(): Micros {
+    if (this.inFlight === 0) return NEVER;
+    if (this.lossTime !== NEVER) return this.lossTime;
+    const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
+    return (
+      this.lastElicitingAt +
+      Math.min(MAX_PROBE_TIMEOUT, Math.ceil(this.rtt.probeTimeout(MAX_ACK_DELAY) * backoff))
+    );
+  }
+
+  /** To be called at `nextTimeout`; a spurious call does nothing. */
+  onTimeout(now: Micros): void {
+    if (now < this.nextTimeout()) return;
+    if (this.lossTime !== NEVER) {
+      this.detectLosses(now);
+      return;
+    }
+    this.stats.probeTimeouts++;
+    this.probeCount++;
+    // RFC 9002 section 6.2.4: one or two probes, beyond the window. Each is a fresh symbol.
+    this.probes = 2;
+    this.lastElicitingAt = now;
+  }
+
+  /** How often the peer should acknowledge: at least four times a round trip, each eighth of a window. */
+  ackPolicy(): AckPolicy {
+    const packets = Math.floor(this.controller.window() / this.mtu / 8);
+    return {
+      packets: Math.max(2, Math.min(MAX_ACK_PACKETS, packets)),
+      delay: Math.round(Math.max(MILLISECOND / 4, Math.min(this.rtt.smoothed / 4, MAX_ACK_DELAY))),
+    };
+  }
+
+  setMtu(now: Micros, bytes: number): void {
+    this.mtu = bytes;
+    this.controller.onMtu(now, bytes);
+  }
+
+  private check(ack: Ack): (AckOutcome & { ok: false }) | undefined {
+    const fault = rangesFault(ack.ranges, Number.MAX_SAFE_INTEGER - 2);
+    if (fault !== undefined) return { ok: false, reason: 'malformed', detail: fault };
+    const largest = ack.ranges[0];
+    if (largest >= this.sent.next)
+      return { ok: false, reason: 'never-sent', detail: `${largest} of ${this.sent.next}` };
+    if (!(ack.received >= 0 && ack.received <= largest + 1))
+      return { ok: false, reason: 'impossible-count', detail: `${ack.received} of ${largest + 1}` };
+    const oldest = Math.max(this.sent.oldest, largest - ACK_SPAN);
+    for (let i = 0; i < ack.ranges.length; i += 2)
+      for (let number = ack.ranges[i]; number >= Math.max(ack.ranges[i + 1], oldest); number--)
+        if (this.sent.fate[this.sent.index(number)] === Fate.Skipped)
+          return { ok: false, reason: 'skipped', detail: `${number} was skipped` };
+    return undefined;
+  }
+
+  private takeRtt(now: Micros, sentAt: Micros, ackDelay: Micros): Micros | undefined {
+    const sample = now - sentAt;
+    if (!(sample > 0)) return undefined;
+    const delay = Math.min(ackDelay, MAX_ACK_DELAY);
+    this.rtt.onSample(sample, delay);
+    if (this.firstSampleAt === NEVER) this.firstSampleAt = now;
+    return sample >= (this.rtt.min ?? 0) + delay ? sample - delay : sample;
+  }
+
+  /** RFC 9002 section 6.1: a packet is lost once a later one is acked, by number or by time. */
+  private detectLosses(now: Micros): void {
+    const { sent } = this;
+    const result = { bytes: 0, packets: 0, quiet: 0 };
+    const lossDelay = this.rtt.lossDelay();
+    const priorInFlight = this.inFlight;
+    let ranges = 0;
+    let previous = -2;
+    let newestAt: Micros = 0;
+    let runStart = NEVER;
+    let longestRun: Micros = 0;
+    this.lossTime = NEVER;
+    for (let number = sent.head; number <= this.largestAcked; number++) {
+      const index = sent.index(number);
+      const fate = sent.fate[index];
+      if (fate !== Fate.InFlight) {
+        if (fate === Fate.Acked) runStart = NEVER;
+        continue;
+      }
+      const deadline = sent.sentAt[index] + lossDelay;
+      if (number > this.largestAcked - this.packetThreshold && deadline > now) {
+        this.lossTime = Math.min(this.lossTime, Math.ceil(deadline));
+        continue;
+      }
+      sent.fate[index] = Fate.Lost;
+      this.inFlight -= sent.size[index];
+      result.bytes += sent.size[index];
+      result.packets++;
+      if ((sent.flags[index] & FLAG_QUIET) !== 0) result.quiet++;
+      if (previous !== number - 1) ranges++;
+      previous = number;
+      newestAt = sent.sentAt[index];
+      if (sent.sentAt[index] > this.firstSampleAt) {
+        if (runStart === NEVER) runStart = sent.sentAt[index];
+        longestRun = Math.max(longestRun, sent.sentAt[index] - runStart);
+      }
+    }
+    sent.advance();
+    if (result.packets === 0) return;
+    this.newlyLost.bytes += result.bytes;
+    this.newlyLost.packets += result.packets;
+    this.newlyLost.quiet += result.quiet;
+    this.stats.lostPackets += result.packets;
+    this.controller.onLost(now, {
+      bytes: result.bytes,
+      packets: result.packets,
+      ranges,
+      sentAt: newestAt,
+      priorInFlight,
+    });
+    // Section 7.6.2: two ack-eliciting packets so far apart, and all between them, were lost.
+    if (longestRun > PERSISTENT_THRESHOLD * this.rtt.probeTimeout(MAX_ACK_DELAY)) {
+      this.stats.persistentCongestion++;
+      this.rtt.forgetMin();
+      this.controller.onPersistentCongestion(now);
+    }
+  }
+
+  private drawSkip(): number {
+    return this.sent.next + this.rng.integer(SKIP_MIN, SKIP_MAX);
+  }
+}
+
+/** RFC 9002 section 6.1.1. */
+const PACKET_THRESHOLD = 3;
+/** Reordering seen raises the packet threshold up to this; beyond, the time threshold decides (RFC 9002 section 6.1.2). */
+const MAX_PACKET_THRESHOLD = 256;
+/** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
+const PERSISTENT_THRESHOLD = 3;
+const MAX_BACKOFF = 10;
+const MAX_PROBE_TIMEOUT: Micros = 10_000 * MILLISECOND;
+/** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */
+const CAPACITY = 1 << 17;
+/** RFC 9000 section 21.4: skip numbers at random to catch optimistic acks. */
+const SKIP_MIN = 128;
+const SKIP_MAX = 4096;

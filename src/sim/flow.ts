@@ -1,0 +1,263 @@
+/**
+ * Flows of datagrams through one shared bottleneck, to try congestion controllers: each flow is a real `Recovery` with its
+ * controller, a receiver with a real `AckTracker`, a path of its own behind the bottleneck (delay, loss, reordering), and
+ * a way back for the acks. In: a seed, the bottleneck, the flows. Out: what each delivered when, what waited, what was
+ * lost. Packets are numbers, not bytes: a simulated second of 1 Gbit/s takes about a quarter of a real one.
+ */
+import type { Controller, ControllerFactory } from '../congestion/controller.js';
+import { TimeHeap } from '../core/heap.js';
+import { Rng } from '../core/rng.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { type Ack, AckTracker } from '../path/ack.js';
+import { Recovery } from '../path/recovery.js';
+import type { Bottleneck } from './bottleneck.js';
+import { iid, type LossModel, type LossProcess, startLoss } from './loss.js';
+
+export interface FlowOptions {
+  controller: ControllerFactory;
+  /** Round-trip propagation time, half of it on the way back. */
+  rtt: Micros;
+  start?: Micros;
+  /** When it stops sending. */
+  stop?: Micros;
+  loss?: LossModel;
+  ackLoss?: LossModel;
+  /** Bytes of a datagram. */
+  size?: number;
+  /** Holds a packet back by up to `reorderDelay`, with this probability. */
+  reorder?: number;
+  reorderDelay?: Micros;
+  /** Probability that an ack arrives twice. */
+  ackDuplicate?: number;
+  /** Acks are handed over together, at multiples of this (as WLAN and cable do). */
+  ackAggregation?: Micros;
+  /** The host's timer wakes the sender only at multiples of this. */
+  tick?: Micros;
+  /** The host sleeps from `at` for `length`. */
+  stalls?: readonly { at: Micros; length: Micros }[];
+  /** Bytes the application has offered by `now` in total; default unlimited. */
+  app?: (now: Micros) => number;
+  /** When the application offers more, after `now`; needed with `app`. */
+  appNext?: (now: Micros) => Micros;
+}
+
+export class Flow {
+  readonly recovery: Recovery;
+  readonly controller: Controller;
+  readonly options: FlowOptions;
+  readonly size: number;
+  sentBytes = 0;
+  deliveredBytes = 0;
+  queueDrops = 0;
+  /** Delivered bytes in bins of `BIN`. */
+  readonly bins: number[] = [];
+  /** Largest number of datagrams sent at one instant. */
+  maxBurst = 0;
+  readonly tracker = new AckTracker();
+  readonly rng: Rng;
+  readonly forward: LossProcess;
+  readonly backward: LossProcess;
+  outage: { from: Micros; to: Micros } | undefined;
+  lastArrival: Micros = 0;
+  wakeAt: Micros = NEVER;
+  ackWakeAt: Micros = NEVER;
+
+  constructor(options: FlowOptions, rng: Rng) {
+    this.options = options;
+    this.size = options.size ?? 1232;
+    this.rng = rng;
+    this.controller = options.controller(this.size);
+    this.recovery = new Recovery({ controller: this.controller, rng: rng.fork('skip'), mtu: this.size });
+    this.forward = startLoss(options.loss ?? iid(0));
+    this.backward = startLoss(options.ackLoss ?? iid(0));
+  }
+
+  /** Bytes per second delivered between two times. */
+  rate(from: Micros, to: Micros): number {
+    let bytes = 0;
+    for (let bin = Math.floor(from / BIN); bin < Math.floor(to / BIN); bin++) bytes += this.bins[bin] ?? 0;
+    return (bytes * SECOND) / (to - from);
+  }
+}
+
+type FlowEvent =
+  | { kind: 'arrive'; flow: Flow; number: number }
+  | { kind: 'ack'; flow: Flow; ack: Ack }
+  | { kind: 'wake'; flow: Flow }
+  | { kind: 'ack-wake'; flow: Flow }
+  | { kind: 'call'; action: () => void };
+
+/**
+ * @example
+ * const net = new FlowNetwork('seed', new Bottleneck({ rate: 10e6, buffer: 62_500 }));
+ * const flow = net.add({ controller: (mtu) => new Cubic(mtu), rtt: 50_000 });
+ * net.run(30 * SECOND);
+ * flow.rate(10 * SECOND, 30 * SECOND);
+ */
+export class FlowNetwork {
+  now: Micros = 0;
+  readonly flows: Flow[] = [];
+  readonly bottleneck: Bottleneck;
+  private readonly queue = new TimeHeap<FlowEvent>();
+  private readonly seed: string;
+  private hash = 0x811c9dc5;
+
+  constructor(seed: string, bottleneck: Bottleneck) {
+    this.seed = seed;
+    this.bottleneck = bottleneck;
+  }
+
+  add(options: FlowOptions): Flow {
+    const flow = new Flow(options, new Rng(`${this.seed} flow ${this.flows.length}`));
+    this.flows.push(flow);
+    this.wake(flow, options.start ?? 0);
+    return flow;
+  }
+
+  at(time: Micros, action: () => void): void {
+    this.queue.push(time, { kind: 'call', action });
+  }
+
+  run(until: Micros): void {
+    while (this.queue.size > 0 && this.queue.nextTime() <= until) {
+      this.now = this.queue.nextTime();
+      this.handle(this.queue.pop()!);
+    }
+    this.now = until;
+  }
+
+  /** A digest of every arrival and acknowledgement so far, in order. */
+  digest(): number {
+    return this.hash >>> 0;
+  }
+
+  private handle(event: FlowEvent): void {
+    const { now } = this;
+    switch (event.kind) {
+      case 'arrive':
+        this.note(event.number);
+        this.arrive(event.flow, event.number);
+        break;
+      case 'ack': {
+        this.note(event.ack.received);
+        event.flow.recovery.onAckReceived(now, event.ack);
+        this.send(event.flow);
+        break;
+      }
+      case 'wake':
+        if (event.flow.wakeAt !== now) break;
+        event.flow.wakeAt = NEVER;
+        event.flow.recovery.onTimeout(now);
+        this.send(event.flow);
+        break;
+      case 'ack-wake':
+        if (event.flow.ackWakeAt !== now) break;
+        event.flow.ackWakeAt = NEVER;
+        if (event.flow.tracker.nextAck() <= now) this.acknowledge(event.flow);
+        else this.scheduleAck(event.flow);
+        break;
+      case 'call':
+        event.action();
+        break;
+    }
+  }
+
+  private arrive(flow: Flow, number: number): void {
+    const { now } = this;
+    flow.deliveredBytes += flow.size;
+    const bin = Math.floor(now / BIN);
+    while (flow.bins.length <= bin) flow.bins.push(0);
+    flow.bins[bin] += flow.size;
+    flow.tracker.setPolicy(flow.recovery.ackPolicy());
+    flow.tracker.onReceived(now, number);
+    if (flow.tracker.nextAck() <= now) this.acknowledge(flow);
+    else this.scheduleAck(flow);
+  }
+
+  private scheduleAck(flow: Flow): void {
+    const due = flow.tracker.nextAck();
+    if (due === NEVER || flow.ackWakeAt <= due) return;
+    flow.ackWakeAt = due;
+    this.queue.push(due, { kind: 'ack-wake', flow });
+  }
+
+  private acknowledge(flow: Flow): void {
+    const { options, rng } = flow;
+    const ack = flow.tracker.take(this.now)!;
+    const blocked = flow.outage && this.now >= flow.outage.from && this.now < flow.outage.to;
+    if (flow.backward.lost(rng) || blocked) return;
+    let at = this.now + Math.floor(options.rtt / 2);
+    if (options.ackAggregation) at = Math.ceil(at / options.ackAggregation) * options.ackAggregation;
+    at = this.awake(flow, at);
+    this.queue.push(at, { kind: 'ack', flow, ack });
+    if (options.ackDuplicate && rng.chance(options.ackDuplicate))
+      this.queue.push(at + MILLISECOND, { kind: 'ack', flow, ack });
+  }
+
+  private send(flow: Flow): void {
+    const { now } = this;
+    const { options, recovery } = flow;
+    let burst = 0;
+    let next = NEVER;
+    while (now < (options.stop ?? NEVER)) {
+      const mode = recovery.canSend(now);
+      if (mode === 'window') break;
+      if (mode === 'pacing') {
+        next = recovery.nextSend(now);
+        break;
+      }
+      if (options.app && options.app(now) < flow.sentBytes + flow.size) {
+        recovery.onAppLimited(now);
+        next = options.appNext?.(now) ?? NEVER;
+        break;
+      }
+      this.transmit(flow);
+      burst++;
+    }
+    flow.maxBurst = Math.max(flow.maxBurst, burst);
+    if (next !== NEVER && options.tick) next = Math.ceil(next / options.tick) * options.tick;
+    this.wake(flow, Math.min(next, recovery.nextTimeout()));
+  }
+
+  private transmit(flow: Flow): void {
+    const { now } = this;
+    const { options, rng } = flow;
+    const number = flow.recovery.onSent(now, flow.size);
+    flow.sentBytes += flow.size;
+    const left = this.bottleneck.send(now, flow.size);
+    if (left === undefined) {
+      flow.queueDrops++;
+      return;
+    }
+    const blocked = flow.outage && now >= flow.outage.from && now < flow.outage.to;
+    if (flow.forward.lost(rng) || blocked) return;
+    let at = Math.round(left) + Math.ceil(options.rtt / 2);
+    at = Math.max(at, flow.lastArrival);
+    if (options.reorder && rng.chance(options.reorder))
+      at += rng.integer(1, options.reorderDelay ?? 10 * MILLISECOND);
+    else flow.lastArrival = at;
+    this.queue.push(at, { kind: 'arrive', flow, number });
+  }
+
+  private wake(flow: Flow, at: Micros): void {
+    if (at === NEVER) return;
+    const time = this.awake(flow, Math.max(at, this.now));
+    if (flow.wakeAt === time) return;
+    flow.wakeAt = time;
+    this.queue.push(time, { kind: 'wake', flow });
+  }
+
+  /** `at`, or the end of the stall that it falls into. */
+  private awake(flow: Flow, at: Micros): Micros {
+    for (const stall of flow.options.stalls ?? [])
+      if (at >= stall.at && at < stall.at + stall.length) return stall.at + stall.length;
+    return at;
+  }
+
+  private note(value: number): void {
+    this.hash = Math.imul(this.hash ^ value, 0x01000193);
+    this.hash = Math.imul(this.hash ^ (this.now % 0x100000000), 0x01000193);
+  }
+}
+
+export const BIN: Micros = 10 * MILLISECOND;
