@@ -10,13 +10,13 @@ import { sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
-import { CONTROL_ROOM, type ControlFrame, frameSize } from '../wire/control.js';
+import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import type { Descriptor, ObjectId, SymbolFrame } from '../wire/symbol.js';
 import { BatchVerifier } from './batch.js';
 import type { Group } from './group.js';
 import { type AddResult, Incoming } from './incoming.js';
-import { countDrop, type Metrics } from './metrics.js';
+import { countDrop, type DropReason, type Metrics } from './metrics.js';
 import { type Outcome, Outgoing, type Paths } from './outgoing.js';
 import { cutObject } from './plan.js';
 import { ObjectRecord } from './record.js';
@@ -131,14 +131,11 @@ export class Broadcast {
     if (record?.outgoing) this.finish(record);
   }
 
-  /** `body` is the SYMBOL as received, `hop` the member that sent it. Returns whether it was genuine. */
-  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): boolean {
+  /** `body` is the SYMBOL as received, `hop` the member that sent it. */
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const { group, self, maxObjectSize, relay } = this.options;
     const { descriptor, leaf } = frame;
-    const drop = (reason: Parameters<typeof countDrop>[1], genuine = false) => {
-      countDrop(this.metrics, reason);
-      return genuine;
-    };
+    const drop = (reason: DropReason) => countDrop(this.metrics, reason);
     const n = group.members.length;
     if (descriptor.origin >= n || leaf.firstHop >= n || descriptor.origin === self)
       return drop('unknown-member');
@@ -153,18 +150,18 @@ export class Broadcast {
       if (known.tainted) return drop('tainted');
       const redundancy = known.redundancy(leaf);
       const duty = relay && leaf.firstHop === self && !known.isRelayed(leaf);
-      if (redundancy && !duty) return drop(redundancy, true);
+      if (redundancy && !duty) return drop(redundancy);
     }
 
     const verdict = this.verifier.verify(now, frame);
     if (verdict !== 'valid') return drop(verdict);
     if (known && !sameObject(known.descriptor, descriptor)) {
       this.report(record!, 'equivocation');
-      return drop('equivocation', true);
+      return drop('equivocation');
     }
     if (!isCurrent) this.startIncarnation(origin, descriptor.incarnation);
     if (!record) {
-      if (!makeRoom(origin.window, (old) => this.finish(old))) return drop('over-quota', true);
+      if (!makeRoom(origin.window, (old) => this.finish(old))) return drop('over-quota');
       record = this.open(now, origin, descriptor);
     }
     if (!record.incoming) {
@@ -177,17 +174,16 @@ export class Broadcast {
       record.confirms.add(descriptor.origin, descriptor.hash);
     }
     const { incoming } = record;
-    if (leaf.esi >= incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi', true);
+    if (leaf.esi >= incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
     record.touchedAt = now;
     if (relay && leaf.firstHop === self && !incoming.isRelayed(leaf)) this.relay(record, hop, frame, body);
     const redundancy = incoming.redundancy(leaf);
-    if (redundancy) return drop(redundancy, true);
+    if (redundancy) return drop(redundancy);
     let result: AddResult;
     try {
       result = incoming.add(leaf);
     } catch (error) {
-      if (error instanceof HeadwaterError && error.code === 'OUT_OF_MEMORY')
-        return drop('out-of-memory', true);
+      if (error instanceof HeadwaterError && error.code === 'OUT_OF_MEMORY') return drop('out-of-memory');
       throw error;
     }
     this.metrics.usefulSymbols++;
@@ -200,37 +196,29 @@ export class Broadcast {
       record.confirms.announce(now);
     }
     this.advance(now, record);
-    return true;
   }
 
-  /** Frames of a control datagram whose signature is that of member `from`. */
-  handleFrames(now: Micros, from: number, frames: readonly ControlFrame[]): void {
-    for (const frame of frames) {
-      const { id } = frame;
-      const origin = this.origins[id.origin];
-      if (!origin) {
-        countDrop(this.metrics, 'unknown-member');
-        continue;
-      }
-      // That an object exists is believed from its origin's own signature only: others repeat their word until then.
-      if (id.incarnation !== origin.incarnation || origin.window.isFinished(id.seq)) {
-        countDrop(this.metrics, 'stale');
-        continue;
-      }
-      const record = origin.window.get(id.seq);
-      if (!record) continue;
-      if (frame.kind === 'progress') {
-        record.incoming?.onProgress(from, frame);
-        record.outgoing?.onProgress(now, from, frame);
-        continue;
-      }
-      if (!record.confirms.has(from) || frame.wantsAck) record.touchedAt = now;
-      record.confirms.onFrame(from, frame);
-      const hash = record.hash;
-      if (hash && equalBytes(hash, frame.hash)) record.outgoing?.onConfirm(from);
-      if (frame.wantsAck) this.news[from].add(record);
-      this.advance(now, record);
+  /** A frame that member `from` has sent in its session. */
+  handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
+    const { id } = frame;
+    const origin = this.origins[id.origin];
+    if (!origin) return countDrop(this.metrics, 'unknown-member');
+    // That an object exists is believed from its origin's own signature only: others repeat their word until then.
+    if (id.incarnation !== origin.incarnation || origin.window.isFinished(id.seq))
+      return countDrop(this.metrics, 'stale');
+    const record = origin.window.get(id.seq);
+    if (!record) return;
+    if (frame.kind === 'progress') {
+      record.incoming?.onProgress(from, frame);
+      record.outgoing?.onProgress(now, from, frame);
+      return;
     }
+    if (!record.confirms.has(from) || frame.wantsAck) record.touchedAt = now;
+    record.confirms.onFrame(from, frame);
+    const { hash } = record;
+    if (hash && equalBytes(hash, frame.hash)) record.outgoing?.onConfirm(from);
+    if (frame.wantsAck) this.news[from].add(record);
+    this.advance(now, record);
   }
 
   handleTimeout(now: Micros): void {
@@ -265,17 +253,17 @@ export class Broadcast {
     return this.controlSentAt[peer] + (this.news[peer].size > 0 ? CONTROL_GAP : HEARTBEAT);
   }
 
-  /** The frames of a control datagram to `peer`, sent now; what does not fit stays for the next. */
-  takeControl(now: Micros, peer: number): ControlFrame[] {
+  /** The frames of a control datagram to `peer`, sent now; what does not fit in `room` bytes stays for the next. */
+  takeControl(now: Micros, peer: number, room: number): ObjectFrame[] {
     this.controlSentAt[peer] = now;
-    const frames: ControlFrame[] = [];
-    let room = CONTROL_ROOM;
+    const frames: ObjectFrame[] = [];
+    let left = room;
     for (const record of this.news[peer]) {
       const frame = record.confirms.frameFor(peer) ?? record.incoming?.progress();
       const size = frame ? frameSize(frame) : 0;
-      if (size > room) break;
+      if (size > left) break;
       this.news[peer].delete(record);
-      room -= size;
+      left -= size;
       if (frame) frames.push(frame);
     }
     return frames;

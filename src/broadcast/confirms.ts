@@ -5,7 +5,7 @@
 import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes } from '../core/bytes.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import type { ConfirmFrame } from '../wire/control.js';
+import type { ConfirmFrame } from '../wire/frames.js';
 import type { ObjectId } from '../wire/symbol.js';
 
 export class Confirms {

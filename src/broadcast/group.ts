@@ -6,7 +6,7 @@ import { compareBytes, Writer } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
-import { GROUP_TAG_SIZE, MAX_MEMBERS } from '../wire/limits.js';
+import { MAX_MEMBERS } from '../wire/limits.js';
 
 export interface Member {
   /** Place in the list of members sorted by public key. */
@@ -19,10 +19,8 @@ export interface Member {
 
 export interface Group {
   name: string;
-  /** SHA-256 over name, fault bound and member keys: what signatures are bound to. */
+  /** SHA-256 over name, fault bound and member keys: what signatures and sessions are bound to. */
   id: Uint8Array;
-  /** The first bytes of the id, sent in every datagram. */
-  tag: Uint8Array;
   members: readonly Member[];
   /** k: members that may be crashed, silent or lying. */
   faulty: number;
@@ -81,7 +79,6 @@ export function createGroup(options: GroupOptions): Group {
   return {
     name: options.name,
     id,
-    tag: id.subarray(0, GROUP_TAG_SIZE),
     members,
     faulty,
     pessimism,

@@ -1,19 +1,15 @@
 /** Counters of a member. Whatever is thrown away is counted under one of these reasons. */
 
 export type DropReason =
-  /** Not a headwater datagram of this version, or one with impossible fields. */
+  /** A datagram of a session with impossible fields. */
   | 'malformed'
-  /** Of another group. */
-  | 'foreign-group'
-  /** Names a member that the group does not have, or ourselves as its sender. */
+  /** Names a member that the group does not have, or ourselves as an object's origin. */
   | 'unknown-member'
-  /** A control datagram meant for another member. */
-  | 'misdirected'
+  /** An acknowledgement of what was never sent. */
+  | 'bad-ack'
   | 'bad-signature'
   /** More new signatures at once than will be checked. */
   | 'signature-budget'
-  /** A control datagram not newer than one already seen. */
-  | 'replayed'
   /** A symbol that is already held. */
   | 'duplicate'
   /** A symbol of a block that is already rebuilt. */

@@ -10,7 +10,7 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Path } from '../path/path.js';
 import { INITIAL_RTT } from '../path/rtt.js';
-import type { ProgressFrame } from '../wire/control.js';
+import type { ProgressFrame } from '../wire/frames.js';
 import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type Descriptor, type Leaf, writeDescriptor } from '../wire/symbol.js';
 import { signBatch } from './batch.js';

@@ -1,38 +1,53 @@
 /**
- * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. It tells
- * genuine datagrams from others, counts every one that it drops, and gives each peer a path of its own.
+ * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. Sessions keep
+ * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
  */
 import { Broadcast, type BroadcastEvent, type ObjectStatus } from '../broadcast/broadcast.js';
 import type { Group, Member } from '../broadcast/group.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
-import type { Controller } from '../congestion/controller.js';
-import { equalBytes, Writer } from '../core/bytes.js';
+import type { ControllerFactory, ControllerMetrics } from '../congestion/controller.js';
+import { Egress } from '../congestion/egress.js';
+import { equalBytes } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
-import { defaultProvider } from '../crypto/ed25519.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { Path } from '../path/path.js';
-import { type Control, parseControl, splitControl, writeControl } from '../wire/control.js';
-import { datagramOf, type Header, parseHeader } from '../wire/header.js';
-import { HASH_SIZE, HEADER_SIZE } from '../wire/limits.js';
-import { type ObjectId, parseSymbol, type SymbolFrame } from '../wire/symbol.js';
+import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
+import {
+  ACK_POLICY_SIZE,
+  type Contents,
+  FRAMES_ROOM,
+  type Frame,
+  frameSize,
+  isEliciting,
+  parseContents,
+  writeDatagram,
+} from '../wire/frames.js';
+import { FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
+import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 
 export interface EndpointOptions {
   group: Group;
   keys: KeyPair;
   rng: Rng;
+  /** Keys of handshakes, indices and cookies come from here. */
+  entropy: Entropy;
   /** Greater than at any earlier start with the same key; 48 bits. */
   incarnation: number;
   /** Makes the congestion controller of one path. */
-  controller: () => Controller;
+  controller: ControllerFactory;
+  /** Bytes per second of the whole member; Infinity: as the paths allow. */
+  egressRate: number;
+  /** The largest datagram worth a try, bytes of UDP payload. */
+  maxDatagram: number;
   /** Bytes; larger objects are refused. */
   maxObjectSize: number;
   /** False: a member that relays nothing (a fault, for demonstrations and tests). */
   relay?: boolean;
 }
 
-/** A datagram to be sent to `to`, a locator of the group. */
+/** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
 export interface Transmit {
   to: string;
   bytes: Uint8Array;
@@ -50,33 +65,60 @@ export interface PeerStatus {
   inboundLoss: number;
   sentBytes: number;
   sentDatagrams: number;
+  inFlight: number;
+  /** Bytes of UDP payload. */
+  mtu: number;
+  controller: ControllerMetrics;
 }
+
+/** Everything that is thrown away is counted under one of these. */
+export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
+export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
 export class Endpoint {
   readonly self: Member;
-  readonly metrics: Metrics = createMetrics();
+  private readonly counters: Metrics = createMetrics();
   private readonly options: EndpointOptions;
-  private readonly provider = defaultProvider();
+  private readonly sessions: SessionTable;
   private readonly paths: (Path | undefined)[];
+  private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
   private now: Micros = 0;
-  private turn = 0;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
-    const { group, keys } = options;
+    const { group, keys, rng, controller, maxDatagram, incarnation, entropy } = options;
     this.options = options;
     const self = group.members.find((member) => equalBytes(member.publicKey, keys.publicKey));
     if (!self)
       throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
-    this.paths = group.members.map((member) =>
-      member === self ? undefined : new Path(options.controller()),
-    );
+    this.egress = new Egress({ rate: options.egressRate });
+    this.paths = group.members.map((member) => {
+      if (member === self) return undefined;
+      this.egress.setWeight(member.index);
+      return new Path({ controller, rng: rng.fork(`path ${member.index}`), maxDatagram });
+    });
+    this.sessions = new SessionTable({
+      groupId: group.id,
+      keys: keys.exchangeKeys(),
+      incarnation,
+      entropy,
+      peers: group.members.map(({ publicKey, locator }, index) =>
+        index === self.index ? undefined : { publicKey, locators: [locator] },
+      ),
+    });
     this.broadcaster = new Broadcast(
       { ...options, self: self.index, paths: this.paths, relay: options.relay ?? true },
-      this.metrics,
+      this.counters,
     );
+  }
+
+  get metrics(): EndpointMetrics {
+    const drops: EndpointDrops = { ...this.counters.drops };
+    for (const [reason, count] of Object.entries(this.sessions.metrics.drops))
+      drops[reason as SessionDropReason] = (drops[reason as SessionDropReason] ?? 0) + count;
+    return { ...this.counters, drops };
   }
 
   /** See `Broadcast.broadcast`. */
@@ -89,18 +131,16 @@ export class Endpoint {
     this.broadcaster.cancel(id);
   }
 
-  /** Takes in one datagram. Never throws for what it holds: bad ones are counted and dropped. */
-  handleDatagram(now: Micros, _from: string, bytes: Uint8Array): void {
+  /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
+  handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
     this.now = now;
-    this.metrics.receivedDatagrams++;
-    this.metrics.receivedBytes += bytes.length;
+    this.counters.receivedDatagrams++;
+    this.counters.receivedBytes += bytes.length;
+    const received = this.sessions.handleDatagram(now, from, bytes);
+    this.followSessions();
+    if (!received) return;
     try {
-      const header = parseHeader(bytes);
-      if (!equalBytes(header.groupTag, this.options.group.tag)) return this.drop('foreign-group');
-      const path = this.paths[header.sender];
-      if (!path) return this.drop('unknown-member');
-      if (header.type === 'control') this.handleControl(now, path, header, bytes);
-      else this.handleSymbol(now, path, header, bytes, parseSymbol(bytes, HEADER_SIZE));
+      this.handleContents(now, received.peer, received.packetNumber, parseContents(received.payload));
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.code !== 'MALFORMED') throw error;
       this.drop('malformed');
@@ -109,21 +149,28 @@ export class Endpoint {
 
   handleTimeout(now: Micros): void {
     this.now = now;
+    this.sessions.handleTimeout(now);
+    this.followSessions();
+    for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
     this.broadcaster.handleTimeout(now);
   }
 
-  /** The next datagram to send now; its answer may change after any other call. Control goes before symbols. */
+  /**
+   * The next datagram to send now; its answer may change after any other call. What sessions, acknowledgements and confirms
+   * need goes before symbols; symbols of different peers take turns.
+   */
   pollTransmit(now: Micros): Transmit | undefined {
     this.now = now;
-    for (let peer = 0; peer < this.paths.length; peer++)
-      if (this.paths[peer] && this.broadcaster.nextControl(peer) <= now)
-        return this.transmit(now, peer, this.controlFor(now, peer));
-    for (let i = 0; i < this.paths.length; i++) {
-      this.turn = (this.turn + 1) % this.paths.length;
-      const path = this.paths[this.turn];
-      if (!path || path.nextSend(now) > now || !this.broadcaster.hasSymbol(now, this.turn)) continue;
-      const body = this.broadcaster.nextSymbol(now, this.turn);
-      if (body) return this.transmit(now, this.turn, datagramOf(this.header('symbol', path), body));
+    const control = this.sessions.pollTransmit() ?? this.pollControl(now);
+    if (control) return this.count(control);
+    this.paths.forEach((path, peer) => {
+      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
+    });
+    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
+      const path = this.paths[peer]!;
+      const symbol = this.broadcaster.nextSymbol(now, peer);
+      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol)!);
+      this.egress.want(peer, false);
     }
     return undefined;
   }
@@ -131,13 +178,18 @@ export class Endpoint {
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   pollTimeout(): Micros {
     const { now } = this;
-    let next = this.broadcaster.nextTimeout(now);
+    let next = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
+    let waiting = false;
     this.paths.forEach((path, peer) => {
       if (!path) return;
-      next = Math.min(next, Math.max(now, this.broadcaster.nextControl(peer)));
-      if (this.broadcaster.hasSymbol(now, peer)) next = Math.min(next, path.nextSend(now));
+      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
+      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
+      const mode = path.canSend(now);
+      if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
+      waiting ||= mode === 'any';
     });
-    return next;
+    if (waiting) next = Math.min(next, Math.max(now, this.egress.nextSend(now)));
+    return Math.max(next, 0);
   }
 
   pollEvent(): BroadcastEvent | undefined {
@@ -151,11 +203,20 @@ export class Endpoint {
   peers(): PeerStatus[] {
     return this.paths.flatMap((path, index) => {
       if (!path) return [];
-      const { loss, inboundLoss, sentBytes, sentDatagrams } = path;
-      const rtt = path.rtt.min === undefined ? undefined : path.rtt.smoothed;
-      const member = this.options.group.members[index];
+      const { loss, inboundLoss, sentBytes, sentDatagrams, recovery } = path;
       return [
-        { member, reachable: path.isReachable(this.now), rtt, loss, inboundLoss, sentBytes, sentDatagrams },
+        {
+          member: this.options.group.members[index],
+          reachable: path.isReachable(this.now),
+          rtt: path.rtt.min === undefined ? undefined : path.rtt.smoothed,
+          loss,
+          inboundLoss,
+          sentBytes,
+          sentDatagrams,
+          inFlight: recovery.inFlight,
+          mtu: path.mtu.size,
+          controller: recovery.controller.metrics(),
+        },
       ];
     });
   }
@@ -166,64 +227,127 @@ export class Endpoint {
     this.now = NEVER;
   }
 
-  private handleSymbol(now: Micros, path: Path, header: Header, bytes: Uint8Array, frame: SymbolFrame): void {
-    const genuine = this.broadcaster.handleSymbol(now, header.sender, frame, bytes.subarray(HEADER_SIZE));
-    if (genuine) path.onReceived(header.packetNumber);
-  }
-
-  private handleControl(now: Micros, path: Path, header: Header, bytes: Uint8Array): void {
-    const control = parseControl(bytes);
-    if (control.receiver !== this.self.index) return this.drop('misdirected');
-    const { signed, signature } = splitControl(bytes);
-    const { publicKey } = this.options.group.members[header.sender];
-    if (!this.provider.verify(publicKey, this.controlMessage(signed), signature))
-      return this.drop('bad-signature');
-    if (!path.acceptControl(control.incarnation, header.packetNumber)) return this.drop('replayed');
-    path.onReceived(header.packetNumber);
-    path.onReport(now, control, this.options.incarnation);
-    this.broadcaster.handleFrames(now, header.sender, control.frames);
-  }
-
-  private controlFor(now: Micros, peer: number): Uint8Array {
+  private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
     const path = this.paths[peer]!;
-    const control: Control = {
-      ...path.report(now),
-      receiver: peer,
-      incarnation: this.options.incarnation,
-      frames: this.broadcaster.takeControl(now, peer),
-    };
-    return writeControl(this.header('control', path), control, (signed) =>
-      this.options.keys.sign(this.controlMessage(signed)),
-    );
+    path.onReceived(now, number, isEliciting(contents));
+    for (const frame of contents.frames) {
+      switch (frame.kind) {
+        case 'ack':
+          if (!path.onAck(now, frame.ack).ok) this.drop('bad-ack');
+          break;
+        case 'ack-policy':
+          path.onPolicy(frame);
+          break;
+        case 'mtu-probe':
+          path.onMtuProbe(frame.size);
+          break;
+        case 'mtu-report':
+          path.onMtuReport(now, frame.size);
+          break;
+        case 'ping':
+          break;
+        default:
+          this.broadcaster.handleFrame(now, peer, frame);
+      }
+    }
+    if (contents.symbol)
+      this.broadcaster.handleSymbol(now, peer, parseSymbol(contents.symbol), contents.symbol);
   }
 
-  private controlMessage(signed: Uint8Array): Uint8Array {
-    return new Writer(CONTROL_DOMAIN.length + HASH_SIZE + signed.length)
-      .put(CONTROL_DOMAIN)
-      .put(this.options.group.id)
-      .put(signed)
-      .finish();
+  /** What became of sessions, for the paths. */
+  private followSessions(): void {
+    for (let event = this.sessions.pollEvent(); event; event = this.sessions.pollEvent()) {
+      const path = this.paths[event.peer]!;
+      const next = this.sessions.session(event.peer)!.nextNumber;
+      if (event.type === 'established') {
+        path.isOpen = true;
+        path.move(next);
+      } else if (event.type === 'migrated') path.move(next);
+      else if (event.type === 'reset') {
+        path.isOpen = false;
+        path.restart(next);
+      } else if (event.type === 'expired') path.isOpen = false;
+    }
   }
 
-  private header(type: Header['type'], path: Path): Header {
-    return {
-      type,
-      groupTag: this.options.group.tag,
-      sender: this.self.index,
-      packetNumber: path.nextPacketNumber(),
-    };
+  /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
+  private pollControl(now: Micros): Transmit | undefined {
+    for (let peer = 0; peer < this.paths.length; peer++) {
+      const path = this.paths[peer];
+      if (!path) continue;
+      const control = this.broadcaster.nextControl(peer) <= now;
+      if (!path.isOpen) {
+        if (control) this.connect(now, peer);
+        continue;
+      }
+      if (control || path.nextFrames() <= now)
+        return this.seal(now, peer, this.controlFrames(now, peer, path));
+      const size = path.mtu.takeProbe(now, path.rtt.smoothed);
+      if (size) return this.seal(now, peer, [{ kind: 'mtu-probe', size }], undefined, size);
+    }
+    return undefined;
   }
 
-  private transmit(now: Micros, peer: number, bytes: Uint8Array): Transmit {
-    this.paths[peer]!.onSent(now, bytes.length);
-    this.metrics.sentDatagrams++;
-    this.metrics.sentBytes += bytes.length;
-    return { to: this.options.group.members[peer].locator, bytes };
+  private controlFrames(now: Micros, peer: number, path: Path): Frame[] {
+    const isHeartbeat = this.broadcaster.nextControl(peer) <= now;
+    const frames = path.takeFrames(now);
+    const room = FRAMES_ROOM - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
+    const objects = isHeartbeat ? this.broadcaster.takeControl(now, peer, room) : [];
+    frames.push(...objects);
+    // Something has to ask for an answer: that is what shows that the peer is there.
+    if ((isHeartbeat && objects.length === 0) || path.recovery.probesDue > 0) frames.push({ kind: 'ping' });
+    return frames;
+  }
+
+  private connect(now: Micros, peer: number): void {
+    this.broadcaster.takeControl(now, peer, 0);
+    this.sessions.connect(now, peer);
+    this.followSessions();
+  }
+
+  private wantsToSend(now: Micros, path: Path, peer: number): boolean {
+    if (path.canSend(now) !== 'any') return false;
+    const has = this.broadcaster.hasSymbol(now, peer);
+    if (!has) path.recovery.onAppLimited(now);
+    return has;
+  }
+
+  /** The ack policy rides on a symbol where it fits. */
+  private policyBeside(now: Micros, path: Path, symbol: Uint8Array): Frame[] {
+    const length = PROTECTED_OVERHEAD + FRAME_TYPE_SIZE + symbol.length + ACK_POLICY_SIZE;
+    const policy = length <= path.mtu.size ? path.takePolicy(now) : undefined;
+    return policy ? [policy] : [];
+  }
+
+  private seal(
+    now: Micros,
+    peer: number,
+    frames: Frame[],
+    symbol?: Uint8Array,
+    size = 0,
+  ): Transmit | undefined {
+    const path = this.paths[peer]!;
+    const bytes = writeDatagram(frames, symbol, size);
+    // A probe of size is nothing to congestion control: its loss says that it was too large.
+    const eliciting = size === 0 && isEliciting({ frames, symbol });
+    const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber);
+    if (!sealed) {
+      path.isOpen = false;
+      return undefined;
+    }
+    path.onSent(now, bytes.length, eliciting);
+    if (symbol) this.egress.onSent(now, peer, bytes.length);
+    else this.egress.onControl(now, bytes.length);
+    return sealed;
+  }
+
+  private count(transmit: Transmit): Transmit {
+    this.counters.sentDatagrams++;
+    this.counters.sentBytes += transmit.bytes.length;
+    return transmit;
   }
 
   private drop(reason: DropReason): void {
-    countDrop(this.metrics, reason);
+    countDrop(this.counters, reason);
   }
 }
-
-const CONTROL_DOMAIN = new TextEncoder().encode('headwater control v1\0');

@@ -4,18 +4,9 @@
  * and no more than it needs): after `packets` packets or `delay` µs, at once when asked; nothing per gap, since a
  * loss here is no request for a repeat. Each ack reaches far enough back that several may be lost.
  */
-import { collectRanges, type Ranges } from '../core/ranges.js';
+import { collectRanges } from '../core/ranges.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-
-/** What an acknowledgement says. */
-export interface Ack {
-  /** Received numbers, newest first, flat; the first is the largest of all. */
-  ranges: Ranges;
-  /** How long the largest number was held back before this ack was made. */
-  delay: Micros;
-  /** Packets received on this path since its start: says what was lost even where older acks were. */
-  received: number;
-}
+import { ACK_SPAN, type Ack } from '../wire/ack.js';
 
 /** How often the sender wants to hear: made by `Recovery.ackPolicy`, sent when it changes much. */
 export interface AckPolicy {
@@ -114,8 +105,6 @@ export class AckTracker {
 /** DESIGN.md section 5: the replay window. A power of two. */
 const ACK_WINDOW = 8192;
 const MASK = ACK_WINDOW - 1;
-/** How far back an ack reaches: 4 times the most packets between two, and its bitmap (512 bytes) fits a datagram. */
-export const ACK_SPAN = 4096;
 /** Each number is reported in this many acks, and while it is among the latest so many: all of them may be lost but one. */
 const ACK_REPEATS = 8;
 const ACK_MIN_SPAN = 256;

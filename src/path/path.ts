@@ -1,39 +1,51 @@
 /**
- * One peer as this member sees it: packet numbers, round-trip time, loss both ways, pacing, and whether it is there.
- * In: what was sent, what arrived, the peer's signed reports. Out: when the next datagram may go, and our own report.
+ * One peer as this member sees it: recovery and congestion control of what we send, acknowledgement of what it sends,
+ * datagram size, loss, and whether it is there. In: sends, opened datagrams, time. Out: what may go now, which frames are
+ * due, and deadlines. Starts afresh when the peer has restarted or its address has changed.
  */
-import type { Controller } from '../congestion/controller.js';
-import { Pacer } from '../congestion/pacer.js';
+import type { ControllerFactory } from '../congestion/controller.js';
+import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import type { Control } from '../wire/control.js';
-import { Rtt } from './rtt.js';
+import type { Ack } from '../wire/ack.js';
+import type { Frame } from '../wire/frames.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { type AckPolicy, AckTracker } from './ack.js';
+import { MtuDiscovery } from './mtu.js';
+import { type AckOutcome, Recovery, type SendMode } from './recovery.js';
+import type { Rtt } from './rtt.js';
 
-/** The fields of a control datagram that are about the path and not about objects. */
-export type PathReport = Omit<Control, 'frames' | 'receiver' | 'incarnation'>;
+export interface PathOptions {
+  controller: ControllerFactory;
+  rng: Rng;
+  /** The largest datagram worth a try, bytes of UDP payload. */
+  maxDatagram: number;
+}
 
 export class Path {
-  readonly rtt = new Rtt();
-  /** When the peer's last signed datagram came. */
+  recovery: Recovery;
+  mtu: MtuDiscovery;
+  /** Whether there is a session to send in. */
+  isOpen = false;
+  /** When the peer's last genuine datagram came. */
   heardAt: Micros = -NEVER;
   sentBytes = 0;
   sentDatagrams = 0;
   receivedDatagrams = 0;
-  private readonly controller: Controller;
-  private readonly pacer = new Pacer();
-  private packetNumber = 0;
-  /** Peer -> us, in the peer's present incarnation. */
-  private peerIncarnation = 0;
-  private received = 0;
-  private highest = 0;
-  private lastControl = 0;
-  private newestTimestamp: { value: number; at: Micros } | undefined;
-  /** Us -> peer, from its reports. */
-  private reportedReceived = 0;
-  private reportedHighest = 0;
+  private readonly options: PathOptions;
+  private acks = new AckTracker();
   private smoothedLoss = 0;
+  private policySent: AckPolicy = { packets: 0, delay: 0 };
+  private policySentAt: Micros = -NEVER;
+  private readonly reports: number[] = [];
 
-  constructor(controller: Controller) {
-    this.controller = controller;
+  constructor(options: PathOptions) {
+    this.options = options;
+    this.recovery = this.newRecovery(0);
+    this.mtu = new MtuDiscovery(options.maxDatagram);
+  }
+
+  get rtt(): Rtt {
+    return this.recovery.rtt;
   }
 
   /** The share of our datagrams to this peer that are lost, smoothed, in [0, 1]. */
@@ -41,9 +53,10 @@ export class Path {
     return this.smoothedLoss;
   }
 
-  /** The share of the peer's datagrams to us that are lost, since it started. */
+  /** The share of the peer's datagrams to us that are lost, since it or its path began. */
   get inboundLoss(): number {
-    return this.highest === 0 ? 0 : Math.max(0, 1 - this.received / this.highest);
+    const { received, largest } = this.acks;
+    return largest < 0 ? 0 : Math.max(0, 1 - received / (largest - this.firstHeard + 1));
   }
 
   isReachable(now: Micros): boolean {
@@ -60,93 +73,137 @@ export class Path {
     return now - this.heardAt < UNRESPONSIVE_AFTER + 2 * this.rtt.smoothed;
   }
 
-  nextSend(now: Micros): Micros {
-    return this.pacer.nextSend(now, this.controller.pacingRate());
+  /** The peer lost its state: its numbers, and what it knew of ours, count from now on. */
+  restart(next: number): void {
+    this.acks = new AckTracker();
+    this.firstHeard = 0;
+    this.reports.length = 0;
+    this.move(next);
   }
 
-  /** Numbers a datagram that is about to be sent; the first is 1. */
-  nextPacketNumber(): number {
-    this.packetNumber = (this.packetNumber + 1) >>> 0;
-    return this.packetNumber;
+  /** The peer is elsewhere: what was learned of the way there is void. */
+  move(next: number): void {
+    this.recovery = this.newRecovery(Math.max(next, this.recovery.nextNumber));
+    this.mtu = new MtuDiscovery(this.options.maxDatagram);
+    this.smoothedLoss = 0;
+    this.policySent = { packets: 0, delay: 0 };
   }
 
-  onSent(now: Micros, bytes: number): void {
+  /** Whether a datagram with a symbol may go now, and if not, what holds it back. */
+  canSend(now: Micros): SendMode {
+    return this.isOpen ? this.recovery.canSend(now) : 'window';
+  }
+
+  /** @returns the packet number to seal it with */
+  onSent(now: Micros, bytes: number, ackEliciting: boolean): number {
     this.sentBytes += bytes;
     this.sentDatagrams++;
-    this.pacer.onSent(now, bytes, this.controller.pacingRate());
-    this.controller.onSent(now, bytes);
+    return this.recovery.onSent(now, bytes, { ackEliciting });
   }
 
-  /** Counts a datagram whose content has been verified (its packet number may still be a lie: see the header). */
-  onReceived(packetNumber: number): void {
+  /** False for a number that was seen before. */
+  onReceived(now: Micros, number: number, ackEliciting: boolean): boolean {
+    if (this.acks.largest < 0) this.firstHeard = number;
+    if (!this.acks.onReceived(now, number, { ackEliciting })) return false;
+    this.heardAt = now;
     this.receivedDatagrams++;
-    if (packetNumber > this.highest + MAX_NUMBER_JUMP) return;
-    this.received++;
-    this.highest = Math.max(this.highest, packetNumber);
-  }
-
-  /** False if this control datagram is not newer than the last one: replayed or overtaken, its content is known. */
-  acceptControl(incarnation: number, packetNumber: number): boolean {
-    if (incarnation < this.peerIncarnation) return false;
-    if (incarnation > this.peerIncarnation) {
-      this.peerIncarnation = incarnation;
-      this.received = 0;
-      this.highest = Math.max(0, packetNumber - 1);
-      this.received = this.highest;
-      this.lastControl = 0;
-      this.newestTimestamp = undefined;
-    }
-    if (packetNumber <= this.lastControl) return false;
-    this.lastControl = packetNumber;
-    // This number is signed, so a jump is an outage and not a lie.
-    if (packetNumber > this.highest + MAX_NUMBER_JUMP) this.highest = packetNumber - 1;
     return true;
   }
 
-  onReport(now: Micros, report: PathReport, ownIncarnation: number): void {
-    this.heardAt = now;
-    this.newestTimestamp = { value: report.timestamp, at: now };
-    let rtt: Micros | undefined;
-    if (report.echo) {
-      const elapsed = (lowWord(now) - report.echo.timestamp) >>> 0;
-      rtt = Math.max(0, elapsed - report.echo.delay);
-      if (rtt < MAX_RTT) this.rtt.onSample(rtt);
-      else rtt = undefined;
+  onAck(now: Micros, ack: Ack): AckOutcome {
+    const outcome = this.recovery.onAckReceived(now, ack);
+    if (outcome.ok && outcome.sample) {
+      const { ackedPackets, lostPackets } = outcome.sample;
+      const total = ackedPackets + lostPackets;
+      const weight = Math.min(1, total / LOSS_WINDOW);
+      this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
     }
-    if (report.ackedIncarnation !== ownIncarnation) return;
-    const advanced = report.highest - this.reportedHighest;
-    if (advanced <= 0 || report.highest > this.packetNumber) return;
-    const received = Math.min(advanced, Math.max(0, report.received - this.reportedReceived));
-    this.reportedHighest = report.highest;
-    this.reportedReceived = report.received;
-    const weight = Math.min(1, advanced / LOSS_WINDOW);
-    this.smoothedLoss += weight * ((advanced - received) / advanced - this.smoothedLoss);
+    return outcome;
   }
 
-  /** What our next control datagram says about this path. */
-  report(now: Micros): PathReport {
-    const newest = this.newestTimestamp;
-    return {
-      timestamp: lowWord(now),
-      echo: newest && { timestamp: newest.value, delay: now - newest.at },
-      ackedIncarnation: this.peerIncarnation,
-      received: this.received,
-      highest: this.highest,
-    };
+  onPolicy(policy: AckPolicy): void {
+    this.acks.setPolicy(policy);
   }
-}
 
-function lowWord(time: Micros): number {
-  return Math.floor(time) % 0x100000000;
+  /** The peer's probe of this size arrived: it will be told. */
+  onMtuProbe(size: number): void {
+    if (this.reports.length < MAX_REPORTS) this.reports.push(size);
+  }
+
+  onMtuReport(now: Micros, size: number): void {
+    this.mtu.onReport(now, size);
+    this.recovery.setMtu(now, this.mtu.size);
+  }
+
+  /** When frames of the path itself are due: an ack, a probe that a timer asked for, a report. */
+  nextFrames(): Micros {
+    if (!this.isOpen) return NEVER;
+    if (this.recovery.probesDue > 0 || this.reports.length > 0) return -NEVER;
+    return this.acks.nextAck();
+  }
+
+  /** Those frames; to be sent now. */
+  takeFrames(now: Micros): Frame[] {
+    const frames: Frame[] = [];
+    const ack = this.acks.hasNews ? this.acks.take(now) : undefined;
+    if (ack) frames.push({ kind: 'ack', ack });
+    for (const size of this.reports.splice(0)) frames.push({ kind: 'mtu-report', size });
+    return frames;
+  }
+
+  /** Our wish how often to be acknowledged, if it has changed enough to be told again. */
+  takePolicy(now: Micros): Frame | undefined {
+    const policy = this.recovery.ackPolicy();
+    const { packets, delay } = this.policySent;
+    const changed =
+      Math.abs(policy.packets - packets) * 4 > packets || Math.abs(policy.delay - delay) * 4 > delay;
+    const age = now - this.policySentAt;
+    // Repeated now and then, since it may have been lost.
+    if (!(changed && age >= this.rtt.smoothed) && age < POLICY_REPEAT) return undefined;
+    this.policySent = policy;
+    this.policySentAt = now;
+    return { kind: 'ack-policy', ...policy };
+  }
+
+  nextTimeout(): Micros {
+    return this.isOpen ? Math.min(this.recovery.nextTimeout(), this.mtu.nextProbe()) : NEVER;
+  }
+
+  handleTimeout(now: Micros): void {
+    if (!this.isOpen) return;
+    const { stats } = this.recovery;
+    const probes = stats.probeTimeouts;
+    this.recovery.onTimeout(now);
+    if (stats.probeTimeouts > probes && stats.probeTimeouts - this.timeoutsSeen >= BLACK_HOLE_TIMEOUTS) {
+      this.timeoutsSeen = stats.probeTimeouts;
+      this.mtu.onBlackHole(now);
+      this.recovery.setMtu(now, this.mtu.size);
+    }
+  }
+
+  private firstHeard = 0;
+  private timeoutsSeen = 0;
+
+  private newRecovery(first: number): Recovery {
+    const { controller, rng } = this.options;
+    return new Recovery({
+      controller: controller(DATAGRAM_SIZE),
+      rng: rng.fork('recovery'),
+      first,
+      capacity: MAX_IN_FLIGHT,
+    });
+  }
 }
 
 /** Ten heartbeats: at 50 % loss the chance to miss all of them is 0.1 %. */
 export const HEARTBEAT: Micros = 300 * MILLISECOND;
 const UNREACHABLE_AFTER: Micros = 10 * HEARTBEAT;
 const UNRESPONSIVE_AFTER: Micros = 1.5 * HEARTBEAT;
-/** An echo older than this is of another life of the clock. */
-const MAX_RTT: Micros = 60_000 * MILLISECOND;
-/** A number this far ahead is no loss burst but a forgery or a restart that its next signed report will settle. */
-const MAX_NUMBER_JUMP = 1 << 16;
 /** Datagrams over which the loss estimate is smoothed. */
 const LOSS_WINDOW = 256;
+/** Datagrams in flight on one path: 20 MB of the default size, half a megabyte of memory. */
+const MAX_IN_FLIGHT = 1 << 14;
+const MAX_REPORTS = 4;
+const POLICY_REPEAT: Micros = 1000 * MILLISECOND;
+/** Probe timeouts without an ack between them after which large datagrams are suspected. */
+const BLACK_HOLE_TIMEOUTS = 6;

@@ -9,7 +9,8 @@ import { Pacer } from '../congestion/pacer.js';
 import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import { ACK_SPAN, type Ack, type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { ACK_SPAN, type Ack } from '../wire/ack.js';
+import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { RateEstimator } from './rate.js';
 import { Rtt } from './rtt.js';
 import {
@@ -37,6 +38,8 @@ export interface RecoveryOptions {
   controller: Controller;
   /** Chooses the packet numbers that are skipped, to catch peers that acknowledge what they never received. */
   rng: Rng;
+  /** The first packet number; default 0. */
+  first?: number;
   /** Most packets in flight; a power of two. */
   capacity?: number;
   /** Most bytes of a datagram. */
@@ -91,7 +94,7 @@ export class Recovery {
     this.controller = options.controller;
     this.rng = options.rng;
     this.mtu = options.mtu ?? 1232;
-    this.sent = new SentTable(options.capacity ?? CAPACITY);
+    this.sent = new SentTable(options.capacity ?? CAPACITY, options.first);
     this.skipAt = this.drawSkip();
   }
 
@@ -230,6 +233,11 @@ export class Recovery {
     };
     this.controller.onAck(now, sample);
     return { ok: true, sample };
+  }
+
+  /** Probes to be sent at once, whatever the window says: a symbol, or a PING where there is none. */
+  get probesDue(): number {
+    return this.probes;
   }
 
   /** When to call `onTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */

@@ -30,14 +30,18 @@ export class SentTable {
   readonly deliveredAt: Float64Array;
   readonly firstSentAt: Float64Array;
   /** The number that the next packet gets. */
-  next = 0;
+  next: number;
   /** All numbers below are resolved: acked, lost, skipped or silent. */
-  head = 0;
+  head: number;
   private readonly mask: number;
+  private readonly first: number;
 
   /** @param capacity a power of two */
-  constructor(capacity: number) {
+  constructor(capacity: number, first = 0) {
     this.mask = capacity - 1;
+    this.first = first;
+    this.next = first;
+    this.head = first;
     this.fate = new Uint8Array(capacity);
     this.size = new Uint16Array(capacity);
     this.flags = new Uint8Array(capacity);
@@ -54,7 +58,7 @@ export class SentTable {
 
   /** The oldest number that is not forgotten. */
   get oldest(): number {
-    return Math.max(0, this.next - this.mask - 1);
+    return Math.max(this.first, this.next - this.mask - 1);
   }
 
   index(number: number): number {

@@ -6,6 +6,7 @@
 import { type Micros, NEVER } from '../core/time.js';
 import { equalSecrets } from '../crypto/mac.js';
 import type { Established } from '../crypto/noise.js';
+import { HeadwaterError } from '../errors.js';
 import { Addresses } from './addresses.js';
 import { Budget } from './budget.js';
 import type { Remote, SessionContext } from './context.js';
@@ -57,7 +58,7 @@ export class Session {
     | undefined;
   private probe: { sends: number; nextAt: Micros } | undefined;
   /** Numbers of DATA go on from one set of keys to the next, so that acknowledgements need not know of keys. */
-  private nextNumber = 1;
+  nextNumber = 1;
   /** Whether there has been a session with the peer's present incarnation. */
   private met = false;
   /** The newest first message of the peer's incarnation. */
@@ -98,14 +99,20 @@ export class Session {
    * Protects a datagram in place, its text from PROTECTED_HEADER on with 16 bytes of room behind it. Undefined if there
    * is no session yet: then a handshake is under way, 'established' tells when it is done, and `datagram` is untouched.
    */
-  seal(now: Micros, datagram: Uint8Array): Sealed | undefined {
+  seal(now: Micros, datagram: Uint8Array, number = this.nextNumber): Sealed | undefined {
     const { current } = this;
     if (!current || now >= current.rejectAt) {
       this.want(now);
       this.rearm();
       return undefined;
     }
-    const packetNumber = this.nextNumber++;
+    if (number < this.nextNumber)
+      throw new HeadwaterError(
+        'INVALID_ARGUMENT',
+        `packet number: expected ${this.nextNumber} or more, got ${number}`,
+      );
+    const packetNumber = number;
+    this.nextNumber = number + 1;
     current.sealData(datagram, packetNumber);
     this.sentAt = now;
     if (this.unansweredSince === NEVER) {

@@ -162,10 +162,10 @@ export class SessionTable {
 
   /**
    * As `protect`, without a copy: the payload already stands in `datagram` from PROTECTED_HEADER (9) on, with 16 bytes of
-   * room behind it. It becomes the datagram to send.
+   * room behind it. It becomes the datagram to send. `number`, if given, is above all before it: numbers may be skipped.
    */
-  protectInPlace(now: Micros, peer: number, datagram: Uint8Array): Sealed | undefined {
-    return this.sessions[peer]?.seal(this.clamp(now), datagram);
+  protectInPlace(now: Micros, peer: number, datagram: Uint8Array, number?: number): Sealed | undefined {
+    return this.sessions[peer]?.seal(this.clamp(now), datagram, number);
   }
 
   /**

@@ -17,6 +17,9 @@
 import { AEAD_NONCE_BYTES, AEAD_TAG_BYTES } from '../crypto/aead.js';
 import { SHORT_MAC_BYTES } from '../crypto/mac.js';
 import { INITIATION_OVERHEAD, RESPONSE_OVERHEAD } from '../crypto/noise.js';
+import { PROTECTED_HEADER, PROTECTED_OVERHEAD } from '../wire/limits.js';
+
+export { PROTECTED_HEADER, PROTECTED_OVERHEAD };
 
 /** Version 1 had no sessions. It is also inside the prologue of every handshake. */
 export const SESSION_VERSION = 2;
@@ -26,11 +29,6 @@ export const RESPONSE = (SESSION_VERSION << 4) | 2;
 export const COOKIE = (SESSION_VERSION << 4) | 3;
 export const DATA = (SESSION_VERSION << 4) | 4;
 export const CONTROL = (SESSION_VERSION << 4) | 5;
-
-/** In front of the text of a DATA or CONTROL datagram. */
-export const PROTECTED_HEADER = 9;
-/** All that surrounds the text of a DATA or CONTROL datagram. */
-export const PROTECTED_OVERHEAD = PROTECTED_HEADER + AEAD_TAG_BYTES;
 
 export const INITIATION_HEADER = 5;
 export const INITIATION_PAYLOAD = 16;

@@ -9,9 +9,13 @@ export const MAX_DATAGRAM = 8972;
 /** Member indices are 16 bits on the wire; bitmaps of members bound a control datagram. */
 export const MAX_MEMBERS = 512;
 
-export const WIRE_VERSION = 1;
-export const HEADER_SIZE = 16;
-export const GROUP_TAG_SIZE = 8;
+/** Type, receiver index and packet number of a protected datagram; its tag. */
+export const PROTECTED_HEADER = 1 + 4 + 4;
+export const PROTECTED_TAG = 16;
+/** All that surrounds the frames of a datagram. */
+export const PROTECTED_OVERHEAD = PROTECTED_HEADER + PROTECTED_TAG;
+export const FRAME_TYPE_SIZE = 1;
+
 export const HASH_SIZE = 32;
 export const SIGNATURE_SIZE = 64;
 /** Length of a Merkle node. */
@@ -26,7 +30,13 @@ export const DESCRIPTOR_SIZE = 2 + 6 + 4 + 5 + 2 + 1 + HASH_SIZE;
 export const LEAF_HEADER_SIZE = 1 + 3 + 2;
 /** All that surrounds a symbol of a full batch. */
 export const SYMBOL_OVERHEAD =
-  HEADER_SIZE + DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + MAX_PROOF_DEPTH * NODE_SIZE + LEAF_HEADER_SIZE;
+  PROTECTED_OVERHEAD +
+  FRAME_TYPE_SIZE +
+  DESCRIPTOR_SIZE +
+  2 +
+  SIGNATURE_SIZE +
+  MAX_PROOF_DEPTH * NODE_SIZE +
+  LEAF_HEADER_SIZE;
 /** Symbol alignment Al of RFC 6330 section 4.3: SIMD lanes. */
 export const SYMBOL_ALIGNMENT = 16;
 /** The largest symbol that fits a datagram of the default size. */

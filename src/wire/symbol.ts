@@ -61,9 +61,9 @@ export interface SymbolFrame {
   leaf: Leaf;
 }
 
-/** Parses a SYMBOL body from `offset` to the end of the datagram; views, no copies. Throws MALFORMED. */
-export function parseSymbol(datagram: Uint8Array, offset: number): SymbolFrame {
-  const reader = new Reader(datagram, offset);
+/** Parses the body of a SYMBOL; views, no copies. Throws MALFORMED. */
+export function parseSymbol(body: Uint8Array): SymbolFrame {
+  const reader = new Reader(body);
   const descriptorBytes = reader.take(DESCRIPTOR_SIZE, 'descriptor');
   const descriptor = parseDescriptor(descriptorBytes);
   const depth = reader.u8('proof depth');
@@ -132,7 +132,7 @@ export function writeLeaf(leaf: Leaf): Uint8Array {
     .finish();
 }
 
-/** A SYMBOL body: what goes behind the outer header. */
+/** The body of a SYMBOL: what goes behind its frame type. */
 export function writeSymbol(
   frame: Pick<SymbolFrame, 'descriptorBytes' | 'index' | 'signature' | 'proof' | 'leafBytes'>,
 ): Uint8Array {

@@ -8,9 +8,19 @@
  *     bitmap: u16 bytes | bit i of byte b: largest - 1 - (8 b + i) arrived
  */
 import type { Reader, Writer } from '../core/bytes.js';
-import { collectRanges, rangesFault } from '../core/ranges.js';
+import { collectRanges, type Ranges, rangesFault } from '../core/ranges.js';
+import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
-import { ACK_SPAN, type Ack } from './ack.js';
+
+/** What an acknowledgement says. */
+export interface Ack {
+  /** Received numbers, newest first, flat; the first is the largest of all. */
+  ranges: Ranges;
+  /** How long the largest number was held back before this ack was made. */
+  delay: Micros;
+  /** Packets received on this path since its start: says what was lost even where older acks were. */
+  received: number;
+}
 
 /** Bytes that `writeAck` will write. */
 export function ackLength(ack: Ack): number {
@@ -118,6 +128,9 @@ function readSmall(reader: Reader): number {
 function malformed(reason: string): HeadwaterError {
   return new HeadwaterError('MALFORMED', `ack: ${reason}`);
 }
+
+/** How far back an ack reaches: 4 times the most packets between two, and its bitmap (512 bytes) fits a datagram. */
+export const ACK_SPAN = 4096;
 
 const RANGES = 0;
 const BITMAP = 1;
