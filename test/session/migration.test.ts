@@ -175,6 +175,21 @@ describe('locators', () => {
     expect(b.texts()).toEqual(['found']);
   });
 
+  test('are left alone where the path in use is just slow', () => {
+    const limits = { rekeyAfter: 5 * SECOND, rejectAfter: 30 * SECOND };
+    const world = new World({ locators, limits, link: { delay: 400 * MILLISECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    for (let i = 0; i < 40; i++) {
+      // Sparse, so that each one goes unanswered for long enough to be asked after.
+      world.send(a, b, `${i}`);
+      world.run(2 * SECOND);
+    }
+    expect(b.texts().length).toBe(40);
+    expect(a.saw('rekeyed')).toBe(true);
+    expect(a.saw('migrated') || b.saw('migrated')).toBe(false);
+  });
+
   test('a first handshake tries them all', () => {
     const world = new World({ locators });
     const [a, b] = world.nodes;
