@@ -126,14 +126,21 @@ export class Addresses {
     return found;
   }
 
-  /** The address to move to, if this ANSWER validates one. */
+  /**
+   * The address to move to, if this ANSWER validates one. For a locator it may come from anywhere (RFC 9000, 8.2.3): a
+   * host with several addresses answers from whichever its routes choose.
+   */
   onAnswer(from: string, data: Uint8Array): string | undefined {
-    const candidate = this.candidates.find(({ address }) => address === from);
-    if (!candidate || candidate.sends === 0 || !equalBytes(candidate.data, data)) return undefined;
-    if (candidate.contested) return undefined;
+    const candidate = this.candidates.find(
+      (other) =>
+        other.sends > 0 &&
+        equalBytes(other.data, data) &&
+        (other.origin !== 'heard' || other.address === from),
+    );
+    if (!candidate || candidate.contested) return undefined;
     this.remove(candidate);
     this.rearm();
-    return from;
+    return candidate.address;
   }
 
   /** Takes a validated address into use; true if it is another one than before. */

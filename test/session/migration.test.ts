@@ -160,6 +160,23 @@ describe('locators', () => {
     expect(a.table.protect(world.now, 1, new Uint8Array(1))!.to).toBe('m1:2');
   });
 
+  test('count as validated whatever address the answer comes from', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const challenged = new Set<string>();
+    world.tap = (datagram) => {
+      if (datagram.from === 'm0:1') challenged.add(datagram.to);
+      // One socket on all interfaces: what it says leaves by the default route.
+      return [datagram.from === 'm1:1' ? { ...datagram, from: 'm1:3' } : datagram];
+    };
+    world.links.update((_, to) => ({ blocked: to === 'm1:1' || to === 'm1:3' }));
+    a.table.failOver(world.now, 1);
+    expect(world.run(SECOND, () => a.saw('migrated'))).toBe(true);
+    expect([...challenged].sort()).toEqual(['m1:2', 'm1:3']);
+    expect(a.table.session(1)!.addresses.current).toBe('m1:2');
+  });
+
   test('fail-over happens by itself when nothing comes back', () => {
     const world = new World({ locators });
     const [a, b] = world.nodes;
