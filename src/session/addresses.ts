@@ -16,13 +16,18 @@ import {
 } from './limits.js';
 import { CONTROL_SIZE } from './wire.js';
 
+/**
+ * Why an address is being validated: datagrams came from it; or it is a locator of the peer and the address in use is
+ * silent, or the caller asked for another one whatever the one in use does.
+ */
+export type Origin = 'heard' | 'silence' | 'asked';
+
 export interface Candidate {
   address: string;
   /** What a CHALLENGE to it holds and its ANSWER must. */
   data: Uint8Array;
-  /** One of the peer's locators that we turn to of our own accord, and not an address that datagrams came from. */
-  chosen: boolean;
-  /** A newer datagram has come from the address in use. */
+  origin: Origin;
+  /** The address in use has given a sign of life since: this one is not taken. */
   contested: boolean;
   received: number;
   sent: number;
@@ -60,29 +65,36 @@ export class Addresses {
    * Notes an authentic datagram.
    *
    * @param newest whether its packet number is the highest so far: only then may it start a migration
+   * @param answer whether it is an ANSWER: no reason to start one, but a sign of life of the address in use
    * @param data random bytes for a challenge
    */
-  onHeard(now: Micros, from: string, size: number, newest: boolean, data: () => Uint8Array): void {
+  onHeard(
+    now: Micros,
+    from: string,
+    size: number,
+    newest: boolean,
+    answer: boolean,
+    data: () => Uint8Array,
+  ): void {
     if (from === this.current) {
-      if (newest) for (const candidate of this.candidates) candidate.contested = !candidate.chosen;
+      if (newest || answer)
+        for (const candidate of this.candidates) candidate.contested = candidate.origin !== 'asked';
       return;
     }
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
-    else if (newest) this.add(now, from, false, data(), size);
+    else if (newest && !answer) this.add(now, from, 'heard', data(), size);
     this.rearm();
   }
 
   /** Starts to validate every locator but the one in use. */
-  tryLocators(now: Micros, data: () => Uint8Array): void {
+  tryLocators(now: Micros, origin: 'silence' | 'asked', data: () => Uint8Array): void {
     for (const address of this.locators) {
       if (address === this.current) continue;
       const known = this.candidates.find((candidate) => candidate.address === address);
-      if (!known) this.add(now, address, true, data(), 0);
-      else {
-        known.chosen = true;
-        known.contested = false;
-      }
+      if (known && known.origin === 'asked') continue;
+      if (known) this.remove(known);
+      this.add(now, address, origin, data(), known?.received ?? 0);
     }
     this.rearm();
   }
@@ -96,9 +108,9 @@ export class Addresses {
         this.remove(candidate);
         continue;
       }
-      const { chosen, sent, received } = candidate;
-      // A chosen locator is the operator's word, as for a first message; any other is a stranger's until it answers.
-      if (!chosen && sent + CONTROL_SIZE > AMPLIFICATION * received) {
+      const { origin, sent, received } = candidate;
+      // A locator is the operator's word, as for a first message; any other address is a stranger's until it answers.
+      if (origin === 'heard' && sent + CONTROL_SIZE > AMPLIFICATION * received) {
         candidate.nextAt = now + RETRY_MIN;
         candidate.sends++;
         continue;
@@ -114,20 +126,27 @@ export class Addresses {
     return found;
   }
 
-  /** The address to move to, if this ANSWER validates one. */
+  /**
+   * The address to move to, if this ANSWER validates one. For a locator it may come from anywhere (RFC 9000, 8.2.3): a
+   * host with several addresses answers from whichever its routes choose.
+   */
   onAnswer(from: string, data: Uint8Array): string | undefined {
-    const candidate = this.candidates.find(({ address }) => address === from);
-    if (!candidate || candidate.sends === 0 || !equalBytes(candidate.data, data)) return undefined;
-    if (candidate.contested) return undefined;
+    const candidate = this.candidates.find(
+      (other) =>
+        other.sends > 0 &&
+        equalBytes(other.data, data) &&
+        (other.origin !== 'heard' || other.address === from),
+    );
+    if (!candidate || candidate.contested) return undefined;
     this.remove(candidate);
     this.rearm();
-    return from;
+    return candidate.address;
   }
 
   /** Takes a validated address into use; true if it is another one than before. */
   moveTo(address: string): boolean {
     this.candidates = this.candidates.filter(
-      (candidate) => candidate.address !== address && !candidate.chosen,
+      (candidate) => candidate.address !== address && candidate.origin === 'heard',
     );
     this.rearm();
     if (address === this.current) return false;
@@ -142,16 +161,16 @@ export class Addresses {
     this.rearm();
   }
 
-  private add(now: Micros, address: string, chosen: boolean, data: Uint8Array, received: number): void {
+  private add(now: Micros, address: string, origin: Origin, data: Uint8Array, received: number): void {
     if (this.candidates.length >= MAX_CANDIDATES + MAX_LOCATORS) {
-      const oldest = this.candidates.find((candidate) => !candidate.chosen);
+      const oldest = this.candidates.find((candidate) => candidate.origin === 'heard');
       if (!oldest) return;
       this.remove(oldest);
     }
     this.candidates.push({
       address,
       data,
-      chosen,
+      origin,
       contested: false,
       received,
       sent: 0,

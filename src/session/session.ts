@@ -131,7 +131,7 @@ export class Session {
 
   /** Turns to the peer's other locators, all at once: the first that answers is taken ('migrated'). */
   failOver(now: Micros): void {
-    if (this.current) this.addresses.tryLocators(now, this.challengeData);
+    if (this.current) this.addresses.tryLocators(now, 'asked', this.challengeData);
     else this.want(now);
     this.rearm();
   }
@@ -232,10 +232,9 @@ export class Session {
     else this.handleOtherKeys(now, from, transport);
     const text = kind === wire.CONTROL ? textOf(datagram) : undefined;
     const isAnswer = text !== undefined && text[0] === wire.FRAME_ANSWER;
-    // An answer may come from an address that is no more than a candidate: it is no sign that the peer is there.
-    const newest = !isAnswer && transport === this.current && packetNumber === transport.highest(kind);
+    const newest = transport === this.current && packetNumber === transport.highest(kind);
     const { addresses } = this;
-    addresses.onHeard(now, from, datagram.length, newest, this.challengeData);
+    addresses.onHeard(now, from, datagram.length, newest, isAnswer, this.challengeData);
     if (addresses.deadline < this.deadline) this.deadline = addresses.deadline;
     return text && this.handleControl(from, transport, text);
   }
@@ -393,7 +392,7 @@ export class Session {
     if (!this.probe || now < this.probe.nextAt) return;
     if (this.probe.sends < limits.PROBE_SENDS) {
       // From the second on also where else it might be.
-      if (this.probe.sends === 1) this.addresses.tryLocators(now, this.challengeData);
+      if (this.probe.sends === 1) this.addresses.tryLocators(now, 'silence', this.challengeData);
       return this.sendProbe(now);
     }
     // It does not answer under these keys: it may have lost them.

@@ -160,6 +160,23 @@ describe('locators', () => {
     expect(a.table.protect(world.now, 1, new Uint8Array(1))!.to).toBe('m1:2');
   });
 
+  test('count as validated whatever address the answer comes from', () => {
+    const world = new World({ locators });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const challenged = new Set<string>();
+    world.tap = (datagram) => {
+      if (datagram.from === 'm0:1') challenged.add(datagram.to);
+      // One socket on all interfaces: what it says leaves by the default route.
+      return [datagram.from === 'm1:1' ? { ...datagram, from: 'm1:3' } : datagram];
+    };
+    world.links.update((_, to) => ({ blocked: to === 'm1:1' || to === 'm1:3' }));
+    a.table.failOver(world.now, 1);
+    expect(world.run(SECOND, () => a.saw('migrated'))).toBe(true);
+    expect([...challenged].sort()).toEqual(['m1:2', 'm1:3']);
+    expect(a.table.session(1)!.addresses.current).toBe('m1:2');
+  });
+
   test('fail-over happens by itself when nothing comes back', () => {
     const world = new World({ locators });
     const [a, b] = world.nodes;
@@ -173,6 +190,21 @@ describe('locators', () => {
     world.send(a, b, 'found');
     world.run(SECOND);
     expect(b.texts()).toEqual(['found']);
+  });
+
+  test('are left alone where the path in use is just slow', () => {
+    const limits = { rekeyAfter: 5 * SECOND, rejectAfter: 30 * SECOND };
+    const world = new World({ locators, limits, link: { delay: 400 * MILLISECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    for (let i = 0; i < 40; i++) {
+      // Sparse, so that each one goes unanswered for long enough to be asked after.
+      world.send(a, b, `${i}`);
+      world.run(2 * SECOND);
+    }
+    expect(b.texts().length).toBe(40);
+    expect(a.saw('rekeyed')).toBe(true);
+    expect(a.saw('migrated') || b.saw('migrated')).toBe(false);
   });
 
   test('a first handshake tries them all', () => {
