@@ -99,15 +99,10 @@ export class Bbr implements Controller {
     this.control(sample);
   }
 
-  onPersistentCongestion(now: Micros): void {
-    this.peaks[0] = this.peaks[1] = 0;
-    this.minRtt = Number.POSITIVE_INFINITY;
+  onPersistentCongestion(): void {
+    // The model stays, to be tried again from the smallest window; what is no longer true of it expires within two cycles.
     this.cwnd = 2 * this.mtu;
-    this.fullBandwidth = 0;
-    this.flatRounds = 0;
-    this.ceiling = Number.POSITIVE_INFINITY;
-    this.inflightHigh = Number.POSITIVE_INFINITY;
-    this.enter('startup', now);
+    this.minRttAt = Number.NEGATIVE_INFINITY;
   }
 
   onMtu(_now: Micros, bytes: number): void {
@@ -337,14 +332,14 @@ export class Bbr implements Controller {
   private crowdedRtt(): Micros {
     // Four flows of our kind may well stand eight datagrams each, however small our own share is.
     const rate = Math.max(this.bandwidth(), this.capacity / 4);
-    return 1.3 * this.minRtt + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0);
+    return this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0);
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
   private testRtt(now: Micros, sample: RateSample): void {
     if (this.testEnd === undefined) {
       if (sample.inFlight <= 0.5 * this.bdp() + MIN_PACKETS * this.mtu) {
-        this.testEnd = now + Math.max(PROBE_RTT_TIME, this.minRtt);
+        this.testEnd = now + Math.max(Math.min(PROBE_RTT_TIME, 20 * this.minRtt), this.minRtt);
         this.testMin = Number.POSITIVE_INFINITY;
       }
       return;
@@ -405,7 +400,9 @@ export class Bbr implements Controller {
     const bandwidth = this.bandwidth();
     const minimum = (Number.isFinite(this.ceiling) ? 2 : MIN_PACKETS) * this.mtu;
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
-    const slack = 4 * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
+    // A burst of losses must not fill the window before the three packets come that reveal it.
+    const burst = this.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
+    const slack = (4 + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
     let gain = PACING_GAIN[this.state];
     let target = this.bdp() + slack;
     switch (this.state) {
@@ -479,7 +476,11 @@ const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
 /** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
+const BURSTY_FLOOR = 0.003;
+const BURST_PACKETS = 12;
 const CROWDED_CYCLES = 1;
+/** A queue shorter than this is within what timers, acks and bursts make. */
+const CROWD_MIN: Micros = 4 * MILLISECOND;
 const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;

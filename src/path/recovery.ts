@@ -247,7 +247,7 @@ export class Recovery {
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
     return (
       this.lastElicitingAt +
-      Math.min(MAX_PROBE_TIMEOUT, Math.ceil(this.rtt.probeTimeout(MAX_ACK_DELAY) * backoff))
+      Math.min(MAX_PROBE_TIMEOUT, Math.ceil(this.rtt.probeTimeout(this.ackPolicy().delay) * backoff))
     );
   }
 
