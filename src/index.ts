@@ -11,10 +11,10 @@ export {
   type Member,
   parseGroup,
 } from './broadcast/group.js';
-export type { DropReason, Drops, Metrics } from './broadcast/metrics.js';
+export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
-export type { PeerStatus } from './node/endpoint.js';
+export type { EndpointDrops, EndpointMetrics, PeerStatus } from './node/endpoint.js';
 export {
   type BroadcastResult,
   type Delivery,

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { type Group, parseGroup } from '../broadcast/group.js';
+import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
@@ -14,7 +15,8 @@ export interface MemberOptions {
   group: string;
   key: string;
   bind?: string;
-  rate: number;
+  controller: ControllerName;
+  maxRate?: number;
   maxSize: number;
   relay: boolean;
   json?: boolean;
@@ -29,7 +31,12 @@ export function memberOptions(command: Command): Command {
       '-b, --bind <address>',
       'address to bind, host:port (default: this member’s own in the group file)',
     )
-    .option('-r, --rate <mbit>', 'Mbit/s sent to each peer', number(0.01, 10_000), 20)
+    .addOption(
+      new Option('--controller <name>', 'congestion control')
+        .choices(Object.keys(CONTROLLERS))
+        .default('bbr'),
+    )
+    .option('-r, --max-rate <mbit>', 'Mbit/s sent at most, to all peers together', number(0.01, 100_000))
     .option('--max-size <mib>', 'MiB that a file may have', integer(1, 1024), 256)
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
     .option('--json', 'print one JSON object a line');
@@ -46,7 +53,8 @@ export async function startMember(
     group,
     secretKey: seed,
     ...(options.bind === undefined ? {} : { bind: options.bind }),
-    rate: (options.rate * 1e6) / 8,
+    controller: options.controller,
+    ...(options.maxRate === undefined ? {} : { maxRate: (options.maxRate * 1e6) / 8 }),
     maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
     relay: options.relay,
     ...handlers,

@@ -332,7 +332,9 @@ export class Bbr implements Controller {
   private crowdedRtt(): Micros {
     // Four flows of our kind may well stand eight datagrams each, however small our own share is.
     const rate = Math.max(this.bandwidth(), this.capacity / 4);
-    return this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0);
+    return (
+      this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0)
+    );
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */

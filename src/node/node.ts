@@ -4,16 +4,16 @@
 import { randomBytes } from 'node:crypto';
 import type { BroadcastEvent, ObjectStatus } from '../broadcast/broadcast.js';
 import type { Group, Member } from '../broadcast/group.js';
-import type { Metrics } from '../broadcast/metrics.js';
 import type { Outcome } from '../broadcast/outgoing.js';
-import { fixedRate } from '../congestion/controller.js';
+import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
-import { assertBytes, HeadwaterError } from '../errors.js';
+import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
-import { Endpoint, type PeerStatus } from './endpoint.js';
+import { Endpoint, type EndpointMetrics, type PeerStatus } from './endpoint.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 export interface NodeOptions {
@@ -22,8 +22,12 @@ export interface NodeOptions {
   secretKey: Uint8Array;
   /** Address to bind, `host:port`; default: this member's own in the group. Port 0 takes any. */
   bind?: string;
-  /** Bytes per second on the path to each peer. Default 2.5e6 (20 Mbit/s). */
-  rate?: number;
+  /** Congestion control of each path. Default 'bbr': fills links that lose at random and yields to others. */
+  controller?: ControllerName;
+  /** Bytes per second that this member sends at most, on all paths together. Default: no limit of its own. */
+  maxRate?: number;
+  /** The largest UDP payload to try, bytes. Default 8952: as large as the path turns out to carry. */
+  maxDatagram?: number;
   /** Larger objects are refused, sent and received. Default 256 MiB. */
   maxObjectSize?: number;
   /** False: relay nothing for others. A fault, for demonstrations. Default true. */
@@ -48,7 +52,7 @@ export interface NodeStatus {
   address: string;
   objects: ObjectStatus[];
   peers: PeerStatus[];
-  metrics: Metrics & { sendErrors: number };
+  metrics: EndpointMetrics & { sendErrors: number };
 }
 
 /** What became of a broadcast. `missing` members were out of reach when a quorum already held the object. */
@@ -97,15 +101,24 @@ export class Node implements AsyncDisposable {
    */
   static async start(options: NodeOptions): Promise<Node> {
     const { group, secretKey } = options;
-    const rate = options.rate ?? DEFAULT_RATE;
-    if (!(rate > 0))
-      throw new HeadwaterError('INVALID_ARGUMENT', `rate: expected more than 0 bytes/s, got ${rate}`);
+    const { controller = 'bbr', maxRate = Number.POSITIVE_INFINITY, maxDatagram = MAX_DATAGRAM } = options;
+    if (!(maxRate > 0))
+      throw new HeadwaterError('INVALID_ARGUMENT', `maxRate: expected more than 0 bytes/s, got ${maxRate}`);
+    if (!CONTROLLERS[controller])
+      throw new HeadwaterError(
+        'INVALID_ARGUMENT',
+        `controller: expected bbr, cubic or newreno, got ${controller}`,
+      );
+    assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
       incarnation: Date.now(),
-      controller: () => fixedRate(rate),
+      entropy: { bytes: randomBytes },
+      controller: CONTROLLERS[controller],
+      egressRate: maxRate,
+      maxDatagram,
       maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
       relay: options.relay ?? true,
     });
@@ -231,5 +244,4 @@ function abortError(signal: AbortSignal): HeadwaterError {
   return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
 }
 
-const DEFAULT_RATE = 2.5e6;
 const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;

@@ -4,10 +4,11 @@
  */
 import type { BroadcastEvent } from '../broadcast/broadcast.js';
 import { createGroup, type Group } from '../broadcast/group.js';
-import { fixedRate } from '../congestion/controller.js';
+import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
 import { Endpoint } from '../node/endpoint.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { LinkRule } from './link.js';
 import { World } from './world.js';
 
@@ -17,10 +18,14 @@ export interface ClusterOptions {
   /** k of the group; default as in `createGroup`. */
   faulty?: number;
   links?: LinkRule<string>;
-  /** Bytes per second that each member sends on each path. Default 2.5e6 (20 Mbit/s). */
-  rate?: number;
+  /** Congestion control of every path; default: none, 20 Mbit/s. */
+  controller?: ControllerFactory;
+  /** Bytes per second of each member; default: as the paths allow. */
+  egressRate?: number;
   /** Members that relay nothing. */
   mute?: readonly number[];
+  /** The largest datagram that members try; default 1232. */
+  maxDatagram?: number;
   /** Bytes; default 1 GiB. */
   maxObjectSize?: number;
   /** How many of the latest event log lines to keep for reading; default 0. */
@@ -74,7 +79,10 @@ export function createCluster(options: ClusterOptions): Cluster {
       keys: keys.find((pair) => pair.publicKey === publicKey)!,
       rng: rng.fork(`member ${index}`),
       incarnation: 1,
-      controller: () => fixedRate(options.rate ?? DEFAULT_RATE),
+      entropy: rng.fork(`entropy ${index}`),
+      controller: options.controller ?? (() => fixedRate(DEFAULT_RATE)),
+      egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
+      maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
       maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
       relay: !mute.includes(index),
     });

@@ -8,8 +8,9 @@ import type { Controller, ControllerFactory } from '../congestion/controller.js'
 import { TimeHeap } from '../core/heap.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import { type Ack, AckTracker } from '../path/ack.js';
+import { AckTracker } from '../path/ack.js';
 import { Recovery } from '../path/recovery.js';
+import type { Ack } from '../wire/ack.js';
 import type { Bottleneck } from './bottleneck.js';
 import { iid, type LossModel, type LossProcess, startLoss } from './loss.js';
 
