@@ -31,11 +31,13 @@ export interface Summary {
   nodes: number;
   lossPercent: number;
   delayMs: number;
-  rateMbit: number;
+  /** Mbit/s of each direction of each link. */
+  linkRateMbit: number;
   file: { path: string; bytes: number; sha256: string };
   seconds: number;
   goodputMbit: number;
-  sender: { bytes: number; ratio: number };
+  /** `linkMbit`: datagram bytes delivered on each of the origin's links; `linkShare`: of what its rate and loss leave. */
+  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number };
   network: { sent: number; delivered: number; lost: number; queueDropped: number };
   members: DemoMember[];
 }
@@ -98,7 +100,7 @@ export const printSummary = {
     const { file, seconds, goodputMbit, sender, network } = summary;
     const [origin, ...receivers] = members;
     print(
-      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss and ${summary.delayMs} ms one way`,
+      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss, ${summary.delayMs} ms one way, ${summary.linkRateMbit} Mbit/s links`,
     );
     print('');
     print('member    state        time      symbols used/needed  loss seen  received/file  sha256');
@@ -123,6 +125,9 @@ export const printSummary = {
     print(`goodput   ${goodputMbit.toFixed(1)} Mbit/s to each member`);
     print(
       `sender    sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
+    );
+    print(
+      `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each, ${formatPercent(sender.linkShare)} of what rate and loss leave`,
     );
     print(
       `network   ${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,

@@ -18,15 +18,15 @@ import { type Child, spawnCommand } from './child.js';
 import { createDemoView, type DemoMember, printSummary, type Summary } from './demo-view.js';
 import { type Emulator, startEmulator } from './emulator.js';
 import { EXIT, integer, note, number, printJson, withInterrupt } from './io.js';
-import { type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
+import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
 
-interface DemoOptions extends LinkFlags {
+interface DemoOptions extends Omit<LinkFlags, 'linkRate'> {
+  linkRate?: number;
   nodes: number;
   file?: string;
   size: number;
   kill: number;
   mute: number;
-  rate?: number;
   timeout: number;
   json?: boolean;
 }
@@ -43,14 +43,9 @@ export function demoCommand(program: Command): void {
       .option('--size <mib>', 'MiB of random bytes, without --file', number(0.001, 256), 4)
       .option('--kill <n>', 'members that are killed midway', integer(0, 31), 0)
       .option('--mute <n>', 'members that relay nothing', integer(0, 31), 0)
-      .option(
-        '-r, --rate <mbit>',
-        'Mbit/s from each member to each other (default: what this machine can carry)',
-        number(0.01, 1000),
-      )
       .option('--timeout <seconds>', 'give up after so long', number(1, 86400), 180)
       .option('--json', 'print one JSON object at the end'),
-    { loss: 10, delay: 20 },
+    { loss: 10, delay: 20, linkRate: undefined },
   ).action((options: DemoOptions) =>
     withInterrupt(async (signal) => {
       const { nodes, kill, mute } = options;
@@ -84,12 +79,17 @@ export function demoCommand(program: Command): void {
 class Demo {
   private readonly options: DemoOptions;
   private readonly folder: string;
+  /** Mbit/s of each direction of each link. */
+  private readonly linkRate: number;
   private readonly members: DemoMember[] = [];
   private readonly children: Child[] = [];
   private emulator: Emulator | undefined;
+  /** What the origin's links had delivered when the broadcast began. */
+  private before = 0;
 
   constructor(options: DemoOptions, folder: string) {
     this.options = options;
+    this.linkRate = options.linkRate ?? Math.min(MAX_RATE, Math.round(CAPACITY / (options.nodes - 1) ** 2));
     this.folder = folder;
   }
 
@@ -97,8 +97,7 @@ class Demo {
     const { options } = this;
     const { path, bytes } = await this.prepareFile();
     const groupFile = await this.prepareGroup();
-    const rate = options.rate ?? Math.min(MAX_RATE, CAPACITY / (options.nodes - 1) ** 2);
-    const common = ['--group', groupFile, '--bind', '127.0.0.1:0', '--rate', String(rate), '--json'];
+    const common = ['--group', groupFile, '--bind', '127.0.0.1:0', '--json'];
 
     const receivers = this.members.slice(1);
     await Promise.all(
@@ -121,7 +120,7 @@ class Demo {
     const view = createDemoView(this.members, options.json === true);
     const seconds = await this.untilDone(signal).finally(() => view.stop());
     await this.stop();
-    await this.verify(path, bytes.length, bytes, seconds, rate);
+    await this.verify(path, bytes.length, bytes, seconds);
   }
 
   async stop(): Promise<void> {
@@ -142,7 +141,7 @@ class Demo {
     const { nodes, kill, mute, seed } = this.options;
     this.emulator = await startEmulator({
       ports: Array.from({ length: nodes }, () => ({ listen: { host: '127.0.0.1', port: 0 } })),
-      link: linkOptionsOf(this.options),
+      link: linkOptionsOf({ ...this.options, linkRate: this.linkRate }),
       seed,
     });
     const file = { headwater: 'group', version: 1, name: 'demo', members: [] as object[] };
@@ -188,6 +187,7 @@ class Demo {
     switch (event.event) {
       case 'start':
         member.startedAt = performance.now();
+        this.before = this.sentByOrigin();
         break;
       case 'status':
       case 'end':
@@ -238,13 +238,16 @@ class Demo {
     );
   }
 
-  private async verify(
-    path: string,
-    length: number,
-    bytes: Uint8Array,
-    seconds: number,
-    rate: number,
-  ): Promise<void> {
+  /** Bytes that the origin's links have delivered so far to members that live, IP and UDP headers included as in the links' rate. */
+  private sentByOrigin(): number {
+    let bytes = 0;
+    for (const { from, to, link } of this.emulator?.counters().directions ?? [])
+      if (from === 0 && !this.members[to].willBeKilled)
+        bytes += link.deliveredBytes + IP_UDP_OVERHEAD * link.delivered;
+    return bytes;
+  }
+
+  private async verify(path: string, length: number, bytes: Uint8Array, seconds: number): Promise<void> {
     const { options } = this;
     const digest = toHex(sha256(bytes));
     for (const member of this.members.slice(1))
@@ -253,16 +256,24 @@ class Demo {
     const ok = receivers.every((member) => member.intact || member.state === 'killed');
     const sentBytes = origin.status?.metrics.sentBytes ?? 0;
     const { total } = this.emulator!.counters();
+    const after = this.sentByOrigin();
+    const links = this.members.filter((member) => member.state === 'saved').length;
+    const deliveredMbit = ((after - this.before) * 8) / seconds / links / 1e6;
     const summary: Summary = {
       ok,
       nodes: options.nodes,
       lossPercent: options.loss,
       delayMs: options.delay,
-      rateMbit: rate,
+      linkRateMbit: this.linkRate,
       file: { path, bytes: length, sha256: digest },
       seconds,
       goodputMbit: (length * 8) / seconds / 1e6,
-      sender: { bytes: sentBytes, ratio: sentBytes / length },
+      sender: {
+        bytes: sentBytes,
+        ratio: sentBytes / length,
+        linkMbit: deliveredMbit,
+        linkShare: deliveredMbit / (this.linkRate * (1 - options.loss / 100)),
+      },
       network: {
         sent: total.sent,
         delivered: total.delivered,
@@ -280,9 +291,9 @@ class Demo {
   }
 }
 
-/** Mbit/s from each member to each other: more than two cores can carry helps nobody. */
+/** Mbit/s of all links together that two cores carry, about; links are given no more, so that the links are what limits. */
 const CAPACITY = 250;
-const MAX_RATE = 20;
+const MAX_RATE = 50;
 const MAX_FILE = 255 * 1024 * 1024;
 /** Members to be killed are when they hold this share of the symbols. */
 const KILL_AT = 0.3;

@@ -21,14 +21,22 @@ export interface LinkFlags {
   seed: string;
 }
 
-/** Adds them to a command, with `defaults` for loss (percent) and delay (ms). */
-export function linkFlags(command: Command, defaults: { loss: number; delay: number }): Command {
+/** Adds them to a command, with `defaults` for loss (percent), delay (ms) and rate (Mbit/s; undefined: chosen by the command). */
+export function linkFlags(
+  command: Command,
+  defaults: { loss: number; delay: number; linkRate: number | undefined },
+): Command {
   return command
     .option('--loss <percent>', 'datagrams lost in each direction', number(0, 100), defaults.loss)
     .option('--burst <datagrams>', 'mean length of a loss burst; 1: independent losses', number(1, 1000), 1)
     .option('--delay <ms>', 'one-way delay', number(0, 60_000), defaults.delay)
     .option('--jitter <ms>', 'more delay, uniform from 0 to this; keeps the order', number(0, 60_000), 0)
-    .option('--link-rate <mbit>', 'Mbit/s of each direction of each link; 0: no limit', number(0, 100_000), 0)
+    .option(
+      '--link-rate <mbit>',
+      'Mbit/s of each direction of each link; 0: no limit',
+      number(0, 100_000),
+      defaults.linkRate,
+    )
     .option('--queue <bytes>', 'bytes that wait before a link of limited rate', integer(1500, 1e9))
     .option('--reorder <percent>', 'datagrams held back so that others pass', number(0, 100), 0)
     .option('--duplicate <percent>', 'datagrams that arrive twice', number(0, 100), 0)
@@ -64,35 +72,36 @@ export function linkCommand(program: Command): void {
       parsePair,
     )
     .option('--json', 'print counters as JSON lines');
-  linkFlags(command, { loss: 0, delay: 0 }).action((pairs: Pair[], flags: LinkFlags & { json?: boolean }) =>
-    withInterrupt(async (signal) => {
-      const emulator = await startEmulator({
-        ports: pairs.map(({ listen, target }) => ({
-          listen: parseLocator(listen),
-          to: parseLocator(target),
-        })),
-        link: linkOptionsOf(flags),
-        seed: flags.seed,
-      });
-      const addresses = emulator.addresses.map(({ host, port }) =>
-        host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
-      );
-      if (flags.json) printJson({ event: 'ready', addresses });
-      else for (const [i, address] of addresses.entries()) print(`${address} -> ${pairs[i].target}`);
-      const timer = setInterval(() => {
-        if (flags.json) printJson({ event: 'status', ...emulator.counters() });
-      }, 1000);
-      await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
-      clearInterval(timer);
-      const { total, unknownSource } = emulator.counters();
-      if (flags.json) printJson({ event: 'end', ...emulator.counters() });
-      else
-        note(
-          `${total.sent} datagrams: ${total.delivered} delivered, ${total.lost} lost, ${total.queueDropped} over the queue, ` +
-            `${total.duplicated} doubled, ${total.corrupted} corrupted, ${unknownSource} from strangers`,
+  linkFlags(command, { loss: 0, delay: 0, linkRate: 0 }).action(
+    (pairs: Pair[], flags: LinkFlags & { json?: boolean }) =>
+      withInterrupt(async (signal) => {
+        const emulator = await startEmulator({
+          ports: pairs.map(({ listen, target }) => ({
+            listen: parseLocator(listen),
+            to: parseLocator(target),
+          })),
+          link: linkOptionsOf(flags),
+          seed: flags.seed,
+        });
+        const addresses = emulator.addresses.map(({ host, port }) =>
+          host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
         );
-      await emulator.close();
-    }),
+        if (flags.json) printJson({ event: 'ready', addresses });
+        else for (const [i, address] of addresses.entries()) print(`${address} -> ${pairs[i].target}`);
+        const timer = setInterval(() => {
+          if (flags.json) printJson({ event: 'status', ...emulator.counters() });
+        }, 1000);
+        await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+        clearInterval(timer);
+        const { total, unknownSource } = emulator.counters();
+        if (flags.json) printJson({ event: 'end', ...emulator.counters() });
+        else
+          note(
+            `${total.sent} datagrams: ${total.delivered} delivered, ${total.lost} lost, ${total.queueDropped} over the queue, ` +
+              `${total.duplicated} doubled, ${total.corrupted} corrupted, ${unknownSource} from strangers`,
+          );
+        await emulator.close();
+      }),
   );
 }
 
@@ -109,4 +118,4 @@ function parsePair(text: string, previous: Pair[] | undefined): Pair[] {
 }
 
 /** IPv4 and UDP headers, counted against a link's rate. */
-const IP_UDP_OVERHEAD = 28;
+export const IP_UDP_OVERHEAD = 28;

@@ -229,7 +229,9 @@ export class Endpoint {
 
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
     const path = this.paths[peer]!;
-    path.onReceived(now, number, isEliciting(contents));
+    const eliciting = isEliciting(contents);
+    // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
+    path.onReceived(now, number, eliciting, eliciting && !contents.symbol);
     for (const frame of contents.frames) {
       switch (frame.kind) {
         case 'ack':
@@ -291,10 +293,12 @@ export class Endpoint {
   private controlFrames(now: Micros, peer: number, path: Path): Frame[] {
     const isHeartbeat = this.broadcaster.nextControl(peer) <= now;
     const frames = path.takeFrames(now);
-    const room = FRAMES_ROOM - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
+    const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
     const objects = isHeartbeat ? this.broadcaster.takeControl(now, peer, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
+    const policy = isHeartbeat ? path.takePolicy(now) : undefined;
+    if (policy) frames.push(policy);
     if ((isHeartbeat && objects.length === 0) || path.recovery.probesDue > 0) frames.push({ kind: 'ping' });
     return frames;
   }

@@ -115,7 +115,7 @@ export class Node implements AsyncDisposable {
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
       incarnation: Date.now(),
-      entropy: { bytes: randomBytes },
+      entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
       controller: CONTROLLERS[controller],
       egressRate: maxRate,
       maxDatagram,

@@ -55,7 +55,10 @@ export async function openUdp(
   }
   let sendErrors = 0;
   socket.on('error', () => sendErrors++);
-  socket.on('message', (bytes, { address, port }) => onDatagram(formatAddress(address, port), bytes));
+  socket.on('message', ({ buffer, byteOffset, length }, { address, port }) =>
+    // A plain array: a Buffer's `slice` is no copy, which code that holds on to a part of it counts on.
+    onDatagram(formatAddress(address, port), new Uint8Array(buffer, byteOffset, length)),
+  );
   const onSent = (error: Error | null) => {
     if (error) sendErrors++;
   };

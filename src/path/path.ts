@@ -101,10 +101,14 @@ export class Path {
     return this.recovery.onSent(now, bytes, { ackEliciting });
   }
 
-  /** False for a number that was seen before. */
-  onReceived(now: Micros, number: number, ackEliciting: boolean): boolean {
+  /**
+   * False for a number that was seen before.
+   *
+   * @param immediate what it holds is worth an acknowledgement of its own
+   */
+  onReceived(now: Micros, number: number, ackEliciting: boolean, immediate: boolean): boolean {
     if (this.acks.largest < 0) this.firstHeard = number;
-    if (!this.acks.onReceived(now, number, { ackEliciting })) return false;
+    if (!this.acks.onReceived(now, number, { ackEliciting, immediate })) return false;
     this.heardAt = now;
     this.receivedDatagrams++;
     return true;
