@@ -288,7 +288,11 @@ export class Bbr implements Controller {
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
     this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), 2 * this.mtu);
     // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
-    if (this.state === 'compete') this.enter('probe-rtt', now);
+    if (
+      this.state === 'compete' &&
+      now - this.testedAt > Math.max(2 * PROBE_RTT_INTERVAL, 20 * this.smoothedRtt)
+    )
+      this.enter('probe-rtt', now);
   }
 
   private step(now: Micros, sample: RateSample, roundStart: boolean): void {
@@ -325,7 +329,7 @@ export class Bbr implements Controller {
         return;
     }
     const interval =
-      this.state === 'compete' ? Math.max(2 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt) : PROBE_RTT_INTERVAL;
+      this.state === 'compete' ? Math.max(4 * PROBE_RTT_INTERVAL, 60 * this.smoothedRtt) : PROBE_RTT_INTERVAL;
     if (now - Math.max(this.minRttAt, this.testedAt) > interval) this.enter('probe-rtt', now);
   }
 
@@ -340,7 +344,7 @@ export class Bbr implements Controller {
     // Four flows of our kind may well stand eight datagrams each, however small our own share is.
     const rate = Math.max(this.bandwidth(), this.capacity / 4);
     return (
-      this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0)
+      this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (6 * this.mtu * SECOND) / rate : 0)
     );
   }
 
@@ -491,7 +495,7 @@ const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
 const MOVED_FADE = 0.997;
 const SLOW_PACKETS = 16;
 const BURSTY_FLOOR = 0.003;
-const BURST_PACKETS = 12;
+const BURST_PACKETS = 24;
 /** A queue shorter than this is within what timers, acks and bursts make. */
 const CROWD_MIN: Micros = 4 * MILLISECOND;
 const UNKNOWN_ROUNDS = 8;
