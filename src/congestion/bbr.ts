@@ -267,6 +267,8 @@ export class Bbr implements Controller {
       if (this.floor.exceededBy(round.lost, total, 2)) {
         this.inflightHigh = Math.max(this.bdp(), 0.85 * sample.priorInFlight);
         this.free = false;
+        // Where others have made us give way before, probing is answered like any other congestive loss.
+        if (Number.isFinite(this.ceiling)) this.cut(now, sample);
         this.enter('down', now);
       } else {
         this.inflightHigh = Math.max(this.inflightHigh, sample.priorInFlight);
@@ -418,7 +420,9 @@ export class Bbr implements Controller {
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
     const burst = this.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
-    const slack = (4 + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
+    // Concave in the rate, so that of two flows in one queue the smaller gains: the square root is the mildest that does.
+    const fair = 4 + FAIR_SLACK * Math.sqrt(this.bdp() / this.mtu);
+    const slack = (fair + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
     let gain = PACING_GAIN[this.state];
     let target = this.bdp() + slack;
     switch (this.state) {
@@ -494,6 +498,7 @@ const BASE_WINDOW: Micros = 30 * SECOND;
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
 const MOVED_FADE = 0.997;
 const SLOW_PACKETS = 16;
+const FAIR_SLACK = 0.75;
 const BURSTY_FLOOR = 0.003;
 const BURST_PACKETS = 24;
 /** A queue shorter than this is within what timers, acks and bursts make. */
