@@ -275,7 +275,10 @@ if (what === 'rtt') {
     let line = '';
     for (let t = 5e6; t <= 60e6; t += 5e6) {
       net.run(t);
-      line += fs.map((f) => ((f.rate(t - 5e6, t) * 8) / 1e6).toFixed(0) + f.controller.metrics().state[0]).join('/') + ' ';
+      line +=
+        fs
+          .map((f) => ((f.rate(t - 5e6, t) * 8) / 1e6).toFixed(0) + f.controller.metrics().state[0])
+          .join('/') + ' ';
     }
     out(buf, line);
   }

@@ -280,7 +280,11 @@ export class Bbr implements Controller {
     if (this.state === 'probe-rtt') return;
     // Right after startup the losses are of our own making, and the floor is not known yet.
     if (!this.floor.isKnown && this.rounds < this.startupEnd + UNKNOWN_ROUNDS) return;
-    if (delayed && round.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3))
+    if (
+      delayed &&
+      round.sentAt > this.cutAt &&
+      this.floor.exceededBy(round.lost, total, 3, this.state === 'compete' ? 0 : undefined)
+    )
       this.cut(now, sample);
   }
 

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { type Controller, fixedRate, type LossEvent, type RateSample } from '../../src/congestion/controller.js';
+import {
+  type Controller,
+  fixedRate,
+  type LossEvent,
+  type RateSample,
+} from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
 import type { Ack } from '../../src/path/ack.js';
@@ -149,7 +154,17 @@ describe('acks that lie', () => {
   test('with ranges out of order, overlapping, upside down, or no range', () => {
     const { path } = recovery();
     for (let i = 0; i < 10; i++) path.onSent(i, 1200);
-    for (const ranges of [[], [5], [2, 3], [3, 2, 8, 7], [8, 5, 5, 4], [8, 5, 4, 3], [3, -1], [4.5, 4], [Number.NaN, 0]])
+    for (const ranges of [
+      [],
+      [5],
+      [2, 3],
+      [3, 2, 8, 7],
+      [8, 5, 5, 4],
+      [8, 5, 4, 3],
+      [3, -1],
+      [4.5, 4],
+      [Number.NaN, 0],
+    ])
       expect(path.onAckReceived(20, ack(...ranges))).toMatchObject({ ok: false, reason: 'malformed' });
     expect(path.inFlight).toBe(12_000);
     expect(path.stats.rejectedAcks).toBe(9);
@@ -175,7 +190,10 @@ describe('acks that lie', () => {
     const honest = path.onAckReceived(6000, ack(previous, skipped + 1, skipped - 1, skipped - 100));
     expect(honest.ok).toBe(true);
     path.onSent(6001, 1200);
-    expect(path.onAckReceived(6100, ack(previous + 1, skipped - 1))).toMatchObject({ ok: false, reason: 'skipped' });
+    expect(path.onAckReceived(6100, ack(previous + 1, skipped - 1))).toMatchObject({
+      ok: false,
+      reason: 'skipped',
+    });
   });
 
   test('the table is bounded: a silent peer stops the sender', () => {
@@ -200,7 +218,10 @@ test('numbers go past 2^32', () => {
   (path as unknown as { skipAt: number }).skipAt = 2 ** 41;
   const number = path.onSent(0, 1200);
   expect(number).toBe(2 ** 40);
-  expect(path.onAckReceived(10 * MS, ack(number, number))).toMatchObject({ ok: true, sample: { acked: 1200 } });
+  expect(path.onAckReceived(10 * MS, ack(number, number))).toMatchObject({
+    ok: true,
+    sample: { acked: 1200 },
+  });
 });
 
 describe('app-limited and host-limited', () => {
@@ -219,7 +240,10 @@ describe('app-limited and host-limited', () => {
 
   test('being held back by pacing alone is not app-limited', () => {
     const notes = recorder();
-    const path = new Recovery({ controller: { ...notes.controller, pacingRate: () => 100_000 }, rng: new Rng(1) });
+    const path = new Recovery({
+      controller: { ...notes.controller, pacingRate: () => 100_000 },
+      rng: new Rng(1),
+    });
     for (let now = 0; now < 200 * MS; now += MS) while (path.canSend(now) === 'any') path.onSent(now, 1200);
     path.onAckReceived(200 * MS, ack(5, 0));
     expect(notes.samples.at(-1)).toMatchObject({ appLimited: false, windowUsed: true });
@@ -227,7 +251,10 @@ describe('app-limited and host-limited', () => {
 
   test('a wake-up far too late marks samples host-limited', () => {
     const notes = recorder();
-    const path = new Recovery({ controller: { ...notes.controller, pacingRate: () => 100_000 }, rng: new Rng(1) });
+    const path = new Recovery({
+      controller: { ...notes.controller, pacingRate: () => 100_000 },
+      rng: new Rng(1),
+    });
     while (path.canSend(0) === 'any') path.onSent(0, 1200);
     path.nextSend(0);
     expect(path.canSend(500 * MS)).toBe('any');
