@@ -283,3 +283,21 @@ if (what === 'rtt') {
     out(buf, line);
   }
 }
+if (what === 'vs2') {
+  for (const buf of [0.5, 1, 2, 5, 10]) {
+    let line = `${buf}: `;
+    for (const [mbit, ms] of [[20, 20], [50, 40], [100, 80]])
+      for (const first of [true, false]) {
+        const rate = mbit * 1e6;
+        const b = new Bottleneck({ rate, buffer: Math.max(24640, (rate / 8) * (ms / 1000) * buf) });
+        const net = new FlowNetwork('cubic', b);
+        const f = net.add({ controller: C.bbr, rtt: ms * 1000, start: first ? 0 : 2e6 });
+        const g = net.add({ controller: C[process.argv[3] ?? 'cubic'], rtt: ms * 1000, start: first ? 2e6 : 0 });
+        net.run(90e6);
+        const x = f.rate(20e6, 90e6);
+        const y = g.rate(20e6, 90e6);
+        line += ` ${mbit}/${ms}${first ? 'A' : 'B'} ${(x / (x + y)).toFixed(2)}`;
+      }
+    out(line);
+  }
+}

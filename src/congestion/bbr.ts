@@ -283,7 +283,7 @@ export class Bbr implements Controller {
     if (
       delayed &&
       round.sentAt > this.cutAt &&
-      this.floor.exceededBy(round.lost, total, 3, this.state === 'compete' ? 0 : undefined)
+      this.floor.exceededBy(round.lost, total, 3, this.state === 'compete' ? 0.008 : undefined)
     )
       this.cut(now, sample);
   }
@@ -292,11 +292,13 @@ export class Bbr implements Controller {
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
-    this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), 2 * this.mtu);
+    const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
+    // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
+    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, 2 * this.mtu);
     // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
     if (
       this.state === 'compete' &&
-      now - this.testedAt > Math.max(2 * PROBE_RTT_INTERVAL, 20 * this.smoothedRtt)
+      now - this.testedAt > Math.max(4 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt)
     )
       this.enter('probe-rtt', now);
   }
@@ -503,6 +505,7 @@ const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
 const MOVED_FADE = 0.997;
 const SLOW_PACKETS = 16;
 const FAIR_SLACK = 0.75;
+const LATE_CUT = 1.1;
 const BURSTY_FLOOR = 0.003;
 const BURST_PACKETS = 24;
 /** A queue shorter than this is within what timers, acks and bursts make. */
