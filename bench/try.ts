@@ -130,7 +130,11 @@ if (what === 'trace') {
   const rate = +mbit * 1e6;
   const b = new Bottleneck({ rate, buffer: Math.max((rate / 8) * (+ms / 1000) * +(buf ?? 1), 30_000) });
   const net = new FlowNetwork('x', b);
-  const f = net.add({ controller: C[c], rtt, loss: process.argv[10] ? gilbertElliott({ meanLoss: +p, meanBurst: +process.argv[10] }) : iid(+p) });
+  const f = net.add({
+    controller: C[c],
+    rtt,
+    loss: process.argv[10] ? gilbertElliott({ meanLoss: +p, meanBurst: +process.argv[10] }) : iid(+p),
+  });
   let last = 0;
   for (let t = 0; t < +secs * SECOND; t += +(stepMs ?? 100) * 1000) {
     net.run(t);
@@ -228,16 +232,72 @@ if (what === 'stuck') {
     const rate = mbit * 1e6;
     const b = new Bottleneck({ rate, buffer: Math.max(20 * 1232, (rate / 8) * (ms / 1000)) });
     const net = new FlowNetwork(`${mbit}/${ms}/1`, b);
-    const f = net.add({ controller: C.bbr, rtt: ms * 1000, loss: gilbertElliott({ meanLoss: p, meanBurst: 5 }) });
+    const f = net.add({
+      controller: C.bbr,
+      rtt: ms * 1000,
+      loss: gilbertElliott({ meanLoss: p, meanBurst: 5 }),
+    });
     let last = 0;
     for (let t = 0; t < 13e6; t += 450_000) {
       net.run(t);
       if (t > 200_000 && f.deliveredBytes === last) {
         const r = f.recovery;
-        out(mbit, ms, p, 'stuck at', t, f.controller.metrics(), r.stats, 'infl', r.inFlight, r.canSend(t), r.nextSend(t), r.nextTimeout(), r.rtt, 'wake', f.wakeAt, f.ackWakeAt, f.tracker.nextAck());
+        out(
+          mbit,
+          ms,
+          p,
+          'stuck at',
+          t,
+          f.controller.metrics(),
+          r.stats,
+          'infl',
+          r.inFlight,
+          r.canSend(t),
+          r.nextSend(t),
+          r.nextTimeout(),
+          r.rtt,
+          'wake',
+          f.wakeAt,
+          f.ackWakeAt,
+          f.tracker.nextAck(),
+        );
       }
       last = f.deliveredBytes;
     }
-    out(mbit, ms, p, f.rate(3e6, 13e6) * 8 / rate / (1 - p));
+    out(mbit, ms, p, (f.rate(3e6, 13e6) * 8) / rate / (1 - p));
+  }
+}
+if (what === 'rtt') {
+  for (const buf of [0.5, 1, 2, 5]) {
+    const b = new Bottleneck({ rate: 50e6, buffer: 312_500 * buf });
+    const net = new FlowNetwork('rtt', b);
+    const fs = [10, 100].map((ms) => net.add({ controller: C.bbr, rtt: ms * 1000 }));
+    let line = '';
+    for (let t = 5e6; t <= 60e6; t += 5e6) {
+      net.run(t);
+      line +=
+        fs
+          .map((f) => ((f.rate(t - 5e6, t) * 8) / 1e6).toFixed(0) + f.controller.metrics().state[0])
+          .join('/') + ' ';
+    }
+    out(buf, line);
+  }
+}
+if (what === 'vs2') {
+  for (const buf of [0.5, 1, 2, 5, 10]) {
+    let line = `${buf}: `;
+    for (const [mbit, ms] of [[20, 20], [50, 40], [100, 80]])
+      for (const first of [true, false]) {
+        const rate = mbit * 1e6;
+        const b = new Bottleneck({ rate, buffer: Math.max(24640, (rate / 8) * (ms / 1000) * buf) });
+        const net = new FlowNetwork('cubic', b);
+        const f = net.add({ controller: C.bbr, rtt: ms * 1000, start: first ? 0 : 2e6 });
+        const g = net.add({ controller: C[process.argv[3] ?? 'cubic'], rtt: ms * 1000, start: first ? 2e6 : 0 });
+        net.run(90e6);
+        const x = f.rate(20e6, 90e6);
+        const y = g.rate(20e6, 90e6);
+        line += ` ${mbit}/${ms}${first ? 'A' : 'B'} ${(x / (x + y)).toFixed(2)}`;
+      }
+    out(line);
   }
 }

@@ -38,7 +38,7 @@ function fairness(
     const flows = Array.from({ length: count }, (_, i) =>
       net.add({ controller, rtt: rtt(line), start: i * stagger }),
     );
-    const end = 60 * SECOND + count * stagger;
+    const end = 120 * SECOND + count * stagger;
     net.run(end);
     return { line, index: jain(flows.map((flow) => flow.rate(end - 30 * SECOND, end))) };
   });

@@ -455,7 +455,7 @@ const WINDOW = 4096;
 const MAX_OPEN = 256;
 /** Objects of one origin remembered at once, those that only wait for the last members to hear of them included. */
 const MAX_RECORDS = 512;
-/** Symbols waiting to be relayed to one peer: about a megabyte. */
-const MAX_RELAYS = 1024;
+/** Symbols waiting to be relayed to one peer: about four megabytes, which the queues of all peers share. */
+const MAX_RELAYS = 4096;
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */
 const CONTROL_GAP: Micros = 2 * MILLISECOND;

@@ -31,8 +31,8 @@ interface Block {
   topUpAt: Micros;
   /** When all that was planned was out. */
   sentAt: Micros;
-  /** When a peer last reported to hold more of it. */
-  advancedAt: Micros;
+  /** By peer: when it last reported to hold more of it. */
+  advancedAt: Map<number, Micros>;
   /** Top-ups since then. */
   backoff: number;
 }
@@ -108,7 +108,7 @@ export class Outgoing {
         planned: count,
         topUpAt: NEVER,
         sentAt: NEVER,
-        advancedAt: -NEVER,
+        advancedAt: new Map(),
         backoff: 0,
       });
       this.waves.push({ sbn, count, peers });
@@ -150,7 +150,7 @@ export class Outgoing {
         before && bitAt(before.complete, sbn) ? 0 : (before?.missing.get(sbn) ?? block.sourceSymbols);
       const has = bitAt(frame.complete, sbn) ? 0 : (missing.get(sbn) ?? block.sourceSymbols);
       if (has >= had) return;
-      block.advancedAt = now;
+      block.advancedAt.set(peer, now);
       block.backoff = 0;
     });
   }
@@ -159,16 +159,13 @@ export class Outgoing {
   handleTimeout(now: Micros): void {
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
-      // Symbols still come in somewhere, by relays with a queue: what is missing is not known yet.
-      const quietAt = Math.min(
-        block.advancedAt + this.rtt() / 2 + REPORT_ALLOWANCE,
-        block.sentAt + MAX_PATIENCE,
-      );
-      if (quietAt > now) {
-        block.topUpAt = Math.ceil(quietAt);
+      const unfinished = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
+      // Where symbols still come in, by relays with a queue, what is missing is not known yet.
+      const needy = unfinished.filter((peer) => this.quietAt(block, peer) <= now);
+      if (unfinished.length > 0 && needy.length === 0) {
+        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(block, peer)));
         return;
       }
-      const needy = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
       block.backoff++;
       block.topUpAt = NEVER;
       if (this.unfinished(sbn).length === 0) return;
@@ -303,6 +300,12 @@ export class Outgoing {
     return slowest === 0 ? INITIAL_RTT : slowest;
   }
 
+  /** When nothing more of a block is to be expected at a peer of what has been sent. */
+  private quietAt({ advancedAt, sentAt }: Block, peer: number): Micros {
+    const advanced = (advancedAt.get(peer) ?? -NEVER) + this.rtt() / 2 + REPORT_ALLOWANCE;
+    return Math.ceil(Math.min(advanced, sentAt + MAX_PATIENCE));
+  }
+
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
   private demand(peer: number, sbn: number, needy: number): number {
     const { sourceSymbols, sentAt } = this.blocks[sbn];
@@ -322,7 +325,7 @@ export class Outgoing {
 /** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
 const MAX_QUEUED = MAX_BATCH;
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
-const MAX_PATIENCE: Micros = SECOND;
+const MAX_PATIENCE: Micros = 10 * SECOND;
 const BACKOFF_BASE = 1.5;
 const MAX_BACKOFF_STEPS = 12;
 const MAX_TOP_UP_DELAY: Micros = SECOND;

@@ -41,8 +41,12 @@ export class Bbr implements Controller {
   private smoothedRtt: Micros = 0;
   /** Largest RTT of this cycle and the one before: how far the queue goes. */
   private readonly maxRtts = [0, 0];
+  /** How far the queue has moved the RTT in the last few hundred rounds. */
+  private moved: Micros = 0;
   private cycleMinRtt: Micros = Number.POSITIVE_INFINITY;
-  private crowdedCycles = 0;
+  private cycles = 0;
+  /** The latest cycle found a crowd; a test will tell whether it stays when we step back. */
+  private suspicious = false;
   private testedAt: Micros = 0;
   private testEnd: Micros | undefined;
   private testMin: Micros = Number.POSITIVE_INFINITY;
@@ -183,7 +187,7 @@ export class Bbr implements Controller {
   private noteFloor(sample: RateSample): void {
     if (sample.rtt === undefined || sample.rtt > this.lowRtt()) return;
     // Where pushing does not raise the RTT, either there is no queue or it is always full: nothing can be told apart.
-    if (this.span() < Math.max(this.baseRtt / 10, MILLISECOND / 4)) return;
+    if (this.moved < Math.max(this.baseRtt / 10, MILLISECOND / 4)) return;
     if (sample.quietAckedPackets + sample.quietLostPackets > 0)
       this.floor.learn(sample.quietAckedPackets, sample.quietLostPackets);
   }
@@ -214,6 +218,7 @@ export class Bbr implements Controller {
   private endRound(now: Micros, sample: RateSample): void {
     this.roundEnd = sample.delivered;
     this.rounds++;
+    this.moved = Math.max(this.moved * MOVED_FADE, this.span());
     this.capacity *= CAPACITY_FADE;
     this.floor.onRound();
     if (this.rounds % EXTRA_ROUNDS === 0) {
@@ -251,7 +256,8 @@ export class Bbr implements Controller {
       return;
     }
     // The path has become slower: a queue stands, and less is delivered than for many rounds.
-    const slow = !round.limited && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
+    const slow =
+      !round.limited && total >= SLOW_PACKETS && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
     if (this.state !== 'compete' && this.state !== 'probe-rtt' && slow && round.minRtt > 2 * this.minRtt) {
       this.peaks[0] = this.peaks[1] = round.peak;
       this.enter('down', now);
@@ -261,6 +267,8 @@ export class Bbr implements Controller {
       if (this.floor.exceededBy(round.lost, total, 2)) {
         this.inflightHigh = Math.max(this.bdp(), 0.85 * sample.priorInFlight);
         this.free = false;
+        // Where others have made us give way before, probing is answered like any other congestive loss.
+        if (Number.isFinite(this.ceiling)) this.cut(now, sample);
         this.enter('down', now);
       } else {
         this.inflightHigh = Math.max(this.inflightHigh, sample.priorInFlight);
@@ -272,7 +280,11 @@ export class Bbr implements Controller {
     if (this.state === 'probe-rtt') return;
     // Right after startup the losses are of our own making, and the floor is not known yet.
     if (!this.floor.isKnown && this.rounds < this.startupEnd + UNKNOWN_ROUNDS) return;
-    if (delayed && round.sentAt > this.cutAt && this.floor.exceededBy(round.lost, total, 3))
+    if (
+      delayed &&
+      round.sentAt > this.cutAt &&
+      this.floor.exceededBy(round.lost, total, 3, this.state === 'compete' ? 0.008 : undefined)
+    )
       this.cut(now, sample);
   }
 
@@ -280,9 +292,15 @@ export class Bbr implements Controller {
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
-    this.ceiling = Math.max(this.curve.cut(Math.min(this.ceiling, used), this.mtu), 2 * this.mtu);
+    const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
+    // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
+    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, 2 * this.mtu);
     // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
-    if (this.state === 'compete') this.enter('probe-rtt', now);
+    if (
+      this.state === 'compete' &&
+      now - this.testedAt > Math.max(4 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt)
+    )
+      this.enter('probe-rtt', now);
   }
 
   private step(now: Micros, sample: RateSample, roundStart: boolean): void {
@@ -298,7 +316,7 @@ export class Bbr implements Controller {
         break;
       case 'cruise':
         if (roundStart && inState >= this.cruiseRounds)
-          this.enter(this.isCrowded() ? 'compete' : 'refill', now);
+          this.enter(this.isCrowded() ? 'probe-rtt' : 'refill', now);
         break;
       case 'refill':
         if (inState >= 1) this.enter('up', now);
@@ -319,28 +337,29 @@ export class Bbr implements Controller {
         return;
     }
     const interval =
-      this.state === 'compete' ? Math.max(2 * PROBE_RTT_INTERVAL, 40 * this.smoothedRtt) : PROBE_RTT_INTERVAL;
+      this.state === 'compete' ? Math.max(4 * PROBE_RTT_INTERVAL, 60 * this.smoothedRtt) : PROBE_RTT_INTERVAL;
     if (now - Math.max(this.minRttAt, this.testedAt) > interval) this.enter('probe-rtt', now);
   }
 
   /** A whole cycle through the queue never came down, although our own share of it is a few datagrams. */
   private isCrowded(): boolean {
-    this.crowdedCycles = this.cycleMinRtt > this.crowdedRtt() ? this.crowdedCycles + 1 : 0;
-    return this.crowdedCycles >= CROWDED_CYCLES;
+    // Until startup's own overshoot has left the model, the crowd may be us.
+    this.suspicious = ++this.cycles > 2 && this.cycleMinRtt > this.crowdedRtt();
+    return this.suspicious;
   }
 
   private crowdedRtt(): Micros {
     // Four flows of our kind may well stand eight datagrams each, however small our own share is.
     const rate = Math.max(this.bandwidth(), this.capacity / 4);
     return (
-      this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (4 * this.mtu * SECOND) / rate : 0)
+      this.minRtt + Math.max(0.3 * this.minRtt, CROWD_MIN) + (rate > 0 ? (6 * this.mtu * SECOND) / rate : 0)
     );
   }
 
   /** ProbeRTT: half our share in flight, long enough to see what remains in the queue without us. */
   private testRtt(now: Micros, sample: RateSample): void {
     if (this.testEnd === undefined) {
-      if (sample.inFlight <= 0.5 * this.bdp() + MIN_PACKETS * this.mtu) {
+      if (sample.inFlight <= this.cwnd) {
         this.testEnd = now + Math.max(Math.min(PROBE_RTT_TIME, 20 * this.minRtt), this.minRtt);
         this.testMin = Number.POSITIVE_INFINITY;
       }
@@ -356,7 +375,10 @@ export class Bbr implements Controller {
       this.candidate = Number.POSITIVE_INFINITY;
     }
     const drained = this.testMin <= 0.9 * this.crowdedRtt();
-    this.enter(this.beforeTest === 'compete' && !drained ? 'compete' : 'refill', now);
+    const stays = !drained && (this.beforeTest === 'compete' || this.suspicious);
+    if (stays && this.suspicious) this.claim();
+    this.suspicious = false;
+    this.enter(stays ? 'compete' : 'refill', now);
   }
 
   private enter(state: State, now: Micros): void {
@@ -379,17 +401,17 @@ export class Bbr implements Controller {
       case 'down':
         this.cycleMinRtt = Number.POSITIVE_INFINITY;
         break;
-      case 'compete':
-        if (before !== 'probe-rtt') {
-          this.curve.reset();
-          this.ceiling = Math.max(this.cwnd, (0.5 * this.capacity * this.smoothedRtt) / SECOND);
-        }
-        break;
       case 'probe-rtt':
         this.beforeTest = before;
         this.testEnd = undefined;
         break;
     }
+  }
+
+  /** Takes what a second flow would have got, since our own model gave way while the others came. */
+  private claim(): void {
+    this.curve.reset();
+    this.ceiling = Math.max(this.cwnd, (0.5 * this.capacity * this.smoothedRtt) / SECOND);
   }
 
   private turnPeaks(): void {
@@ -404,7 +426,9 @@ export class Bbr implements Controller {
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
     const burst = this.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
-    const slack = (4 + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
+    // Concave in the rate, so that of two flows in one queue the smaller gains: the square root is the mildest that does.
+    const fair = 4 + FAIR_SLACK * Math.sqrt(this.bdp() / this.mtu);
+    const slack = (fair + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
     let gain = PACING_GAIN[this.state];
     let target = this.bdp() + slack;
     switch (this.state) {
@@ -423,8 +447,8 @@ export class Bbr implements Controller {
         this.rate = (1.25 * this.cwnd * SECOND) / sample.smoothedRtt;
         return;
       case 'probe-rtt':
-        this.cwnd = Math.max(minimum, Math.min(0.5 * this.bdp(), this.ceiling));
-        this.rate = (MARGIN * bandwidth) / share;
+        this.cwnd = Math.max(minimum + burst * this.mtu, Math.min(0.5 * this.bdp(), this.ceiling));
+        this.rate = (0.5 * bandwidth) / share;
         return;
       case 'up':
         target = Math.min(1.25 * this.bdp() + slack, 1.25 * this.ceiling);
@@ -478,9 +502,12 @@ const PROBE_RTT_TIME: Micros = 200 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
 /** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
+const MOVED_FADE = 0.997;
+const SLOW_PACKETS = 16;
+const FAIR_SLACK = 0.75;
+const LATE_CUT = 1.1;
 const BURSTY_FLOOR = 0.003;
-const BURST_PACKETS = 12;
-const CROWDED_CYCLES = 1;
+const BURST_PACKETS = 24;
 /** A queue shorter than this is within what timers, acks and bursts make. */
 const CROWD_MIN: Micros = 4 * MILLISECOND;
 const UNKNOWN_ROUNDS = 8;

@@ -69,10 +69,11 @@ export class LossFloor {
     this.lost *= FADE;
   }
 
-  /** Whether `lost` of `total` packets are more than the floor explains: by 2 %, and so many spreads of what chance gives. */
-  exceededBy(lost: number, total: number, spreads: number): boolean {
+  /** Whether `lost` of `total` packets are more than the floor explains: by 2 %, and so many
+   *  spreads of what chance gives. A flow that competes with others for a queue takes no margin: they take none. */
+  exceededBy(lost: number, total: number, spreads: number, margin = THRESHOLD): boolean {
     const spread = Math.sqrt(total * this.value * (1 - this.value) * Math.max(1, this.dispersion));
-    return lost > total * (this.value + THRESHOLD) + spreads * spread && lost >= MIN_LOSSES;
+    return lost > total * (this.value + margin) + spreads * spread && (lost >= MIN_LOSSES || margin < THRESHOLD);
   }
 }
 

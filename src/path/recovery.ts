@@ -245,9 +245,9 @@ export class Recovery {
     if (this.inFlight === 0) return NEVER;
     if (this.lossTime !== NEVER) return this.lossTime;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
+    const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
     return (
-      this.lastElicitingAt +
-      Math.min(MAX_PROBE_TIMEOUT, Math.ceil(this.rtt.probeTimeout(this.ackPolicy().delay) * backoff))
+      this.lastElicitingAt + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff))
     );
   }
 
@@ -374,7 +374,8 @@ const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
 const MAX_BACKOFF = 10;
-const MAX_PROBE_TIMEOUT: Micros = 10_000 * MILLISECOND;
+/** Members exchange heartbeats every 300 ms anyway, so longer silence would spare the path nothing. */
+const MAX_PROBE_TIMEOUT: Micros = 300 * MILLISECOND;
 /** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */
 const CAPACITY = 1 << 17;
 /** RFC 9000 section 21.4: skip numbers at random to catch optimistic acks. */

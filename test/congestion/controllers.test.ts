@@ -1,0 +1,292 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Bbr } from '../../src/congestion/bbr.js';
+import {
+  type Controller,
+  fixedRate,
+  initialWindow,
+  type RateSample,
+} from '../../src/congestion/controller.js';
+import { Cubic } from '../../src/congestion/cubic.js';
+import { HyStart } from '../../src/congestion/hystart.js';
+import { LossFloor } from '../../src/congestion/loss-floor.js';
+import { NewReno } from '../../src/congestion/newreno.js';
+import { Rng } from '../../src/core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
+import type { Ack } from '../../src/path/ack.js';
+import { Recovery } from '../../src/path/recovery.js';
+
+const MTU = 1200;
+const ALL: [string, () => Controller][] = [
+  ['newreno', () => new NewReno(MTU)],
+  ['cubic', () => new Cubic(MTU)],
+  ['bbr', () => new Bbr(MTU)],
+];
+
+function sample(change: Partial<RateSample> = {}): RateSample {
+  return {
+    acked: MTU,
+    ackedPackets: 1,
+    lost: 0,
+    lostPackets: 0,
+    quietAckedPackets: 0,
+    quietLostPackets: 0,
+    rate: 1e6,
+    appLimited: false,
+    hostLimited: false,
+    rtt: 50 * MILLISECOND,
+    smoothedRtt: 50 * MILLISECOND,
+    minRtt: 50 * MILLISECOND,
+    priorInFlight: 10 * MTU,
+    inFlight: 9 * MTU,
+    delivered: MTU,
+    priorDelivered: 0,
+    sentAt: 1,
+    spuriousPackets: 0,
+    windowUsed: true,
+    ...change,
+  };
+}
+
+const lossAt = (sentAt: Micros, packets = 1) => ({
+  bytes: packets * MTU,
+  packets,
+  ranges: 1,
+  sentAt,
+  priorInFlight: 100 * MTU,
+});
+
+describe('NewReno, RFC 9002 section 7 and appendix B', () => {
+  test('the initial window is ten datagrams', () => {
+    expect(initialWindow(1200)).toBe(12_000);
+    expect(initialWindow(1472)).toBe(14_720);
+    expect(initialWindow(9000)).toBe(18_000);
+  });
+
+  test('slow start adds what is acked, recovery halves once, avoidance adds a datagram per window', () => {
+    const reno = new NewReno(MTU);
+    reno.onAck(10, sample({ acked: 5 * MTU }));
+    expect(reno.window()).toBe(15 * MTU);
+    reno.onLost(100, lossAt(50));
+    expect(reno.window()).toBe(7.5 * MTU);
+    // Packets sent before the loss was noticed belong to the same congestion event, compared by time.
+    reno.onLost(120, lossAt(99));
+    expect(reno.window()).toBe(7.5 * MTU);
+    reno.onAck(130, sample({ sentAt: 100, acked: 30 * MTU }));
+    expect(reno.window()).toBe(7.5 * MTU);
+    reno.onAck(140, sample({ sentAt: 101, acked: 7.5 * MTU }));
+    expect(reno.window()).toBe(8.5 * MTU);
+    reno.onLost(200, lossAt(150));
+    expect(reno.window()).toBe(4.25 * MTU);
+  });
+
+  test('credit towards the next datagram is carried over', () => {
+    const reno = new NewReno(MTU);
+    reno.onLost(1, lossAt(0.5));
+    for (let i = 0; i < 50; i++) reno.onAck(10 + i, sample({ sentAt: 5 + i, acked: MTU }));
+    // From 5 datagrams: 5 acks for the 6th, 6 for the 7th, ... 5+6+7+8+9 = 35 for the 10th, 45 for the 11th.
+    expect(reno.window()).toBe(11 * MTU);
+  });
+});
+
+describe('CUBIC, RFC 9438', () => {
+  function cubicAt(packets: number): Cubic {
+    const cubic = new Cubic(MTU);
+    cubic.onAck(1, sample({ acked: (packets - 10) * MTU }));
+    return cubic;
+  }
+
+  test('cuts to 0.7; fast convergence remembers 0.85 of the window, not less', () => {
+    const cubic = cubicAt(1000);
+    cubic.onLost(SECOND, lossAt(SECOND - 1));
+    expect(cubic.window() / MTU).toBeCloseTo(700);
+    cubic.onLost(2 * SECOND, lossAt(2 * SECOND - 1));
+    expect(cubic.window() / MTU).toBeCloseTo(490);
+    // The plateau is then at 700 * 0.85 = 595: reached after cbrt(105 / 0.4) = 6.4 s.
+    let now = 2 * SECOND;
+    for (; now < 8.4 * SECOND; now += 10_000)
+      cubic.onAck(now, sample({ sentAt: now - 1, acked: cubic.window() / 5 }));
+    expect(cubic.window() / MTU).toBeGreaterThan(585);
+    expect(cubic.window() / MTU).toBeLessThan(600);
+  });
+
+  test('idle time is no growth', () => {
+    const cubic = cubicAt(100);
+    cubic.onLost(SECOND, lossAt(SECOND - 1));
+    cubic.onAck(SECOND + 50_000, sample({ sentAt: SECOND + 1 }));
+    const before = cubic.window();
+    for (let now = 2 * SECOND; now < 100 * SECOND; now += SECOND)
+      cubic.onAck(now, sample({ sentAt: now - 1, windowUsed: false }));
+    cubic.onAck(100 * SECOND, sample({ sentAt: 100 * SECOND - 1 }));
+    expect(cubic.window()).toBeLessThan(before * 1.05);
+  });
+
+  test('a cut that only answered reordering is taken back', () => {
+    const cubic = cubicAt(100);
+    cubic.onLost(SECOND, lossAt(SECOND - 1, 2));
+    cubic.onAck(SECOND + 1, sample({ spuriousPackets: 2, sentAt: 1 }));
+    expect(cubic.window() / MTU).toBeCloseTo(100);
+  });
+
+  test('a long run without loss stays finite', () => {
+    const cubic = cubicAt(100);
+    cubic.onLost(SECOND, lossAt(SECOND - 1));
+    for (let now = 2 * SECOND; now < 1e6 * SECOND; now += 1000 * SECOND)
+      cubic.onAck(now, sample({ sentAt: now - 1, acked: 1e6 }));
+    expect(Number.isFinite(cubic.window())).toBe(true);
+    expect(Number.isFinite(cubic.pacingRate())).toBe(true);
+  });
+});
+
+describe('HyStart++, RFC 9406', () => {
+  const round = (hystart: HyStart, index: number, rtt: Micros) => {
+    let last = { growth: 0, done: false };
+    for (let i = 0; i < 10; i++) {
+      const at = index * 10 + i;
+      last = hystart.onAck(sample({ rtt, delivered: at + 1, priorDelivered: i === 0 ? at : 0 }));
+      if (last.done) break;
+    }
+    return last;
+  };
+
+  test('a rise of an eighth slows growth to a quarter, and ends slow start five rounds later', () => {
+    const hystart = new HyStart();
+    expect(round(hystart, 0, 100 * MILLISECOND).growth).toBe(MTU);
+    expect(round(hystart, 1, 100 * MILLISECOND).growth).toBe(MTU);
+    expect(round(hystart, 2, 113 * MILLISECOND)).toEqual({ growth: MTU / 4, done: false });
+    for (let i = 3; i < 7; i++) expect(round(hystart, i, 113 * MILLISECOND).done).toBe(false);
+    expect(round(hystart, 7, 113 * MILLISECOND).done).toBe(true);
+  });
+
+  test('a false alarm is taken back', () => {
+    const hystart = new HyStart();
+    round(hystart, 0, 100 * MILLISECOND);
+    round(hystart, 1, 120 * MILLISECOND);
+    round(hystart, 2, 100 * MILLISECOND);
+    expect(round(hystart, 3, 100 * MILLISECOND).growth).toBe(MTU);
+  });
+});
+
+describe('the loss floor', () => {
+  test('finds the loss rate, and calls no chance fluctuation congestion', () => {
+    const rng = new Rng('floor');
+    const floor = new LossFloor();
+    const round = (p: number, n: number) => {
+      let lost = 0;
+      for (let i = 0; i < n; i++) if (rng.chance(p)) lost++;
+      return lost;
+    };
+    let alarms = 0;
+    for (let i = 0; i < 500; i++) {
+      const lost = round(0.2, 50);
+      if (i > 20 && floor.exceededBy(lost, 50, 3)) alarms++;
+      floor.learn(50 - lost, lost);
+      floor.onRound();
+    }
+    expect(floor.floor).toBeGreaterThan(0.15);
+    expect(floor.floor).toBeLessThan(0.25);
+    expect(alarms).toBeLessThan(5);
+    expect(floor.exceededBy(round(0.5, 200), 200, 3)).toBe(true);
+  });
+
+  test('an estimate that nothing confirms fades', () => {
+    const floor = new LossFloor();
+    floor.learn(50, 50);
+    for (let i = 0; i < 200; i++) floor.onRound();
+    expect(floor.floor).toBeLessThan(0.001);
+  });
+});
+
+test('fixedRate does as told', () => {
+  const controller = fixedRate(1e6);
+  controller.onLost(0, lossAt(0));
+  expect([controller.window(), controller.pacingRate()]).toEqual([Number.POSITIVE_INFINITY, 1e6]);
+  expect(controller.metrics().name).toContain('unsafe');
+});
+
+/** What may happen to a path, as data: sends, acks of any subset, timers, idleness, a new MTU. */
+const event = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('send' as const), count: fc.integer({ min: 1, max: 40 }) }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant('ack' as const),
+      loss: fc.double({ min: 0, max: 1, noNaN: true }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('wait' as const), time: fc.integer({ min: 1, max: 500_000 }) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('idle' as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('mtu' as const), bytes: fc.integer({ min: 1232, max: 9000 }) }),
+  },
+);
+
+describe.each(ALL)('%s, any sequence of events', (_name, make) => {
+  test('in flight never below zero and zero when all is acked; window at least two datagrams; all finite', () => {
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 120 }), fc.nat(), (events, seed) => {
+        const rng = new Rng(seed);
+        const controller = make();
+        const path = new Recovery({ controller, rng, mtu: MTU });
+        let now = 0;
+        let mtu = MTU;
+        const got = new Set<number>();
+        let outstanding: number[] = [];
+        const acknowledge = () => {
+          if (got.size === 0) return;
+          const numbers = [...got].sort((a, b) => b - a).slice(0, 1000);
+          const ranges: number[] = [];
+          for (const number of numbers) {
+            if (ranges.length > 0 && ranges[ranges.length - 1] === number + 1)
+              ranges[ranges.length - 1] = number;
+            else ranges.push(number, number);
+          }
+          const ack: Ack = { ranges, delay: 0, received: got.size };
+          expect(path.onAckReceived(now, ack).ok).toBe(true);
+        };
+        for (const step of events) {
+          now += 1 + rng.integer(0, 20_000);
+          if (now >= path.nextTimeout()) path.onTimeout(now);
+          if (step.kind === 'send')
+            for (let i = 0; i < step.count && path.canSend(now) === 'any'; i++)
+              outstanding.push(path.onSent(now, MTU));
+          else if (step.kind === 'ack') {
+            for (const number of outstanding) if (!rng.chance(step.loss)) got.add(number);
+            outstanding = [];
+            acknowledge();
+          } else if (step.kind === 'wait') now += step.time;
+          else if (step.kind === 'idle') path.onAppLimited(now);
+          else {
+            mtu = step.bytes;
+            path.setMtu(now, mtu);
+          }
+          expect(path.inFlight).toBeGreaterThanOrEqual(0);
+          expect(controller.window()).toBeGreaterThanOrEqual(Math.min(2 * MTU, 2 * mtu));
+          expect(Number.isFinite(controller.window())).toBe(true);
+          expect(controller.pacingRate()).toBeGreaterThan(0);
+        }
+        // One last packet, acked, with all before it: nothing stays in flight.
+        for (let i = 0; i < 4; i++) {
+          now += 60 * SECOND;
+          path.onTimeout(now);
+          if (path.canSend(now) === 'any') got.add(path.onSent(now, 100));
+        }
+        now += SECOND;
+        for (let number = 0; number < path.nextNumber; number++)
+          if (outstanding.includes(number)) got.add(number);
+        acknowledge();
+        now += 60 * SECOND;
+        path.onTimeout(now);
+        expect(path.inFlight).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

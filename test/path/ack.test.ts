@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Reader, Writer } from '../../src/core/bytes.js';
+import { collectRanges, countRanges, inRanges, rangesFault } from '../../src/core/ranges.js';
+import { Rng } from '../../src/core/rng.js';
+import { MILLISECOND, NEVER } from '../../src/core/time.js';
+import { ACK_SPAN, type Ack, AckTracker } from '../../src/path/ack.js';
+import { ackLength, parseAck, writeAck } from '../../src/path/ack-frame.js';
+
+function encode(ack: Ack): Uint8Array {
+  const writer = new Writer(ackLength(ack));
+  writeAck(writer, ack);
+  expect(writer.offset).toBe(ackLength(ack));
+  return writer.finish();
+}
+
+/** Numbers received out of `count`, at `loss`, seeded. */
+function lossy(count: number, loss: number): Ack {
+  const rng = new Rng(`loss ${loss}`);
+  const got = Array.from({ length: count }, () => !rng.chance(loss));
+  got[count - 1] = true;
+  const ranges = collectRanges(count - 1, 0, (number) => got[number]);
+  return { ranges, delay: 8, received: countRanges(ranges) };
+}
+
+describe('when to acknowledge', () => {
+  test('each second packet at first, or after the delay', () => {
+    const tracker = new AckTracker();
+    expect(tracker.nextAck()).toBe(NEVER);
+    expect(tracker.take(0)).toBeUndefined();
+    tracker.onReceived(100, 0);
+    expect(tracker.nextAck()).toBe(100 + 25 * MILLISECOND);
+    tracker.onReceived(200, 1);
+    expect(tracker.nextAck()).toBe(200);
+    expect(tracker.take(250)).toEqual({ ranges: [1, 0], delay: 50, received: 2 });
+    expect(tracker.nextAck()).toBe(NEVER);
+  });
+
+  test('as the sender asks, at once when it asks, never for silent packets', () => {
+    const tracker = new AckTracker();
+    tracker.setPolicy({ packets: 8, delay: 5 * MILLISECOND });
+    for (let i = 0; i < 7; i++) tracker.onReceived(0, i);
+    expect(tracker.nextAck()).toBe(5 * MILLISECOND);
+    tracker.onReceived(1, 7, { immediate: true });
+    expect(tracker.nextAck()).toBe(1);
+    tracker.take(1);
+    tracker.onReceived(2, 8, { ackEliciting: false });
+    expect(tracker.nextAck()).toBe(NEVER);
+  });
+
+  test('a replay, and what is too old to tell, is refused', () => {
+    const tracker = new AckTracker();
+    expect(tracker.onReceived(0, 5)).toBe(true);
+    expect(tracker.onReceived(0, 5)).toBe(false);
+    expect(tracker.onReceived(0, 20_000)).toBe(true);
+    expect(tracker.onReceived(0, 6)).toBe(false);
+    expect(tracker.onReceived(0, 20_000 - 8191)).toBe(true);
+    expect(tracker.received).toBe(3);
+  });
+
+  test('each number is in several acks: seven lost acks cost nothing', () => {
+    const tracker = new AckTracker();
+    const reported = new Map<number, number>();
+    for (let number = 0; number < 4000; number++) {
+      tracker.onReceived(number, number);
+      if (number % 100 !== 99) continue;
+      const { ranges } = tracker.take(number)!;
+      for (let i = 0; i <= number; i++) if (inRanges(ranges, i)) reported.set(i, (reported.get(i) ?? 0) + 1);
+    }
+    for (let number = 0; number < 3000; number++) expect(reported.get(number)).toBeGreaterThanOrEqual(8);
+  });
+});
+
+describe('the frame', () => {
+  test('round trip, any set of numbers', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.nat(ACK_SPAN - 1), { minLength: 1, maxLength: 300 }),
+        fc.nat(2 ** 45),
+        fc.nat(2 ** 26),
+        (offsets, base, delay) => {
+          const set = new Set(offsets);
+          const high = Math.max(...offsets);
+          const ranges = collectRanges(high, 0, (value) => set.has(value)).map((value) => value + base);
+          const ack = { ranges, delay, received: offsets.length };
+          expect(parseAck(new Reader(encode(ack)))).toEqual({ ...ack, delay: Math.floor(delay / 8) * 8 });
+        },
+      ),
+    );
+  });
+
+  test('ranges at low loss, a bitmap at high loss', () => {
+    expect(encode(lossy(256, 0.01))[0]).toBe(0);
+    expect(encode(lossy(256, 0.3))[0]).toBe(1);
+    expect(encode(lossy(256, 0.01)).length).toBeLessThan(30);
+    expect(encode(lossy(256, 0.3)).length).toBeLessThanOrEqual(50);
+    expect(encode(lossy(ACK_SPAN, 0.3)).length).toBeLessThan(600);
+  });
+
+  test('bytes of any kind parse to a sound ack or are refused', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        let ack: Ack;
+        try {
+          ack = parseAck(new Reader(bytes));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'MALFORMED' });
+          return;
+        }
+        expect(rangesFault(ack.ranges, 2 ** 48)).toBeUndefined();
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
