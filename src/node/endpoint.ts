@@ -161,15 +161,16 @@ export class Endpoint {
    */
   pollTransmit(now: Micros): Transmit | undefined {
     this.now = now;
-    const control = this.sessions.pollTransmit() ?? this.pollControl(now);
+    // What polling may start is a handshake, whose first message is then there at once.
+    const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
     if (control) return this.count(control);
     this.paths.forEach((path, peer) => {
       if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
     });
     for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
       const path = this.paths[peer]!;
-      const symbol = this.broadcaster.nextSymbol(now, peer);
-      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol)!);
+      const symbol = this.isUsable(now, peer) ? this.broadcaster.nextSymbol(now, peer) : undefined;
+      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol));
       this.egress.want(peer, false);
     }
     return undefined;
@@ -278,7 +279,7 @@ export class Endpoint {
       const path = this.paths[peer];
       if (!path) continue;
       const control = this.broadcaster.nextControl(peer) <= now;
-      if (!path.isOpen) {
+      if (!path.isOpen || !this.isUsable(now, peer)) {
         if (control) this.connect(now, peer);
         continue;
       }
@@ -303,6 +304,13 @@ export class Endpoint {
     return frames;
   }
 
+  /** Whether the session's keys may still be used; if not, its path is closed until there are new ones. */
+  private isUsable(now: Micros, peer: number): boolean {
+    const usable = this.sessions.session(peer)?.isUsable(now) === true;
+    if (!usable) this.paths[peer]!.isOpen = false;
+    return usable;
+  }
+
   private connect(now: Micros, peer: number): void {
     this.broadcaster.takeControl(now, peer, 0);
     this.sessions.connect(now, peer);
@@ -323,22 +331,13 @@ export class Endpoint {
     return policy ? [policy] : [];
   }
 
-  private seal(
-    now: Micros,
-    peer: number,
-    frames: Frame[],
-    symbol?: Uint8Array,
-    size = 0,
-  ): Transmit | undefined {
+  private seal(now: Micros, peer: number, frames: Frame[], symbol?: Uint8Array, size = 0): Transmit {
     const path = this.paths[peer]!;
     const bytes = writeDatagram(frames, symbol, size);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
     const eliciting = size === 0 && isEliciting({ frames, symbol });
-    const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber);
-    if (!sealed) {
-      path.isOpen = false;
-      return undefined;
-    }
+    // Callers have seen that the session is usable.
+    const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber)!;
     path.onSent(now, bytes.length, eliciting);
     if (symbol) this.egress.onSent(now, peer, bytes.length);
     else this.egress.onControl(now, bytes.length);

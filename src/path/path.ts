@@ -86,6 +86,7 @@ export class Path {
     this.recovery = this.newRecovery(Math.max(next, this.recovery.nextNumber));
     this.mtu = new MtuDiscovery(this.options.maxDatagram);
     this.smoothedLoss = 0;
+    this.timeoutsSeen = 0;
     this.policySent = { packets: 0, delay: 0 };
   }
 
@@ -117,6 +118,7 @@ export class Path {
   onAck(now: Micros, ack: Ack): AckOutcome {
     const outcome = this.recovery.onAckReceived(now, ack);
     if (outcome.ok && outcome.sample) {
+      this.timeoutsSeen = this.recovery.stats.probeTimeouts;
       const { ackedPackets, lostPackets } = outcome.sample;
       const total = ackedPackets + lostPackets;
       const weight = Math.min(1, total / LOSS_WINDOW);

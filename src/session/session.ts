@@ -95,6 +95,11 @@ export class Session {
     return this.current !== undefined;
   }
 
+  /** Whether `seal` would protect a datagram now. */
+  isUsable(now: Micros): boolean {
+    return this.current !== undefined && now < this.current.rejectAt;
+  }
+
   /**
    * Protects a datagram in place, its text from PROTECTED_HEADER on with 16 bytes of room behind it. Undefined if there
    * is no session yet: then a handshake is under way, 'established' tells when it is done, and `datagram` is untouched.
