@@ -24,13 +24,21 @@ export function startDriver(
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
+  /** When the next turn should begin. */
+  let dueAt: Micros = NEVER;
+
   const wake = () => {
-    if (!stopped) immediate ??= setImmediate(turn);
+    if (stopped || immediate) return;
+    dueAt = Math.min(dueAt, monotonic());
+    immediate = setImmediate(turn);
   };
   const turn = () => {
     immediate = undefined;
     clearTimeout(timer);
     let now = monotonic();
+    // What is measured of the network while this machine was busy elsewhere says little of the network.
+    if (now - dueAt > STALL) endpoint.noteStall(now);
+    dueAt = NEVER;
     if (endpoint.pollTimeout() <= now) endpoint.handleTimeout(now);
     let sent = 0;
     for (; sent < SENDS_PER_TURN; sent++) {
@@ -45,6 +53,7 @@ export function startDriver(
     const deadline = endpoint.pollTimeout();
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
+    dueAt = deadline + MILLISECOND;
     timer = setTimeout(turn, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
   };
   wake();
@@ -68,5 +77,7 @@ function monotonic(): Micros {
   return Math.floor(performance.now() * MILLISECOND);
 }
 
+/** A turn that begins so late has been kept waiting by more than a timer's coarseness. */
+const STALL: Micros = 5 * MILLISECOND;
 /** After so many sends the event loop gets its turn, so that what has arrived is read. */
 const SENDS_PER_TURN = 64;

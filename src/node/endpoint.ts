@@ -155,6 +155,11 @@ export class Endpoint {
     this.broadcaster.handleTimeout(now);
   }
 
+  /** The host did not let us run for a while: rates measured in that time are its own, not the network's. */
+  noteStall(now: Micros): void {
+    for (const path of this.paths) if (path?.isOpen) path.recovery.onHostLimited(now);
+  }
+
   /**
    * The next datagram to send now; its answer may change after any other call. What sessions, acknowledgements and confirms
    * need goes before symbols; symbols of different peers take turns.
