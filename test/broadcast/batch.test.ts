@@ -219,7 +219,7 @@ function judge(
   now = 0,
 ): BatchVerdict | 'malformed' | 'unknown-member' {
   try {
-    const frame = parseSymbol(body, 0);
+    const frame = parseSymbol(body);
     return frame.descriptor.origin < group.members.length ? verifier.verify(now, frame) : 'unknown-member';
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return 'malformed';

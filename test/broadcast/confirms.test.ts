@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Confirms } from '../../src/broadcast/confirms.js';
 import { Bitset, bitAt } from '../../src/core/bitset.js';
 import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
-import type { ConfirmFrame } from '../../src/wire/control.js';
+import type { ConfirmFrame } from '../../src/wire/frames.js';
 import { holds } from '../wire/holds.js';
 
 const SELF = 1;

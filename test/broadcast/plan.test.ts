@@ -114,7 +114,7 @@ describe('cutting an object of 1 byte to 1 GiB', () => {
           proof: new Uint8Array(0),
           leafBytes: writeLeaf({ sbn: cut.sourceBlocks - 1, esi: 0, firstHop: 0, symbol }),
         });
-        expect(parseSymbol(body, 0).descriptor).toEqual(descriptor);
+        expect(parseSymbol(body).descriptor).toEqual(descriptor);
       }),
     ));
 

@@ -13,8 +13,8 @@ import { LossFloor } from '../../src/congestion/loss-floor.js';
 import { NewReno } from '../../src/congestion/newreno.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import type { Ack } from '../../src/path/ack.js';
 import { Recovery } from '../../src/path/recovery.js';
+import type { Ack } from '../../src/wire/ack.js';
 
 const MTU = 1200;
 const ALL: [string, () => Controller][] = [

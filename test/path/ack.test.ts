@@ -4,8 +4,8 @@ import { Reader, Writer } from '../../src/core/bytes.js';
 import { collectRanges, countRanges, inRanges, rangesFault } from '../../src/core/ranges.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
-import { ACK_SPAN, type Ack, AckTracker } from '../../src/path/ack.js';
-import { ackLength, parseAck, writeAck } from '../../src/path/ack-frame.js';
+import { AckTracker } from '../../src/path/ack.js';
+import { ACK_SPAN, type Ack, ackLength, parseAck, writeAck } from '../../src/wire/ack.js';
 
 function encode(ack: Ack): Uint8Array {
   const writer = new Writer(ackLength(ack));

@@ -3,6 +3,8 @@
  * every object exactly once, byte for byte. HEADWATER_SEEDS sets how many are run; a failure prints its seed.
  */
 import { describe, expect, test } from 'vitest';
+import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
+import { CONTROLLERS, type ControllerName } from '../../src/congestion/index.js';
 import { equalBytes } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
@@ -16,6 +18,8 @@ const SEEDS = Number(process.env.HEADWATER_SEEDS ?? 300);
 interface Scenario {
   members: number;
   links: LinkOptions;
+  controller: ControllerName | 'fixed';
+  maxDatagram: number;
   mute: number[];
   crashes: { member: number; at: number }[];
   partition: { from: number; until: number; side: number[] } | undefined;
@@ -34,8 +38,11 @@ function randomScenario(rng: Rng): Scenario {
     reorder: rng.chance(0.3) ? rng.float() * 0.2 : 0,
     duplicate: rng.chance(0.3) ? rng.float() * 0.2 : 0,
     corrupt: rng.chance(0.3) ? rng.float() * 0.1 : 0,
-    rate: rng.chance(0.3) ? rng.integer(2, 50) * 1e6 : 0,
+    rate: rng.chance(0.8) ? rng.integer(2, 50) * 1e6 : 0,
+    overhead: 28,
   };
+  const controller = rng.pick<Scenario['controller']>(['bbr', 'bbr', 'cubic', 'newreno', 'fixed']);
+  const maxDatagram = rng.chance(0.2) ? 8952 : 1232;
   const order = rng.shuffle(Array.from({ length: members }, (_, i) => i));
   const bad = order.slice(0, rng.integer(0, faulty));
   const good = order.slice(faulty);
@@ -53,16 +60,23 @@ function randomScenario(rng: Rng): Scenario {
   const objects = Array.from({ length: rng.integer(1, 4) }, () => ({
     origin: rng.pick(good),
     at: rng.integer(500, 1500) * MILLISECOND,
-    bytes: rng.bytes(Math.ceil(10 ** (5 * rng.float()))),
+    // Up to 60 kB, small ones as often as large ones.
+    bytes: rng.bytes(Math.ceil(10 ** (4.78 * rng.float()))),
   }));
-  return { members, links, mute, crashes, partition, objects };
+  return { members, links, controller, maxDatagram, mute, crashes, partition, objects };
+}
+
+/** The fixed rate is what no congestion control would send: more than most of the links carry. */
+function factoryOf({ controller }: Scenario): ControllerFactory {
+  return controller === 'fixed' ? () => fixedRate(2.5e6) : CONTROLLERS[controller];
 }
 
 /** Runs it until every live member has delivered everything, or gives up after two virtual minutes. */
 export function run(seed: string): { cluster: Cluster; scenario: Scenario; finished: boolean } {
   const scenario = randomScenario(new Rng(`${seed} scenario`));
-  const { members, links, mute, crashes, partition, objects } = scenario;
-  const cluster = createCluster({ seed, members, links, mute });
+  const { members, links, maxDatagram, mute, crashes, partition, objects } = scenario;
+  const controller = factoryOf(scenario);
+  const cluster = createCluster({ seed, members, links, controller, maxDatagram, mute });
   const { world } = cluster;
   for (const { origin, at, bytes } of objects) world.at(at, () => cluster.broadcast(origin, bytes));
   for (const { member, at } of crashes) world.at(at, () => cluster.crash(member));
@@ -89,7 +103,7 @@ describe('a group in the simulator', () => {
       (seed) => {
         const { cluster, scenario, finished } = run(seed);
         try {
-          expect(finished, 'finished').toBe(true);
+          expect(finished, `finished under ${scenario.controller}`).toBe(true);
           cluster.members.forEach(({ delivered }, index) => {
             if (!cluster.isLive(index)) return;
             expect(delivered.length, `objects delivered at member ${index}`).toBe(scenario.objects.length);

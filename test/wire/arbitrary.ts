@@ -1,8 +1,14 @@
-/** Valid headers, frames and datagrams of every kind, for property tests; their values reach the limits of each field. */
+/** Valid frames and contents of every kind, for property tests; their values reach the limits of each field. */
 import fc from 'fast-check';
-import { type Control, type ControlFrame, writeControl } from '../../src/wire/control.js';
-import { datagramOf, type Header } from '../../src/wire/header.js';
-import { MAX_MEMBERS, MAX_PROGRESS_ENTRIES, NODE_SIZE } from '../../src/wire/limits.js';
+import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
+import { type Contents, type Frame, type ObjectFrame, writeDatagram } from '../../src/wire/frames.js';
+import {
+  MAX_MEMBERS,
+  MAX_PROGRESS_ENTRIES,
+  NODE_SIZE,
+  PROTECTED_HEADER,
+  PROTECTED_TAG,
+} from '../../src/wire/limits.js';
 import {
   type Descriptor,
   type Leaf,
@@ -19,16 +25,9 @@ export const u32 = unsigned(32);
 export const u40 = unsigned(40);
 export const u48 = unsigned(48);
 
-export const header: fc.Arbitrary<Header> = fc.record({
-  type: fc.constantFrom('symbol', 'control'),
-  groupTag: bytes(8),
-  sender: u16,
-  packetNumber: u32,
-});
-
 const objectId: fc.Arbitrary<ObjectId> = fc.record({ origin: u16, incarnation: u48, seq: u32 });
 
-const confirmFrame: fc.Arbitrary<ControlFrame> = fc.record({
+const confirmFrame: fc.Arbitrary<ObjectFrame> = fc.record({
   kind: fc.constant('confirm'),
   id: objectId,
   hash: bytes(32),
@@ -36,7 +35,7 @@ const confirmFrame: fc.Arbitrary<ControlFrame> = fc.record({
   confirmed: fc.uint8Array({ maxLength: MAX_MEMBERS / 8 }),
 });
 
-const progressFrame: fc.Arbitrary<ControlFrame> = u8.chain((sourceBlocks) =>
+const progressFrame: fc.Arbitrary<ObjectFrame> = u8.chain((sourceBlocks) =>
   fc.record({
     kind: fc.constant('progress'),
     id: objectId,
@@ -48,19 +47,34 @@ const progressFrame: fc.Arbitrary<ControlFrame> = u8.chain((sourceBlocks) =>
   }),
 );
 
-export const controlFrame = fc.oneof(confirmFrame, progressFrame);
+/** Delays are in the units of the wire: finer ones are not read back. */
+export const ack: fc.Arbitrary<Ack> = fc
+  .record({
+    oldest: fc.oneof(fc.constantFrom(0, 2 ** 48 - ACK_SPAN), fc.integer({ min: 0, max: 2 ** 48 - ACK_SPAN })),
+    marks: fc.oneof<fc.Arbitrary<number[]>[]>(
+      fc.uniqueArray(fc.nat(ACK_SPAN - 1), { minLength: 1, maxLength: 60 }),
+      fc.uniqueArray(fc.nat(300), { minLength: 1, maxLength: 200 }),
+      fc.constant([0, ACK_SPAN - 1]),
+    ),
+    delay: u24.map((units) => 8 * units),
+    received: u48,
+  })
+  .map(({ oldest, marks, delay, received }) => ({
+    ranges: rangesOf(marks.map((mark) => oldest + mark)),
+    delay,
+    received,
+  }));
 
-export const control: fc.Arbitrary<Control> = fc.record({
-  receiver: u16,
-  incarnation: u48,
-  timestamp: u32,
-  // The delay 2^32 - 1 is the mark of 'no echo'.
-  echo: fc.option(fc.record({ timestamp: u32, delay: fc.nat(0xfffffffe) }), { nil: undefined }),
-  ackedIncarnation: u48,
-  received: u32,
-  highest: u32,
-  frames: fc.array(controlFrame, { maxLength: 6 }),
-});
+export const frame: fc.Arbitrary<Frame> = fc.oneof(
+  confirmFrame,
+  progressFrame,
+  fc.record({ kind: fc.constant('ack'), ack }),
+  fc.record({ kind: fc.constant('ping') }),
+  fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
+  fc.record({ kind: fc.constantFrom('mtu-probe', 'mtu-report'), size: u16 }),
+);
+
+export const frames = fc.array(frame, { maxLength: 6 });
 
 export interface SymbolParts {
   descriptor: Descriptor;
@@ -100,13 +114,23 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
     }),
   );
 
-export const symbolDatagram = fc
-  .tuple(header, symbolParts)
-  .map(([outer, parts]) => datagramOf({ ...outer, type: 'symbol' }, symbolBody(parts)));
+/** What a session opens: frames, and mostly a SYMBOL behind them. */
+export const contents: fc.Arbitrary<Contents> = fc.record({
+  frames,
+  symbol: fc.option(symbolParts.map(symbolBody), { nil: undefined }),
+});
 
-export const controlDatagram = fc
-  .tuple(header, control, bytes(64))
-  .map(([outer, inner, signature]) => writeControl({ ...outer, type: 'control' }, inner, () => signature));
+export const contentsText = contents.map(textOf);
+export const framesText = frames.map((list) => textOf({ frames: list, symbol: undefined }));
+export const symbolText = contents
+  .filter(({ symbol }) => symbol !== undefined)
+  .map((made) => ({ text: textOf(made), frames: made.frames, symbol: made.symbol! }));
+
+/** The text between the session's header and its tag. */
+export function textOf({ frames: list, symbol }: Contents, size = 0): Uint8Array {
+  const datagram = writeDatagram(list, symbol, size);
+  return datagram.slice(PROTECTED_HEADER, datagram.length - PROTECTED_TAG);
+}
 
 /** The SYMBOL body of these parts. */
 export function symbolBody(parts: SymbolParts): Uint8Array {
@@ -121,6 +145,15 @@ export function symbolBody(parts: SymbolParts): Uint8Array {
 
 export function bytes(length: number): fc.Arbitrary<Uint8Array> {
   return fc.uint8Array({ minLength: length, maxLength: length });
+}
+
+/** A set of numbers as ranges, newest first; the simplest way there is. */
+export function rangesOf(numbers: readonly number[]): number[] {
+  const ranges: number[] = [];
+  for (const number of numbers.toSorted((a, b) => b - a))
+    if (ranges.length > 0 && ranges[ranges.length - 1] === number + 1) ranges[ranges.length - 1] = number;
+    else ranges.push(number, number);
+  return ranges;
 }
 
 function unsigned(bits: number): fc.Arbitrary<number> {

@@ -1,24 +1,23 @@
 /**
- * The format itself, byte for byte: one symbol datagram and one control datagram as hex. If one of these must change,
- * so must WIRE_VERSION, or members of two versions of the program will misread each other.
+ * The format itself, byte for byte: the text of a datagram with a SYMBOL and of one with every kind of frame, as hex. If
+ * one of these must change, so must SESSION_VERSION, or members of two versions of the program will misread each other.
  */
 import { describe, expect, test } from 'vitest';
 import { toHex } from '../../src/core/bytes.js';
-import { writeControl } from '../../src/wire/control.js';
-import { datagramOf, type Header, parseHeader } from '../../src/wire/header.js';
-import { HEADER_SIZE, MAX_DATAGRAM, WIRE_VERSION } from '../../src/wire/limits.js';
+import type { Ack } from '../../src/wire/ack.js';
+import { type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
+import { PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
+import { textOf } from './arbitrary.js';
 
-const groupTag = Uint8Array.from([0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7]);
 const signature = new Uint8Array(64).fill(0x51);
 const hash = new Uint8Array(32).fill(0x44);
 
 const symbolHex = [
-  '01', // version
-  '01', // type: symbol
-  'a0a1a2a3a4a5a6a7', // group tag
-  '0102', // sender
-  '03040506', // packet number
+  '06', // ACK_POLICY
+  '0102', // packets
+  '030405', // delay
+  '01', // SYMBOL
   '0708', // origin
   '090a0b0c0d0e', // incarnation
   '0f101112', // seq
@@ -36,21 +35,26 @@ const symbolHex = [
   '77'.repeat(16), // symbol
 ].join('');
 
-const controlHex = [
-  '01', // version
-  '02', // type: control
-  'a0a1a2a3a4a5a6a7', // group tag
-  '0102', // sender
-  '03040506', // packet number
-  '2021', // receiver
-  '222324252627', // incarnation
-  '28292a2b', // timestamp
-  '2c2d2e2f', // echo
-  '30313233', // echo delay
-  '343536373839', // acked incarnation
-  '3a3b3c3d', // received
-  '3e3f4041', // highest
-  '01', // CONFIRM
+const framesHex = [
+  '02', // ACK
+  '00', // ranges
+  '202122232425', // largest
+  '262728', // delay, in 8 us
+  '292a2b2c2d2e', // received
+  '0003', // three ranges
+  '00', // the largest alone
+  '7f', // then 128 missing
+  '80c8', // 201 numbers
+  '8080', // then 129 missing
+  '01', // two numbers
+  '02', // ACK
+  '01', // bitmap
+  '0000000000c8', // largest: 200
+  '000000', // delay
+  '000000000065', // received: 101
+  '0019', // 25 bytes
+  'aa'.repeat(25), // each second number: 198, 196 ... 0
+  '03', // CONFIRM
   '0708', // origin
   '090a0b0c0d0e', // incarnation
   '0f101112', // seq
@@ -58,7 +62,7 @@ const controlHex = [
   '01', // flags: wants an acknowledgement
   '02', // bitmap length
   '8103', // confirmed: members 0, 7, 8, 9
-  '02', // PROGRESS
+  '04', // PROGRESS
   '0708', // origin
   '090a0b0c0d0e', // incarnation
   '0f101113', // seq
@@ -67,10 +71,59 @@ const controlHex = [
   '02', // two entries
   '000100', // block 0 misses 256
   '05ffff', // block 5 misses 65535
-  '51'.repeat(64), // signature
+  '05', // PING
+  '06', // ACK_POLICY
+  '3031', // packets
+  '323334', // delay
+  '07', // MTU_PROBE
+  '3536', // size
+  '08', // MTU_REPORT
+  '3738', // size
 ].join('');
 
-test('a symbol datagram', () => {
+const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
+const LARGEST = 0x202122232425;
+const frames: Frame[] = [
+  {
+    kind: 'ack',
+    ack: {
+      ranges: [LARGEST, LARGEST, LARGEST - 129, LARGEST - 329, LARGEST - 459, LARGEST - 460],
+      delay: 0x262728 * 8,
+      received: 0x292a2b2c2d2e,
+    },
+  },
+  {
+    kind: 'ack',
+    ack: {
+      ranges: Array.from({ length: 101 }, (_, i) => [200 - 2 * i, 200 - 2 * i]).flat(),
+      delay: 0,
+      received: 101,
+    },
+  },
+  {
+    kind: 'confirm',
+    id: { ...id, seq: 0x0f101112 },
+    hash,
+    wantsAck: true,
+    confirmed: Uint8Array.of(0x81, 0x03),
+  },
+  {
+    kind: 'progress',
+    id: { ...id, seq: 0x0f101113 },
+    sourceBlocks: 9,
+    complete: Uint8Array.of(0x40, 0x01),
+    missing: [
+      { sbn: 0, symbols: 256 },
+      { sbn: 5, symbols: 65535 },
+    ],
+  },
+  { kind: 'ping' },
+  { kind: 'ack-policy', packets: 0x3031, delay: 0x323334 },
+  { kind: 'mtu-probe', size: 0x3536 },
+  { kind: 'mtu-report', size: 0x3738 },
+];
+
+test('a policy and a symbol', () => {
   const descriptor = {
     origin: 0x0708,
     incarnation: 0x090a0b0c0d0e,
@@ -88,107 +141,75 @@ test('a symbol datagram', () => {
     proof: new Uint8Array(20).fill(0x66),
     leafBytes: writeLeaf(leaf),
   });
-  expect(toHex(datagramOf(outer('symbol'), body))).toBe(symbolHex);
+  const policy: Frame = { kind: 'ack-policy', packets: 0x0102, delay: 0x030405 };
+  expect(toHex(textOf({ frames: [policy], symbol: body }))).toBe(symbolHex);
+  expect(parseContents(fromHex(symbolHex))).toEqual({ frames: [policy], symbol: body });
 });
 
-test('a control datagram', () => {
-  const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
-  const datagram = writeControl(
-    outer('control'),
-    {
-      receiver: 0x2021,
-      incarnation: 0x222324252627,
-      timestamp: 0x28292a2b,
-      echo: { timestamp: 0x2c2d2e2f, delay: 0x30313233 },
-      ackedIncarnation: 0x343536373839,
-      received: 0x3a3b3c3d,
-      highest: 0x3e3f4041,
-      frames: [
-        {
-          kind: 'confirm',
-          id: { ...id, seq: 0x0f101112 },
-          hash,
-          wantsAck: true,
-          confirmed: Uint8Array.of(0x81, 0x03),
-        },
-        {
-          kind: 'progress',
-          id: { ...id, seq: 0x0f101113 },
-          sourceBlocks: 9,
-          complete: Uint8Array.of(0x40, 0x01),
-          missing: [
-            { sbn: 0, symbols: 256 },
-            { sbn: 5, symbols: 65535 },
-          ],
-        },
-      ],
-    },
-    () => signature,
-  );
-  expect(toHex(datagram)).toBe(controlHex);
+test('every kind of frame', () => {
+  expect(toHex(textOf({ frames, symbol: undefined }))).toBe(framesHex);
+  expect(parseContents(fromHex(framesHex))).toEqual({ frames, symbol: undefined });
 });
 
-describe('a datagram is malformed', () => {
-  const good = fromHex(symbolHex);
+test('a datagram to be sealed: room for header and tag around the text, zeros up to the size asked for', () => {
+  const datagram = writeDatagram([{ kind: 'mtu-probe', size: 1312 }], undefined, 1312);
+  expect(datagram).toHaveLength(1312);
+  const text = datagram.subarray(PROTECTED_HEADER, datagram.length - PROTECTED_TAG);
+  expect(toHex(text)).toBe(`070520${'00'.repeat(1312 - 9 - 16 - 3)}`);
+  expect(parseContents(text)).toEqual({ frames: [{ kind: 'mtu-probe', size: 1312 }], symbol: undefined });
+});
 
-  test.each([0, 2, 255])('with version %i', (version) => {
-    expect(() => parseHeader(changed(0, version))).toThrow(
-      malformed(`version: expected ${WIRE_VERSION}, got ${version}`),
-    );
-  });
+describe('a symbol is malformed', () => {
+  const good = fromHex(symbolHex).subarray(7);
 
-  test.each([0, 3, 255])('of type %i', (type) => {
-    expect(() => parseHeader(changed(1, type))).toThrow(malformed(`type: expected 1 or 2, got ${type}`));
-  });
-
-  test('of more than 8972 bytes; with that many it is read', () => {
-    const longest = new Uint8Array(MAX_DATAGRAM);
-    longest.set(good);
-    expect(parseHeader(longest).sender).toBe(0x0102);
-    expect(() => parseHeader(new Uint8Array(MAX_DATAGRAM + 1))).toThrow(
-      malformed('datagram: expected at most 8972 bytes, got 8973'),
-    );
-  });
-
-  const at = HEADER_SIZE;
   test.each([
-    ['an object of no bytes', [[at + 12, 0, 0, 0, 0, 0]], 'length: expected at least 1, got 0'],
-    ['symbols of no bytes', [[at + 17, 0, 0]], 'T: expected a multiple of 16, got 0'],
-    ['symbols of 17 bytes', [[at + 17, 0, 17]], 'T: expected a multiple of 16, got 17'],
-    ['no source block', [[at + 19, 0]], 'Z: expected 1 to the number of symbols, got 0'],
+    ['an object of no bytes', [[12, 0, 0, 0, 0, 0]], 'length: expected at least 1, got 0'],
+    ['symbols of no bytes', [[17, 0, 0]], 'T: expected a multiple of 16, got 0'],
+    ['symbols of 17 bytes', [[17, 0, 17]], 'T: expected a multiple of 16, got 17'],
+    ['no source block', [[19, 0]], 'Z: expected 1 to the number of symbols, got 0'],
     [
       'more source blocks than symbols',
       [
-        [at + 12, 0, 0, 0, 0, 32],
-        [at + 19, 3],
+        [12, 0, 0, 0, 0, 32],
+        [19, 3],
       ],
       'Z: expected 1 to the number of symbols, got 3',
     ],
-    ['a batch deeper than 5', [[at + 52, 6]], 'proof depth: expected 0 to 5, got 6'],
-    ['a place that its batch does not have', [[at + 53, 2]], 'leaf index: expected less than 2, got 2'],
-    ['a block that its object does not have', [[at + 138, 255]], 'SBN: expected less than 255, got 255'],
+    ['a batch deeper than 5', [[52, 6]], 'proof depth: expected 0 to 5, got 6'],
+    ['a place that its batch does not have', [[53, 2]], 'leaf index: expected less than 2, got 2'],
+    ['a block that its object does not have', [[138, 255]], 'SBN: expected less than 255, got 255'],
   ])('with %s', (_what, changes, message) => {
-    const datagram = good.slice();
-    for (const [offset, ...values] of changes) datagram.set(values, offset);
-    expect(() => parseSymbol(datagram, HEADER_SIZE)).toThrow(malformed(message));
+    const body = good.slice();
+    for (const [offset, ...values] of changes) body.set(values, offset);
+    expect(() => parseSymbol(body)).toThrow(malformed(message));
   });
 
   test('with more bytes than its symbol has', () => {
-    expect(() => parseSymbol(Uint8Array.from([...good, 0]), HEADER_SIZE)).toThrow(
+    expect(() => parseSymbol(Uint8Array.from([...good, 0]))).toThrow(
       malformed('leaf: expected its end, got 1 more bytes'),
     );
   });
-
-  function changed(offset: number, value: number): Uint8Array {
-    const datagram = good.slice();
-    datagram[offset] = value;
-    return datagram;
-  }
 });
 
-function outer(type: Header['type']): Header {
-  return { type, groupTag, sender: 0x0102, packetNumber: 0x03040506 };
-}
+describe('an ack is written', () => {
+  const hexOf = (ack: Ack): string =>
+    toHex(textOf({ frames: [{ kind: 'ack', ack }], symbol: undefined })).slice(34);
+
+  test('as ranges where that is no longer than the bitmap', () => {
+    expect(hexOf({ ranges: [99, 0], delay: 0, received: 100 })).toBe('000163');
+  });
+
+  test('as a bitmap where that is shorter', () => {
+    const ranges = Array.from({ length: 8 }, (_, i) => [14 - 2 * i, 14 - 2 * i]).flat();
+    expect(hexOf({ ranges, delay: 0, received: 8 })).toBe('0002aa2a');
+  });
+
+  test('with a delay of at most 134 s', () => {
+    const ack: Ack = { ranges: [5, 5], delay: 1e12, received: 1 };
+    const [read] = parseContents(textOf({ frames: [{ kind: 'ack', ack }], symbol: undefined })).frames;
+    expect(read).toEqual({ kind: 'ack', ack: { ...ack, delay: 0xffffff * 8 } });
+  });
+});
 
 function fromHex(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex, 'hex'));

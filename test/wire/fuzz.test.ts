@@ -1,86 +1,92 @@
 /**
- * Whatever bytes arrive: each parser returns, or throws MALFORMED, and nothing else; what it returns are views of the
- * datagram, so no length that a stranger wrote is ever memory of ours. The datagrams stand inside a larger buffer, as
- * those of a socket do: what lies around them must not be read.
+ * Whatever text a member seals: each parser returns, or throws MALFORMED, and nothing else; what it returns are views of
+ * the datagram, so no length that somebody wrote is ever memory of ours. The texts stand inside a larger buffer, as those
+ * of a datagram do: what lies around them must not be read.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { rangesFault } from '../../src/core/ranges.js';
 import { HeadwaterError } from '../../src/errors.js';
-import { type Control, frameSize, parseControl, splitControl } from '../../src/wire/control.js';
-import { type Header, parseHeader } from '../../src/wire/header.js';
-import { HEADER_SIZE, SIGNATURE_SIZE } from '../../src/wire/limits.js';
+import { ACK_SPAN } from '../../src/wire/ack.js';
+import { type Contents, frameSize, parseContents } from '../../src/wire/frames.js';
+import { MAX_MEMBERS, MAX_PROGRESS_ENTRIES } from '../../src/wire/limits.js';
 import { parseSymbol, type SymbolFrame } from '../../src/wire/symbol.js';
-import { controlDatagram, symbolDatagram } from './arbitrary.js';
+import { contentsText, framesText, symbolText, textOf } from './arbitrary.js';
 import { holds } from './holds.js';
-
-const CONTROL_FIXED = HEADER_SIZE + 34 + SIGNATURE_SIZE;
-const anyDatagram = fc.oneof(symbolDatagram, controlDatagram);
 
 test('arbitrary bytes', () =>
   holds(
     'arbitrary bytes',
     fc.property(fc.uint8Array({ maxLength: 1500 }), (bytes) => {
-      checkViews(bytes, parseAll(bytes));
+      const text = inLargerBuffer(bytes);
+      checkViews(text, parseAll(text));
     }),
     1000,
   ));
 
-test('arbitrary bytes behind a good header', () =>
+test('arbitrary bytes behind a good frame type', () =>
   holds(
     'arbitrary bodies',
-    fc.property(anyDatagram, fc.uint8Array({ maxLength: 1500 }), (datagram, body) => {
-      const bytes = inLargerBuffer([...datagram.subarray(0, HEADER_SIZE), ...body]);
-      const parsed = parseAll(bytes);
-      expect(parsed.header).toBeDefined();
-      checkViews(bytes, parsed);
+    fc.property(fc.integer({ min: 0, max: 8 }), fc.uint8Array({ maxLength: 1500 }), (type, body) => {
+      const text = inLargerBuffer([type, ...body]);
+      checkViews(text, parseAll(text));
     }),
     1000,
   ));
 
-test('a symbol datagram cut anywhere is malformed', () =>
+test('a symbol cut anywhere is malformed', () =>
   holds(
     'cut symbols',
-    fc.property(symbolDatagram, (datagram) => {
-      const bytes = inLargerBuffer(datagram);
-      for (let length = 0; length < bytes.length; length++)
-        expect(parseAll(bytes.subarray(0, length)).symbol).toBeUndefined();
+    fc.property(symbolText, ({ text, frames, symbol }) => {
+      const bytes = inLargerBuffer(text);
+      const start = bytes.length - symbol.length;
+      for (let length = start; length < bytes.length; length++) {
+        const cut = bytes.subarray(0, length);
+        const parsed = parseAll(cut);
+        checkViews(cut, parsed);
+        expect(parsed.contents?.frames).toEqual(frames);
+        expect(parsed.symbol).toBeUndefined();
+      }
       expect(parseAll(bytes).symbol).toBeDefined();
     }),
     20,
   ));
 
-test('a control datagram cut anywhere is malformed, or a shorter one of fewer frames', () =>
+test('frames cut anywhere are malformed, or fewer frames where one ends', () =>
   holds(
-    'cut control',
-    fc.property(controlDatagram, (datagram) => {
-      const bytes = inLargerBuffer(datagram);
-      const whole = parseAll(bytes).control!;
-      for (let length = 0; length < bytes.length; length++) {
+    'cut frames',
+    fc.property(framesText, (text) => {
+      const bytes = inLargerBuffer(text);
+      const whole = parseAll(bytes).contents!.frames;
+      const ends = new Map([[0, 0]]);
+      whole.reduce((at, frame, i) => {
+        ends.set(at + frameSize(frame), i + 1);
+        return at + frameSize(frame);
+      }, 0);
+      for (let length = 0; length <= bytes.length; length++) {
         const cut = bytes.subarray(0, length);
         const parsed = parseAll(cut);
         checkViews(cut, parsed);
-        // Its last 64 bytes are taken for the signature, so it cannot pass for one; see endpoint.ts.
-        if (parsed.control)
-          expect(parsed.control.frames).toEqual(whole.frames.slice(0, parsed.control.frames.length));
-        if (parsed.control)
-          expect(parsed.control.frames.length).toBeLessThan(Math.max(1, whole.frames.length));
+        const count = ends.get(length);
+        if (count === undefined) expect(parsed.contents).toBeUndefined();
+        else expect(parsed.contents).toEqual({ frames: whole.slice(0, count), symbol: undefined });
       }
     }),
     20,
   ));
 
-test('valid datagrams, mutated', async () => {
+test('valid texts, mutated', async () => {
   const seen = { parsed: 0, malformed: 0 };
   await holds(
     'mutations',
     fc.property(
-      fc.tuple(anyDatagram, anyDatagram),
+      fc.tuple(contentsText, contentsText),
       fc.array(mutation(), { minLength: 1, maxLength: 4 }),
-      ([datagram, other], mutations) => {
-        const bytes = inLargerBuffer(mutations.reduce((now, mutate) => mutate(now, other), datagram));
+      ([text, other], mutations) => {
+        const bytes = inLargerBuffer(mutations.reduce((now, mutate) => mutate(now, other), text));
         const parsed = parseAll(bytes);
         checkViews(bytes, parsed);
-        if (parsed.symbol || parsed.control) seen.parsed++;
+        if (parsed.contents) seen.parsed++;
         else seen.malformed++;
       },
     ),
@@ -92,37 +98,73 @@ test('valid datagrams, mutated', async () => {
 });
 
 describe('lengths and counts that promise more than there is', () => {
+  const number = (value: number) => [0, 0, 0, 0, value >> 8, value & 255];
+  const ack = (form: number, largest: number, ...rest: number[]) => [
+    2,
+    form,
+    ...number(largest),
+    0,
+    0,
+    0,
+    ...number(0),
+    ...rest,
+  ];
+
   test.each([
     [
       'a confirm with 255 bytes of bitmap',
-      [1, ...id(), ...hash(), 0, 255],
+      [3, ...id(), ...hash(), 0, 255],
       'confirmed bitmap: expected at most 64 bytes, got 255',
     ],
     [
       'a confirm with 64 bytes of bitmap, all missing',
-      [1, ...id(), ...hash(), 0, 64],
+      [3, ...id(), ...hash(), 0, 64],
       'confirmed bitmap: expected 64 bytes, got 0',
     ],
     [
       'a progress of 255 blocks without their bitmap',
-      [2, ...id(), 255],
+      [4, ...id(), 255],
       'complete bitmap: expected 32 bytes, got 0',
     ],
-    ['a progress of 255 entries', [2, ...id(), 8, 0, 255], 'deficits: expected at most 64, got 255'],
-    ['a progress of 64 entries, all missing', [2, ...id(), 8, 0, 64], 'deficit SBN: expected 1 bytes, got 0'],
+    ['a progress of 255 entries', [4, ...id(), 8, 0, 255], 'deficits: expected at most 64, got 255'],
+    ['a progress of 64 entries, all missing', [4, ...id(), 8, 0, 64], 'deficit SBN: expected 1 bytes, got 0'],
     [
       'a progress about a block that is not there',
-      [2, ...id(), 8, 0, 1, 8, 0, 1],
+      [4, ...id(), 8, 0, 1, 8, 0, 1],
       'deficit SBN: expected less than 8, got 8',
     ],
-    ['a frame of no known type', [3, ...id()], 'frame type: expected 1 or 2, got 3'],
-  ])('%s', (_what, frame, message) => {
-    const datagram = Uint8Array.from([
-      ...new Uint8Array(CONTROL_FIXED - SIGNATURE_SIZE),
-      ...frame,
-      ...new Uint8Array(SIGNATURE_SIZE),
-    ]);
-    expect(() => parseControl(datagram)).toThrow(
+    ['an ack of no known form', ack(2, 9), 'ack: form: expected 0 or 1, got 2'],
+    ['an ack of 65,535 ranges', ack(0, 9, 255, 255), 'ack: range count: expected at most 2048, got 65535'],
+    ['an ack of 2048 ranges, all missing', ack(0, 9, 8, 0), 'ack range: expected 1 bytes, got 0'],
+    ['an ack of no range', ack(0, 9, 0, 0), 'ack: no range'],
+    ['an ack of numbers below zero', ack(0, 9, 0, 1, 10), 'ack: below zero'],
+    ['an ack that reaches too far back', ack(0, 9000, 0, 1, 0x90, 0), 'ack: reaches too far back'],
+    [
+      'an ack with a range in two bytes that fits one',
+      ack(0, 9, 0, 1, 0x80, 5),
+      'ack: range longer than it needs',
+    ],
+    [
+      'an ack with 65,535 bytes of bitmap',
+      ack(1, 9, 255, 255),
+      'ack: bitmap length: expected at most 512, got 65535',
+    ],
+    [
+      'an ack with 512 bytes of bitmap, all missing',
+      ack(1, 9, 2, 0),
+      'ack bitmap: expected 512 bytes, got 0',
+    ],
+    [
+      'an ack with an empty byte at the end of its bitmap',
+      ack(1, 99, 0, 2, 1, 0),
+      'ack: bitmap ends in an empty byte',
+    ],
+    ['an ack whose bitmap goes below zero', ack(1, 3, 0, 1, 255), 'ack: below zero'],
+    ['a policy without its delay', [6, 0, 1], 'ack delay: expected 3 bytes, got 0'],
+    ['a probe without its size', [7, 1], 'probe size: expected 2 bytes, got 1'],
+    ['a frame of no known type', [9, ...id()], 'frame type: expected 0 to 8, got 9'],
+  ])('%s', (_what, text, message) => {
+    expect(() => parseContents(inLargerBuffer(text))).toThrow(
       expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
     );
   });
@@ -136,31 +178,21 @@ describe('lengths and counts that promise more than there is', () => {
   }
 });
 
-test('a control datagram without room for header and signature has no signature', () => {
-  expect(splitControl(new Uint8Array(HEADER_SIZE + SIGNATURE_SIZE)).signed).toHaveLength(HEADER_SIZE);
-  expect(() => splitControl(new Uint8Array(HEADER_SIZE + SIGNATURE_SIZE - 1))).toThrow(
-    expect.objectContaining({
-      code: 'MALFORMED',
-      message: 'control: expected a signature, got 79 bytes in all',
-    }),
-  );
+test('nothing behind the first byte of padding is looked at', () => {
+  const text = [...textOf({ frames: [{ kind: 'ping' }], symbol: undefined }), 0, 255, 255, 1, 2];
+  expect(parseContents(inLargerBuffer(text))).toEqual({ frames: [{ kind: 'ping' }], symbol: undefined });
 });
 
 interface Parsed {
-  header: Header | undefined;
+  contents: Contents | undefined;
+  /** Of the SYMBOL in the contents. */
   symbol: SymbolFrame | undefined;
-  control: Control | undefined;
-  split: { signed: Uint8Array; signature: Uint8Array } | undefined;
 }
 
-/** Runs every parser over the bytes, whatever their header says; undefined stands for MALFORMED. */
-function parseAll(bytes: Uint8Array): Parsed {
-  return {
-    header: attempt(() => parseHeader(bytes)),
-    symbol: attempt(() => parseSymbol(bytes, HEADER_SIZE)),
-    control: attempt(() => parseControl(bytes)),
-    split: attempt(() => splitControl(bytes)),
-  };
+/** Parses as an endpoint does; undefined stands for MALFORMED. */
+function parseAll(text: Uint8Array): Parsed {
+  const contents = attempt(() => parseContents(text));
+  return { contents, symbol: contents?.symbol && attempt(() => parseSymbol(contents.symbol!)) };
 }
 
 function attempt<T>(parse: () => T): T | undefined {
@@ -172,23 +204,37 @@ function attempt<T>(parse: () => T): T | undefined {
   }
 }
 
-/** All byte strings are views of the datagram; the frames of a control datagram fill exactly the bytes there are for them. */
-function checkViews(bytes: Uint8Array, { header, symbol, control, split }: Parsed): void {
+/** All byte strings are views of the text, all lists are within their limits, and frames fill exactly the bytes there are. */
+function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
+  if (!contents) return;
   const views: Uint8Array[] = [];
-  if (header) views.push(header.groupTag);
+  if (contents.symbol) views.push(contents.symbol);
   if (symbol) {
     views.push(symbol.descriptorBytes, symbol.descriptor.hash, symbol.signature, symbol.proof);
     views.push(symbol.leafBytes, symbol.leaf.symbol);
     expect(symbol.leaf.symbol).toHaveLength(symbol.descriptor.symbolSize);
   }
-  if (control) {
-    for (const frame of control.frames)
-      if (frame.kind === 'confirm') views.push(frame.hash, frame.confirmed);
-      else views.push(frame.complete);
-    const framesSize = control.frames.reduce((sum, frame) => sum + frameSize(frame), 0);
-    expect(framesSize).toBe(bytes.length - CONTROL_FIXED);
+  let size = contents.symbol ? 1 + contents.symbol.length : 0;
+  for (const frame of contents.frames) {
+    size += frameSize(frame);
+    if (frame.kind === 'confirm') {
+      views.push(frame.hash, frame.confirmed);
+      expect(frame.confirmed.length).toBeLessThanOrEqual(MAX_MEMBERS / 8);
+    } else if (frame.kind === 'progress') {
+      views.push(frame.complete);
+      expect(frame.missing.length).toBeLessThanOrEqual(MAX_PROGRESS_ENTRIES);
+    } else if (frame.kind === 'ack') {
+      const { ranges } = frame.ack;
+      expect(rangesFault(ranges, 2 ** 48 - 1)).toBeUndefined();
+      expect(ranges[0] - ranges[ranges.length - 1]).toBeLessThan(ACK_SPAN);
+    }
   }
-  if (split) views.push(split.signed, split.signature);
+  // An ack may have come in the longer of its two forms. What is left over is padding.
+  if (!contents.frames.some(({ kind }) => kind === 'ack')) {
+    expect(size).toBeLessThanOrEqual(bytes.length);
+    if (contents.symbol) expect(size).toBe(bytes.length);
+    else if (size < bytes.length) expect(bytes[size]).toBe(0);
+  }
   const end = bytes.byteOffset + bytes.length;
   const outside = views.filter(
     (view) =>
@@ -210,19 +256,8 @@ type Mutation = (datagram: Uint8Array, other: Uint8Array) => Uint8Array;
 
 function mutation(): fc.Arbitrary<Mutation> {
   const place = fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true });
-  // Where counts and lengths stand: after the header, and where the first frame of a control datagram begins.
-  const lengthField = fc.constantFrom(
-    16 + 17,
-    16 + 18,
-    16 + 19,
-    16 + 52,
-    16 + 53,
-    50,
-    50 + 13,
-    50 + 14,
-    50 + 46,
-    50 + 47,
-  );
+  // Where types, counts and lengths stand: in the first frame, and in a SYMBOL that is alone.
+  const lengthField = fc.constantFrom(0, 1, 13, 14, 16, 17, 18, 19, 20, 21, 47, 48, 53, 54);
   return fc.oneof(
     fc.record({ place, bit: fc.nat(7) }).map(
       ({ place: p, bit }): Mutation =>

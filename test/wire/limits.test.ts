@@ -1,44 +1,37 @@
 /** The constants of the wire format against the real sizes of what is written, and against those of crypto. */
 import { describe, expect, test } from 'vitest';
 import { signBatch } from '../../src/broadcast/batch.js';
+import { AEAD_TAG_BYTES } from '../../src/crypto/aead.js';
 import { SIGNATURE_BYTES } from '../../src/crypto/ed25519.js';
 import { MERKLE_HASH_BYTES, sha256 } from '../../src/crypto/hash.js';
 import { MAX_DEPTH, MAX_LEAVES } from '../../src/crypto/merkle.js';
 import {
-  CONTROL_ROOM,
-  type Control,
-  type ControlFrame,
-  frameSize,
-  writeControl,
-} from '../../src/wire/control.js';
-import { datagramOf, type Header } from '../../src/wire/header.js';
+  PROTECTED_HEADER as sessionHeader,
+  PROTECTED_OVERHEAD as sessionOverhead,
+} from '../../src/session/index.js';
+import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
+import { ACK_POLICY_SIZE, FRAMES_ROOM, type Frame, frameSize, writeDatagram } from '../../src/wire/frames.js';
 import {
   DATAGRAM_SIZE,
   DESCRIPTOR_SIZE,
-  GROUP_TAG_SIZE,
   HASH_SIZE,
-  HEADER_SIZE,
   LEAF_HEADER_SIZE,
   MAX_BATCH,
+  MAX_DATAGRAM,
   MAX_MEMBERS,
   MAX_PROGRESS_ENTRIES,
   MAX_PROOF_DEPTH,
   MAX_SOURCE_BLOCKS,
   MAX_SYMBOL_SIZE,
   NODE_SIZE,
+  PROTECTED_OVERHEAD,
+  PROTECTED_TAG,
   SIGNATURE_SIZE,
   SYMBOL_ALIGNMENT,
   SYMBOL_OVERHEAD,
 } from '../../src/wire/limits.js';
 import { writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { smallGroup } from '../broadcast/small-group.js';
-
-const outer: Header = {
-  type: 'symbol',
-  groupTag: new Uint8Array(GROUP_TAG_SIZE),
-  sender: 0,
-  packetNumber: 1,
-};
 
 describe('a symbol of a full batch', () => {
   const { group, keys } = smallGroup(3);
@@ -56,13 +49,20 @@ describe('a symbol of a full batch', () => {
   const bodies = signBatch(group, writeDescriptor(descriptor), leaves, keys[0].sign);
 
   test('is surrounded by SYMBOL_OVERHEAD bytes', () => {
-    for (const body of bodies) expect(datagramOf(outer, body).length - MAX_SYMBOL_SIZE).toBe(SYMBOL_OVERHEAD);
+    for (const body of bodies) expect(writeDatagram([], body).length - MAX_SYMBOL_SIZE).toBe(SYMBOL_OVERHEAD);
   });
 
   test('fits a datagram if it is of MAX_SYMBOL_SIZE, and not if it is one alignment larger', () => {
     expect(MAX_SYMBOL_SIZE % SYMBOL_ALIGNMENT).toBe(0);
     expect(MAX_SYMBOL_SIZE + SYMBOL_OVERHEAD).toBeLessThanOrEqual(DATAGRAM_SIZE);
     expect(MAX_SYMBOL_SIZE + SYMBOL_ALIGNMENT + SYMBOL_OVERHEAD).toBeGreaterThan(DATAGRAM_SIZE);
+    expect(MAX_SYMBOL_SIZE).toBe(976);
+  });
+
+  test('leaves room for an ack policy beside it', () => {
+    const policy: Frame = { kind: 'ack-policy', packets: 1, delay: 1 };
+    expect(frameSize(policy)).toBe(ACK_POLICY_SIZE);
+    expect(writeDatagram([policy], bodies[0]).length).toBeLessThanOrEqual(DATAGRAM_SIZE);
   });
 
   test('has a descriptor and a leaf header of the sizes that are stated', () => {
@@ -71,51 +71,51 @@ describe('a symbol of a full batch', () => {
   });
 });
 
-describe('a control datagram', () => {
+describe('a datagram of frames', () => {
   const id = { origin: 0, incarnation: 1, seq: 0 };
-  const largestConfirm: ControlFrame = {
+  const largestConfirm: Frame = {
     kind: 'confirm',
     id,
     hash: new Uint8Array(HASH_SIZE),
     wantsAck: true,
     confirmed: new Uint8Array(MAX_MEMBERS / 8),
   };
-  const largestProgress: ControlFrame = {
+  const largestProgress: Frame = {
     kind: 'progress',
     id,
     sourceBlocks: MAX_SOURCE_BLOCKS,
     complete: new Uint8Array(Math.ceil(MAX_SOURCE_BLOCKS / 8)),
     missing: Array.from({ length: MAX_PROGRESS_ENTRIES }, (_, sbn) => ({ sbn, symbols: 65535 })),
   };
+  /** Each second number of all that an ack may reach back. */
+  const largestAck: Ack = {
+    ranges: Array.from({ length: ACK_SPAN / 2 }, (_, i) => [ACK_SPAN - 2 * i, ACK_SPAN - 2 * i]).flat(),
+    delay: 0,
+    received: ACK_SPAN / 2,
+  };
 
-  test('has CONTROL_ROOM bytes left for frames', () => {
-    expect(write([]).length + CONTROL_ROOM).toBe(DATAGRAM_SIZE);
+  test('has FRAMES_ROOM bytes for them', () => {
+    expect(writeDatagram([]).length + FRAMES_ROOM).toBe(DATAGRAM_SIZE);
   });
 
-  test('has room for the largest frame of either kind', () => {
-    for (const frame of [largestConfirm, largestProgress]) {
-      expect(frameSize(frame)).toBeLessThanOrEqual(CONTROL_ROOM);
-      expect(write([frame]).length).toBeLessThanOrEqual(DATAGRAM_SIZE);
+  test('has room for the largest frame of any kind, and for the largest of both objects beside the largest ack', () => {
+    const ack: Frame = { kind: 'ack', ack: largestAck };
+    expect(frameSize(ack)).toBe(1 + 16 + 2 + ACK_SPAN / 8);
+    for (const frame of [largestConfirm, largestProgress, ack]) {
+      expect(frameSize(frame)).toBeLessThanOrEqual(FRAMES_ROOM);
+      expect(writeDatagram([frame]).length).toBeLessThanOrEqual(DATAGRAM_SIZE);
+      expect(writeDatagram([ack, frame === ack ? largestConfirm : frame]).length).toBeLessThanOrEqual(
+        DATAGRAM_SIZE,
+      );
     }
   });
-
-  function write(frames: ControlFrame[]): Uint8Array {
-    const content: Control = {
-      receiver: 1,
-      incarnation: 1,
-      timestamp: 0,
-      echo: undefined,
-      ackedIncarnation: 0,
-      received: 0,
-      highest: 0,
-      frames,
-    };
-    return writeControl(outer, content, () => new Uint8Array(SIGNATURE_SIZE));
-  }
 });
 
-test('wire and crypto agree on sizes', () => {
-  expect(datagramOf(outer, new Uint8Array(0))).toHaveLength(HEADER_SIZE);
+test('wire, session and crypto agree on sizes', () => {
+  expect(writeDatagram([])).toHaveLength(PROTECTED_OVERHEAD);
+  expect(PROTECTED_TAG).toBe(AEAD_TAG_BYTES);
+  expect([sessionOverhead, sessionHeader]).toEqual([PROTECTED_OVERHEAD, PROTECTED_OVERHEAD - PROTECTED_TAG]);
+  expect(MAX_DATAGRAM).toBeGreaterThan(DATAGRAM_SIZE);
   expect(HASH_SIZE).toBe(sha256(new Uint8Array(0)).length);
   expect([NODE_SIZE, SIGNATURE_SIZE]).toEqual([MERKLE_HASH_BYTES, SIGNATURE_BYTES]);
   expect([MAX_BATCH, MAX_PROOF_DEPTH]).toEqual([MAX_LEAVES, MAX_DEPTH]);

@@ -1,29 +1,26 @@
 /** What is written is read back, field by field, for every value a field can hold; the bytes themselves are in format.test.ts. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { frameSize, parseControl, splitControl, writeControl } from '../../src/wire/control.js';
-import { datagramOf, parseHeader } from '../../src/wire/header.js';
-import { HEADER_SIZE } from '../../src/wire/limits.js';
+import { Reader, Writer } from '../../src/core/bytes.js';
+import { countRanges } from '../../src/core/ranges.js';
+import { ackLength, parseAck, writeAck } from '../../src/wire/ack.js';
+import { frameSize, isEliciting, parseContents, writeDatagram } from '../../src/wire/frames.js';
+import {
+  FRAME_TYPE_SIZE,
+  PROTECTED_HEADER,
+  PROTECTED_OVERHEAD,
+  PROTECTED_TAG,
+} from '../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
-import { bytes, control, controlFrame, header, symbolBody, symbolParts } from './arbitrary.js';
+import { ack, contents, frame, frames, symbolBody, symbolParts, textOf } from './arbitrary.js';
 import { holds } from './holds.js';
-
-test('a header, and the body behind it', () =>
-  holds(
-    'header round trip',
-    fc.property(header, fc.uint8Array({ maxLength: 50 }), (written, body) => {
-      const datagram = datagramOf(written, body);
-      expect(parseHeader(datagram)).toEqual(written);
-      expect(datagram.subarray(HEADER_SIZE)).toEqual(body);
-    }),
-  ));
 
 test('a symbol, with the bytes that its hash and its signature cover', () =>
   holds(
     'symbol round trip',
     fc.property(symbolParts, fc.nat(40), (parts, offset) => {
-      const datagram = Uint8Array.from([...new Uint8Array(offset), ...symbolBody(parts)]);
-      expect(parseSymbol(datagram, offset)).toEqual({
+      const around = Uint8Array.from([...new Uint8Array(offset), ...symbolBody(parts), 1, 2, 3]);
+      expect(parseSymbol(around.subarray(offset, around.length - 3))).toEqual({
         ...parts,
         descriptorBytes: writeDescriptor(parts.descriptor),
         leafBytes: writeLeaf(parts.leaf),
@@ -31,58 +28,62 @@ test('a symbol, with the bytes that its hash and its signature cover', () =>
     }),
   ));
 
-describe('a control datagram', () => {
-  test('with any frames', () =>
+test('an ack, in as many bytes as it says', () =>
+  holds(
+    'ack round trip',
+    fc.property(ack, (written) => {
+      const writer = new Writer(ackLength(written));
+      writeAck(writer, written);
+      expect(writer.offset).toBe(ackLength(written));
+      const reader = new Reader(writer.bytes);
+      expect(parseAck(reader)).toEqual(written);
+      expect(reader.remaining).toBe(0);
+      // 16 bytes, and then two at most for each eight numbers that it reaches back.
+      const reach = written.ranges[0] - written.ranges[written.ranges.length - 1];
+      expect(ackLength(written)).toBeLessThanOrEqual(18 + Math.ceil(reach / 8));
+      expect(countRanges(written.ranges)).toBeGreaterThan(0);
+    }),
+  ));
+
+describe('the contents of a datagram', () => {
+  test('with any frames, with a symbol or without', () =>
     holds(
-      'control round trip',
-      fc.property(header, control, bytes(64), (outer, inner, signature) => {
-        const datagram = writeControl(outer, inner, () => signature);
-        expect(parseHeader(datagram)).toEqual(outer);
-        expect(parseControl(datagram)).toEqual(inner);
+      'contents round trip',
+      fc.property(contents, (written) => {
+        expect(parseContents(textOf(written))).toEqual(written);
       }),
     ));
 
-  test('is signed over everything that precedes the signature', () =>
+  test('and zeros behind the frames, if a size is asked for', () =>
     holds(
-      'control signature',
-      fc.property(header, control, bytes(64), (outer, inner, signature) => {
-        let covered: Uint8Array | undefined;
-        const datagram = writeControl(outer, inner, (signed) => {
-          covered = signed.slice();
-          return signature;
-        });
-        expect(splitControl(datagram)).toEqual({ signed: covered, signature });
-        expect(covered).toEqual(datagram.subarray(0, datagram.length - 64));
+      'padding round trip',
+      fc.property(frames, fc.nat(9000), (written, size) => {
+        const datagram = writeDatagram(written, undefined, size);
+        expect(datagram.length).toBe(Math.max(size, writeDatagram(written).length));
+        const text = datagram.subarray(PROTECTED_HEADER, datagram.length - PROTECTED_TAG);
+        expect(parseContents(text)).toEqual({ frames: written, symbol: undefined });
       }),
     ));
 
-  test('grows with each frame by its frameSize', () =>
+  test('take as many bytes as their frames say, a symbol one more than its body', () =>
     holds(
       'frame sizes',
-      fc.property(header, control, controlFrame, (outer, inner, frame) => {
-        const more = { ...inner, frames: [...inner.frames, frame] };
-        const growth = write(more).length - write(inner).length;
-        expect(growth).toBe(frameSize(frame));
-
-        function write(content: typeof inner): Uint8Array {
-          return writeControl(outer, content, () => new Uint8Array(64));
-        }
+      fc.property(contents, frame, (written, another) => {
+        const length = (made: typeof written): number => writeDatagram(made.frames, made.symbol).length;
+        const own = written.symbol ? FRAME_TYPE_SIZE + written.symbol.length : 0;
+        const sum = written.frames.reduce((all, each) => all + frameSize(each), own);
+        expect(length(written)).toBe(PROTECTED_OVERHEAD + sum);
+        const more = { ...written, frames: [another, ...written.frames] };
+        expect(length(more) - length(written)).toBe(frameSize(another));
       }),
     ));
 
-  test('an echo held for more than 71 minutes is still an echo, of the longest delay there is', () => {
-    const echo = { timestamp: 7, delay: 2 ** 33 };
-    const inner = {
-      receiver: 0,
-      incarnation: 1,
-      timestamp: 0,
-      ackedIncarnation: 0,
-      received: 0,
-      highest: 0,
-      frames: [],
-    };
-    const outer = { type: 'control', groupTag: new Uint8Array(8), sender: 0, packetNumber: 1 } as const;
-    const datagram = writeControl(outer, { ...inner, echo }, () => new Uint8Array(64));
-    expect(parseControl(datagram).echo).toEqual({ timestamp: 7, delay: 2 ** 32 - 2 });
-  });
+  test('ask for an acknowledgement if there is anything but acks in them', () =>
+    holds(
+      'eliciting',
+      fc.property(contents, (written) => {
+        const others = written.frames.filter(({ kind }) => kind !== 'ack').length;
+        expect(isEliciting(written)).toBe(others > 0 || written.symbol !== undefined);
+      }),
+    ));
 });

@@ -1,0 +1,244 @@
+/**
+ * An endpoint under test and the other members in the hands of the test: each has real keys and real sessions, and sends
+ * in them whatever the test wants, honest or not. Time stands still unless the test moves it.
+ */
+import type { BroadcastEvent } from '../../src/broadcast/broadcast.js';
+import type { Group } from '../../src/broadcast/group.js';
+import { fixedRate } from '../../src/congestion/controller.js';
+import { Rng } from '../../src/core/rng.js';
+import { type Micros, SECOND } from '../../src/core/time.js';
+import type { KeyPair } from '../../src/crypto/keys.js';
+import { Endpoint, type EndpointOptions, type Transmit } from '../../src/node/endpoint.js';
+import { SessionTable } from '../../src/session/index.js';
+import { type Contents, type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
+
+export interface PeerOptions {
+  incarnation?: number;
+  /** Of another group: default the endpoint's. */
+  groupId?: Uint8Array;
+  /** Where its datagrams come from; default its locator. */
+  address?: string;
+  /** Keys that are not those of member `index`. */
+  keys?: KeyPair;
+}
+
+/** One of the other members, or somebody who would like to be one. */
+export class Peer {
+  readonly index: number;
+  readonly table: SessionTable;
+  /** Where its datagrams come from, and where it hears. */
+  address: string;
+  /** What the endpoint said to it, opened. */
+  readonly heard: (Contents & { bytes: number })[] = [];
+  /** The newest packet number that it got. */
+  newest = -1;
+  private readonly bench: Bench;
+
+  constructor(bench: Bench, index: number, options: PeerOptions = {}) {
+    this.bench = bench;
+    this.index = index;
+    const { group, keys } = bench;
+    const { incarnation = 1, address = group.members[index].locator } = options;
+    this.address = address;
+    this.table = new SessionTable({
+      groupId: options.groupId ?? group.id,
+      keys: (options.keys ?? keys[index]).exchangeKeys(),
+      incarnation,
+      entropy: new Rng(`peer ${index} ${incarnation} ${address}`),
+      peers: group.members.map(({ publicKey, locator }) =>
+        publicKey === group.members[index].publicKey ? undefined : { publicKey, locators: [locator] },
+      ),
+    });
+  }
+
+  get isUp(): boolean {
+    return this.table.session(this.bench.self)!.isEstablished;
+  }
+
+  /** Asks the endpoint for a session; `settle` brings it up. */
+  connect(): void {
+    this.table.connect(this.bench.now, this.bench.self);
+  }
+
+  /** A genuine datagram, not sent yet. */
+  seal(frames: readonly Frame[], symbol?: Uint8Array, size?: number): Uint8Array {
+    const sealed = this.table.protectInPlace(
+      this.bench.now,
+      this.bench.self,
+      writeDatagram(frames, symbol, size),
+    );
+    if (!sealed) throw new Error(`expected peer ${this.index} to have a session, got none`);
+    return sealed.bytes;
+  }
+
+  /** Sends frames, and a symbol if given. */
+  send(frames: readonly Frame[], symbol?: Uint8Array): void {
+    this.bench.give(this.address, this.seal(frames, symbol));
+  }
+
+  /** Sends a text that need not be contents at all. */
+  sendText(text: Uint8Array): void {
+    const sealed = this.table.protect(this.bench.now, this.bench.self, text);
+    if (!sealed) throw new Error(`expected peer ${this.index} to have a session, got none`);
+    this.bench.give(this.address, sealed.bytes);
+  }
+
+  /** Sends each SYMBOL in a datagram of its own. */
+  sendSymbols(bodies: readonly Uint8Array[]): void {
+    for (const body of bodies) this.send([], body);
+  }
+
+  /** The SYMBOL bodies that it got. */
+  symbols(): Uint8Array[] {
+    return this.heard.flatMap(({ symbol }) => symbol ?? []);
+  }
+
+  frames(kind: Frame['kind']): Frame[] {
+    return this.heard.flatMap(({ frames }) => frames.filter((frame) => frame.kind === kind));
+  }
+}
+
+/** What went over the wire, in either direction. */
+export interface Wired {
+  from: string;
+  to: string;
+  bytes: Uint8Array;
+}
+
+export interface BenchOptions extends Partial<Omit<EndpointOptions, 'group' | 'keys'>> {
+  group: Group;
+  keys: KeyPair[];
+  self: number;
+}
+
+/** The endpoint of member `self` among hand-driven peers. */
+export class Bench {
+  now: Micros = SECOND;
+  readonly group: Group;
+  readonly keys: KeyPair[];
+  readonly self: number;
+  readonly endpoint: Endpoint;
+  readonly peers: (Peer | undefined)[];
+  readonly wire: Wired[] = [];
+  /** Datagrams from the endpoint to nobody that is here. */
+  readonly stray: Transmit[] = [];
+  /** Says which datagrams do not arrive. */
+  isLost: (datagram: Wired) => boolean = () => false;
+
+  constructor({ group, keys, self, ...options }: BenchOptions) {
+    this.group = group;
+    this.keys = keys;
+    this.self = self;
+    this.endpoint = new Endpoint({
+      group,
+      keys: keys[self],
+      rng: new Rng(1),
+      entropy: new Rng('entropy of the endpoint'),
+      incarnation: 5,
+      controller: () => fixedRate(Number.POSITIVE_INFINITY),
+      egressRate: Number.POSITIVE_INFINITY,
+      maxDatagram: 1232,
+      maxObjectSize: 1e6,
+      ...options,
+    });
+    this.peers = group.members.map((_, index) => (index === self ? undefined : new Peer(this, index)));
+  }
+
+  /** Where the endpoint is. */
+  get address(): string {
+    return this.group.members[this.self].locator;
+  }
+
+  peer(index: number): Peer {
+    return this.peers[index]!;
+  }
+
+  /** Puts another one in the place of a member: it restarted. */
+  replace(index: number, options: PeerOptions): Peer {
+    const peer = new Peer(this, index, options);
+    this.peers[index] = peer;
+    return peer;
+  }
+
+  /** Gives a datagram to the endpoint, which gets a copy. */
+  give(from: string, bytes: Uint8Array): void {
+    const wired = { from, to: this.address, bytes: bytes.slice() };
+    this.wire.push(wired);
+    if (!this.isLost(wired)) this.endpoint.handleDatagram(this.now, from, bytes.slice());
+  }
+
+  /** Brings up sessions with all peers; the endpoint asks for them. */
+  open(): this {
+    this.settle();
+    for (let i = 0; i < 100 && !this.peers.every((peer) => !peer || peer.isUp); i++) this.run(10_000);
+    if (!this.peers.every((peer) => !peer || peer.isUp)) throw new Error('expected sessions, got none');
+    this.settle();
+    this.clear();
+    return this;
+  }
+
+  /** Lets everything be said that wants to be said now. */
+  settle(): void {
+    let quiet = false;
+    while (!quiet) {
+      quiet = true;
+      if (this.endpoint.pollTimeout() <= this.now) this.endpoint.handleTimeout(this.now);
+      for (let out = this.endpoint.pollTransmit(this.now); out; out = this.endpoint.pollTransmit(this.now)) {
+        quiet = false;
+        this.deliver(out);
+      }
+      for (const peer of this.peers) {
+        if (!peer) continue;
+        const { table } = peer;
+        if (table.pollTimeout() <= this.now) table.handleTimeout(this.now);
+        for (let out = table.pollTransmit(); out; out = table.pollTransmit()) {
+          quiet = false;
+          if (out.to === this.address) this.give(peer.address, out.bytes);
+        }
+      }
+    }
+  }
+
+  /** Lets time pass in steps of a millisecond. */
+  run(duration: Micros): void {
+    for (const end = this.now + duration; this.now < end; ) {
+      this.now = Math.min(end, this.now + 1000);
+      this.settle();
+    }
+  }
+
+  events(): BroadcastEvent[] {
+    const events = [];
+    for (let event = this.endpoint.pollEvent(); event; event = this.endpoint.pollEvent()) events.push(event);
+    return events;
+  }
+
+  /** What the endpoint dropped, by reason. */
+  drops(): Record<string, number> {
+    return { ...this.endpoint.metrics.drops };
+  }
+
+  totalDrops(): number {
+    return Object.values(this.drops()).reduce((sum, count) => sum + count, 0);
+  }
+
+  clear(): void {
+    this.wire.length = 0;
+    this.stray.length = 0;
+    for (const peer of this.peers) if (peer) peer.heard.length = 0;
+  }
+
+  private deliver({ to, bytes }: Transmit): void {
+    const wired = { from: this.address, to, bytes: bytes.slice() };
+    this.wire.push(wired);
+    const peer = this.peers.find((other) => other?.address === to);
+    if (!peer) this.stray.push({ to, bytes });
+    if (!peer || this.isLost(wired)) return;
+    const received = peer.table.handleDatagram(this.now, this.address, bytes.slice());
+    if (received) {
+      peer.newest = Math.max(peer.newest, received.packetNumber);
+      peer.heard.push({ ...parseContents(received.payload), bytes: bytes.length });
+    }
+    for (let event = peer.table.pollEvent(); event; event = peer.table.pollEvent());
+  }
+}
