@@ -301,3 +301,15 @@ if (what === 'vs2') {
     out(line);
   }
 }
+if (what === 'later') {
+  const b = new Bottleneck({ rate: 100e6, buffer: 10e6 });
+  const net = new FlowNetwork('cubic', b);
+  const f = net.add({ controller: C.bbr, rtt: 80000, start: 2e6 });
+  const g = net.add({ controller: C.cubic, rtt: 80000 });
+  for (let t = 2e6; t < 90e6; t += 3e6) {
+    net.run(t);
+    const m = f.controller.metrics();
+    const x = f.controller as unknown as { minRtt: number; capacity: number };
+    out(t / 1e6, m.state, 'cw', (m.window / 1232) | 0, 'W', ((m.slowStartThreshold ?? 0) / 1232) | 0, 'min', x.minRtt / 1000, 'cap', (x.capacity * 8) / 1e6, 'wait', (b.wait(t) / 1000) | 0, 'cubic', (g.controller.window() / 1232) | 0, b.dropped);
+  }
+}
