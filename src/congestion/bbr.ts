@@ -297,7 +297,10 @@ export class Bbr implements Controller {
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
     const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
     // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
-    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, 2 * this.mtu);
+    // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.
+    const lossy = this.floor.floor >= LOSS_BASED_LIMIT;
+    const least = lossy ? 0.85 * this.bdp() + BURST_PACKETS * this.mtu : 2 * this.mtu;
+    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, least);
     // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
     if (
       this.state === 'compete' &&
