@@ -86,8 +86,8 @@ export interface Controller {
   metrics(): ControllerMetrics;
 }
 
-/** What makes a controller for a new path; `mtu` is the datagram size to start with. */
-export type ControllerFactory = (mtu: number) => Controller;
+/** What makes a controller for a new path: the datagram size to start with, and a seed, another one for each path. */
+export type ControllerFactory = (mtu: number, seed: number) => Controller;
 
 /**
  * Sends at `bytesPerSecond`, whatever the path does: no congestion control at all. For isolated networks of one's own

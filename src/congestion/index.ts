@@ -7,7 +7,7 @@ import { NewReno } from './newreno.js';
 export type ControllerName = 'bbr' | 'cubic' | 'newreno';
 
 export const CONTROLLERS: Readonly<Record<ControllerName, ControllerFactory>> = {
-  bbr: (mtu) => new Bbr(mtu),
+  bbr: (mtu, seed) => new Bbr(mtu, seed),
   cubic: (mtu) => new Cubic(mtu),
   newreno: (mtu) => new NewReno(mtu),
 };

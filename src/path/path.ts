@@ -193,7 +193,7 @@ export class Path {
   private newRecovery(first: number): Recovery {
     const { controller, rng } = this.options;
     return new Recovery({
-      controller: controller(DATAGRAM_SIZE),
+      controller: controller(DATAGRAM_SIZE, rng.uint32()),
       rng: rng.fork('recovery'),
       first,
       capacity: MAX_IN_FLIGHT,
