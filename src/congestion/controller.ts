@@ -87,7 +87,7 @@ export interface Controller {
 }
 
 /** What makes a controller for a new path: the datagram size to start with, and a seed, another one for each path. */
-export type ControllerFactory = (mtu: number, seed: number) => Controller;
+export type ControllerFactory = (mtu: number, seed?: number) => Controller;
 
 /**
  * Sends at `bytesPerSecond`, whatever the path does: no congestion control at all. For isolated networks of one's own

@@ -175,7 +175,12 @@ describe('usage', () => {
       ['receive', ...member, '--out', 'o', '--count', '0'],
       'expected an integer from 1 to 1000000000, got 0.',
     ],
-    [['node', ...member, '--rate', 'Infinity'], 'expected a number from 0.01 to 10000, got Infinity.'],
+    [['node', ...member, '--max-rate', 'Infinity'], 'expected a number from 0.01 to 100000, got Infinity.'],
+    [['node', ...member, '--rate', '5'], "unknown option '--rate'"],
+    [
+      ['node', ...member, '--controller', 'reno'],
+      "option '--controller <name>' argument 'reno' is invalid. Allowed choices are bbr, cubic, newreno.",
+    ],
     [['group', '--name', 'lab', 'anna'], 'expected name=PUBLICKEY@host:port with 64 hex digits, got anna.'],
     [['link', '127.0.0.1:1=127.0.0.1:2', '--delay', '-1'], 'expected a number from 0 to 60000, got -1.'],
   ])('%j', async (args, message) => {

@@ -11,8 +11,10 @@ interface Summary {
   nodes: number;
   file: { bytes: number; sha256: string };
   seconds: number;
-  sender: { bytes: number; ratio: number };
-  network: { sent: number; lost: number };
+  linkRateMbit: number;
+  goodputMbit: number;
+  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number };
+  network: { sent: number; delivered: number; lost: number; queueDropped: number };
   members: { name: string; state: string; mute: boolean; intact: boolean; lossSeen: number }[];
 }
 
@@ -20,11 +22,11 @@ afterEach(cleanup);
 
 test('10 % loss: every member has the file', async () => {
   const tmp = await tempFolder();
-  const cli = demo(tmp, '--size 0.5 --nodes 4 --loss 10 --json');
+  const cli = demo(tmp, '--size 0.5 --nodes 4 --loss 10 --link-rate 10 --json');
   expect(await cli.exit()).toBe(0);
   expect(cli.stderr).toBe('');
   const summary = summaryOf(cli);
-  expect(summary).toMatchObject({ ok: true, nodes: 4, file: { bytes: 512 * 1024 } });
+  expect(summary).toMatchObject({ ok: true, nodes: 4, linkRateMbit: 10, file: { bytes: 512 * 1024 } });
   expect(summary.members.map(({ name, state, intact }) => [name, state, intact])).toEqual([
     ['peer-1', 'saved', true],
     ['peer-2', 'saved', true],
@@ -32,13 +34,18 @@ test('10 % loss: every member has the file', async () => {
   ]);
   expect(summary.sender.ratio).toBeGreaterThan(1);
   expect(summary.network.lost).toBeGreaterThan(0);
+  // No more than what the links carry, and no receiver is served faster than its own links allow.
+  expect(summary.sender.linkMbit).toBeGreaterThan(0);
+  expect(summary.sender.linkMbit).toBeLessThanOrEqual(10);
+  expect(summary.sender.linkShare).toBeCloseTo(summary.sender.linkMbit / 9, 5);
+  expect(summary.goodputMbit).toBeLessThan(3 * 10);
   expect(await readdir(tmp)).toEqual([]);
 });
 
 test('20 % loss, one member killed midway and one mute: every live member has the file', async () => {
   const tmp = await tempFolder();
   // Slow enough that the one to be killed is seen midway.
-  const cli = demo(tmp, '--size 0.5 --nodes 6 --loss 20 --kill 1 --mute 1 --rate 2 --json');
+  const cli = demo(tmp, '--size 0.5 --nodes 6 --loss 20 --kill 1 --mute 1 --link-rate 2 --json');
   expect(await cli.exit()).toBe(0);
   const { ok, members } = summaryOf(cli);
   expect(ok).toBe(true);
@@ -58,7 +65,11 @@ test('a file of ours, for people: a table on stdout, progress on stderr, no esca
   await writeFile(file, bytes);
   const cli = demo(tmp, `--nodes 3 --loss 5 --delay 1 --file ${file}`);
   expect(await cli.exit()).toBe(0);
-  expect(cli.stdout).toMatch(/^70\.0 kB to 2 members at 5 % loss and 1 ms one way\n/);
+  expect(cli.stdout).toMatch(/^70\.0 kB to 2 members at 5 % loss, 1 ms one way, 50 Mbit\/s links\n/);
+  expect(cli.stdout).toMatch(
+    /^links {5}the sender's delivered \d+\.\d Mbit\/s each, \d+\.\d % of what rate and loss leave$/m,
+  );
+  expect(cli.stdout).toMatch(/^sender {4}sent .* times the file \(2 copies would be 2\)$/m);
   expect(cli.stdout.match(/^peer-\d +saved .* ok$/gm)).toHaveLength(2);
   expect(cli.stdout + cli.stderr).not.toContain('\u001b');
   const json = demo(tmp, `--nodes 2 --loss 0 --delay 0 --file ${file} --json`);
@@ -69,12 +80,14 @@ test('a file of ours, for people: a table on stdout, progress on stderr, no esca
 test.each([
   ['--nodes 4 --kill 2', '--kill: expected at most 1 of 4 members'],
   ['--nodes 5 --kill 2 --mute 3', 'with --mute at most 4, got 2 and 3'],
+  ['--rate 5', "unknown option '--rate'"],
   ['--file /nowhere/at/all', 'file: expected a readable file, got ENOENT for /nowhere/at/all'],
 ])('%s: refused in one line', async (flags, message) => {
   const tmp = await tempFolder();
   const cli = demo(tmp, flags);
   expect(await cli.exit()).toBe(flags.startsWith('--file') ? 1 : 2);
-  expect(linesOf(cli.stderr)).toHaveLength(1);
+  // What the parser of the command line refuses ends in a hint.
+  expect(linesOf(cli.stderr).filter((line) => line !== '(see --help)')).toHaveLength(1);
   expect(cli.stderr).toContain(message);
   expect(cli.stdout).toBe('');
   expect(await readdir(tmp)).toEqual([]);
@@ -82,7 +95,7 @@ test.each([
 
 test('interrupted: exit 130, and nothing is left behind', async () => {
   const tmp = await tempFolder();
-  const cli = demo(tmp, '--size 4 --nodes 3 --rate 0.5');
+  const cli = demo(tmp, '--size 4 --nodes 3 --link-rate 0.5');
   await cli.until('progress', ({ stderr }) => / [1-9]\d* %/.test(stderr));
   cli.child.kill('SIGINT');
   expect(await cli.exit()).toBe(130);

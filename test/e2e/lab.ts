@@ -40,34 +40,64 @@ export async function createLab(
   };
 }
 
-/** Passes on to `target` whatever comes, and keeps it: a wiretap. */
+/** One end of a wire: what is sent to its address is kept, and goes on to `target`. */
 export interface Tap {
   address: string;
   target: string | undefined;
   readonly seen: Buffer[];
+}
+
+/** Two members' addresses with a wiretap between them. */
+export interface Wire {
+  taps: [Tap, Tap];
   close(): Promise<void>;
 }
 
-export async function openTap(): Promise<Tap> {
-  const socket = await openSocket();
-  const tap: Tap = {
-    address: `127.0.0.1:${socket.address().port}`,
-    target: undefined,
-    seen: [],
-    close: () => closeSocket(socket),
+/**
+ * A wire between two members, each known to the other by the address of a tap only: what comes to one tap is passed on from
+ * the socket of the other, so that to each member all comes from where it believes the other to be.
+ */
+export async function openWire(): Promise<Wire> {
+  const sockets = [await openSocket(), await openSocket()] as const;
+  const tapOf = (index: 0 | 1): Tap => {
+    const tap: Tap = {
+      address: `127.0.0.1:${sockets[index].address().port}`,
+      target: undefined,
+      seen: [],
+    };
+    sockets[index].on('message', (bytes) => {
+      tap.seen.push(bytes);
+      if (tap.target !== undefined) void sendTo(sockets[1 - index], tap.target, bytes);
+    });
+    return tap;
   };
-  socket.on('message', (bytes) => {
-    tap.seen.push(bytes);
-    if (tap.target !== undefined) void sendTo(socket, tap.target, bytes);
-  });
-  return tap;
+  return {
+    taps: [tapOf(0), tapOf(1)],
+    async close() {
+      await Promise.all(sockets.map(closeSocket));
+    },
+  };
 }
 
-/** Sends datagrams from a socket of nobody. */
-export async function inject(target: string, datagrams: readonly Uint8Array[]): Promise<void> {
+/** A socket of nobody. */
+export interface Nobody {
+  send(datagrams: readonly Uint8Array[]): Promise<void>;
+  /** What anybody said to it. */
+  readonly heard: Buffer[];
+  close(): Promise<void>;
+}
+
+export async function openNobody(target: string): Promise<Nobody> {
   const socket = await openSocket();
-  for (const bytes of datagrams) await sendTo(socket, target, bytes);
-  await closeSocket(socket);
+  const heard: Buffer[] = [];
+  socket.on('message', (bytes) => heard.push(bytes));
+  return {
+    heard,
+    async send(datagrams) {
+      for (const bytes of datagrams) await sendTo(socket, target, bytes);
+    },
+    close: () => closeSocket(socket),
+  };
 }
 
 export function digestOf(bytes: Uint8Array): string {
