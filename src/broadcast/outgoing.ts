@@ -70,6 +70,8 @@ export class Outgoing {
   private readonly blocks: Block[];
   private readonly waves: Wave[];
   private readonly queues: { sbn: number; body: Uint8Array }[][];
+  /** By peer: when its queue last moved. */
+  private readonly movedAt: Micros[];
   private dealer = 0;
   private readonly confirmed = new Set<number>();
   private readonly progress = new Map<number, PeerProgress>();
@@ -95,6 +97,7 @@ export class Outgoing {
       sourceBlocks: descriptor.sourceBlocks,
     });
     this.queues = paths.map(() => []);
+    this.movedAt = paths.map(() => now);
     const peers = this.peers();
     this.waves = [];
     this.blocks = [];
@@ -129,6 +132,7 @@ export class Outgoing {
     if (this.queues[peer].length === 0) this.makeBatch(now, peer);
     if (this.queues[peer].length === 0) return undefined;
     const { sbn, body } = this.queues[peer].shift()!;
+    this.movedAt[peer] = now;
     this.sentSymbols++;
     this.unqueue(now, sbn);
     return body;
@@ -157,6 +161,7 @@ export class Outgoing {
 
   /** Plans top-ups for the blocks whose time has come. */
   handleTimeout(now: Micros): void {
+    this.giveUpStuck(now);
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
       const unfinished = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
@@ -253,6 +258,7 @@ export class Outgoing {
     if (leaves.length === 0) return;
     const bodies = signBatch(this.group, this.descriptorBytes, leaves, this.keys.sign);
     leaves.forEach(({ sbn, firstHop }, i) => {
+      if (this.queues[firstHop].length === 0) this.movedAt[firstHop] = now;
       this.queues[firstHop].push({ sbn, body: bodies[i] });
     });
   }
@@ -266,6 +272,16 @@ export class Outgoing {
       if (pending[peer] < pending[best]) best = peer;
     }
     return best;
+  }
+
+  /** Symbols for a peer that is down, or whose path is shut, would keep their blocks from being topped up elsewhere. */
+  private giveUpStuck(now: Micros): void {
+    this.queues.forEach((queue, peer) => {
+      const path = this.paths[peer];
+      if (!path || queue.length === 0) return;
+      if (path.isResponsive(now) && now - this.movedAt[peer] < STUCK_AFTER + 2 * path.rtt.smoothed) return;
+      for (const { sbn } of queue.splice(0)) this.unqueue(now, sbn);
+    });
   }
 
   private unqueue(now: Micros, sbn: number): void {
@@ -324,6 +340,7 @@ export class Outgoing {
 
 /** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
 const MAX_QUEUED = MAX_BATCH;
+const STUCK_AFTER: Micros = 300 * MILLISECOND;
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
 const MAX_PATIENCE: Micros = 10 * SECOND;
 const BACKOFF_BASE = 1.5;

@@ -80,7 +80,7 @@ export class Recovery {
   private packetThreshold = PACKET_THRESHOLD;
   private skipAt: number;
   private lossTime: Micros = NEVER;
-  private lastElicitingAt: Micros = 0;
+  private timerBase: Micros = 0;
   private probeCount = 0;
   /** Probes that may be sent although the window is full. */
   private probes = 0;
@@ -144,7 +144,8 @@ export class Recovery {
         this.sent.flags[index] |= FLAG_WINDOW_USED;
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
-      this.lastElicitingAt = now;
+      // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
+      if (this.inFlight === bytes) this.timerBase = now;
       if (this.probes > 0) this.probes--;
       this.pacer.onSent(now, bytes, this.controller.pacingRate());
       this.controller.onSent(now, bytes, this.inFlight);
@@ -207,6 +208,7 @@ export class Recovery {
     const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
     this.probeCount = 0;
     this.probes = 0;
+    this.timerBase = now;
     this.detectLosses(now);
     const lost = this.newlyLost;
     this.newlyLost = { bytes: 0, packets: 0, quiet: 0 };
@@ -246,9 +248,7 @@ export class Recovery {
     if (this.lossTime !== NEVER) return this.lossTime;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
     const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
-    return (
-      this.lastElicitingAt + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff))
-    );
+    return this.timerBase + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff));
   }
 
   /** To be called at `nextTimeout`; a spurious call does nothing. */
@@ -262,7 +262,7 @@ export class Recovery {
     this.probeCount++;
     // RFC 9002 section 6.2.4: one or two probes, beyond the window. Each is a fresh symbol.
     this.probes = 2;
-    this.lastElicitingAt = now;
+    this.timerBase = now;
   }
 
   /** How often the peer should acknowledge: at least four times a round trip, each eighth of a window. */
