@@ -13,13 +13,14 @@ export interface UdpSocket {
   readonly address: string;
   /** Datagrams that the operating system would not take. */
   readonly sendErrors: () => number;
-  /** To a locator of `peers`; others throw INVALID_ARGUMENT. */
+  /** To a locator of `peers`, or to an address that `onDatagram` gave; what cannot be sent to counts as a send error. */
   send(to: string, bytes: Uint8Array): void;
   close(): Promise<void>;
 }
 
 /**
- * Binds a socket and resolves the peers' names. Throws NETWORK with the reason (port in use, no such address, unknown
+ * Binds a socket and resolves the peers' names. A datagram from a peer's address is given up with the peer's locator as its
+ * source, any other with its numeric address. Throws NETWORK with the reason (port in use, no such address, unknown
  * name).
  */
 export async function openUdp(
@@ -31,10 +32,12 @@ export async function openUdp(
   const host = await resolve(local.host, bind);
   const isV6 = isIPv6(host);
   const routes = new Map<string, { host: string; port: number }>();
+  const locators = new Map<string, string>();
   for (const peer of peers) {
     const { host: name, port } = parseLocator(peer);
     const address = await resolve(name, peer, isV6 ? undefined : 4);
-    routes.set(peer, { host: isV6 && isIPv4(address) ? `::ffff:${address}` : address, port });
+    routes.set(peer, routeTo(address, port, isV6));
+    locators.set(formatAddress(address, port), peer);
   }
 
   const socket = dgram.createSocket({ type: isV6 ? 'udp6' : 'udp4' });
@@ -55,10 +58,11 @@ export async function openUdp(
   }
   let sendErrors = 0;
   socket.on('error', () => sendErrors++);
-  socket.on('message', ({ buffer, byteOffset, length }, { address, port }) =>
+  socket.on('message', ({ buffer, byteOffset, length }, { address, port }) => {
+    const from = formatAddress(address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address, port);
     // A plain array: a Buffer's `slice` is no copy, which code that holds on to a part of it counts on.
-    onDatagram(formatAddress(address, port), new Uint8Array(buffer, byteOffset, length)),
-  );
+    onDatagram(locators.get(from) ?? from, new Uint8Array(buffer, byteOffset, length));
+  });
   const onSent = (error: Error | null) => {
     if (error) sendErrors++;
   };
@@ -67,13 +71,25 @@ export async function openUdp(
     address: formatAddress(bound.address, bound.port),
     sendErrors: () => sendErrors,
     send(to, bytes) {
-      const route = routes.get(to);
-      if (!route)
-        throw new HeadwaterError('INVALID_ARGUMENT', `peer: expected a locator of the group, got ${to}`);
-      socket.send(bytes, route.port, route.host, onSent);
+      try {
+        const { host: target, port } = routes.get(to) ?? routeOf(to, isV6);
+        socket.send(bytes, port, target, onSent);
+      } catch {
+        // Port 0, or an address of the other family: whoever wrote that as its source must not end the process.
+        sendErrors++;
+      }
     },
     close: () => new Promise((done) => socket.close(() => done())),
   };
+}
+
+function routeOf(to: string, isV6: boolean): { host: string; port: number } {
+  const { host, port } = parseLocator(to);
+  return routeTo(host, port, isV6);
+}
+
+function routeTo(address: string, port: number, isV6: boolean): { host: string; port: number } {
+  return { host: isV6 && isIPv4(address) ? `${MAPPED}${address}` : address, port };
 }
 
 function formatAddress(host: string, port: number): string {
@@ -95,4 +111,6 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   return error.code ?? error.message;
 }
 
+/** IPv4 addresses as IPv6 sockets write them. */
+const MAPPED = '::ffff:';
 const SOCKET_BUFFER = 4 * 1024 * 1024;

@@ -1,6 +1,6 @@
 /**
  * Datagrams that no honest member sends, from a socket of nobody, to a member that runs. Each must show up under its
- * reason in the `end` event, nobody must get an answer, and the group must still work.
+ * reason in the `end` event, nobody must learn anything, and the group must still work.
  *
  *   anna ---> tap --\ /--> ben (real port)     the taps keep all that anna and ben say to each other
  *   anna <---------/  \-- tap <--- ben
@@ -18,6 +18,7 @@ import { createLab, type Lab, type Nobody, openNobody, openWire, type Wire } fro
 /** First bytes: version 2 and kind. */
 const INITIATION = 0x21;
 const RESPONSE = 0x22;
+const COOKIE = 0x23;
 const DATA = 0x24;
 const CONTROL = 0x25;
 
@@ -83,22 +84,47 @@ test('strangers, members of other groups and those who do not know our key get n
   expect(nobody.heard).toEqual([]);
 });
 
+test('a flood of first messages is answered with cookies, a third of their size, and members still get through', async () => {
+  const groupId = lab.group.id;
+  const benKey = lab.group.members[indexOf('ben')].publicKey;
+  const flood = Array<Uint8Array>(500).fill(firstMessage({ groupId, benKey }));
+  await nobody.send(flood);
+  const drops = await dropsAtEnd();
+  expect((drops['unknown-key'] ?? 0) + (drops['cookie-required'] ?? 0)).toBe(flood.length);
+  expect(drops['cookie-required']).toBeGreaterThan(0);
+  expect(nobody.heard).toHaveLength(drops['cookie-required']);
+  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([COOKIE, 53]);
+});
+
+test('a member whose address changes goes on, to it and from it', async () => {
+  await wire.move();
+  anna.say('from elsewhere');
+  await delivered('from elsewhere');
+  ben.say('still there?');
+  await anna.until('an answer', (cli) => cli.events('deliver').some(({ text }) => text === 'still there?'));
+  const drops = await dropsAtEnd();
+  expect(drops).not.toHaveProperty('bad-tag');
+  expect(ben.events('peer').every(({ reachable }) => reachable)).toBe(true);
+});
+
 test('corrupted datagrams do not open, and those for no session are not even tried', async () => {
   const data = genuine(DATA);
   const control = genuine(CONTROL);
-  const tampered = [5, 8, 9, -20, -1].flatMap((at) => [data, control].map((bytes) => flipped(bytes, at, 4)));
+  const tampered = [9, -20, -1].flatMap((at) => [data, control].map((bytes) => flipped(bytes, at, 4)));
   const shorter = data.subarray(0, -1);
   const longer = Buffer.concat([data, randomBytes(1)]);
+  // Their numbers have been seen, which is looked at first; so once more with numbers that are still to come.
+  const seenBefore = [...tampered, shorter, longer];
+  const toCome = [data, control, ...seenBefore].map((bytes) => {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt32BE(1_000_000, 5);
+    return copy;
+  });
   const otherIndex = [1, 4].map((at) => flipped(data, at, 4));
-  // Packet numbers that are still to come: who guesses them has no key for them.
-  const future = Buffer.from(data);
-  future.writeUInt32BE(1_000_000, 5);
-  const bad = [...tampered, shorter, longer, future];
-  await nobody.send([...bad, ...otherIndex]);
+  await nobody.send([...seenBefore, ...toCome, ...otherIndex]);
   const drops = await dropsAtEnd();
-  // What is changed to a number that ben has seen already is a replay to it.
-  expect((drops['bad-tag'] ?? 0) + (drops.replayed ?? 0) + (drops['too-old'] ?? 0)).toBe(bad.length);
-  expect(drops['bad-tag']).toBeGreaterThanOrEqual(bad.length - 8);
+  expect(drops.replayed).toBe(seenBefore.length);
+  expect(drops['bad-tag']).toBe(toCome.length);
   expect(drops['unknown-index']).toBe(otherIndex.length);
   expect(nobody.heard).toEqual([]);
 });
@@ -110,9 +136,11 @@ test('exact replays are told from news, and deliver nothing twice', async () => 
   await nobody.send([data, control, data, control, data, ...handshakes]);
   const drops = await dropsAtEnd();
   expect(drops.replayed).toBe(5);
-  expect((drops['stale-handshake'] ?? 0) + (drops['bad-response'] ?? 0)).toBe(handshakes.length);
   expect(ben.events('deliver').map(({ text }) => text)).toEqual(['before', 'after']);
-  expect(nobody.heard).toEqual([]);
+  // A first message may be answered as it was before, in case the answer was lost; nothing follows from that.
+  const refused = (drops['stale-handshake'] ?? 0) + (drops['bad-response'] ?? 0);
+  expect(refused + nobody.heard.length).toBe(handshakes.length);
+  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([RESPONSE, 73]);
 });
 
 test('everything that was ever said, once more and backwards: nothing is delivered twice', async () => {

@@ -50,6 +50,8 @@ export interface Tap {
 /** Two members' addresses with a wiretap between them. */
 export interface Wire {
   taps: [Tap, Tap];
+  /** From now on the first member is at another address, as behind a NAT that has forgotten it. */
+  move(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -58,21 +60,30 @@ export interface Wire {
  * the socket of the other, so that to each member all comes from where it believes the other to be.
  */
 export async function openWire(): Promise<Wire> {
-  const sockets = [await openSocket(), await openSocket()] as const;
-  const tapOf = (index: 0 | 1): Tap => {
-    const tap: Tap = {
-      address: `127.0.0.1:${sockets[index].address().port}`,
-      target: undefined,
-      seen: [],
-    };
+  const sockets: [Socket, Socket] = [await openSocket(), await openSocket()];
+  const tapOf = (index: 0 | 1): Tap => ({
+    address: `127.0.0.1:${sockets[index].address().port}`,
+    target: undefined,
+    seen: [],
+  });
+  const taps: [Tap, Tap] = [tapOf(0), tapOf(1)];
+  const listen = (index: 0 | 1): void => {
     sockets[index].on('message', (bytes) => {
-      tap.seen.push(bytes);
-      if (tap.target !== undefined) void sendTo(sockets[1 - index], tap.target, bytes);
+      const { seen, target } = taps[index];
+      seen.push(bytes);
+      if (target !== undefined) void sendTo(sockets[1 - index], target, bytes);
     });
-    return tap;
   };
+  listen(0);
+  listen(1);
   return {
-    taps: [tapOf(0), tapOf(1)],
+    taps,
+    async move() {
+      const old = sockets[0];
+      sockets[0] = await openSocket();
+      listen(0);
+      await closeSocket(old);
+    },
     async close() {
       await Promise.all(sockets.map(closeSocket));
     },
