@@ -40,7 +40,11 @@ export async function openUdp(
     locators.set(formatAddress(address, port), peer);
   }
 
-  const socket = dgram.createSocket({ type: isV6 ? 'udp6' : 'udp4' });
+  const socket = dgram.createSocket({
+    type: isV6 ? 'udp6' : 'udp4',
+    // All hosts are addresses by now; Node's own look-up would put each send off by a tick, for nothing.
+    lookup: (address, _options, done) => done(null, address, isV6 ? 6 : 4),
+  });
   await new Promise<void>((done, fail) => {
     socket.once('error', (cause: NodeJS.ErrnoException) =>
       fail(
