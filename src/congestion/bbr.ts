@@ -71,6 +71,8 @@ export class Bbr implements Controller {
   private ceiling = Number.POSITIVE_INFINITY;
   private readonly curve = new CubicCurve();
   private cutAt: Micros = -1;
+  /** Between the start of competing and the first loss: as a newcomer, it looks for the end of the buffer. */
+  private claiming = false;
   private extraEpoch: Micros = 0;
   private extraAcked = 0;
   private readonly extras = [0, 0];
@@ -96,7 +98,8 @@ export class Bbr implements Controller {
     this.noteFloor(sample);
     this.noteRate(sample);
     this.noteExtra(now, sample);
-    if (Number.isFinite(this.ceiling) && sample.windowUsed)
+    if (this.claiming && this.state === 'compete') this.ceiling += CLAIM_GROWTH * sample.acked;
+    else if (Number.isFinite(this.ceiling) && sample.windowUsed)
       this.ceiling = this.curve.grow(now, this.ceiling, sample.acked, sample.smoothedRtt, this.mtu);
     if (roundStart) this.endRound(now, sample);
     this.step(now, sample, roundStart);
@@ -162,8 +165,7 @@ export class Bbr implements Controller {
 
   /** Above this the queue is as long as it gets, or nearly. */
   private highRtt(): Micros {
-    const span = Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.minRtt);
-    return this.minRtt + Math.max(span / 2, this.minRtt / 16, MILLISECOND);
+    return this.baseRtt + Math.max(this.moved / 2, this.baseRtt / 16, MILLISECOND);
   }
 
   private noteRtt(now: Micros, { rtt }: RateSample): void {
@@ -291,10 +293,14 @@ export class Bbr implements Controller {
   /** Congestive loss: as CUBIC would. */
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
+    this.claiming = false;
     const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
     const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
     // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
-    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, 2 * this.mtu);
+    // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.
+    const lossy = this.floor.floor >= LOSS_BASED_LIMIT;
+    const least = lossy ? 0.85 * this.bdp() + BURST_PACKETS * this.mtu : 2 * this.mtu;
+    this.ceiling = Math.max(this.state === 'compete' ? LATE_CUT * cut : cut, least);
     // All flows of our kind lose at the same time and so test at the same time: only others can then hold the queue.
     if (
       this.state === 'compete' &&
@@ -344,7 +350,9 @@ export class Bbr implements Controller {
   /** A whole cycle through the queue never came down, although our own share of it is a few datagrams. */
   private isCrowded(): boolean {
     // Until startup's own overshoot has left the model, the crowd may be us.
-    this.suspicious = ++this.cycles > 2 && this.cycleMinRtt > this.crowdedRtt();
+    // And where the path itself loses more than a few per cent, no loss-based flow can hold a queue.
+    this.suspicious =
+      ++this.cycles > 2 && this.floor.floor < LOSS_BASED_LIMIT && this.cycleMinRtt > this.crowdedRtt();
     return this.suspicious;
   }
 
@@ -411,7 +419,8 @@ export class Bbr implements Controller {
   /** Takes what a second flow would have got, since our own model gave way while the others came. */
   private claim(): void {
     this.curve.reset();
-    this.ceiling = Math.max(this.cwnd, (0.5 * this.capacity * this.smoothedRtt) / SECOND);
+    this.claiming = true;
+    this.ceiling = Math.max(this.cwnd, (CLAIM * this.capacity * this.smoothedRtt) / SECOND);
   }
 
   private turnPeaks(): void {
@@ -505,6 +514,9 @@ const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
 const MOVED_FADE = 0.997;
 const SLOW_PACKETS = 16;
 const FAIR_SLACK = 0.75;
+const CLAIM_GROWTH = 0.05;
+const LOSS_BASED_LIMIT = 0.02;
+const CLAIM = 0.15;
 const LATE_CUT = 1.1;
 const BURSTY_FLOOR = 0.003;
 const BURST_PACKETS = 24;

@@ -73,7 +73,9 @@ export class LossFloor {
    *  spreads of what chance gives. A flow that competes with others for a queue takes no margin: they take none. */
   exceededBy(lost: number, total: number, spreads: number, margin = THRESHOLD): boolean {
     const spread = Math.sqrt(total * this.value * (1 - this.value) * Math.max(1, this.dispersion));
-    return lost > total * (this.value + margin) + spreads * spread && (lost >= MIN_LOSSES || margin < THRESHOLD);
+    return (
+      lost > total * (this.value + margin) + spreads * spread && (lost >= MIN_LOSSES || margin < THRESHOLD)
+    );
   }
 }
 

@@ -374,8 +374,8 @@ const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
 const MAX_BACKOFF = 10;
-/** Members exchange heartbeats every 300 ms anyway, so longer silence would spare the path nothing. */
-const MAX_PROBE_TIMEOUT: Micros = 300 * MILLISECOND;
+/** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
+const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;
 /** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */
 const CAPACITY = 1 << 17;
 /** RFC 9000 section 21.4: skip numbers at random to catch optimistic acks. */
