@@ -27,7 +27,7 @@ const NOISES: Record<string, Noise> = {
 
 export function noise(controller: ControllerFactory): BenchRow[] {
   return Object.entries(NOISES).flatMap(([name, options]) => [
-    ...[0, 10, 30].map((percent) => steady(controller, name, options, percent)),
+    ...[0, 1, 10, 30].map((percent) => steady(controller, name, options, percent)),
     first(controller, name, options),
   ]);
 }

@@ -150,7 +150,9 @@ export class Bbr implements Controller {
   /** Bytes in flight, those that will be lost included, that keep the path busy without a queue. */
   private bdp(): number {
     if (!Number.isFinite(this.minRtt)) return initialWindow(this.mtu);
-    const noise = Math.min(NOISE_SHARE * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
+    // Without random loss it may be others' queue, and is no reason to hold more.
+    const share = NOISE_SHARE * Math.min(1, this.floor.floor / LOSS_BASED_LIMIT);
+    const noise = Math.min(share * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
     return (this.bandwidth() * (this.minRtt + noise)) / SECOND / (1 - this.floor.floor);
   }
 
@@ -283,6 +285,7 @@ export class Bbr implements Controller {
       !round.limited && total >= SLOW_PACKETS && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
     if (this.state !== 'compete' && this.state !== 'probe-rtt' && slow && round.minRtt > 2 * this.quietRtt()) {
       this.peaks[0] = this.peaks[1] = round.peak;
+      this.cycleMinRtts[0] = this.minRtt;
       this.enter('down', now);
       return;
     }
