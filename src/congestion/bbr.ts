@@ -151,7 +151,7 @@ export class Bbr implements Controller {
   private bdp(): number {
     if (!Number.isFinite(this.minRtt)) return initialWindow(this.mtu);
     // Without random loss it may be others' queue, and is no reason to hold more.
-    const share = NOISE_SHARE * Math.min(1, this.floor.floor / LOSS_BASED_LIMIT);
+    const share = NOISE_SHARE * Math.max(K1, Math.min(1, this.floor.floor / LOSS_BASED_LIMIT));
     const noise = Math.min(share * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
     return (this.bandwidth() * (this.minRtt + noise)) / SECOND / (1 - this.floor.floor);
   }
@@ -251,10 +251,8 @@ export class Bbr implements Controller {
     }
     this.answer(now, sample);
     this.before = this.round;
-    this.lastLoss =
-      this.round.maxRtt < 1.25 * this.minRtt
-        ? this.round.lost / Math.max(1, this.round.lost + this.round.acked)
-        : 0;
+    const random = this.round.maxRtt < 1.25 * this.minRtt;
+    this.lastLoss = random ? this.round.lost / Math.max(1, this.round.lost + this.round.acked) : this.floor.floor;
     this.round = emptyRound(sample.sentAt);
   }
 
@@ -268,7 +266,7 @@ export class Bbr implements Controller {
       // Noise stays as it is while we double; a queue of ours does not.
       const rising = queued && round.minRtt > 1.1 * this.before.minRtt;
       const excess =
-        this.floor.isKnown && round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 2);
+        this.floor.isKnown && round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 3);
       if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
         // The path carried still more, so what the round before lost was random.
         if (!excess) this.floor.learn(this.before.acked, this.before.lost);
@@ -469,7 +467,7 @@ export class Bbr implements Controller {
       case 'startup': {
         this.cwnd = Math.max(
           minimum,
-          this.cwnd + sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0),
+          this.cwnd + Math.max(sample.acked / share, sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0)),
         );
         if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
@@ -551,6 +549,9 @@ const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
 const RANGE_ROUNDS = 10;
+const K1 = Number(process.env.K1 ?? 0.5);
+const K2 = Number(process.env.K2 ?? 1);
+const K3 = Number(process.env.K3 ?? 1);
 const NOISE_SHARE = 0.75;
 const NOISE_LIMIT = 3;
 const LOW_RTT_SHARE = 0.3;
