@@ -150,19 +150,18 @@ export class Bbr implements Controller {
   /** Bytes in flight, those that will be lost included, that keep the path busy without a queue. */
   private bdp(): number {
     if (!Number.isFinite(this.minRtt)) return initialWindow(this.mtu);
-    // Without random loss it may be others' queue, and is no reason to hold more.
-    const share = NOISE_SHARE * Math.max(K1, Math.min(1, this.floor.floor / LOSS_BASED_LIMIT));
-    const noise = Math.min(share * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
+    const noise = Math.min(NOISE_SHARE * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
     return (this.bandwidth() * (this.minRtt + noise)) / SECOND / (1 - this.floor.floor);
   }
 
   /**
-   * Smallest RTT of two cycles, each of which lets the queue run empty once: what it exceeds the smallest ever by is
-   * jitter, which a dense stream always meets, or the queue of others.
+   * RTT without a queue of ours: the smallest of two cycles, each of which lets the queue run empty once. What it exceeds
+   * the smallest ever by is jitter, which a dense stream always meets, or the queue of others; the latter only where the
+   * path itself loses too little to keep loss-based flows out of the queue, so there it counts for nothing.
    */
   private quietRtt(): Micros {
     const rtt = Math.min(this.cycleMinRtts[0], this.cycleMinRtts[1]);
-    return Number.isFinite(rtt) ? Math.max(this.minRtt, rtt) : this.minRtt;
+    return this.floor.floor >= NOISE_FLOOR && Number.isFinite(rtt) ? Math.max(this.minRtt, rtt) : this.minRtt;
   }
 
   /** How far the queue has moved the RTT lately. */
@@ -176,6 +175,10 @@ export class Bbr implements Controller {
 
   /** Below this the path shows no queue to speak of. */
   private lowRtt(): Micros {
+    if (this.floor.floor < NOISE_FLOOR) {
+      const limit = Math.max(2 * MILLISECOND, Math.min(this.baseRtt / 8, 16 * MILLISECOND));
+      return this.baseRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * this.span()));
+    }
     const low = this.quietRtt();
     return low + Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * (this.maxRtt() - low));
   }
@@ -252,7 +255,9 @@ export class Bbr implements Controller {
     this.answer(now, sample);
     this.before = this.round;
     const random = this.round.maxRtt < 1.25 * this.minRtt;
-    this.lastLoss = random ? this.round.lost / Math.max(1, this.round.lost + this.round.acked) : this.floor.floor;
+    this.lastLoss = random
+      ? this.round.lost / Math.max(1, this.round.lost + this.round.acked)
+      : this.floor.floor;
     this.round = emptyRound(sample.sentAt);
   }
 
@@ -281,8 +286,14 @@ export class Bbr implements Controller {
     // The path has become slower: a queue stands, and less is delivered than for many rounds.
     const slow =
       !round.limited && total >= SLOW_PACKETS && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
-    if (this.state !== 'compete' && this.state !== 'probe-rtt' && slow && round.minRtt > 2 * this.quietRtt()) {
+    if (
+      this.state !== 'compete' &&
+      this.state !== 'probe-rtt' &&
+      slow &&
+      round.minRtt > 2 * this.quietRtt()
+    ) {
       this.peaks[0] = this.peaks[1] = round.peak;
+      // What stands now is a queue, not noise.
       this.cycleMinRtts[0] = this.minRtt;
       this.enter('down', now);
       return;
@@ -467,7 +478,11 @@ export class Bbr implements Controller {
       case 'startup': {
         this.cwnd = Math.max(
           minimum,
-          this.cwnd + Math.max(sample.acked / share, sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0)),
+          this.cwnd +
+            Math.max(
+              sample.acked / share,
+              sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0),
+            ),
         );
         if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
@@ -549,9 +564,9 @@ const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
 const RANGE_ROUNDS = 10;
-const K1 = Number(process.env.K1 ?? 0.5);
-const K2 = Number(process.env.K2 ?? 1);
-const K3 = Number(process.env.K3 ?? 1);
+/** Where half a per cent of random loss is, a loss-based flow keeps 17 packets in flight (Mathis) and fills no queue. */
+const NOISE_FLOOR = 0.005;
+/** Below 1, or flows of our kind would take each other's queue for noise and add to it without end. */
 const NOISE_SHARE = 0.75;
 const NOISE_LIMIT = 3;
 const LOW_RTT_SHARE = 0.3;
