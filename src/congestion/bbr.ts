@@ -190,9 +190,9 @@ export class Bbr implements Controller {
 
   private noteRtt(now: Micros, { rtt }: RateSample): void {
     if (rtt === undefined) return;
-    // What was learned until now was learned in a queue, where losses are not random.
+    // What was learned until now may have been learned in a queue, where losses are not random.
     if (rtt < this.baseRtt - Math.max(this.baseRtt / 8, 2 * MILLISECOND) && Number.isFinite(this.baseRtt))
-      this.floor.reset();
+      this.floor.doubt();
     this.baseRtt = Math.min(this.baseRtt, rtt);
     this.round.minRtt = Math.min(this.round.minRtt, rtt);
     this.round.maxRtt = Math.max(this.round.maxRtt, rtt);
@@ -327,7 +327,8 @@ export class Bbr implements Controller {
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
     this.claiming = false;
-    const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
+    // What an application leaves unused is not congestion.
+    const used = Math.max(this.round.limited ? this.cwnd : sample.priorInFlight, MIN_PACKETS * this.mtu);
     const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
     // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
     // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.

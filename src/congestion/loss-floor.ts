@@ -49,10 +49,12 @@ export class LossFloor {
     }
   }
 
-  /** Forgets everything: the path is not what it seemed. */
-  reset(): void {
-    this.acked = this.lost = this.blockAcked = this.blockLost = 0;
-    this.value = 0;
+  /** The path is not what it seemed: what comes next outweighs what was learned. */
+  doubt(): void {
+    const keep = Math.min(1, KNOWN_PACKETS / Math.max(1, this.acked + this.lost));
+    this.acked *= keep;
+    this.lost *= keep;
+    this.blockAcked = this.blockLost = 0;
     this.dispersion = 1;
   }
 
