@@ -330,7 +330,7 @@ export class Bbr implements Controller {
     // What an application leaves unused is not congestion.
     const used = Math.max(this.round.limited ? this.cwnd : sample.priorInFlight, MIN_PACKETS * this.mtu);
     const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
-    // Our round-end verdict comes up to a round later than CUBIC's, which costs about this much.
+    // Tuned in the suite, not derived: with 1.0 our share against CUBIC was lower in most of its deep-buffer cases.
     // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.
     const lossy = this.floor.floor >= LOSS_BASED_LIMIT;
     const least = lossy ? 0.85 * this.bdp() + BURST_PACKETS * this.mtu : 2 * this.mtu;
@@ -470,7 +470,7 @@ export class Bbr implements Controller {
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
     const burst = this.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
-    // Concave in the rate, so that of two flows in one queue the smaller gains: the square root is the mildest that does.
+    // Concave in the rate, so that of two flows in one queue the smaller gains. The factor is tuned in the suite.
     const fair = 4 + FAIR_SLACK * Math.sqrt(this.bdp() / this.mtu);
     const slack = (fair + burst) * this.mtu + quantum + Math.max(this.extras[0], this.extras[1]) / share;
     let gain = PACING_GAIN[this.state];
