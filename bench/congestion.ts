@@ -4,6 +4,7 @@
  */
 import { dynamics } from './congestion/dynamics.js';
 import { faults } from './congestion/faults.js';
+import { noise } from './congestion/noise.js';
 import { randomLoss } from './congestion/random-loss.js';
 import { CONTROLLERS } from './congestion/scenario.js';
 import { sharing } from './congestion/sharing.js';
@@ -15,7 +16,7 @@ export function run(args: string[]): BenchRow[] {
   const controller = CONTROLLERS[name];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
-  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults };
+  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise };
   return Object.entries(groups)
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));

@@ -43,7 +43,8 @@ export class Bbr implements Controller {
   private readonly maxRtts = [0, 0];
   /** How far the queue has moved the RTT in the last few hundred rounds. */
   private moved: Micros = 0;
-  private cycleMinRtt: Micros = Number.POSITIVE_INFINITY;
+  /** Smallest RTT of this cycle and the one before. */
+  private readonly cycleMinRtts = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   private cycles = 0;
   /** The latest cycle found a crowd; a test will tell whether it stays when we step back. */
   private suspicious = false;
@@ -53,6 +54,7 @@ export class Bbr implements Controller {
   private beforeTest: State = 'refill';
   private roundEnd = 0;
   private round = emptyRound(0);
+  private before = emptyRound(0);
   /** Loss of the round before, if no queue stood then. */
   private lastLoss = 0;
   private rounds = 0;
@@ -148,19 +150,37 @@ export class Bbr implements Controller {
   /** Bytes in flight, those that will be lost included, that keep the path busy without a queue. */
   private bdp(): number {
     if (!Number.isFinite(this.minRtt)) return initialWindow(this.mtu);
-    return (this.bandwidth() * this.minRtt) / SECOND / (1 - this.floor.floor);
+    const noise = Math.min(NOISE_SHARE * (this.quietRtt() - this.minRtt), NOISE_LIMIT * this.minRtt);
+    return (this.bandwidth() * (this.minRtt + noise)) / SECOND / (1 - this.floor.floor);
+  }
+
+  /**
+   * RTT without a queue of ours: the smallest of two cycles, each of which lets the queue run empty once. What it exceeds
+   * the smallest ever by is jitter, which a dense stream always meets, or the queue of others; the latter only where the
+   * path itself loses too little to keep loss-based flows out of the queue, so there it counts for nothing.
+   */
+  private quietRtt(): Micros {
+    const rtt = Math.min(this.cycleMinRtts[0], this.cycleMinRtts[1]);
+    return this.floor.floor >= NOISE_FLOOR && Number.isFinite(rtt) ? Math.max(this.minRtt, rtt) : this.minRtt;
   }
 
   /** How far the queue has moved the RTT lately. */
   private span(): Micros {
-    return Math.max(0, Math.max(this.maxRtts[0], this.maxRtts[1]) - this.baseRtt);
+    return Math.max(0, this.maxRtt() - this.baseRtt);
+  }
+
+  private maxRtt(): Micros {
+    return Math.max(this.maxRtts[0], this.maxRtts[1]);
   }
 
   /** Below this the path shows no queue to speak of. */
   private lowRtt(): Micros {
-    const span = this.span();
-    const limit = Math.max(2 * MILLISECOND, Math.min(this.baseRtt / 8, 16 * MILLISECOND));
-    return this.baseRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * span));
+    if (this.floor.floor < NOISE_FLOOR) {
+      const limit = Math.max(2 * MILLISECOND, Math.min(this.baseRtt / 8, 16 * MILLISECOND));
+      return this.baseRtt + Math.min(limit, Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * this.span()));
+    }
+    const low = this.quietRtt();
+    return low + Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * (this.maxRtt() - low));
   }
 
   /** Above this the queue is as long as it gets, or nearly. */
@@ -170,13 +190,13 @@ export class Bbr implements Controller {
 
   private noteRtt(now: Micros, { rtt }: RateSample): void {
     if (rtt === undefined) return;
-    // What was learned until now was learned in a queue, where losses are not random.
+    // What was learned until now may have been learned in a queue, where losses are not random.
     if (rtt < this.baseRtt - Math.max(this.baseRtt / 8, 2 * MILLISECOND) && Number.isFinite(this.baseRtt))
-      this.floor.reset();
+      this.floor.doubt();
     this.baseRtt = Math.min(this.baseRtt, rtt);
     this.round.minRtt = Math.min(this.round.minRtt, rtt);
     this.round.maxRtt = Math.max(this.round.maxRtt, rtt);
-    this.cycleMinRtt = Math.min(this.cycleMinRtt, rtt);
+    this.cycleMinRtts[0] = Math.min(this.cycleMinRtts[0], rtt);
     this.maxRtts[0] = Math.max(this.maxRtts[0], rtt);
     if (rtt <= this.minRtt + this.minRtt / 64) {
       this.minRtt = Math.min(this.minRtt, rtt);
@@ -233,10 +253,11 @@ export class Bbr implements Controller {
       if (this.state === 'compete') this.turnPeaks();
     }
     this.answer(now, sample);
-    this.lastLoss =
-      this.round.maxRtt < 1.25 * this.minRtt
-        ? this.round.lost / Math.max(1, this.round.lost + this.round.acked)
-        : 0;
+    this.before = this.round;
+    const random = this.round.maxRtt < 1.25 * this.minRtt;
+    this.lastLoss = random
+      ? this.round.lost / Math.max(1, this.round.lost + this.round.acked)
+      : this.floor.floor;
     this.round = emptyRound(sample.sentAt);
   }
 
@@ -246,22 +267,34 @@ export class Bbr implements Controller {
     const total = round.lost + round.acked;
     const delayed = round.maxRtt >= this.highRtt();
     if (this.state === 'startup') {
+      const queued = round.minRtt > 1.25 * this.minRtt;
+      // Noise stays as it is while we double; a queue of ours does not.
+      const rising = queued && round.minRtt > 1.1 * this.before.minRtt;
+      const excess =
+        this.floor.isKnown && round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 3);
       if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
+        // The path carried still more, so what the round before lost was random.
+        if (!excess) this.floor.learn(this.before.acked, this.before.lost);
         this.fullBandwidth = round.peak;
         this.flatRounds = 0;
       } else if (!round.limited) this.flatRounds++;
-      const queued = round.minRtt > 1.25 * this.minRtt;
-      const excess = round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 2);
       // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
-      if (this.flatRounds >= STARTUP_ROUNDS || (queued && (excess || this.flatRounds > 0)))
+      if (this.flatRounds >= STARTUP_ROUNDS || (queued && excess) || (rising && this.flatRounds > 0))
         this.enter('drain', now);
       return;
     }
     // The path has become slower: a queue stands, and less is delivered than for many rounds.
     const slow =
       !round.limited && total >= SLOW_PACKETS && round.peak > 0 && round.peak < 0.6 * this.bandwidth();
-    if (this.state !== 'compete' && this.state !== 'probe-rtt' && slow && round.minRtt > 2 * this.minRtt) {
+    if (
+      this.state !== 'compete' &&
+      this.state !== 'probe-rtt' &&
+      slow &&
+      round.minRtt > 2 * this.quietRtt()
+    ) {
       this.peaks[0] = this.peaks[1] = round.peak;
+      // What stands now is a queue, not noise.
+      this.cycleMinRtts[0] = this.minRtt;
       this.enter('down', now);
       return;
     }
@@ -294,7 +327,8 @@ export class Bbr implements Controller {
   private cut(now: Micros, sample: RateSample): void {
     this.cutAt = now;
     this.claiming = false;
-    const used = Math.max(sample.priorInFlight, MIN_PACKETS * this.mtu);
+    // What an application leaves unused is not congestion.
+    const used = Math.max(this.round.limited ? this.cwnd : sample.priorInFlight, MIN_PACKETS * this.mtu);
     const cut = this.curve.cut(Math.min(this.ceiling, used), this.mtu);
     // Tuned in the suite, not derived: with 1.0 our share against CUBIC was lower in most of its deep-buffer cases.
     // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.
@@ -352,7 +386,7 @@ export class Bbr implements Controller {
     // Until startup's own overshoot has left the model, the crowd may be us.
     // And where the path itself loses more than a few per cent, no loss-based flow can hold a queue.
     this.suspicious =
-      ++this.cycles > 2 && this.floor.floor < LOSS_BASED_LIMIT && this.cycleMinRtt > this.crowdedRtt();
+      ++this.cycles > 2 && this.floor.floor < LOSS_BASED_LIMIT && this.cycleMinRtts[0] > this.crowdedRtt();
     return this.suspicious;
   }
 
@@ -407,7 +441,8 @@ export class Bbr implements Controller {
         this.turnPeaks();
         break;
       case 'down':
-        this.cycleMinRtt = Number.POSITIVE_INFINITY;
+        this.cycleMinRtts[1] = this.cycleMinRtts[0];
+        this.cycleMinRtts[0] = Number.POSITIVE_INFINITY;
         break;
       case 'probe-rtt':
         this.beforeTest = before;
@@ -444,7 +479,11 @@ export class Bbr implements Controller {
       case 'startup': {
         this.cwnd = Math.max(
           minimum,
-          this.cwnd + sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0),
+          this.cwnd +
+            Math.max(
+              sample.acked / share,
+              sample.acked + (this.round.maxRtt < 1.25 * this.minRtt ? sample.lost : 0),
+            ),
         );
         if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
@@ -526,5 +565,10 @@ const UNKNOWN_ROUNDS = 8;
 const CAPACITY_FADE = 0.995;
 const EXTRA_ROUNDS = 5;
 const RANGE_ROUNDS = 10;
+/** Where half a per cent of random loss is, a loss-based flow keeps 17 packets in flight (Mathis) and fills no queue. */
+const NOISE_FLOOR = 0.005;
+/** Below 1, or flows of our kind would take each other's queue for noise and add to it without end. */
+const NOISE_SHARE = 0.75;
+const NOISE_LIMIT = 3;
 const LOW_RTT_SHARE = 0.3;
 const LOW_RTT_MIN: Micros = 100;

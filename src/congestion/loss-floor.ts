@@ -49,10 +49,12 @@ export class LossFloor {
     }
   }
 
-  /** Forgets everything: the path is not what it seemed. */
-  reset(): void {
-    this.acked = this.lost = this.blockAcked = this.blockLost = 0;
-    this.value = 0;
+  /** The path is not what it seemed: what comes next outweighs what was learned. */
+  doubt(): void {
+    const keep = Math.min(1, KNOWN_PACKETS / Math.max(1, this.acked + this.lost));
+    this.acked *= keep;
+    this.lost *= keep;
+    this.blockAcked = this.blockLost = 0;
     this.dispersion = 1;
   }
 
@@ -72,7 +74,9 @@ export class LossFloor {
   /** Whether `lost` of `total` packets are more than the floor explains: by 2 %, and so many
    *  spreads of what chance gives. A flow that competes with others for a queue takes no margin: they take none. */
   exceededBy(lost: number, total: number, spreads: number, margin = THRESHOLD): boolean {
-    const spread = Math.sqrt(total * this.value * (1 - this.value) * Math.max(1, this.dispersion));
+    // The floor itself is an estimate, from so many packets.
+    const doubt = 1 + total / Math.max(this.acked + this.lost, MIN_PACKETS);
+    const spread = Math.sqrt(total * this.value * (1 - this.value) * Math.max(1, this.dispersion) * doubt);
     return (
       lost > total * (this.value + margin) + spreads * spread && (lost >= MIN_LOSSES || margin < THRESHOLD)
     );

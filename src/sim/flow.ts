@@ -34,12 +34,21 @@ export interface FlowOptions {
   ackAggregation?: Micros;
   /** The host's timer wakes the sender only at multiples of this. */
   tick?: Micros;
-  /** The host sleeps from `at` for `length`. */
-  stalls?: readonly { at: Micros; length: Micros }[];
+  /** Extra delay of each packet and each ack, uniform in 0..jitter; never reorders, so a dense stream is nearly always late. */
+  jitter?: Micros;
+  /** The sending host sleeps from `at` for `length`, in order of time: its datagrams and timers wait. */
+  stalls?: readonly Stall[];
+  /** The receiving host sleeps. */
+  receiverStalls?: readonly Stall[];
   /** Bytes the application has offered by `now` in total; default unlimited. */
   app?: (now: Micros) => number;
   /** When the application offers more, after `now`; needed with `app`. */
   appNext?: (now: Micros) => Micros;
+}
+
+export interface Stall {
+  at: Micros;
+  length: Micros;
 }
 
 export class Flow {
@@ -60,6 +69,7 @@ export class Flow {
   readonly backward: LossProcess;
   outage: { from: Micros; to: Micros } | undefined;
   lastArrival: Micros = 0;
+  lastAckArrival: Micros = 0;
   wakeAt: Micros = NEVER;
   ackWakeAt: Micros = NEVER;
 
@@ -178,8 +188,8 @@ export class FlowNetwork {
   private scheduleAck(flow: Flow): void {
     const due = flow.tracker.nextAck();
     if (due === NEVER || flow.ackWakeAt <= due) return;
-    flow.ackWakeAt = due;
-    this.queue.push(due, { kind: 'ack-wake', flow });
+    flow.ackWakeAt = awake(flow.options.receiverStalls, due);
+    this.queue.push(flow.ackWakeAt, { kind: 'ack-wake', flow });
   }
 
   private acknowledge(flow: Flow): void {
@@ -189,7 +199,9 @@ export class FlowNetwork {
     if (flow.backward.lost(rng) || blocked) return;
     let at = this.now + Math.floor(options.rtt / 2);
     if (options.ackAggregation) at = Math.ceil(at / options.ackAggregation) * options.ackAggregation;
-    at = this.awake(flow, at);
+    if (options.jitter) at = Math.max(at + rng.integer(0, options.jitter), flow.lastAckArrival);
+    flow.lastAckArrival = at;
+    at = awake(options.stalls, at);
     this.queue.push(at, { kind: 'ack', flow, ack });
     if (options.ackDuplicate && rng.chance(options.ackDuplicate))
       this.queue.push(at + MILLISECOND, { kind: 'ack', flow, ack });
@@ -233,32 +245,35 @@ export class FlowNetwork {
     const blocked = flow.outage && now >= flow.outage.from && now < flow.outage.to;
     if (flow.forward.lost(rng) || blocked) return;
     let at = Math.round(left) + Math.ceil(options.rtt / 2);
+    if (options.jitter) at += rng.integer(0, options.jitter);
     at = Math.max(at, flow.lastArrival);
     if (options.reorder && rng.chance(options.reorder))
       at += rng.integer(1, options.reorderDelay ?? 10 * MILLISECOND);
     else flow.lastArrival = at;
-    this.queue.push(at, { kind: 'arrive', flow, number });
+    this.queue.push(awake(options.receiverStalls, at), { kind: 'arrive', flow, number });
   }
 
   private wake(flow: Flow, at: Micros): void {
     if (at === NEVER) return;
-    const time = this.awake(flow, Math.max(at, this.now));
+    const time = awake(flow.options.stalls, Math.max(at, this.now));
     if (flow.wakeAt === time) return;
     flow.wakeAt = time;
     this.queue.push(time, { kind: 'wake', flow });
-  }
-
-  /** `at`, or the end of the stall that it falls into. */
-  private awake(flow: Flow, at: Micros): Micros {
-    for (const stall of flow.options.stalls ?? [])
-      if (at >= stall.at && at < stall.at + stall.length) return stall.at + stall.length;
-    return at;
   }
 
   private note(value: number): void {
     this.hash = Math.imul(this.hash ^ value, 0x01000193);
     this.hash = Math.imul(this.hash ^ (this.now % 0x100000000), 0x01000193);
   }
+}
+
+/** `at`, or the end of the stall that it falls into. */
+function awake(stalls: readonly Stall[] | undefined, at: Micros): Micros {
+  for (const stall of stalls ?? []) {
+    if (at < stall.at) return at;
+    if (at < stall.at + stall.length) return stall.at + stall.length;
+  }
+  return at;
 }
 
 export const BIN: Micros = 10 * MILLISECOND;

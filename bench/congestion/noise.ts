@@ -1,0 +1,90 @@
+/**
+ * Round-trip times that are noisy by themselves: hosts that stall, links that jitter, a receiver that is slow at first. The
+ * delivered share of C(1 - p) over 40 ms at 16 and 50 Mbit/s, worst of both, and the time for the first 4 MiB.
+ */
+import type { ControllerFactory } from '../../src/congestion/controller.js';
+import { Rng } from '../../src/core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
+import type { FlowOptions, Stall } from '../../src/sim/flow.js';
+import { iid } from '../../src/sim/loss.js';
+import { type BenchRow, row } from '../report.js';
+import { alone, type Line, network, rtt, worst } from './scenario.js';
+
+type Noise = Pick<FlowOptions, 'jitter' | 'stalls' | 'receiverStalls'>;
+
+const LINES = [16, 50].map((mbit): Line => ({ mbit, ms: 40, bdp: 2 }));
+const END = 20 * SECOND;
+
+const NOISES: Record<string, Noise> = {
+  'sender stalls': { stalls: stalls('sender') },
+  'receiver stalls': { receiverStalls: stalls('receiver') },
+  'both stall': { stalls: stalls('both sender'), receiverStalls: stalls('both receiver') },
+  'jitter RTT/4': { jitter: 10 * MILLISECOND },
+  'jitter RTT/2': { jitter: 20 * MILLISECOND },
+  'jitter RTT': { jitter: 40 * MILLISECOND },
+  'receiver slow for 1 s': { receiverStalls: slowStart() },
+};
+
+export function noise(controller: ControllerFactory): BenchRow[] {
+  return Object.entries(NOISES).flatMap(([name, options]) => [
+    ...[0, 1, 10, 30].map((percent) => steady(controller, name, options, percent)),
+    first(controller, name, options),
+  ]);
+}
+
+function steady(controller: ControllerFactory, name: string, options: Noise, percent: number): BenchRow {
+  const p = percent / 100;
+  const times = { warm: 2 * SECOND, measure: END - 2 * SECOND };
+  const results = LINES.map((line) => {
+    const { share } = alone(line, { controller, loss: iid(p), ...options }, times);
+    return { line, share: share / (1 - p) };
+  });
+  const { line, share } = worst(results, (result) => result.share);
+  return row(
+    `${name}, loss ${percent} %: share of C(1-p), worst at ${line.mbit} Mbit/s`,
+    share,
+    'min',
+    0.7,
+    0.85,
+  );
+}
+
+/** Against the same without noise. */
+function first(controller: ControllerFactory, name: string, options: Noise): BenchRow {
+  const results = LINES.map((line) => {
+    const noisy = timeFor(4 << 20, controller, line, options);
+    return { line, ratio: noisy / timeFor(4 << 20, controller, line, {}) };
+  });
+  const { line, ratio } = worst(results, (result) => -result.ratio);
+  return row(
+    `${name}, loss 10 %: time for the first 4 MiB against no noise, worst at ${line.mbit} Mbit/s`,
+    ratio,
+    'max',
+    2,
+    1.3,
+  );
+}
+
+function timeFor(bytes: number, controller: ControllerFactory, line: Line, options: Noise): Micros {
+  const net = network(line, 'noise');
+  const flow = net.add({ controller, rtt: rtt(line), loss: iid(0.1), ...options });
+  while (flow.deliveredBytes < bytes && net.now < END) net.run(net.now + MILLISECOND);
+  return net.now;
+}
+
+/** Every 50-300 ms for 5-60 ms: what scheduling, garbage collection and compilation do to a process on a busy host. */
+function stalls(seed: string): Stall[] {
+  const rng = new Rng(seed);
+  const list: Stall[] = [];
+  let at = 0;
+  while (at < END) {
+    at += Math.max(list.at(-1)?.length ?? 0, rng.integer(50, 300) * MILLISECOND);
+    list.push({ at, length: rng.integer(5, 60) * MILLISECOND });
+  }
+  return list;
+}
+
+/** Asleep for half of the first second. */
+function slowStart(): Stall[] {
+  return Array.from({ length: 17 }, (_, i) => ({ at: 60 * i * MILLISECOND, length: 30 * MILLISECOND }));
+}
