@@ -4,7 +4,7 @@
  */
 
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
-import { copySymbols, type Engine, type Fill, type Slab, sharedEngine } from './engine.js';
+import { copySymbols, type Engine, type Fill, sharedEngine } from './engine.js';
 import { MAX_ESI, Oti } from './oti.js';
 
 export interface EncoderOptions {
@@ -68,14 +68,26 @@ export class Encoder {
     const size = this.oti.symbolSize;
     assertInteger('esi', esi, 0, MAX_ESI);
     assertBytes('target', target, size);
-    if (esi >= k) {
-      this.#engine.encodeSymbol(k, this.#intermediates(bytes, sbn, k), esi, target);
-      return target;
-    }
-    const from = this.oti.blockOffset(sbn) + esi * size;
-    const part = bytes.subarray(from, from + size);
-    target.set(part);
-    if (part.length < size) target.fill(0, part.length);
+    if (esi < k) this.#copySource(bytes, sbn, esi, 1, target);
+    else this.#encode(bytes, sbn, esi, 1, target);
+    return target;
+  }
+
+  /**
+   * Encoding symbols `firstEsi` to `firstEsi + count - 1` of a block, one after the other into `target`, count * symbolSize
+   * bytes. The way to get many symbols: one call for all of them.
+   */
+  symbolsInto(sbn: number, firstEsi: number, count: number, target: Uint8Array): Uint8Array {
+    const bytes = this.#open();
+    const k = this.oti.blockSymbols(sbn);
+    const size = this.oti.symbolSize;
+    assertInteger('firstEsi', firstEsi, 0, MAX_ESI);
+    assertInteger('count', count, 0, MAX_ESI + 1 - firstEsi);
+    assertBytes('target', target, count * size);
+    const source = Math.max(0, Math.min(count, k - firstEsi));
+    if (source > 0) this.#copySource(bytes, sbn, firstEsi, source, target);
+    if (source < count)
+      this.#encode(bytes, sbn, firstEsi + source, count - source, target.subarray(source * size));
     return target;
   }
 
@@ -90,10 +102,20 @@ export class Encoder {
     this.dispose();
   }
 
-  #intermediates(bytes: Uint8Array, sbn: number, k: number): Slab {
+  #copySource(bytes: Uint8Array, sbn: number, esi: number, count: number, target: Uint8Array): void {
     const size = this.oti.symbolSize;
+    const from = this.oti.blockOffset(sbn) + esi * size;
+    const part = bytes.subarray(from, from + count * size);
+    target.set(part);
+    if (part.length < count * size) target.fill(0, part.length, count * size);
+  }
+
+  #encode(bytes: Uint8Array, sbn: number, esi: number, count: number, target: Uint8Array): void {
+    const size = this.oti.symbolSize;
+    const k = this.oti.blockSymbols(sbn);
     const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
-    return this.#engine.intermediates(block.key, k, size, block.fill);
+    const slab = this.#engine.intermediates(block.key, k, size, block.fill);
+    this.#engine.encodeSymbols(k, slab, size, esi, count, target);
   }
 
   #openBlock(bytes: Uint8Array, sbn: number, size: number): { key: object; fill: Fill } {

@@ -38,6 +38,9 @@ export interface Slab {
   readonly stride: number;
 }
 
+/** How a solve forms the symbols wanted: see wasm/plan.h. Other than 'cheapest' only for tests. */
+export type Recovery = (typeof RECOVERIES)[number];
+
 /** Writes symbols to `slots` consecutive slots of `stride` bytes, from `offset` on: every byte, with zeros where there is no data. */
 export type Fill = (memory: Uint8Array, offset: number, stride: number, slots: number) => void;
 
@@ -88,12 +91,17 @@ export class Engine {
     const stride = roundUp(symbolSize, LANE);
     const plan = this.#encodePlan(k);
     const pointer = this.#slab(plan, stride, fill);
-    exports.plan_apply(plan, pointer, stride, stride);
+    this.#apply(plan, pointer, stride);
     const size = exports.code_intermediates(k) * stride;
-    exports.mem_trim(pointer, size);
     const slab = { pointer, stride };
     this.#slabs.set(owner, slab, size);
     return slab;
+  }
+
+  /** Drops all plans and intermediate symbols: what comes next is computed anew. */
+  clear(): void {
+    this.#slabs.clear();
+    this.#plans.clear();
   }
 
   /** Frees what is cached under `owner`. */
@@ -101,33 +109,45 @@ export class Engine {
     this.#slabs.delete(owner);
   }
 
-  /** Writes encoding symbol `esi` of a block of K symbols to `target`, whose length is the symbol size. */
-  encodeSymbol(k: number, slab: Slab, esi: number, target: Uint8Array): void {
-    this.#wasm.exports.symbol_encode(k, slab.pointer, slab.stride, esi, this.#output);
-    target.set(this.bytes.subarray(this.#output, this.#output + target.length));
+  /** Writes `count` encoding symbols of a block of K symbols, from `esi` on, to `target`, count * symbolSize bytes. */
+  encodeSymbols(
+    k: number,
+    slab: Slab,
+    symbolSize: number,
+    esi: number,
+    count: number,
+    target: Uint8Array,
+  ): void {
+    const { stride } = slab;
+    const batch = stride === symbolSize ? Math.floor(OUTPUT_BYTES / stride) : 1;
+    for (let at = 0; at < count; at += batch) {
+      const symbols = Math.min(batch, count - at);
+      this.#wasm.exports.symbols_encode(k, slab.pointer, stride, esi + at, symbols, this.#output);
+      target.set(this.bytes.subarray(this.#output, this.#output + symbols * symbolSize), at * symbolSize);
+    }
   }
 
   /**
    * Solves a block from the encoding symbols with these ESIs. Returns false if they do not determine it. Otherwise calls
-   * `recovered` for each ESI in `wanted` with its bytes, a view that is valid during the call only.
+   * `recovered` for each source ESI in `wanted` with its bytes, a view that is valid during the call only.
    */
   solve(
     block: { k: number; symbolSize: number; esis: Uint32Array; fill: Fill },
-    wanted: Iterable<number>,
+    wanted: readonly number[],
     recovered: (esi: number, symbol: Uint8Array) => void,
+    recovery: Recovery = 'cheapest',
   ): boolean {
     const exports = this.#wasm.exports;
     const stride = roundUp(block.symbolSize, LANE);
-    const plan = this.#decodePlan(block.k, block.esis);
+    const plan = this.#decodePlan(block.k, block.esis, wanted, recovery);
     if (plan === SINGULAR) return false;
     let slab = 0;
     try {
       slab = this.#slab(plan, stride, block.fill);
-      exports.plan_apply(plan, slab, stride, stride);
-      for (const esi of wanted) {
-        exports.symbol_encode(block.k, slab, stride, esi, this.#output);
-        recovered(esi, this.bytes.subarray(this.#output, this.#output + block.symbolSize));
-      }
+      this.#apply(plan, slab, stride);
+      const bytes = this.bytes;
+      for (let i = 0, at = slab; i < wanted.length; i++, at += stride)
+        recovered(wanted[i], bytes.subarray(at, at + block.symbolSize));
     } finally {
       if (slab !== 0) exports.mem_free(slab);
       exports.plan_free(plan);
@@ -163,23 +183,28 @@ export class Engine {
     return plan;
   }
 
-  #decodePlan(k: number, esis: Uint32Array): number {
-    const list = this.#alloc(esis.byteLength);
+  #decodePlan(k: number, esis: Uint32Array, wanted: readonly number[], recovery: Recovery): number {
+    const list = this.#alloc((esis.length + wanted.length) * 4);
     try {
-      new Uint32Array(this.#wasm.memory.buffer, list, esis.length).set(esis);
-      return this.#retry(() => this.#wasm.exports.plan_decode(k, list, esis.length));
+      const words = new Uint32Array(this.#wasm.memory.buffer, list, esis.length + wanted.length);
+      words.set(esis);
+      words.set(wanted, esis.length);
+      const how = RECOVERIES.indexOf(recovery);
+      return this.#retry(() => this.#wasm.exports.plan_decode(k, list, esis.length, wanted.length, how));
     } finally {
       this.#wasm.exports.mem_free(list);
     }
   }
 
-  /** Memory for all slots of `plan`, its data slots filled. The caller frees it. */
+  /** Memory for what goes into `plan` and what comes out, the former filled in. The caller frees it. */
   #slab(plan: number, stride: number, fill: Fill): number {
-    const slots = this.#wasm.exports.plan_slots(plan);
-    const data = this.#wasm.exports.plan_data(plan);
-    const pointer = this.#alloc(slots * stride, plan);
-    fill(this.bytes, pointer + data * stride, stride, slots - data);
+    const pointer = this.#alloc(this.#wasm.exports.plan_rows(plan) * stride, plan);
+    fill(this.bytes, pointer, stride, this.#wasm.exports.plan_data(plan));
     return pointer;
+  }
+
+  #apply(plan: number, slab: number, stride: number): void {
+    this.#retry(() => this.#wasm.exports.plan_apply(plan, slab, stride, stride, WIDEST_STRIP), plan);
   }
 
   #alloc(size: number, keepPlan?: number): number {
@@ -240,5 +265,9 @@ function roundUp(value: number, step: number): number {
 const OUTPUT_BYTES = 65536;
 /** Symbols are worked on in 16-byte lanes. */
 const LANE = 16;
+/** Bytes of a symbol that a plan is applied to at a time. */
+const WIDEST_STRIP = 128;
+/** In the order of enum Recovery. */
+const RECOVERIES = ['cheapest', 'by-columns', 'direct'] as const;
 /** What plan_decode returns where the symbols do not suffice. */
 const SINGULAR = 1;

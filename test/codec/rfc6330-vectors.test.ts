@@ -35,7 +35,7 @@ describe.each(VARIANTS)('%s', (variant) => {
       const slab = engine.intermediates({}, k, T, (...slots) => copySymbols(source, T, ...slots));
       const target = new Uint8Array(T);
       for (let esi = 0; esi < k; esi++) {
-        engine.encodeSymbol(k, slab, esi, target);
+        engine.encodeSymbols(k, slab, T, esi, 1, target);
         expectSame(target, source.subarray(esi * T, (esi + 1) * T));
         expectSame(encoder.symbol(0, esi), target);
       }

@@ -29,8 +29,8 @@ function usesHdpc(engine: Engine, k: number, esis: number[]): boolean {
   const { exports } = engine;
   const list = exports.mem_alloc(esis.length * 4);
   new Uint32Array(engine.bytes.buffer, list, esis.length).set(esis);
-  const plan = exports.plan_decode(k, list, esis.length);
-  const hdpc = new Uint32Array(engine.bytes.buffer, plan, 5)[4];
+  const plan = exports.plan_decode(k, list, esis.length, 0, 0);
+  const hdpc = new Uint32Array(engine.bytes.buffer, plan, 6)[5];
   exports.plan_free(plan);
   exports.mem_free(list);
   return hdpc !== 0;
@@ -48,7 +48,7 @@ test('every K` of the table has a plan, and its code is systematic', () => {
     const symbol = new Uint8Array(T);
     for (let n = 0; n < 20; n++) {
       const esi = n === 0 ? 0 : n === 1 ? k - 1 : rng.integer(0, k - 1);
-      engine.encodeSymbol(k, slab, esi, symbol);
+      engine.encodeSymbols(k, slab, T, esi, 1, symbol);
       expectSame(symbol, source.subarray(esi * T, (esi + 1) * T), `K = ${k}, symbol ${esi}`);
     }
     engine.release(owner);
