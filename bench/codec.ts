@@ -2,7 +2,7 @@
  * bench codec: this library's codec against npm raptorq 1.7.24 in the same process, on one thread.
  *   npm run bench -- codec [--json] [--k 10,100] [--loss 0,1,10] [--only encode|decode] [--t 1280]
  * Method: operations of both sides take turns; a sample is as many repetitions as take 20 ms (at least one); after
- * 100 ms of each to warm up (WebAssembly is compiled in tiers), the medians of five samples count.
+ * 400 ms of each to warm up (WebAssembly is compiled in tiers), the medians of five samples count.
  * `--blocks` prints how long one block holds the thread by its K instead, and the rule that follows.
  */
 import { stderr, stdout } from 'node:process';
@@ -24,7 +24,7 @@ const KS = [1, 4, 10, 32, 100, 256, 1000, 4000, 10000];
 const LOSSES = [0, 1, 5, 10, 30, 50, 100];
 const SAMPLES = 5;
 const SAMPLE_MS = 20;
-const WARM_UP_MS = 100;
+const WARM_UP_MS = 400;
 
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({

@@ -114,8 +114,7 @@ export class Encoder {
     const size = this.oti.symbolSize;
     const k = this.oti.blockSymbols(sbn);
     const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
-    const slab = this.#engine.intermediates(block.key, k, size, block.fill);
-    this.#engine.encodeSymbols(k, slab, size, esi, count, target);
+    this.#engine.encode(block.key, { k, symbolSize: size, fill: block.fill }, esi, count, target);
   }
 
   #openBlock(bytes: Uint8Array, sbn: number, size: number): { key: object; fill: Fill } {

@@ -31,8 +31,28 @@ export interface CodecExports {
   plan_size(plan: number): number;
   plan_rows(plan: number): number;
   plan_data(plan: number): number;
-  plan_apply(plan: number, slab: number, stride: number, width: number, widest: number): number;
+  plan_apply(plan: number, slab: number, stride: number): number;
   plan_free(plan: number): void;
+  coefficients_encode(
+    k: number,
+    generator: number,
+    pitch: number,
+    source: number,
+    stride: number,
+    esi: number,
+    count: number,
+    target: number,
+  ): number;
+  coefficients_decode(
+    k: number,
+    generator: number,
+    pitch: number,
+    esis: number,
+    count: number,
+    wanted: number,
+    slab: number,
+    stride: number,
+  ): number;
   symbols_encode(k: number, slab: number, stride: number, esi: number, count: number, target: number): void;
 }
 

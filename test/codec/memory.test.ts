@@ -150,7 +150,7 @@ test('Lru drops what was used longest ago, and never what was just added', () =>
   lru.set('d', 'D', 40);
   expect(freed).toEqual(['B', 'A', 'C']);
   expect([lru.get('d'), lru.get('a'), lru.size]).toEqual(['D', undefined, 40]);
-  lru.clear('D');
+  lru.clear((value) => value === 'D');
   lru.delete('none');
   expect(lru.size).toBe(40);
   lru.clear();
