@@ -5,6 +5,7 @@
 
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 import { copySymbols, type Engine, type Fill, sharedEngine } from './engine.js';
+import { isHeavy, type PrepareJob } from './job.js';
 import { MAX_ESI, Oti } from './oti.js';
 
 export interface EncoderOptions {
@@ -89,6 +90,28 @@ export class Encoder {
     if (source < count)
       this.#encode(bytes, sbn, firstEsi + source, count - source, target.subarray(source * size));
     return target;
+  }
+
+  /**
+   * What computing the repair symbols of block `sbn` takes before the first one, as a job for another thread; undefined if
+   * that is done, or so little that it is not worth a thread. Copies the block. Symbols asked for before prepared() got
+   * the result are computed here, as ever.
+   */
+  prepareJob(sbn: number): PrepareJob | undefined {
+    const bytes = this.#open();
+    const k = this.oti.blockSymbols(sbn);
+    const size = this.oti.symbolSize;
+    const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
+    if (!isHeavy(k, size) || this.#engine.isPrepared(block.key)) return undefined;
+    const symbols = new Uint8Array(k * size);
+    block.fill(symbols, 0, size, k);
+    return { kind: 'prepare', sbn, k, symbolSize: size, symbols };
+  }
+
+  /** Takes the result of a prepareJob. Does nothing after dispose(). */
+  prepared(job: PrepareJob, result: Uint8Array): void {
+    const block = this.#blocks[job.sbn];
+    if (block) this.#engine.adopt(block.key, job.k, job.symbolSize, result);
   }
 
   /** Frees the cached blocks and lets go of the bytes. Any later call throws CLOSED; disposing again does nothing. */

@@ -5,7 +5,7 @@
  * returns. So nothing leaks even if a caller forgets dispose(), which only frees sooner.
  */
 
-import { HeadwaterError } from '../errors.js';
+import { assertBytes, HeadwaterError } from '../errors.js';
 import { Lru } from './lru.js';
 import { bestVariant, type CodecInstance, instantiate, type Variant } from './wasm.js';
 
@@ -139,6 +139,19 @@ export class Engine {
     const slab = { pointer, stride };
     this.#slabs.set(owner, slab, this.#wasm.exports.code_intermediates(block.k) * stride);
     return slab;
+  }
+
+  isPrepared(owner: object): boolean {
+    return this.#slabs.get(owner) !== undefined;
+  }
+
+  /** Caches intermediate symbols that another engine computed. */
+  adopt(owner: object, k: number, symbolSize: number, bytes: Uint8Array): void {
+    const stride = roundUp(symbolSize, LANE);
+    assertBytes('result', bytes, this.#wasm.exports.code_intermediates(k) * stride);
+    const pointer = this.#alloc(bytes.length);
+    this.bytes.set(bytes, pointer);
+    this.#slabs.set(owner, { pointer, stride }, bytes.length);
   }
 
   /** Drops all plans and intermediate symbols: what comes next is computed anew. */
