@@ -7,7 +7,8 @@
  */
 import { stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
-import { type Case, decodeCase, encodeCase, memory, randomObject } from './codec-cases.js';
+import { Decoder, Encoder, isHeavy } from '../src/codec/index.js';
+import { type Case, decodeCase, encodeCase, engine, lostOf, memory, randomObject } from './codec-cases.js';
 
 interface Result {
   readonly k: number;
@@ -35,9 +36,11 @@ export async function run(args: string[]): Promise<void> {
       loss: { type: 'string', default: LOSSES.join() },
       t: { type: 'string', default: '1280' },
       only: { type: 'string', default: '' },
+      blocks: { type: 'boolean', default: false },
     },
   });
   const t = Number(values.t);
+  if (values.blocks) return blockCurve(t);
   const results: Result[] = [];
   for (const k of values.k.split(',').map(Number)) {
     const bytes = randomObject(k, t);
@@ -60,6 +63,58 @@ export async function run(args: string[]): Promise<void> {
   if (values.json) stdout.write(`${JSON.stringify({ results })}\n`);
 }
 
+/**
+ * How long one block holds its thread, by K: making its first repair symbol, and its solve with 10 % and all of its source
+ * symbols lost. Last column: whether isHeavy leaves the block to a worker. The default of 1024 symbols a block
+ * (src/codec/oti.ts) is the largest power of two that stays well within 2 ms.
+ */
+function blockCurve(t: number): void {
+  stdout.write('     K   first repair    solve, 10 %   solve, 100 %   ns/byte, worst   heavy\n');
+  for (const k of [64, 128, 256, 512, 1024, 2048, 4096, 8192]) {
+    const bytes = randomObject(k, t);
+    const worst = [firstRepair(bytes, k, t), lastSymbol(bytes, k, t, 10), lastSymbol(bytes, k, t, 100)];
+    const columns = worst.map((value) => `${value.toFixed(3).padStart(9)} ms`).join('   ');
+    const slowest = ((Math.max(...worst) * 1e6) / (k * t)).toFixed(2).padStart(8);
+    stdout.write(
+      `${String(k).padStart(6)}   ${columns}   ${slowest}          ${isHeavy(k, t) ? 'yes' : 'no'}\n`,
+    );
+  }
+}
+
+function firstRepair(bytes: Uint8Array, k: number, t: number): number {
+  const target = new Uint8Array(t);
+  const samples = Array.from({ length: 15 }, () => {
+    const encoder = new Encoder(bytes, { symbolSize: t, sourceBlocks: 1, engine });
+    const start = performance.now();
+    encoder.symbolInto(0, k, target);
+    const time = performance.now() - start;
+    encoder.dispose();
+    return time;
+  });
+  return median(samples);
+}
+
+/** The call of add() that solves. */
+function lastSymbol(bytes: Uint8Array, k: number, t: number, percent: number): number {
+  const lost = lostOf(k, percent);
+  const encoder = new Encoder(bytes, { symbolSize: t, sourceBlocks: 1, engine });
+  const symbols = encoder.symbolsInto(0, lost, k, new Uint8Array(k * t));
+  const samples = Array.from({ length: 15 }, () => {
+    const decoder = new Decoder(encoder.oti, { engine });
+    let longest = 0;
+    for (let i = 0; i < k; i++) {
+      const symbol = symbols.subarray(i * t, (i + 1) * t);
+      const start = performance.now();
+      decoder.add(0, lost + i, symbol);
+      longest = performance.now() - start;
+    }
+    decoder.dispose();
+    return longest;
+  });
+  encoder.dispose();
+  return median(samples);
+}
+
 /** Milliseconds of one operation, medians of interleaved samples. */
 function time(subject: Case): { ours: number; peer: number } {
   for (const operation of [subject.ours, subject.peer]) {
@@ -78,8 +133,9 @@ function time(subject: Case): { ours: number; peer: number } {
   return { ours: median(samples.ours), peer: median(samples.peer) };
 }
 
+/** Doubled until they take long enough: a single run may just have met another process, or the garbage collector. */
 function repetitions(operation: () => void): number {
-  return Math.max(1, Math.ceil(SAMPLE_MS / sample(operation, 1)));
+  for (let times = 1; ; times *= 2) if (sample(operation, times) * times >= SAMPLE_MS) return times;
 }
 
 function sample(operation: () => void, times: number): number {

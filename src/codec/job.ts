@@ -63,8 +63,8 @@ export function transferOf(job: CodecJob): ArrayBuffer[] {
 
 /**
  * Whether a block's solve would hold its thread for longer than about 2 ms: on the machine of docs/CODEC.md one takes up to
- * 0.7 ns a byte and 0.4 us a symbol (npm run bench -- codec --blocks).
+ * 1 ns a byte and 0.5 us a symbol (npm run bench -- codec --blocks).
  */
 export function isHeavy(k: number, symbolSize: number): boolean {
-  return k * (0.7 * symbolSize + 400) > 2_000_000;
+  return k * (symbolSize + 500) > 2_000_000;
 }
