@@ -159,9 +159,10 @@ export class Decoder {
   }
 }
 
+/** Not zeroed: every byte is written before object() shows any. */
 function allocate(size: number): Uint8Array {
   try {
-    return new Uint8Array(size);
+    return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
   } catch (error) {
     throw new HeadwaterError('OUT_OF_MEMORY', `decoder: no room for an object of ${size} bytes`, {
       cause: error,
