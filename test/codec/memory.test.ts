@@ -35,6 +35,32 @@ describe.each(VARIANTS)('%s', (variant) => {
     expect(engine.usage()).toEqual(baseline);
   });
 
+  test('hundreds of objects in flight at once, of many sizes, do not fragment linear memory', () => {
+    const engine = new Engine(variant);
+    const rng = new Rng('in flight');
+    const flight = () => {
+      const pairs = Array.from({ length: 300 }, () => {
+        const k = rng.integer(1, 120);
+        const encoder = new Encoder(patternBytes(48 * k - 5), { symbolSize: 48, engine });
+        return { encoder, decoder: new Decoder(encoder.oti, { engine }) };
+      });
+      // Symbol by symbol in turn, every fifth lost.
+      for (let esi = 0; pairs.some(({ decoder }) => !decoder.complete); esi++)
+        for (const { encoder, decoder } of pairs)
+          if (!decoder.complete && !rng.chance(0.2)) decoder.add(0, esi, encoder.symbol(0, esi));
+      for (const { encoder, decoder } of pairs) {
+        expectSame(decoder.object(), patternBytes(encoder.oti.transferLength));
+        encoder.dispose();
+      }
+      return engine.usage();
+    };
+    flight();
+    const { reserved, slabs } = flight();
+    expect(slabs).toBe(0);
+    for (let n = 0; n < 4; n++) expect(flight().reserved).toBeLessThanOrEqual(reserved + 2 ** 17);
+    expect(reserved).toBeLessThan(6 * 2 ** 20);
+  });
+
   test('encoders that nobody disposes of are bounded by the cache', () => {
     const engine = new Engine(variant, { slabs: 100_000, plans: 20_000 });
     for (let n = 0; n < 300; n++)
