@@ -8,18 +8,19 @@ import { noise } from './congestion/noise.js';
 import { randomLoss } from './congestion/random-loss.js';
 import { CONTROLLERS } from './congestion/scenario.js';
 import { sharing } from './congestion/sharing.js';
-import type { BenchRow } from './report.js';
+import { report } from './report.js';
 
-export function run(args: string[]): BenchRow[] {
+export async function run(args: string[]): Promise<void> {
   const only = option(args, '--only') ?? '';
   const name = option(args, '--controller') ?? 'bbr';
   const controller = CONTROLLERS[name];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
   const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise };
-  return Object.entries(groups)
+  const rows = Object.entries(groups)
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));
+  process.exitCode = report(rows, args.includes('--json')) ? 0 : 1;
 }
 
 function option(args: string[], name: string): string | undefined {

@@ -1,18 +1,16 @@
-/**
- * Runs one benchmark by name. In: its name, then `--json` for one JSON object instead of a table, and what the benchmark
- * itself takes. Out: the table, exit code 1 if a 'must' does not hold.
- */
-import { type BenchRow, report } from './report.js';
+/** npm run bench -- <name> [--json] [options]: runs one benchmark; `--json` prints one JSON object instead of a table. */
+import { argv, stderr } from 'node:process';
 
-const BENCHES: Record<string, () => Promise<(args: string[]) => BenchRow[] | Promise<BenchRow[]>>> = {
-  congestion: async () => (await import('./congestion.js')).run,
+const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  codec: () => import('./codec.js'),
+  congestion: () => import('./congestion.js'),
 };
 
-const [name = '', ...args] = process.argv.slice(2);
-const load = BENCHES[name];
-if (load === undefined) {
-  console.error(`usage: bench <${Object.keys(BENCHES).join('|')}> [--json] [--only text]`);
-  process.exit(2);
+const [name = '', ...args] = argv.slice(2);
+if (!(name in BENCHMARKS)) {
+  stderr.write(`bench: expected one of ${Object.keys(BENCHMARKS).join(', ')}, got '${name}'\n`);
+  process.exitCode = 2;
+} else {
+  const benchmark = await BENCHMARKS[name]();
+  await benchmark.run(args);
 }
-const rows = await (await load())(args);
-process.exitCode = report(rows, args.includes('--json')) ? 0 : 1;

@@ -14,6 +14,7 @@ export {
 export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
+export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
 export type { EndpointDrops, EndpointMetrics, PeerStatus } from './node/endpoint.js';
 export {
   type BroadcastResult,

@@ -84,9 +84,10 @@ void ldpc_rows(const Code *code, u32 j, u32 rows[3]) {
   rows[2] = (rows[1] + a) % code->S;
 }
 
-void hdpc_rows(const Code *code, u32 j, u8 rows[2]) {
-  rows[0] = (u8)rand_rfc(j + 1, 6, code->H);
-  rows[1] = (u8)((rows[0] + rand_rfc(j + 1, 7, code->H - 1) + 1) % code->H);
+u8 hdpc_pair(const Code *code, u32 j) {
+  u32 one = rand_rfc(j + 1, 6, code->H), two = (one + rand_rfc(j + 1, 7, code->H - 1) + 1) % code->H;
+  u32 low = min_u32(one, two), high = one + two - low;
+  return (u8)(high * (high - 1) / 2 + low);
 }
 
 EXPORT(code_padded) u32 code_padded(u32 K) { return code_for(K)->K; }

@@ -25,7 +25,8 @@ u32 lt_columns(const Code *code, u32 isi, u16 *columns, u32 *lt);
 /** The rows (0..S-1) in which the LDPC part has a one in column j, j < B; always three. */
 void ldpc_rows(const Code *code, u32 j, u32 rows[3]);
 
-/** The two rows in which column j < K'+S-1 of the matrix MT has a one (5.3.3.3). */
-void hdpc_rows(const Code *code, u32 j, u8 rows[2]);
+/** The rows a < b in which column j < K'+S-1 of the matrix MT has a one (5.3.3.3), as b(b-1)/2 + a: below HDPC_PAIRS. */
+u8 hdpc_pair(const Code *code, u32 j);
+#define HDPC_PAIRS (MAX_H * (MAX_H - 1) / 2)
 
 #endif

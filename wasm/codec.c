@@ -1,5 +1,5 @@
 // The whole codec as one translation unit, so that one compiler call sees everything. Layers, lowest first:
-//   gf256, memory, tables -> code (RFC 6330 rows) -> matrix -> schedule (phase 1) -> dense (phase 2) -> plan -> apply
+//   gf256, memory, tables -> code (RFC 6330 rows) -> matrix -> schedule (phase 1) -> dense (phase 2) -> sums -> plan -> apply -> coefficients
 #include "gf256.c"
 #include "memory.c"
 #include "tables.c"
@@ -7,5 +7,7 @@
 #include "matrix.c"
 #include "schedule.c"
 #include "dense.c"
+#include "sums.c"
 #include "plan.c"
 #include "apply.c"
+#include "coefficients.c"

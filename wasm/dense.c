@@ -73,14 +73,15 @@ static void eliminate(Dense *dense, const Matrix *matrix, const Schedule *schedu
 static void build_hdpc(const Dense *dense, const Code *code, const Schedule *schedule, const u8 *pairs, u8 *target) {
   u32 last = code->K + code->S - 1, stride = dense->lanes * LANE_BITS;
   for (u32 from = 0; from < schedule->inactive; from += LANE_BYTES) {
-    lane sums[MAX_H] = {ZERO_LANE}, v = ZERO_LANE;
+    lane sums[MAX_H] = {ZERO_LANE}, both[HDPC_PAIRS] = {ZERO_LANE}, v = ZERO_LANE;
     const u16 *bits = (const u16 *)dense->expression + from / 16;
     for (u32 j = 0; j <= last; j++, bits += dense->lanes * 8) {
       v = lane_double(v) ^ spread16(*bits);
       if (j == last) break;
-      sums[pairs[2 * j]] ^= v;
-      sums[pairs[2 * j + 1]] ^= v;
+      both[pairs[j]] ^= v;
     }
+    for (u32 b = 1, pair = 0; b < code->H; b++)
+      for (u32 a = 0; a < b; a++, pair++) sums[a] ^= both[pair], sums[b] ^= both[pair];
     for (u32 h = 0; h < code->H; h++, v = lane_double(v)) *(lane *)(target + h * stride + from) = sums[h] ^ v;
   }
   for (u32 h = 0; h < code->H; h++) target[h * stride + schedule->inactive_index[last + 1 + h]] ^= 1;

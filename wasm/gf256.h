@@ -10,10 +10,16 @@
 #ifdef __wasm_simd128__
 typedef signed char bytes16 __attribute__((vector_size(16)));
 
+/**
+ * Twice x, and -1 where the byte's high bit is set, as an addition and a comparison. The compiler would make both into
+ * shifts of bytes, which x64 does not have: the empty asm keeps it from seeing that.
+ */
 INLINE lane lane_double(lane x) {
-  bytes16 bytes = (bytes16)x;
-  bytes16 carry = (bytes16)(bytes < 0);
-  return (lane)(bytes + bytes) ^ ((lane)carry & (lane){0x1d1d1d1d1d1d1d1dull, 0x1d1d1d1d1d1d1d1dull});
+  lane same = x, zero = ZERO_LANE;
+  __asm__("" : "+r"(same));
+  __asm__("" : "+r"(zero));
+  lane carry = (lane)((bytes16)zero > (bytes16)x);
+  return (lane)((bytes16)x + (bytes16)same) ^ (carry & (lane){0x1d1d1d1d1d1d1d1dull, 0x1d1d1d1d1d1d1d1dull});
 }
 #else
 INLINE u64 word_double(u64 x) {

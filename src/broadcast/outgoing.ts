@@ -276,6 +276,13 @@ export class Outgoing {
 
   /** Symbols for a peer that is down, or whose path is shut, would keep their blocks from being topped up elsewhere. */
   private giveUpStuck(now: Micros): void {
+    const isResponsive = (peer: number) => this.paths[peer]!.isResponsive(now);
+    for (const wave of [...this.waves]) {
+      if (wave.peers.some(isResponsive) || !this.unfinished(wave.sbn).some(isResponsive)) continue;
+      this.waves.splice(this.waves.indexOf(wave), 1);
+      this.blocks[wave.sbn].planned -= wave.count;
+      this.scheduleTopUp(now, this.blocks[wave.sbn]);
+    }
     this.queues.forEach((queue, peer) => {
       const path = this.paths[peer];
       if (!path || queue.length === 0) return;

@@ -4,6 +4,7 @@
  */
 
 import { copySymbols, type Engine, type Fill } from './engine.js';
+import type { SolveJob } from './job.js';
 
 export class BlockReception {
   readonly #k: number;
@@ -19,6 +20,8 @@ export class BlockReception {
   #attemptStep = 1;
   #held = 0;
   complete = false;
+  /** The job that somebody else runs, from its making to its result. */
+  #job: { job: SolveJob; wanted: number[] } | undefined;
 
   constructor(k: number, symbolSize: number, source: Uint8Array) {
     this.#k = k;
@@ -42,14 +45,40 @@ export class BlockReception {
     return this.complete || (esi < this.#k ? this.#hasSource[esi] === 1 : this.#repair.has(esi));
   }
 
-  /** Keeps a symbol that is not held yet, and solves the block if it is time. */
-  add(esi: number, symbol: Uint8Array, engine: Engine): void {
+  /** Keeps a symbol that is not held yet, and solves the block if it is time, unless somebody else is to do that. */
+  add(esi: number, symbol: Uint8Array, engine: Engine | undefined): void {
     if (esi < this.#k) this.#addSource(esi, symbol);
     else if (this.#repair.size >= this.#k + SPARE_REPAIR) return;
     else this.#addRepair(esi, symbol);
     this.#held = this.#sourceCount + this.#repair.size;
     if (this.#sourceCount === this.#k) this.#finish();
-    else if (this.#held >= this.#attemptAt) this.#attempt(engine);
+    else if (engine && this.#held >= this.#attemptAt) this.#attempt(engine);
+  }
+
+  /** The solve that is due, as a job, if none is out. */
+  takeJob(sbn: number): SolveJob | undefined {
+    if (this.complete || this.#job || this.#held < this.#attemptAt) return undefined;
+    const { lost, esis, fill } = this.#system();
+    const symbols = new Uint8Array(esis.length * this.#size);
+    fill(symbols, 0, this.#size, esis.length);
+    const wanted = Uint32Array.from(lost);
+    const job: SolveJob = { kind: 'solve', sbn, k: this.#k, symbolSize: this.#size, esis, wanted, symbols };
+    // The job's own arrays may be transferred away, so what the result belongs to is kept here.
+    this.#job = { job, wanted: lost };
+    this.#planNextAttempt();
+    return job;
+  }
+
+  /** Takes the result of a job: the wanted symbols, or undefined if the job's symbols did not suffice. */
+  finishJob(job: SolveJob, result: Uint8Array | undefined): void {
+    if (this.#job?.job !== job) return;
+    const { wanted } = this.#job;
+    this.#job = undefined;
+    if (this.complete || !result) return;
+    for (const [i, esi] of wanted.entries())
+      if (this.#hasSource[esi] === 0)
+        this.#addSource(esi, result.subarray(i * this.#size, (i + 1) * this.#size));
+    this.#finish();
   }
 
   #addSource(esi: number, symbol: Uint8Array): void {
@@ -69,24 +98,34 @@ export class BlockReception {
   }
 
   #attempt(engine: Engine): void {
-    const missing: number[] = [];
-    for (let esi = 0; esi < this.#k; esi++) if (this.#hasSource[esi] === 0) missing.push(esi);
-    // Slot i holds source symbol i where that is held; repair symbols take the other slots, then those behind.
-    const esis = new Uint32Array(this.#held);
-    for (let esi = 0; esi < this.#k; esi++) esis[esi] = esi;
-    const slotOf = (index: number) =>
-      index < missing.length ? missing[index] : this.#k + index - missing.length;
-    for (const [esi, index] of this.#repair) esis[slotOf(index)] = esi;
-    const fill: Fill = (memory, offset, stride, slots) => {
-      copySymbols(this.#source, this.#size, memory, offset, stride, slots);
-      for (const index of this.#repair.values())
-        memory.set(this.#repairBytes(index), offset + slotOf(index) * stride);
-    };
+    const { lost, esis, fill } = this.#system();
     const block = { k: this.#k, symbolSize: this.#size, esis, fill };
-    // Set before the attempt: one that throws for lack of memory must not be made again with every symbol.
+    // Before the attempt: one that throws for lack of memory must not be made again with every symbol.
+    this.#planNextAttempt();
+    if (engine.solve(block, lost, (esi, symbol) => this.#addSource(esi, symbol))) this.#finish();
+  }
+
+  #planNextAttempt(): void {
     this.#attemptAt = this.#held + this.#attemptStep;
     this.#attemptStep *= 2;
-    if (engine.solve(block, missing, (esi, symbol) => this.#addSource(esi, symbol))) this.#finish();
+  }
+
+  /** What is lost, and what is held: in row i source symbol i, or a repair symbol in its place; then the other repair symbols. */
+  #system(): { lost: number[]; esis: Uint32Array<ArrayBuffer>; fill: Fill } {
+    const lost: number[] = [];
+    const esis = new Uint32Array(this.#held);
+    for (let esi = 0; esi < this.#k; esi++) {
+      if (this.#hasSource[esi] === 1) esis[esi] = esi;
+      else lost.push(esi);
+    }
+    const rowOf = (index: number) => (index < lost.length ? lost[index] : this.#k + index - lost.length);
+    for (const [esi, index] of this.#repair) esis[rowOf(index)] = esi;
+    const fill: Fill = (memory, offset, stride, rows) => {
+      copySymbols(this.#source, this.#size, memory, offset, stride, rows);
+      for (const index of this.#repair.values())
+        memory.set(this.#repairBytes(index), offset + rowOf(index) * stride);
+    };
+    return { lost, esis, fill };
   }
 
   #repairBytes(index: number): Uint8Array {

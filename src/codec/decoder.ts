@@ -5,9 +5,15 @@
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 import { BlockReception } from './block.js';
 import { type Engine, sharedEngine } from './engine.js';
+import { isHeavy, type SolveJob } from './job.js';
 import { MAX_ESI, type Oti } from './oti.js';
 
 export interface DecoderOptions {
+  /**
+   * Leaves solves that would hold the thread for more than about 2 ms to the caller: add() only collects symbols of such
+   * blocks, nextJob() says what is to be computed, and finishJob() takes the result. Default: add() solves.
+   */
+  readonly deferHeavy?: boolean;
   /** For tests and benchmarks: an engine of one's own instead of the shared one. */
   readonly engine?: Engine;
 }
@@ -33,6 +39,8 @@ export class Decoder {
   readonly #engine: Engine;
   readonly #blocks: (BlockReception | undefined)[] = [];
   #object: Uint8Array | undefined;
+  /** Whether this block size is left to the caller. */
+  readonly #deferred: (sbn: number) => boolean;
   #toComplete: number;
   #disposed = false;
 
@@ -40,6 +48,8 @@ export class Decoder {
     this.oti = oti;
     this.#toComplete = oti.sourceBlocks;
     this.#engine = options.engine ?? sharedEngine();
+    const defer = options.deferHeavy ?? false;
+    this.#deferred = (sbn) => defer && isHeavy(oti.blockSymbols(sbn), oti.symbolSize);
   }
 
   /**
@@ -54,7 +64,28 @@ export class Decoder {
     assertBytes('symbol', symbol, this.oti.symbolSize);
     const block = this.#blocks[sbn] ?? this.#openBlock(sbn);
     if (block.has(esi)) return this.complete;
-    block.add(esi, symbol, this.#engine);
+    block.add(esi, symbol, this.#deferred(sbn) ? undefined : this.#engine);
+    if (block.complete) this.#toComplete--;
+    return this.complete;
+  }
+
+  /**
+   * With deferHeavy: the solve of block `sbn` that is due, once; undefined if none is. Ask after add(). Copies the symbols.
+   * Run it where you like (CodecPool.run, runJob), and give the result to finishJob. Symbols may be added meanwhile.
+   */
+  nextJob(sbn: number): SolveJob | undefined {
+    this.#check(sbn);
+    return this.#deferred(sbn) ? this.#blocks[sbn]?.takeJob(sbn) : undefined;
+  }
+
+  /**
+   * Takes the result of a job of this decoder; true once the object is complete. Ask nextJob() again afterwards: if the
+   * symbols did not suffice, and more came in the meantime, the next job is due. After dispose() it does nothing.
+   */
+  finishJob(job: SolveJob, result: Uint8Array | undefined): boolean {
+    const block = this.#blocks[job.sbn];
+    if (!block || block.complete) return this.complete && !this.#disposed;
+    block.finishJob(job, result);
     if (block.complete) this.#toComplete--;
     return this.complete;
   }
@@ -128,9 +159,10 @@ export class Decoder {
   }
 }
 
+/** Not zeroed: every byte is written before object() shows any. */
 function allocate(size: number): Uint8Array {
   try {
-    return new Uint8Array(size);
+    return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
   } catch (error) {
     throw new HeadwaterError('OUT_OF_MEMORY', `decoder: no room for an object of ${size} bytes`, {
       cause: error,

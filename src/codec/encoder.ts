@@ -4,7 +4,8 @@
  */
 
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
-import { copySymbols, type Engine, type Fill, type Slab, sharedEngine } from './engine.js';
+import { copySymbols, type Engine, type Fill, sharedEngine } from './engine.js';
+import { isHeavy, type PrepareJob } from './job.js';
 import { MAX_ESI, Oti } from './oti.js';
 
 export interface EncoderOptions {
@@ -68,15 +69,49 @@ export class Encoder {
     const size = this.oti.symbolSize;
     assertInteger('esi', esi, 0, MAX_ESI);
     assertBytes('target', target, size);
-    if (esi >= k) {
-      this.#engine.encodeSymbol(k, this.#intermediates(bytes, sbn, k), esi, target);
-      return target;
-    }
-    const from = this.oti.blockOffset(sbn) + esi * size;
-    const part = bytes.subarray(from, from + size);
-    target.set(part);
-    if (part.length < size) target.fill(0, part.length);
+    if (esi < k) this.#copySource(bytes, sbn, esi, 1, target);
+    else this.#encode(bytes, sbn, esi, 1, target);
     return target;
+  }
+
+  /**
+   * Encoding symbols `firstEsi` to `firstEsi + count - 1` of a block, one after the other into `target`, count * symbolSize
+   * bytes. The way to get many symbols: one call for all of them.
+   */
+  symbolsInto(sbn: number, firstEsi: number, count: number, target: Uint8Array): Uint8Array {
+    const bytes = this.#open();
+    const k = this.oti.blockSymbols(sbn);
+    const size = this.oti.symbolSize;
+    assertInteger('firstEsi', firstEsi, 0, MAX_ESI);
+    assertInteger('count', count, 0, MAX_ESI + 1 - firstEsi);
+    assertBytes('target', target, count * size);
+    const source = Math.max(0, Math.min(count, k - firstEsi));
+    if (source > 0) this.#copySource(bytes, sbn, firstEsi, source, target);
+    if (source < count)
+      this.#encode(bytes, sbn, firstEsi + source, count - source, target.subarray(source * size));
+    return target;
+  }
+
+  /**
+   * What computing the repair symbols of block `sbn` takes before the first one, as a job for another thread; undefined if
+   * that is done, or so little that it is not worth a thread. Copies the block. Symbols asked for before prepared() got
+   * the result are computed here, as ever.
+   */
+  prepareJob(sbn: number): PrepareJob | undefined {
+    const bytes = this.#open();
+    const k = this.oti.blockSymbols(sbn);
+    const size = this.oti.symbolSize;
+    const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
+    if (!isHeavy(k, size) || this.#engine.isPrepared(block.key)) return undefined;
+    const symbols = new Uint8Array(k * size);
+    block.fill(symbols, 0, size, k);
+    return { kind: 'prepare', sbn, k, symbolSize: size, symbols };
+  }
+
+  /** Takes the result of a prepareJob. Does nothing after dispose(). */
+  prepared(job: PrepareJob, result: Uint8Array): void {
+    const block = this.#blocks[job.sbn];
+    if (block) this.#engine.adopt(block.key, job.k, job.symbolSize, result);
   }
 
   /** Frees the cached blocks and lets go of the bytes. Any later call throws CLOSED; disposing again does nothing. */
@@ -90,10 +125,19 @@ export class Encoder {
     this.dispose();
   }
 
-  #intermediates(bytes: Uint8Array, sbn: number, k: number): Slab {
+  #copySource(bytes: Uint8Array, sbn: number, esi: number, count: number, target: Uint8Array): void {
     const size = this.oti.symbolSize;
+    const from = this.oti.blockOffset(sbn) + esi * size;
+    const part = bytes.subarray(from, from + count * size);
+    target.set(part);
+    if (part.length < count * size) target.fill(0, part.length, count * size);
+  }
+
+  #encode(bytes: Uint8Array, sbn: number, esi: number, count: number, target: Uint8Array): void {
+    const size = this.oti.symbolSize;
+    const k = this.oti.blockSymbols(sbn);
     const block = this.#blocks[sbn] ?? this.#openBlock(bytes, sbn, size);
-    return this.#engine.intermediates(block.key, k, size, block.fill);
+    this.#engine.encode(block.key, { k, symbolSize: size, fill: block.fill }, esi, count, target);
   }
 
   #openBlock(bytes: Uint8Array, sbn: number, size: number): { key: object; fill: Fill } {

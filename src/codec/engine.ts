@@ -5,7 +5,7 @@
  * returns. So nothing leaks even if a caller forgets dispose(), which only frees sooner.
  */
 
-import { HeadwaterError } from '../errors.js';
+import { assertBytes, HeadwaterError } from '../errors.js';
 import { Lru } from './lru.js';
 import { bestVariant, type CodecInstance, instantiate, type Variant } from './wasm.js';
 
@@ -14,6 +14,8 @@ export interface EngineLimits {
   readonly memory: number;
   /** Bytes of encode plans kept, one per K' in use. */
   readonly plans: number;
+  /** Bytes of generators kept (see #generator), one per K' with small losses. */
+  readonly generators: number;
   /** Bytes of intermediate symbols kept, one slab per block that was asked for repair symbols. */
   readonly slabs: number;
 }
@@ -38,10 +40,20 @@ export interface Slab {
   readonly stride: number;
 }
 
+/** What repair symbols are made from. Given explicitly only by tests. */
+export type EncodeWay = 'coefficients' | 'intermediates';
+/** How lost symbols are found: see wasm/plan.h for the first three, wasm/coefficients.c. Given explicitly only by tests. */
+export type SolveWay = (typeof SOLVE_WAYS)[number];
+
 /** Writes symbols to `slots` consecutive slots of `stride` bytes, from `offset` on: every byte, with zeros where there is no data. */
 export type Fill = (memory: Uint8Array, offset: number, stride: number, slots: number) => void;
 
-export const DEFAULT_LIMITS: EngineLimits = { memory: 2 ** 30, plans: 32 * 2 ** 20, slabs: 64 * 2 ** 20 };
+export const DEFAULT_LIMITS: EngineLimits = {
+  memory: 2 ** 30,
+  plans: 32 * 2 ** 20,
+  generators: 8 * 2 ** 20,
+  slabs: 64 * 2 ** 20,
+};
 
 export class Engine {
   readonly variant: Variant;
@@ -49,6 +61,9 @@ export class Engine {
   readonly #wasm: CodecInstance;
   readonly #plans: Lru<number, number>;
   readonly #slabs: Lru<object, Slab>;
+  readonly #generators: Lru<number, Slab>;
+  /** K' of decodes that a generator would have served. */
+  readonly #seen = new Set<number>();
   /** One symbol's room for results: taken once, so that handing out a result never allocates (and evicts a slab). */
   readonly #output: number;
   #bytes: Uint8Array;
@@ -60,6 +75,7 @@ export class Engine {
     this.#bytes = new Uint8Array(this.#wasm.memory.buffer);
     this.#plans = new Lru(this.limits.plans, (plan) => this.#wasm.exports.plan_free(plan));
     this.#slabs = new Lru(this.limits.slabs, (slab) => this.#wasm.exports.mem_free(slab.pointer));
+    this.#generators = new Lru(this.limits.generators, (slab) => this.#wasm.exports.mem_free(slab.pointer));
     this.#output = this.#alloc(OUTPUT_BYTES);
   }
 
@@ -80,20 +96,70 @@ export class Engine {
     };
   }
 
+  /**
+   * Writes `count` repair symbols of a block of K source symbols, from `esi` on, to `target`, count * symbolSize bytes. What
+   * they are made from, the block's intermediate symbols, is computed from the source symbols unless it is still cached
+   * under `owner`; up to MAX_COEFFICIENT_K it is the source symbols themselves.
+   */
+  encode(
+    owner: object,
+    block: { k: number; symbolSize: number; fill: Fill },
+    esi: number,
+    count: number,
+    target: Uint8Array,
+    way: EncodeWay = block.k <= MAX_COEFFICIENT_K ? 'coefficients' : 'intermediates',
+  ): void {
+    const { k, symbolSize } = block;
+    const exports = this.#wasm.exports;
+    const direct = way === 'coefficients';
+    const generator = direct ? this.#generator(k) : undefined;
+    const { pointer, stride } = direct ? this.#sources(owner, block) : this.intermediates(owner, block);
+    const batch = stride === symbolSize ? Math.floor(OUTPUT_BYTES / stride) : 1;
+    for (let at = 0; at < count; at += batch) {
+      const symbols = Math.min(batch, count - at);
+      if (generator) {
+        const { pointer: units, stride: pitch } = generator;
+        this.#retry(() =>
+          exports.coefficients_encode(k, units, pitch, pointer, stride, esi + at, symbols, this.#output),
+        );
+      } else exports.symbols_encode(k, pointer, stride, esi + at, symbols, this.#output);
+      const result = this.bytes.subarray(this.#output, this.#output + symbols * symbolSize);
+      target.set(result, at * symbolSize);
+    }
+  }
+
   /** The intermediate symbols of a block, computed from its K source symbols unless they are still cached under `owner`. */
-  intermediates(owner: object, k: number, symbolSize: number, fill: Fill): Slab {
+  intermediates(owner: object, block: { k: number; symbolSize: number; fill: Fill }): Slab {
     const cached = this.#slabs.get(owner);
     if (cached) return cached;
-    const exports = this.#wasm.exports;
-    const stride = roundUp(symbolSize, LANE);
-    const plan = this.#encodePlan(k);
-    const pointer = this.#slab(plan, stride, fill);
-    exports.plan_apply(plan, pointer, stride, stride);
-    const size = exports.code_intermediates(k) * stride;
-    exports.mem_trim(pointer, size);
+    const stride = roundUp(block.symbolSize, LANE);
+    const plan = this.#encodePlan(block.k);
+    const pointer = this.#slab(plan, stride, block.fill);
+    this.#apply(plan, pointer, stride);
     const slab = { pointer, stride };
-    this.#slabs.set(owner, slab, size);
+    this.#slabs.set(owner, slab, this.#wasm.exports.code_intermediates(block.k) * stride);
     return slab;
+  }
+
+  isPrepared(owner: object): boolean {
+    return this.#slabs.get(owner) !== undefined;
+  }
+
+  /** Caches intermediate symbols that another engine computed. */
+  adopt(owner: object, k: number, symbolSize: number, bytes: Uint8Array): void {
+    const stride = roundUp(symbolSize, LANE);
+    assertBytes('result', bytes, this.#wasm.exports.code_intermediates(k) * stride);
+    const pointer = this.#alloc(bytes.length);
+    this.bytes.set(bytes, pointer);
+    this.#slabs.set(owner, { pointer, stride }, bytes.length);
+  }
+
+  /** Drops all plans and intermediate symbols: what comes next is computed anew. */
+  clear(): void {
+    this.#slabs.clear();
+    this.#plans.clear();
+    this.#generators.clear();
+    this.#seen.clear();
   }
 
   /** Frees what is cached under `owner`. */
@@ -101,36 +167,52 @@ export class Engine {
     this.#slabs.delete(owner);
   }
 
-  /** Writes encoding symbol `esi` of a block of K symbols to `target`, whose length is the symbol size. */
-  encodeSymbol(k: number, slab: Slab, esi: number, target: Uint8Array): void {
-    this.#wasm.exports.symbol_encode(k, slab.pointer, slab.stride, esi, this.#output);
-    target.set(this.bytes.subarray(this.#output, this.#output + target.length));
-  }
-
   /**
    * Solves a block from the encoding symbols with these ESIs. Returns false if they do not determine it. Otherwise calls
-   * `recovered` for each ESI in `wanted` with its bytes, a view that is valid during the call only.
+   * `recovered` for each source ESI in `wanted` with its bytes, a view that is valid during the call only.
    */
   solve(
     block: { k: number; symbolSize: number; esis: Uint32Array; fill: Fill },
-    wanted: Iterable<number>,
+    wanted: readonly number[],
     recovered: (esi: number, symbol: Uint8Array) => void,
+    way: SolveWay = this.#cheapestWay(block.k, wanted.length),
   ): boolean {
     const exports = this.#wasm.exports;
-    const stride = roundUp(block.symbolSize, LANE);
-    const plan = this.#decodePlan(block.k, block.esis);
-    if (plan === SINGULAR) return false;
+    const { k, esis, symbolSize, fill } = block;
+    const stride = roundUp(symbolSize, LANE);
+    const list = this.#alloc((esis.length + wanted.length) * 4);
+    let plan = 0;
     let slab = 0;
     try {
-      slab = this.#slab(plan, stride, block.fill);
-      exports.plan_apply(plan, slab, stride, stride);
-      for (const esi of wanted) {
-        exports.symbol_encode(block.k, slab, stride, esi, this.#output);
-        recovered(esi, this.bytes.subarray(this.#output, this.#output + block.symbolSize));
+      const words = new Uint32Array(this.#wasm.memory.buffer, list, esis.length + wanted.length);
+      words.set(esis);
+      words.set(wanted, esis.length);
+      let results: number;
+      if (way === 'coefficients') {
+        const { pointer: units, stride: pitch } = this.#generator(k);
+        slab = this.#alloc((esis.length + wanted.length) * stride, units);
+        fill(this.bytes, slab, stride, esis.length);
+        const solved = this.#retry(
+          () => exports.coefficients_decode(k, units, pitch, list, esis.length, wanted.length, slab, stride),
+          units,
+        );
+        if (solved !== 1) return false;
+        results = slab + esis.length * stride;
+      } else {
+        const how = SOLVE_WAYS.indexOf(way);
+        plan = this.#retry(() => exports.plan_decode(k, list, esis.length, wanted.length, how));
+        if (plan === SINGULAR) return false;
+        slab = this.#slab(plan, stride, fill);
+        this.#apply(plan, slab, stride);
+        results = slab;
       }
+      const bytes = this.bytes;
+      for (let i = 0, at = results; i < wanted.length; i++, at += stride)
+        recovered(wanted[i], bytes.subarray(at, at + symbolSize));
     } finally {
+      exports.mem_free(list);
       if (slab !== 0) exports.mem_free(slab);
-      exports.plan_free(plan);
+      if (plan !== SINGULAR && plan !== 0) exports.plan_free(plan);
     }
     return true;
   }
@@ -163,37 +245,70 @@ export class Engine {
     return plan;
   }
 
-  #decodePlan(k: number, esis: Uint32Array): number {
-    const list = this.#alloc(esis.byteLength);
-    try {
-      new Uint32Array(this.#wasm.memory.buffer, list, esis.length).set(esis);
-      return this.#retry(() => this.#wasm.exports.plan_decode(k, list, esis.length));
-    } finally {
-      this.#wasm.exports.mem_free(list);
-    }
+  /** The same for a block that is encoded by coefficients: its source symbols. */
+  #sources(owner: object, block: { k: number; symbolSize: number; fill: Fill }): Slab {
+    const cached = this.#slabs.get(owner);
+    if (cached) return cached;
+    const stride = roundUp(block.symbolSize, LANE);
+    const pointer = this.#alloc(block.k * stride);
+    block.fill(this.bytes, pointer, stride, block.k);
+    const slab = { pointer, stride };
+    this.#slabs.set(owner, slab, block.k * stride);
+    return slab;
   }
 
-  /** Memory for all slots of `plan`, its data slots filled. The caller frees it. */
+  #cheapestWay(k: number, wanted: number): SolveWay {
+    if (k <= MAX_COEFFICIENT_K) return 'coefficients';
+    if (!COEFFICIENT_LOSS.some((limit) => k <= limit.k && wanted <= limit.lost)) return 'cheapest';
+    // A generator costs two solves, so it is made for a K' that comes again.
+    const padded = this.#wasm.exports.code_padded(k);
+    if (this.#seen.has(padded)) return 'coefficients';
+    this.#seen.add(padded);
+    return 'cheapest';
+  }
+
+  /** The factors of all symbols of a code: the intermediate symbols of K' unit vectors. */
+  #generator(k: number): Slab {
+    const padded = this.#wasm.exports.code_padded(k);
+    const cached = this.#generators.get(padded);
+    if (cached) return cached;
+    const stride = roundUp(padded, LANE);
+    const units: Fill = (memory, offset, pitch, slots) => {
+      memory.fill(0, offset, offset + slots * pitch);
+      for (let i = 0; i < slots; i++) memory[offset + i * pitch + i] = 1;
+    };
+    const plan = this.#encodePlan(padded);
+    const pointer = this.#slab(plan, stride, units);
+    this.#apply(plan, pointer, stride);
+    const generator = { pointer, stride };
+    this.#generators.set(padded, generator, this.#wasm.exports.code_intermediates(k) * stride);
+    return generator;
+  }
+
+  /** Memory for what goes into `plan` and what comes out, the former filled in. The caller frees it. */
   #slab(plan: number, stride: number, fill: Fill): number {
-    const slots = this.#wasm.exports.plan_slots(plan);
-    const data = this.#wasm.exports.plan_data(plan);
-    const pointer = this.#alloc(slots * stride, plan);
-    fill(this.bytes, pointer + data * stride, stride, slots - data);
+    const pointer = this.#alloc(this.#wasm.exports.plan_rows(plan) * stride, plan);
+    fill(this.bytes, pointer, stride, this.#wasm.exports.plan_data(plan));
     return pointer;
   }
 
-  #alloc(size: number, keepPlan?: number): number {
-    // Sizes beyond 2^31 would wrap on their way into a 32-bit parameter.
-    if (size > this.limits.memory) throw outOfMemory(size, this.limits.memory);
-    return this.#retry(() => this.#wasm.exports.mem_alloc(size), keepPlan, size);
+  #apply(plan: number, slab: number, stride: number): void {
+    this.#retry(() => this.#wasm.exports.plan_apply(plan, slab, stride), plan);
   }
 
-  /** Calls an allocating function; when memory is short, drops the caches and calls it once more. */
-  #retry(call: () => number, keepPlan?: number, size?: number): number {
+  #alloc(size: number, keep?: number): number {
+    // Sizes beyond 2^31 would wrap on their way into a 32-bit parameter.
+    if (size > this.limits.memory) throw outOfMemory(size, this.limits.memory);
+    return this.#retry(() => this.#wasm.exports.mem_alloc(size), keep, size);
+  }
+
+  /** Calls an allocating function; when memory is short, drops the caches but `keep` and calls it once more. */
+  #retry(call: () => number, keep?: number, size?: number): number {
     let result = call();
     if (result !== 0) return result;
-    this.#slabs.clear();
-    this.#plans.clear(keepPlan);
+    this.#slabs.clear((slab) => slab.pointer === keep);
+    this.#plans.clear((plan) => plan === keep);
+    this.#generators.clear((units) => units.pointer === keep);
     result = call();
     if (result === 0) throw outOfMemory(size, this.limits.memory);
     return result;
@@ -240,5 +355,15 @@ function roundUp(value: number, step: number): number {
 const OUTPUT_BYTES = 65536;
 /** Symbols are worked on in 16-byte lanes. */
 const LANE = 16;
+/** The first three in the order of enum Recovery. */
+const SOLVE_WAYS = ['cheapest', 'by-columns', 'direct', 'coefficients'] as const;
+/** Blocks that are encoded and decoded by coefficients whatever was lost. */
+const MAX_COEFFICIENT_K = 16;
+/** How many lost symbols of larger blocks are: as measured. A generator is K'^2 bytes, which ends it at 1024. */
+const COEFFICIENT_LOSS = [
+  { k: 64, lost: 10 },
+  { k: 256, lost: 7 },
+  { k: 1024, lost: 4 },
+];
 /** What plan_decode returns where the symbols do not suffice. */
 const SINGULAR = 1;

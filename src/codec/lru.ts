@@ -44,8 +44,8 @@ export class Lru<Key, Value> {
     this.#free(entry.value);
   }
 
-  /** Drops all entries but the one that holds `keep`. */
-  clear(keep?: Value): void {
-    for (const [key, entry] of this.#entries) if (entry.value !== keep) this.delete(key);
+  /** Drops all entries but those whose value is to be kept. */
+  clear(keep: (value: Value) => boolean = () => false): void {
+    for (const [key, entry] of this.#entries) if (!keep(entry.value)) this.delete(key);
   }
 }

@@ -27,13 +27,33 @@ export interface CodecExports {
   table_systematic(): number;
   table_degree(): number;
   plan_encode(k: number): number;
-  plan_decode(k: number, esis: number, count: number): number;
+  plan_decode(k: number, esis: number, count: number, wanted: number, recovery: number): number;
   plan_size(plan: number): number;
-  plan_slots(plan: number): number;
+  plan_rows(plan: number): number;
   plan_data(plan: number): number;
-  plan_apply(plan: number, slab: number, stride: number, width: number): void;
+  plan_apply(plan: number, slab: number, stride: number): number;
   plan_free(plan: number): void;
-  symbol_encode(k: number, slab: number, stride: number, esi: number, target: number): void;
+  coefficients_encode(
+    k: number,
+    generator: number,
+    pitch: number,
+    source: number,
+    stride: number,
+    esi: number,
+    count: number,
+    target: number,
+  ): number;
+  coefficients_decode(
+    k: number,
+    generator: number,
+    pitch: number,
+    esis: number,
+    count: number,
+    wanted: number,
+    slab: number,
+    stride: number,
+  ): number;
+  symbols_encode(k: number, slab: number, stride: number, esi: number, count: number, target: number): void;
 }
 
 export interface WasmMemory {

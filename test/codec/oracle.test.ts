@@ -90,3 +90,23 @@ test('the oracle lays objects out as we do', () => {
   const oti = new Oti({ transferLength: 64 * 56403, symbolSize: 64, sourceBlocks: 1 });
   expect(oti.blockSymbols(0)).toBe(56403);
 });
+
+test('K symbols that do not suffice for us do not for the oracle', () => {
+  const rng = new Rng('insufficient');
+  const engine = engineOf('simd');
+  for (const k of [10, 26, 60]) {
+    const padding = engine.parameters(k).K - k;
+    const bytes = randomBytes(rng, k * 64);
+    using encoder = encoderOf(bytes, 64, engine);
+    for (let found = 0; found < 8; ) {
+      const first = rng.integer(k, 2 ** 24 - 1 - padding - k);
+      const symbols = Array.from({ length: k }, (_, i): [number, Uint8Array] => [
+        first + i,
+        encoder.symbol(0, first + i),
+      ]);
+      if (decodeBlock(encoder.oti, engine, symbols)) continue;
+      expect(oracle.decode(bytes.length, 64, k, padding, symbols)).toBeUndefined();
+      found++;
+    }
+  }
+});

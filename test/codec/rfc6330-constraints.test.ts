@@ -3,14 +3,15 @@
  * LT rows give the source symbols. The rows are built here by the text, without the shortcuts of wasm/.
  */
 import { describe, expect, test } from 'vitest';
-import { copySymbols, type Engine } from '../../src/codec/engine.js';
+import { copySymbols, type Engine, type Fill } from '../../src/codec/engine.js';
 import { engineOf, expectSame, patternBytes, VARIANTS } from './support.js';
 
 const T = 32;
 
 /** C as L arrays of T bytes. */
 function intermediates(engine: Engine, k: number, source: Uint8Array): Uint8Array[] {
-  const slab = engine.intermediates({}, k, T, (...slots) => copySymbols(source, T, ...slots));
+  const fill: Fill = (...slots) => copySymbols(source, T, ...slots);
+  const slab = engine.intermediates({}, { k, symbolSize: T, fill });
   const { L } = engine.parameters(k);
   return Array.from({ length: L }, (_, i) =>
     engine.bytes.slice(slab.pointer + i * T, slab.pointer + (i + 1) * T),

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { copySymbols } from '../../src/codec/engine.js';
+import { copySymbols, type Fill } from '../../src/codec/engine.js';
 import { encoderOf, engineOf, expectSame, patternBytes, VARIANTS } from './support.js';
 
 const T = 64;
@@ -32,10 +32,11 @@ describe.each(VARIANTS)('%s', (variant) => {
     (k) => {
       const source = patternBytes(k * T);
       using encoder = encoderOf(source, T, engine);
-      const slab = engine.intermediates({}, k, T, (...slots) => copySymbols(source, T, ...slots));
+      const fill: Fill = (...slots) => copySymbols(source, T, ...slots);
+      const owner = {};
       const target = new Uint8Array(T);
       for (let esi = 0; esi < k; esi++) {
-        engine.encodeSymbol(k, slab, esi, target);
+        engine.encode(owner, { k, symbolSize: T, fill }, esi, 1, target, 'intermediates');
         expectSame(target, source.subarray(esi * T, (esi + 1) * T));
         expectSame(encoder.symbol(0, esi), target);
       }

@@ -1,6 +1,6 @@
 /** The solve itself: every K' of the table, and the ways through it that ordinary reception seldom takes. */
 import { describe, expect, test } from 'vitest';
-import { copySymbols, type Engine } from '../../src/codec/engine.js';
+import { copySymbols, type Engine, type Fill } from '../../src/codec/engine.js';
 import { Rng } from '../../src/core/rng.js';
 import { seedFor, withSeeds } from '../util/seed.js';
 import { encoderOf, engineOf, expectSame, lossyEsis, randomBytes, VARIANTS } from './support.js';
@@ -20,6 +20,7 @@ function solveAll(
     { k, symbolSize: T, esis: Uint32Array.from(esis), fill: (...slots) => copySymbols(symbols, T, ...slots) },
     Array.from({ length: k }, (_, esi) => esi),
     (esi, symbol) => object.set(symbol, esi * T),
+    'cheapest',
   );
   return solved ? object : undefined;
 }
@@ -29,8 +30,8 @@ function usesHdpc(engine: Engine, k: number, esis: number[]): boolean {
   const { exports } = engine;
   const list = exports.mem_alloc(esis.length * 4);
   new Uint32Array(engine.bytes.buffer, list, esis.length).set(esis);
-  const plan = exports.plan_decode(k, list, esis.length);
-  const hdpc = new Uint32Array(engine.bytes.buffer, plan, 5)[4];
+  const plan = exports.plan_decode(k, list, esis.length, 0, 0);
+  const hdpc = new Uint32Array(engine.bytes.buffer, plan, 6)[5];
   exports.plan_free(plan);
   exports.mem_free(list);
   return hdpc !== 0;
@@ -44,11 +45,15 @@ test('every K` of the table has a plan, and its code is systematic', () => {
     const k = table[row * 5];
     const source = randomBytes(rng, k * T);
     const owner = {};
-    const slab = engine.intermediates(owner, k, T, (...slots) => copySymbols(source, T, ...slots));
+    const block = {
+      k,
+      symbolSize: T,
+      fill: (...slots: Parameters<Fill>) => copySymbols(source, T, ...slots),
+    };
     const symbol = new Uint8Array(T);
     for (let n = 0; n < 20; n++) {
       const esi = n === 0 ? 0 : n === 1 ? k - 1 : rng.integer(0, k - 1);
-      engine.encodeSymbol(k, slab, esi, symbol);
+      engine.encode(owner, block, esi, 1, symbol, 'intermediates');
       expectSame(symbol, source.subarray(esi * T, (esi + 1) * T), `K = ${k}, symbol ${esi}`);
     }
     engine.release(owner);
