@@ -119,5 +119,3 @@ export function initialWindow(mtu: number): number {
 
 /** RFC 9002 section 7.2: the window never falls below this many datagrams. */
 export const MIN_WINDOW_PACKETS = 2;
-/** The largest UDP payload that fits the minimum IPv6 path (RFC 8200: 1280 bytes). */
-export const DEFAULT_MTU = 1232;
