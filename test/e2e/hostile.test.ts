@@ -10,8 +10,8 @@ import { randomBytes } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { type KeyPair, keyPair } from '../../src/crypto/keys.js';
-import { PROTECTED_OVERHEAD, SessionTable } from '../../src/session/index.js';
-import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../../src/wire/limits.js';
+import { SessionTable } from '../../src/session/index.js';
+import { DATAGRAM_SIZE, MAX_DATAGRAM, PROTECTED_OVERHEAD } from '../../src/wire/limits.js';
 import { type Cli, cleanup, headwater, tempFolder } from './cli.js';
 import { createLab, type Lab, type Nobody, openNobody, openWire, type Wire } from './lab.js';
 
