@@ -269,8 +269,8 @@ export class Bbr implements Controller {
     const delayed = round.maxRtt >= this.highRtt();
     if (this.state === 'startup') {
       const queued = round.minRtt > 1.25 * this.minRtt;
-      // Noise stays as it is while we double; a queue of ours does not.
-      const rising = queued && round.minRtt > 1.1 * this.before.minRtt;
+      // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
+      const rising = queued && !round.limited && round.minRtt > 1.1 * this.before.minRtt;
       const excess =
         this.floor.isKnown && round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 3);
       // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
