@@ -96,6 +96,7 @@ export class Bbr implements Controller {
     const roundStart = sample.priorDelivered >= this.roundEnd;
     this.smoothedRtt = sample.smoothedRtt;
     this.round.acked += sample.ackedPackets;
+    this.round.inFlight = Math.max(this.round.inFlight, sample.priorInFlight);
     this.noteRtt(now, sample);
     this.noteFloor(sample);
     this.noteRate(sample);
@@ -268,16 +269,18 @@ export class Bbr implements Controller {
     const delayed = round.maxRtt >= this.highRtt();
     if (this.state === 'startup') {
       const queued = round.minRtt > 1.25 * this.minRtt;
-      // Noise stays as it is while we double; a queue of ours does not.
-      const rising = queued && round.minRtt > 1.1 * this.before.minRtt;
+      // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
+      const rising = queued && !round.limited && round.minRtt > 1.1 * this.before.minRtt;
       const excess =
         this.floor.isKnown && round.losses >= STARTUP_LOSSES && this.floor.exceededBy(round.lost, total, 3);
+      // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
       if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
         // The path carried still more, so what the round before lost was random.
         if (!excess) this.floor.learn(this.before.acked, this.before.lost);
         this.fullBandwidth = round.peak;
         this.flatRounds = 0;
-      } else if (!round.limited) this.flatRounds++;
+      } else if (!round.limited && 4 * round.inFlight >= Math.min(this.cwnd, 4 * initialWindow(this.mtu)))
+        this.flatRounds++;
       // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
       if (this.flatRounds >= STARTUP_ROUNDS || (queued && excess) || (rising && this.flatRounds > 0))
         this.enter('drain', now);
@@ -520,6 +523,7 @@ function emptyRound(sentAt: Micros) {
     acked: 0,
     lost: 0,
     losses: 0,
+    inFlight: 0,
     minRtt: Number.POSITIVE_INFINITY,
     maxRtt: 0,
     peak: 0,
