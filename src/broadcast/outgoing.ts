@@ -325,7 +325,7 @@ export class Outgoing {
 
   /** When nothing more of a block is to be expected at a peer of what has been sent. */
   private quietAt({ advancedAt, sentAt }: Block, peer: number): Micros {
-    const advanced = (advancedAt.get(peer) ?? -NEVER) + this.rtt() / 2 + REPORT_ALLOWANCE;
+    const advanced = (advancedAt.get(peer) ?? -NEVER) + this.rtt() + REPORT_ALLOWANCE;
     return Math.ceil(Math.min(advanced, sentAt + MAX_PATIENCE));
   }
 
