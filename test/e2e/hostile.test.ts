@@ -156,7 +156,9 @@ test('everything that was ever said, once more and backwards: nothing is deliver
 
 test('a thousand mutations of genuine datagrams: all are accounted for, and nothing else happens', async () => {
   const rng = new Rng('hostile');
-  const sources = seen.ben.slice();
+  // The end of a first message is for cookies and unread while none is asked for: one that differs only there is a repeat, which
+  // is answered once more and not dropped.
+  const sources = seen.ben.filter((bytes) => bytes[0] !== INITIATION);
   const mutations = Array.from({ length: 1000 }, () => {
     const bytes = Buffer.from(rng.pick(sources));
     // Version and kind are left alone, so that most come as far as the keys.
