@@ -21,17 +21,16 @@ export function symbolsPerPeer(
   { faulty, pessimism }: { faulty: number; pessimism: number },
 ): number {
   const relays = Math.max(1, members - 1 - faulty);
-  // K <= 2 travels as copies: every peer gets each source symbol, and no more.
-  if (sourceSymbols <= COPIES_UP_TO) return sourceSymbols;
+  // So little goes to each peer whole: no relay has to be waited for.
+  if (sourceSymbols <= WHOLE_UP_TO) return sourceSymbols;
   return Math.ceil((sourceSymbols + pessimism) / relays);
 }
 
-/** The ESI of the i-th symbol sent of a block: repair symbols of K <= 2 are mere multiples, so copies go instead. */
+/** The ESI of the i-th symbol sent of a block: repair symbols of K = 1 are mere multiples, or nothing, so copies go instead. */
 export function esiOf(i: number, sourceSymbols: number): number {
-  return sourceSymbols <= COPIES_UP_TO ? i % sourceSymbols : i;
+  return sourceSymbols === 1 ? 0 : i;
 }
 
-/** RFC 6330's code is no better than repetition for so few symbols, and the 0-coefficient repair is useless. */
-const COPIES_UP_TO = 2;
+const WHOLE_UP_TO = 2;
 /** About 0.5 MB a block: one solve stays at a few milliseconds, and losses show while later blocks are still going. */
 const BLOCK_SYMBOLS = 512;

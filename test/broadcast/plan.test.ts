@@ -58,9 +58,12 @@ describe('ESIs', () => {
     expect([0, 1, 2, 3, 1_000_000].map((i) => esiOf(i, 3))).toEqual([0, 1, 2, 3, 1_000_000]);
   });
 
-  test('of one or two symbols go round', () => {
-    expect([0, 1, 2, 3, 4].map((i) => esiOf(i, 1))).toEqual([0, 0, 0, 0, 0]);
-    expect([0, 1, 2, 3, 4].map((i) => esiOf(i, 2))).toEqual([0, 1, 0, 1, 0]);
+  test('of one symbol is always the symbol itself: its repair symbols are multiples of it, or nothing', () => {
+    expect(Array.from({ length: 5 }, (_, i) => esiOf(i, 1))).toEqual([0, 0, 0, 0, 0]);
+  });
+
+  test('of two symbols never come round: dealt in turn, each of two peers would get the same one for ever', () => {
+    expect(Array.from({ length: 5 }, (_, i) => esiOf(i, 2))).toEqual([0, 1, 2, 3, 4]);
   });
 });
 
