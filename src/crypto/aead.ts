@@ -4,8 +4,8 @@
  * Out: the same buffer, encrypted and with its tag, or decrypted. Both providers give identical bytes.
  */
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { assertBytes } from '../errors.js';
+import { loadSodium, trySodium } from './sodium.js';
 
 export const AEAD_KEY_BYTES = 32;
 export const AEAD_NONCE_BYTES = 12;
@@ -51,7 +51,10 @@ export function defaultAead(): AeadProvider {
  * @param load how to get at the module; given by tests that want it to fail
  */
 export function sodiumAead(load: () => unknown = loadSodium): AeadProvider | undefined {
-  const sodium = tryLoad(load);
+  const sodium = trySodium<Sodium>(load, [
+    'crypto_aead_chacha20poly1305_ietf_encrypt',
+    'crypto_aead_chacha20poly1305_ietf_decrypt',
+  ]);
   if (!sodium) return undefined;
   return {
     name: 'sodium-native',
@@ -131,22 +134,6 @@ interface Sodium {
     nonce: Uint8Array,
     key: Uint8Array,
   ): number;
-}
-
-function loadSodium(): unknown {
-  return createRequire(import.meta.url)('sodium-native');
-}
-
-function tryLoad(load: () => unknown): Sodium | undefined {
-  try {
-    const sodium = load() as Sodium;
-    const complete =
-      typeof sodium.crypto_aead_chacha20poly1305_ietf_encrypt === 'function' &&
-      typeof sodium.crypto_aead_chacha20poly1305_ietf_decrypt === 'function';
-    return complete ? sodium : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 let chosen: AeadProvider | undefined;

@@ -11,8 +11,8 @@
  * built. test/crypto/ed25519-rule.test.ts pins it.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { assertBytes } from '../errors.js';
+import { loadSodium, trySodium } from './sodium.js';
 
 export const SEED_BYTES = 32;
 export const PUBLIC_KEY_BYTES = 32;
@@ -47,7 +47,11 @@ export function defaultProvider(): SignatureProvider {
  * @param load how to get at the module; given by tests that want it to fail
  */
 export function sodiumProvider(load: () => unknown = loadSodium): SignatureProvider | undefined {
-  const sodium = tryLoad(load);
+  const sodium = trySodium<Sodium>(load, [
+    'crypto_sign_seed_keypair',
+    'crypto_sign_detached',
+    'crypto_sign_verify_detached',
+  ]);
   if (!sodium) return undefined;
 
   function keyPair(seed: Uint8Array): { publicKey: Uint8Array; secretKey: Uint8Array } {
@@ -174,24 +178,6 @@ interface Sodium {
   crypto_sign_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void;
   crypto_sign_detached(signature: Uint8Array, message: Uint8Array, secretKey: Uint8Array): void;
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
-}
-
-function loadSodium(): unknown {
-  const require = createRequire(import.meta.url);
-  return require('sodium-native');
-}
-
-function tryLoad(load: () => unknown): Sodium | undefined {
-  try {
-    const sodium = load() as Sodium;
-    const complete =
-      typeof sodium.crypto_sign_seed_keypair === 'function' &&
-      typeof sodium.crypto_sign_detached === 'function' &&
-      typeof sodium.crypto_sign_verify_detached === 'function';
-    return complete ? sodium : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 let chosen: SignatureProvider | undefined;

@@ -11,9 +11,9 @@
  * each group file.
  */
 import { createHash, createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
-import { createRequire } from 'node:module';
 import { assertBytes } from '../errors.js';
 import { isAdmissiblePublicKey, SEED_BYTES } from './ed25519.js';
+import { loadSodium, trySodium } from './sodium.js';
 
 /** Bytes of a secret, of a public key and of a shared secret. */
 export const X25519_BYTES = 32;
@@ -54,7 +54,7 @@ export function defaultAgreement(): AgreementProvider {
  * @param load how to get at the module; given by tests that want it to fail
  */
 export function sodiumAgreement(load: () => unknown = loadSodium): AgreementProvider | undefined {
-  const sodium = tryLoad(load);
+  const sodium = trySodium<Sodium>(load, ['crypto_scalarmult_base', 'crypto_scalarmult']);
   if (!sodium) return undefined;
   return {
     name: 'sodium-native',
@@ -172,21 +172,6 @@ function isZero(bytes: Uint8Array): boolean {
 interface Sodium {
   crypto_scalarmult_base(publicKey: Uint8Array, secret: Uint8Array): void;
   crypto_scalarmult(shared: Uint8Array, secret: Uint8Array, publicKey: Uint8Array): void;
-}
-
-function loadSodium(): unknown {
-  return createRequire(import.meta.url)('sodium-native');
-}
-
-function tryLoad(load: () => unknown): Sodium | undefined {
-  try {
-    const sodium = load() as Sodium;
-    const complete =
-      typeof sodium.crypto_scalarmult_base === 'function' && typeof sodium.crypto_scalarmult === 'function';
-    return complete ? sodium : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 let chosen: AgreementProvider | undefined;
