@@ -26,7 +26,11 @@ export type ErrorCode =
   /** A file could not be read or written. */
   | 'FILE'
   /** Too few members answered in the time given. */
-  | 'UNREACHABLE';
+  | 'UNREACHABLE'
+  /** The store cannot be opened, read or written, or is another group's, member's or version's. */
+  | 'STORE'
+  /** There is no room on the store's disk. */
+  | 'STORE_FULL';
 
 /**
  * An error with a stable `code`.

@@ -1,0 +1,61 @@
+/**
+ * What a member must not forget when it stops: the objects it has promised to hold and how far its consumer has come.
+ * The broadcast layer says what to write and to read; the shell carries it out with one of these.
+ */
+import type { ObjectId } from '../wire/symbol.js';
+
+/** The objects of one origin since it began with an empty store, numbered from 0. */
+export interface StreamId {
+  /** Member index. */
+  origin: number;
+  incarnation: number;
+}
+
+/** How far this member has come in one stream. */
+export interface StreamState extends StreamId {
+  /** Objects below are no longer kept: every member held them, or there was no room. At most `delivered`. */
+  base: number;
+  /** Objects below have been consumed whole. */
+  delivered: number;
+  /** Messages consumed of the object `delivered`. */
+  index: number;
+  /** 32 bytes: the digest over the hashes of all objects below `delivered`. */
+  chain: Uint8Array;
+}
+
+export interface StoredObject extends ObjectId {
+  /** What shows that the origin has signed this object's hash: see `certificate.ts`. */
+  certificate: Uint8Array;
+  bytes: Uint8Array;
+}
+
+export type StoreWrite =
+  | { type: 'object'; object: StoredObject }
+  | { type: 'stream'; state: StreamState }
+  /** Deletes the objects of a stream below `below`. */
+  | { type: 'prune'; stream: StreamId; below: number };
+
+/** What a store held when it was opened. */
+export interface Loaded {
+  /** Of our own stream: the time at which this store was made, in milliseconds, unlike that of any store before it. */
+  incarnation: number;
+  streams: StreamState[];
+  /** The objects at and above `delivered` of each stream, in order of origin, incarnation and seq; without their bytes. */
+  held: Omit<StoredObject, 'bytes'>[];
+  /** Bytes of all objects kept. */
+  bytes: number;
+}
+
+export interface Store extends AsyncDisposable {
+  readonly loaded: Loaded;
+  /**
+   * Makes all of `writes` durable, or none. Throws STORE_FULL (there is no room: what was there is untouched, try again
+   * later) or STORE (it cannot be written at all).
+   *
+   * @returns the bytes of all objects now kept
+   */
+  commit(writes: readonly StoreWrite[]): Promise<number>;
+  /** Undefined if it is not there, or no longer what was written. */
+  read(id: ObjectId): Promise<StoredObject | undefined>;
+  close(): Promise<void>;
+}
