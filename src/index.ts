@@ -2,7 +2,7 @@
  * headwater: reliable broadcast over UDP with fountain codes. The codec alone is `headwater/codec`, the simulator
  * `headwater/sim`.
  */
-export type { ObjectStatus } from './broadcast/broadcast.js';
+export type { MessageId } from './broadcast/delivery.js';
 export {
   createGroup,
   type Group,
@@ -11,6 +11,7 @@ export {
   type Member,
   parseGroup,
 } from './broadcast/group.js';
+export type { ObjectStatus } from './broadcast/record.js';
 export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
@@ -24,4 +25,4 @@ export {
   type NodeOptions,
   type NodeStatus,
 } from './node/node.js';
-export type { ObjectId } from './wire/symbol.js';
+export type { ObjectId, StreamId } from './wire/symbol.js';

@@ -60,7 +60,6 @@ interface Wave {
 export class Outgoing {
   readonly descriptor: Descriptor;
   sentSymbols = 0;
-  private readonly startedAt: Micros;
   private readonly group: Group;
   private readonly keys: KeyPair;
   private readonly paths: Paths;
@@ -85,7 +84,6 @@ export class Outgoing {
     descriptor: Descriptor,
     bytes: Uint8Array,
   ) {
-    this.startedAt = now;
     this.group = group;
     this.keys = keys;
     this.paths = paths;
@@ -144,6 +142,11 @@ export class Outgoing {
     this.progress.delete(peer);
   }
 
+  /** `peer` has lost what it had reported. */
+  onRestart(peer: number): void {
+    this.progress.delete(peer);
+  }
+
   onProgress(now: Micros, peer: number, frame: ProgressFrame): void {
     if (frame.sourceBlocks !== this.blocks.length || this.confirmed.has(peer)) return;
     const before = this.progress.get(peer);
@@ -191,17 +194,6 @@ export class Outgoing {
     let next = NEVER;
     for (const block of this.blocks) next = Math.min(next, block.topUpAt);
     return next;
-  }
-
-  /** Set once every peer holds the object, or a quorum does and the rest has been out of reach for long. */
-  outcome(now: Micros, hasQuorum: boolean): Outcome | undefined {
-    const missing = this.peers().filter((peer) => !this.confirmed.has(peer));
-    const isOver =
-      missing.length === 0 ||
-      (hasQuorum && missing.every((peer) => this.paths[peer]!.isGone(now, this.startedAt)));
-    return isOver
-      ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing }
-      : undefined;
   }
 
   dispose(): void {

@@ -2,9 +2,11 @@
  * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. Sessions keep
  * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
  */
-import { Broadcast, type BroadcastEvent, type ObjectStatus } from '../broadcast/broadcast.js';
+import { Broadcast, type BroadcastEvent } from '../broadcast/broadcast.js';
 import type { Group, Member } from '../broadcast/group.js';
+import type { StoreRequest } from '../broadcast/log.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
+import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory, ControllerMetrics } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes } from '../core/bytes.js';
@@ -14,6 +16,7 @@ import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
+import type { Loaded, StoredObject } from '../store/store.js';
 import {
   ACK_POLICY_SIZE,
   type Contents,
@@ -41,7 +44,13 @@ export interface EndpointOptions {
   egressRate: number;
   /** The largest datagram worth a try, bytes of UDP payload. */
   maxDatagram: number;
-  /** Bytes; larger objects are refused. */
+  /** What this member's store holds. */
+  loaded: Loaded;
+  /** Bytes of objects kept for members that lack them. */
+  maxStoredBytes: number;
+  /** Whether our messages are held back everywhere until those before them have been delivered. */
+  order: 'fifo' | 'causal';
+  /** Bytes; larger messages are refused. */
   maxObjectSize: number;
   /** False: a member that relays nothing (a fault, for demonstrations and tests). */
   relay?: boolean;
@@ -121,14 +130,46 @@ export class Endpoint {
     return { ...this.counters, drops };
   }
 
-  /** See `Broadcast.broadcast`. */
-  broadcast(now: Micros, bytes: Uint8Array): ObjectId {
-    this.now = now;
-    return this.broadcaster.broadcast(now, bytes);
+  /** See `Broadcast.submit`. */
+  submit(bytes: Uint8Array): number {
+    return this.broadcaster.submit(bytes);
   }
 
-  cancel(id: ObjectId): void {
-    this.broadcaster.cancel(id);
+  /** Whether `submit` would take another message now. */
+  get hasRoom(): boolean {
+    return this.broadcaster.hasRoom;
+  }
+
+  /** See `Broadcast.cancel`. */
+  cancel(ticket: number): boolean {
+    return this.broadcaster.cancel(ticket);
+  }
+
+  /** See `Broadcast.consumed`. */
+  consumed(now: Micros): void {
+    this.now = now;
+    this.broadcaster.consumed(now);
+  }
+
+  /** See `Broadcast.pollStore`. */
+  pollStore(now: Micros): StoreRequest | undefined {
+    this.now = now;
+    return this.broadcaster.pollStore(now);
+  }
+
+  handleCommitted(now: Micros, bytes: number): void {
+    this.now = now;
+    this.broadcaster.handleCommitted(now, bytes);
+  }
+
+  handleCommitFailed(now: Micros): void {
+    this.now = now;
+    this.broadcaster.handleCommitFailed(now);
+  }
+
+  handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+    this.now = now;
+    this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
@@ -270,10 +311,12 @@ export class Endpoint {
       if (event.type === 'established') {
         path.isOpen = true;
         path.move(next);
+        this.broadcaster.onSession(event.peer, false);
       } else if (event.type === 'migrated') path.move(next);
       else if (event.type === 'reset') {
         path.isOpen = false;
         path.restart(next);
+        this.broadcaster.onSession(event.peer, true);
       } else if (event.type === 'expired') path.isOpen = false;
     }
   }
