@@ -83,7 +83,7 @@ export class Stream implements StreamId {
       this.count++;
     }
     this.ready = undefined;
-    this.points.forEach((_, member) => this.checkPoints(member));
+    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
   }
 
   /** The whole object `delivered` has been consumed. */
