@@ -169,7 +169,7 @@ export class Node implements AsyncDisposable {
       group,
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
-      incarnation: Date.now(),
+      incarnation: store.loaded.session,
       entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
       controller: CONTROLLERS[controller],
       egressRate: maxRate,
