@@ -15,7 +15,7 @@ import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type Descriptor, type Leaf, writeDescriptor } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
 import type { Group } from './group.js';
-import { esiOf, symbolsPerPeer } from './plan.js';
+import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 
 /** The peers of this member by index; undefined at its own. */
 export type Paths = readonly (Path | undefined)[];
@@ -101,7 +101,8 @@ export class Outgoing {
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
-      const count = symbolsPerPeer(sourceSymbols, group.members.length, group) * peers.length;
+      const each = symbolsPerPeer(sourceSymbols, group.members.length, group);
+      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? this.copies() : 1);
       this.blocks.push({
         sourceSymbols,
         made: 0,
@@ -201,6 +202,11 @@ export class Outgoing {
     this.waves.length = 0;
     for (const queue of this.queues) queue.length = 0;
     for (const block of this.blocks) block.topUpAt = NEVER;
+  }
+
+  /** What the worst of the paths that can be used takes. */
+  private copies(): number {
+    return Math.max(1, ...this.paths.map((path) => (path?.isOpen ? copiesFor(path.loss) : 1)));
   }
 
   private peers(): number[] {
@@ -325,8 +331,8 @@ export class Outgoing {
   private demand(peer: number, sbn: number, needy: number): number {
     const { sourceSymbols, sentAt } = this.blocks[sbn];
     const path = this.paths[peer]!;
-    // No word since the last symbols went: it may be down, so one symbol has to do until it speaks.
-    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return 1;
+    // No word since the last symbols went: it may be down, so little has to do until it speaks.
+    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
     const reported = this.progress.get(peer)?.missing.get(sbn);
     const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
