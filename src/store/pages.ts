@@ -134,6 +134,9 @@ function checkValue(file: File, bytes: Uint8Array, view: DataView, at: number, i
   const header = file.read(page * file.pageSize, PAGE_HEADER);
   const head = new DataView(header.buffer, header.byteOffset, header.length);
   checkHeader(file, head, page, OVERFLOW);
+  // LMDB frees as many pages as this says.
+  if (head.getUint32(20, true) !== count)
+    throw new Damage(`the value at page ${page} says another number of pages`);
   if (isFree)
     checkFreeList(
       file,
