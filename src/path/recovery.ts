@@ -4,13 +4,14 @@
  * deadline. Out: a controller that is kept informed, `canSend`, `nextSend`, `nextTimeout`. A loss never causes a
  * retransmission; the caller sends the next fresh symbol instead.
  */
-import type { Controller, RateSample } from '../congestion/controller.js';
+import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congestion/controller.js';
 import { Pacer } from '../congestion/pacer.js';
 import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { ACK_SPAN, type Ack } from '../wire/ack.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import { RateEstimator } from './rate.js';
 import { Rtt } from './rtt.js';
 import {
@@ -58,6 +59,7 @@ export interface RecoveryStats {
 
 export class Recovery {
   readonly rtt = new Rtt();
+  readonly breaker = new Breaker();
   readonly stats: RecoveryStats = {
     sentPackets: 0,
     ackedPackets: 0,
@@ -107,7 +109,7 @@ export class Recovery {
   canSend(now: Micros): SendMode {
     if (this.sent.isFull) return 'window';
     if (this.probes > 0) return 'any';
-    if (this.inFlight + this.mtu > this.controller.window()) {
+    if (this.inFlight + this.mtu > this.window()) {
       this.windowUsedAt = now;
       return 'window';
     }
@@ -145,7 +147,10 @@ export class Recovery {
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
       // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
-      if (this.inFlight === bytes) this.timerBase = now;
+      if (this.inFlight === bytes) {
+        this.timerBase = now;
+        this.breaker.onFirstSent(now);
+      }
       if (this.probes > 0) this.probes--;
       this.pacer.onSent(now, bytes, this.controller.pacingRate());
       this.controller.onSent(now, bytes, this.inFlight);
@@ -234,6 +239,7 @@ export class Recovery {
       windowUsed: (sent.flags[index] & FLAG_WINDOW_USED) !== 0,
     };
     this.controller.onAck(now, sample);
+    if (this.breaker.onFates(now, ackedPackets, lost.packets)) this.controller.onPersistentCongestion(now);
     return { ok: true, sample };
   }
 
@@ -248,6 +254,7 @@ export class Recovery {
     if (this.lossTime !== NEVER) return this.lossTime;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
     const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
+    if (this.breaker.cause === 'silence') return this.timerBase + Math.max(SILENT_PROBE_INTERVAL, timeout);
     return this.timerBase + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff));
   }
 
@@ -260,8 +267,9 @@ export class Recovery {
     }
     this.stats.probeTimeouts++;
     this.probeCount++;
+    this.breaker.onProbeTimeout(now, this.probeCount);
     // RFC 9002 section 6.2.4: one or two probes, beyond the window. Each is a fresh symbol.
-    this.probes = 2;
+    this.probes = this.breaker.cause === 'silence' ? 1 : 2;
     this.timerBase = now;
   }
 
@@ -277,6 +285,12 @@ export class Recovery {
   setMtu(now: Micros, bytes: number): void {
     this.mtu = bytes;
     this.controller.onMtu(now, bytes);
+  }
+
+  private window(): number {
+    if (this.breaker.cause === 'silence') return 0;
+    const window = this.controller.window();
+    return this.breaker.cause === 'loss' ? Math.min(window, MIN_WINDOW_PACKETS * this.mtu) : window;
   }
 
   private check(ack: Ack): (AckOutcome & { ok: false }) | undefined {
