@@ -14,14 +14,7 @@ import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import { RateEstimator } from './rate.js';
 import { Rtt } from './rtt.js';
-import {
-  Fate,
-  FLAG_APP_LIMITED,
-  FLAG_HOST_LIMITED,
-  FLAG_QUIET,
-  FLAG_WINDOW_USED,
-  SentTable,
-} from './sent.js';
+import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_QUIET, SentTable } from './sent.js';
 
 /** Whether a datagram may go now, and if not, what holds it back. */
 export type SendMode = 'any' | 'pacing' | 'window';
@@ -88,7 +81,9 @@ export class Recovery {
   private probes = 0;
   /** When the first RTT sample came: losses before it say nothing about persistence. */
   private firstSampleAt: Micros = NEVER;
-  private windowUsedAt: Micros = 0;
+  /** When the window was last full, and when the application last had nothing to send. */
+  private windowUsedAt: Micros = -NEVER;
+  private idleAt: Micros = -NEVER;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
 
@@ -124,7 +119,8 @@ export class Recovery {
   }
 
   /** The application has nothing to send although `canSend` says 'any'. Being held back by pacing alone is not that. */
-  onAppLimited(_now: Micros): void {
+  onAppLimited(now: Micros): void {
+    this.idleAt = now;
     this.rate.markAppLimited(this.inFlight);
   }
 
@@ -142,8 +138,6 @@ export class Recovery {
     } else {
       const index = this.sent.push(now, bytes, Fate.InFlight);
       this.sent.flags[index] = this.controller.quiet() ? FLAG_QUIET : 0;
-      if (!this.rate.isAppLimited() || now - this.windowUsedAt <= this.rtt.smoothed)
-        this.sent.flags[index] |= FLAG_WINDOW_USED;
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
       // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
@@ -236,7 +230,8 @@ export class Recovery {
       priorDelivered: sent.delivered[index],
       sentAt: sent.sentAt[index],
       spuriousPackets: spurious,
-      windowUsed: (sent.flags[index] & FLAG_WINDOW_USED) !== 0,
+      windowUsed:
+        this.idleAt < sent.sentAt[index] || this.windowUsedAt >= sent.sentAt[index] - this.rtt.smoothed,
     };
     this.controller.onAck(now, sample);
     if (this.breaker.onFates(now, ackedPackets, lost.packets)) this.controller.onPersistentCongestion(now);
