@@ -212,8 +212,7 @@ function probeRtt(controller: ControllerFactory): BenchRow[] {
   const end = path.net.now;
   path.through(3 * SECOND);
   const after = path.flow.rate(end + SECOND, end + 3 * SECOND) / capacity(LINE);
-
-  const idle = settled({ ...LINE }, controller, { jitter: MILLISECOND });
+  const idle = settled(LINE, controller, { jitter: MILLISECOND });
   idle.throttle(0);
   idle.through(6 * SECOND);
   idle.throttle(Number.POSITIVE_INFINITY);
@@ -221,7 +220,6 @@ function probeRtt(controller: ControllerFactory): BenchRow[] {
   idle.through(2 * SECOND, () => {
     if (idle.state() === 'probe-rtt') tests++;
   });
-
   const start = watch(LINE, { controller });
   start.throttle(capacity(LINE) / 10);
   start.through(SECOND);

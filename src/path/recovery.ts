@@ -8,7 +8,7 @@ import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congest
 import { Pacer } from '../congestion/pacer.js';
 import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { ACK_SPAN, type Ack } from '../wire/ack.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
@@ -306,7 +306,8 @@ export class Recovery {
 
   private takeRtt(now: Micros, sentAt: Micros, ackDelay: Micros): Micros | undefined {
     const sample = now - sentAt;
-    if (!(sample > 0)) return undefined;
+    // Neither a clock that was put back nor one that leapt has measured anything.
+    if (!(sample > 0 && sample < MAX_RTT)) return undefined;
     const delay = Math.min(ackDelay, MAX_ACK_DELAY);
     this.rtt.onSample(sample, delay);
     if (this.firstSampleAt === NEVER) this.firstSampleAt = now;
@@ -383,6 +384,8 @@ const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
 const MAX_BACKOFF = 10;
+/** No path is so long; one sample of an hour would slow a window-paced sender down for minutes. */
+const MAX_RTT: Micros = 10 * SECOND;
 /** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
 const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;
 /** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */
