@@ -14,6 +14,7 @@ import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import type { BreakerCause } from '../path/breaker.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded, StoredObject } from '../store/store.js';
@@ -77,6 +78,8 @@ export interface PeerStatus {
   sentBytes: number;
   sentDatagrams: number;
   inFlight: number;
+  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
+  breaker: { cause: BreakerCause | undefined; trips: number };
   /** Bytes of UDP payload. */
   mtu: number;
   controller: ControllerMetrics;
@@ -269,6 +272,7 @@ export class Endpoint {
           sentBytes,
           sentDatagrams,
           inFlight: recovery.inFlight,
+          breaker: { cause: recovery.breaker.cause, trips: recovery.breaker.trips },
           mtu: path.mtu.size,
           controller: recovery.controller.metrics(),
         },
