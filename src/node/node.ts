@@ -18,6 +18,7 @@ import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 export interface NodeOptions {
@@ -50,6 +51,8 @@ export interface NodeOptions {
   order?: 'fifo' | 'causal';
   /** False: relay nothing for others. A fault, for demonstrations. Default true. */
   relay?: boolean;
+  /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
+  trace?: string | undefined;
   /**
    * Called once for each message that a quorum of the group holds, our own included, one at a time: the next waits for
    * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
@@ -118,6 +121,7 @@ export class Node implements AsyncDisposable {
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
   private readonly socket: UdpSocket;
+  private readonly trace: TraceFile | undefined;
   private readonly driver: Driver;
   private readonly store: Store;
   /** Messages that somebody waits for, by ticket until they have an id, then by seq and index. */
@@ -132,6 +136,7 @@ export class Node implements AsyncDisposable {
     endpoint: Endpoint,
     socket: UdpSocket,
     store: Store,
+    trace: TraceFile | undefined,
     connect: (node: Node) => Driver,
   ) {
     this.options = options;
@@ -140,12 +145,13 @@ export class Node implements AsyncDisposable {
     this.self = endpoint.self;
     this.socket = socket;
     this.store = store;
+    this.trace = trace;
     this.driver = connect(this);
   }
 
   /**
    * Starts a member of the group. Throws INVALID_CONFIG if the key is none of the group's, NETWORK if the address cannot
-   * be bound or a peer's name is unknown.
+   * be bound or a peer's name is unknown, FILE if the trace cannot be written.
    *
    * @example
    * await using node = await Node.start({ group, secretKey, deliver: ({ from, bytes }) => console.log(from.name, bytes) });
@@ -165,6 +171,7 @@ export class Node implements AsyncDisposable {
     assertInteger('version', options.version ?? 0, 0, 0xffff);
     assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
     const store = options.store ?? memoryStore(Date.now());
+    let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
@@ -180,6 +187,8 @@ export class Node implements AsyncDisposable {
       order: options.order ?? 'fifo',
       version: options.version ?? 0,
       relay: options.relay ?? true,
+      observe:
+        options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
     const socket = await openUdp(
@@ -187,7 +196,14 @@ export class Node implements AsyncDisposable {
       group.members.map((member) => member.locator),
       (from, bytes) => driver?.onDatagram(from, bytes),
     );
-    return new Node(options, endpoint, socket, store, (node) => {
+    try {
+      if (options.trace !== undefined)
+        trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
+    return new Node(options, endpoint, socket, store, trace, (node) => {
       driver = startDriver(endpoint, {
         send: socket.send,
         store,
@@ -246,7 +262,7 @@ export class Node implements AsyncDisposable {
 
   /**
    * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. Calling it again does
-   * nothing.
+   * nothing. Throws FILE if the trace has gaps.
    */
   async close(): Promise<void> {
     if (this.closed) return;
@@ -264,6 +280,7 @@ export class Node implements AsyncDisposable {
     await this.socket.close();
     await this.store.close();
     this.endpoint.dispose();
+    await this.trace?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
