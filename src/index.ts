@@ -15,6 +15,14 @@ export type { ObjectStatus } from './broadcast/record.js';
 export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
+export {
+  createNetwork,
+  type HeadwaterNetwork,
+  type NetworkConfig,
+  type Received,
+  rawBytes,
+} from './network/create.js';
+export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
 export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
 export type { EndpointDrops, EndpointMetrics, PeerStatus } from './node/endpoint.js';
 export {
@@ -25,4 +33,7 @@ export {
   type NodeOptions,
   type NodeStatus,
 } from './node/node.js';
+export { type DurableStore, openStore, type StoreOptions } from './store/lmdb.js';
+export { memoryStore } from './store/memory.js';
+export type { Store } from './store/store.js';
 export type { ObjectId, StreamId } from './wire/symbol.js';

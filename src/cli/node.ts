@@ -69,6 +69,12 @@ function eventText(event: NodeEvent): string {
       return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept`;
     case 'overflow':
       return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
+    case 'other-version':
+      return `${event.member.name} runs version ${event.version}`;
+    case 'foreign-version':
+      return `${event.member.name} seems to speak version ${event.version} of the protocol`;
+    case 'foreign-group':
+      return `${event.member.name} seems to have another group file`;
     case 'store-full':
       return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
     case 'store-error':

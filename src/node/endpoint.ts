@@ -15,7 +15,7 @@ import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { Path } from '../path/path.js';
-import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
+import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded, StoredObject } from '../store/store.js';
 import {
   ACK_POLICY_SIZE,
@@ -48,6 +48,8 @@ export interface EndpointOptions {
   loaded: Loaded;
   /** Bytes of objects kept for members that lack them. */
   maxStoredBytes: number;
+  /** Of the application's messages, told to every peer; 16 bits. Default 0. */
+  version?: number;
   /** Whether our messages are held back everywhere until those before them have been delivered. */
   order: 'fifo' | 'causal';
   /** Bytes; larger messages are refused. */
@@ -84,6 +86,9 @@ export interface PeerStatus {
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
+type StrangerEvent = 'other-version' | 'foreign-version' | 'foreign-group';
+export type EndpointEvent = BroadcastEvent | Extract<SessionEvent, { type: StrangerEvent }>;
+
 export class Endpoint {
   readonly self: Member;
   private readonly counters: Metrics = createMetrics();
@@ -92,6 +97,8 @@ export class Endpoint {
   private readonly paths: (Path | undefined)[];
   private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
+  /** What sessions said of members that are not as we are. */
+  private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
   private now: Micros = 0;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
@@ -112,6 +119,7 @@ export class Endpoint {
       groupId: group.id,
       keys: keys.exchangeKeys(),
       incarnation,
+      version: options.version ?? 0,
       entropy,
       peers: group.members.map(({ publicKey, locator }, index) =>
         index === self.index ? undefined : { publicKey, locators: [locator] },
@@ -239,8 +247,8 @@ export class Endpoint {
     return Math.max(next, 0);
   }
 
-  pollEvent(): BroadcastEvent | undefined {
-    return this.broadcaster.pollEvent();
+  pollEvent(): EndpointEvent | undefined {
+    return this.strangers.shift() ?? this.broadcaster.pollEvent();
   }
 
   objects(): ObjectStatus[] {
@@ -318,6 +326,12 @@ export class Endpoint {
         path.restart(next);
         this.broadcaster.onSession(event.peer, true);
       } else if (event.type === 'expired') path.isOpen = false;
+      else if (
+        event.type === 'other-version' ||
+        event.type === 'foreign-version' ||
+        event.type === 'foreign-group'
+      )
+        this.strangers.push(event);
     }
   }
 

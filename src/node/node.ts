@@ -2,7 +2,7 @@
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
 import { randomBytes } from 'node:crypto';
-import type { BroadcastEvent, Misbehaviour } from '../broadcast/broadcast.js';
+import type { Misbehaviour } from '../broadcast/broadcast.js';
 import type { MessageId } from '../broadcast/delivery.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { Outcome } from '../broadcast/outgoing.js';
@@ -17,7 +17,7 @@ import type { Store } from '../store/store.js';
 import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
-import { Endpoint, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { Endpoint, type EndpointEvent, type EndpointMetrics, type PeerStatus } from './endpoint.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 export interface NodeOptions {
@@ -32,6 +32,8 @@ export interface NodeOptions {
   maxRate?: number;
   /** The largest UDP payload to try, bytes. Default 8952: as large as the path turns out to carry. */
   maxDatagram?: number;
+  /** Of the application's messages: told to the others, and an event says who has another. 0 to 65535, default 0. */
+  version?: number;
   /** Larger messages are refused, sent and received. Default 256 MiB. */
   maxObjectSize?: number;
   /**
@@ -79,6 +81,11 @@ export type NodeEvent =
   | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
   /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
   | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
+  /** The member runs another version of the application. */
+  | { type: 'other-version'; member: Member; version: number }
+  /** At the member's address somebody speaks another version of this protocol, or holds another group file: only hints. */
+  | { type: 'foreign-version'; member: Member; version: number }
+  | { type: 'foreign-group'; member: Member }
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean }
   | { type: 'store-error'; error: Error }
@@ -155,13 +162,14 @@ export class Node implements AsyncDisposable {
         'INVALID_ARGUMENT',
         `controller: expected bbr, cubic or newreno, got ${controller}`,
       );
+    assertInteger('version', options.version ?? 0, 0, 0xffff);
     assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
     const store = options.store ?? memoryStore(Date.now());
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
-      incarnation: Date.now(),
+      incarnation: store.loaded.session,
       entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
       controller: CONTROLLERS[controller],
       egressRate: maxRate,
@@ -170,6 +178,7 @@ export class Node implements AsyncDisposable {
       loaded: store.loaded,
       maxStoredBytes: options.maxStoredBytes ?? DEFAULT_MAX_STORED_BYTES,
       order: options.order ?? 'fifo',
+      version: options.version ?? 0,
       relay: options.relay ?? true,
     });
     let driver: Driver | undefined;
@@ -314,7 +323,7 @@ export class Node implements AsyncDisposable {
     for (const settle of [...this.waiters]) settle();
   }
 
-  private onEvent(event: BroadcastEvent): void {
+  private onEvent(event: EndpointEvent): void {
     const { members } = this.group;
     const { onEvent } = this.options;
     switch (event.type) {
@@ -350,6 +359,13 @@ export class Node implements AsyncDisposable {
       case 'store-full':
         onEvent?.(event);
         break;
+      case 'other-version':
+      case 'foreign-version':
+      case 'foreign-group': {
+        const { peer, ...rest } = event;
+        onEvent?.({ ...rest, member: members[peer] });
+        break;
+      }
     }
   }
 

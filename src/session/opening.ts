@@ -189,6 +189,7 @@ export class Opening {
       incarnation: context.self.incarnation,
       counter: this.counter++,
       nextNumber,
+      version: context.self.version,
     });
     if (!made) {
       // A key of small order: the table takes no such peer.

@@ -65,6 +65,7 @@ export class Session {
   private peerCounter = -1;
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
+  private nextHint: Micros = 0;
   private sentAt: Micros = 0;
 
   /** @param hasPrecedence whether our first message stands where both sides send one */
@@ -141,6 +142,13 @@ export class Session {
     this.rearm();
   }
 
+  /** Whether something that anyone could have sent from this member's locator may be told: not often. */
+  mayHint(now: Micros): boolean {
+    if (now < this.nextHint) return false;
+    this.nextHint = now + limits.HINT_INTERVAL;
+    return true;
+  }
+
   /** Takes in a genuine first message; gives the reason where it is dropped all the same. */
   handleInitiation(
     now: Micros,
@@ -163,6 +171,7 @@ export class Session {
     }
     // Before anything that may turn it away: a restart is news whatever becomes of this handshake.
     this.noteIncarnation(incarnation);
+    this.noteVersion(opened.payload.version);
     if (this.hasPrecedence && this.opening.isFresh(now)) {
       this.rearm();
       return 'simultaneous';
@@ -174,6 +183,7 @@ export class Session {
     const made = opened.respond(context.entropy.bytes(32), index, {
       incarnation: context.self.incarnation,
       nextNumber: this.nextNumber,
+      version: context.self.version,
     });
     if (!made) {
       context.freeIndex(index);
@@ -200,6 +210,7 @@ export class Session {
     const { incarnation } = opened.payload;
     if (incarnation < (this.incarnation ?? -1)) return 'stale-handshake';
     this.noteIncarnation(incarnation);
+    this.noteVersion(opened.payload.version);
     const { index, remoteIndex, established } = opened;
     const transport = this.transport(now, established, index, remoteIndex, true, opened.payload);
     this.opening.release();
@@ -340,6 +351,11 @@ export class Session {
     this.met = false;
     this.addresses.path++;
     this.context.emit({ type: 'reset', peer: this.peer, incarnation });
+  }
+
+  private noteVersion(version: number): void {
+    if (version !== this.context.self.version)
+      this.context.emit({ type: 'other-version', peer: this.peer, version });
   }
 
   private dropKeys(): void {

@@ -2,12 +2,11 @@
  * A whole group in the virtual world: real endpoints with real keys and codec, virtual links and clock. In: a seed, the
  * number of members, what the links do, who is mute. Out: the world to run, and what each member delivered and reported.
  */
-import type { BroadcastEvent } from '../broadcast/broadcast.js';
 import { createGroup, type Group } from '../broadcast/group.js';
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
-import { Endpoint } from '../node/endpoint.js';
+import { Endpoint, type EndpointEvent } from '../node/endpoint.js';
 import { MemoryStore } from '../store/memory.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { LinkRule } from './link.js';
@@ -38,7 +37,7 @@ export interface SimMember {
   address: string;
   endpoint: Endpoint;
   store: MemoryStore;
-  events: BroadcastEvent[];
+  events: EndpointEvent[];
   /** The objects delivered, in order. */
   delivered: { origin: number; bytes: Uint8Array }[];
 }

@@ -21,6 +21,7 @@ export class MemoryStore {
   /** By origin. */
   private readonly retired = new Map<number, StreamId>();
   private bytes = 0;
+  private starts = 0;
 
   /**
    * @param incarnation of the member's own stream: unlike that of any start before, for instance the time in milliseconds
@@ -32,7 +33,7 @@ export class MemoryStore {
   }
 
   /**
-   * Makes all of `writes` true, or none if it throws STORE_FULL; prunes come last, wherever they stand.
+   * Makes all of `writes` true, in order, or none if it throws STORE_FULL; but prunes come last, wherever they stand.
    *
    * @returns the bytes of all objects now kept
    */
@@ -54,11 +55,13 @@ export class MemoryStore {
     return this.streams.get(streamKey(id))?.objects.get(id.seq);
   }
 
-  /** What a restart would find. */
+  /** What a restart finds. */
   loaded(): Loaded {
+    this.starts++;
     const streams = [...this.streams.values()].sort(compareStreams);
     return {
       incarnation: this.incarnation,
+      session: this.incarnation + this.starts,
       streams: streams.flatMap(({ state }) => (state === undefined ? [] : [copyState(state)])),
       held: streams.flatMap(({ state, objects }) =>
         [...objects.values()]
@@ -66,7 +69,7 @@ export class MemoryStore {
           .sort((a, b) => a.seq - b.seq)
           .map(({ origin, incarnation, seq, certificate }) => ({ origin, incarnation, seq, certificate })),
       ),
-      retired: [...this.retired.values()],
+      retired: [...this.retired.values()].sort((a, b) => a.origin - b.origin),
       bytes: this.bytes,
     };
   }

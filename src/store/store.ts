@@ -40,6 +40,8 @@ export type StoreWrite =
 export interface Loaded {
   /** Of our own stream: the time at which this store was made, in milliseconds, unlike that of any store before it. */
   incarnation: number;
+  /** Of this process: greater than whenever the store was opened before, whatever the clock says. */
+  session: number;
   streams: StreamState[];
   /** By origin: the newest stream that is over. */
   retired: StreamId[];

@@ -445,7 +445,7 @@ describe('who is no member', () => {
     bench.clear();
     const rng = new Rng('knocking');
     for (let i = 0; i < 100; i++) {
-      const bytes = rng.bytes(149);
+      const bytes = rng.bytes(151);
       bytes[0] = 0x21;
       bench.give('evil:1', bytes);
     }
