@@ -2,14 +2,18 @@
  * An endpoint under test and the other members in the hands of the test: each has real keys and real sessions, and sends
  * in them whatever the test wants, honest or not. Time stands still unless the test moves it.
  */
-import type { BroadcastEvent } from '../../src/broadcast/broadcast.js';
 import type { Group } from '../../src/broadcast/group.js';
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { type Micros, SECOND } from '../../src/core/time.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
 import { HeadwaterError } from '../../src/errors.js';
-import { Endpoint, type EndpointOptions, type Transmit } from '../../src/node/endpoint.js';
+import {
+  Endpoint,
+  type EndpointEvent,
+  type EndpointOptions,
+  type Transmit,
+} from '../../src/node/endpoint.js';
 import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
@@ -136,7 +140,7 @@ export class Bench {
   /** While false nobody takes what is delivered: the first message waits. */
   consumes = true;
   private commit: readonly StoreWrite[] | undefined;
-  private readonly past: BroadcastEvent[] = [];
+  private readonly past: EndpointEvent[] = [];
 
   constructor({ group, keys, self, store = new MemoryStore(1), ...options }: BenchOptions) {
     this.store = store;
@@ -249,15 +253,13 @@ export class Bench {
   }
 
   /** What the endpoint reported since this was last asked. */
-  events(): BroadcastEvent[] {
+  events(): EndpointEvent[] {
     return this.past.splice(0);
   }
 
   /** Those of one type. */
-  eventsOf<T extends BroadcastEvent['type']>(type: T): Extract<BroadcastEvent, { type: T }>[] {
-    return this.events().filter(
-      (event): event is Extract<BroadcastEvent, { type: T }> => event.type === type,
-    );
+  eventsOf<T extends EndpointEvent['type']>(type: T): Extract<EndpointEvent, { type: T }>[] {
+    return this.events().filter((event): event is Extract<EndpointEvent, { type: T }> => event.type === type);
   }
 
   /** What the endpoint dropped, by reason. */
