@@ -408,7 +408,7 @@ export class Session {
 
   private runProbe(now: Micros): void {
     if (!this.current) return;
-    if (!this.probe && now - this.unansweredSince >= limits.UNANSWERED_AFTER)
+    if (!this.probe && now >= this.unansweredSince + limits.UNANSWERED_AFTER)
       this.probe = { sends: 0, nextAt: now };
     if (!this.probe || now < this.probe.nextAt) return;
     if (this.probe.sends < limits.PROBE_SENDS) {
