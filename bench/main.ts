@@ -4,6 +4,7 @@ import { argv, stderr } from 'node:process';
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
+  loopback: () => import('./loopback.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);
