@@ -22,9 +22,10 @@ import {
   frameSize,
   isEliciting,
   parseContents,
+  SIZED_SYMBOL_OVERHEAD,
   writeDatagram,
 } from '../wire/frames.js';
-import { FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
+import { DATAGRAM_SIZE, FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 
 export interface EndpointOptions {
@@ -83,6 +84,8 @@ export class Endpoint {
   private readonly paths: (Path | undefined)[];
   private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
+  /** By peer: a symbol that did not fit in the datagram before. */
+  private readonly held: (Uint8Array | undefined)[] = [];
   private now: Micros = 0;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
@@ -174,8 +177,8 @@ export class Endpoint {
     });
     for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
       const path = this.paths[peer]!;
-      const symbol = this.isUsable(now, peer) ? this.broadcaster.nextSymbol(now, peer) : undefined;
-      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol));
+      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
+      if (symbol) return this.count(this.sealSymbols(now, peer, path, symbol));
       this.egress.want(peer, false);
     }
     return undefined;
@@ -189,7 +192,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
+      if (!path.isOpen || !this.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
       waiting ||= mode === 'any';
@@ -254,12 +257,18 @@ export class Endpoint {
           break;
         case 'ping':
           break;
+        case 'symbol':
+          this.handleSymbol(now, peer, frame.body);
+          break;
         default:
           this.broadcaster.handleFrame(now, peer, frame);
       }
     }
-    if (contents.symbol)
-      this.broadcaster.handleSymbol(now, peer, parseSymbol(contents.symbol), contents.symbol);
+    if (contents.symbol) this.handleSymbol(now, peer, contents.symbol);
+  }
+
+  private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
+    this.broadcaster.handleSymbol(now, peer, parseSymbol(body), body);
   }
 
   /** What became of sessions, for the paths. */
@@ -324,9 +333,39 @@ export class Endpoint {
 
   private wantsToSend(now: Micros, path: Path, peer: number): boolean {
     if (path.canSend(now) !== 'any') return false;
-    const has = this.broadcaster.hasSymbol(now, peer);
+    const has = this.hasSymbol(now, peer);
     if (!has) path.recovery.onAppLimited(now);
     return has;
+  }
+
+  private hasSymbol(now: Micros, peer: number): boolean {
+    return this.held[peer] !== undefined || this.broadcaster.hasSymbol(now, peer);
+  }
+
+  private nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
+    const held = this.held[peer];
+    this.held[peer] = undefined;
+    return held ?? this.broadcaster.nextSymbol(now, peer);
+  }
+
+  /** A datagram with `first` and, where the path carries more than the default size, as many more as fit. */
+  private sealSymbols(now: Micros, peer: number, path: Path, first: Uint8Array): Transmit {
+    const frames = this.policyBeside(now, path, first);
+    let last = first;
+    if (path.mtu.size > DATAGRAM_SIZE) {
+      let room = path.mtu.size - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - first.length;
+      for (const frame of frames) room -= frameSize(frame);
+      for (let next = this.nextSymbol(now, peer); next; next = this.nextSymbol(now, peer)) {
+        room -= SIZED_SYMBOL_OVERHEAD + next.length;
+        if (room < 0) {
+          this.held[peer] = next;
+          break;
+        }
+        frames.push({ kind: 'symbol', body: last });
+        last = next;
+      }
+    }
+    return this.seal(now, peer, frames, last);
   }
 
   /** The ack policy rides on a symbol where it fits. */

@@ -10,6 +10,7 @@
  *   ACK_POLICY 6 | packets 2 | delay 3: how often the sender of the frame wants to be acknowledged; delay in microseconds
  *   MTU_PROBE  7 | size 2, padded to that size: 'say so if this arrives'
  *   MTU_REPORT 8 | size 2: 'it did'
+ *   SIZED_SYMBOL 9 | length 2 | as SYMBOL: for those before the last, where several fit
  *
  * ACK and PADDING alone ask for no acknowledgement.
  */
@@ -59,12 +60,13 @@ export type Frame =
   | { kind: 'ping' }
   | { kind: 'ack-policy'; packets: number; delay: number }
   | { kind: 'mtu-probe'; size: number }
-  | { kind: 'mtu-report'; size: number };
+  | { kind: 'mtu-report'; size: number }
+  | { kind: 'symbol'; body: Uint8Array };
 
 /** Room for frames in a datagram of the default size. */
 export const FRAMES_ROOM = DATAGRAM_SIZE - PROTECTED_OVERHEAD;
 
-/** What a datagram held: its frames, and the SYMBOL at its end, if there is one, as a view. */
+/** What a datagram held: its frames, and the SYMBOL at its end, if there is one, as a view. Others are among the frames. */
 export interface Contents {
   frames: Frame[];
   symbol: Uint8Array | undefined;
@@ -96,6 +98,8 @@ export function frameSize(frame: Frame): number {
       return FRAME_TYPE_SIZE;
     case 'ack-policy':
       return ACK_POLICY_SIZE;
+    case 'symbol':
+      return SIZED_SYMBOL_OVERHEAD + frame.body.length;
     default:
       return FRAME_TYPE_SIZE + 2;
   }
@@ -103,6 +107,8 @@ export function frameSize(frame: Frame): number {
 
 /** ACK_POLICY fits beside the largest symbol. */
 export const ACK_POLICY_SIZE = FRAME_TYPE_SIZE + 2 + 3;
+/** What a symbol takes besides its body where another one follows. */
+export const SIZED_SYMBOL_OVERHEAD = FRAME_TYPE_SIZE + 2;
 
 /**
  * A datagram to be sealed in place: room for the session's header, the frames, the SYMBOL body if given, zeros up to
@@ -140,8 +146,10 @@ function parseFrame(type: number, reader: Reader): Frame {
       return { kind: 'mtu-probe', size: reader.u16('probe size') };
     case MTU_REPORT:
       return { kind: 'mtu-report', size: reader.u16('report size') };
+    case SIZED_SYMBOL:
+      return { kind: 'symbol', body: reader.take(reader.u16('symbol length'), 'symbol') };
     default:
-      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${MTU_REPORT}, got ${type}`);
+      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${SIZED_SYMBOL}, got ${type}`);
   }
 }
 
@@ -207,6 +215,9 @@ function writeFrame(writer: Writer, frame: Frame): void {
     case 'mtu-report':
       writer.u8(MTU_REPORT).u16(frame.size);
       break;
+    case 'symbol':
+      writer.u8(SIZED_SYMBOL).u16(frame.body.length).put(frame.body);
+      break;
   }
 }
 
@@ -223,5 +234,6 @@ const PING = 5;
 const ACK_POLICY = 6;
 const MTU_PROBE = 7;
 const MTU_REPORT = 8;
+const SIZED_SYMBOL = 9;
 const WANTS_ACK = 1;
 const OBJECT_ID_SIZE = 12;

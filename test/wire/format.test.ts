@@ -79,6 +79,9 @@ const framesHex = [
   '3536', // size
   '08', // MTU_REPORT
   '3738', // size
+  '09', // SIZED_SYMBOL
+  '0002', // length
+  '393a', // body
 ].join('');
 
 const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
@@ -121,6 +124,7 @@ const frames: Frame[] = [
   { kind: 'ack-policy', packets: 0x3031, delay: 0x323334 },
   { kind: 'mtu-probe', size: 0x3536 },
   { kind: 'mtu-report', size: 0x3738 },
+  { kind: 'symbol', body: Uint8Array.of(0x39, 0x3a) },
 ];
 
 test('a policy and a symbol', () => {
