@@ -10,7 +10,7 @@
  *   ACK_POLICY 6 | packets 2 | delay 3: how often the sender of the frame wants to be acknowledged; delay in microseconds
  *   MTU_PROBE  7 | size 2, padded to that size: 'say so if this arrives'
  *   MTU_REPORT 8 | size 2: 'it did'
- *   SIZED_SYMBOL 9 | length 2 | as SYMBOL: for those before the last, where several fit
+ *   SIZED_SYMBOL 11 | length 2 | as SYMBOL: for those before the last, where several fit
  *
  * ACK and PADDING alone ask for no acknowledgement.
  */
@@ -234,6 +234,6 @@ const PING = 5;
 const ACK_POLICY = 6;
 const MTU_PROBE = 7;
 const MTU_REPORT = 8;
-const SIZED_SYMBOL = 9;
+const SIZED_SYMBOL = 11;
 const WANTS_ACK = 1;
 const OBJECT_ID_SIZE = 12;

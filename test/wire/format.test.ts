@@ -79,7 +79,7 @@ const framesHex = [
   '3536', // size
   '08', // MTU_REPORT
   '3738', // size
-  '09', // SIZED_SYMBOL
+  '0b', // SIZED_SYMBOL
   '0002', // length
   '393a', // body
 ].join('');
