@@ -87,6 +87,10 @@ export class Endpoint {
   /** By peer: a symbol that did not fit in the datagram before. */
   private readonly held: (Uint8Array | undefined)[] = [];
   private now: Micros = 0;
+  /** No control datagram is due before. */
+  private controlAt: Micros = -NEVER;
+  /** Until then the egress may go by what it knows of who wants to send. */
+  private wantsUntil: Micros = -NEVER;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -126,17 +130,18 @@ export class Endpoint {
 
   /** See `Broadcast.broadcast`. */
   broadcast(now: Micros, bytes: Uint8Array): ObjectId {
-    this.now = now;
+    this.noteInput(now);
     return this.broadcaster.broadcast(now, bytes);
   }
 
   cancel(id: ObjectId): void {
+    this.noteInput(this.now);
     this.broadcaster.cancel(id);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.now = now;
+    this.noteInput(now);
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -151,7 +156,7 @@ export class Endpoint {
   }
 
   handleTimeout(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.sessions.handleTimeout(now);
     this.followSessions();
     for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
@@ -172,16 +177,9 @@ export class Endpoint {
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
     if (control) return this.count(control);
-    this.paths.forEach((path, peer) => {
-      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
-    });
-    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
-      const path = this.paths[peer]!;
-      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
-      if (symbol) return this.count(this.sealSymbols(now, peer, path, symbol));
-      this.egress.want(peer, false);
-    }
-    return undefined;
+    // With many members a look at each of them for every datagram would cost more than the datagram.
+    if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
+    return this.pollAllSymbols(now);
   }
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
@@ -234,6 +232,13 @@ export class Endpoint {
   dispose(): void {
     this.broadcaster.dispose();
     this.now = NEVER;
+  }
+
+  /** Whatever comes in may change what is to be sent. */
+  private noteInput(now: Micros): void {
+    this.now = now;
+    this.controlAt = -NEVER;
+    this.wantsUntil = -NEVER;
   }
 
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
@@ -289,18 +294,46 @@ export class Endpoint {
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
+    if (now < this.controlAt) return undefined;
+    let next = NEVER;
     for (let peer = 0; peer < this.paths.length; peer++) {
       const path = this.paths[peer];
       if (!path) continue;
       const control = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
         if (control) this.connect(now, peer);
+        next = Math.min(next, this.broadcaster.nextControl(peer));
         continue;
       }
       if (control || path.nextFrames() <= now)
         return this.seal(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.seal(now, peer, [{ kind: 'mtu-probe', size }], undefined, size);
+      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
+    }
+    this.controlAt = next;
+    return undefined;
+  }
+
+  private pollAllSymbols(now: Micros): Transmit | undefined {
+    this.paths.forEach((path, peer) => {
+      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
+    });
+    this.wantsUntil = now + WANTS_AGE;
+    return this.pollSymbols(now);
+  }
+
+  /** The next datagram with symbols, for a peer of those known to want some. */
+  private pollSymbols(now: Micros): Transmit | undefined {
+    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
+      const path = this.paths[peer]!;
+      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
+      if (symbol) {
+        const transmit = this.count(this.sealSymbols(now, peer, path, symbol));
+        this.egress.want(peer, this.wantsToSend(now, path, peer));
+        return transmit;
+      }
+      this.egress.want(peer, false);
     }
     return undefined;
   }
@@ -398,3 +431,6 @@ export class Endpoint {
     countDrop(this.counters, reason);
   }
 }
+
+/** Shorter than any pace that matters: a pacer's quantum is 500 us. */
+const WANTS_AGE: Micros = 50;
