@@ -23,6 +23,8 @@ export interface Rates {
   useful: number;
   /** Microseconds of CPU for each datagram. */
   cpuPerDatagram: number;
+  /** Bytes for each second of CPU. */
+  bytesPerCpu: number;
 }
 
 export function ratesBetween(before: Usage, after: Usage): Rates {
@@ -34,5 +36,6 @@ export function ratesBetween(before: Usage, after: Usage): Rates {
     bytes: (after.bytes - before.bytes) / seconds,
     useful: (after.useful - before.useful) / seconds,
     cpuPerDatagram: cpu / Math.max(1, datagrams),
+    bytesPerCpu: ((after.bytes - before.bytes) * 1e6) / Math.max(1, cpu),
   };
 }
