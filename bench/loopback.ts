@@ -82,8 +82,8 @@ async function round(controller: ControllerName, seconds: number): Promise<Round
 function ratios(rounds: Round[]): BenchRow[] {
   const of = (value: (round: Round) => number) => median(rounds.map(value));
   const megabytes = (value: (round: Round) => Rates) => of((round) => value(round).bytes / 1e6);
-  const mtu = `datagrams of the MTU found (${of((round) => round.mtu)})`;
-  const same = `${DATAGRAM_SIZE}-byte datagrams`;
+  const mtu = of((round) => round.mtu);
+  const same = DATAGRAM_SIZE;
   return [
     row(
       `bare, ${same}, MB/s received`,
@@ -117,7 +117,7 @@ function ratios(rounds: Round[]): BenchRow[] {
       'info',
     ),
     row(
-      `ours / bare, ${same}: bytes for each second of CPU of the busier side`,
+      `ours / bare, ${same}: bytes per second of CPU`,
       of(({ ours, bare }) => perCpu(ours) / perCpu(bare)),
       'info',
     ),
@@ -133,7 +133,7 @@ function ratios(rounds: Round[]): BenchRow[] {
       'info',
     ),
     row(
-      `ours, ${mtu} / bare, ${same}: bytes for each second of CPU of the busier side`,
+      `ours, ${mtu} / bare, ${same}: bytes per second of CPU`,
       of(({ large, bare }) => perCpu(large) / perCpu(bare)),
       'info',
     ),

@@ -2,11 +2,12 @@
  * A role of the loopback benchmark in a process of its own. In: the role's name and options. Out: `ask`, which sends one
  * word and waits for its answer. A child ends by itself when its parent does, or after LIFETIME.
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export interface Role {
+  /** One word at a time. */
   ask<Answer>(word: string): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -18,14 +19,22 @@ export type Answers = Record<string, () => unknown>;
 export function startRole(module: string, options: object): Role {
   const file = fileURLToPath(new URL(`${module}.js`, import.meta.url));
   const child = fork(file, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  let waiting: { resolve(answer: unknown): void; reject(error: Error): void } | undefined;
+  child.on('message', (answer) => waiting?.resolve(answer));
+  child.on('exit', (code) =>
+    waiting?.reject(new Error(`${module}: expected an answer, got exit code ${code}`)),
+  );
   return {
     async ask(word) {
-      const answer = nextMessage(child);
+      const answer = new Promise((resolve, reject) => {
+        waiting = { resolve, reject };
+      });
       child.send(word);
       return (await answer) as never;
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return;
+      waiting = undefined;
       const exit = once(child, 'exit');
       child.disconnect();
       await exit;
@@ -45,14 +54,6 @@ export function serveRole(answers: Answers): void {
 /** The options given to `startRole`. */
 export function roleOptions<Options>(): Options {
   return JSON.parse(process.argv[2]) as Options;
-}
-
-async function nextMessage(child: ChildProcess): Promise<unknown> {
-  const message = once(child, 'message').then(([value]) => value);
-  const exit = once(child, 'exit').then(([code]) => {
-    throw new Error(`role: expected an answer, got exit code ${code}`);
-  });
-  return Promise.race([message, exit]);
 }
 
 /** Milliseconds. */

@@ -22,6 +22,7 @@ export function startDriver(
 ): Driver {
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let timerAt: Micros = NEVER;
   let stopped = false;
 
   /** When the next turn should begin. */
@@ -34,7 +35,6 @@ export function startDriver(
   };
   const turn = () => {
     immediate = undefined;
-    clearTimeout(timer);
     let now = monotonic();
     // What is measured of the network while this machine was busy elsewhere says little of the network.
     if (now - dueAt > STALL) endpoint.noteStall(now);
@@ -54,7 +54,15 @@ export function startDriver(
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
     dueAt = deadline + MILLISECOND;
-    timer = setTimeout(turn, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
+    // A timer that fires too early does no harm; a new one for each turn costs more than what else an idle turn does.
+    if (timer && timerAt <= deadline) return;
+    clearTimeout(timer);
+    timerAt = deadline;
+    timer = setTimeout(onTimer, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
+  };
+  const onTimer = () => {
+    timer = undefined;
+    if (!immediate) turn();
   };
   wake();
   return {
