@@ -6,6 +6,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   congestion: () => import('./congestion.js'),
   flow: () => import('./flow.js'),
   tcp: () => import('./tcp.js'),
+  loopback: () => import('./loopback.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);

@@ -27,9 +27,10 @@ import {
   frameSize,
   isEliciting,
   parseContents,
+  SIZED_SYMBOL_OVERHEAD,
   writeDatagram,
 } from '../wire/frames.js';
-import { FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
+import { DATAGRAM_SIZE, FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 
 export interface EndpointOptions {
@@ -105,7 +106,13 @@ export class Endpoint {
   private readonly broadcaster: Broadcast;
   /** What sessions said of members that are not as we are. */
   private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
+  /** By peer: a symbol that did not fit in the datagram before. */
+  private readonly held: (Uint8Array | undefined)[] = [];
   private now: Micros = 0;
+  /** No control datagram is due before. */
+  private controlAt: Micros = -NEVER;
+  /** Until then the egress may go by what it knows of who wants to send. */
+  private wantsUntil: Micros = -NEVER;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -151,6 +158,7 @@ export class Endpoint {
 
   /** See `Broadcast.submit`. */
   submit(bytes: Uint8Array): number {
+    this.noteInput(this.now);
     return this.broadcaster.submit(bytes);
   }
 
@@ -166,7 +174,7 @@ export class Endpoint {
 
   /** See `Broadcast.consumed`. */
   consumed(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.consumed(now);
   }
 
@@ -177,23 +185,23 @@ export class Endpoint {
   }
 
   handleCommitted(now: Micros, bytes: number): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleCommitted(now, bytes);
   }
 
   handleCommitFailed(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleCommitFailed(now);
   }
 
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.now = now;
+    this.noteInput(now);
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -208,7 +216,7 @@ export class Endpoint {
   }
 
   handleTimeout(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.sessions.handleTimeout(now);
     this.followSessions();
     for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
@@ -229,16 +237,9 @@ export class Endpoint {
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
     if (control) return this.count(control);
-    this.paths.forEach((path, peer) => {
-      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
-    });
-    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
-      const path = this.paths[peer]!;
-      const symbol = this.isUsable(now, peer) ? this.broadcaster.nextSymbol(now, peer) : undefined;
-      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol));
-      this.egress.want(peer, false);
-    }
-    return undefined;
+    // With many members a look at each of them for every datagram would cost more than the datagram.
+    if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
+    return this.pollAllSymbols(now);
   }
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
@@ -249,7 +250,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
+      if (!path.isOpen || !this.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
       waiting ||= mode === 'any';
@@ -293,6 +294,13 @@ export class Endpoint {
     this.now = NEVER;
   }
 
+  /** Whatever comes in may change what is to be sent. */
+  private noteInput(now: Micros): void {
+    this.now = now;
+    this.controlAt = -NEVER;
+    this.wantsUntil = -NEVER;
+  }
+
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
@@ -314,12 +322,18 @@ export class Endpoint {
           break;
         case 'ping':
           break;
+        case 'symbol':
+          this.handleSymbol(now, peer, frame.body);
+          break;
         default:
           this.broadcaster.handleFrame(now, peer, frame);
       }
     }
-    if (contents.symbol)
-      this.broadcaster.handleSymbol(now, peer, parseSymbol(contents.symbol), contents.symbol);
+    if (contents.symbol) this.handleSymbol(now, peer, contents.symbol);
+  }
+
+  private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
+    this.broadcaster.handleSymbol(now, peer, parseSymbol(body), body);
   }
 
   /** What became of sessions, for the paths. */
@@ -348,18 +362,46 @@ export class Endpoint {
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
+    if (now < this.controlAt) return undefined;
+    let next = NEVER;
     for (let peer = 0; peer < this.paths.length; peer++) {
       const path = this.paths[peer];
       if (!path) continue;
       const control = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
         if (control) this.connect(now, peer);
+        next = Math.min(next, this.broadcaster.nextControl(peer));
         continue;
       }
       if (control || path.nextFrames() <= now)
         return this.seal(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.seal(now, peer, [{ kind: 'mtu-probe', size }], undefined, size);
+      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
+    }
+    this.controlAt = next;
+    return undefined;
+  }
+
+  private pollAllSymbols(now: Micros): Transmit | undefined {
+    this.paths.forEach((path, peer) => {
+      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
+    });
+    this.wantsUntil = now + WANTS_AGE;
+    return this.pollSymbols(now);
+  }
+
+  /** The next datagram with symbols, for a peer of those known to want some. */
+  private pollSymbols(now: Micros): Transmit | undefined {
+    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
+      const path = this.paths[peer]!;
+      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
+      if (symbol) {
+        const transmit = this.count(this.sealSymbols(now, peer, path, symbol));
+        this.egress.want(peer, this.wantsToSend(now, path, peer));
+        return transmit;
+      }
+      this.egress.want(peer, false);
     }
     return undefined;
   }
@@ -392,9 +434,39 @@ export class Endpoint {
 
   private wantsToSend(now: Micros, path: Path, peer: number): boolean {
     if (path.canSend(now) !== 'any') return false;
-    const has = this.broadcaster.hasSymbol(now, peer);
+    const has = this.hasSymbol(now, peer);
     if (!has) path.recovery.onAppLimited(now);
     return has;
+  }
+
+  private hasSymbol(now: Micros, peer: number): boolean {
+    return this.held[peer] !== undefined || this.broadcaster.hasSymbol(now, peer);
+  }
+
+  private nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
+    const held = this.held[peer];
+    this.held[peer] = undefined;
+    return held ?? this.broadcaster.nextSymbol(now, peer);
+  }
+
+  /** A datagram with `first` and, where the path carries more than the default size, as many more as fit. */
+  private sealSymbols(now: Micros, peer: number, path: Path, first: Uint8Array): Transmit {
+    const frames = this.policyBeside(now, path, first);
+    let last = first;
+    if (path.mtu.size > DATAGRAM_SIZE) {
+      let room = path.mtu.size - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - first.length;
+      for (const frame of frames) room -= frameSize(frame);
+      for (let next = this.nextSymbol(now, peer); next; next = this.nextSymbol(now, peer)) {
+        room -= SIZED_SYMBOL_OVERHEAD + next.length;
+        if (room < 0) {
+          this.held[peer] = next;
+          break;
+        }
+        frames.push({ kind: 'symbol', body: last });
+        last = next;
+      }
+    }
+    return this.seal(now, peer, frames, last);
   }
 
   /** The ack policy rides on a symbol where it fits. */
@@ -427,3 +499,6 @@ export class Endpoint {
     countDrop(this.counters, reason);
   }
 }
+
+/** Shorter than any pace that matters: a pacer's quantum is 500 us. */
+const WANTS_AGE: Micros = 50;

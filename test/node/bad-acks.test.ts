@@ -27,7 +27,7 @@ describe('an ack', () => {
     ],
   ])('%s is a counted drop and moves no path', (_what, lie) => {
     const bench = newBench();
-    bench.endpoint.broadcast(bench.now, text);
+    bench.endpoint.submit(text);
     bench.settle();
     const before = bench.endpoint.peers();
     bench.peer(LIAR).send([{ kind: 'ack', ack: lie(bench.peer(LIAR).newest) }]);
@@ -39,14 +39,14 @@ describe('an ack', () => {
 
   test('of one member says nothing of another: its own path moves, no other does', () => {
     const bench = newBench();
-    bench.endpoint.broadcast(bench.now, text);
+    bench.endpoint.submit(text);
     bench.settle();
     const before = bench.endpoint.peers();
     const { newest } = bench.peer(LIAR);
     bench.now += 20 * MILLISECOND;
     bench.peer(LIAR).send([{ kind: 'ack', ack: { ranges: [newest, newest], delay: 0, received: 1 } }]);
     const after = bench.endpoint.peers();
-    expect(after[0].inFlight).toBeLessThan(before[0].inFlight);
+    expect(after[0].path.bytesInFlight).toBeLessThan(before[0].path.bytesInFlight);
     expect(after.slice(1)).toEqual(before.slice(1));
   });
 });
@@ -63,7 +63,7 @@ test.each([-3600, -1, 1, 3600])(
     bench.run(SECOND);
     bench.now += Math.max(0, -seconds) * SECOND;
     bench.run(SECOND);
-    bench.endpoint.broadcast(bench.now, text);
+    bench.endpoint.submit(text);
     bench.run(SECOND);
     for (const peer of bench.peers) if (peer) expect(peer.symbols().length).toBeGreaterThan(0);
     for (const { rtt } of bench.endpoint.peers()) expect(rtt ?? 0).toBeLessThan(SECOND);
