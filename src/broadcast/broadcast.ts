@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
 import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
-import { type Descriptor, type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
+import { type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
 import { certifiedDescriptor, signCertificate } from './certificate.js';
 import { Delivery, type MessageId } from './delivery.js';
 import { Log, type StoreRequest } from './log.js';
@@ -362,7 +362,7 @@ export class Broadcast {
       const tickets = this.tickets.get(seq) ?? [];
       this.tickets.delete(seq);
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
-      this.startSending(now, descriptor, object.bytes);
+      this.startSending(now, object);
     }
     stream.hold(seq, descriptor.hash.slice());
     const record = stream.records.get(seq);
@@ -372,7 +372,7 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
-  private startSending(now: Micros, descriptor: Descriptor, bytes: Uint8Array): void {
+  private startSending(now: Micros, object: StoredObject): void {
     const { sending } = this.transfer;
     // The oldest that a quorum holds makes room: who lacks it will ask for it.
     if (sending.size >= MAX_SENDING)
@@ -381,8 +381,8 @@ export class Broadcast {
           this.transfer.stopSending(record);
           break;
         }
-    this.transfer.send(now, this.own, descriptor, bytes);
-    this.open.set(descriptor.seq, now);
+    this.transfer.send(now, this.own, object);
+    this.open.set(object.seq, now);
     if (this.open.size > MAX_OUTCOMES) this.settle(now, this.open.keys().next().value!, true);
   }
 

@@ -22,7 +22,7 @@ export function symbolsPerPeer(
 ): number {
   const relays = Math.max(1, members - 1 - faulty);
   // So little goes to each peer whole: no relay has to be waited for.
-  if (sourceSymbols <= WHOLE_UP_TO) return sourceSymbols;
+  if (sourceSymbols <= WHOLE_UP_TO || members === 2) return sourceSymbols;
   return Math.ceil((sourceSymbols + pessimism) / relays);
 }
 

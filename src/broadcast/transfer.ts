@@ -76,11 +76,11 @@ export class Transfer {
   }
 
   /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: Stream, descriptor: Descriptor, bytes: Uint8Array): ObjectRecord {
+  send(now: Micros, stream: Stream, { seq, certificate, bytes }: StoredObject): ObjectRecord {
     const { group, keys, paths, rng } = this.options;
-    const record = new ObjectRecord(stream, descriptor.seq, now);
-    record.outgoing = new Outgoing(now, group, keys, paths, rng, descriptor, bytes);
-    stream.records.set(descriptor.seq, record);
+    const record = new ObjectRecord(stream, seq, now);
+    record.outgoing = new Outgoing(now, group, keys, paths, rng, certificate, bytes);
+    stream.records.set(seq, record);
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
     return record;

@@ -618,7 +618,7 @@ describe('where a path carries 4052 bytes', () => {
 
   test('three symbols share a datagram, and none is lost or sent twice', () => {
     const bench = wideBench();
-    bench.endpoint.submit(new Rng('wide').bytes(9000));
+    bench.endpoint.submit(new Rng('wide').bytes(11_500));
     bench.settle();
     const carriers = bench.peer(1).heard.filter(({ symbol }) => symbol);
     const esis = bench
