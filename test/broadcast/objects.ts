@@ -15,7 +15,7 @@ export function parcelOf(...messages: string[]): Uint8Array {
   return writeParcel({ dependencies: [], messages: messages.map((message) => utf8.encode(message)) });
 }
 
-export function textsOf(messages: readonly Uint8Array[]): string[] {
+function textsOf(messages: readonly Uint8Array[]): string[] {
   return messages.map((message) => new TextDecoder().decode(message));
 }
 
