@@ -142,7 +142,7 @@ export class Broadcast {
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
-    this.vectors.restart(member, this.streams);
+    this.vectors.restart(member, this.streams, fresh);
     this.mail[member].length = 0;
     if (!fresh) return;
     for (const stream of this.streams)

@@ -42,9 +42,13 @@ export class Vectors {
     }
   }
 
-  /** A new session: neither side need remember what was said in the one before. */
-  restart(member: number, streams: Iterable<Stream>): void {
-    this.peers[member] = { ...fresh(), dirty: new Set(streams) };
+  /**
+   * A new session: all is said again. Numbers go on unless the peer has lost its memory: it may still have the session
+   * before, and would take ours for old ones.
+   */
+  restart(member: number, streams: Iterable<Stream>, hasForgotten: boolean): void {
+    if (hasForgotten) this.peers[member] = fresh();
+    for (const stream of streams) this.peers[member].dirty.add(stream);
   }
 
   /** When a VECTOR should go to this peer: -NEVER for at once. */
