@@ -364,9 +364,10 @@ export class Broadcast {
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
       this.startSending(now, object);
     }
-    stream.hold(seq, descriptor.hash.slice());
+    const against = stream.hold(seq, descriptor.hash.slice());
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
+    for (const member of against) this.onDisagreement(now, stream, member);
     if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
     this.vectors.touch(stream);
     this.advance(now, stream);

@@ -73,9 +73,13 @@ export class Stream implements StreamId {
     return seq < this.count || this.loose.has(seq);
   }
 
-  /** Object `seq` with this hash is in our store. */
-  hold(seq: number, hash: Uint8Array): void {
-    if (this.holds(seq)) return;
+  /**
+   * Object `seq` with this hash is in our store.
+   *
+   * @returns the members that have said something else of the objects that we hold now
+   */
+  hold(seq: number, hash: Uint8Array): number[] {
+    if (this.holds(seq)) return [];
     this.loose.set(seq, hash);
     for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
       this.loose.delete(this.count);
@@ -83,7 +87,7 @@ export class Stream implements StreamId {
       this.count++;
     }
     this.ready = undefined;
-    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
+    return this.points.flatMap((_, member) => (this.checkPoints(member) ? [] : [member]));
   }
 
   /** The whole object `delivered` has been consumed. */
@@ -155,10 +159,9 @@ export class Stream implements StreamId {
       points.length = 0;
       this.agreed[member] = Math.min(this.agreed[member], count);
     }
-    if (points.at(-1)?.count === count) points.pop();
+    // The nearest are those that we come to first; of what lies beyond them the newest will do.
+    if (points.at(-1)?.count === count || points.length >= MAX_POINTS) points.pop();
     points.push({ count, chain: entry.chain.slice() });
-    // The newest is the one that matters in the end; a few before it let us agree a little sooner.
-    if (points.length > MAX_POINTS) points.shift();
     return this.checkPoints(member);
   }
 
