@@ -1,0 +1,54 @@
+/**
+ * The interface of a node's network: broadcast to all members, ourselves included, and what comes back. Whatever is behind
+ * it, be it headwater, a consensus cluster or a simulation, keeps what is written here, and one test suite holds it to that.
+ */
+import type { Member } from '../broadcast/group.js';
+
+/** Which message: the same at every member, and again when a delivery is repeated. */
+export interface MessageId {
+  /** Member index. */
+  origin: number;
+  /** Grows with every loss of what the origin had stored. */
+  incarnation: number;
+  /** Of the object that carried it, which may hold several messages. */
+  seq: number;
+  /** Place in that object. */
+  index: number;
+}
+
+/** How messages become bytes. `decode` may throw. */
+export interface Codec<Msg> {
+  encode(msg: Msg): Uint8Array;
+  decode(bytes: Uint8Array): Msg;
+}
+
+export interface Network<Msg> extends AsyncDisposable {
+  /**
+   * Sends `msg` to all members and ourselves. Resolves once it is durable here: from then on it is delivered to all, though
+   * this process may stop first and be started again much later. Waits while too many are under way.
+   *
+   * Throws TOO_LARGE, ABORTED or CLOSED (HeadwaterError).
+   */
+  broadcast(msg: Msg, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Stops this member; messages that are durable go out after its next start. Harmless to repeat. */
+  close(): Promise<void>;
+}
+
+export interface NetworkCallback<Msg> {
+  /**
+   * Called once for each message, in order for each origin, one at a time: the next call waits for this promise. A delivery
+   * counts as done when the promise resolves; one that rejects, or that a crash interrupts, is repeated with the same `id`.
+   */
+  deliver(msg: Msg, from: Member, id: MessageId): void | Promise<void>;
+  onConnectivity?(event: Connectivity): void;
+}
+
+/** What a node may tell its operator. Nothing here changes what is delivered. */
+export type Connectivity =
+  | { type: 'PeerConnected' | 'PeerDisconnected'; peer: Member }
+  /** Whether enough members are within reach for messages to be delivered. After a disconnect, peers are announced anew. */
+  | { type: 'NetworkConnected' | 'NetworkDisconnected' }
+  /** `theirs` is left out if it could not be told. */
+  | { type: 'VersionMismatch'; ours: number; theirs?: number; peer?: Member }
+  /** A member has another list of members than we; ours is `clusterPeers`. */
+  | { type: 'ClusterIDMismatch'; clusterPeers: string };
