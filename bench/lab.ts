@@ -57,6 +57,8 @@ export interface NodeCounters {
 
 export interface Lab extends AsyncDisposable {
   readonly nodes: number;
+  /** Whether TCP between nodes uses CUBIC; else this machine's default. */
+  readonly hasCubic: boolean;
   /** The IPv4 address of a node, counted from 0. */
   address(node: number): string;
   /** Starts a command in a node's namespace. It is killed with the lab at the latest. */
@@ -122,9 +124,10 @@ export async function openLab({ nodes, seed = 1, ...shape }: LabOptions): Promis
     return answer<T>();
   };
 
-  const { holders } = await answer<{ holders: number[] }>();
+  const { holders, hasCubic } = await answer<{ holders: number[]; hasCubic: boolean }>();
   const lab: Lab = {
     nodes,
+    hasCubic,
     address: (node) => `10.77.0.${node + 1}`,
     spawn(node, command, args, options = {}) {
       const child = spawn(netlab(), ['exec', String(holders[node]), command, ...args], options);

@@ -4,6 +4,8 @@ import { argv, stderr } from 'node:process';
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
+  flow: () => import('./flow.js'),
+  tcp: () => import('./tcp.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);

@@ -5,13 +5,14 @@
 import { Broadcast, type BroadcastEvent, type ObjectStatus } from '../broadcast/broadcast.js';
 import type { Group, Member } from '../broadcast/group.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
-import type { ControllerFactory, ControllerMetrics } from '../congestion/controller.js';
+import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import type { PathEvent, PathMetrics } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
 import {
@@ -45,6 +46,8 @@ export interface EndpointOptions {
   maxObjectSize: number;
   /** False: a member that relays nothing (a fault, for demonstrations and tests). */
   relay?: boolean;
+  /** Is told what the paths measure. */
+  observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
 }
 
 /** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
@@ -65,10 +68,10 @@ export interface PeerStatus {
   inboundLoss: number;
   sentBytes: number;
   sentDatagrams: number;
-  inFlight: number;
   /** Bytes of UDP payload. */
   mtu: number;
-  controller: ControllerMetrics;
+  /** Window, rates, round-trip times, the controller's state and loss floor. */
+  path: PathMetrics;
 }
 
 /** Everything that is thrown away is counted under one of these. */
@@ -87,7 +90,7 @@ export class Endpoint {
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
-    const { group, keys, rng, controller, maxDatagram, incarnation, entropy } = options;
+    const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
     this.options = options;
     const self = group.members.find((member) => equalBytes(member.publicKey, keys.publicKey));
     if (!self)
@@ -97,7 +100,12 @@ export class Endpoint {
     this.paths = group.members.map((member) => {
       if (member === self) return undefined;
       this.egress.setWeight(member.index);
-      return new Path({ controller, rng: rng.fork(`path ${member.index}`), maxDatagram });
+      return new Path({
+        controller,
+        rng: rng.fork(`path ${member.index}`),
+        maxDatagram,
+        observer: observe && ((now, event) => observe(now, member, event)),
+      });
     });
     this.sessions = new SessionTable({
       groupId: group.id,
@@ -219,9 +227,8 @@ export class Endpoint {
           inboundLoss,
           sentBytes,
           sentDatagrams,
-          inFlight: recovery.inFlight,
           mtu: path.mtu.size,
-          controller: recovery.controller.metrics(),
+          path: recovery.metrics(),
         },
       ];
     });

@@ -14,6 +14,7 @@ import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 export interface NodeOptions {
@@ -32,6 +33,8 @@ export interface NodeOptions {
   maxObjectSize?: number;
   /** False: relay nothing for others. A fault, for demonstrations. Default true. */
   relay?: boolean;
+  /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
+  trace?: string | undefined;
   /** Called once for each object that a quorum of the group holds, our own included. */
   deliver?: (delivery: Delivery) => void;
   /** Called when a peer comes or goes, or a member is caught misbehaving. */
@@ -68,6 +71,7 @@ export class Node implements AsyncDisposable {
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
   private readonly socket: UdpSocket;
+  private readonly trace: TraceFile | undefined;
   private readonly driver: Driver;
   private readonly pending = new Map<
     number,
@@ -80,6 +84,7 @@ export class Node implements AsyncDisposable {
     options: NodeOptions,
     endpoint: Endpoint,
     socket: UdpSocket,
+    trace: TraceFile | undefined,
     connect: (node: Node) => Driver,
   ) {
     this.options = options;
@@ -87,12 +92,13 @@ export class Node implements AsyncDisposable {
     this.endpoint = endpoint;
     this.self = endpoint.self;
     this.socket = socket;
+    this.trace = trace;
     this.driver = connect(this);
   }
 
   /**
    * Starts a member of the group. Throws INVALID_CONFIG if the key is none of the group's, NETWORK if the address cannot
-   * be bound or a peer's name is unknown.
+   * be bound or a peer's name is unknown, FILE if the trace cannot be written.
    *
    * @example
    * await using node = await Node.start({ group, secretKey, deliver: ({ from, bytes }) => console.log(from.name, bytes) });
@@ -110,6 +116,7 @@ export class Node implements AsyncDisposable {
         `controller: expected bbr, cubic or newreno, got ${controller}`,
       );
     assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
+    let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
@@ -121,6 +128,8 @@ export class Node implements AsyncDisposable {
       maxDatagram,
       maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
       relay: options.relay ?? true,
+      observe:
+        options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
     const socket = await openUdp(
@@ -128,7 +137,14 @@ export class Node implements AsyncDisposable {
       group.members.map((member) => member.locator),
       (from, bytes) => driver?.onDatagram(from, bytes),
     );
-    return new Node(options, endpoint, socket, (node) => {
+    try {
+      if (options.trace !== undefined)
+        trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
+    return new Node(options, endpoint, socket, trace, (node) => {
       driver = startDriver(endpoint, socket.send, (event) => node.onEvent(event));
       return driver;
     });
@@ -195,7 +211,7 @@ export class Node implements AsyncDisposable {
     };
   }
 
-  /** Stops at once; broadcasts under way are rejected with CLOSED. Calling it again does nothing. */
+  /** Stops at once; broadcasts under way are rejected with CLOSED. Calling it again does nothing. Throws FILE if the trace has gaps. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -205,6 +221,7 @@ export class Node implements AsyncDisposable {
     for (const settle of [...this.peerWaiters]) settle();
     await this.socket.close();
     this.endpoint.dispose();
+    await this.trace?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,6 +11,7 @@ import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { ACK_SPAN, type Ack } from '../wire/ack.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import type { PathMetrics, PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { Rtt } from './rtt.js';
 import {
@@ -44,6 +45,8 @@ export interface RecoveryOptions {
   capacity?: number;
   /** Most bytes of a datagram. */
   mtu?: number;
+  /** Is told of measurements, losses and states; nothing is made for it where there is none. */
+  observer?: PathObserver | undefined;
 }
 
 export interface RecoveryStats {
@@ -71,6 +74,8 @@ export class Recovery {
   /** Bytes in flight. */
   inFlight = 0;
   private readonly rng: Rng;
+  private readonly observer: PathObserver | undefined;
+  private observedState = '';
   private readonly sent: SentTable;
   private readonly rate = new RateEstimator();
   private readonly pacer = new Pacer();
@@ -87,12 +92,14 @@ export class Recovery {
   /** When the first RTT sample came: losses before it say nothing about persistence. */
   private firstSampleAt: Micros = NEVER;
   private windowUsedAt: Micros = 0;
+  private deliveryRate = 0;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
 
   constructor(options: RecoveryOptions) {
     this.controller = options.controller;
     this.rng = options.rng;
+    this.observer = options.observer;
     this.mtu = options.mtu ?? 1232;
     this.sent = new SentTable(options.capacity ?? CAPACITY, options.first);
     this.skipAt = this.drawSkip();
@@ -206,6 +213,7 @@ export class Recovery {
     const rtt = advanced && newest === largest ? this.takeRtt(now, sent.sentAt[index], ack.delay) : undefined;
     this.rate.onAcked(now, acked);
     const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
+    if (rate > 0) this.deliveryRate = rate;
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
@@ -234,7 +242,27 @@ export class Recovery {
       windowUsed: (sent.flags[index] & FLAG_WINDOW_USED) !== 0,
     };
     this.controller.onAck(now, sample);
+    if (this.observer) this.observe(now, this.observer);
     return { ok: true, sample };
+  }
+
+  /** The path as it is measured now. */
+  metrics(): PathMetrics {
+    const { rtt, stats } = this;
+    return {
+      latestRtt: rtt.latest,
+      smoothedRtt: rtt.smoothed,
+      rttVariation: rtt.variation,
+      minRtt: rtt.min,
+      bytesInFlight: this.inFlight,
+      deliveryRate: this.deliveryRate,
+      deliveredBytes: this.rate.delivered,
+      sentPackets: stats.sentPackets,
+      ackedPackets: stats.ackedPackets,
+      lostPackets: stats.lostPackets,
+      probeCount: this.probeCount,
+      controller: this.controller.metrics(),
+    };
   }
 
   /** Probes to be sent at once, whatever the window says: a symbol, or a PING where there is none. */
@@ -256,6 +284,7 @@ export class Recovery {
     if (now < this.nextTimeout()) return;
     if (this.lossTime !== NEVER) {
       this.detectLosses(now);
+      if (this.observer) this.observe(now, this.observer);
       return;
     }
     this.stats.probeTimeouts++;
@@ -330,6 +359,12 @@ export class Recovery {
       }
       sent.fate[index] = Fate.Lost;
       this.inFlight -= sent.size[index];
+      this.observer?.(now, {
+        type: 'lost',
+        number,
+        bytes: sent.size[index],
+        trigger: deadline > now ? 'packets' : 'time',
+      });
       result.bytes += sent.size[index];
       result.packets++;
       if ((sent.flags[index] & FLAG_QUIET) !== 0) result.quiet++;
@@ -360,6 +395,14 @@ export class Recovery {
       this.rtt.forgetMin();
       this.controller.onPersistentCongestion(now);
     }
+  }
+
+  private observe(now: Micros, observer: PathObserver): void {
+    const metrics = this.metrics();
+    const { state } = metrics.controller;
+    if (state !== this.observedState) observer(now, { type: 'state', from: this.observedState, to: state });
+    this.observedState = state;
+    observer(now, { type: 'metrics', metrics });
   }
 
   private drawSkip(): number {

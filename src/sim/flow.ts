@@ -9,6 +9,7 @@ import { TimeHeap } from '../core/heap.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { AckTracker } from '../path/ack.js';
+import type { PathObserver } from '../path/observer.js';
 import { Recovery } from '../path/recovery.js';
 import type { Ack } from '../wire/ack.js';
 import type { Bottleneck } from './bottleneck.js';
@@ -44,6 +45,8 @@ export interface FlowOptions {
   app?: (now: Micros) => number;
   /** When the application offers more, after `now`; needed with `app`. */
   appNext?: (now: Micros) => Micros;
+  /** Is told what the sending side measures. */
+  observer?: PathObserver;
 }
 
 export interface Stall {
@@ -78,7 +81,12 @@ export class Flow {
     this.size = options.size ?? 1232;
     this.rng = rng;
     this.controller = options.controller(this.size);
-    this.recovery = new Recovery({ controller: this.controller, rng: rng.fork('skip'), mtu: this.size });
+    this.recovery = new Recovery({
+      controller: this.controller,
+      rng: rng.fork('skip'),
+      mtu: this.size,
+      observer: options.observer,
+    });
     this.forward = startLoss(options.loss ?? iid(0));
     this.backward = startLoss(options.ackLoss ?? iid(0));
   }

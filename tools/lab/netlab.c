@@ -73,6 +73,7 @@ struct node {
 
 static struct node *nodes;
 static int count;
+static int has_cubic = 1;
 
 static void die(const char *what) {
   fprintf(stderr, "netlab: %s: %s\n", what, strerror(errno));
@@ -248,7 +249,7 @@ static void prefer_cubic(const char *device) {
   struct { struct nlmsghdr header; struct nlmsgerr error; } answer;
   if (netlink < 0 || send(netlink, &request, request.header.nlmsg_len, 0) < 0) die("route");
   if (recv(netlink, &answer, sizeof answer, 0) >= (ssize_t)sizeof answer && answer.error.error)
-    fprintf(stderr, "netlab: no CUBIC on the route: %s\n", strerror(-answer.error.error));
+    has_cubic = 0;
   close(netlink);
 }
 
@@ -392,7 +393,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < count; i++) open_node(i, strtoull(argv[3], NULL, 10));
   printf("{\"holders\":[");
   for (int i = 0; i < count; i++) printf("%s%d", i ? "," : "", nodes[i].holder);
-  printf("]}\n");
+  printf("],\"hasCubic\":%s}\n", has_cubic ? "true" : "false");
   fflush(stdout);
   run_hub();
 }
