@@ -177,10 +177,11 @@ async function receiveAll(
             kv.key.equals(Buffer.from(`msg-${locator}`)),
           );
           if (origin < 0) continue;
-          for (const [index, pending] of batchOf(kv).entries()) {
+          const batch = batchOf(kv);
+          for (const [index, pending] of batch.entries()) {
             if (kv.mod_revision === cursor.at.revision && index < cursor.at.index) continue;
             await deliver(pending, origin);
-            await cursor.move({ revision: kv.mod_revision, index: index + 1 });
+            if (index + 1 < batch.length) await cursor.move({ revision: kv.mod_revision, index: index + 1 });
           }
           await cursor.move({ revision: kv.mod_revision + 1, index: 0 });
         }

@@ -28,10 +28,10 @@ export interface EtcdServer {
 /** Why there can be no etcd here, in one line; undefined if there can. */
 export function etcdUnavailable(): string | undefined {
   try {
-    const version = /etcd Version: (\S+)/.exec(
-      execFileSync('etcd', ['--version'], { encoding: 'utf8' }),
-    )?.[1];
-    return version?.startsWith('3.') ? undefined : `no etcd: expected version 3, got ${version}`;
+    const text = execFileSync(TIED_TO_US[0], [...TIED_TO_US.slice(1), 'etcd', '--version'], {
+      stdio: 'pipe',
+    });
+    return /etcd Version: 3\./.test(text.toString()) ? undefined : `no etcd: expected version 3, got ${text}`;
   } catch {
     return "no etcd: it is not installed (Debian's package etcd-server)";
   }
@@ -53,10 +53,9 @@ export function startEtcd({ directory, peers, clientPort, onForeignCluster }: Et
     'initial-cluster': peers.map((peer) => `${peer}=http://${peer}`).join(','),
     logger: 'zap',
   };
-  // It must not outlive us, however we end.
   const child = spawn(
-    'setpriv',
-    ['--pdeathsig', 'KILL', 'etcd', ...Object.entries(args).flatMap(([key, value]) => [`--${key}`, value])],
+    TIED_TO_US[0],
+    [...TIED_TO_US.slice(1), 'etcd', ...Object.entries(args).flatMap(([key, value]) => [`--${key}`, value])],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ETCD_AUTO_COMPACTION_MODE: 'revision', ETCD_AUTO_COMPACTION_RETENTION: '1000' },
@@ -69,10 +68,11 @@ export function startEtcd({ directory, peers, clientPort, onForeignCluster }: Et
     if (line.includes('cluster ID mismatch')) onForeignCluster();
     if (/"level":"(error|fatal|panic)"/.test(line)) lastError = line;
   });
-  child.once('error', (error) => {
-    failure = `etcd could not be started: ${error.message}`;
-  });
   const ended = new Promise<void>((done) => {
+    child.once('error', (error) => {
+      failure = `etcd could not be started: ${error.message}`;
+      done();
+    });
     child.once('close', (code, signal) => {
       if (!closing) failure ??= `etcd ended with ${signal ?? `code ${code}`}: ${lastError}`;
       done();
@@ -99,5 +99,7 @@ async function stop(child: ChildProcess, ended: Promise<void>): Promise<void> {
   clearTimeout(force);
 }
 
+/** A command prefix: what follows is killed when we end, however that is. */
+const TIED_TO_US = ['setpriv', '--pdeathsig', 'KILL'];
 /** Time to hand over leadership. Alone, a server would try that for seconds; it loses nothing when it is killed. */
 const GRACE_MS = 300;
