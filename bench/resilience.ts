@@ -15,6 +15,7 @@ export async function run(args: string[]): Promise<void> {
   const cells = product(values);
   const missing = labUnavailable();
   const rows: CellResult[] = [];
+  let broken = false;
   if (missing === undefined && !values.json) console.log(HEADER);
   for (const cell of cells) {
     const reason = missing ?? UNAVAILABLE[cell.system]();
@@ -22,13 +23,22 @@ export async function run(args: string[]): Promise<void> {
       stderr.write(`skipped: ${describe(cell)}: ${reason}\n`);
       continue;
     }
-    const result = await runCell(cell, limit);
-    rows.push(result);
-    if (!values.json) console.log(line(result));
-    stderr.write(`${describe(cell)}: ${result.delivered} of ${cell.messages} in ${result.seconds} s\n`);
+    try {
+      const result = await runCell(cell, limit);
+      rows.push(result);
+      if (!values.json) console.log(line(result));
+      const busy = Math.round(result.machineBusy * 100);
+      stderr.write(
+        `${describe(cell)}: ${result.delivered} of ${cell.messages} in ${result.seconds} s; machine busy ${busy} %\n`,
+      );
+    } catch (error) {
+      // Not slow but wrong: nothing that a row could say.
+      broken = true;
+      stderr.write(`FAILED: ${describe(cell)}: ${(error as Error).message}\n`);
+    }
   }
   if (values.json) console.log(JSON.stringify({ rows }));
-  process.exitCode = rows.length > 0 ? 0 : 1;
+  process.exitCode = broken || rows.length === 0 ? 1 : 0;
 }
 
 function product(values: { system: string; messages: string; loss: string; delay: string }): Cell[] {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import { openLab } from '../lab.js';
+import { measureBusy } from '../machine.js';
 import type { SystemName } from './systems.js';
 import type { WorkerConfig, WorkerLine } from './worker.js';
 
@@ -33,6 +34,8 @@ export interface CellResult extends Cell {
   /** From a message's submission to its delivery, at each node, of what was delivered; null if nothing was. */
   p50Ms: number | null;
   p99Ms: number | null;
+  /** Share of all cores, by anyone. */
+  machineBusy: number;
 }
 
 /** Runs a cell. The links begin to lose packets once all nodes are connected. Throws if they do not get that far. */
@@ -59,6 +62,7 @@ export async function runCell(cell: Cell, limitSeconds: number): Promise<CellRes
     await within(READY_SECONDS, all(workers, 'ready'), `${system}: no node found all others`);
     await lab.shape({ delayMs, lossPercent });
 
+    const busy = measureBusy();
     const start = clock();
     for (const { say } of workers) say('go');
     const done = await within(limitSeconds, all(workers, 'done')).catch((error) => {
@@ -66,6 +70,7 @@ export async function runCell(cell: Cell, limitSeconds: number): Promise<CellRes
       throw error;
     });
     const seconds = ((done ? Math.max(...done.map(({ at }) => at)) : clock()) - start) / 1000;
+    const machineBusy = round(busy());
     for (const { say } of workers) say('report');
     const reports = await within(READY_SECONDS, all(workers, 'report'));
     const latencies = reports.flatMap((report) => report.latencies).sort((a, b) => a - b);
@@ -78,6 +83,7 @@ export async function runCell(cell: Cell, limitSeconds: number): Promise<CellRes
       messagesPerSecond: round(delivered / seconds),
       p50Ms: quantile(latencies, 0.5),
       p99Ms: quantile(latencies, 0.99),
+      machineBusy,
     };
   } finally {
     await rm(directory, { recursive: true, force: true });
