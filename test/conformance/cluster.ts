@@ -13,9 +13,12 @@ export interface ClusterOptions {
   members: number;
   /** The version of each member's message format; default 1. */
   versions?: readonly number[];
-  /** This member has a list of members with nobody but itself on it. */
-  foreign?: number;
+  /** This member has another list of members: nobody but itself, or one more than the others have. */
+  foreign?: { member: number; list: 'itself' | 'one more' };
 }
+
+/** What not every kind of network can do. */
+export type Need = keyof Faults | 'strangers';
 
 /** Faults that not every kind of network can be given by a test. */
 export interface Faults {
@@ -40,8 +43,8 @@ export interface NetworkKind {
   name: string;
   /** Why it cannot run here. */
   unavailable?: string | undefined;
-  /** Why it cannot be given a fault. */
-  lacks?: Partial<Record<keyof Faults, string>>;
+  /** Why it cannot be given a fault, or cannot tell of strangers: of members that are not on a member's own list. */
+  lacks?: Partial<Record<Need, string>>;
   open(options: ClusterOptions): Promise<Backend>;
 }
 

@@ -14,9 +14,15 @@ export const ETCD: NetworkKind = { name: 'etcd', unavailable: etcdUnavailable(),
 
 async function open({ members, versions, foreign }: ClusterOptions): Promise<Backend> {
   const directory = await mkdtemp(join(tmpdir(), 'headwater-etcd-'));
-  const ports = await freeTcpPorts(2 * members);
+  const ports = await freeTcpPorts(2 * members + 1);
   const group = groupOf(ports.slice(0, members));
-  const clientPorts = ports.slice(members);
+  const clientPorts = ports.slice(members, 2 * members);
+  const groupFor = (member: number) => {
+    if (member !== foreign?.member) return group;
+    return groupOf(
+      foreign.list === 'itself' ? [ports[member]] : [...ports.slice(0, members), ports[2 * members]],
+    );
+  };
   const folderOf = (member: number) => join(directory, String(member));
   const ask = async <T>(member: number, question: (client: EtcdClient) => Promise<T>): Promise<T> => {
     const client = connectEtcd(`127.0.0.1:${clientPorts[member]}`);
@@ -31,8 +37,8 @@ async function open({ members, versions, foreign }: ClusterOptions): Promise<Bac
     start: (member, callback) =>
       createEtcdNetwork(
         {
-          group: member === foreign ? groupOf([ports[member]]) : group,
-          self: member === foreign ? 0 : member,
+          group: groupFor(member),
+          self: foreign?.member === member && foreign.list === 'itself' ? 0 : member,
           directory: folderOf(member),
           clientPort: clientPorts[member],
           version: versions?.[member] ?? 1,

@@ -8,7 +8,7 @@ import {
   type Cluster,
   type ClusterOptions,
   type Delivery,
-  type Faults,
+  type Need,
   type NetworkKind,
   openCluster,
 } from './cluster.js';
@@ -22,12 +22,10 @@ export function testConformance(kind: NetworkKind): void {
   describe.skipIf(kind.unavailable !== undefined)(title, () => {
     const scenario = (
       name: string,
-      options: ClusterOptions & { needs?: (keyof Faults)[] },
+      options: ClusterOptions & { needs?: Need[] },
       run: (cluster: Cluster) => Promise<void>,
     ) => {
-      const missing = options.needs
-        ?.map((fault) => kind.lacks?.[fault])
-        .find((reason) => reason !== undefined);
+      const missing = options.needs?.map((need) => kind.lacks?.[need]).find((reason) => reason !== undefined);
       test.skipIf(missing !== undefined)(
         missing === undefined ? name : `${name} (skipped: ${missing})`,
         async () => {
@@ -127,16 +125,24 @@ export function testConformance(kind: NetworkKind): void {
       },
     );
 
+    const reportsAnotherList = async (cluster: Cluster) => {
+      await cluster.start(alice, bob);
+      const mismatch = () =>
+        cluster.seats.flatMap(({ events }) => events).find(({ type }) => type === 'ClusterIDMismatch');
+      await cluster.until(() => mismatch() !== undefined, 'either of both told of it');
+      expect(mismatch()).toMatchObject({
+        clusterPeers: expect.stringContaining(cluster.group.members[bob].locator),
+      });
+    };
     scenario(
       'reports members with another list of members',
-      { members: 2, foreign: bob },
-      async (cluster) => {
-        await cluster.start(alice, bob);
-        const mismatch = () =>
-          cluster.seats.flatMap(({ events }) => events).find(({ type }) => type === 'ClusterIDMismatch');
-        await cluster.until(() => mismatch() !== undefined, 'either of both told of it');
-        expect(mismatch()).toMatchObject({ clusterPeers: expect.stringContaining('127.0.0.1:') });
-      },
+      { members: 2, foreign: { member: bob, list: 'one more' } },
+      reportsAnotherList,
+    );
+    scenario(
+      'reports members that have us on their list while we do not have them',
+      { members: 2, foreign: { member: bob, list: 'itself' }, needs: ['strangers'] },
+      reportsAnotherList,
     );
 
     scenario('a member that starts late gets all, in order', { members: 3 }, async (cluster) => {
