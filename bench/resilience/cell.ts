@@ -8,22 +8,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { openLab } from '../lab.js';
 import { measureBusy } from '../machine.js';
+import { type Links, openSite, type SiteName } from './site.js';
 import type { SystemName } from './systems.js';
 import type { WorkerConfig, WorkerLine } from './worker.js';
 
-export interface Cell {
+export interface Cell extends Links {
   system: SystemName;
   /** Of all nodes together. */
   messages: number;
-  /** On every node's link, in each direction: from node to node it is met twice. */
-  lossPercent: number;
-  /** From node to node. */
-  delayMs: number;
 }
 
 export interface CellResult extends Cell {
+  site: SiteName;
   /** All messages were delivered at all nodes within the limit. */
   success: boolean;
   /** Messages that were. */
@@ -43,24 +40,25 @@ export async function runCell(cell: Cell, limitSeconds: number): Promise<CellRes
   const { system, messages, lossPercent, delayMs } = cell;
   const directory = await mkdtemp(join(tmpdir(), 'headwater-resilience-'));
   try {
-    await using lab = await openLab({ nodes: NODES, delayMs });
+    await using site = await openSite(NODES, { delayMs, lossPercent: 0 });
     const indices = Array.from({ length: NODES }, (_, i) => i);
     const workers = indices.map((self) => {
       const config: WorkerConfig = {
         system,
-        locators: indices.map((i) => `${lab.address(i)}:${PORT}`),
+        locators: indices.map(site.locator),
         self,
+        bind: site.bind(self),
         directory: join(directory, String(self)),
         share: messages / NODES,
         size: MESSAGE_SIZE,
       };
       const script = join(import.meta.dirname, 'worker.js');
       return follow(
-        lab.spawn(self, execPath, [script, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] }),
+        site.spawn(self, execPath, [script, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] }),
       );
     });
     await within(READY_SECONDS, all(workers, 'ready'), `${system}: no node found all others`);
-    await lab.shape({ delayMs, lossPercent });
+    await site.shape({ delayMs, lossPercent });
 
     const busy = measureBusy();
     const start = clock();
@@ -77,6 +75,7 @@ export async function runCell(cell: Cell, limitSeconds: number): Promise<CellRes
     const delivered = Math.min(...reports.map((report) => report.latencies.length));
     return {
       ...cell,
+      site: site.name,
       success: done !== undefined,
       delivered,
       seconds: round(seconds),
@@ -161,7 +160,6 @@ function clock(): number {
 }
 
 export const NODES = 3;
-const PORT = 7000;
 const MESSAGE_SIZE = 500;
 /** For what is not measured. */
 const READY_SECONDS = 60;

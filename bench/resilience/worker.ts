@@ -16,6 +16,8 @@ export interface WorkerConfig {
   locators: string[];
   /** Which of them this is. */
   self: number;
+  /** Where it listens, `host:port`. */
+  bind: string;
   directory: string;
   /** Messages that each node sends. */
   share: number;
@@ -31,7 +33,7 @@ export type WorkerLine =
   /** Of each delivery so far, in order, the milliseconds since it was submitted. */
   | { type: 'report'; latencies: number[] };
 
-const { system, locators, self, directory, share, size } = JSON.parse(argv[2]) as WorkerConfig;
+const { system, locators, self, bind, directory, share, size } = JSON.parse(argv[2]) as WorkerConfig;
 const secretKeys = locators.map((_, i) => new Uint8Array(32).fill(i + 1));
 const publicKeys = secretKeys.map((key) => keyPair(key).publicKey);
 const group = createGroup({
@@ -46,7 +48,7 @@ const connected = new Set<number>();
 let isConnected = false;
 
 const network = await SYSTEMS[system](
-  { group, self: own.index, secretKey: secretKeys[self], directory },
+  { group, self: own.index, secretKey: secretKeys[self], bind, directory },
   {
     deliver(msg: Uint8Array, from) {
       const now = clock();
