@@ -2,9 +2,11 @@
  * The controller suite: flows over a simulated bottleneck, in virtual time, from fixed seeds. In: `--only text` runs the
  * groups whose name has the text; `--controller name` tries another than the default. Out: one row per question.
  */
+import { draft } from './congestion/draft.js';
 import { dynamics } from './congestion/dynamics.js';
 import { faults } from './congestion/faults.js';
 import { noise } from './congestion/noise.js';
+import { protection } from './congestion/protection.js';
 import { randomLoss } from './congestion/random-loss.js';
 import { CONTROLLERS } from './congestion/scenario.js';
 import { sharing } from './congestion/sharing.js';
@@ -16,7 +18,7 @@ export async function run(args: string[]): Promise<void> {
   const controller = CONTROLLERS[name];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
-  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise };
+  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise, draft, protection };
   const rows = Object.entries(groups)
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));

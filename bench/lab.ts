@@ -55,6 +55,11 @@ export interface NodeCounters {
   deliveredFrom: number[];
 }
 
+export interface LabSpawnOptions extends SpawnOptions {
+  /** Before all that is not: for what is measured on a machine that others use too, if it leaves most of a core idle. */
+  realTime?: boolean;
+}
+
 export interface Lab extends AsyncDisposable {
   readonly nodes: number;
   /** Whether TCP between nodes uses CUBIC; else this machine's default. */
@@ -62,10 +67,12 @@ export interface Lab extends AsyncDisposable {
   /** The IPv4 address of a node, counted from 0. */
   address(node: number): string;
   /** Starts a command in a node's namespace. It is killed with the lab at the latest. */
-  spawn(node: number, command: string, args: readonly string[], options?: SpawnOptions): ChildProcess;
+  spawn(node: number, command: string, args: readonly string[], options?: LabSpawnOptions): ChildProcess;
   /** Changes links from now on; what `shape` leaves out goes back to its default. */
   shape(shape: LinkShape, choice?: LinkChoice): Promise<void>;
   counters(): Promise<NodeCounters[]>;
+  /** How long the links have stood still so far because this machine was busy elsewhere: those who measure should tell. */
+  pausedMs(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -129,8 +136,9 @@ export async function openLab({ nodes, seed = 1, ...shape }: LabOptions): Promis
     nodes,
     hasCubic,
     address: (node) => `10.77.0.${node + 1}`,
-    spawn(node, command, args, options = {}) {
-      const child = spawn(netlab(), ['exec', String(holders[node]), command, ...args], options);
+    spawn(node, command, args, { realTime = false, ...options } = {}) {
+      const how = realTime ? 'rt' : 'exec';
+      const child = spawn(netlab(), [how, String(holders[node]), command, ...args], options);
       children.add(child);
       child.once('close', () => children.delete(child));
       return child;
@@ -141,6 +149,7 @@ export async function openLab({ nodes, seed = 1, ...shape }: LabOptions): Promis
       await ask(`link ${node} ${direction ?? 'both'} ${values.join(' ')}`);
     },
     counters: async () => (await ask<{ nodes: NodeCounters[] }>('stats')).nodes,
+    pausedMs: async () => (await ask<{ pausedMs: number }>('stats')).pausedMs,
     async close() {
       const gone = [...children].map((child) => new Promise((done) => child.once('close', done)));
       for (const child of children) child.kill('SIGKILL');

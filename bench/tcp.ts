@@ -1,8 +1,8 @@
 /**
  * Our flow beside the kernel's CUBIC through one bottleneck, for real: processes in network namespaces, sessions and
  * encryption as always. In: `--rate`, `--rtt`, `--seconds`, `--runs`. Out: who got how much and what waited in the queue,
- * counted by the link itself; plots and a table in build/report/tcp. Real time on a shared machine: runs differ, so
- * the median counts, and how busy the machine was is told.
+ * counted by the link itself; plots and a table in build/report/tcp. All of it runs at real-time
+ * priority, since the machine may be busy; how busy it was is told, and the median of the runs counts.
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -46,6 +46,8 @@ interface Result {
   wait95Ms: number;
   /** Of all cores, by anyone. */
   busy: number;
+  /** Of the time the links stood still, since the machine was busy elsewhere. */
+  paused: number;
   traceFile: string;
   /** The wall clock at time 0, seconds. */
   start: number;
@@ -147,6 +149,7 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
     waitMedianMs: waits[Math.floor(waits.length / 2)],
     wait95Ms: waits[Math.floor(waits.length * 0.95)],
     busy: machineBusy,
+    paused: (await lab.pausedMs()) / (seconds * 1000),
     traceFile,
     start,
   };
@@ -154,7 +157,11 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
 
 function traffic(lab: Lab, node: number, ...args: string[]): ChildProcess {
   const script = join(import.meta.dirname, 'tcp/traffic.js');
-  const child = lab.spawn(node, process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
+  // Others on this machine must not decide who gets the line.
+  const child = lab.spawn(node, process.execPath, [script, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    realTime: true,
+  });
   child.stdin!.on('error', () => {}); // It has ended, and said why on standard error.
   return child;
 }
@@ -244,25 +251,25 @@ function rates(samples: Sample[], flow: number): [number, number][] {
 function table(results: Result[]): string {
   const { mbit, rttMs, seconds } = results[0].scenario;
   const lines = results.map((result, i) => {
-    const { scenario, weFirst, shares, used, waitMedianMs, wait95Ms, busy } = result;
+    const { scenario, weFirst, shares, used, waitMedianMs, wait95Ms, busy, paused } = result;
     const run = results.slice(0, i).filter((other) => other.scenario === scenario).length + 1;
     const theirs = shares.slice(1).map(percent).join(', ');
-    return `| ${scenario.cubics} | ${scenario.bdp} | ${weFirst ? 'headwater' : 'CUBIC'} | ${percent(shares[0])} | ${theirs} | ${percent(used)} | ${waitMedianMs.toFixed(0)} / ${wait95Ms.toFixed(0)} | ${percent(busy)} | [plot](${nameOf(scenario)}-run-${run}.svg) |`;
+    return `| ${scenario.cubics} | ${scenario.bdp} | ${weFirst ? 'headwater' : 'CUBIC'} | ${percent(shares[0])} | ${theirs} | ${percent(used)} | ${waitMedianMs.toFixed(0)} / ${wait95Ms.toFixed(0)} | ${percent(busy)} | ${(100 * paused).toFixed(1)} % | [plot](${nameOf(scenario)}-run-${run}.svg) |`;
   });
   return `# headwater beside the kernel's CUBIC
 
 One bottleneck of ${mbit} Mbit/s with tail drop, RTT ${rttMs} ms without a queue, ${seconds} s each, shares of the bytes through the
 bottleneck after the first quarter. Whoever begins does so ${HEAD_START} s before the others.
 
-| CUBIC flows | queue (BDP) | begins | headwater | each CUBIC | line used | wait, median / 95 % (ms) | machine busy | |
-|---|---|---|---|---|---|---|---|---|
+| CUBIC flows | queue (BDP) | begins | headwater | each CUBIC | line used | wait, median / 95 % (ms) | machine busy | links paused | |
+|---|---|---|---|---|---|---|---|---|---|
 ${lines.join('\n')}
 `;
 }
 
-function describe({ scenario, weFirst, shares, used, wait95Ms, busy }: Result): string {
+function describe({ scenario, weFirst, shares, used, wait95Ms, busy, paused }: Result): string {
   const order = weFirst ? 'we first' : 'they first';
-  return `tcp: ${scenario.cubics} CUBIC, ${scenario.bdp} BDP, ${order}: shares ${shares.map(percent).join(', ')}; line used ${percent(used)}, wait 95 % ${wait95Ms.toFixed(0)} ms; machine busy ${percent(busy)}`;
+  return `tcp: ${scenario.cubics} CUBIC, ${scenario.bdp} BDP, ${order}: shares ${shares.map(percent).join(', ')}; line used ${percent(used)}, wait 95 % ${wait95Ms.toFixed(0)} ms; machine busy ${percent(busy)}, links paused ${(100 * paused).toFixed(1)} %`;
 }
 
 function nameOf({ cubics, bdp }: Scenario): string {

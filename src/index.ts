@@ -2,7 +2,7 @@
  * headwater: reliable broadcast over UDP with fountain codes. The codec alone is `headwater/codec`, the simulator
  * `headwater/sim`.
  */
-export type { ObjectStatus } from './broadcast/broadcast.js';
+export type { MessageId } from './broadcast/delivery.js';
 export {
   createGroup,
   type Group,
@@ -11,9 +11,18 @@ export {
   type Member,
   parseGroup,
 } from './broadcast/group.js';
+export type { ObjectStatus } from './broadcast/record.js';
 export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
+export {
+  createNetwork,
+  type HeadwaterNetwork,
+  type NetworkConfig,
+  type Received,
+  rawBytes,
+} from './network/create.js';
+export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
 export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
 export type { EndpointDrops, EndpointMetrics, PeerStatus } from './node/endpoint.js';
 export {
@@ -24,4 +33,7 @@ export {
   type NodeOptions,
   type NodeStatus,
 } from './node/node.js';
-export type { ObjectId } from './wire/symbol.js';
+export { type DurableStore, openStore, type StoreOptions } from './store/lmdb.js';
+export { memoryStore } from './store/memory.js';
+export type { Store } from './store/store.js';
+export type { ObjectId, StreamId } from './wire/symbol.js';

@@ -7,7 +7,7 @@ import { type Micros, SECOND } from '../core/time.js';
 import { defaultProvider } from '../crypto/ed25519.js';
 import { buildTree, rootFromProof } from '../crypto/merkle.js';
 import { DESCRIPTOR_SIZE, HASH_SIZE, NODE_SIZE } from '../wire/limits.js';
-import { type Leaf, type SymbolFrame, writeLeaf, writeSymbol } from '../wire/symbol.js';
+import { type Leaf, SERVED, type SymbolFrame, writeLeaf, writeSymbol } from '../wire/symbol.js';
 import type { Group } from './group.js';
 
 /** SYMBOL bodies for 1 to 32 leaves of one object, in the order of `leaves`. */
@@ -21,7 +21,14 @@ export function signBatch(
   const tree = buildTree(leafBytes);
   const signature = sign(batchMessage(group, descriptorBytes, tree.root));
   return leafBytes.map((bytes, index) =>
-    writeSymbol({ descriptorBytes, index, signature, proof: tree.proof(index), leafBytes: bytes }),
+    writeSymbol({
+      descriptorBytes,
+      depth: tree.depth,
+      index,
+      signature,
+      proof: tree.proof(index),
+      leafBytes: bytes,
+    }),
   );
 }
 
@@ -32,6 +39,7 @@ export class BatchVerifier {
   private readonly provider = defaultProvider();
   /** Verified batches by signature, with all that it covers. Insertion order is age. */
   private readonly known = new Map<string, { descriptorBytes: Uint8Array; root: Uint8Array }>();
+  root: Uint8Array = new Uint8Array(NODE_SIZE);
   private readonly scratch = new Uint8Array(NODE_SIZE);
   private budget = MAX_CHECKS_PER_SECOND;
   private budgetAt: Micros | undefined;
@@ -40,9 +48,16 @@ export class BatchVerifier {
     this.group = group;
   }
 
-  /** Checks one symbol; `frame.descriptor.origin` must be a member of the group. */
+  /**
+   * Checks one symbol; `frame.descriptor.origin` must be a member of the group. Of a served symbol only the certificate.
+   * `root` is then the batch's, valid until the next call.
+   */
   verify(now: Micros, frame: SymbolFrame): BatchVerdict {
-    const root = rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
+    const root =
+      frame.depth === SERVED
+        ? frame.proof
+        : rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
+    this.root = root;
     const { signature, descriptorBytes } = frame;
     // By signature, not by root: equal contents of two objects give equal roots.
     const key = Buffer.from(signature.buffer, signature.byteOffset, signature.length).toString('latin1');
@@ -69,7 +84,8 @@ export class BatchVerifier {
   }
 }
 
-function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Array): Uint8Array {
+/** What an origin signs: the group, the object and the root of a batch of its symbols. */
+export function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Array): Uint8Array {
   return new Writer(BATCH_DOMAIN.length + HASH_SIZE + DESCRIPTOR_SIZE + NODE_SIZE)
     .put(BATCH_DOMAIN)
     .put(group.id)

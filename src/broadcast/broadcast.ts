@@ -1,224 +1,236 @@
 /**
- * Reliable broadcast of objects in a static group: the origin spreads symbols over its peers, each peer relays those of
- * which it is the first hop, whoever holds enough rebuilds and confirms, and a quorum of confirms delivers.
- * Sans-IO: verified input and `now` go in; control frames and symbol bodies for each peer, deadlines and events come out.
+ * Uniform reliable broadcast in a static group (Cachin, Guerraoui, Rodrigues, module 3.3 and its fail-recovery form 3.6):
+ * an object is durable at its origin before anyone hears of it, and at every other member before that member confirms it;
+ * a quorum of confirms delivers it. Sans-IO: verified input and `now` go in; frames and symbols for each peer, requests to
+ * the store, deadlines and events come out.
  */
-import { equalBytes } from '../core/bytes.js';
-import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
-import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
-import { frameSize, type ObjectFrame } from '../wire/frames.js';
-import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import type { Descriptor, ObjectId, SymbolFrame } from '../wire/symbol.js';
-import { BatchVerifier } from './batch.js';
-import type { Group } from './group.js';
-import { type AddResult, Incoming } from './incoming.js';
-import { countDrop, type DropReason, type Metrics } from './metrics.js';
-import { type Outcome, Outgoing, type Paths } from './outgoing.js';
-import { cutObject } from './plan.js';
-import { ObjectRecord } from './record.js';
-import { SeqWindow } from './window.js';
+import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
+import { type Descriptor, type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
+import { certifiedDescriptor, signCertificate } from './certificate.js';
+import { Delivery, type MessageId } from './delivery.js';
+import { Log, type StoreRequest } from './log.js';
+import { countDrop, type Metrics } from './metrics.js';
+import { Outbox } from './outbox.js';
+import type { Outcome } from './outgoing.js';
+import { MESSAGE_OVERHEAD, PARCEL_OVERHEAD, writeParcel } from './parcel.js';
+import { copiesFor, cutObject } from './plan.js';
+import { Pulls } from './pulls.js';
+import type { ObjectRecord, ObjectStatus } from './record.js';
+import { Serving } from './serving.js';
+import type { Stream } from './stream.js';
+import { keyOf, Streams } from './streams.js';
+import { type Arrival, Transfer, type TransferOptions, WINDOW } from './transfer.js';
+import { Vectors } from './vectors.js';
 
-export interface BroadcastOptions {
-  group: Group;
-  /** Our index in the group. */
-  self: number;
-  keys: KeyPair;
-  paths: Paths;
-  rng: Rng;
-  /** Greater than at any earlier start with the same key; 48 bits. */
-  incarnation: number;
-  /** Larger objects are refused, ours and others'. */
+export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'> {
+  /** Of a message: larger ones are refused, ours and others'. */
   maxObjectSize: number;
-  /** False: relay nothing. A fault, for demonstrations and tests. */
-  relay: boolean;
+  /** What our store holds from before. */
+  loaded: Loaded;
+  /** Bytes of objects kept for members that lack them. */
+  maxStoredBytes: number;
+  /** 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. */
+  order: 'fifo' | 'causal';
 }
+
+export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'disagreement' | 'malformed-object';
 
 export type BroadcastEvent =
-  | { type: 'deliver'; id: ObjectId; bytes: Uint8Array }
+  /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
+  | { type: 'durable'; id: ObjectId; tickets: number[] }
+  /** Every member holds this object of ours, or a quorum does and the rest has been out of reach for a while. */
   | { type: 'outcome'; id: ObjectId; outcome: Outcome }
+  /** The next message for the consumer: nothing more is delivered before `consumed`. */
+  | { type: 'deliver'; id: MessageId; bytes: Uint8Array }
   | { type: 'peer'; member: number; reachable: boolean }
-  | { type: 'misbehaviour'; member: number; id: ObjectId; what: 'equivocation' | 'wrong-symbols' };
-
-/** One object as it stands, for people to look at. */
-export interface ObjectStatus {
-  id: ObjectId;
-  length: number;
-  /** Source symbols of the object: about as many symbols rebuild it. */
-  needed: number;
-  /** Useful symbols received (for our own: symbols sent). */
-  held: number;
-  complete: boolean;
-  delivered: boolean;
-  confirmed: number;
-}
-
-interface OriginState {
-  incarnation: number;
-  window: SeqWindow<ObjectRecord>;
-}
-
-interface Relay {
-  record: ObjectRecord;
-  sbn: number;
-  body: Uint8Array;
-}
+  /** `evidence`: two certificates, each signed by the member, for one object. */
+  | {
+      type: 'misbehaviour';
+      member: number;
+      id: ObjectId;
+      what: Misbehaviour;
+      evidence?: [Uint8Array, Uint8Array];
+    }
+  /** Objects of a stream that nobody keeps any more: we were away for too long. */
+  | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
+  /** The bound of our store made us drop objects that these members do not hold. */
+  | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
+  | { type: 'store-full'; full: boolean };
 
 export class Broadcast {
   private readonly options: BroadcastOptions;
   private readonly metrics: Metrics;
-  private readonly verifier: BatchVerifier;
-  private readonly origins: OriginState[];
-  /** By peer: symbols to relay, and records with something to tell. */
-  private readonly relays: Relay[][];
-  private readonly news: Set<ObjectRecord>[];
+  private readonly streams: Streams;
+  private readonly own: Stream;
+  private readonly log: Log;
+  private readonly vectors: Vectors;
+  private readonly pulls: Pulls;
+  private readonly serving: Serving;
+  private readonly transfer: Transfer;
+  private readonly delivery: Delivery;
+  private readonly outbox = new Outbox();
+  private readonly events: BroadcastEvent[] = [];
   private readonly controlSentAt: Micros[];
   private readonly reachable: boolean[];
-  private readonly events: BroadcastEvent[] = [];
-  private nextSeq = 0;
-  private relayTurn = false;
+  /** By peer: frames that go once, with the next control datagram. */
+  private readonly mail: (PullFrame | GoneFrame)[][];
+  /** Tickets of our objects that are being stored. */
+  private readonly tickets = new Map<number, number[]>();
+  /** Our objects of which the outcome is not known yet, with when they were sent. */
+  private readonly open = new Map<number, Micros>();
+  private readonly reported = new Set<string>();
+  private nextSeq: number;
+  private packAt: Micros = 0;
+  private pruneAt: Micros = NEVER;
+  /** When to look again for peers that have fallen silent. */
+  private checkAt: Micros = 0;
+  /** Streams that start over once the consumer is done with the object it has. */
+  private readonly toRestart = new Set<Stream>();
 
   constructor(options: BroadcastOptions, metrics: Metrics) {
+    const { group, self, loaded, rng } = options;
+    const n = group.members.length;
     this.options = options;
     this.metrics = metrics;
-    this.verifier = new BatchVerifier(options.group);
-    const { members } = options.group;
-    this.origins = members.map(() => ({ incarnation: 0, window: new SeqWindow(WINDOW) }));
-    this.origins[options.self].incarnation = options.incarnation;
-    this.relays = members.map(() => []);
-    this.news = members.map(() => new Set());
-    this.controlSentAt = members.map(() => -NEVER);
-    this.reachable = members.map(() => false);
+    this.streams = new Streams(self, n, loaded);
+    this.own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
+    this.nextSeq = Math.max(
+      this.own.count,
+      ...loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
+    );
+    this.log = new Log(loaded);
+    this.vectors = new Vectors(n);
+    this.pulls = new Pulls(rng.fork('pulls'));
+    this.serving = new Serving(n, rng.fork('serving'));
+    // Objects are a little larger than the messages in them.
+    const maxObjectSize = options.maxObjectSize + PARCEL_ROOM;
+    this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
+    this.delivery = new Delivery(this.streams, this.log, group.quorum);
+    this.controlSentAt = group.members.map(() => -NEVER);
+    this.reachable = group.members.map(() => false);
+    this.mail = group.members.map(() => []);
   }
 
   /**
-   * Starts to broadcast `bytes` (kept by reference until all is settled). `deliver` follows when a quorum holds the
-   * object, `outcome` when every member does or those that do not have been unreachable for a while.
-   * Throws TOO_LARGE, or BUSY while too many of our objects are under way.
+   * Takes a message of ours, to be stored with the next commit and then sent. Events `durable`, `deliver` and `outcome`
+   * follow. Throws TOO_LARGE, or BUSY while `hasRoom` is false.
+   *
+   * @returns a number that names it until it has an id
    */
-  broadcast(now: Micros, bytes: Uint8Array): ObjectId {
-    const { group, self, keys, paths, rng, incarnation, maxObjectSize } = this.options;
-    if (bytes.length < 1 || bytes.length > maxObjectSize)
+  submit(bytes: Uint8Array): number {
+    const { maxObjectSize } = this.options;
+    if (bytes.length > maxObjectSize)
       throw new HeadwaterError(
         'TOO_LARGE',
-        `object: expected 1 to ${maxObjectSize} bytes, got ${bytes.length}`,
+        `message: expected at most ${maxObjectSize} bytes, got ${bytes.length}`,
       );
-    const { window } = this.origins[self];
-    if (!makeRoom(window, (record) => this.finish(record)))
-      throw new HeadwaterError('BUSY', `objects under way: expected fewer than ${MAX_OPEN}, got as many`);
-    const id: ObjectId = { origin: self, incarnation, seq: this.nextSeq++ };
-    const descriptor: Descriptor = {
-      ...id,
-      length: bytes.length,
-      ...cutObject(bytes.length),
-      hash: sha256(bytes),
-    };
-    const record = new ObjectRecord(id, self, group, now);
-    record.bytes = bytes;
-    record.outgoing = new Outgoing(now, group, keys, paths, rng, descriptor, bytes);
-    record.confirms.add(self, descriptor.hash);
-    window.add(id.seq, record);
-    this.advance(now, record);
-    return id;
+    return this.outbox.submit(bytes);
   }
 
-  /** Gives up on one of our own objects. */
-  cancel(id: ObjectId): void {
-    const record = this.origins[this.options.self].window.get(id.seq);
-    if (record?.outgoing) this.finish(record);
+  get hasRoom(): boolean {
+    return this.outbox.hasRoom;
+  }
+
+  /** Takes back a message that is not on its way yet; false if it is. */
+  cancel(ticket: number): boolean {
+    return this.outbox.cancel(ticket);
+  }
+
+  /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
+  onSession(member: number, fresh: boolean): void {
+    this.vectors.restart(member, this.streams, fresh);
+    this.mail[member].length = 0;
+    if (!fresh) return;
+    for (const stream of this.streams)
+      for (const { outgoing, incoming } of stream.records.values()) {
+        outgoing?.onRestart(member);
+        incoming?.onRestart(member);
+      }
   }
 
   /** `body` is the SYMBOL as received, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
-    const { group, self, maxObjectSize, relay } = this.options;
-    const { descriptor, leaf } = frame;
-    const drop = (reason: DropReason) => countDrop(this.metrics, reason);
-    const n = group.members.length;
-    if (descriptor.origin >= n || leaf.firstHop >= n || descriptor.origin === self)
-      return drop('unknown-member');
-    if (descriptor.length > maxObjectSize) return drop('too-large');
-    const origin = this.origins[descriptor.origin];
-    const isCurrent = descriptor.incarnation === origin.incarnation;
-    if (descriptor.incarnation < origin.incarnation) return drop('stale');
-    if (isCurrent && origin.window.isFinished(descriptor.seq)) return drop('stale');
-    let record = isCurrent ? origin.window.get(descriptor.seq) : undefined;
-    const known = record?.incoming;
-    if (known && sameObject(known.descriptor, descriptor)) {
-      if (known.tainted) return drop('tainted');
-      const redundancy = known.redundancy(leaf);
-      const duty = relay && leaf.firstHop === self && !known.isRelayed(leaf);
-      if (redundancy && !duty) return drop(redundancy);
-    }
-
-    const verdict = this.verifier.verify(now, frame);
-    if (verdict !== 'valid') return drop(verdict);
-    if (known && !sameObject(known.descriptor, descriptor)) {
-      this.report(record!, 'equivocation');
-      return drop('equivocation');
-    }
-    if (!isCurrent) this.startIncarnation(origin, descriptor.incarnation);
-    if (!record) {
-      if (!makeRoom(origin.window, (old) => this.finish(old))) return drop('over-quota');
-      record = this.open(now, origin, descriptor);
-    }
-    if (!record.incoming) {
-      try {
-        record.incoming = new Incoming(descriptor);
-      } catch (error) {
-        if (error instanceof HeadwaterError) return drop('malformed');
-        throw error;
-      }
-      record.confirms.add(descriptor.origin, descriptor.hash);
-    }
-    const { incoming } = record;
-    if (leaf.esi >= incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
-    record.touchedAt = now;
-    if (relay && leaf.firstHop === self && !incoming.isRelayed(leaf)) this.relay(record, hop, frame, body);
-    const redundancy = incoming.redundancy(leaf);
-    if (redundancy) return drop(redundancy);
-    let result: AddResult;
-    try {
-      result = incoming.add(leaf);
-    } catch (error) {
-      if (error instanceof HeadwaterError && error.code === 'OUT_OF_MEMORY') return drop('out-of-memory');
-      throw error;
-    }
-    this.metrics.usefulSymbols++;
-    if (result === 'added') record.scheduleProgress(now);
-    if (result === 'tainted') this.report(record, 'wrong-symbols');
-    if (result === 'complete') {
-      record.bytes = incoming.bytes;
-      record.progressAt = NEVER;
-      record.confirms.add(self, incoming.descriptor.hash);
-      record.confirms.announce(now);
-    }
-    this.advance(now, record);
+    const stream = this.streams.find(frame.descriptor);
+    if (stream?.trusted && !(frame.depth === SERVED && stream.believes(hop)))
+      return countDrop(this.metrics, 'tainted');
+    if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
+    const arrival = this.transfer.handleSymbol(now, hop, frame, body);
+    if (arrival) this.onArrival(now, hop, frame, arrival);
   }
 
   /** A frame that member `from` has sent in its session. */
   handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
-    const { id } = frame;
-    const origin = this.origins[id.origin];
-    if (!origin) return countDrop(this.metrics, 'unknown-member');
-    // That an object exists is believed from its origin's own signature only: others repeat their word until then.
-    if (id.incarnation !== origin.incarnation || origin.window.isFinished(id.seq))
-      return countDrop(this.metrics, 'stale');
-    const record = origin.window.get(id.seq);
-    if (!record) return;
-    if (frame.kind === 'progress') {
-      record.incoming?.onProgress(from, frame);
-      record.outgoing?.onProgress(now, from, frame);
-      return;
+    switch (frame.kind) {
+      case 'vector':
+        for (const entry of this.vectors.onFrame(now, from, frame)) {
+          const isNews = entry.count > 0 || entry.ahead.length > 0;
+          const stream = isNews ? this.streams.open(entry) : this.streams.find(entry);
+          if (!stream || typeof stream === 'string') {
+            if (stream) countDrop(this.metrics, stream);
+            continue;
+          }
+          if (!stream.onClaim(from, entry)) this.onDisagreement(now, stream, from);
+          this.advance(now, stream);
+        }
+        break;
+      case 'progress': {
+        const stream = this.streams.find(frame.id);
+        if (stream) this.transfer.onProgress(now, from, stream, frame);
+        break;
+      }
+      case 'pull':
+        this.onPull(from, frame);
+        break;
+      case 'gone':
+        this.onGone(now, from, frame);
+        break;
     }
-    if (!record.confirms.has(from) || frame.wantsAck) record.touchedAt = now;
-    record.confirms.onFrame(from, frame);
-    const { hash } = record;
-    if (hash && equalBytes(hash, frame.hash)) record.outgoing?.onConfirm(from);
-    if (frame.wantsAck) this.news[from].add(record);
-    this.advance(now, record);
+  }
+
+  /** What the shell is to do with the store now. At most one commit is under way; ask again after every other call. */
+  pollStore(now: Micros): StoreRequest | undefined {
+    if (!this.log.isCommitting && !this.log.isFull) this.pack(now);
+    return this.log.poll(now);
+  }
+
+  /** The commit is durable; `bytes` is what all objects in the store come to. */
+  handleCommitted(now: Micros, bytes: number): void {
+    if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
+    for (const write of this.log.onCommitted(bytes)) {
+      if (write.type === 'object') this.onStored(now, write.object);
+      // What was stored before it is not there any more.
+      else if (write.type === 'drop') this.streams.find(write.stream)?.restart();
+    }
+    if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
+  }
+
+  /** There was no room for the commit: it is tried again after a while, and until then nothing is confirmed. */
+  handleCommitFailed(now: Micros): void {
+    if (!this.log.isFull) this.events.push({ type: 'store-full', full: true });
+    this.log.onFailed(now);
+  }
+
+  /** The answer to a read: undefined if the object is not there, or damaged. */
+  handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+    this.log.onRead(id, object);
+    const stream = this.streams.find(id);
+    // What we had promised to hold is gone: the others still have it.
+    if (!object && stream && id.seq >= stream.delivered && stream.holds(id.seq)) this.startOver(now, stream);
+    this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
+    this.pump(now);
+  }
+
+  /** The consumer is done with the last message delivered. */
+  consumed(now: Micros): void {
+    this.delivery.consumed(now);
+    for (const stream of this.toRestart) this.startOver(now, stream);
+    this.pump(now);
+    this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
   }
 
   handleTimeout(now: Micros): void {
@@ -228,181 +240,376 @@ export class Broadcast {
       this.reachable[member] = !this.reachable[member];
       this.events.push({ type: 'peer', member, reachable: this.reachable[member] });
     });
-    for (const record of this.records()) {
-      if (record.progressAt <= now) this.reportProgress(now, record);
-      if (record.confirms.repeatAt <= now)
-        for (const peer of record.confirms.takeRepeats(now, this.slowestRtt())) this.news[peer].add(record);
-      record.outgoing?.handleTimeout(now);
-      if (record.outgoing) this.advance(now, record);
-      if (record.endsAt() <= now) this.finish(record);
+    this.transfer.handleTimeout(now);
+    const rtt = this.slowestRtt();
+    for (const { stream, seq, tries } of this.pulls.take(now, rtt)) this.ask(now, stream, seq, tries);
+    if (this.checkAt <= now) {
+      this.checkAt = now + CHECK;
+      this.settleOwn(now);
     }
+    if (this.pruneAt <= now) this.prune(now);
   }
 
   nextTimeout(now: Micros): Micros {
-    let next = NEVER;
-    for (const record of this.records()) {
-      next = Math.min(next, record.endsAt(), record.progressAt, record.confirms.repeatAt);
-      if (record.outgoing) next = Math.min(next, record.outgoing.nextTimeout());
-      if (record.isUnderWay) next = Math.min(next, now + HEARTBEAT);
-    }
+    let next = Math.min(
+      this.transfer.nextTimeout(),
+      this.pulls.nextTimeout(),
+      this.log.nextTimeout(),
+      this.pruneAt,
+    );
+    next = Math.min(next, this.checkAt);
+    if (!this.outbox.isEmpty && !this.log.isCommitting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
+      next = Math.min(next, this.mayPack(now) ? now : this.packAt);
     return next;
   }
 
   /** When `peer` is to get a control datagram: soon if there is news, else at the next heartbeat. */
   nextControl(peer: number): Micros {
-    return this.controlSentAt[peer] + (this.news[peer].size > 0 ? CONTROL_GAP : HEARTBEAT);
+    const sent = this.controlSentAt[peer];
+    const isNews = this.mail[peer].length > 0 || this.transfer.hasNews(peer);
+    const due = isNews ? -NEVER : this.vectors.dueAt(peer);
+    return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
   }
 
   /** The frames of a control datagram to `peer`, sent now; what does not fit in `room` bytes stays for the next. */
   takeControl(now: Micros, peer: number, room: number): ObjectFrame[] {
     this.controlSentAt[peer] = now;
     const frames: ObjectFrame[] = [];
+    const { rtt, loss } = this.options.paths[peer]!;
+    const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
+    const vector = this.vectors.take(now, peer, room, repeats);
     let left = room;
-    for (const record of this.news[peer]) {
-      const frame = record.confirms.frameFor(peer) ?? record.incoming?.progress();
-      const size = frame ? frameSize(frame) : 0;
-      if (size > left) break;
-      this.news[peer].delete(record);
-      left -= size;
-      if (frame) frames.push(frame);
+    if (vector) {
+      frames.push(vector);
+      left -= frameSize(vector);
     }
+    for (let frame = this.mail[peer][0]; frame; frame = this.mail[peer][0]) {
+      if (frameSize(frame) > left) break;
+      left -= frameSize(frame);
+      frames.push(this.mail[peer].shift()!);
+    }
+    frames.push(...this.transfer.takeNews(peer, left));
     return frames;
   }
 
   hasSymbol(now: Micros, peer: number): boolean {
-    this.skipUseless(peer);
-    if (this.relays[peer].length > 0) return true;
-    for (const record of this.ownRecords()) if (record.outgoing?.hasFor(now, peer)) return true;
-    return false;
+    return this.transfer.hasSymbol(now, peer);
   }
 
-  /** The next SYMBOL body for `peer`: a relayed one and one of our own in turn. */
+  /** The next SYMBOL body for `peer`, or undefined. */
   nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
-    this.relayTurn = !this.relayTurn;
-    return this.relayTurn
-      ? (this.nextRelay(peer) ?? this.nextOwn(now, peer))
-      : (this.nextOwn(now, peer) ?? this.nextRelay(peer));
+    return this.transfer.nextSymbol(now, peer);
   }
 
   pollEvent(): BroadcastEvent | undefined {
     return this.events.shift();
   }
 
+  /** The objects on their way. */
   status(): ObjectStatus[] {
-    return [...this.records()].map((record) => record.status());
+    const { group, self } = this.options;
+    const all: ObjectStatus[] = [];
+    for (const stream of this.streams)
+      for (const record of stream.records.values()) all.push(record.status(group.members.length, self));
+    return all;
   }
 
   dispose(): void {
-    for (const record of this.records()) record.dispose();
+    this.transfer.dispose();
+    this.serving.dispose();
   }
 
-  private *records(): Iterable<ObjectRecord> {
-    for (const origin of this.origins) yield* origin.window.values();
+  // ---- our own messages
+
+  private mayPack(now: Micros): boolean {
+    const { maxObjectSize } = this.options;
+    const underWay = this.nextSeq - this.own.delivered;
+    if (underWay >= MAX_UNDELIVERED) return false;
+    // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
+    if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
+    return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
   }
 
-  private ownRecords(): Iterable<ObjectRecord> {
-    return this.origins[this.options.self].window.values();
-  }
-
-  private open(
-    now: Micros,
-    origin: OriginState,
-    { origin: index, incarnation, seq }: ObjectId,
-  ): ObjectRecord {
-    const id = { origin: index, incarnation, seq };
-    const record = new ObjectRecord(id, this.options.self, this.options.group, now);
-    for (const dropped of origin.window.add(seq, record)) this.forget(dropped);
-    return record;
-  }
-
-  private startIncarnation(origin: OriginState, incarnation: number): void {
-    for (const record of origin.window.values()) this.forget(record);
-    origin.incarnation = incarnation;
-    origin.window = new SeqWindow(WINDOW);
-  }
-
-  /** Whatever may follow from new knowledge about an object: delivery, outcome, end. */
-  private advance(now: Micros, record: ObjectRecord): void {
-    const { group } = this.options;
-    const { hash } = record;
-    if (!hash) return;
-    const holders = record.confirms.count(hash);
-    if (record.bytes && !record.delivered && holders >= group.quorum) {
-      record.delivered = true;
-      this.events.push({ type: 'deliver', id: record.id, bytes: record.bytes });
-      record.bytes = undefined;
-      record.incoming?.release();
+  /** Puts the messages that wait into objects, and those into the next commit. */
+  private pack(now: Micros): void {
+    const { group, self, keys, loaded, order } = this.options;
+    for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
+      const { tickets, messages } = this.outbox.take();
+      const dependencies = order === 'causal' ? this.delivery.dependencies(this.own) : [];
+      const bytes = writeParcel({ dependencies, messages });
+      const seq = this.nextSeq++;
+      const id = { origin: self, incarnation: loaded.incarnation, seq };
+      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: sha256(bytes) };
+      const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
+      this.tickets.set(seq, tickets);
+      this.packAt = now + PACK_INTERVAL;
+      this.log.put({ ...id, certificate, bytes });
     }
-    const { outgoing } = record;
-    if (!outgoing) return;
-    const outcome = outgoing.outcome(now, holders >= group.quorum);
-    if (!outcome) return;
-    if (!record.outcomeKnown) {
-      record.outcomeKnown = true;
-      record.touchedAt = now;
-      this.events.push({ type: 'outcome', id: record.id, outcome });
+  }
+
+  private seqIfOwn(certificate: Uint8Array): number {
+    const { origin, incarnation, seq } = certifiedDescriptor(certificate);
+    return origin === this.options.self && incarnation === this.options.loaded.incarnation ? seq : -1;
+  }
+
+  private onStored(now: Micros, object: StoredObject): void {
+    const stream = this.streams.find(object);
+    if (!stream) return;
+    const { seq } = object;
+    const descriptor = certifiedDescriptor(object.certificate);
+    if (stream === this.own) {
+      const { origin, incarnation } = stream;
+      const tickets = this.tickets.get(seq) ?? [];
+      this.tickets.delete(seq);
+      this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
+      this.startSending(now, descriptor, object.bytes);
     }
-    // Members that are out of reach now get the object if they come back in time.
-    if (outcome.missing.length > 0) return;
-    outgoing.dispose();
-    record.outgoing = undefined;
+    stream.hold(seq, descriptor.hash.slice());
+    const record = stream.records.get(seq);
+    if (record?.storing) this.transfer.onHeld(now, record);
+    if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
+    this.vectors.touch(stream);
+    this.advance(now, stream);
   }
 
-  private reportProgress(now: Micros, record: ObjectRecord): void {
-    const { incoming } = record;
-    if (!incoming) return;
-    this.news[record.id.origin].add(record);
-    // The others only need to know which blocks to stop relaying.
-    if (record.takeBlockChange())
-      this.options.paths.forEach((path, peer) => {
-        if (path) this.news[peer].add(record);
-      });
-    record.onProgressReported(now);
+  private startSending(now: Micros, descriptor: Descriptor, bytes: Uint8Array): void {
+    const { sending } = this.transfer;
+    // The oldest that a quorum holds makes room: who lacks it will ask for it.
+    if (sending.size >= MAX_SENDING)
+      for (const record of sending)
+        if (record.seq < this.own.delivered) {
+          this.transfer.stopSending(record);
+          break;
+        }
+    this.transfer.send(now, this.own, descriptor, bytes);
+    this.open.set(descriptor.seq, now);
+    if (this.open.size > MAX_OUTCOMES) this.settle(now, this.open.keys().next().value!, true);
   }
 
-  private relay(record: ObjectRecord, hop: number, frame: SymbolFrame, body: Uint8Array): void {
-    const { origin } = frame.descriptor;
-    record.incoming!.markRelayed(frame.leaf);
-    this.options.paths.forEach((path, peer) => {
-      if (!path || peer === origin || peer === hop) return;
-      const queue = this.relays[peer];
-      if (this.isHeldBy(record, peer, frame.leaf.sbn)) return;
-      if (queue.length >= MAX_RELAYS) {
-        queue.shift();
-        countDrop(this.metrics, 'relay-overflow');
+  /** Tells how our objects ended, and stops sending those that did. */
+  private settleOwn(now: Micros): void {
+    for (const seq of this.open.keys()) this.settle(now, seq, false);
+    for (const record of this.transfer.sending)
+      if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.stopSending(record);
+  }
+
+  private isWithAll({ seq }: ObjectRecord): boolean {
+    return this.options.paths.every((path, peer) => !path || this.own.isHeldBy(peer, seq));
+  }
+
+  private settle(now: Micros, seq: number, force: boolean): void {
+    const { paths, group } = this.options;
+    const confirmed: number[] = [];
+    const missing: number[] = [];
+    const sentAt = this.open.get(seq)!;
+    let isOver = true;
+    const record = this.own.records.get(seq);
+    paths.forEach((path, peer) => {
+      if (!path) return;
+      if (this.own.isHeldBy(peer, seq)) {
+        confirmed.push(peer);
+        record?.outgoing?.onConfirm(peer);
+        return;
       }
-      queue.push({ record, sbn: frame.leaf.sbn, body });
+      missing.push(peer);
+      isOver &&= path.isGone(now, sentAt);
     });
+    if (missing.length > 0 && !(isOver && seq < this.own.deliverable(group.quorum)) && !force) return;
+    this.open.delete(seq);
+    const { origin, incarnation } = this.own;
+    this.events.push({
+      type: 'outcome',
+      id: { origin, incarnation, seq },
+      outcome: { confirmed, missing },
+    });
+    if (record) this.transfer.stopSending(record);
   }
 
-  private isHeldBy(record: ObjectRecord, peer: number, sbn: number): boolean {
-    return record.confirms.has(peer) || record.incoming?.peerHasBlock(peer, sbn) === true;
-  }
+  // ---- the others' objects
 
-  private skipUseless(peer: number): void {
-    const queue = this.relays[peer];
-    while (queue.length > 0 && this.isHeldBy(queue[0].record, peer, queue[0].sbn)) queue.shift();
-  }
-
-  private nextRelay(peer: number): Uint8Array | undefined {
-    this.skipUseless(peer);
-    const relay = this.relays[peer].shift();
-    if (relay) this.metrics.relayedSymbols++;
-    return relay?.body;
-  }
-
-  private nextOwn(now: Micros, peer: number): Uint8Array | undefined {
-    for (const record of this.ownRecords()) {
-      const body = record.outgoing?.next(now, peer);
-      if (body) return body;
+  private onArrival(now: Micros, hop: number, frame: SymbolFrame, arrival: Arrival): void {
+    const { record } = arrival;
+    const { stream, seq } = record;
+    switch (arrival.type) {
+      case 'complete':
+        if (arrival.asked) this.pulls.onServed(now, stream, seq);
+        this.log.put(arrival.object);
+        break;
+      case 'equivocation':
+        if (!record.reported) this.report(record.stream.origin, record.id, 'equivocation', arrival.evidence);
+        record.reported = true;
+        // Who serves it says that it holds this one; ours may be one that nobody else has.
+        if (frame.depth === SERVED && !record.isHeld && !record.storing) this.transfer.restart(record, hop);
+        break;
+      case 'wrong-symbols':
+        // With symbols of several members it cannot be told whose were wrong; one at a time, it can.
+        if (arrival.server >= 0 || record.servers.size === 0)
+          this.report(arrival.server >= 0 ? arrival.server : stream.origin, record.id, 'wrong-symbols');
+        this.transfer.restart(record, -1);
+        break;
     }
-    return undefined;
+    this.wantMissing(now, stream);
   }
 
-  private report(record: ObjectRecord, what: 'equivocation' | 'wrong-symbols'): void {
-    if (record.reported) return;
-    record.reported = true;
-    this.events.push({ type: 'misbehaviour', member: record.id.origin, id: record.id, what });
+  /** A member and we agree on no object at this place: somebody has lied to one of us. */
+  private onDisagreement(now: Micros, stream: Stream, member: number): void {
+    const { origin, incarnation, delivered: seq } = stream;
+    this.report(member, { origin, incarnation, seq }, 'disagreement');
+    const rivals = stream.rivals();
+    if (!rivals || rivals.members.length < this.options.group.quorum) return;
+    stream.trusted = rivals;
+    this.startOver(now, stream);
+  }
+
+  /** Drops what we hold beyond what is delivered: it is damaged, or not what the others agree on. */
+  private startOver(now: Micros, stream: Stream): void {
+    if (this.delivery.isConsuming(stream)) {
+      this.toRestart.add(stream);
+      return;
+    }
+    this.toRestart.delete(stream);
+    const { origin, incarnation, delivered } = stream;
+    this.log.write({ type: 'drop', stream: { origin, incarnation }, from: delivered });
+    stream.restart();
+    for (const record of [...stream.records.values()])
+      if (record.seq >= delivered && !record.storing) this.transfer.forget(record);
+    this.delivery.forget(stream);
+    this.log.evict(stream);
+    this.vectors.touch(stream);
+    this.wantMissing(now, stream);
+  }
+
+  private wantMissing(now: Micros, stream: Stream): void {
+    const existing = Math.min(stream.existing(this.options.group.byzantine), stream.delivered + WINDOW);
+    this.pulls.update(now, stream, existing, this.slowestRtt());
+  }
+
+  /** Asks a member that holds it for an object that has not come by itself. */
+  private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
+    const { paths, rng } = this.options;
+    const able = (kept: boolean) =>
+      paths.flatMap((path, peer) => {
+        const holds = stream.isHeldBy(peer, seq, kept) || (peer === stream.origin && tries % 2 === 1);
+        return path?.isOpen && path.isResponsive(now) && holds && stream.believes(peer) ? [peer] : [];
+      });
+    let candidates = able(true);
+    // Nobody keeps it any more: who has dropped it will say so.
+    if (candidates.length === 0) candidates = able(false);
+    const record = stream.records.get(seq);
+    if (record?.only !== undefined && candidates.length > 1)
+      candidates = candidates.filter((peer) => peer !== record.only);
+    if (candidates.length === 0) return;
+    const peer = rng.pick(candidates);
+    if (record?.only !== undefined) this.transfer.restart(record, peer);
+    const { origin, incarnation } = stream;
+    const missing = record?.incoming?.deficits() ?? [];
+    this.mail[peer].push({ kind: 'pull', id: { origin, incarnation, seq }, missing });
+    this.metrics.pulls++;
+  }
+
+  private onPull(from: number, { id, missing }: PullFrame): void {
+    const stream = this.streams.find(id);
+    if (!stream?.holds(id.seq)) return countDrop(this.metrics, 'stale');
+    if (id.seq < stream.base) {
+      const { origin, incarnation, base } = stream;
+      const chain = stream.chainAt(base)!;
+      if (this.mail[from].length < MAX_MAIL)
+        this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
+      return;
+    }
+    const loss = this.options.paths[from]!.loss;
+    const state = this.serving.request(from, id, missing, loss);
+    if (state === 'full') return countDrop(this.metrics, 'over-quota');
+    if (state === 'ready') return;
+    const object = this.log.read(id);
+    if (object) this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
+  }
+
+  /** A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so. */
+  private onGone(now: Micros, from: number, frame: GoneFrame): void {
+    const stream = this.streams.find(frame);
+    if (!stream || frame.base <= stream.count) return countDrop(this.metrics, 'stale');
+    const votes = stream.onGone(from, frame.base, frame.chain);
+    const { origin, incarnation, count: lost } = stream;
+    const isKept = this.options.paths.some(
+      (path, peer) => path?.isReachable(now) && stream.isHeldBy(peer, lost, true),
+    );
+    // What is held must be consumed before it can be left behind.
+    if (votes <= this.options.group.byzantine || isKept || stream.delivered < lost) return;
+    this.events.push({ type: 'lost', origin, incarnation, from: lost, to: frame.base });
+    const { base, chain } = frame;
+    stream.restart({ base, delivered: base, index: 0, chain, baseChain: chain });
+    for (const record of [...stream.records.values()])
+      if (record.seq < frame.base) this.transfer.forget(record);
+    this.log.moveCursor(now, stream);
+    this.vectors.touch(stream);
+    this.advance(now, stream);
+  }
+
+  private report(
+    member: number,
+    id: ObjectId,
+    what: Misbehaviour,
+    evidence?: [Uint8Array, Uint8Array],
+  ): void {
+    const key = `${member} ${keyOf(id)}/${id.seq} ${what}`;
+    if (this.reported.has(key) || this.reported.size >= MAX_REPORTS) return;
+    this.reported.add(key);
+    this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
+  }
+
+  // ---- what follows
+
+  /** Whatever may follow from news about a stream: delivery, outcomes, wishes, room in the store. */
+  private advance(now: Micros, stream: Stream): void {
+    if (stream === this.own) this.settleOwn(now);
+    this.wantMissing(now, stream);
+    this.serving.drop((peer, { seq, ...id }) => keyOf(id) === keyOf(stream) && stream.isHeldBy(peer, seq));
+    this.pump(now);
+    this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
+  }
+
+  private pump(now: Micros): void {
+    const next = this.delivery.next(now, (stream, seq) => {
+      const { origin, incarnation } = stream;
+      this.report(origin, { origin, incarnation, seq }, 'malformed-object');
+    });
+    if (next) this.events.push({ type: 'deliver', ...next });
+  }
+
+  /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */
+  private prune(now: Micros): void {
+    this.pruneAt = NEVER;
+    for (const stream of this.streams) this.pruneTo(now, stream, stream.stable());
+    for (const stream of this.streams.takeRetired()) this.retire(stream);
+    if (this.log.storedBytes <= this.options.maxStoredBytes) return;
+    const [longest] = [...this.streams].sort((a, b) => b.delivered - b.base - (a.delivered - a.base));
+    const { origin, incarnation, base } = longest;
+    this.pruneTo(now, longest, base + Math.max(MIN_OVERFLOW, Math.ceil((longest.delivered - base) / 8)));
+    if (longest.base === base) return;
+    const members = longest.lacking(longest.base);
+    this.events.push({ type: 'overflow', origin, incarnation, to: longest.base, members });
+    this.metrics.overflowed += longest.base - base;
+    this.vectors.touch(longest);
+  }
+
+  private pruneTo(now: Micros, stream: Stream, below: number): void {
+    const { origin, incarnation, base } = stream;
+    stream.prune(below);
+    if (stream.base === base) return;
+    this.log.write({ type: 'prune', stream: { origin, incarnation }, below: stream.base });
+    this.log.moveCursor(now, stream);
+  }
+
+  private retire(stream: Stream): void {
+    const { origin, incarnation } = stream;
+    for (const record of [...stream.records.values()]) this.transfer.forget(record);
+    this.delivery.forget(stream);
+    this.log.forget(stream);
+    this.vectors.forget(stream);
+    this.pulls.forget(stream);
+    const write: StoreWrite = { type: 'retire', stream: { origin, incarnation } };
+    this.log.write(write);
   }
 
   private slowestRtt(): Micros {
@@ -411,51 +618,25 @@ export class Broadcast {
       if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
     return rtt;
   }
-
-  private finish(record: ObjectRecord): void {
-    this.origins[record.id.origin].window.finish(record.id.seq);
-    this.forget(record);
-  }
-
-  private forget(record: ObjectRecord): void {
-    record.dispose();
-    for (const news of this.news) news.delete(record);
-    this.relays.forEach((queue, peer) => {
-      if (queue.some((relay) => relay.record === record))
-        this.relays[peer] = queue.filter((relay) => relay.record !== record);
-    });
-  }
 }
 
-/** Makes room for one more object of an origin, at the cost of the oldest that is over but for stragglers. */
-function makeRoom(window: SeqWindow<ObjectRecord>, finish: (record: ObjectRecord) => void): boolean {
-  let open = 0;
-  let over: ObjectRecord | undefined;
-  for (const record of window.values()) {
-    if (record.isUnderWay) open++;
-    else over ??= record;
-  }
-  if (open >= MAX_OPEN) return false;
-  if (window.size >= MAX_RECORDS && over) finish(over);
-  return true;
-}
-
-function sameObject(a: Descriptor, b: Descriptor): boolean {
-  return (
-    a.length === b.length &&
-    a.symbolSize === b.symbolSize &&
-    a.sourceBlocks === b.sourceBlocks &&
-    equalBytes(a.hash, b.hash)
-  );
-}
-
-/** Sequence numbers of one origin that can be under way at once. */
-const WINDOW = 4096;
-/** Objects of one origin under way at once. */
-const MAX_OPEN = 256;
-/** Objects of one origin remembered at once, those that only wait for the last members to hear of them included. */
-const MAX_RECORDS = 512;
-/** Symbols waiting to be relayed to one peer: about four megabytes, which the queues of all peers share. */
-const MAX_RELAYS = 4096;
+/** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
+const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
+const OBJECTS_PER_COMMIT = 8;
+const UNPACKED = 2;
+const PACK_INTERVAL: Micros = 2 * MILLISECOND;
+/** Our objects that are not delivered yet, at most: without a quorum nothing more is sent, and callers wait. */
+const MAX_UNDELIVERED = 64;
+/** Our objects being sent at once. */
+const MAX_SENDING = 64;
+const MAX_OUTCOMES = 1024;
+/** Bytes that wait for the store: when it is slow, the network has to wait. */
+const MAX_PENDING = 64 * 1024 * 1024;
+const MAX_MAIL = 256;
+const MAX_REPORTS = 1000;
+const CHECK: Micros = 100 * MILLISECOND;
+const PRUNE_DELAY: Micros = SECOND;
+/** More than what lies between two digests that are kept of objects long past. */
+const MIN_OVERFLOW = 128;
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */
 const CONTROL_GAP: Micros = 2 * MILLISECOND;

@@ -19,14 +19,16 @@ export interface Member {
 
 export interface Group {
   name: string;
-  /** SHA-256 over name, fault bound and member keys: what signatures and sessions are bound to. */
+  /** SHA-256 over name, fault bounds and member keys: what signatures and sessions are bound to. */
   id: Uint8Array;
   members: readonly Member[];
   /** k: members that may be crashed, silent or lying. */
   faulty: number;
   /** Cp: symbols planned beyond need, against bad luck. */
   pessimism: number;
-  /** Confirms that make an object safe to deliver. */
+  /** f: how many of those may lie. */
+  byzantine: number;
+  /** Confirms that make an object safe to deliver: two quorums have more than f members in common. */
   quorum: number;
 }
 
@@ -41,6 +43,8 @@ export interface GroupOptions {
   members: GroupMemberOptions[];
   /** Default: a third of the others, rounded down. */
   faulty?: number;
+  /** Default: 0. At most a third of the others. */
+  byzantine?: number;
   /** Default: 2. */
   pessimism?: number;
 }
@@ -55,8 +59,10 @@ export interface GroupOptions {
 export function createGroup(options: GroupOptions): Group {
   const n = options.members.length;
   if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
-  const { faulty = Math.floor((n - 1) / 3), pessimism = DEFAULT_PESSIMISM } = options;
-  requireInteger('faulty', faulty, 0, Math.floor((n - 1) / 2));
+  const { faulty = Math.floor((n - 1) / 3), byzantine = 0, pessimism = DEFAULT_PESSIMISM } = options;
+  requireInteger('byzantine', byzantine, 0, Math.floor((n - 1) / 3));
+  const quorum = Math.floor((n + byzantine) / 2) + 1;
+  requireInteger('faulty', faulty, byzantine, n - quorum);
   requireInteger('pessimism', pessimism, 0, MAX_PESSIMISM);
 
   const sorted = [...options.members].sort((a, b) => compareBytes(a.publicKey, b.publicKey));
@@ -72,7 +78,7 @@ export function createGroup(options: GroupOptions): Group {
     return { index, publicKey, locator, name: name ?? `member-${index}` };
   });
 
-  const label = new TextEncoder().encode(`${GROUP_DOMAIN}${options.name}\0${faulty}\0`);
+  const label = new TextEncoder().encode(`${GROUP_DOMAIN}${options.name}\0${faulty}\0${byzantine}\0`);
   const input = new Writer(label.length + 32 * n).put(label);
   for (const { publicKey } of members) input.put(publicKey);
   const id = sha256(input.finish());
@@ -81,8 +87,9 @@ export function createGroup(options: GroupOptions): Group {
     id,
     members,
     faulty,
+    byzantine,
     pessimism,
-    quorum: Math.floor(n / 2) + 1,
+    quorum,
   };
 }
 
@@ -126,6 +133,7 @@ export function parseGroup(text: string): Group {
     }),
   };
   if (file.faulty !== undefined) options.faulty = file.faulty as number;
+  if (file.byzantine !== undefined) options.byzantine = file.byzantine as number;
   if (file.pessimism !== undefined) options.pessimism = file.pessimism as number;
   return createGroup(options);
 }

@@ -99,6 +99,21 @@ export class Incoming {
     return 'complete';
   }
 
+  /** Symbols missing of blocks that are not complete, of as many as fit a frame; none if nothing is held at all. */
+  deficits(): ProgressFrame['missing'] {
+    const { decoder, oti } = this;
+    const missing: ProgressFrame['missing'] = [];
+    if (!decoder || this.heldSymbols === 0) return missing;
+    for (let sbn = 0; sbn < oti.sourceBlocks && missing.length < MAX_PROGRESS_ENTRIES; sbn++)
+      if (!decoder.blockComplete(sbn)) missing.push({ sbn, symbols: Math.max(1, decoder.missing(sbn)) });
+    return missing;
+  }
+
+  /** `peer` has lost what it had reported. */
+  onRestart(peer: number): void {
+    this.peers.delete(peer);
+  }
+
   /** What to report; undefined once complete or tainted: then the confirm says it, or nothing can. */
   progress(): ProgressFrame | undefined {
     const { decoder, oti } = this;

@@ -28,6 +28,8 @@ export type DropReason =
   | 'absurd-esi'
   /** Kept, but the codec's memory did not allow to rebuild the block now; the next symbol tries again. */
   | 'out-of-memory'
+  /** The store is behind by more than may wait in memory. */
+  | 'store-busy'
   /** A relay queue was full: its oldest symbol went. */
   | 'relay-overflow';
 
@@ -41,6 +43,10 @@ export interface Metrics {
   /** Symbols that brought something new. */
   usefulSymbols: number;
   relayedSymbols: number;
+  /** Objects asked for because they did not come by themselves. */
+  pulls: number;
+  /** Objects dropped at the store's bound that some member lacks. */
+  overflowed: number;
   drops: Drops;
 }
 
@@ -52,6 +58,8 @@ export function createMetrics(): Metrics {
     receivedBytes: 0,
     usefulSymbols: 0,
     relayedSymbols: 0,
+    pulls: 0,
+    overflowed: 0,
     drops: {},
   };
 }

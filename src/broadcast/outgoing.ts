@@ -15,7 +15,7 @@ import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type Descriptor, type Leaf, writeDescriptor } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
 import type { Group } from './group.js';
-import { esiOf, symbolsPerPeer } from './plan.js';
+import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 
 /** The peers of this member by index; undefined at its own. */
 export type Paths = readonly (Path | undefined)[];
@@ -60,7 +60,6 @@ interface Wave {
 export class Outgoing {
   readonly descriptor: Descriptor;
   sentSymbols = 0;
-  private readonly startedAt: Micros;
   private readonly group: Group;
   private readonly keys: KeyPair;
   private readonly paths: Paths;
@@ -85,7 +84,6 @@ export class Outgoing {
     descriptor: Descriptor,
     bytes: Uint8Array,
   ) {
-    this.startedAt = now;
     this.group = group;
     this.keys = keys;
     this.paths = paths;
@@ -103,7 +101,8 @@ export class Outgoing {
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
-      const count = symbolsPerPeer(sourceSymbols, group.members.length, group) * peers.length;
+      const each = symbolsPerPeer(sourceSymbols, group.members.length, group);
+      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? this.copies() : 1);
       this.blocks.push({
         sourceSymbols,
         made: 0,
@@ -141,6 +140,11 @@ export class Outgoing {
   /** `peer` holds the whole object: nothing more for it. */
   onConfirm(peer: number): void {
     this.confirmed.add(peer);
+    this.progress.delete(peer);
+  }
+
+  /** `peer` has lost what it had reported. */
+  onRestart(peer: number): void {
     this.progress.delete(peer);
   }
 
@@ -193,22 +197,16 @@ export class Outgoing {
     return next;
   }
 
-  /** Set once every peer holds the object, or a quorum does and the rest has been out of reach for long. */
-  outcome(now: Micros, hasQuorum: boolean): Outcome | undefined {
-    const missing = this.peers().filter((peer) => !this.confirmed.has(peer));
-    const isOver =
-      missing.length === 0 ||
-      (hasQuorum && missing.every((peer) => this.paths[peer]!.isGone(now, this.startedAt)));
-    return isOver
-      ? { confirmed: this.peers().filter((peer) => this.confirmed.has(peer)), missing }
-      : undefined;
-  }
-
   dispose(): void {
     this.encoder.dispose();
     this.waves.length = 0;
     for (const queue of this.queues) queue.length = 0;
     for (const block of this.blocks) block.topUpAt = NEVER;
+  }
+
+  /** What the worst of the paths that can be used takes. */
+  private copies(): number {
+    return Math.max(1, ...this.paths.map((path) => (path?.isOpen ? copiesFor(path.loss) : 1)));
   }
 
   private peers(): number[] {
@@ -333,8 +331,8 @@ export class Outgoing {
   private demand(peer: number, sbn: number, needy: number): number {
     const { sourceSymbols, sentAt } = this.blocks[sbn];
     const path = this.paths[peer]!;
-    // No word since the last symbols went: it may be down, so one symbol has to do until it speaks.
-    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return 1;
+    // No word since the last symbols went: it may be down, so little has to do until it speaks.
+    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
     const reported = this.progress.get(peer)?.missing.get(sbn);
     const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);

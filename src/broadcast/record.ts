@@ -1,52 +1,72 @@
-/** All that a member knows of one object, its own or another's, from the first word of it to the last. */
+/** One object on its way: of another member until it is held and relayed, of our own until the others hold it. */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { CERTIFICATE_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
-import type { ObjectStatus } from './broadcast.js';
-import { Confirms } from './confirms.js';
-import type { Group } from './group.js';
 import type { Incoming } from './incoming.js';
 import type { Outgoing } from './outgoing.js';
+import type { Stream } from './stream.js';
+
+/** One object as it stands, for people to look at. */
+export interface ObjectStatus {
+  id: ObjectId;
+  length: number;
+  /** Source symbols of the object: about as many symbols rebuild it. */
+  needed: number;
+  /** Useful symbols received (for our own: symbols sent). */
+  held: number;
+  complete: boolean;
+  delivered: boolean;
+  /** Members that hold it, ourselves included. */
+  confirmed: number;
+}
 
 export class ObjectRecord {
-  readonly id: ObjectId;
-  readonly confirms: Confirms;
+  readonly stream: Stream;
+  readonly seq: number;
   incoming: Incoming | undefined;
   outgoing: Outgoing | undefined;
-  /** The object, from the moment it is held to its delivery. */
-  bytes: Uint8Array | undefined;
-  delivered = false;
-  /** Of our own: the caller has been told how it ended. */
+  /** Of an incoming object: what its first symbol rested on. */
+  certificate: Uint8Array = new Uint8Array(CERTIFICATE_SIZE);
+  /** Rebuilt, but not yet in our store. */
+  storing = false;
+  /** Of our own: how it ended has been told. */
   outcomeKnown = false;
+  /** Its origin has been reported. */
   reported = false;
+  /** Members that have served symbols of it. */
+  readonly servers = new Set<number>();
+  /** Once symbols gave wrong bytes: the one member whose served symbols alone are taken; -1 until one is chosen. */
+  only: number | undefined;
   /** When something last happened that may happen again. */
   touchedAt: Micros;
   progressAt: Micros = NEVER;
   private idleReports = 0;
   private heldAtReport = 0;
   private blocksAtReport = 0;
-  private ownHash: Uint8Array | undefined;
 
-  constructor(id: ObjectId, self: number, group: Group, now: Micros) {
-    this.id = id;
-    this.confirms = new Confirms(id, self, group.members.length);
+  constructor(stream: Stream, seq: number, now: Micros) {
+    this.stream = stream;
+    this.seq = seq;
     this.touchedAt = now;
   }
 
-  /** The hash that the origin signed; undefined while only others have spoken of the object. */
-  get hash(): Uint8Array | undefined {
-    this.ownHash ??= this.outgoing?.descriptor.hash ?? this.incoming?.descriptor.hash;
-    return this.ownHash;
+  get id(): ObjectId {
+    const { origin, incarnation } = this.stream;
+    return { origin, incarnation, seq: this.seq };
   }
 
-  /** Whether there is more to it than stragglers. */
-  get isUnderWay(): boolean {
-    return !this.delivered || (this.outgoing !== undefined && !this.outcomeKnown);
+  get isHeld(): boolean {
+    return this.stream.holds(this.seq);
   }
 
   /** When it is forgotten if nothing happens to it. */
   endsAt(): Micros {
-    if (this.outgoing && !this.outcomeKnown) return NEVER;
-    return this.touchedAt + (this.confirms.settled && this.delivered ? LINGER : RETENTION);
+    if (this.outgoing || this.storing) return NEVER;
+    return this.touchedAt + (this.isHeld ? LINGER : RETENTION);
+  }
+
+  deadline(): Micros {
+    return Math.min(this.endsAt(), this.progressAt, this.outgoing?.nextTimeout() ?? NEVER);
   }
 
   /** A symbol has come: report soon, though not for each one. */
@@ -71,16 +91,19 @@ export class ObjectRecord {
     return changed;
   }
 
-  status(): ObjectStatus {
-    const { incoming, outgoing, id, delivered } = this;
+  status(members: number, self: number): ObjectStatus {
+    const { incoming, outgoing, id, stream, seq } = this;
+    let confirmed = 0;
+    for (let member = 0; member < members; member++)
+      if (member === self ? this.isHeld : member === id.origin || stream.isHeldBy(member, seq)) confirmed++;
     return {
       id,
       length: outgoing?.descriptor.length ?? incoming?.descriptor.length ?? 0,
       needed: outgoing?.sourceSymbols ?? incoming?.neededSymbols ?? 0,
       held: outgoing?.sentSymbols ?? incoming?.heldSymbols ?? 0,
-      complete: delivered || this.bytes !== undefined,
-      delivered,
-      confirmed: this.hash ? this.confirms.count(this.hash) : 0,
+      complete: this.isHeld,
+      delivered: seq < stream.delivered,
+      confirmed,
     };
   }
 
@@ -88,15 +111,13 @@ export class ObjectRecord {
     this.outgoing?.dispose();
     this.incoming?.dispose();
     this.outgoing = undefined;
-    this.bytes = undefined;
     this.progressAt = NEVER;
-    this.confirms.repeatAt = NEVER;
   }
 }
 
 const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
-/** How long a settled object still answers members that ask for an acknowledgement. */
+/** How long an object that is held is still relayed. */
 const LINGER: Micros = 3 * SECOND;
-/** How long an object may stand still before it is given up, or wait for members that are away. */
+/** How long an object may stand still before what is held of it is given up. */
 const RETENTION: Micros = 60 * SECOND;

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { unwrap, wrapMessage } from '../file/envelope.js';
-import type { Delivery, Node } from '../node/node.js';
+import type { Delivery, Node, NodeEvent } from '../node/node.js';
 import { note, print, printable, printJson, reportError, withInterrupt } from './io.js';
 import {
   type MemberOptions,
@@ -27,10 +27,8 @@ export function nodeCommand(program: Command): void {
       await using node = await startMember(options, {
         deliver: (delivery) => printDelivery(delivery, json === true),
         onEvent: (event) => {
-          if (json) printJson({ ...event, event: event.type, type: undefined, member: event.member.name });
-          else if (event.type === 'peer')
-            note(`${event.member.name} is ${event.reachable ? 'here' : 'gone'}`);
-          else note(`${event.member.name} misbehaves: ${event.what}`);
+          if (json) printJson(eventJson(event));
+          else note(eventText(event));
         },
       });
       if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
@@ -49,6 +47,41 @@ export function nodeCommand(program: Command): void {
       else noteTotals(node.status());
     }),
   );
+}
+
+function eventJson(event: NodeEvent): object {
+  const { type, ...rest } = event;
+  const plain: Record<string, unknown> = { event: type, ...rest };
+  if ('member' in event) plain.member = event.member.name;
+  if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
+  if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
+  if ('error' in event) plain.error = String(event.error);
+  return plain;
+}
+
+function eventText(event: NodeEvent): string {
+  switch (event.type) {
+    case 'peer':
+      return `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`;
+    case 'misbehaviour':
+      return `${event.member.name} misbehaves: ${event.what}`;
+    case 'lost':
+      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept`;
+    case 'overflow':
+      return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
+    case 'other-version':
+      return `${event.member.name} runs version ${event.version}`;
+    case 'foreign-version':
+      return `${event.member.name} seems to speak version ${event.version} of the protocol`;
+    case 'foreign-group':
+      return `${event.member.name} seems to have another group file`;
+    case 'store-full':
+      return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
+    case 'store-error':
+      return `store: ${event.error.message}`;
+    case 'consumer-error':
+      return `delivery: ${String(event.error)}`;
+  }
 }
 
 /** Reads stdin no faster than the group takes it: a file piped in must not overrun the broadcasts under way. */

@@ -2,19 +2,9 @@
  * The interface of a node's network: broadcast to all members, ourselves included, and what comes back. Whatever is behind
  * it, be it headwater, a consensus cluster or a simulation, keeps what is written here, and one test suite holds it to that.
  */
+import type { MessageId } from '../broadcast/delivery.js';
 import type { Member } from '../broadcast/group.js';
-
-/** Which message: the same at every member, and again when a delivery is repeated. */
-export interface MessageId {
-  /** Member index. */
-  origin: number;
-  /** Grows with every loss of what the origin had stored. */
-  incarnation: number;
-  /** Of the object that carried it, which may hold several messages. */
-  seq: number;
-  /** Place in that object. */
-  index: number;
-}
+import type { NodeEvent } from '../node/node.js';
 
 /** How messages become bytes. `decode` may throw. */
 export interface Codec<Msg> {
@@ -41,7 +31,17 @@ export interface NetworkCallback<Msg> {
    */
   deliver(msg: Msg, from: Member, id: MessageId): void | Promise<void>;
   onConnectivity?(event: Connectivity): void;
+  /** Whatever else an operator should hear of: misbehaviour, a full store, messages lost or that cannot be decoded. */
+  onNotice?(notice: Notice): void;
 }
+
+/** What happened that is neither a message nor connectivity. */
+export type Notice =
+  | Exclude<NodeEvent, { type: 'peer' | 'other-version' | 'foreign-version' | 'foreign-group' }>
+  /** `decode` threw: the message is skipped. */
+  | { type: 'undecodable'; from: Member; id: MessageId; error: unknown }
+  /** The store was damaged, moved to this path and begun anew: the others have what it held. */
+  | { type: 'store-recovered'; moved: string };
 
 /** What a node may tell its operator. Nothing here changes what is delivered. */
 export type Connectivity =

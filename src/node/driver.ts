@@ -1,10 +1,11 @@
 /**
  * The only loop: it gives an endpoint the time, the datagrams and the wake-ups it asks for, and carries out what it
- * answers. All I/O of a turn happens together, and a turn is bounded, so that receiving is never starved by sending.
+ * answers, at the socket and at the store. All I/O of a turn happens together, and a turn is bounded, so that receiving is never starved by sending.
  */
-import type { BroadcastEvent } from '../broadcast/broadcast.js';
+import type { StoreRequest } from '../broadcast/log.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import type { Endpoint } from './endpoint.js';
+import type { Store } from '../store/store.js';
+import type { Endpoint, EndpointEvent } from './endpoint.js';
 import type { UdpSocket } from './udp.js';
 
 export interface Driver {
@@ -15,11 +16,16 @@ export interface Driver {
   stop(): void;
 }
 
-export function startDriver(
-  endpoint: Endpoint,
-  send: UdpSocket['send'],
-  onEvent: (event: BroadcastEvent) => void,
-): Driver {
+export interface DriverOptions {
+  send: UdpSocket['send'];
+  store: Store;
+  onEvent(event: EndpointEvent): void;
+  /** A commit failed, by a full disk or otherwise: it will be tried again. */
+  onStoreError(error: Error): void;
+}
+
+export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver {
+  const { send, store, onEvent, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -40,6 +46,7 @@ export function startDriver(
     if (now - dueAt > STALL) endpoint.noteStall(now);
     dueAt = NEVER;
     if (endpoint.pollTimeout() <= now) endpoint.handleTimeout(now);
+    serveStore(now);
     let sent = 0;
     for (; sent < SENDS_PER_TURN; sent++) {
       now = monotonic();
@@ -47,14 +54,47 @@ export function startDriver(
       if (!datagram) break;
       send(datagram.to, datagram.bytes);
     }
-    for (let event = endpoint.pollEvent(); event; event = endpoint.pollEvent()) onEvent(event);
+    let events = 0;
+    for (; events < EVENTS_PER_TURN; events++) {
+      const event = endpoint.pollEvent();
+      if (!event) break;
+      onEvent(event);
+    }
     if (stopped) return;
-    if (sent === SENDS_PER_TURN) return wake();
+    if (sent === SENDS_PER_TURN || events === EVENTS_PER_TURN) return wake();
     const deadline = endpoint.pollTimeout();
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
     dueAt = deadline + MILLISECOND;
     timer = setTimeout(turn, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
+  };
+  const serveStore = (now: Micros) => {
+    for (let request = endpoint.pollStore(now); request; request = endpoint.pollStore(now)) carryOut(request);
+  };
+  const carryOut = (request: StoreRequest) => {
+    if (request.type === 'commit')
+      store.commit(request.writes).then(
+        (bytes) => answer(() => endpoint.handleCommitted(monotonic(), bytes)),
+        (error: Error) =>
+          answer(() => {
+            endpoint.handleCommitFailed(monotonic());
+            onStoreError(error);
+          }),
+      );
+    else
+      store.read(request.id).then(
+        (object) => answer(() => endpoint.handleRead(monotonic(), request.id, object)),
+        (error: Error) =>
+          answer(() => {
+            endpoint.handleRead(monotonic(), request.id, undefined);
+            onStoreError(error);
+          }),
+      );
+  };
+  const answer = (tell: () => void) => {
+    if (stopped) return;
+    tell();
+    wake();
   };
   wake();
   return {
@@ -81,3 +121,5 @@ function monotonic(): Micros {
 const STALL: Micros = 5 * MILLISECOND;
 /** After so many sends the event loop gets its turn, so that what has arrived is read. */
 const SENDS_PER_TURN = 64;
+/** Likewise for a consumer that takes messages as they come. */
+const EVENTS_PER_TURN = 256;

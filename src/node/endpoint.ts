@@ -2,9 +2,11 @@
  * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. Sessions keep
  * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
  */
-import { Broadcast, type BroadcastEvent, type ObjectStatus } from '../broadcast/broadcast.js';
+import { Broadcast, type BroadcastEvent } from '../broadcast/broadcast.js';
 import type { Group, Member } from '../broadcast/group.js';
+import type { StoreRequest } from '../broadcast/log.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
+import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes } from '../core/bytes.js';
@@ -12,9 +14,11 @@ import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import type { BreakerCause } from '../path/breaker.js';
 import type { PathEvent, PathMetrics } from '../path/observer.js';
 import { Path } from '../path/path.js';
-import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
+import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
+import type { Loaded, StoredObject } from '../store/store.js';
 import {
   ACK_POLICY_SIZE,
   type Contents,
@@ -42,7 +46,15 @@ export interface EndpointOptions {
   egressRate: number;
   /** The largest datagram worth a try, bytes of UDP payload. */
   maxDatagram: number;
-  /** Bytes; larger objects are refused. */
+  /** What this member's store holds. */
+  loaded: Loaded;
+  /** Bytes of objects kept for members that lack them. */
+  maxStoredBytes: number;
+  /** Of the application's messages, told to every peer; 16 bits. Default 0. */
+  version?: number;
+  /** Whether our messages are held back everywhere until those before them have been delivered. */
+  order: 'fifo' | 'causal';
+  /** Bytes; larger messages are refused. */
   maxObjectSize: number;
   /** False: a member that relays nothing (a fault, for demonstrations and tests). */
   relay?: boolean;
@@ -68,6 +80,8 @@ export interface PeerStatus {
   inboundLoss: number;
   sentBytes: number;
   sentDatagrams: number;
+  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
+  breaker: { cause: BreakerCause | undefined; trips: number };
   /** Bytes of UDP payload. */
   mtu: number;
   /** Window, rates, round-trip times, the controller's state and loss floor. */
@@ -78,6 +92,9 @@ export interface PeerStatus {
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
+type StrangerEvent = 'other-version' | 'foreign-version' | 'foreign-group';
+export type EndpointEvent = BroadcastEvent | Extract<SessionEvent, { type: StrangerEvent }>;
+
 export class Endpoint {
   readonly self: Member;
   private readonly counters: Metrics = createMetrics();
@@ -86,6 +103,8 @@ export class Endpoint {
   private readonly paths: (Path | undefined)[];
   private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
+  /** What sessions said of members that are not as we are. */
+  private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
   private now: Micros = 0;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
@@ -111,6 +130,7 @@ export class Endpoint {
       groupId: group.id,
       keys: keys.exchangeKeys(),
       incarnation,
+      version: options.version ?? 0,
       entropy,
       peers: group.members.map(({ publicKey, locator }, index) =>
         index === self.index ? undefined : { publicKey, locators: [locator] },
@@ -129,14 +149,46 @@ export class Endpoint {
     return { ...this.counters, drops };
   }
 
-  /** See `Broadcast.broadcast`. */
-  broadcast(now: Micros, bytes: Uint8Array): ObjectId {
-    this.now = now;
-    return this.broadcaster.broadcast(now, bytes);
+  /** See `Broadcast.submit`. */
+  submit(bytes: Uint8Array): number {
+    return this.broadcaster.submit(bytes);
   }
 
-  cancel(id: ObjectId): void {
-    this.broadcaster.cancel(id);
+  /** Whether `submit` would take another message now. */
+  get hasRoom(): boolean {
+    return this.broadcaster.hasRoom;
+  }
+
+  /** See `Broadcast.cancel`. */
+  cancel(ticket: number): boolean {
+    return this.broadcaster.cancel(ticket);
+  }
+
+  /** See `Broadcast.consumed`. */
+  consumed(now: Micros): void {
+    this.now = now;
+    this.broadcaster.consumed(now);
+  }
+
+  /** See `Broadcast.pollStore`. */
+  pollStore(now: Micros): StoreRequest | undefined {
+    this.now = now;
+    return this.broadcaster.pollStore(now);
+  }
+
+  handleCommitted(now: Micros, bytes: number): void {
+    this.now = now;
+    this.broadcaster.handleCommitted(now, bytes);
+  }
+
+  handleCommitFailed(now: Micros): void {
+    this.now = now;
+    this.broadcaster.handleCommitFailed(now);
+  }
+
+  handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+    this.now = now;
+    this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
@@ -206,8 +258,8 @@ export class Endpoint {
     return Math.max(next, 0);
   }
 
-  pollEvent(): BroadcastEvent | undefined {
-    return this.broadcaster.pollEvent();
+  pollEvent(): EndpointEvent | undefined {
+    return this.strangers.shift() ?? this.broadcaster.pollEvent();
   }
 
   objects(): ObjectStatus[] {
@@ -227,6 +279,7 @@ export class Endpoint {
           inboundLoss,
           sentBytes,
           sentDatagrams,
+          breaker: { cause: recovery.breaker.cause, trips: recovery.breaker.trips },
           mtu: path.mtu.size,
           path: recovery.metrics(),
         },
@@ -277,11 +330,19 @@ export class Endpoint {
       if (event.type === 'established') {
         path.isOpen = true;
         path.move(next);
+        this.broadcaster.onSession(event.peer, false);
       } else if (event.type === 'migrated') path.move(next);
       else if (event.type === 'reset') {
         path.isOpen = false;
         path.restart(next);
+        this.broadcaster.onSession(event.peer, true);
       } else if (event.type === 'expired') path.isOpen = false;
+      else if (
+        event.type === 'other-version' ||
+        event.type === 'foreign-version' ||
+        event.type === 'foreign-group'
+      )
+        this.strangers.push(event);
     }
   }
 

@@ -2,18 +2,22 @@
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
 import { randomBytes } from 'node:crypto';
-import type { BroadcastEvent, ObjectStatus } from '../broadcast/broadcast.js';
+import type { Misbehaviour } from '../broadcast/broadcast.js';
+import type { MessageId } from '../broadcast/delivery.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { Outcome } from '../broadcast/outgoing.js';
+import type { ObjectStatus } from '../broadcast/record.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { memoryStore } from '../store/memory.js';
+import type { Store } from '../store/store.js';
 import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
-import { Endpoint, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { Endpoint, type EndpointEvent, type EndpointMetrics, type PeerStatus } from './endpoint.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
@@ -29,27 +33,67 @@ export interface NodeOptions {
   maxRate?: number;
   /** The largest UDP payload to try, bytes. Default 8952: as large as the path turns out to carry. */
   maxDatagram?: number;
-  /** Larger objects are refused, sent and received. Default 256 MiB. */
+  /** Of the application's messages: told to the others, and an event says who has another. 0 to 65535, default 0. */
+  version?: number;
+  /** Larger messages are refused, sent and received. Default 256 MiB. */
   maxObjectSize?: number;
+  /**
+   * Where messages are kept until every member has them, and over a restart. The node closes it. Default: memory, so that
+   * what this member had promised to hold ends with it.
+   */
+  store?: Store;
+  /** Bytes of messages kept for members that are away. Default 4 GiB; beyond, the oldest go, and an event says so. */
+  maxStoredBytes?: number;
+  /**
+   * 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. Default 'fifo':
+   * those of one member in order.
+   */
+  order?: 'fifo' | 'causal';
   /** False: relay nothing for others. A fault, for demonstrations. Default true. */
   relay?: boolean;
   /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
   trace?: string | undefined;
-  /** Called once for each object that a quorum of the group holds, our own included. */
-  deliver?: (delivery: Delivery) => void;
-  /** Called when a peer comes or goes, or a member is caught misbehaving. */
+  /**
+   * Called once for each message that a quorum of the group holds, our own included, one at a time: the next waits for
+   * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
+   * message may be one that was delivered before, under the same id.
+   */
+  deliver?: (delivery: Delivery) => void | Promise<void>;
+  /** Called when a peer comes or goes, a member is caught misbehaving, or something is wrong with the store. */
   onEvent?: (event: NodeEvent) => void;
 }
 
 export interface Delivery {
   from: Member;
-  id: ObjectId;
+  /** The same at every member, and after a restart. Those of one member rise: first incarnation, then seq, then index. */
+  id: MessageId;
   bytes: Uint8Array;
 }
 
 export type NodeEvent =
   | { type: 'peer'; member: Member; reachable: boolean }
-  | { type: 'misbehaviour'; member: Member; id: ObjectId; what: 'equivocation' | 'wrong-symbols' };
+  /** `evidence`: two certificates that the member has signed, for different objects of one id. */
+  | {
+      type: 'misbehaviour';
+      member: Member;
+      id: ObjectId;
+      what: Misbehaviour;
+      evidence?: [Uint8Array, Uint8Array];
+    }
+  /** Objects `from` to `to` (excluded) of this member are kept by nobody any more: they will not be delivered here. */
+  | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
+  /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
+  | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
+  /** The member runs another version of the application. */
+  | { type: 'other-version'; member: Member; version: number }
+  /** At the member's address somebody speaks another version of this protocol, or holds another group file: only hints. */
+  | { type: 'foreign-version'; member: Member; version: number }
+  | { type: 'foreign-group'; member: Member }
+  /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
+  | { type: 'store-full'; full: boolean }
+  | { type: 'store-error'; error: Error }
+  /** `deliver` threw: the same message comes again after a while. */
+  | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
 
 export interface NodeStatus {
   address: string;
@@ -60,9 +104,15 @@ export interface NodeStatus {
 
 /** What became of a broadcast. `missing` members were out of reach when a quorum already held the object. */
 export interface BroadcastResult {
-  id: ObjectId;
+  id: MessageId;
   confirmed: Member[];
   missing: Member[];
+}
+
+interface Pending {
+  durable?(id: MessageId): void;
+  outcome?(id: MessageId, outcome: Outcome): void;
+  reject(error: Error): void;
 }
 
 export class Node implements AsyncDisposable {
@@ -73,17 +123,19 @@ export class Node implements AsyncDisposable {
   private readonly socket: UdpSocket;
   private readonly trace: TraceFile | undefined;
   private readonly driver: Driver;
-  private readonly pending = new Map<
-    number,
-    { resolve(result: Outcome): void; reject(error: Error): void }
-  >();
-  private readonly peerWaiters = new Set<() => void>();
+  private readonly store: Store;
+  /** Messages that somebody waits for, by ticket until they have an id, then by seq and index. */
+  private readonly submitted = new Map<number, Pending>();
+  private readonly sent = new Map<number, Map<number, Pending>>();
+  private readonly waiters = new Set<() => void>();
+  private retry: NodeJS.Timeout | undefined;
   private closed = false;
 
   private constructor(
     options: NodeOptions,
     endpoint: Endpoint,
     socket: UdpSocket,
+    store: Store,
     trace: TraceFile | undefined,
     connect: (node: Node) => Driver,
   ) {
@@ -92,6 +144,7 @@ export class Node implements AsyncDisposable {
     this.endpoint = endpoint;
     this.self = endpoint.self;
     this.socket = socket;
+    this.store = store;
     this.trace = trace;
     this.driver = connect(this);
   }
@@ -115,18 +168,24 @@ export class Node implements AsyncDisposable {
         'INVALID_ARGUMENT',
         `controller: expected bbr, cubic or newreno, got ${controller}`,
       );
+    assertInteger('version', options.version ?? 0, 0, 0xffff);
     assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
+    const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
-      incarnation: Date.now(),
+      incarnation: store.loaded.session,
       entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
       controller: CONTROLLERS[controller],
       egressRate: maxRate,
       maxDatagram,
       maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+      loaded: store.loaded,
+      maxStoredBytes: options.maxStoredBytes ?? DEFAULT_MAX_STORED_BYTES,
+      order: options.order ?? 'fifo',
+      version: options.version ?? 0,
       relay: options.relay ?? true,
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
@@ -144,8 +203,13 @@ export class Node implements AsyncDisposable {
       await socket.close();
       throw error;
     }
-    return new Node(options, endpoint, socket, trace, (node) => {
-      driver = startDriver(endpoint, socket.send, (event) => node.onEvent(event));
+    return new Node(options, endpoint, socket, store, trace, (node) => {
+      driver = startDriver(endpoint, {
+        send: socket.send,
+        store,
+        onEvent: (event) => node.onEvent(event),
+        onStoreError: (error) => options.onEvent?.({ type: 'store-error', error }),
+      });
       return driver;
     });
   }
@@ -156,33 +220,26 @@ export class Node implements AsyncDisposable {
   }
 
   /**
-   * Broadcasts 1 to `maxObjectSize` bytes to the whole group, ourselves included. The bytes must not change until the
-   * promise settles: with every other member's confirm, or with a quorum's once the rest has been out of reach for 3 s.
-   * Throws TOO_LARGE, BUSY (too many broadcasts under way), ABORTED or CLOSED.
+   * Broadcasts a message of 0 to `maxObjectSize` bytes to the whole group, ourselves included, and waits for every other
+   * member's confirm, or for a quorum's once the rest has been out of reach for 3 s. The bytes must not change until then.
+   * Throws TOO_LARGE, ABORTED or CLOSED; a message that is on its way when the signal fires may still be delivered.
    */
-  async broadcast(bytes: Uint8Array, { signal }: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
-    assertBytes('bytes', bytes);
-    this.assertOpen();
-    throwIfAborted(signal);
-    const id = this.endpoint.broadcast(this.driver.now(), bytes);
-    const outcome = await new Promise<Outcome>((resolve, reject) => {
-      const onAbort = () => {
-        this.pending.delete(id.seq);
-        this.endpoint.cancel(id);
-        reject(abortError(signal!));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.pending.set(id.seq, {
-        resolve(result) {
-          signal?.removeEventListener('abort', onAbort);
-          resolve(result);
-        },
-        reject,
-      });
-      this.driver.wake();
-    });
+  async broadcast(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
     const members = (indices: number[]) => indices.map((index) => this.group.members[index]);
-    return { id, confirmed: members(outcome.confirmed), missing: members(outcome.missing) };
+    return this.track<BroadcastResult>(bytes, options.signal, (resolve) => ({
+      outcome: (id, { confirmed, missing }) =>
+        resolve({ id, confirmed: members(confirmed), missing: members(missing) }),
+    }));
+  }
+
+  /**
+   * The same, but waits only until the message is in our store: from then on it will be delivered everywhere, even if this
+   * process dies now. Waits before that while too many of our messages are on their way.
+   *
+   * @returns the message's name
+   */
+  async submit(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<MessageId> {
+    return this.track<MessageId>(bytes, options.signal, (resolve) => ({ durable: resolve }));
   }
 
   /** Waits until `count` other members are reachable. Throws ABORTED or CLOSED. */
@@ -190,15 +247,7 @@ export class Node implements AsyncDisposable {
     while (this.endpoint.peers().filter((peer) => peer.reachable).length < count) {
       this.assertOpen();
       throwIfAborted(signal);
-      await new Promise<void>((done) => {
-        const settle = () => {
-          this.peerWaiters.delete(settle);
-          signal?.removeEventListener('abort', settle);
-          done();
-        };
-        this.peerWaiters.add(settle);
-        signal?.addEventListener('abort', settle, { once: true });
-      });
+      await this.change(signal);
     }
   }
 
@@ -211,15 +260,25 @@ export class Node implements AsyncDisposable {
     };
   }
 
-  /** Stops at once; broadcasts under way are rejected with CLOSED. Calling it again does nothing. Throws FILE if the trace has gaps. */
+  /**
+   * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. Calling it again does
+   * nothing. Throws FILE if the trace has gaps.
+   */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.driver.stop();
-    for (const { reject } of this.pending.values()) reject(closedError());
-    this.pending.clear();
-    for (const settle of [...this.peerWaiters]) settle();
+    clearTimeout(this.retry);
+    const waiting = [
+      ...this.submitted.values(),
+      ...[...this.sent.values()].flatMap((each) => [...each.values()]),
+    ];
+    for (const { reject } of waiting) reject(closedError());
+    this.submitted.clear();
+    this.sent.clear();
+    this.wakeWaiters();
     await this.socket.close();
+    await this.store.close();
     this.endpoint.dispose();
     await this.trace?.close();
   }
@@ -228,20 +287,133 @@ export class Node implements AsyncDisposable {
     await this.close();
   }
 
-  private onEvent(event: BroadcastEvent): void {
+  /** Submits a message once there is room for it, and waits for what `pending` resolves with. */
+  private async track<Result>(
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+    pending: (resolve: (result: Result) => void) => Omit<Pending, 'reject'>,
+  ): Promise<Result> {
+    assertBytes('bytes', bytes);
+    this.assertOpen();
+    throwIfAborted(signal);
+    while (!this.endpoint.hasRoom) {
+      await this.change(signal);
+      this.assertOpen();
+      throwIfAborted(signal);
+    }
+    const ticket = this.endpoint.submit(bytes);
+    return new Promise<Result>((resolve, reject) => {
+      const onAbort = () => {
+        this.endpoint.cancel(ticket);
+        this.submitted.delete(ticket);
+        reject(abortError(signal!));
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      const settle = () => signal?.removeEventListener('abort', onAbort);
+      const done = (result: Result) => {
+        settle();
+        resolve(result);
+      };
+      const failed = (error: Error) => {
+        settle();
+        reject(error);
+      };
+      this.submitted.set(ticket, { ...pending(done), reject: failed });
+      this.driver.wake();
+    });
+  }
+
+  /** Waits until something may have changed that somebody waits for, or the signal fires. */
+  private change(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise<void>((done) => {
+      const settle = () => {
+        this.waiters.delete(settle);
+        signal?.removeEventListener('abort', settle);
+        done();
+      };
+      this.waiters.add(settle);
+      signal?.addEventListener('abort', settle, { once: true });
+    });
+  }
+
+  private wakeWaiters(): void {
+    for (const settle of [...this.waiters]) settle();
+  }
+
+  private onEvent(event: EndpointEvent): void {
     const { members } = this.group;
+    const { onEvent } = this.options;
     switch (event.type) {
       case 'deliver':
-        this.options.deliver?.({ from: members[event.id.origin], id: event.id, bytes: event.bytes });
+        this.deliver({ from: members[event.id.origin], id: event.id, bytes: event.bytes }, 1);
+        break;
+      case 'durable':
+        this.onDurable(event.id, event.tickets);
         break;
       case 'outcome':
-        this.pending.get(event.id.seq)?.resolve(event.outcome);
-        this.pending.delete(event.id.seq);
+        for (const [index, pending] of this.sent.get(event.id.seq) ?? [])
+          pending.outcome?.({ ...event.id, index }, event.outcome);
+        this.sent.delete(event.id.seq);
         break;
-      default:
-        if (event.type === 'peer') for (const settle of [...this.peerWaiters]) settle();
-        this.options.onEvent?.({ ...event, member: members[event.member] });
+      case 'peer':
+        this.wakeWaiters();
+        onEvent?.({ ...event, member: members[event.member] });
+        break;
+      case 'misbehaviour':
+        onEvent?.({ ...event, member: members[event.member] });
+        break;
+      case 'lost': {
+        const { origin, ...rest } = event;
+        onEvent?.({ ...rest, member: members[origin] });
+        break;
+      }
+      case 'overflow': {
+        const { type, incarnation, to } = event;
+        const lacking = event.members.map((index) => members[index]);
+        onEvent?.({ type, member: members[event.origin], incarnation, to, lacking });
+        break;
+      }
+      case 'store-full':
+        onEvent?.(event);
+        break;
+      case 'other-version':
+      case 'foreign-version':
+      case 'foreign-group': {
+        const { peer, ...rest } = event;
+        onEvent?.({ ...rest, member: members[peer] });
+        break;
+      }
     }
+  }
+
+  private onDurable(id: ObjectId, tickets: readonly number[]): void {
+    const waiting = new Map<number, Pending>();
+    tickets.forEach((ticket, index) => {
+      const pending = this.submitted.get(ticket);
+      this.submitted.delete(ticket);
+      pending?.durable?.({ ...id, index });
+      if (pending?.outcome) waiting.set(index, pending);
+    });
+    if (waiting.size > 0) this.sent.set(id.seq, waiting);
+    this.wakeWaiters();
+  }
+
+  /** Gives the consumer a message until it takes it: order would be lost if the next one came before. */
+  private async deliver(delivery: Delivery, attempt: number): Promise<void> {
+    try {
+      const taken = this.options.deliver?.(delivery);
+      // A consumer that is done at once gets the next one in the same turn.
+      if (taken) await taken;
+    } catch (error) {
+      this.options.onEvent?.({ type: 'consumer-error', error, id: delivery.id, attempt });
+      if (this.closed) return;
+      const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
+      this.retry = setTimeout(() => this.deliver(delivery, attempt + 1), wait);
+      return;
+    }
+    if (this.closed) return;
+    this.endpoint.consumed(this.driver.now());
+    this.driver.wake();
   }
 
   private assertOpen(): void {
@@ -262,3 +434,6 @@ function abortError(signal: AbortSignal): HeadwaterError {
 }
 
 const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
+const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
+const FIRST_RETRY_MS = 10;
+const MAX_RETRY_MS = 10_000;

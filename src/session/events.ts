@@ -11,6 +11,12 @@ export type SessionEvent =
   | { type: 'migrated'; peer: number; address: string; previous: string; path: number }
   /** Its keys are gone, by age or disuse. */
   | { type: 'expired'; peer: number }
+  /** It runs another version of the application. */
+  | { type: 'other-version'; peer: number; version: number }
+  /** At its locator somebody speaks another version of this protocol. Only a hint: anyone can send that. */
+  | { type: 'foreign-version'; peer: number; version: number }
+  /** Who is at its locator knows our key but holds another group file than we. A hint, too. */
+  | { type: 'foreign-group'; peer: number }
   /** None of its locators has answered for a long time; the next `protect` tries anew. */
   | { type: 'unreachable'; peer: number };
 

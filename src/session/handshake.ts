@@ -26,6 +26,8 @@ export interface Identity {
   readonly groupId: Uint8Array;
   /** Greater than at any earlier start with the same key; 48 bits. */
   readonly incarnation: number;
+  /** Of the application that runs over it; 16 bits. */
+  readonly version: number;
 }
 
 /** What the initiator says of itself. */
@@ -35,11 +37,13 @@ export interface InitiationPayload {
   counter: number;
   /** The packet number of its next DATA. */
   nextNumber: number;
+  version: number;
 }
 
 export interface ResponsePayload {
   incarnation: number;
   nextNumber: number;
+  version: number;
 }
 
 /** A first message, its macs still zero, and what its answer is read with; undefined if the peer's key is unusable. */
@@ -62,6 +66,7 @@ export function writeInitiation(
       .u48(payload.incarnation)
       .u32(payload.counter)
       .u48(payload.nextNumber)
+      .u16(payload.version)
       .finish(),
   });
   if (!initiator) return undefined;
@@ -105,6 +110,7 @@ export function openInitiation(
     incarnation: reader.u48('incarnation'),
     counter: reader.u32('counter'),
     nextNumber: reader.u48('next number'),
+    version: reader.u16('version'),
   };
   const remoteIndex = new Reader(datagram, 1).u32('sender index');
   return {
@@ -115,6 +121,7 @@ export function openInitiation(
         .u48(answer.incarnation)
         .u48(answer.nextNumber)
         .u32(index)
+        .u16(answer.version)
         .finish();
       const made = responder.respond(ephemeral, text);
       if (!made) return undefined;
@@ -132,8 +139,9 @@ export function openResponse(
   const result = initiator.readResponse(datagram.subarray(RESPONSE_HEADER));
   if (!result) return undefined;
   const reader = new Reader(result.payload);
-  const payload = { incarnation: reader.u48('incarnation'), nextNumber: reader.u48('next number') };
+  const [incarnation, nextNumber] = [reader.u48('incarnation'), reader.u48('next number')];
   const remoteIndex = reader.u32('sender index');
+  const payload = { incarnation, nextNumber, version: reader.u16('version') };
   // The header stands outside the transcript of message 2, so the index is said twice.
   if (remoteIndex !== new Reader(datagram, 1).u32('sender index')) return undefined;
   return { payload, remoteIndex, established: result.established };

@@ -94,3 +94,5 @@ export const SOURCE_SLOTS = 1024;
 export const MAX_OUTBOX = 1024;
 /** Locators of one member that are kept. */
 export const MAX_LOCATORS = 8;
+/** Hints from one member's locator are told no more often than this. */
+export const HINT_INTERVAL: Micros = SECOND;

@@ -89,12 +89,12 @@ export class Opening {
    * @returns false if it has just given up
    */
   run(now: Micros, nextNumber: number, answering: boolean): boolean {
-    if (now - this.wantedSince >= GIVE_UP_AFTER) {
+    if (now >= this.wantedSince + GIVE_UP_AFTER) {
       this.wantedSince = NEVER;
       this.cancel();
       return false;
     }
-    if (this.pending && now - this.pending.startedAt >= HANDSHAKE_LIFETIME) this.cancel();
+    if (this.pending && now >= this.pending.startedAt + HANDSHAKE_LIFETIME) this.cancel();
     if (!this.isWanted || (!this.pending && answering && now < this.yieldsUntil)) return true;
     const pending = this.pending ?? this.start(now, nextNumber);
     if (!pending) return true;
@@ -189,6 +189,7 @@ export class Opening {
       incarnation: context.self.incarnation,
       counter: this.counter++,
       nextNumber,
+      version: context.self.version,
     });
     if (!made) {
       // A key of small order: the table takes no such peer.

@@ -65,6 +65,7 @@ export class Session {
   private peerCounter = -1;
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
+  private nextHint: Micros = 0;
   private sentAt: Micros = 0;
 
   /** @param hasPrecedence whether our first message stands where both sides send one */
@@ -141,6 +142,13 @@ export class Session {
     this.rearm();
   }
 
+  /** Whether something that anyone could have sent from this member's locator may be told: not often. */
+  mayHint(now: Micros): boolean {
+    if (now < this.nextHint) return false;
+    this.nextHint = now + limits.HINT_INTERVAL;
+    return true;
+  }
+
   /** Takes in a genuine first message; gives the reason where it is dropped all the same. */
   handleInitiation(
     now: Micros,
@@ -163,6 +171,7 @@ export class Session {
     }
     // Before anything that may turn it away: a restart is news whatever becomes of this handshake.
     this.noteIncarnation(incarnation);
+    this.noteVersion(opened.payload.version);
     if (this.hasPrecedence && this.opening.isFresh(now)) {
       this.rearm();
       return 'simultaneous';
@@ -174,6 +183,7 @@ export class Session {
     const made = opened.respond(context.entropy.bytes(32), index, {
       incarnation: context.self.incarnation,
       nextNumber: this.nextNumber,
+      version: context.self.version,
     });
     if (!made) {
       context.freeIndex(index);
@@ -200,6 +210,7 @@ export class Session {
     const { incarnation } = opened.payload;
     if (incarnation < (this.incarnation ?? -1)) return 'stale-handshake';
     this.noteIncarnation(incarnation);
+    this.noteVersion(opened.payload.version);
     const { index, remoteIndex, established } = opened;
     const transport = this.transport(now, established, index, remoteIndex, true, opened.payload);
     this.opening.release();
@@ -342,6 +353,11 @@ export class Session {
     this.context.emit({ type: 'reset', peer: this.peer, incarnation });
   }
 
+  private noteVersion(version: number): void {
+    if (version !== this.context.self.version)
+      this.context.emit({ type: 'other-version', peer: this.peer, version });
+  }
+
   private dropKeys(): void {
     for (const transport of [this.current, this.previous, this.next?.transport])
       if (transport) this.context.freeIndex(transport.localIndex);
@@ -392,7 +408,7 @@ export class Session {
 
   private runProbe(now: Micros): void {
     if (!this.current) return;
-    if (!this.probe && now - this.unansweredSince >= limits.UNANSWERED_AFTER)
+    if (!this.probe && now >= this.unansweredSince + limits.UNANSWERED_AFTER)
       this.probe = { sends: 0, nextAt: now };
     if (!this.probe || now < this.probe.nextAt) return;
     if (this.probe.sends < limits.PROBE_SENDS) {

@@ -34,6 +34,8 @@ export interface SessionTableOptions {
   keys: StaticKeys;
   /** Greater than at any earlier start with the same key; 48 bits. */
   incarnation: number;
+  /** Of the application, told to every peer; 16 bits. Default 0. */
+  version?: number;
   entropy: Entropy;
   /** By member index; undefined for ourselves. */
   peers: readonly (SessionPeer | undefined)[];
@@ -93,7 +95,8 @@ export class SessionTable {
     const { keys, entropy } = options;
     const suite = options.suite ?? defaultSuite();
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.self = { suite, keys, groupId: options.groupId, incarnation: options.incarnation };
+    const { groupId, incarnation, version = 0 } = options;
+    this.self = { suite, keys, groupId, incarnation, version };
     this.entropy = entropy;
     this.guard = new HandshakeGuard({ entropy, aead: suite.aead, ownStatic: keys.publicKey, limits });
     const context: SessionContext = {
@@ -187,9 +190,7 @@ export class SessionTable {
       case wire.COOKIE:
         return this.count(this.handleCookie(time, datagram));
       default:
-        return this.count(
-          datagram.length > 0 && datagram[0] >> 4 !== wire.SESSION_VERSION ? 'foreign-version' : 'malformed',
-        );
+        return this.count(this.handleForeign(time, from, datagram));
     }
   }
 
@@ -223,6 +224,14 @@ export class SessionTable {
       outbox: this.outbox.length,
       events: this.events.length,
     };
+  }
+
+  private handleForeign(now: Micros, from: string, datagram: Uint8Array): SessionDropReason {
+    const version = datagram.length > 0 ? datagram[0] >> 4 : wire.SESSION_VERSION;
+    if (version === wire.SESSION_VERSION) return 'malformed';
+    const session = this.byLocator.get(from);
+    if (session?.mayHint(now)) this.events.push({ type: 'foreign-version', peer: session.peer, version });
+    return 'foreign-version';
   }
 
   private handleProtected(now: Micros, from: string, datagram: Uint8Array): Received | undefined {
@@ -266,7 +275,10 @@ export class SessionTable {
       if (!session) reason = 'unknown-key';
       return session?.sharedStatic;
     });
-    return opened && session ? session.handleInitiation(now, from, opened, datagram) : reason;
+    if (opened && session) return session.handleInitiation(now, from, opened, datagram);
+    const sender = this.byLocator.get(from);
+    if (sender?.mayHint(now)) this.events.push({ type: 'foreign-group', peer: sender.peer });
+    return reason;
   }
 
   private handleResponse(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {

@@ -1,14 +1,16 @@
 /**
  * The datagrams of a session, byte for byte. All integers are big-endian; the first byte is version << 4 | kind.
  *
- *   INITIATION 1 | sender index 4 | e 32 | static 32+16 | { incarnation 6, counter 4, next number 6 } 16+16
- *                | mac1 16 | mac2 16                                                                    = 149
+ *   INITIATION 1 | sender index 4 | e 32 | static 32+16 | { incarnation 6, counter 4, next number 6, version 2 } 18+16
+ *                | mac1 16 | mac2 16                                                                    = 151
  *   RESPONSE   1 | sender index 4 | receiver index 4 | e 32
- *                | { incarnation 6, next number 6, sender index 4 } 16+16                               = 73
+ *                | { incarnation 6, next number 6, sender index 4, version 2 } 18+16                    = 75
  *   COOKIE     1 | receiver index 4 | nonce 16 | cookie 16+16                                           = 53
  *   DATA       1 | receiver index 4 | packet number 4 | text | tag 16
  *   CONTROL    as DATA, with packet numbers of its own; its text is one frame:
  *              CHALLENGE 1 | data 8   or   ANSWER 2 | data 8
+ *
+ * The version in a handshake is the application's: two members with different ones have a session all the same.
  *
  * mac1 = HMAC(SHA-256(label, responder's static key), all before it), mac2 = HMAC(cookie, all before it), both cut to 16;
  * mac2 is zero where there is no cookie. The AEAD's additional data of DATA and CONTROL is their header of 9 bytes, its
@@ -31,13 +33,13 @@ export const DATA = (SESSION_VERSION << 4) | 4;
 export const CONTROL = (SESSION_VERSION << 4) | 5;
 
 export const INITIATION_HEADER = 5;
-export const INITIATION_PAYLOAD = 16;
+export const INITIATION_PAYLOAD = 18;
 export const INITIATION_MAC1 = INITIATION_HEADER + INITIATION_OVERHEAD + INITIATION_PAYLOAD;
 export const INITIATION_MAC2 = INITIATION_MAC1 + SHORT_MAC_BYTES;
 export const INITIATION_SIZE = INITIATION_MAC2 + SHORT_MAC_BYTES;
 
 export const RESPONSE_HEADER = 9;
-export const RESPONSE_PAYLOAD = 16;
+export const RESPONSE_PAYLOAD = 18;
 export const RESPONSE_SIZE = RESPONSE_HEADER + RESPONSE_OVERHEAD + RESPONSE_PAYLOAD;
 
 export const COOKIE_HEADER = 5;

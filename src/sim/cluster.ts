@@ -2,12 +2,12 @@
  * A whole group in the virtual world: real endpoints with real keys and codec, virtual links and clock. In: a seed, the
  * number of members, what the links do, who is mute. Out: the world to run, and what each member delivered and reported.
  */
-import type { BroadcastEvent } from '../broadcast/broadcast.js';
 import { createGroup, type Group } from '../broadcast/group.js';
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
-import { Endpoint } from '../node/endpoint.js';
+import { Endpoint, type EndpointEvent } from '../node/endpoint.js';
+import { MemoryStore } from '../store/memory.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { LinkRule } from './link.js';
 import { World } from './world.js';
@@ -17,6 +17,8 @@ export interface ClusterOptions {
   members: number;
   /** k of the group; default as in `createGroup`. */
   faulty?: number;
+  /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
+  pessimism?: number;
   links?: LinkRule<string>;
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
@@ -36,7 +38,8 @@ export interface ClusterOptions {
 export interface SimMember {
   address: string;
   endpoint: Endpoint;
-  events: BroadcastEvent[];
+  store: MemoryStore;
+  events: EndpointEvent[];
   /** The objects delivered, in order. */
   delivered: { origin: number; bytes: Uint8Array }[];
 }
@@ -70,10 +73,12 @@ export function createCluster(options: ClusterOptions): Cluster {
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
+    ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
   });
   const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
   const live = new Set<number>();
   const members = group.members.map(({ index, locator, publicKey }): SimMember => {
+    const store = new MemoryStore(1);
     const endpoint = new Endpoint({
       group,
       keys: keys.find((pair) => pair.publicKey === publicKey)!,
@@ -84,9 +89,12 @@ export function createCluster(options: ClusterOptions): Cluster {
       egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
       maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
       maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+      loaded: store.loaded(),
+      maxStoredBytes: Number.POSITIVE_INFINITY,
+      order: 'fifo',
       relay: !mute.includes(index),
     });
-    return { address: locator, endpoint, events: [], delivered: [] };
+    return { address: locator, endpoint, store, events: [], delivered: [] };
   });
   members.forEach((member, index) => {
     live.add(index);
@@ -97,7 +105,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     group,
     members,
     broadcast(member, bytes) {
-      members[member].endpoint.broadcast(world.now, bytes);
+      members[member].endpoint.submit(bytes);
       collect(world, members[member]);
       world.poll(members[member].address);
     },
@@ -128,11 +136,21 @@ function nodeOf(world: World, member: SimMember) {
   };
 }
 
+/** Carries out what the endpoint wants of its store, at once, and takes its events. */
 function collect(world: World, member: SimMember): void {
-  for (let event = member.endpoint.pollEvent(); event; event = member.endpoint.pollEvent()) {
+  const { endpoint, store } = member;
+  for (;;) {
+    const request = endpoint.pollStore(world.now);
+    if (request?.type === 'commit') endpoint.handleCommitted(world.now, store.apply(request.writes));
+    else if (request) endpoint.handleRead(world.now, request.id, store.read(request.id));
+    const event = endpoint.pollEvent();
+    if (!request && !event) return;
+    if (!event) continue;
     member.events.push(event);
-    if (event.type === 'deliver') member.delivered.push({ origin: event.id.origin, bytes: event.bytes });
     world.log(`${member.address} ${event.type}${'id' in event ? ` ${event.id.origin}/${event.id.seq}` : ''}`);
+    if (event.type !== 'deliver') continue;
+    member.delivered.push({ origin: event.id.origin, bytes: event.bytes });
+    endpoint.consumed(world.now);
   }
 }
 

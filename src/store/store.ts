@@ -2,14 +2,9 @@
  * What a member must not forget when it stops: the objects it has promised to hold and how far its consumer has come.
  * The broadcast layer says what to write and to read; the shell carries it out with one of these.
  */
-import type { ObjectId } from '../wire/symbol.js';
+import type { ObjectId, StreamId } from '../wire/symbol.js';
 
-/** The objects of one origin since it began with an empty store, numbered from 0. */
-export interface StreamId {
-  /** Member index. */
-  origin: number;
-  incarnation: number;
-}
+export type { StreamId };
 
 /** How far this member has come in one stream. */
 export interface StreamState extends StreamId {
@@ -21,6 +16,8 @@ export interface StreamState extends StreamId {
   index: number;
   /** 32 bytes: the digest over the hashes of all objects below `delivered`. */
   chain: Uint8Array;
+  /** The same of those below `base`. */
+  baseChain: Uint8Array;
 }
 
 export interface StoredObject extends ObjectId {
@@ -33,13 +30,21 @@ export type StoreWrite =
   | { type: 'object'; object: StoredObject }
   | { type: 'stream'; state: StreamState }
   /** Deletes the objects of a stream below `below`. */
-  | { type: 'prune'; stream: StreamId; below: number };
+  | { type: 'prune'; stream: StreamId; below: number }
+  /** Deletes the objects of a stream from `from` on. */
+  | { type: 'drop'; stream: StreamId; from: number }
+  /** Deletes a stream, and remembers that it and all earlier ones of its origin are over. */
+  | { type: 'retire'; stream: StreamId };
 
 /** What a store held when it was opened. */
 export interface Loaded {
   /** Of our own stream: the time at which this store was made, in milliseconds, unlike that of any store before it. */
   incarnation: number;
+  /** Of this process: greater than whenever the store was opened before, whatever the clock says. */
+  session: number;
   streams: StreamState[];
+  /** By origin: the newest stream that is over. */
+  retired: StreamId[];
   /** The objects at and above `delivered` of each stream, in order of origin, incarnation and seq; without their bytes. */
   held: Omit<StoredObject, 'bytes'>[];
   /** Bytes of all objects kept. */

@@ -4,12 +4,15 @@
  *   PADDING  0  the rest of the datagram is zeros
  *   SYMBOL   1  to the end of the datagram: see symbol.ts
  *   ACK      2  see ack.ts
- *   CONFIRM  3 | object id 12 | hash 32 | flags 1 | length 1 | confirmed bitmap
+ *   VECTOR   3 | version 4 | heard 4 | heard before 4 | count 2 | count * entry: what the sender holds, durably
+ *              entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 20 | length 1 | bitmap of those beyond
  *   PROGRESS 4 | object id 12 | Z 1 | complete bitmap ceil(Z/8) | count 1 | count * (SBN 1, missing 2)
  *   PING     5  asks for an acknowledgement
  *   ACK_POLICY 6 | packets 2 | delay 3: how often the sender of the frame wants to be acknowledged; delay in microseconds
  *   MTU_PROBE  7 | size 2, padded to that size: 'say so if this arrives'
  *   MTU_REPORT 8 | size 2: 'it did'
+ *   PULL     9 | object id 12 | count 1 | count * (SBN 1, missing 2): 'send me this'; no blocks named: all of it
+ *   GONE    10 | origin 2 | incarnation 6 | base 4 | chain 32: 'of this stream I have nothing below base any more'
  *
  * ACK and PADDING alone ask for no acknowledgement.
  */
@@ -17,26 +20,54 @@ import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import { type Ack, ackLength, parseAck, writeAck } from './ack.js';
 import {
+  CHAIN_SIZE,
   DATAGRAM_SIZE,
   FRAME_TYPE_SIZE,
   HASH_SIZE,
-  MAX_MEMBERS,
+  MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
+  MAX_SOURCE_BLOCKS,
   PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
   PROTECTED_TAG,
 } from './limits.js';
-import type { ObjectId } from './symbol.js';
+import type { ObjectId, StreamId } from './symbol.js';
 
-/** 'I hold this object', with what the sender knows of who else does. */
-export interface ConfirmFrame {
-  kind: 'confirm';
+/** What a member holds of one stream, in its own store: its confirm. */
+export interface VectorEntry extends StreamId {
+  /** Objects below are no longer kept. */
+  base: number;
+  /** All objects below are held, or were. */
+  count: number;
+  /** Digest over the hashes of the first `count` objects, cut to CHAIN_SIZE bytes: two that agree in it agree in all. */
+  chain: Uint8Array;
+  /** Bit i: object count + 1 + i is held too. At most MAX_AHEAD bytes. */
+  ahead: Uint8Array;
+}
+
+export interface VectorFrame {
+  kind: 'vector';
+  /** Numbers the vectors to this peer that hold entries; 0 if there are none, which is not to be answered. */
+  version: number;
+  /** The newest version received from the peer, 0 for none; bit i of `heardBefore`: version heard - 1 - i came too. */
+  heard: number;
+  heardBefore: number;
+  entries: VectorEntry[];
+}
+
+/** 'Send me symbols of this object': so many of the blocks named, or enough for all of it. */
+export interface PullFrame {
+  kind: 'pull';
   id: ObjectId;
-  hash: Uint8Array;
-  /** The sender wants to be told that this confirm arrived: it repeats it until then. */
-  wantsAck: boolean;
-  /** Bit i: the sender has member i's confirm. Hearsay: good to stop repeating, never counted as a confirm. */
-  confirmed: Uint8Array;
+  missing: { sbn: number; symbols: number }[];
+}
+
+/** The answer to a PULL for an object that is no longer kept. */
+export interface GoneFrame extends StreamId {
+  kind: 'gone';
+  base: number;
+  /** The whole digest of the first `base` objects. */
+  chain: Uint8Array;
 }
 
 /** 'Of this object I still need so much.' */
@@ -51,7 +82,7 @@ export interface ProgressFrame {
 }
 
 /** Frames about objects: what the broadcast layer makes and takes. */
-export type ObjectFrame = ConfirmFrame | ProgressFrame;
+export type ObjectFrame = VectorFrame | ProgressFrame | PullFrame | GoneFrame;
 
 export type Frame =
   | ObjectFrame
@@ -88,8 +119,12 @@ export function frameSize(frame: Frame): number {
   switch (frame.kind) {
     case 'ack':
       return FRAME_TYPE_SIZE + ackLength(frame.ack);
-    case 'confirm':
-      return FRAME_TYPE_SIZE + OBJECT_ID_SIZE + HASH_SIZE + 2 + frame.confirmed.length;
+    case 'vector':
+      return VECTOR_FRAME_SIZE + frame.entries.reduce((sum, { ahead }) => sum + vectorEntrySize(ahead), 0);
+    case 'pull':
+      return FRAME_TYPE_SIZE + OBJECT_ID_SIZE + 1 + 3 * frame.missing.length;
+    case 'gone':
+      return FRAME_TYPE_SIZE + STREAM_ID_SIZE + 4 + HASH_SIZE;
     case 'progress':
       return FRAME_TYPE_SIZE + OBJECT_ID_SIZE + 2 + frame.complete.length + 3 * frame.missing.length;
     case 'ping':
@@ -99,6 +134,11 @@ export function frameSize(frame: Frame): number {
     default:
       return FRAME_TYPE_SIZE + 2;
   }
+}
+
+/** Bytes of one entry of a VECTOR. */
+export function vectorEntrySize(ahead: Uint8Array): number {
+  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 1 + ahead.length;
 }
 
 /** ACK_POLICY fits beside the largest symbol. */
@@ -128,8 +168,8 @@ function parseFrame(type: number, reader: Reader): Frame {
   switch (type) {
     case ACK:
       return { kind: 'ack', ack: parseAck(reader) };
-    case CONFIRM:
-      return parseConfirm(reader);
+    case VECTOR:
+      return parseVector(reader);
     case PROGRESS:
       return parseProgress(reader);
     case PING:
@@ -140,29 +180,48 @@ function parseFrame(type: number, reader: Reader): Frame {
       return { kind: 'mtu-probe', size: reader.u16('probe size') };
     case MTU_REPORT:
       return { kind: 'mtu-report', size: reader.u16('report size') };
+    case PULL:
+      return { kind: 'pull', id: parseId(reader), missing: parseMissing(reader, MAX_SOURCE_BLOCKS) };
+    case GONE:
+      return {
+        kind: 'gone',
+        ...parseStreamId(reader),
+        base: reader.u32('base'),
+        chain: reader.take(HASH_SIZE, 'chain'),
+      };
     default:
-      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${MTU_REPORT}, got ${type}`);
+      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${GONE}, got ${type}`);
   }
 }
 
-function parseConfirm(reader: Reader): ConfirmFrame {
-  const id = parseId(reader);
-  const hash = reader.take(HASH_SIZE, 'confirm hash');
-  const flags = reader.u8('confirm flags');
-  const length = reader.u8('confirmed bitmap length');
-  if (length > MAX_MEMBERS / 8)
-    throw new HeadwaterError(
-      'MALFORMED',
-      `confirmed bitmap: expected at most ${MAX_MEMBERS / 8} bytes, got ${length}`,
-    );
-  const confirmed = reader.take(length, 'confirmed bitmap');
-  return { kind: 'confirm', id, hash, wantsAck: (flags & WANTS_ACK) !== 0, confirmed };
+function parseVector(reader: Reader): VectorFrame {
+  const version = reader.u32('vector version');
+  const heard = reader.u32('version heard');
+  const heardBefore = reader.u32('versions heard before');
+  const count = reader.u16('vector entries');
+  const entries: VectorEntry[] = [];
+  for (let i = 0; i < count; i++) {
+    const stream = parseStreamId(reader);
+    const base = reader.u32('base');
+    const held = reader.u32('count');
+    if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
+    const chain = reader.take(CHAIN_SIZE, 'chain');
+    const length = reader.u8('bitmap length');
+    if (length > MAX_AHEAD)
+      throw new HeadwaterError('MALFORMED', `bitmap: expected at most ${MAX_AHEAD} bytes, got ${length}`);
+    entries.push({ ...stream, base, count: held, chain, ahead: reader.take(length, 'bitmap') });
+  }
+  return { kind: 'vector', version, heard, heardBefore, entries };
 }
 
 function parseProgress(reader: Reader): ProgressFrame {
   const id = parseId(reader);
   const sourceBlocks = reader.u8('Z');
   const complete = reader.take(Math.ceil(sourceBlocks / 8), 'complete bitmap');
+  return { kind: 'progress', id, sourceBlocks, complete, missing: parseMissing(reader, sourceBlocks) };
+}
+
+function parseMissing(reader: Reader, sourceBlocks: number): { sbn: number; symbols: number }[] {
   const count = reader.u8('deficit count');
   if (count > MAX_PROGRESS_ENTRIES)
     throw new HeadwaterError('MALFORMED', `deficits: expected at most ${MAX_PROGRESS_ENTRIES}, got ${count}`);
@@ -173,11 +232,15 @@ function parseProgress(reader: Reader): ProgressFrame {
       throw new HeadwaterError('MALFORMED', `deficit SBN: expected less than ${sourceBlocks}, got ${sbn}`);
     missing.push({ sbn, symbols: reader.u16('deficit') });
   }
-  return { kind: 'progress', id, sourceBlocks, complete, missing };
+  return missing;
+}
+
+function parseStreamId(reader: Reader): StreamId {
+  return { origin: reader.u16('origin'), incarnation: reader.u48('incarnation') };
 }
 
 function parseId(reader: Reader): ObjectId {
-  return { origin: reader.u16('origin'), incarnation: reader.u48('incarnation'), seq: reader.u32('seq') };
+  return { ...parseStreamId(reader), seq: reader.u32('seq') };
 }
 
 function writeFrame(writer: Writer, frame: Frame): void {
@@ -185,15 +248,24 @@ function writeFrame(writer: Writer, frame: Frame): void {
     case 'ack':
       writeAck(writer.u8(ACK), frame.ack);
       break;
-    case 'confirm':
-      writeId(writer.u8(CONFIRM), frame.id);
-      writer.put(frame.hash).u8(frame.wantsAck ? WANTS_ACK : 0);
-      writer.u8(frame.confirmed.length).put(frame.confirmed);
+    case 'vector':
+      writer.u8(VECTOR).u32(frame.version).u32(frame.heard).u32(frame.heardBefore).u16(frame.entries.length);
+      for (const entry of frame.entries) {
+        writer.u16(entry.origin).u48(entry.incarnation).u32(entry.base).u32(entry.count).put(entry.chain);
+        writer.u8(entry.ahead.length).put(entry.ahead);
+      }
       break;
     case 'progress':
       writeId(writer.u8(PROGRESS), frame.id);
-      writer.u8(frame.sourceBlocks).put(frame.complete).u8(frame.missing.length);
-      for (const { sbn, symbols } of frame.missing) writer.u8(sbn).u16(symbols);
+      writer.u8(frame.sourceBlocks).put(frame.complete);
+      writeMissing(writer, frame.missing);
+      break;
+    case 'pull':
+      writeId(writer.u8(PULL), frame.id);
+      writeMissing(writer, frame.missing);
+      break;
+    case 'gone':
+      writer.u8(GONE).u16(frame.origin).u48(frame.incarnation).u32(frame.base).put(frame.chain);
       break;
     case 'ping':
       writer.u8(PING);
@@ -210,6 +282,11 @@ function writeFrame(writer: Writer, frame: Frame): void {
   }
 }
 
+function writeMissing(writer: Writer, missing: readonly { sbn: number; symbols: number }[]): void {
+  writer.u8(missing.length);
+  for (const { sbn, symbols } of missing) writer.u8(sbn).u16(symbols);
+}
+
 function writeId(writer: Writer, { origin, incarnation, seq }: ObjectId): void {
   writer.u16(origin).u48(incarnation).u32(seq);
 }
@@ -217,11 +294,15 @@ function writeId(writer: Writer, { origin, incarnation, seq }: ObjectId): void {
 const PADDING = 0;
 const SYMBOL = 1;
 const ACK = 2;
-const CONFIRM = 3;
+const VECTOR = 3;
 const PROGRESS = 4;
 const PING = 5;
 const ACK_POLICY = 6;
 const MTU_PROBE = 7;
 const MTU_REPORT = 8;
-const WANTS_ACK = 1;
-const OBJECT_ID_SIZE = 12;
+const PULL = 9;
+const GONE = 10;
+const STREAM_ID_SIZE = 8;
+const OBJECT_ID_SIZE = STREAM_ID_SIZE + 4;
+/** A VECTOR without entries. */
+export const VECTOR_FRAME_SIZE = FRAME_TYPE_SIZE + 3 * 4 + 2;

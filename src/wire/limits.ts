@@ -21,11 +21,18 @@ export const SIGNATURE_SIZE = 64;
 /** Length of a Merkle node. */
 export const NODE_SIZE = 20;
 
+/** A stream's digest in a VECTOR: as strong against collisions as a Merkle node. */
+export const CHAIN_SIZE = NODE_SIZE;
+/** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
+export const MAX_AHEAD = 32;
+
 /** Symbols under one signature. */
 export const MAX_BATCH = 32;
 export const MAX_PROOF_DEPTH = 5;
 /** Object id, OTI and hash: what a batch signature covers besides the root. */
 export const DESCRIPTOR_SIZE = 2 + 6 + 4 + 5 + 2 + 1 + HASH_SIZE;
+/** Descriptor, Merkle root and the origin's signature over them: what shows that it broadcast the object. */
+export const CERTIFICATE_SIZE = DESCRIPTOR_SIZE + NODE_SIZE + SIGNATURE_SIZE;
 /** SBN, ESI and first hop. */
 export const LEAF_HEADER_SIZE = 1 + 3 + 2;
 /** All that surrounds a symbol of a full batch. */

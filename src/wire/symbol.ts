@@ -5,7 +5,9 @@
  *   depth 1 | leaf index 1 | signature 64 | proof 20 * depth                      the batch
  *   SBN 1 | ESI 3 | first hop 2 | symbol T                                        the leaf
  *
- * The origin signs descriptor and Merkle root; the leaf, hashed up the proof, must give that root.
+ * The origin signs descriptor and Merkle root; the leaf, hashed up the proof, must give that root. A member that serves an
+ * object on request puts the root of any signed batch in place of a proof, with depth SERVED: the symbol then rests on the
+ * word of the one who sent it, and the object on its hash.
  */
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
@@ -20,11 +22,16 @@ import {
   SYMBOL_ALIGNMENT,
 } from './limits.js';
 
-/** Names an object: the `seq`-th that member `origin` broadcast in its `incarnation`. */
-export interface ObjectId {
+/** The objects of one origin since it began with an empty store, numbered from 0. */
+export interface StreamId {
+  /** Member index. */
   origin: number;
-  /** Grows with every start of the origin's process; 48 bits. */
+  /** Grows with every new store of the origin; 48 bits. */
   incarnation: number;
+}
+
+/** Names an object: the `seq`-th of its stream. */
+export interface ObjectId extends StreamId {
   seq: number;
 }
 
@@ -51,6 +58,7 @@ export interface SymbolFrame {
   descriptor: Descriptor;
   /** The descriptor's bytes as received: what the signature covers. */
   descriptorBytes: Uint8Array;
+  /** Depth of the proof; SERVED: there is none, and `proof` is the root. */
   depth: number;
   /** Place of the leaf in its batch, less than 2^depth. */
   index: number;
@@ -67,13 +75,14 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
   const descriptorBytes = reader.take(DESCRIPTOR_SIZE, 'descriptor');
   const descriptor = parseDescriptor(descriptorBytes);
   const depth = reader.u8('proof depth');
-  if (depth > MAX_PROOF_DEPTH)
+  if (depth > MAX_PROOF_DEPTH && depth !== SERVED)
     throw new HeadwaterError('MALFORMED', `proof depth: expected 0 to ${MAX_PROOF_DEPTH}, got ${depth}`);
   const index = reader.u8('leaf index');
-  if (index >= 1 << depth)
-    throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${1 << depth}, got ${index}`);
+  const leaves = depth === SERVED ? 1 : 1 << depth;
+  if (index >= leaves)
+    throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${leaves}, got ${index}`);
   const signature = reader.take(SIGNATURE_SIZE, 'signature');
-  const proof = reader.take(depth * NODE_SIZE, 'proof');
+  const proof = reader.take((depth === SERVED ? 1 : depth) * NODE_SIZE, 'proof');
   const leafBytes = reader.take(reader.remaining, 'leaf');
   const leafReader = new Reader(leafBytes);
   const leaf: Leaf = {
@@ -91,7 +100,7 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
   return { descriptor, descriptorBytes, depth, index, signature, proof, leafBytes, leaf };
 }
 
-function parseDescriptor(bytes: Uint8Array): Descriptor {
+export function parseDescriptor(bytes: Uint8Array): Descriptor {
   const reader = new Reader(bytes);
   const descriptor: Descriptor = {
     origin: reader.u16('origin'),
@@ -132,14 +141,17 @@ export function writeLeaf(leaf: Leaf): Uint8Array {
     .finish();
 }
 
+/** In place of a proof's depth: a symbol served on request. */
+export const SERVED = 0xff;
+
 /** The body of a SYMBOL: what goes behind its frame type. */
 export function writeSymbol(
-  frame: Pick<SymbolFrame, 'descriptorBytes' | 'index' | 'signature' | 'proof' | 'leafBytes'>,
+  frame: Pick<SymbolFrame, 'descriptorBytes' | 'depth' | 'index' | 'signature' | 'proof' | 'leafBytes'>,
 ): Uint8Array {
   const size = DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + frame.proof.length + frame.leafBytes.length;
   return new Writer(size)
     .put(frame.descriptorBytes)
-    .u8(frame.proof.length / NODE_SIZE)
+    .u8(frame.depth)
     .u8(frame.index)
     .put(frame.signature)
     .put(frame.proof)

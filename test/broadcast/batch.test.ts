@@ -194,6 +194,7 @@ function batch(options: BatchOptions = {}): Uint8Array[] {
 function unsigned(seq: number): Uint8Array {
   return writeSymbol({
     descriptorBytes: writeDescriptor(descriptor(0, seq)),
+    depth: 0,
     index: 0,
     signature: Uint8Array.from([...new Uint8Array(62), seq >>> 8, seq & 0xff]),
     proof: new Uint8Array(0),

@@ -112,6 +112,7 @@ describe('cutting an object of 1 byte to 1 GiB', () => {
         const symbol = new Uint8Array(cut.symbolSize);
         const body = writeSymbol({
           descriptorBytes: writeDescriptor(descriptor),
+          depth: 0,
           index: 0,
           signature: new Uint8Array(64),
           proof: new Uint8Array(0),

@@ -155,6 +155,11 @@ describe('folder to save to', () => {
   });
 });
 
+test('trace to a folder that is not there', async () => {
+  const message = /^trace: expected a file to write to, got ENOENT for .*none\/a\.qlog$/;
+  await refused(['node', ...lab.as('anna'), '--trace', at('none/a.qlog')], 1, message);
+});
+
 describe('usage', () => {
   const member = ['--group', 'g', '--key', 'k'];
   test.each([

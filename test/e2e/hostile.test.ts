@@ -140,7 +140,7 @@ test('exact replays are told from news, and deliver nothing twice', async () => 
   // A first message may be answered as it was before, in case the answer was lost; nothing follows from that.
   const refused = (drops['stale-handshake'] ?? 0) + (drops['bad-response'] ?? 0);
   expect(refused + nobody.heard.length).toBe(handshakes.length);
-  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([RESPONSE, 73]);
+  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([RESPONSE, 75]);
 });
 
 test('everything that was ever said, once more and backwards: nothing is delivered twice', async () => {

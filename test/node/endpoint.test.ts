@@ -135,13 +135,15 @@ describe('an origin that lies', () => {
 
 describe('drops, by reason', () => {
   const id = { origin: ORIGIN, incarnation: 7, seq: 0 };
-  const confirm: Frame = {
-    kind: 'confirm',
-    id,
-    hash: sha256(text),
-    wantsAck: false,
-    confirmed: new Uint8Array(0),
-  };
+  const vectorOf = (origin: number): Frame => ({
+    kind: 'vector',
+    version: 1,
+    heard: 0,
+    heardBefore: 0,
+    entries: [
+      { origin, incarnation: 7, base: 0, count: 1, chain: new Uint8Array(20), ahead: new Uint8Array(0) },
+    ],
+  });
   const ack = (largest: number, received = 1): Frame => ({
     kind: 'ack',
     ack: { ranges: [largest, largest], delay: 0, received },
@@ -178,9 +180,19 @@ describe('drops, by reason', () => {
     [
       'unknown-member',
       'a confirm of an origin that there is not',
-      (bench) => bench.peer(2).send([{ ...confirm, id: { ...id, origin: 5 } }]),
+      (bench) => bench.peer(2).send([vectorOf(5)]),
     ],
-    ['stale', 'a confirm of an object that nobody has signed', (bench) => bench.peer(2).send([confirm])],
+    [
+      'stale',
+      'a pull of an object that we do not hold',
+      (bench) => bench.peer(2).send([{ kind: 'pull', id, missing: [] }]),
+    ],
+    [
+      'stale',
+      'word that a stream that nobody has spoken of is gone',
+      (bench) =>
+        bench.peer(2).send([{ kind: 'gone', origin: 1, incarnation: 7, base: 1, chain: sha256(text) }]),
+    ],
     [
       'bad-signature',
       'a relayed symbol with one bit changed',
@@ -199,7 +211,7 @@ describe('drops, by reason', () => {
     [
       'too-large',
       'an object above the limit',
-      (bench) => feed(bench, symbolsOf(new Uint8Array(1e6 + 1), [0])),
+      (bench) => feed(bench, symbolsOf(new Uint8Array(1e6 + 2 ** 14), [0])),
     ],
     [
       'absurd-esi',
@@ -208,17 +220,38 @@ describe('drops, by reason', () => {
     ],
     [
       'stale',
-      'an object of an earlier incarnation',
+      'an object that has been held for a while',
       (bench) => {
-        feed(bench, symbolsOf(text, [0], { incarnation: 8 }));
-        feed(bench, symbolsOf(text, [1], { incarnation: 7 }));
+        feed(bench, symbolsOf(text, range(0, SOURCE)));
+        bench.now += 4 * SECOND;
+        bench.settle();
+        feed(bench, symbolsOf(text, [SOURCE]));
       },
     ],
     [
       'over-quota',
       'one object more than may be open',
       (bench) => {
-        for (const seq of range(0, 257)) feed(bench, symbolsOf(text, [0], { seq }));
+        for (const seq of range(0, 257)) feed(bench, symbolsOf(text.subarray(0, 3000), [0], { seq }));
+      },
+    ],
+    [
+      'over-quota',
+      'more bytes than may be open',
+      (bench) => {
+        for (const seq of range(0, 2)) feed(bench, symbolsOf(new Uint8Array(6e5), [0], { seq }));
+      },
+    ],
+    [
+      'over-quota',
+      'an object further ahead than is taken in',
+      (bench) => feed(bench, symbolsOf(text, [0], { seq: 4096 })),
+    ],
+    [
+      'over-quota',
+      'one stream more than an origin may have',
+      (bench) => {
+        for (const incarnation of range(1, 17)) feed(bench, symbolsOf(text, [0], { incarnation }));
       },
     ],
     [
@@ -348,6 +381,7 @@ describe('on the wire', () => {
       expect(origin.isUp).toBe(true);
       for (const body of symbolsOf(text, range(0, SOURCE))) origin.send([{ kind: 'ping' }], body);
       check();
+      bench.settle();
       expect(bench.endpoint.objects()[0].complete).toBe(true);
     }
     // First message or answer, data and control of the session layer were all among them.
@@ -411,7 +445,7 @@ describe('who is no member', () => {
     bench.clear();
     const rng = new Rng('knocking');
     for (let i = 0; i < 100; i++) {
-      const bytes = rng.bytes(149);
+      const bytes = rng.bytes(151);
       bytes[0] = 0x21;
       bench.give('evil:1', bytes);
     }
@@ -446,7 +480,7 @@ describe('a session', () => {
 
   test('whose time is over is made anew, whoever looks first', () => {
     const bench = newBench();
-    bench.endpoint.broadcast(bench.now, text);
+    bench.submit(text);
     // Nothing is polled for three minutes; then sending is tried before timers are looked at.
     bench.now += 181 * SECOND;
     expect(() => bench.endpoint.pollTransmit(bench.now)).not.toThrow();
@@ -470,7 +504,7 @@ describe('a session', () => {
     feed(bench, symbolsOf(text.subarray(0, 3000), range(0, 4), { incarnation: 8 }));
     expect(bench.endpoint.objects().at(-1)).toMatchObject({ id: { incarnation: 8 }, complete: true });
     bench.clear();
-    bench.endpoint.broadcast(bench.now, text);
+    bench.submit(text);
     bench.run(100 * MILLISECOND);
     expect(restarted.symbols().length).toBeGreaterThan(0);
     // Its acknowledgements are believed: a peer's first life does not count against its second.
@@ -502,7 +536,7 @@ describe('a session', () => {
     bench.clear();
     feed(bench, symbolsOf(text, range(1, SOURCE - 1)));
     expect(bench.endpoint.objects()[0].complete).toBe(true);
-    bench.endpoint.broadcast(bench.now, text);
+    bench.submit(text);
     bench.run(SECOND);
     expect(origin.symbols().length).toBeGreaterThan(0);
     expect(bench.wire.filter(({ to }) => to === old)).toEqual([]);
@@ -519,7 +553,7 @@ describe('a session', () => {
     bench.give(origin.address, sealed);
     expect(bench.drops()).toEqual({ replayed: 1 });
     bench.clear();
-    bench.endpoint.broadcast(bench.now, text);
+    bench.submit(text);
     bench.run(SECOND);
     // It gets a few challenges of 34 bytes, and no word of anything else.
     const there = bench.wire.filter(({ to }) => to === 'evil:1');

@@ -2,14 +2,21 @@
  * An endpoint under test and the other members in the hands of the test: each has real keys and real sessions, and sends
  * in them whatever the test wants, honest or not. Time stands still unless the test moves it.
  */
-import type { BroadcastEvent } from '../../src/broadcast/broadcast.js';
 import type { Group } from '../../src/broadcast/group.js';
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { type Micros, SECOND } from '../../src/core/time.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
-import { Endpoint, type EndpointOptions, type Transmit } from '../../src/node/endpoint.js';
+import { HeadwaterError } from '../../src/errors.js';
+import {
+  Endpoint,
+  type EndpointEvent,
+  type EndpointOptions,
+  type Transmit,
+} from '../../src/node/endpoint.js';
 import { SessionTable } from '../../src/session/index.js';
+import { MemoryStore } from '../../src/store/memory.js';
+import type { StoreWrite } from '../../src/store/store.js';
 import { type Contents, type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
 
 export interface PeerOptions {
@@ -109,6 +116,8 @@ export interface BenchOptions extends Partial<Omit<EndpointOptions, 'group' | 'k
   group: Group;
   keys: KeyPair[];
   self: number;
+  /** What the endpoint's store holds; default: nothing, as incarnation 1. */
+  store?: MemoryStore;
 }
 
 /** The endpoint of member `self` among hand-driven peers. */
@@ -118,14 +127,23 @@ export class Bench {
   readonly keys: KeyPair[];
   readonly self: number;
   readonly endpoint: Endpoint;
+  /** Carries out commits at once, unless they are held back. */
+  readonly store: MemoryStore;
   readonly peers: (Peer | undefined)[];
   readonly wire: Wired[] = [];
   /** Datagrams from the endpoint to nobody that is here. */
   readonly stray: Transmit[] = [];
   /** Says which datagrams do not arrive. */
   isLost: (datagram: Wired) => boolean = () => false;
+  /** While true a commit waits for `release`, and what depends on it with it. */
+  holdsCommits = false;
+  /** While false nobody takes what is delivered: the first message waits. */
+  consumes = true;
+  private commit: readonly StoreWrite[] | undefined;
+  private readonly past: EndpointEvent[] = [];
 
-  constructor({ group, keys, self, ...options }: BenchOptions) {
+  constructor({ group, keys, self, store = new MemoryStore(1), ...options }: BenchOptions) {
+    this.store = store;
     this.group = group;
     this.keys = keys;
     this.self = self;
@@ -139,6 +157,9 @@ export class Bench {
       egressRate: Number.POSITIVE_INFINITY,
       maxDatagram: 1232,
       maxObjectSize: 1e6,
+      loaded: store.loaded(),
+      maxStoredBytes: Number.POSITIVE_INFINITY,
+      order: 'fifo',
       ...options,
     });
     this.peers = group.members.map((_, index) => (index === self ? undefined : new Peer(this, index)));
@@ -165,6 +186,29 @@ export class Bench {
     const wired = { from, to: this.address, bytes: bytes.slice() };
     this.wire.push(wired);
     if (!this.isLost(wired)) this.endpoint.handleDatagram(this.now, from, bytes.slice());
+    this.work();
+  }
+
+  /** Gives the endpoint a message to broadcast; returns its ticket. */
+  submit(bytes: Uint8Array): number {
+    const ticket = this.endpoint.submit(bytes);
+    this.work();
+    return ticket;
+  }
+
+  /** Carries out the commit that is held back, and lets those after it through. */
+  release(): void {
+    this.holdsCommits = false;
+    const { commit } = this;
+    this.commit = undefined;
+    if (commit) this.apply(commit);
+    this.work();
+  }
+
+  /** The consumer is done with the message that it was given: for when `consumes` is false. */
+  consume(): void {
+    this.endpoint.consumed(this.now);
+    this.work();
   }
 
   /** Brings up sessions with all peers; the endpoint asks for them. */
@@ -183,6 +227,7 @@ export class Bench {
     while (!quiet) {
       quiet = true;
       if (this.endpoint.pollTimeout() <= this.now) this.endpoint.handleTimeout(this.now);
+      this.work();
       for (let out = this.endpoint.pollTransmit(this.now); out; out = this.endpoint.pollTransmit(this.now)) {
         quiet = false;
         this.deliver(out);
@@ -207,10 +252,14 @@ export class Bench {
     }
   }
 
-  events(): BroadcastEvent[] {
-    const events = [];
-    for (let event = this.endpoint.pollEvent(); event; event = this.endpoint.pollEvent()) events.push(event);
-    return events;
+  /** What the endpoint reported since this was last asked. */
+  events(): EndpointEvent[] {
+    return this.past.splice(0);
+  }
+
+  /** Those of one type. */
+  eventsOf<T extends EndpointEvent['type']>(type: T): Extract<EndpointEvent, { type: T }>[] {
+    return this.events().filter((event): event is Extract<EndpointEvent, { type: T }> => event.type === type);
   }
 
   /** What the endpoint dropped, by reason. */
@@ -226,6 +275,33 @@ export class Bench {
     this.wire.length = 0;
     this.stray.length = 0;
     for (const peer of this.peers) if (peer) peer.heard.length = 0;
+  }
+
+  /** Does what the endpoint wants of its store and its consumer. */
+  private work(): void {
+    for (;;) {
+      const request = this.endpoint.pollStore(this.now);
+      if (request?.type === 'read')
+        this.endpoint.handleRead(this.now, request.id, this.store.read(request.id));
+      else if (request && this.holdsCommits) this.commit = request.writes;
+      else if (request) this.apply(request.writes);
+      const event = this.endpoint.pollEvent();
+      if (!request && !event) return;
+      if (!event) continue;
+      this.past.push(event);
+      if (event.type === 'deliver' && this.consumes) this.endpoint.consumed(this.now);
+    }
+  }
+
+  private apply(writes: readonly StoreWrite[]): void {
+    let bytes: number;
+    try {
+      bytes = this.store.apply(writes);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.code !== 'STORE_FULL') throw error;
+      return this.endpoint.handleCommitFailed(this.now);
+    }
+    this.endpoint.handleCommitted(this.now, bytes);
   }
 
   private deliver({ to, bytes }: Transmit): void {

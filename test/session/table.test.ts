@@ -76,3 +76,20 @@ describe('budgets', () => {
     expect(take('no port')).toBe(3);
   });
 });
+
+test('a deadline is over when its time has come, at any fraction of a microsecond', () => {
+  const rng = new Rng('fractions');
+  for (let i = 0; i < 50; i++) {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    // Nothing comes back: after a while it probes.
+    a.table.protect(world.now + rng.float(), b.index, new Uint8Array(1));
+    for (let turn = 0; turn < 10; turn++) {
+      const now = a.table.pollTimeout();
+      a.table.handleTimeout(now);
+      while (a.table.pollTransmit());
+      expect(a.table.pollTimeout()).toBeGreaterThan(now);
+    }
+  }
+});

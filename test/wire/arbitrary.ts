@@ -1,10 +1,18 @@
 /** Valid frames and contents of every kind, for property tests; their values reach the limits of each field. */
 import fc from 'fast-check';
 import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
-import { type Contents, type Frame, type ObjectFrame, writeDatagram } from '../../src/wire/frames.js';
 import {
-  MAX_MEMBERS,
+  type Contents,
+  type Frame,
+  type ObjectFrame,
+  type VectorEntry,
+  writeDatagram,
+} from '../../src/wire/frames.js';
+import {
+  CHAIN_SIZE,
+  MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
+  MAX_SOURCE_BLOCKS,
   NODE_SIZE,
   PROTECTED_HEADER,
   PROTECTED_TAG,
@@ -13,6 +21,7 @@ import {
   type Descriptor,
   type Leaf,
   type ObjectId,
+  SERVED,
   writeDescriptor,
   writeLeaf,
   writeSymbol,
@@ -25,14 +34,40 @@ export const u32 = unsigned(32);
 export const u40 = unsigned(40);
 export const u48 = unsigned(48);
 
-const objectId: fc.Arbitrary<ObjectId> = fc.record({ origin: u16, incarnation: u48, seq: u32 });
+const streamId = { origin: u16, incarnation: u48 };
+const objectId: fc.Arbitrary<ObjectId> = fc.record({ ...streamId, seq: u32 });
 
-const confirmFrame: fc.Arbitrary<ObjectFrame> = fc.record({
-  kind: fc.constant('confirm'),
+const vectorEntry: fc.Arbitrary<VectorEntry> = fc
+  .record({
+    ...streamId,
+    a: u32,
+    b: u32,
+    chain: bytes(CHAIN_SIZE),
+    ahead: fc.uint8Array({ maxLength: MAX_AHEAD }),
+  })
+  .map(({ a, b, ...entry }) => ({ ...entry, base: Math.min(a, b), count: Math.max(a, b) }));
+
+const vectorFrame: fc.Arbitrary<ObjectFrame> = fc.record({
+  kind: fc.constant('vector'),
+  version: u32,
+  heard: u32,
+  heardBefore: u32,
+  entries: fc.array(vectorEntry, { maxLength: 4 }),
+});
+
+const pullFrame: fc.Arbitrary<ObjectFrame> = fc.record({
+  kind: fc.constant('pull'),
   id: objectId,
-  hash: bytes(32),
-  wantsAck: fc.boolean(),
-  confirmed: fc.uint8Array({ maxLength: MAX_MEMBERS / 8 }),
+  missing: fc.array(fc.record({ sbn: fc.nat(MAX_SOURCE_BLOCKS - 1), symbols: u16 }), {
+    maxLength: MAX_PROGRESS_ENTRIES,
+  }),
+});
+
+const goneFrame: fc.Arbitrary<ObjectFrame> = fc.record({
+  kind: fc.constant('gone'),
+  ...streamId,
+  base: u32,
+  chain: bytes(32),
 });
 
 const progressFrame: fc.Arbitrary<ObjectFrame> = u8.chain((sourceBlocks) =>
@@ -66,8 +101,10 @@ export const ack: fc.Arbitrary<Ack> = fc
   }));
 
 export const frame: fc.Arbitrary<Frame> = fc.oneof(
-  confirmFrame,
+  vectorFrame,
   progressFrame,
+  pullFrame,
+  goneFrame,
   fc.record({ kind: fc.constant('ack'), ack }),
   fc.record({ kind: fc.constant('ping') }),
   fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
@@ -92,7 +129,7 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
       length: fc.constant(length),
       symbolSize: fc.constant(16 * lanes),
       sourceBlocks: fc.integer({ min: 1, max: Math.min(255, Math.ceil(length / (16 * lanes))) }),
-      depth: fc.nat(5),
+      depth: fc.oneof(fc.nat(5), fc.constant(SERVED)),
     }),
   )
   .chain(({ length, symbolSize, sourceBlocks, depth }) =>
@@ -107,9 +144,9 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
         hash: bytes(32),
       }),
       depth: fc.constant(depth),
-      index: fc.nat(2 ** depth - 1),
+      index: fc.nat(depth === SERVED ? 0 : 2 ** depth - 1),
       signature: bytes(64),
-      proof: bytes(depth * NODE_SIZE),
+      proof: bytes((depth === SERVED ? 1 : depth) * NODE_SIZE),
       leaf: fc.record({ sbn: fc.nat(sourceBlocks - 1), esi: u24, firstHop: u16, symbol: bytes(symbolSize) }),
     }),
   );
@@ -136,6 +173,7 @@ export function textOf({ frames: list, symbol }: Contents, size = 0): Uint8Array
 export function symbolBody(parts: SymbolParts): Uint8Array {
   return writeSymbol({
     descriptorBytes: writeDescriptor(parts.descriptor),
+    depth: parts.depth,
     index: parts.index,
     signature: parts.signature,
     proof: parts.proof,

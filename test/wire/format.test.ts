@@ -1,13 +1,14 @@
 /**
- * The format itself, byte for byte: the text of a datagram with a SYMBOL and of one with every kind of frame, as hex. If
+ * The format itself, byte for byte: the texts of datagrams with a SYMBOL and of one with every kind of frame, as hex. If
  * one of these must change, so must SESSION_VERSION, or members of two versions of the program will misread each other.
  */
 import { describe, expect, test } from 'vitest';
+import { servedSymbol, writeCertificate } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import type { Ack } from '../../src/wire/ack.js';
 import { type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
 import { PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
-import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
+import { parseSymbol, SERVED, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
 import { textOf } from './arbitrary.js';
 
 const signature = new Uint8Array(64).fill(0x51);
@@ -35,6 +36,25 @@ const symbolHex = [
   '77'.repeat(16), // symbol
 ].join('');
 
+const servedHex = [
+  '01', // SYMBOL
+  '0708', // origin
+  '090a0b0c0d0e', // incarnation
+  '0f101112', // seq
+  '0000000020', // length
+  '0010', // T
+  '02', // Z
+  '44'.repeat(32), // object hash
+  'ff', // depth: served
+  '00', // leaf index
+  '51'.repeat(64), // signature
+  '66'.repeat(20), // root
+  '01', // SBN
+  '18191a', // ESI
+  'ffff', // first hop: none
+  '77'.repeat(16), // symbol
+].join('');
+
 const framesHex = [
   '02', // ACK
   '00', // ranges
@@ -54,14 +74,24 @@ const framesHex = [
   '000000000065', // received: 101
   '0019', // 25 bytes
   'aa'.repeat(25), // each second number: 198, 196 ... 0
-  '03', // CONFIRM
+  '03', // VECTOR
+  '41424344', // version
+  '45464748', // heard
+  '80000001', // heard before: the version one before, and the one 32 before
+  '0002', // two entries
   '0708', // origin
   '090a0b0c0d0e', // incarnation
-  '0f101112', // seq
-  '44'.repeat(32), // hash
-  '01', // flags: wants an acknowledgement
+  '00000005', // base
+  '0f101112', // count
+  '61'.repeat(20), // chain
   '02', // bitmap length
-  '8103', // confirmed: members 0, 7, 8, 9
+  '8103', // ahead: objects count + 1, count + 8, 9, 10
+  '0001', // another origin
+  '000000000002', // incarnation
+  '00000000', // base
+  '00000000', // count
+  '62'.repeat(20), // chain
+  '00', // no bitmap
   '04', // PROGRESS
   '0708', // origin
   '090a0b0c0d0e', // incarnation
@@ -79,6 +109,23 @@ const framesHex = [
   '3536', // size
   '08', // MTU_REPORT
   '3738', // size
+  '09', // PULL
+  '0708', // origin
+  '090a0b0c0d0e', // incarnation
+  '0f101114', // seq
+  '02', // two entries
+  '000001', // of block 0 one symbol
+  'fe1234', // of block 254 so many
+  '09', // PULL
+  '0708', // origin
+  '090a0b0c0d0e', // incarnation
+  '0f101115', // seq
+  '00', // all of it
+  '0a', // GONE
+  '0708', // origin
+  '090a0b0c0d0e', // incarnation
+  '393a3b3c', // base
+  '63'.repeat(32), // chain
 ].join('');
 
 const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
@@ -101,11 +148,27 @@ const frames: Frame[] = [
     },
   },
   {
-    kind: 'confirm',
-    id: { ...id, seq: 0x0f101112 },
-    hash,
-    wantsAck: true,
-    confirmed: Uint8Array.of(0x81, 0x03),
+    kind: 'vector',
+    version: 0x41424344,
+    heard: 0x45464748,
+    heardBefore: 0x80000001,
+    entries: [
+      {
+        ...id,
+        base: 5,
+        count: 0x0f101112,
+        chain: new Uint8Array(20).fill(0x61),
+        ahead: Uint8Array.of(0x81, 0x03),
+      },
+      {
+        origin: 1,
+        incarnation: 2,
+        base: 0,
+        count: 0,
+        chain: new Uint8Array(20).fill(0x62),
+        ahead: new Uint8Array(0),
+      },
+    ],
   },
   {
     kind: 'progress',
@@ -121,6 +184,16 @@ const frames: Frame[] = [
   { kind: 'ack-policy', packets: 0x3031, delay: 0x323334 },
   { kind: 'mtu-probe', size: 0x3536 },
   { kind: 'mtu-report', size: 0x3738 },
+  {
+    kind: 'pull',
+    id: { ...id, seq: 0x0f101114 },
+    missing: [
+      { sbn: 0, symbols: 1 },
+      { sbn: 254, symbols: 0x1234 },
+    ],
+  },
+  { kind: 'pull', id: { ...id, seq: 0x0f101115 }, missing: [] },
+  { kind: 'gone', ...id, base: 0x393a3b3c, chain: new Uint8Array(32).fill(0x63) },
 ];
 
 test('a policy and a symbol', () => {
@@ -136,6 +209,7 @@ test('a policy and a symbol', () => {
   const leaf = { sbn: 254, esi: 0x18191a, firstHop: 0x1b1c, symbol: new Uint8Array(16).fill(0x77) };
   const body = writeSymbol({
     descriptorBytes: writeDescriptor(descriptor),
+    depth: 1,
     index: 1,
     signature,
     proof: new Uint8Array(20).fill(0x66),
@@ -144,6 +218,32 @@ test('a policy and a symbol', () => {
   const policy: Frame = { kind: 'ack-policy', packets: 0x0102, delay: 0x030405 };
   expect(toHex(textOf({ frames: [policy], symbol: body }))).toBe(symbolHex);
   expect(parseContents(fromHex(symbolHex))).toEqual({ frames: [policy], symbol: body });
+});
+
+test('a symbol served on request', () => {
+  const body = servedSymbol(
+    writeCertificate(
+      writeDescriptor({
+        origin: 0x0708,
+        incarnation: 0x090a0b0c0d0e,
+        seq: 0x0f101112,
+        length: 32,
+        symbolSize: 16,
+        sourceBlocks: 2,
+        hash,
+      }),
+      new Uint8Array(20).fill(0x66),
+      signature,
+    ),
+    { sbn: 1, esi: 0x18191a, symbol: new Uint8Array(16).fill(0x77) },
+  );
+  expect(toHex(textOf({ frames: [], symbol: body }))).toBe(servedHex);
+  expect(parseSymbol(body)).toMatchObject({
+    depth: SERVED,
+    index: 0,
+    proof: new Uint8Array(20).fill(0x66),
+    leaf: { sbn: 1, esi: 0x18191a },
+  });
 });
 
 test('every kind of frame', () => {
@@ -177,6 +277,14 @@ describe('a symbol is malformed', () => {
     ],
     ['a batch deeper than 5', [[52, 6]], 'proof depth: expected 0 to 5, got 6'],
     ['a place that its batch does not have', [[53, 2]], 'leaf index: expected less than 2, got 2'],
+    [
+      'a place in what is served alone',
+      [
+        [52, 255],
+        [53, 1],
+      ],
+      'leaf index: expected less than 1, got 1',
+    ],
     ['a block that its object does not have', [[138, 255]], 'SBN: expected less than 255, got 255'],
   ])('with %s', (_what, changes, message) => {
     const body = good.slice();

@@ -2,7 +2,7 @@
  * netlab: network namespaces joined by emulated links, for kernels with or without netem. Linux, root.
  *
  *   netlab hub NODES SEED          makes the namespaces; lives until its standard input ends
- *   netlab exec PID COMMAND...     runs a command in the namespace that process PID holds
+ *   netlab exec PID COMMAND...     runs a command in the namespace that process PID holds; rt: at real-time priority
  *
  * The hub gives each namespace one interface, eth0, 10.77.0.(node + 1)/24, which is a TUN device: whatever is sent there
  * is read here, so there is no bridge, no address resolution, and no segmentation or checksum offload to switch off.
@@ -42,10 +42,12 @@
 #define RING 65536 /* packets on one link; a power of two */
 #define READS 64   /* packets from one node before the timer is served */
 #define TUN_QUEUE 4096
+#define STALL 1000000 /* ns: so late is no mere coarseness of timers */
 #define NEVER INT64_MAX
+static const struct sched_param PRIORITY = {.sched_priority = 1};
 
 struct packet {
-  int64_t due; /* ns, CLOCK_MONOTONIC: when it leaves the link it is on */
+  int64_t due; /* ns of `now_ns`: when it leaves the link it is on */
   uint32_t length;
   uint16_t source, target;
   uint8_t data[];
@@ -74,16 +76,21 @@ struct node {
 static struct node *nodes;
 static int count;
 static int has_cubic = 1;
+static int64_t paused; /* ns by which the links' clock is behind */
 
 static void die(const char *what) {
   fprintf(stderr, "netlab: %s: %s\n", what, strerror(errno));
   exit(1);
 }
 
+/*
+ * The clock of the links. It stands still while this process is kept from running, so that what falls due meanwhile leaves
+ * with its gaps: a pause of the network is some delay, a burst after it would be a full queue.
+ */
 static int64_t now_ns(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
-  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec - paused;
 }
 
 /* xorshift64* (Vigna 2014), one state for each link: the k-th packet of a link meets the same fate for one seed. */
@@ -105,24 +112,19 @@ static void enter(struct link *link, struct packet *packet, int64_t now) {
   link->packets++;
   link->bytes += packet->length;
   int64_t leaves = now;
+  double waiting = backlog(link, now);
+  if ((waiting > 0 && waiting + packet->length > (double)link->queue) || link->tail - link->head == RING) {
+    link->dropped++;
+    free(packet);
+    return;
+  }
   if (link->ns_per_byte > 0) {
-    double waiting = backlog(link, now);
-    if (waiting > 0 && waiting + packet->length > (double)link->queue) {
-      link->dropped++;
-      free(packet);
-      return;
-    }
     if (link->line_free < now) link->line_free = now;
     link->line_free += (int64_t)(packet->length * link->ns_per_byte);
     leaves = link->line_free;
   }
   if (link->loss > 0 && uniform(&link->random) < link->loss) {
     link->lost++;
-    free(packet);
-    return;
-  }
-  if (link->tail - link->head == RING) {
-    link->dropped++;
     free(packet);
     return;
   }
@@ -158,7 +160,9 @@ static int64_t advance(void) {
     struct link *link = NULL;
     int owner = 0;
     int64_t at = next_due(&link, &owner);
-    if (at == NEVER || at > now_ns()) return at;
+    int64_t now = now_ns();
+    if (at == NEVER || at > now) return at;
+    if (now - at > STALL) paused += now - at;
     struct packet *packet = link->ring[link->head++ % RING];
     link->passed++;
     if (link == &nodes[owner].up) {
@@ -236,13 +240,9 @@ static void prefer_cubic(const char *device) {
     struct rtattr *attribute = (struct rtattr *)((char *)&request + NLMSG_ALIGN(request.header.nlmsg_len));
     int nested = i == 2;
     struct rtattr *inner = nested ? RTA_DATA(attribute) : attribute;
-    inner->rta_type = parts[i].type;
-    inner->rta_len = (uint16_t)RTA_LENGTH(parts[i].length);
+    *inner = (struct rtattr){(uint16_t)RTA_LENGTH(parts[i].length), parts[i].type};
     memcpy(RTA_DATA(inner), parts[i].data, parts[i].length);
-    if (nested) {
-      attribute->rta_type = RTA_METRICS | NLA_F_NESTED;
-      attribute->rta_len = (uint16_t)RTA_LENGTH(RTA_ALIGN(inner->rta_len));
-    }
+    if (nested) *attribute = (struct rtattr){(uint16_t)RTA_LENGTH(RTA_ALIGN(inner->rta_len)), RTA_METRICS | NLA_F_NESTED};
     request.header.nlmsg_len = NLMSG_ALIGN(request.header.nlmsg_len) + RTA_ALIGN(attribute->rta_len);
   }
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -278,12 +278,13 @@ static void open_node(int index, uint64_t seed) {
   for (;;) pause();
 }
 
-static int run_in(const char *pid, char **command) {
+static int run_in(const char *pid, char **command, int real_time) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%s/ns/net", pid);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   int namespace = open(path, O_RDONLY | O_CLOEXEC);
   if (namespace < 0 || setns(namespace, CLONE_NEWNET)) die(path);
+  if (real_time && sched_setscheduler(0, SCHED_RR, &PRIORITY)) die("real-time priority");
   execvp(command[0], command);
   die(command[0]);
   return 1;
@@ -308,7 +309,7 @@ static void print_stats(void) {
     for (int from = 0; from < count; from++) printf("%s%" PRIu64, from ? "," : "", nodes[i].delivered[from]);
     printf("]}");
   }
-  printf("]}\n");
+  printf("],\"pausedMs\":%.3f}\n", (double)paused / 1e6);
 }
 
 static void set_link(struct link *link, double loss, double delay_us, double rate, double queue) {
@@ -358,9 +359,8 @@ static void read_commands(void) {
 }
 
 static void run_hub(void) {
-  /* On a busy machine the network must not be what is late. */
-  struct sched_param priority = {.sched_priority = 1};
-  if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &priority)) nice(-10);
+  /* On a busy machine the network must not be what is late. Where that is not allowed it works all the same. */
+  sched_setscheduler(0, SCHED_RR, &PRIORITY);
   int poll = epoll_create1(EPOLL_CLOEXEC), timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   if (poll < 0 || timer < 0) die("epoll");
   for (int i = -2; i < count; i++) {
@@ -370,7 +370,7 @@ static void run_hub(void) {
   for (;;) {
     int64_t next = advance();
     struct itimerspec at = {0};
-    if (next != NEVER) at.it_value = (struct timespec){next / 1000000000, next % 1000000000};
+    if (next != NEVER) at.it_value = (struct timespec){(next + paused) / 1000000000, (next + paused) % 1000000000};
     timerfd_settime(timer, TFD_TIMER_ABSTIME, &at, NULL);
     struct epoll_event ready[MAX_NODES + 2];
     int events = epoll_wait(poll, ready, MAX_NODES + 2, -1);
@@ -382,10 +382,11 @@ static void run_hub(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc >= 4 && !strcmp(argv[1], "exec")) return run_in(argv[2], argv + 3);
+  int real_time = argc > 1 && !strcmp(argv[1], "rt");
+  if (argc >= 4 && (real_time || !strcmp(argv[1], "exec"))) return run_in(argv[2], argv + 3, real_time);
   count = argc == 4 && !strcmp(argv[1], "hub") ? atoi(argv[2]) : 0;
   if (count < 1 || count > MAX_NODES) {
-    fprintf(stderr, "usage: netlab hub NODES SEED | netlab exec PID COMMAND...\n");
+    fprintf(stderr, "usage: netlab hub NODES SEED | netlab exec|rt PID COMMAND...\n");
     return 2;
   }
   nodes = calloc((size_t)count, sizeof *nodes);

@@ -1,0 +1,138 @@
+/**
+ * Between the broadcast and its store: collects what must be durable into one commit after the other, however much comes
+ * meanwhile, and keeps the latest objects at hand so that most are never read back.
+ */
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { ObjectId } from '../wire/symbol.js';
+import type { Stream } from './stream.js';
+import { keyOf } from './streams.js';
+
+/** What the shell is to do with its store; the answer goes to `handleCommitted`, `handleCommitFailed` or `handleRead`. */
+export type StoreRequest = { type: 'commit'; writes: readonly StoreWrite[] } | { type: 'read'; id: ObjectId };
+
+export class Log {
+  /** Bytes of all objects in the store, as of the last commit. */
+  storedBytes: number;
+  /** Bytes of objects that are not yet in the store. */
+  pendingBytes = 0;
+  isFull = false;
+  private writes: StoreWrite[] = [];
+  private committing: StoreWrite[] | undefined;
+  private readonly cursors = new Set<Stream>();
+  private cursorAt: Micros = NEVER;
+  private retryAt: Micros = -NEVER;
+  private readonly reads: ObjectId[] = [];
+  private readonly reading = new Set<string>();
+  private readonly cache = new Map<string, StoredObject>();
+  private cachedBytes = 0;
+
+  constructor(loaded: Loaded) {
+    this.storedBytes = loaded.bytes;
+  }
+
+  get isCommitting(): boolean {
+    return this.committing !== undefined;
+  }
+
+  put(object: StoredObject): void {
+    this.writes.push({ type: 'object', object });
+    this.pendingBytes += object.bytes.length;
+    this.remember(object);
+  }
+
+  write(write: StoreWrite): void {
+    this.writes.push(write);
+  }
+
+  /** The consumer has come further in this stream: worth a place in the next commit, or one of its own after a while. */
+  moveCursor(now: Micros, stream: Stream): void {
+    this.cursors.add(stream);
+    this.cursorAt = Math.min(this.cursorAt, now + CURSOR_DELAY);
+  }
+
+  forget(stream: Stream): void {
+    this.cursors.delete(stream);
+  }
+
+  poll(now: Micros): StoreRequest | undefined {
+    const id = this.reads.shift();
+    if (id) return { type: 'read', id };
+    if (this.committing || now < this.retryAt) return undefined;
+    if (this.writes.length === 0 && this.cursorAt > now) return undefined;
+    for (const stream of this.cursors) this.writes.push({ type: 'stream', state: stream.state });
+    this.cursors.clear();
+    this.cursorAt = NEVER;
+    this.committing = this.writes;
+    this.writes = [];
+    return { type: 'commit', writes: this.committing };
+  }
+
+  nextTimeout(): Micros {
+    if (this.committing) return NEVER;
+    return this.writes.length > 0 ? this.retryAt : Math.max(this.cursorAt, this.retryAt);
+  }
+
+  /** @returns what is durable now */
+  onCommitted(bytes: number): readonly StoreWrite[] {
+    const writes = this.committing ?? [];
+    this.committing = undefined;
+    this.storedBytes = bytes;
+    this.isFull = false;
+    for (const write of writes) if (write.type === 'object') this.pendingBytes -= write.object.bytes.length;
+    return writes;
+  }
+
+  /** Nothing of it was written: it is tried again, before all else. */
+  onFailed(now: Micros): void {
+    this.writes = [...(this.committing ?? []), ...this.writes];
+    this.committing = undefined;
+    this.isFull = true;
+    this.retryAt = now + RETRY;
+  }
+
+  /** The object if it is at hand; else it is asked for, and comes with `onRead`. */
+  read(id: ObjectId): StoredObject | undefined {
+    const key = objectKey(id);
+    const object = this.cache.get(key);
+    if (!object && !this.reading.has(key)) {
+      this.reading.add(key);
+      this.reads.push(id);
+    }
+    return object;
+  }
+
+  onRead(id: ObjectId, object: StoredObject | undefined): void {
+    this.reading.delete(objectKey(id));
+    if (object) this.remember(object);
+  }
+
+  /** What is not delivered yet of this stream is not what it was taken for. */
+  evict(stream: Stream): void {
+    for (const [key, object] of this.cache) {
+      if (keyOf(object) !== keyOf(stream) || object.seq < stream.delivered) continue;
+      this.cache.delete(key);
+      this.cachedBytes -= object.bytes.length;
+    }
+  }
+
+  private remember(object: StoredObject): void {
+    const key = objectKey(object);
+    if (this.cache.has(key)) return;
+    this.cache.set(key, object);
+    this.cachedBytes += object.bytes.length;
+    for (const [old, { bytes }] of this.cache) {
+      if (this.cachedBytes <= MAX_CACHED || old === key) break;
+      this.cache.delete(old);
+      this.cachedBytes -= bytes.length;
+    }
+  }
+}
+
+function objectKey(id: ObjectId): string {
+  return `${keyOf(id)}/${id.seq}`;
+}
+
+const CURSOR_DELAY: Micros = 20 * MILLISECOND;
+const RETRY: Micros = SECOND;
+const MAX_CACHED = 16 * 1024 * 1024;

@@ -1,0 +1,300 @@
+/**
+ * What is known of one stream: which objects we hold, which ones the others say they hold, and so how far it may be
+ * delivered and pruned. A confirm is a count and the digest of all hashes up to it, so that it costs the same for one
+ * object or a thousand, and members that agree in it agree in every object below.
+ */
+import { Bitset, bitAt } from '../core/bitset.js';
+import { equalBytes, Writer } from '../core/bytes.js';
+import { sha256 } from '../crypto/hash.js';
+import type { StreamState } from '../store/store.js';
+import type { VectorEntry } from '../wire/frames.js';
+import { CHAIN_SIZE, HASH_SIZE, MAX_AHEAD } from '../wire/limits.js';
+import type { StreamId } from '../wire/symbol.js';
+import type { ObjectRecord } from './record.js';
+
+/** What a member last said. */
+interface Claim {
+  base: number;
+  count: number;
+  ahead: Uint8Array;
+}
+
+interface Point {
+  count: number;
+  chain: Uint8Array;
+}
+
+export class Stream implements StreamId {
+  readonly origin: number;
+  readonly incarnation: number;
+  /** Objects below are no longer kept. */
+  base = 0;
+  /** Objects below have been consumed whole, and `index` messages of the next one. */
+  delivered = 0;
+  index = 0;
+  /** Objects below are held. */
+  count = 0;
+  /** Objects on their way in or out. */
+  readonly records = new Map<number, ObjectRecord>();
+  /** Objects at and above `count` that are held, with their hashes. */
+  private readonly loose = new Map<number, Uint8Array>();
+  /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
+  trusted: { members: number[]; count: number; chain: Uint8Array } | undefined;
+  /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
+  private readonly chains = new Map<number, Uint8Array>();
+  private readonly self: number;
+  private readonly claims: (Claim | undefined)[];
+  /** By member: what it was ahead of us with, to be checked once we are there. */
+  private readonly points: Point[][];
+  /** By member: so many objects it is known to agree with us on. */
+  private readonly agreed: number[];
+  /** By member: from where on it keeps the stream, and the digest there. */
+  private readonly gone = new Map<number, Point>();
+  private ready: number | undefined;
+
+  constructor({ origin, incarnation }: StreamId, self: number, members: number, state?: StreamState) {
+    this.origin = origin;
+    this.incarnation = incarnation;
+    this.self = self;
+    this.claims = Array.from({ length: members });
+    this.points = Array.from({ length: members }, () => []);
+    this.agreed = new Array(members).fill(0);
+    const zero = new Uint8Array(HASH_SIZE);
+    this.restart(state ?? { base: 0, delivered: 0, index: 0, chain: zero, baseChain: zero });
+  }
+
+  get state(): StreamState {
+    const { origin, incarnation, base, delivered, index, chains } = this;
+    const [chain, baseChain] = [chains.get(delivered)!, chains.get(base)!];
+    return { origin, incarnation, base, delivered, index, chain, baseChain };
+  }
+
+  holds(seq: number): boolean {
+    return seq < this.count || this.loose.has(seq);
+  }
+
+  /** Object `seq` with this hash is in our store. */
+  hold(seq: number, hash: Uint8Array): void {
+    if (this.holds(seq)) return;
+    this.loose.set(seq, hash);
+    for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
+      this.loose.delete(this.count);
+      this.chains.set(this.count + 1, link(this.chains.get(this.count)!, next));
+      this.count++;
+    }
+    this.ready = undefined;
+    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
+  }
+
+  /** The whole object `delivered` has been consumed. */
+  onDelivered(): void {
+    this.delivered++;
+    this.index = 0;
+    // Of those long past a few will do: see `prune`.
+    const old = this.delivered - RECENT;
+    if (old > this.base && old % COARSE !== 0) this.chains.delete(old);
+  }
+
+  /** Objects below `below`, or nearly all of them, are no longer kept. */
+  prune(below: number): void {
+    let base = Math.min(below, this.delivered);
+    while (!this.chains.has(base)) base--;
+    for (let seq = this.base; seq < base; seq++) this.chains.delete(seq);
+    this.base = base;
+  }
+
+  /**
+   * Starts again from `delivered`, as if nothing above were held: the objects there are lost, or not those that the
+   * others agree on.
+   */
+  restart(state: Omit<StreamState, keyof StreamId> = this.state): void {
+    this.base = state.base;
+    this.delivered = state.delivered;
+    this.index = state.index;
+    this.count = state.delivered;
+    this.loose.clear();
+    this.chains.clear();
+    this.chains.set(state.base, state.baseChain.slice());
+    this.chains.set(state.delivered, state.chain.slice());
+    this.ready = undefined;
+    this.agreed.forEach((_, member) => {
+      this.agreed[member] = Math.min(this.agreed[member], this.delivered);
+    });
+  }
+
+  /** The digest of all objects below `count`; undefined if that is not known (any more). */
+  chainAt(count: number): Uint8Array | undefined {
+    return this.chains.get(count);
+  }
+
+  /** What we say of it. */
+  entry(): VectorEntry {
+    const { origin, incarnation, base, count } = this;
+    const ahead = new Bitset();
+    let bits = 0;
+    for (const seq of this.loose.keys()) {
+      const bit = seq - count - 1;
+      if (bit >= 8 * MAX_AHEAD) continue;
+      ahead.add(bit);
+      bits = Math.max(bits, bit + 1);
+    }
+    const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
+    return { origin, incarnation, base, count, chain, ahead: ahead.toBytes(bits) };
+  }
+
+  /**
+   * What `member` says of it. False if its objects are not ours: then one of the two, or the origin, is lying.
+   */
+  onClaim(member: number, entry: VectorEntry): boolean {
+    const { base, count } = entry;
+    this.claims[member] = { base, count, ahead: entry.ahead.slice() };
+    this.ready = undefined;
+    const points = this.points[member];
+    if ((points.at(-1)?.count ?? 0) > count) {
+      // It holds less than it did: it has lost its store, and with it what it had confirmed.
+      points.length = 0;
+      this.agreed[member] = Math.min(this.agreed[member], count);
+    }
+    if (points.at(-1)?.count === count) points.pop();
+    points.push({ count, chain: entry.chain.slice() });
+    // The newest is the one that matters in the end; a few before it let us agree a little sooner.
+    if (points.length > MAX_POINTS) points.shift();
+    return this.checkPoints(member);
+  }
+
+  /** Members that say the same of one count beyond what is delivered, against us: so many, and what they say. */
+  rivals(): { members: number[]; count: number; chain: Uint8Array } | undefined {
+    const groups = new Map<string, { members: number[]; count: number; chain: Uint8Array }>();
+    this.points.forEach((points, member) => {
+      const point = points.at(-1);
+      if (!point || point.count <= this.delivered) return;
+      const key = `${point.count} ${Buffer.from(point.chain).toString('latin1')}`;
+      const group = groups.get(key) ?? { ...point, members: [] };
+      group.members.push(member);
+      groups.set(key, group);
+    });
+    let largest: { members: number[]; count: number; chain: Uint8Array } | undefined;
+    for (const group of groups.values()) {
+      const ours = this.chains.get(group.count);
+      if (ours && isPrefix(group.chain, ours)) continue;
+      if (!largest || group.members.length > largest.members.length) largest = group;
+    }
+    return largest;
+  }
+
+  /** Whether `member` says that it holds this object, and keeps it if `kept`. */
+  isHeldBy(member: number, seq: number, kept = false): boolean {
+    const claim = this.claims[member];
+    if (!claim) return false;
+    if (kept && seq < claim.base) return false;
+    return seq < claim.count || (seq > claim.count && bitAt(claim.ahead, seq - claim.count - 1));
+  }
+
+  /**
+   * `member` keeps nothing below `base`.
+   *
+   * @returns how many members have said the same of the same base
+   */
+  onGone(member: number, base: number, chain: Uint8Array): number {
+    const claim = this.claims[member];
+    if (claim) claim.base = Math.max(claim.base, base);
+    this.gone.set(member, { count: base, chain: chain.slice() });
+    let votes = 0;
+    for (const point of this.gone.values())
+      if (point.count === base && equalBytes(point.chain, chain)) votes++;
+    return votes;
+  }
+
+  /** Members that do not hold all objects below `count`. */
+  lacking(count: number): number[] {
+    return this.claims.flatMap((claim, member) =>
+      member === this.self || member === this.origin || (claim?.count ?? 0) >= count ? [] : [member],
+    );
+  }
+
+  /** Whether `member` may be believed of this stream's objects: always, unless a quorum has shown that we were misled. */
+  believes(member: number): boolean {
+    return !this.trusted || this.trusted.members.includes(member);
+  }
+
+  /** Whether what we hold is what those who are trusted hold, as far as can be told yet. */
+  matchesTrusted(): boolean {
+    if (!this.trusted || this.count < this.trusted.count) return true;
+    const ours = this.chains.get(this.trusted.count);
+    const matches = ours !== undefined && isPrefix(this.trusted.chain, ours);
+    if (matches) this.trusted = undefined;
+    return matches;
+  }
+
+  /** Objects below this are certain to exist: their origin says so, or more members than may lie. */
+  existing(liars: number): number {
+    let most = this.count;
+    const others: number[] = [];
+    this.claims.forEach((claim, member) => {
+      if (!claim) return;
+      const top = claim.count + highestBit(claim.ahead) + 1;
+      if (member === this.origin) most = Math.max(most, top);
+      else others.push(top);
+    });
+    others.sort((a, b) => b - a);
+    return Math.max(most, others[liars] ?? 0);
+  }
+
+  /** Objects below are held by a quorum that agrees with us on them: they may be delivered. */
+  deliverable(quorum: number): number {
+    if (this.ready !== undefined) return this.ready;
+    const counts = this.agreed.map((agreed, member) =>
+      // The origin has signed what we hold of it, and signs nothing before it is in its store.
+      member === this.self || member === this.origin ? this.count : agreed,
+    );
+    counts.sort((a, b) => b - a);
+    this.ready = Math.max(this.delivered, Math.min(this.count, counts[quorum - 1]));
+    return this.ready;
+  }
+
+  /** Objects below are held by every member. */
+  stable(): number {
+    let least = this.count;
+    this.claims.forEach((claim, member) => {
+      if (member !== this.self && member !== this.origin) least = Math.min(least, claim?.count ?? 0);
+    });
+    return least;
+  }
+
+  private checkPoints(member: number): boolean {
+    const points = this.points[member];
+    let agrees = true;
+    while (points.length > 0 && points[0].count <= this.count) {
+      const { count, chain } = points[0];
+      const ours = this.chains.get(count);
+      // What is delivered is settled: a quorum agreed on it, whatever one member says now.
+      agrees = count <= this.delivered || !ours || isPrefix(chain, ours);
+      if (agrees && (ours || count <= this.delivered))
+        this.agreed[member] = Math.max(this.agreed[member], count);
+      // Kept if it disagrees: see `rivals`.
+      if (!agrees && points.length === 1) return false;
+      if (points.length === 1) break;
+      points.shift();
+    }
+    return agrees;
+  }
+}
+
+function link(chain: Uint8Array, hash: Uint8Array): Uint8Array {
+  return sha256(new Writer(2 * HASH_SIZE).put(chain).put(hash).finish());
+}
+
+function isPrefix(start: Uint8Array, whole: Uint8Array): boolean {
+  return equalBytes(start, whole.subarray(0, start.length));
+}
+
+/** The place of the highest object that `ahead` names, counted from the first one not held; -1 for none. */
+function highestBit(ahead: Uint8Array): number {
+  for (let bit = 8 * ahead.length - 1; bit >= 0; bit--) if (bitAt(ahead, bit)) return bit + 1;
+  return -1;
+}
+
+const MAX_POINTS = 16;
+/** Objects back from `delivered` of which each digest is kept, and beyond them each so-manieth. */
+const RECENT = 1024;
+const COARSE = 64;

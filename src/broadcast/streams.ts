@@ -1,0 +1,94 @@
+/**
+ * The streams that are spoken of, in bounded number: the present one of each member, and earlier ones until every member
+ * has them whole.
+ */
+import type { Loaded } from '../store/store.js';
+import type { StreamId } from '../wire/symbol.js';
+import { certifiedDescriptor } from './certificate.js';
+import { Stream } from './stream.js';
+
+export class Streams {
+  private readonly self: number;
+  private readonly members: number;
+  private readonly byKey = new Map<string, Stream>();
+  /** By origin: incarnations up to this one are over. */
+  private readonly retired: number[];
+
+  /** @param incarnation of our own stream */
+  constructor(self: number, members: number, loaded: Loaded) {
+    this.self = self;
+    this.members = members;
+    this.retired = new Array(members).fill(-1);
+    for (const { origin, incarnation } of loaded.retired)
+      if (origin < members) this.retired[origin] = incarnation;
+    for (const state of loaded.streams)
+      if (state.origin < members) this.byKey.set(keyOf(state), new Stream(state, self, members, state));
+    for (const { certificate } of loaded.held) {
+      const { origin, incarnation, seq, hash } = certifiedDescriptor(certificate);
+      const stream = this.open({ origin, incarnation });
+      if (stream instanceof Stream) stream.hold(seq, hash.slice());
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<Stream> {
+    return this.byKey.values();
+  }
+
+  find(id: StreamId): Stream | undefined {
+    return this.byKey.get(keyOf(id));
+  }
+
+  /** The stream of this name, begun if need be; else why there is none. */
+  open(id: StreamId): Stream | 'stale' | 'over-quota' | 'unknown-member' {
+    const known = this.find(id);
+    if (known) return known;
+    if (id.origin >= this.members) return 'unknown-member';
+    if (id.incarnation <= this.retired[id.origin]) return 'stale';
+    let others = 0;
+    for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
+    if (others >= MAX_STREAMS) return 'over-quota';
+    const stream = new Stream(id, this.self, this.members);
+    this.byKey.set(keyOf(id), stream);
+    return stream;
+  }
+
+  isRetired({ origin, incarnation }: StreamId): boolean {
+    return origin < this.members && incarnation <= this.retired[origin];
+  }
+
+  /** Ends the streams that are over: a later one of their origin is there, and every member has all of them. */
+  takeRetired(): Stream[] {
+    const over = [...this.byKey.values()].filter(
+      (stream) =>
+        stream.delivered === stream.count &&
+        stream.stable() === stream.count &&
+        stream.existing(0) === stream.count &&
+        this.hasLater(stream) &&
+        !this.hasEarlier(stream),
+    );
+    for (const stream of over) {
+      this.byKey.delete(keyOf(stream));
+      this.retired[stream.origin] = Math.max(this.retired[stream.origin], stream.incarnation);
+    }
+    return over;
+  }
+
+  private hasLater({ origin, incarnation }: StreamId): boolean {
+    return [...this.byKey.values()].some(
+      (other) => other.origin === origin && other.incarnation > incarnation,
+    );
+  }
+
+  private hasEarlier({ origin, incarnation }: StreamId): boolean {
+    return [...this.byKey.values()].some(
+      (other) => other.origin === origin && other.incarnation < incarnation,
+    );
+  }
+}
+
+export function keyOf({ origin, incarnation }: StreamId): string {
+  return `${origin}/${incarnation}`;
+}
+
+/** Streams of one origin at once: one for each of its latest stores that not all members have caught up with. */
+const MAX_STREAMS = 16;

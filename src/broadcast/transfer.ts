@@ -1,0 +1,384 @@
+/**
+ * Moves objects between members: takes in symbols, relays those of which we are the first hop, rebuilds objects, and says
+ * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
+ */
+import { equalBytes } from '../core/bytes.js';
+import type { Rng } from '../core/rng.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { KeyPair } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import type { StoredObject } from '../store/store.js';
+import { frameSize, type ProgressFrame } from '../wire/frames.js';
+import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
+import { type Descriptor, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import { BatchVerifier } from './batch.js';
+import { writeCertificate } from './certificate.js';
+import type { Group } from './group.js';
+import { type AddResult, Incoming } from './incoming.js';
+import { countDrop, type DropReason, type Metrics } from './metrics.js';
+import { Outgoing, type Paths } from './outgoing.js';
+import { ObjectRecord } from './record.js';
+import type { Serving } from './serving.js';
+import type { Stream } from './stream.js';
+import type { Streams } from './streams.js';
+
+export interface TransferOptions {
+  group: Group;
+  self: number;
+  keys: KeyPair;
+  paths: Paths;
+  rng: Rng;
+  /** Of an object: larger ones are refused. */
+  maxObjectSize: number;
+  relay: boolean;
+}
+
+/** What has come of a symbol, where something has. */
+export type Arrival =
+  | { type: 'complete'; record: ObjectRecord; object: StoredObject; asked: boolean }
+  /** Two objects under one name, each signed by its origin. */
+  | { type: 'equivocation'; record: ObjectRecord; evidence: [Uint8Array, Uint8Array] }
+  /** Symbols that do not give what the hash says; `server` served them, -1: the origin signed them. */
+  | { type: 'wrong-symbols'; record: ObjectRecord; server: number };
+
+interface Relay {
+  record: ObjectRecord;
+  sbn: number;
+  body: Uint8Array;
+}
+
+export class Transfer {
+  private readonly options: TransferOptions;
+  private readonly metrics: Metrics;
+  private readonly streams: Streams;
+  private readonly serving: Serving;
+  private readonly verifier: BatchVerifier;
+  /** By peer: symbols to relay, and objects whose progress it should hear of. */
+  private readonly relays: Relay[][];
+  private readonly news: Set<ObjectRecord>[];
+  private readonly own = new Set<ObjectRecord>();
+  private due: Micros = NEVER;
+  private turn = 0;
+
+  constructor(options: TransferOptions, metrics: Metrics, streams: Streams, serving: Serving) {
+    this.options = options;
+    this.metrics = metrics;
+    this.streams = streams;
+    this.serving = serving;
+    this.verifier = new BatchVerifier(options.group);
+    this.relays = options.group.members.map(() => []);
+    this.news = options.group.members.map(() => new Set());
+  }
+
+  /** Our own objects that are still being sent. */
+  get sending(): ReadonlySet<ObjectRecord> {
+    return this.own;
+  }
+
+  /** Starts to send an object of our own, which is in our store. */
+  send(now: Micros, stream: Stream, descriptor: Descriptor, bytes: Uint8Array): ObjectRecord {
+    const { group, keys, paths, rng } = this.options;
+    const record = new ObjectRecord(stream, descriptor.seq, now);
+    record.outgoing = new Outgoing(now, group, keys, paths, rng, descriptor, bytes);
+    stream.records.set(descriptor.seq, record);
+    this.own.add(record);
+    this.due = Math.min(this.due, now + CHECK);
+    return record;
+  }
+
+  /** Stops sending: every peer holds it, or those that do not will ask for it. */
+  stopSending(record: ObjectRecord): void {
+    record.outgoing?.dispose();
+    record.outgoing = undefined;
+    this.own.delete(record);
+    this.forget(record);
+  }
+
+  /** `body` is the SYMBOL as received, `hop` the member that sent it. */
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Arrival | undefined {
+    const { self, relay } = this.options;
+    const { descriptor, leaf } = frame;
+    const drop = (reason: DropReason): undefined => void countDrop(this.metrics, reason);
+    const reason = this.refusal(frame);
+    if (reason) return drop(reason);
+    const served = frame.depth === SERVED;
+    let stream = this.streams.find(descriptor);
+    let record = stream?.records.get(descriptor.seq);
+    if (stream?.holds(descriptor.seq) && !record?.incoming) return drop('stale');
+    const known = record?.incoming;
+    const isDuty = () => relay && !served && leaf.firstHop === self && !record?.incoming?.isRelayed(leaf);
+    if (known && sameObject(known.descriptor, descriptor)) {
+      const redundancy = known.redundancy(leaf);
+      if (redundancy && !isDuty()) return drop(redundancy);
+    }
+
+    const verdict = this.verifier.verify(now, frame);
+    if (verdict !== 'valid') return drop(verdict);
+    if (known && !sameObject(known.descriptor, descriptor)) {
+      drop('equivocation');
+      const other = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
+      return { type: 'equivocation', record: record!, evidence: [record!.certificate, other] };
+    }
+    if (!stream) {
+      const opened = this.streams.open(descriptor);
+      if (typeof opened === 'string') return drop(opened);
+      stream = opened;
+    }
+    record ??= this.open(now, stream, descriptor.seq);
+    if (!record) return drop('over-quota');
+    if (!record.incoming) {
+      if (!this.admits(stream, descriptor.length)) return drop('over-quota');
+      try {
+        record.incoming = new Incoming(descriptor);
+      } catch (error) {
+        if (error instanceof HeadwaterError) return drop('malformed');
+        throw error;
+      }
+      record.certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
+    }
+    const { incoming } = record;
+    if (leaf.esi >= incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
+    record.touchedAt = now;
+    if (isDuty()) this.relay(record, hop, frame, body);
+    if (record.only !== undefined && !(served && record.only === hop)) return drop('tainted');
+    const redundancy = incoming.redundancy(leaf);
+    if (redundancy) return drop(redundancy);
+    if (served) record.servers.add(hop);
+    return this.add(now, record, frame, served);
+  }
+
+  /** A member's word on what it lacks of an object. */
+  onProgress(now: Micros, from: number, stream: Stream, frame: ProgressFrame): void {
+    const record = stream.records.get(frame.id.seq);
+    record?.incoming?.onProgress(from, frame);
+    record?.outgoing?.onProgress(now, from, frame);
+    if (record) this.schedule(record);
+  }
+
+  /** An object is in our store. */
+  onHeld(now: Micros, record: ObjectRecord): void {
+    record.storing = false;
+    record.progressAt = NEVER;
+    record.touchedAt = now;
+    record.incoming?.release();
+    this.schedule(record);
+  }
+
+  /** The digest of what we lacked will do: begin this object anew, from the symbols of one member alone. */
+  restart(record: ObjectRecord, only: number | undefined): void {
+    record.incoming?.dispose();
+    record.incoming = undefined;
+    record.only = only;
+    record.servers.clear();
+    record.progressAt = NEVER;
+  }
+
+  forget(record: ObjectRecord): void {
+    record.dispose();
+    this.own.delete(record);
+    record.stream.records.delete(record.seq);
+    for (const news of this.news) news.delete(record);
+    this.relays.forEach((queue, peer) => {
+      if (queue.some((relay) => relay.record === record))
+        this.relays[peer] = queue.filter((relay) => relay.record !== record);
+    });
+  }
+
+  hasNews(peer: number): boolean {
+    return this.news[peer].size > 0;
+  }
+
+  /** Frames on progress for `peer`, of at most `room` bytes in all. */
+  takeNews(peer: number, room: number): ProgressFrame[] {
+    const frames: ProgressFrame[] = [];
+    let left = room;
+    for (const record of this.news[peer]) {
+      const frame = record.isHeld ? undefined : record.incoming?.progress();
+      const size = frame ? frameSize(frame) : 0;
+      if (size > left) break;
+      this.news[peer].delete(record);
+      left -= size;
+      if (frame) frames.push(frame);
+    }
+    return frames;
+  }
+
+  hasSymbol(now: Micros, peer: number): boolean {
+    this.skipUseless(peer);
+    if (this.relays[peer].length > 0 || this.serving.has(peer)) return true;
+    for (const { outgoing } of this.own) if (outgoing?.hasFor(now, peer)) return true;
+    return false;
+  }
+
+  /** The next SYMBOL body for `peer`: relayed ones, our own and those it has asked for take turns. */
+  nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
+    this.turn = (this.turn + 1) % 3;
+    for (let i = 0; i < 3; i++) {
+      const kind = (this.turn + i) % 3;
+      const body =
+        kind === 0 ? this.nextRelay(peer) : kind === 1 ? this.nextOwn(now, peer) : this.serving.next(peer);
+      if (body) return body;
+    }
+    return undefined;
+  }
+
+  nextTimeout(): Micros {
+    return this.due;
+  }
+
+  handleTimeout(now: Micros): void {
+    if (this.due > now) return;
+    this.due = NEVER;
+    for (const stream of this.streams)
+      for (const record of stream.records.values()) {
+        if (record.progressAt <= now) this.reportProgress(now, record);
+        record.outgoing?.handleTimeout(now);
+        if (record.endsAt() <= now) this.forget(record);
+        else this.schedule(record);
+      }
+    if (this.own.size > 0) this.due = Math.min(this.due, now + CHECK);
+  }
+
+  dispose(): void {
+    for (const stream of this.streams) for (const record of stream.records.values()) record.dispose();
+  }
+
+  private refusal({ descriptor, leaf, depth }: SymbolFrame): DropReason | undefined {
+    const { group, self, maxObjectSize } = this.options;
+    const n = group.members.length;
+    if (descriptor.origin >= n || (leaf.firstHop >= n && depth !== SERVED)) return 'unknown-member';
+    // Nobody but us can tell us what we said; it may be asked back only if we have lost it.
+    if (descriptor.origin === self && depth !== SERVED) return 'unknown-member';
+    if (descriptor.length > maxObjectSize) return 'too-large';
+    if (this.streams.isRetired(descriptor)) return 'stale';
+    return undefined;
+  }
+
+  private open(now: Micros, stream: Stream, seq: number): ObjectRecord | undefined {
+    if (seq >= stream.delivered + WINDOW) return undefined;
+    const record = new ObjectRecord(stream, seq, now);
+    stream.records.set(seq, record);
+    this.schedule(record);
+    return record;
+  }
+
+  /** Whether an object of this size may be begun: its buffer will be reserved for it. */
+  private admits(stream: Stream, length: number): boolean {
+    let open = 0;
+    let bytes = length;
+    for (const { incoming, isHeld } of stream.records.values()) {
+      if (!incoming || isHeld) continue;
+      open++;
+      bytes += incoming.descriptor.length;
+    }
+    return open < MAX_OPEN && (open === 0 || bytes <= this.options.maxObjectSize);
+  }
+
+  private add(now: Micros, record: ObjectRecord, frame: SymbolFrame, served: boolean): Arrival | undefined {
+    const incoming = record.incoming!;
+    let result: AddResult;
+    try {
+      result = incoming.add(frame.leaf);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.code !== 'OUT_OF_MEMORY') throw error;
+      countDrop(this.metrics, 'out-of-memory');
+      return undefined;
+    }
+    this.metrics.usefulSymbols++;
+    if (result === 'added') {
+      record.scheduleProgress(now);
+      this.schedule(record);
+      return undefined;
+    }
+    if (result === 'tainted') {
+      const [server = -1] = record.servers.size === 1 || record.only !== undefined ? record.servers : [];
+      return { type: 'wrong-symbols', record, server };
+    }
+    const { certificate } = record;
+    record.storing = true;
+    return {
+      type: 'complete',
+      record,
+      object: { ...record.id, certificate, bytes: incoming.bytes! },
+      asked: served,
+    };
+  }
+
+  private schedule(record: ObjectRecord): void {
+    this.due = Math.min(this.due, record.deadline());
+  }
+
+  private reportProgress(now: Micros, record: ObjectRecord): void {
+    if (!record.incoming || record.isHeld || record.storing) {
+      record.progressAt = NEVER;
+      return;
+    }
+    this.news[record.stream.origin].add(record);
+    // The others only need to know which blocks to stop relaying.
+    if (record.takeBlockChange())
+      this.options.paths.forEach((path, peer) => {
+        if (path) this.news[peer].add(record);
+      });
+    record.onProgressReported(now);
+  }
+
+  private relay(record: ObjectRecord, hop: number, frame: SymbolFrame, body: Uint8Array): void {
+    const { origin } = frame.descriptor;
+    record.incoming!.markRelayed(frame.leaf);
+    this.options.paths.forEach((path, peer) => {
+      if (!path || peer === origin || peer === hop) return;
+      const queue = this.relays[peer];
+      if (isHeldBy(record, peer, frame.leaf.sbn)) return;
+      if (queue.length >= MAX_RELAYS) {
+        queue.shift();
+        countDrop(this.metrics, 'relay-overflow');
+      }
+      queue.push({ record, sbn: frame.leaf.sbn, body });
+    });
+  }
+
+  private skipUseless(peer: number): void {
+    const queue = this.relays[peer];
+    while (queue.length > 0 && isHeldBy(queue[0].record, peer, queue[0].sbn)) queue.shift();
+  }
+
+  private nextRelay(peer: number): Uint8Array | undefined {
+    this.skipUseless(peer);
+    const relay = this.relays[peer].shift();
+    if (relay) this.metrics.relayedSymbols++;
+    return relay?.body;
+  }
+
+  private nextOwn(now: Micros, peer: number): Uint8Array | undefined {
+    for (const record of this.own) {
+      const { outgoing } = record;
+      const body = outgoing?.next(now, peer);
+      if (!body) continue;
+      this.schedule(record);
+      return body;
+    }
+    return undefined;
+  }
+}
+
+function isHeldBy({ stream, seq, incoming }: ObjectRecord, peer: number, sbn: number): boolean {
+  return stream.isHeldBy(peer, seq) || incoming?.peerHasBlock(peer, sbn) === true;
+}
+
+function sameObject(a: Descriptor, b: Descriptor): boolean {
+  return (
+    a.length === b.length &&
+    a.symbolSize === b.symbolSize &&
+    a.sourceBlocks === b.sourceBlocks &&
+    equalBytes(a.hash, b.hash)
+  );
+}
+
+/** How far ahead of what is delivered objects of one stream are taken in: a consumer that stands still holds up no memory. */
+export const WINDOW = 4096;
+/** Objects of one stream being rebuilt at once. */
+const MAX_OPEN = 256;
+/** Symbols waiting to be relayed to one peer: about four megabytes, which the queues of all peers share. */
+const MAX_RELAYS = 4096;
+/** How often objects being sent are looked at for peers that have fallen silent. */
+const CHECK: Micros = 100 * MILLISECOND;

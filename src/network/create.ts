@@ -1,0 +1,204 @@
+/** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
+import { Packr } from 'msgpackr';
+import type { MessageId } from '../broadcast/delivery.js';
+import type { Group, Member } from '../broadcast/group.js';
+import type { ControllerName } from '../congestion/index.js';
+import { keyPair } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
+import { openStore } from '../store/lmdb.js';
+import { ConnectivityTracker } from './connectivity.js';
+import type { Codec, Network, NetworkCallback, Notice } from './network.js';
+
+export interface NetworkConfig<Msg> {
+  group: Group;
+  /** 32 bytes: the seed of this member's Ed25519 key. */
+  secretKey: Uint8Array;
+  /**
+   * The file that holds what must outlive this process; it is made if it is not there. Default: nothing does, and a member
+   * that stops takes with it what it had promised to hold.
+   */
+  storePath?: string;
+  /** Bytes of messages kept for members that are away. Default 4 GiB; beyond, the oldest go, and a notice says so. */
+  maxStoredBytes?: number;
+  /** Address to bind, `host:port`; default: this member's own in the group. */
+  bind?: string;
+  /** Default 'causal': no message is delivered before those that its sender had delivered when it sent it. */
+  order?: 'fifo' | 'causal';
+  /** Of the application's messages: members with another one are reported. Default 0. */
+  version?: number;
+  /** How messages become bytes. Default: MessagePack, which takes what JSON takes, bytes, dates and more. */
+  codec?: Codec<Msg>;
+  /** Bytes of an encoded message. Default 256 MiB. */
+  maxMessageSize?: number;
+  /** Congestion control. Default 'bbr'. */
+  controller?: ControllerName;
+  /** Bytes per second that this member sends at most. Default: as the network allows. */
+  maxRate?: number;
+}
+
+/** A message as `for await` gives it; it counts as taken when the next one is asked for. */
+export interface Received<Msg> {
+  msg: Msg;
+  from: Member;
+  id: MessageId;
+}
+
+export interface HeadwaterNetwork<Msg> extends Network<Msg>, AsyncIterable<Received<Msg>> {
+  readonly self: Member;
+  readonly group: Group;
+  /** Paths, objects on their way and counters, as they stand. */
+  status(): NodeStatus;
+}
+
+/** Messages that are bytes already. */
+export const rawBytes: Codec<Uint8Array> = { encode: (msg) => msg, decode: (bytes) => bytes };
+
+/**
+ * Joins a group as one of its members. With `deliver` in `callback` messages are pushed to it; without, they are pulled by
+ * `for await (const { msg, from } of network)`. Either way one at a time, in order, each once, and none is forgotten before
+ * it is done with.
+ *
+ * Throws INVALID_CONFIG (the key is none of the group's), NETWORK (the address cannot be bound) or STORE (the store cannot be
+ * opened, or is another group's or member's).
+ *
+ * @example
+ * await using network = await createNetwork<string>(
+ *   { group, secretKey, storePath: 'data/alice.mdb' },
+ *   { deliver: (msg, from) => console.log(from.name, msg), onConnectivity: (event) => console.log(event.type) },
+ * );
+ * await network.broadcast('hello'); // durable here: it will be delivered everywhere
+ */
+export async function createNetwork<Msg = unknown>(
+  config: NetworkConfig<Msg>,
+  callback: Partial<NetworkCallback<Msg>> = {},
+): Promise<HeadwaterNetwork<Msg>> {
+  const { group, secretKey, storePath, version = 0 } = config;
+  const codec = config.codec ?? messagePack<Msg>();
+  const tracker = new ConnectivityTracker(group, version);
+  const inbox = callback.deliver ? undefined : new Inbox<Msg>();
+  const notice = (what: Notice) => callback.onNotice?.(what);
+  const onEvent = (event: NodeEvent) => {
+    for (const change of tracker.on(event)) callback.onConnectivity?.(change);
+    switch (event.type) {
+      case 'peer':
+      case 'other-version':
+      case 'foreign-version':
+      case 'foreign-group':
+        return;
+      default:
+        notice(event);
+    }
+  };
+  const deliver = ({ from, id, bytes }: Delivery): void | Promise<void> => {
+    let msg: Msg;
+    try {
+      msg = codec.decode(bytes);
+    } catch (error) {
+      return notice({ type: 'undecodable', from, id, error });
+    }
+    return callback.deliver ? callback.deliver(msg, from, id) : inbox?.put({ msg, from, id });
+  };
+  const store =
+    storePath === undefined
+      ? undefined
+      : await openStore({ path: storePath, groupId: group.id, publicKey: keyPair(secretKey).publicKey });
+  let node: Node;
+  try {
+    node = await Node.start({
+      group,
+      secretKey,
+      deliver,
+      onEvent,
+      version,
+      order: config.order ?? 'causal',
+      ...(store ? { store } : {}),
+      ...(config.bind === undefined ? {} : { bind: config.bind }),
+      ...(config.maxStoredBytes === undefined ? {} : { maxStoredBytes: config.maxStoredBytes }),
+      ...(config.maxMessageSize === undefined ? {} : { maxObjectSize: config.maxMessageSize }),
+      ...(config.controller === undefined ? {} : { controller: config.controller }),
+      ...(config.maxRate === undefined ? {} : { maxRate: config.maxRate }),
+    });
+  } catch (error) {
+    await store?.close();
+    throw error;
+  }
+  if (store?.recovered !== undefined) notice({ type: 'store-recovered', moved: store.recovered });
+  for (const change of tracker.start()) callback.onConnectivity?.(change);
+  const close = async () => {
+    inbox?.close();
+    await node.close();
+  };
+  return {
+    self: node.self,
+    group,
+    async broadcast(msg, options = {}) {
+      await node.submit(codec.encode(msg), options);
+    },
+    status: () => node.status(),
+    close,
+    [Symbol.asyncDispose]: close,
+    [Symbol.asyncIterator]() {
+      if (!inbox)
+        throw new HeadwaterError('INVALID_ARGUMENT', 'network: expected no `deliver` to be given, got one');
+      return inbox;
+    },
+  };
+}
+
+function messagePack<Msg>(): Codec<Msg> {
+  const packr = new Packr({ useRecords: false });
+  return {
+    // The packer's buffer is its own, and reused.
+    encode: (msg) => Uint8Array.from(packr.pack(msg)),
+    decode: (bytes) => packr.unpack(bytes) as Msg,
+  };
+}
+
+/** Holds the one message that a `for await` has or has not asked for. */
+class Inbox<Msg> implements AsyncIterator<Received<Msg>> {
+  private waiting: { received: Received<Msg>; taken: () => void } | undefined;
+  private given: (() => void) | undefined;
+  private asking: ((result: IteratorResult<Received<Msg>>) => void) | undefined;
+  private closed = false;
+
+  put(received: Received<Msg>): Promise<void> {
+    return new Promise((taken) => {
+      this.waiting = { received, taken };
+      this.give();
+    });
+  }
+
+  next(): Promise<IteratorResult<Received<Msg>>> {
+    // Asking for the next one says that the last one is done with.
+    this.given?.();
+    this.given = undefined;
+    if (this.closed) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve) => {
+      this.asking = resolve;
+      this.give();
+    });
+  }
+
+  return(): Promise<IteratorResult<Received<Msg>>> {
+    // The loop was left in the middle of a message: it was not done with, and comes again.
+    this.given = undefined;
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  close(): void {
+    this.closed = true;
+    this.asking?.({ done: true, value: undefined });
+    this.asking = undefined;
+  }
+
+  private give(): void {
+    if (!this.waiting || !this.asking) return;
+    const { received, taken } = this.waiting;
+    const asking = this.asking;
+    this.waiting = undefined;
+    this.asking = undefined;
+    this.given = taken;
+    asking({ done: false, value: received });
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * A store in memory: the rules of `Store` as a plain synchronous state, for members that keep nothing over a restart and,
+ * as what a simulated disk holds, for those that do. In: writes. Out: what would be there after a restart.
+ */
+import { HeadwaterError } from '../errors.js';
+import type { ObjectId, StreamId } from '../wire/symbol.js';
+import type { Loaded, Store, StoredObject, StoreWrite, StreamState } from './store.js';
+
+/**
+ * The state. Bytes are kept as given, not copied.
+ *
+ * @example
+ * const disk = new MemoryStore(Date.now());
+ * disk.apply([{ type: 'object', object }]);
+ * disk.read(object); // object
+ */
+export class MemoryStore {
+  readonly incarnation: number;
+  private readonly maxBytes: number;
+  private readonly streams = new Map<string, Stream>();
+  /** By origin. */
+  private readonly retired = new Map<number, StreamId>();
+  private bytes = 0;
+  private starts = 0;
+
+  /**
+   * @param incarnation of the member's own stream: unlike that of any start before, for instance the time in milliseconds
+   * @param maxBytes of all objects together
+   */
+  constructor(incarnation: number, maxBytes = Number.POSITIVE_INFINITY) {
+    this.incarnation = incarnation;
+    this.maxBytes = maxBytes;
+  }
+
+  /**
+   * Makes all of `writes` true, in order, or none if it throws STORE_FULL; but prunes come last, wherever they stand.
+   *
+   * @returns the bytes of all objects now kept
+   */
+  apply(writes: readonly StoreWrite[]): number {
+    const { growth, added } = this.growth(writes);
+    if (added > 0 && this.bytes + growth > this.maxBytes) throw storeFull(this.maxBytes);
+    for (const write of writes) {
+      if (write.type === 'stream') this.stream(write.state).state = copyState(write.state);
+      else if (write.type === 'object') this.put(write.object);
+      else if (write.type === 'drop') this.drop(write.stream, write.from);
+      else if (write.type === 'retire') this.retire(write.stream);
+    }
+    for (const write of writes) if (write.type === 'prune') this.prune(write.stream, write.below);
+    return this.bytes;
+  }
+
+  /** Undefined if it is not there. */
+  read(id: ObjectId): StoredObject | undefined {
+    return this.streams.get(streamKey(id))?.objects.get(id.seq);
+  }
+
+  /** What a restart finds. */
+  loaded(): Loaded {
+    this.starts++;
+    const streams = [...this.streams.values()].sort(compareStreams);
+    return {
+      incarnation: this.incarnation,
+      session: this.incarnation + this.starts,
+      streams: streams.flatMap(({ state }) => (state === undefined ? [] : [copyState(state)])),
+      held: streams.flatMap(({ state, objects }) =>
+        [...objects.values()]
+          .filter(({ seq }) => seq >= (state?.delivered ?? 0))
+          .sort((a, b) => a.seq - b.seq)
+          .map(({ origin, incarnation, seq, certificate }) => ({ origin, incarnation, seq, certificate })),
+      ),
+      retired: [...this.retired.values()].sort((a, b) => a.origin - b.origin),
+      bytes: this.bytes,
+    };
+  }
+
+  private growth(writes: readonly StoreWrite[]): { growth: number; added: number } {
+    const below = pruneMarks(writes);
+    const added = new Map<string, number>();
+    let growth = 0;
+    for (const write of writes) {
+      if (write.type !== 'object') continue;
+      const { object } = write;
+      const stream = streamKey(object);
+      if (object.seq >= (below.get(stream)?.below ?? 0))
+        added.set(`${stream}/${object.seq}`, object.bytes.length - (this.read(object)?.bytes.length ?? 0));
+    }
+    for (const size of added.values()) growth += size;
+    for (const [stream, mark] of below)
+      for (const object of this.under(stream, mark.below)) growth -= object.bytes.length;
+    return { growth, added: added.size };
+  }
+
+  private stream(id: StreamId): Stream {
+    const key = streamKey(id);
+    let stream = this.streams.get(key);
+    if (stream === undefined) {
+      stream = {
+        id: { origin: id.origin, incarnation: id.incarnation },
+        state: undefined,
+        objects: new Map(),
+        base: 0,
+      };
+      this.streams.set(key, stream);
+    }
+    return stream;
+  }
+
+  private put(object: StoredObject): void {
+    const stream = this.stream(object);
+    this.bytes += object.bytes.length - (stream.objects.get(object.seq)?.bytes.length ?? 0);
+    stream.objects.set(object.seq, object);
+    stream.base = Math.min(stream.base, object.seq);
+  }
+
+  private drop(id: StreamId, from: number): void {
+    const objects = this.streams.get(streamKey(id))?.objects;
+    for (const { seq, bytes } of [...(objects?.values() ?? [])]) {
+      if (seq < from) continue;
+      objects?.delete(seq);
+      this.bytes -= bytes.length;
+    }
+  }
+
+  private retire({ origin, incarnation }: StreamId): void {
+    this.drop({ origin, incarnation }, 0);
+    this.streams.delete(streamKey({ origin, incarnation }));
+    this.retired.set(origin, { origin, incarnation });
+  }
+
+  private prune(id: StreamId, below: number): void {
+    const stream = this.streams.get(streamKey(id));
+    if (stream === undefined) return;
+    for (const { seq, bytes } of this.under(streamKey(id), below)) {
+      stream.objects.delete(seq);
+      this.bytes -= bytes.length;
+    }
+    stream.base = Math.max(stream.base, below);
+  }
+
+  /** The objects of a stream below a seq; looks at no others if they are many. */
+  private under(key: string, below: number): StoredObject[] {
+    const stream = this.streams.get(key);
+    if (stream === undefined) return [];
+    const { objects, base } = stream;
+    if (below - base > objects.size) return [...objects.values()].filter(({ seq }) => seq < below);
+    const found: StoredObject[] = [];
+    for (let seq = base; seq < below; seq++) {
+      const object = objects.get(seq);
+      if (object !== undefined) found.push(object);
+    }
+    return found;
+  }
+}
+
+/**
+ * A store that keeps nothing when it is closed.
+ *
+ * @example
+ * await using store = memoryStore(Date.now());
+ */
+export function memoryStore(incarnation: number, options: { maxBytes?: number } = {}): Store {
+  const state = new MemoryStore(incarnation, options.maxBytes);
+  let closed = false;
+  const open = (): MemoryStore => {
+    if (closed) throw storeClosed();
+    return state;
+  };
+  const close = async (): Promise<void> => {
+    closed = true;
+  };
+  return {
+    loaded: state.loaded(),
+    commit: async (writes) => open().apply(writes),
+    read: async (id) => open().read(id),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Of each stream that is pruned, the highest mark, by `streamKey`. */
+export function pruneMarks(writes: readonly StoreWrite[]): Map<string, { stream: StreamId; below: number }> {
+  const marks = new Map<string, { stream: StreamId; below: number }>();
+  for (const write of writes) {
+    if (write.type !== 'prune') continue;
+    const key = streamKey(write.stream);
+    const below = Math.max(write.below, marks.get(key)?.below ?? 0);
+    marks.set(key, { stream: write.stream, below });
+  }
+  return marks;
+}
+
+export function streamKey({ origin, incarnation }: StreamId): string {
+  return `${origin}/${incarnation}`;
+}
+
+export function storeFull(maxBytes: number): HeadwaterError {
+  return new HeadwaterError('STORE_FULL', `store: expected objects of at most ${maxBytes} bytes, got more`);
+}
+
+export function storeClosed(): HeadwaterError {
+  return new HeadwaterError('CLOSED', 'store: expected an open one, got a closed one');
+}
+
+interface Stream {
+  id: StreamId;
+  state: StreamState | undefined;
+  objects: Map<number, StoredObject>;
+  /** No object is below. */
+  base: number;
+}
+
+function compareStreams({ id: a }: Stream, { id: b }: Stream): number {
+  return a.origin - b.origin || a.incarnation - b.incarnation;
+}
+
+function copyState(state: StreamState): StreamState {
+  return { ...state, chain: state.chain.slice(), baseChain: state.baseChain.slice() };
+}

@@ -1,0 +1,80 @@
+/** Parcels: what is packed is unpacked, message for message; any other bytes are MALFORMED, and nothing worse. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  DEPENDENCY_SIZE,
+  MESSAGE_OVERHEAD,
+  PARCEL_OVERHEAD,
+  type Parcel,
+  parseParcel,
+  writeParcel,
+} from '../../src/broadcast/parcel.js';
+import { toHex } from '../../src/core/bytes.js';
+import { HeadwaterError } from '../../src/errors.js';
+import { u16, u32, u48 } from '../wire/arbitrary.js';
+import { holds } from '../wire/holds.js';
+
+const parcel: fc.Arbitrary<Parcel> = fc.record({
+  dependencies: fc.array(fc.record({ origin: u16, incarnation: u48, count: u32 }), { maxLength: 5 }),
+  messages: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
+});
+
+test('come out as they went in, empty messages too, in as many bytes as are reckoned with', () =>
+  holds(
+    'parcels',
+    fc.property(parcel, (written) => {
+      const bytes = writeParcel(written);
+      expect(parseParcel(bytes)).toEqual(written);
+      const content = written.messages.reduce((sum, { length }) => sum + MESSAGE_OVERHEAD + length, 0);
+      expect(bytes).toHaveLength(PARCEL_OVERHEAD + DEPENDENCY_SIZE * written.dependencies.length + content);
+    }),
+  ));
+
+test('are these bytes', () => {
+  const written = writeParcel({
+    dependencies: [{ origin: 0x0102, incarnation: 0x030405060708, count: 0x090a0b0c }],
+    messages: [Uint8Array.of(0xaa, 0xbb), new Uint8Array(0)],
+  });
+  expect(toHex(written)).toBe(
+    ['01', '0001', '0102', '030405060708', '090a0b0c', '00000002', 'aabb', '00000000'].join(''),
+  );
+});
+
+test('stand alone in their memory, so that a small one kept does not keep a large pool', () => {
+  const { buffer, length } = writeParcel({ dependencies: [], messages: [new Uint8Array(5)] });
+  expect(buffer.byteLength).toBe(length);
+});
+
+test('cut short anywhere but behind a message, or with bytes changed, are malformed or other parcels', () =>
+  holds(
+    'parcel fuzz',
+    fc.property(parcel, fc.nat(), fc.uint8Array({ maxLength: 60 }), (written, cut, noise) => {
+      const bytes = writeParcel(written);
+      for (const hostile of [noise, bytes.subarray(0, cut % bytes.length), Uint8Array.of(1, ...noise)]) {
+        const parsed = attempt(hostile);
+        // What is taken for a parcel is one: written again it is the same.
+        if (parsed) expect(writeParcel(parsed)).toEqual(Uint8Array.from(hostile));
+      }
+    }),
+    500,
+  ));
+
+test.each([
+  ['no bytes', [], 'parcel version: expected 1 bytes, got 0'],
+  ['another version', [2, 0, 0], 'parcel version: expected 1, got 2'],
+  ['65,535 dependencies, all missing', [1, 255, 255], 'origin: expected 2 bytes, got 0'],
+  ['a message of 4 GiB', [1, 0, 0, 255, 255, 255, 255, 7], 'message: expected 4294967295 bytes, got 1'],
+])('of %s are malformed', (_what, bytes, message) => {
+  expect(() => parseParcel(Uint8Array.from(bytes))).toThrow(
+    expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
+  );
+});
+
+function attempt(bytes: Uint8Array): Parcel | undefined {
+  try {
+    return parseParcel(bytes);
+  } catch (error) {
+    if (error instanceof HeadwaterError && error.code === 'MALFORMED') return undefined;
+    throw error;
+  }
+}
