@@ -5,6 +5,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
   flow: () => import('./flow.js'),
+  resilience: () => import('./resilience.js'),
   tcp: () => import('./tcp.js'),
   loopback: () => import('./loopback.js'),
 };

@@ -6,7 +6,6 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { stderr } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { renderChart, type Series } from '../tools/plot/chart.js';
 import { parseTrace, traceChart } from '../tools/plot/trace.js';
 import { type Lab, labUnavailable, openLab } from './lab.js';
+import { measureBusy } from './machine.js';
 import { type BenchRow, report, row } from './report.js';
 
 interface Scenario {
@@ -111,7 +111,7 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
   ]);
 
   const start = Date.now() / 1000;
-  const idleBefore = idleTime();
+  const busy = measureBusy();
   const samples: Sample[] = [];
   let ours = false;
   let theirs = false;
@@ -134,7 +134,7 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
     if (at >= seconds) break;
     await sleep(SAMPLE_MS);
   }
-  const idle = (idleTime() - idleBefore) / (seconds * 1000 * cpus().length);
+  const machineBusy = busy();
   const settled = samples.filter(({ at }) => at >= seconds / 4);
   const [first, last] = [settled[0], settled.at(-1)!];
   const moved = last.bytes.map((bytes, i) => bytes - first.bytes[i]);
@@ -148,7 +148,7 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
     used: (total * 8e-6) / (last.at - first.at) / mbit,
     waitMedianMs: waits[Math.floor(waits.length / 2)],
     wait95Ms: waits[Math.floor(waits.length * 0.95)],
-    busy: 1 - idle,
+    busy: machineBusy,
     paused: (await lab.pausedMs()) / (seconds * 1000),
     traceFile,
     start,
@@ -274,11 +274,6 @@ function describe({ scenario, weFirst, shares, used, wait95Ms, busy, paused }: R
 
 function nameOf({ cubics, bdp }: Scenario): string {
   return `${cubics}-cubic-${bdp}-bdp`;
-}
-
-/** Milliseconds that the cores have been idle. */
-function idleTime(): number {
-  return cpus().reduce((sum, { times }) => sum + times.idle, 0);
 }
 
 function median(values: number[]): number {
