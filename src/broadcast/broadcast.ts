@@ -301,6 +301,11 @@ export class Broadcast {
     return this.transfer.nextSymbol(now, peer);
   }
 
+  /** What should still be stored when this member stops in order. */
+  flush(): readonly StoreWrite[] {
+    return this.log.flush();
+  }
+
   pollEvent(): BroadcastEvent | undefined {
     return this.events.shift();
   }

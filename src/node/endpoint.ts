@@ -18,7 +18,7 @@ import type { BreakerCause } from '../path/breaker.js';
 import type { PathEvent, PathMetrics } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
-import type { Loaded, StoredObject } from '../store/store.js';
+import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
 import {
   ACK_POLICY_SIZE,
   type Contents,
@@ -184,6 +184,11 @@ export class Endpoint {
     return this.broadcaster.pollStore(now);
   }
 
+  /** See `Broadcast.flush`. */
+  flush(): readonly StoreWrite[] {
+    return this.broadcaster.flush();
+  }
+
   handleCommitted(now: Micros, bytes: number): void {
     this.noteInput(now);
     this.broadcaster.handleCommitted(now, bytes);
@@ -339,6 +344,14 @@ export class Endpoint {
   /** What became of sessions, for the paths. */
   private followSessions(): void {
     for (let event = this.sessions.pollEvent(); event; event = this.sessions.pollEvent()) {
+      if (
+        event.type === 'foreign-group' ||
+        event.type === 'foreign-version' ||
+        event.type === 'other-version'
+      ) {
+        this.strangers.push(event);
+        continue;
+      }
       const path = this.paths[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
       if (event.type === 'established') {
@@ -351,12 +364,6 @@ export class Endpoint {
         path.restart(next);
         this.broadcaster.onSession(event.peer, true);
       } else if (event.type === 'expired') path.isOpen = false;
-      else if (
-        event.type === 'other-version' ||
-        event.type === 'foreign-version' ||
-        event.type === 'foreign-group'
-      )
-        this.strangers.push(event);
     }
   }
 

@@ -86,9 +86,10 @@ export type NodeEvent =
   | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
   /** The member runs another version of the application. */
   | { type: 'other-version'; member: Member; version: number }
-  /** At the member's address somebody speaks another version of this protocol, or holds another group file: only hints. */
+  /** At the member's address somebody speaks another version of this protocol: only a hint. */
   | { type: 'foreign-version'; member: Member; version: number }
-  | { type: 'foreign-group'; member: Member }
+  /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
+  | { type: 'foreign-group'; member: Member | undefined }
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean }
   | { type: 'store-error'; error: Error }
@@ -278,6 +279,7 @@ export class Node implements AsyncDisposable {
     this.sent.clear();
     this.wakeWaiters();
     await this.socket.close();
+    await this.saveCursor();
     await this.store.close();
     this.endpoint.dispose();
     await this.trace?.close();
@@ -285,6 +287,17 @@ export class Node implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Saves what a restart would otherwise repeat or lack. A full disk does not keep a node from closing. */
+  private async saveCursor(): Promise<void> {
+    const writes = this.endpoint.flush();
+    if (writes.length === 0) return;
+    try {
+      await this.store.commit(writes);
+    } catch (error) {
+      this.options.onEvent?.({ type: 'store-error', error: error as Error });
+    }
   }
 
   /** Submits a message once there is room for it, and waits for what `pending` resolves with. */
@@ -377,12 +390,14 @@ export class Node implements AsyncDisposable {
         onEvent?.(event);
         break;
       case 'other-version':
-      case 'foreign-version':
-      case 'foreign-group': {
+      case 'foreign-version': {
         const { peer, ...rest } = event;
         onEvent?.({ ...rest, member: members[peer] });
         break;
       }
+      case 'foreign-group':
+        onEvent?.({ type: event.type, member: event.peer === undefined ? undefined : members[event.peer] });
+        break;
     }
   }
 

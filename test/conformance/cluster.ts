@@ -18,9 +18,6 @@ export interface ClusterOptions {
   foreign?: { member: number; list: 'itself' | 'one more' };
 }
 
-/** What not every kind of network can do. */
-export type Need = keyof Faults | 'strangers';
-
 /** Faults that not every kind of network can be given by a test. */
 export interface Faults {
   /** The others take this member for dead, for a moment, though it lives. */
@@ -44,8 +41,8 @@ export interface NetworkKind {
   name: string;
   /** Why it cannot run here. */
   unavailable?: string | undefined;
-  /** Why it cannot be given a fault, or cannot tell of strangers: of members that are not on a member's own list. */
-  lacks?: Partial<Record<Need, string>>;
+  /** Why it cannot be given a fault. */
+  lacks?: Partial<Record<keyof Faults, string>>;
   open(options: ClusterOptions): Promise<Backend>;
 }
 

@@ -15,7 +15,6 @@ import { type Backend, type ClusterOptions, type NetworkKind, untilReal } from '
 export const HEADWATER: NetworkKind = {
   name: 'headwater',
   lacks: {
-    strangers: "who is not on a member's list gets no answer and is not told from noise",
     forgetMessages: 'messages are kept until all members hold them',
     forgetCursor: 'what was consumed is in the store with the messages',
   },
