@@ -1,6 +1,6 @@
 /**
  * Our flow beside the kernel's CUBIC through one bottleneck, for real: processes in network namespaces, sessions and
- * encryption as always. In: `--rate`, `--rtt`, `--seconds`, `--runs`. Out: who got how much and what waited in the queue,
+ * encryption as always. In: `--rate`, `--rtt`, `--seconds`, `--runs`, `--controller`, `--only N` for N CUBIC flows. Out: who got how much and what waited in the queue,
  * counted by the link itself; plots and a table in build/report/tcp. All of it runs at real-time
  * priority, since the machine may be busy; how busy it was is told, and the median of the runs counts.
  */
@@ -23,6 +23,8 @@ interface Scenario {
   mbit: number;
   rttMs: number;
   seconds: number;
+  /** Ours. */
+  controller: string;
 }
 
 interface Sample {
@@ -64,7 +66,7 @@ export async function run(args: string[]): Promise<void> {
   mkdirSync(FOLDER, { recursive: true });
   const rows: BenchRow[] = [];
   const results: Result[] = [];
-  for (const cubics of [1, 4])
+  for (const cubics of values.only === undefined ? [1, 4] : [Number(values.only)])
     for (const bdp of [0.5, 1, 2, 10]) {
       const scenario = {
         cubics,
@@ -72,6 +74,7 @@ export async function run(args: string[]): Promise<void> {
         mbit: Number(values.rate),
         rttMs: Number(values.rtt),
         seconds: Number(values.seconds),
+        controller: values.controller,
       };
       const runs: Result[] = [];
       for (let i = 0; i < Number(values.runs); i++) {
@@ -94,7 +97,7 @@ async function cubicMissing(): Promise<string | undefined> {
 
 /** Node 0 is our sender, the last one everybody's receiver, those between send by TCP. */
 async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
-  const { cubics, bdp, mbit, rttMs, seconds } = scenario;
+  const { cubics, bdp, mbit, rttMs, seconds, controller } = scenario;
   await using lab = await openLab({ nodes: cubics + 2, delayMs: rttMs / 2 });
   const receiver = cubics + 1;
   const queueBytes = Math.round((mbit * 1e6 * rttMs * bdp) / 8000);
@@ -103,8 +106,8 @@ async function measure(scenario: Scenario, weFirst: boolean): Promise<Result> {
 
   const traceFile = join(FOLDER, `${nameOf(scenario)}.qlog`);
   const members = [lab.address(0), lab.address(receiver)].join(',');
-  traffic(lab, receiver, 'member', '1', members);
-  const sender = traffic(lab, 0, 'member', '0', members, traceFile);
+  traffic(lab, receiver, 'member', '1', members, controller);
+  const sender = traffic(lab, 0, 'member', '0', members, controller, traceFile);
   await Promise.all([
     said(sender, 'ready'),
     said(traffic(lab, receiver, 'sink', lab.address(receiver)), 'ready'),
@@ -180,8 +183,8 @@ function judge(runs: Result[]): BenchRow[] {
   const { cubics, bdp } = runs[0].scenario;
   const shares = runs.map((result) => result.shares);
   const ours = shares.map(([share]) => share);
-  const spread = runs.length > 1 ? `, ${percent(Math.min(...ours))} to ${percent(Math.max(...ours))}` : '';
-  const beside = `${cubics} CUBIC, ${bdp} BDP, median of ${runs.length}${spread}`;
+  const beside = `${cubics} CUBIC, ${bdp} BDP`;
+  const spread = `(${percent(Math.min(...ours))} to ${percent(Math.max(...ours))} in ${runs.length} runs)`;
   const wait = row(
     `95 % of waits in the queue beside ${beside}, ms`,
     median(runs.map((run) => run.wait95Ms)),
@@ -189,12 +192,18 @@ function judge(runs: Result[]): BenchRow[] {
   );
   if (cubics === 1) {
     const share = median(ours);
-    const name = `our share ${percent(share)} beside ${beside}: distance from one half`;
+    const name = `our share ${percent(share)} ${spread} beside ${beside}: distance from one half`;
     return [row(name, Math.abs(share - 0.5), 'max', 0.25, 0.1), wait];
   }
   const least = median(shares.map((all) => Math.min(...all)));
   return [
-    row(`smallest share of ours (${percent(median(ours))}) and ${beside}`, least, 'min', 0.1, 0.15),
+    row(
+      `smallest share among us, ${percent(median(ours))} ${spread}, and ${beside}`,
+      least,
+      'min',
+      0.1,
+      0.15,
+    ),
     wait,
   ];
 }
@@ -249,7 +258,7 @@ function rates(samples: Sample[], flow: number): [number, number][] {
 }
 
 function table(results: Result[]): string {
-  const { mbit, rttMs, seconds } = results[0].scenario;
+  const { mbit, rttMs, seconds, controller } = results[0].scenario;
   const lines = results.map((result, i) => {
     const { scenario, weFirst, shares, used, waitMedianMs, wait95Ms, busy, paused } = result;
     const run = results.slice(0, i).filter((other) => other.scenario === scenario).length + 1;
@@ -258,7 +267,7 @@ function table(results: Result[]): string {
   });
   return `# headwater beside the kernel's CUBIC
 
-One bottleneck of ${mbit} Mbit/s with tail drop, RTT ${rttMs} ms without a queue, ${seconds} s each, shares of the bytes through the
+Our controller: ${controller}. One bottleneck of ${mbit} Mbit/s with tail drop, RTT ${rttMs} ms without a queue, ${seconds} s each, shares of the bytes through the
 bottleneck after the first quarter. Whoever begins does so ${HEAD_START} s before the others.
 
 | CUBIC flows | queue (BDP) | begins | headwater | each CUBIC | line used | wait, median / 95 % (ms) | machine busy | links paused | |
@@ -295,6 +304,9 @@ const OPTIONS = {
   seconds: { type: 'string', default: '60' },
   /** Of each scenario; we begin in the first, they in the second, and so on. */
   runs: { type: 'string', default: '2' },
+  controller: { type: 'string', default: 'bbr' },
+  /** CUBIC flows beside ours; default: one, then four. */
+  only: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 

@@ -1,13 +1,14 @@
 /**
  * The processes of the TCP comparison, one role each, until they are killed:
- *   member INDEX ADDRESS,ADDRESS [TRACE]   a member of a group of two; the first broadcasts objects without a pause
- *   source ADDRESS                         one TCP connection that sends without a pause
- *   sink ADDRESS                           reads what comes
+ *   member INDEX ADDRESS,ADDRESS CONTROLLER [TRACE]   a member of a group of two; the first broadcasts objects without a pause
+ *   source ADDRESS   one TCP connection that sends without a pause
+ *   sink ADDRESS   reads what comes
  * The first member says 'ready' once it has reached the other, and begins at the first line from its standard input.
  */
 import { createConnection, createServer } from 'node:net';
-import { argv, stdin, stdout } from 'node:process';
+import { argv, exit, stdin, stdout } from 'node:process';
 import { createGroup } from '../../src/broadcast/group.js';
+import type { ControllerName } from '../../src/congestion/index.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { Node } from '../../src/node/node.js';
 
@@ -17,11 +18,16 @@ const OBJECT = 4 * 1024 * 1024;
 const UNDER_WAY = 3;
 
 const [role, ...args] = argv.slice(2);
-if (role === 'member') await member(Number(args[0]), args[1].split(','), args[2]);
+if (role === 'member') await member(Number(args[0]), args[1].split(','), args[2] as ControllerName, args[3]);
 else if (role === 'source') source(args[0]);
 else sink(args[0]);
 
-async function member(index: number, addresses: string[], trace: string | undefined): Promise<void> {
+async function member(
+  index: number,
+  addresses: string[],
+  controller: ControllerName,
+  trace?: string,
+): Promise<void> {
   const secrets = addresses.map((_, i) => new Uint8Array(32).fill(i + 1));
   const group = createGroup({
     name: 'tcp',
@@ -31,7 +37,7 @@ async function member(index: number, addresses: string[], trace: string | undefi
       locator: `${address}:${PORT}`,
     })),
   });
-  const node = await Node.start({ group, secretKey: secrets[index], trace });
+  const node = await Node.start({ group, secretKey: secrets[index], controller, trace });
   if (index > 0) return;
   await node.reach(1);
   stdout.write('ready\n');
@@ -50,6 +56,7 @@ function source(address: string): void {
       while (socket.write(chunk));
     };
     socket.on('drain', fill);
+    socket.on('error', () => exit()); // The sink has ended before us.
     fill();
   });
 }

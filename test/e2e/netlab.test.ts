@@ -4,8 +4,11 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { createInterface } from 'node:readline';
+import { afterEach, describe, expect, test } from 'vitest';
 import { type Lab, labUnavailable, openLab } from '../../bench/lab.js';
+import { type CliEvent, cleanup, tempFolder } from './cli.js';
+import { createLab } from './lab.js';
 
 const reason = labUnavailable();
 if (reason !== undefined) process.stderr.write(`skipped: ${reason}\n`);
@@ -65,6 +68,30 @@ describe.skipIf(reason !== undefined)('namespace lab', () => {
     const namespace = readlinkSync(`/proc/${child.pid}/ns/net`);
     await lab.close();
     expect(namespacesOfProcesses()).not.toContain(namespace);
+  });
+});
+
+describe.skipIf(reason !== undefined)('members in the namespace lab', () => {
+  afterEach(cleanup);
+
+  test('find out no more than what its 1500 bytes carry, although larger datagrams arrive in pieces', async () => {
+    await using lab = await openLab({ nodes: 2, delayMs: 2 });
+    const names = ['anna', 'ben'];
+    const addresses = names.map((_, i) => `${lab.address(i)}:7000`);
+    const members = await createLab(await tempFolder(), names, addresses);
+    const [anna] = names.map((name, i) =>
+      lab.spawn(i, process.execPath, ['dist/cli/main.js', 'node', '--json', ...members.as(name)]),
+    );
+    // A larger size is tried at once after the one before has arrived: the second status from then on has it.
+    let seen = 0;
+    const mtu = await new Promise<number>((resolve, reject) => {
+      createInterface({ input: anna.stdout! }).on('line', (line) => {
+        const [peer] = (JSON.parse(line) as CliEvent & { peers?: { mtu: number }[] }).peers ?? [];
+        if (peer && peer.mtu >= 1452 && seen++ > 0) resolve(peer.mtu);
+      });
+      anna.once('close', (code) => reject(new Error(`exit code ${code}`)));
+    });
+    expect(mtu).toBe(1452);
   });
 });
 
