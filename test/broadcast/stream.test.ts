@@ -245,6 +245,14 @@ describe('pruning', () => {
     expect(stream.state.baseChain).toEqual(viewOf(range(0, 960)).chainAt(960));
   });
 
+  test('never goes back: a member that holds less than we keep changes nothing', () => {
+    const stream = viewOf(range(0, 9));
+    for (let i = 0; i < 4; i++) stream.onDelivered();
+    stream.prune(4);
+    stream.prune(stream.stable());
+    expect(stream.base).toBe(4);
+  });
+
   test('of one member is known to the others: it holds it, but does not keep it', () => {
     const stream = viewOf([]);
     stream.onClaim(2, { ...claim(9), base: 4 });

@@ -17,7 +17,15 @@ import {
 import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
-import { type Contents, type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
+import {
+  type Contents,
+  type Frame,
+  type PullFrame,
+  parseContents,
+  type VectorEntry,
+  writeDatagram,
+} from '../../src/wire/frames.js';
+import type { StreamId } from '../../src/wire/symbol.js';
 
 export interface PeerOptions {
   incarnation?: number;
@@ -39,6 +47,8 @@ export class Peer {
   readonly heard: (Contents & { bytes: number })[] = [];
   /** The newest packet number that it got. */
   newest = -1;
+  private version = 0;
+  private pulls = 0;
   private readonly bench: Bench;
 
   constructor(bench: Bench, index: number, options: PeerOptions = {}) {
@@ -93,6 +103,33 @@ export class Peer {
   /** Sends each SYMBOL in a datagram of its own. */
   sendSymbols(bodies: readonly Uint8Array[]): void {
     for (const body of bodies) this.send([], body);
+  }
+
+  /** Forgets what it heard. */
+  forget(): void {
+    this.heard.length = 0;
+    this.pulls = 0;
+  }
+
+  /** Says what it holds. */
+  confirm(...entries: VectorEntry[]): void {
+    this.send([{ kind: 'vector', version: ++this.version, heard: 0, heardBefore: 0, entries }]);
+  }
+
+  /** The PULLs that it got since this was last asked. */
+  takePulls(): PullFrame[] {
+    const all = this.heard.flatMap(({ frames }) => frames).filter((frame) => frame.kind === 'pull');
+    const fresh = all.slice(this.pulls);
+    this.pulls = all.length;
+    return fresh;
+  }
+
+  /** What it was told last that the endpoint holds of a stream. */
+  told({ origin, incarnation }: StreamId): VectorEntry | undefined {
+    return this.heard
+      .flatMap(({ frames }) => frames)
+      .flatMap((frame) => (frame.kind === 'vector' ? frame.entries : []))
+      .findLast((entry) => entry.origin === origin && entry.incarnation === incarnation);
   }
 
   /** The SYMBOL bodies that it got. */
@@ -277,7 +314,7 @@ export class Bench {
   clear(): void {
     this.wire.length = 0;
     this.stray.length = 0;
-    for (const peer of this.peers) if (peer) peer.heard.length = 0;
+    for (const peer of this.peers) peer?.forget();
   }
 
   /** Does what the endpoint wants of its store and its consumer. */

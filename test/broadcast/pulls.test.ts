@@ -1,0 +1,151 @@
+/** Pulls: what is missing is asked for after a while of silence, again and ever more rarely, and at once while catching up. */
+import { describe, expect, test } from 'vitest';
+import { Pulls } from '../../src/broadcast/pulls.js';
+import { ObjectRecord } from '../../src/broadcast/record.js';
+import { Stream } from '../../src/broadcast/stream.js';
+import { Rng } from '../../src/core/rng.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
+
+const RTT = 40 * MILLISECOND;
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+function streamOf(...held: number[]): Stream {
+  const stream = new Stream({ origin: 1, incarnation: 7 }, 0, 4);
+  for (const seq of held) stream.hold(seq, new Uint8Array(32));
+  return stream;
+}
+
+function newPulls(): Pulls {
+  return new Pulls(new Rng('pulls'));
+}
+
+function asked(pulls: Pulls, now: Micros): number[] {
+  return pulls.take(now, RTT).map(({ seq }) => seq);
+}
+
+describe('patience', () => {
+  test('lasts 100 ms and two round trips, since most comes unasked', () => {
+    const pulls = newPulls();
+    pulls.update(0, streamOf(), 2, RTT);
+    const first = 100 * MILLISECOND + 2 * RTT;
+    expect(pulls.nextTimeout()).toBe(first);
+    expect(asked(pulls, first - 1)).toEqual([]);
+    expect(asked(pulls, first)).toEqual([0, 1]);
+  });
+
+  test('begins when an object is first known to be missing, and news of others does not renew it', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    pulls.update(100 * MILLISECOND, stream, 2, RTT);
+    expect(asked(pulls, 180 * MILLISECOND)).toEqual([0]);
+    expect(asked(pulls, 280 * MILLISECOND)).toContain(1);
+  });
+
+  test('is renewed while symbols of the object come in', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    pulls.update(0, stream, 1, RTT);
+    record.touchedAt = 150 * MILLISECOND;
+    expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
+    expect(pulls.nextTimeout()).toBe(150 * MILLISECOND + 50 * MILLISECOND + RTT);
+    expect(asked(pulls, pulls.nextTimeout())).toEqual([0]);
+  });
+
+  test('is not needed for what is held, nor for what is being stored', () => {
+    const pulls = newPulls();
+    const stream = streamOf(0, 2);
+    const record = new ObjectRecord(stream, 3, 0);
+    record.storing = true;
+    stream.records.set(3, record);
+    pulls.update(0, stream, 5, RTT);
+    expect(asked(pulls, SECOND)).toEqual([1, 4]);
+  });
+});
+
+describe('an object that does not come', () => {
+  test('is asked for again, each time later, up to each 2 to 2.5 s, and the tries are counted', () => {
+    const pulls = newPulls();
+    pulls.update(0, streamOf(), 1, RTT);
+    const times: Micros[] = [];
+    for (let i = 0; i < 15; i++) {
+      const now = pulls.nextTimeout();
+      expect(pulls.take(now, RTT)).toMatchObject([{ seq: 0, tries: i }]);
+      times.push(now);
+    }
+    const gaps = times.slice(1).map((at, i) => at - times[i]);
+    const base = 50 * MILLISECOND + 2 * RTT;
+    gaps.forEach((gap, i) => {
+      const wait = Math.min(2 * SECOND, base * 1.5 ** i);
+      expect(gap).toBeGreaterThanOrEqual(wait);
+      expect(gap).toBeLessThanOrEqual(1.25 * wait + 1);
+    });
+  });
+
+  test('is asked for no more once it has come', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    asked(pulls, SECOND);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1, RTT);
+    expect(asked(pulls, 60 * SECOND)).toEqual([]);
+    expect(pulls.nextTimeout()).toBe(NEVER);
+  });
+
+  test('is forgotten with its stream', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    pulls.forget(stream);
+    expect(asked(pulls, SECOND)).toEqual([]);
+  });
+});
+
+describe('catching up', () => {
+  test('goes on at once after the first object that came because it was asked for', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    expect(asked(pulls, SECOND)).toEqual([0]);
+    pulls.update(SECOND, stream, 3, RTT);
+    pulls.onServed(SECOND + 1, stream, 0);
+    expect(asked(pulls, SECOND + 1)).toEqual([1, 2]);
+    pulls.update(SECOND + 2, stream, 5, RTT);
+    expect(asked(pulls, SECOND + 2)).toEqual([3, 4]);
+  });
+
+  test('is over when nothing is missing: then there is patience again', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    asked(pulls, SECOND);
+    pulls.onServed(SECOND, stream, 0);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1, RTT);
+    pulls.update(SECOND, stream, 2, RTT);
+    expect(asked(pulls, SECOND + 100 * MILLISECOND)).toEqual([]);
+    expect(asked(pulls, SECOND + 180 * MILLISECOND)).toEqual([1]);
+  });
+
+  test('does not begin with an object that nobody was asked for', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 2, RTT);
+    pulls.onServed(1, stream, 0);
+    expect(asked(pulls, 2)).toEqual([]);
+  });
+
+  test('wants 64 objects at once, and the next as those come', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1000, RTT);
+    expect(asked(pulls, SECOND)).toEqual(range(0, 64));
+    pulls.onServed(SECOND, stream, 0);
+    for (const seq of range(0, 10)) stream.hold(seq, new Uint8Array(32));
+    pulls.update(SECOND + 1, stream, 1000, RTT);
+    expect(asked(pulls, SECOND + 1)).toEqual(range(64, 74));
+  });
+});
