@@ -108,7 +108,8 @@ function ownObjects(node: Node): number {
 }
 
 function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
-  const base = { event: 'deliver', from: from.name, seq: id.seq, incarnation: id.incarnation };
+  const { incarnation, seq, index } = id;
+  const base = { event: 'deliver', from: from.name, incarnation, seq, index };
   try {
     const content = unwrap(bytes);
     const digest = toHex(sha256(content.bytes));

@@ -24,10 +24,11 @@ describe.skipIf(reason !== undefined)('namespace lab', () => {
   test('each link loses its percentage, and a round trip meets four of them', async () => {
     await using lab = await openLab({ nodes: 2, lossPercent: 10 });
     const { roundTrips } = await probe(lab, { count: 4000, gapMs: 0.25 });
-    // Five standard deviations of a binomial around 0.9^4.
-    expect(Math.abs(roundTrips.length / 4000 - 0.9 ** 4)).toBeLessThan(5 * Math.sqrt((0.656 * 0.344) / 4000));
-    const [{ up }] = await lab.counters();
-    expect(Math.abs(up.lost / up.packets - 0.1)).toBeLessThan(5 * Math.sqrt(0.09 / 4000));
+    const links = (await lab.counters()).flatMap(({ up, down }) => [up, down]);
+    // Five standard deviations of a binomial. What a busy machine's sockets dropped has not come this far.
+    for (const { lost, packets } of links)
+      expect(Math.abs(lost / packets - 0.1)).toBeLessThan(5 * Math.sqrt(0.09 / packets));
+    expect(links.reduce((left, { lost }) => left - lost, 4000)).toBeGreaterThanOrEqual(roundTrips.length);
   });
 
   test('loss may change while it runs, and applies to the links that were named', async () => {
