@@ -246,6 +246,8 @@ export class Broadcast {
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
       this.settleOwn(now);
+      // What the store held at the start may be due without a word from anybody.
+      this.pump(now);
     }
     if (this.pruneAt <= now) this.prune(now);
   }
@@ -258,7 +260,8 @@ export class Broadcast {
       this.pruneAt,
     );
     next = Math.min(next, this.checkAt);
-    if (!this.outbox.isEmpty && !this.log.isCommitting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
+    const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
+    if (isWaiting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
       next = Math.min(next, this.mayPack(now) ? now : this.packAt);
     return next;
   }

@@ -274,13 +274,13 @@ describe('the bound of the store', () => {
     confirm(bench, [2, 3], objects);
     bench.peer(4).confirm(entryOf(STREAM, objects.slice(0, 9)));
     bench.run(2 * SECOND);
-    expect(bench.eventsOf('overflow')).toEqual([{ type: 'overflow', ...STREAM, to: 128, members: [4] }]);
-    expect(bench.endpoint.metrics.overflowed).toBe(128 - 9);
-    expect([bench.store.read({ ...STREAM, seq: 127 }), bench.store.read({ ...STREAM, seq: 128 })]).toEqual([
+    expect(bench.eventsOf('overflow')).toEqual([{ type: 'overflow', ...STREAM, to: 137, members: [4] }]);
+    expect(bench.endpoint.metrics.overflowed).toBe(128);
+    expect([bench.store.read({ ...STREAM, seq: 136 }), bench.store.read({ ...STREAM, seq: 137 })]).toEqual([
       undefined,
-      expect.objectContaining({ bytes: objects[128] }),
+      expect.objectContaining({ bytes: objects[137] }),
     ]);
-    expect(bench.peer(4).told(STREAM)).toEqual(entryOf(STREAM, objects, 128));
+    expect(bench.peer(4).told(STREAM)).toEqual(entryOf(STREAM, objects, 137));
   });
 
   test('never makes it drop what is not delivered', () => {
