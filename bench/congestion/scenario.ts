@@ -8,7 +8,7 @@ import { Bottleneck, type BottleneckOptions } from '../../src/sim/bottleneck.js'
 import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
 
 export const CONTROLLERS: Record<string, ControllerFactory> = {
-  bbr: (mtu) => new Bbr(mtu),
+  bbr: (mtu, seed) => new Bbr(mtu, seed),
   cubic: (mtu) => new Cubic(mtu),
   newreno: (mtu) => new NewReno(mtu),
 };
