@@ -2,18 +2,18 @@
  * The controller suite: flows over a simulated bottleneck, in virtual time, from fixed seeds. In: `--only text` runs the
  * groups whose name has the text; `--controller name` tries another than the default. Out: one row per question.
  */
+import { CONTROLLERS, type ControllerName } from '../src/congestion/index.js';
 import { dynamics } from './congestion/dynamics.js';
 import { faults } from './congestion/faults.js';
 import { noise } from './congestion/noise.js';
 import { randomLoss } from './congestion/random-loss.js';
-import { CONTROLLERS } from './congestion/scenario.js';
 import { sharing } from './congestion/sharing.js';
 import { report } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
   const only = option(args, '--only') ?? '';
   const name = option(args, '--controller') ?? 'bbr';
-  const controller = CONTROLLERS[name];
+  const controller = CONTROLLERS[name as ControllerName];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
   const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise };

@@ -1,9 +1,9 @@
 /** Several flows on one line: fairness among equals and across RTTs, against CUBIC, and whether the floor stays honest. */
-import { Bbr } from '../../src/congestion/bbr.js';
 import type { ControllerFactory } from '../../src/congestion/controller.js';
+import { cubic } from '../../src/congestion/cubic.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { type BenchRow, row } from '../report.js';
-import { CONTROLLERS, describe, jain, type Line, network, rtt, worst } from './scenario.js';
+import { describe, jain, type Line, network, rtt, worst } from './scenario.js';
 
 const PATHS: [number, number][] = [
   [20, 20],
@@ -71,7 +71,7 @@ function againstCubic(controller: ControllerFactory, bdp: number): BenchRow {
       const net = network(line, 'cubic');
       const ours = net.add({ controller, rtt: rtt(line), start: first ? 0 : 2 * SECOND });
       const theirs = net.add({
-        controller: CONTROLLERS.cubic,
+        controller: cubic,
         rtt: rtt(line),
         start: first ? 2 * SECOND : 0,
       });
@@ -91,7 +91,7 @@ function againstFourCubic(controller: ControllerFactory, bdp: number): BenchRow 
   const net = network(line, 'four');
   const ours = net.add({ controller, rtt: rtt(line) });
   const theirs = [1, 2, 3, 4].map((i) =>
-    net.add({ controller: CONTROLLERS.cubic, rtt: rtt(line), start: i * 500 * MILLISECOND }),
+    net.add({ controller: cubic, rtt: rtt(line), start: i * 500 * MILLISECOND }),
   );
   net.run(90 * SECOND);
   const rates = [ours, ...theirs].map((flow) => flow.rate(20 * SECOND, 90 * SECOND));
@@ -118,8 +118,7 @@ function floorHonesty(controller: ControllerFactory): BenchRow {
       );
       for (let second = 10; second <= 40; second++) {
         net.run(second * SECOND);
-        for (const { controller: made } of flows)
-          if (made instanceof Bbr) most = Math.max(most, made.floor.floor);
+        for (const { controller: made } of flows) most = Math.max(most, made.metrics().lossFloor ?? 0);
       }
     }
   return row('loss floor without random loss, 1-4 flows, 0.1-1 BDP', most, 'max', 0.01, 0.005);

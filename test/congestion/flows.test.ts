@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
 import type { ControllerFactory } from '../../src/congestion/controller.js';
-import { Cubic } from '../../src/congestion/cubic.js';
-import { NewReno } from '../../src/congestion/newreno.js';
+import { cubic } from '../../src/congestion/cubic.js';
+import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Bottleneck } from '../../src/sim/bottleneck.js';
 import { FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
 import { iid } from '../../src/sim/loss.js';
 
-const bbr: ControllerFactory = (mtu) => new Bbr(mtu);
-const cubic: ControllerFactory = (mtu) => new Cubic(mtu);
-const newreno: ControllerFactory = (mtu) => new NewReno(mtu);
+const bbr: ControllerFactory = (mtu, seed) => new Bbr(mtu, seed);
 
 /** A line of 20 Mbit/s and 40 ms with a buffer in bandwidth-delay products. */
 function line(buffer = 1, seed = 'flows'): FlowNetwork {
@@ -41,7 +39,7 @@ describe('random loss', () => {
   test('NewReno follows Mathis within a fifth', () => {
     const p = 0.005;
     const net = new FlowNetwork('mathis', new Bottleneck({ rate: 1e9, buffer: 1e7 }));
-    const flow = net.add({ controller: newreno, rtt: 50 * MILLISECOND, loss: iid(p) });
+    const flow = net.add({ controller: newReno, rtt: 50 * MILLISECOND, loss: iid(p) });
     net.run(220 * SECOND);
     const model = (1232 / 0.05) * Math.sqrt(3 / (2 * p));
     expect(flow.rate(20 * SECOND, 220 * SECOND) / model).toBeGreaterThan(0.8);
