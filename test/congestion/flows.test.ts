@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
-import type { ControllerFactory } from '../../src/congestion/controller.js';
+import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
@@ -56,6 +56,43 @@ describe('company', () => {
     expect(Math.min(...rates) / Math.max(...rates)).toBeGreaterThan(0.6);
   });
 
+  test('late-comers to a deep buffer get their share, although they never saw it empty when they came', () => {
+    const net = line(5, 'late');
+    const flows = [0, 1, 2, 3, 4, 5].map((i) =>
+      net.add({ controller: bbr, rtt: RTT, start: i * 2 * SECOND }),
+    );
+    net.run(60 * SECOND);
+    const rates = flows.map((flow) => flow.rate(40 * SECOND, 60 * SECOND));
+    expect(Math.min(...rates) / Math.max(...rates)).toBeGreaterThan(0.5);
+  });
+
+  test('flows of our kind do not take each other for flows that never step back', () => {
+    const net = line(5, 'kind');
+    const flows = [0, 1, 2, 3].map((i) => net.add({ controller: bbr, rtt: RTT, start: i * SECOND }));
+    let competing = 0;
+    for (let second = 20; second < 60; second++) {
+      net.run(second * SECOND);
+      competing += flows.filter((flow) => flow.controller.metrics().state === 'compete').length;
+    }
+    expect(competing).toBe(0);
+  });
+
+  test('a long path takes at most four times the rate of one ten times as short', () => {
+    const net = new FlowNetwork('rtt', new Bottleneck({ rate: 50e6, buffer: 312_500 }));
+    const [short, long] = [10, 100].map((ms) => net.add({ controller: bbr, rtt: ms * MILLISECOND }));
+    net.run(50 * SECOND);
+    const ratio = long.rate(25 * SECOND, 50 * SECOND) / short.rate(25 * SECOND, 50 * SECOND);
+    expect(Math.max(ratio, 1 / ratio)).toBeLessThan(4);
+  });
+
+  test('what others leave is found at the pace of startup', () => {
+    const net = line(2);
+    net.add({ controller: () => fixedRate(0.95 * RATE), rtt: RTT, stop: SECOND });
+    const flow = net.add({ controller: bbr, rtt: RTT });
+    net.run(SECOND + 50 * RTT);
+    expect(flow.rate(SECOND + 40 * RTT, SECOND + 50 * RTT) / RATE).toBeGreaterThan(0.9);
+  });
+
   test.each([0.5, 1, 2, 5])('beside cubic in a buffer of %d BDP neither starves', (buffer) => {
     const net = line(buffer);
     const ours = net.add({ controller: bbr, rtt: RTT });
@@ -73,7 +110,7 @@ describe('company', () => {
         net.add({ controller: bbr, rtt: RTT, start: i * 300 * MILLISECOND }),
       );
       net.run(30 * SECOND);
-      for (const flow of flows) expect((flow.controller as Bbr).floor.floor).toBeLessThan(0.02);
+      for (const flow of flows) expect(flow.controller.metrics().lossFloor).toBeLessThan(0.02);
     }
   });
 });
