@@ -12,7 +12,7 @@ import { report } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
   const only = option(args, '--only') ?? '';
-  const name = option(args, '--controller') ?? 'bbr';
+  const name = option(args, '--controller') ?? DEFAULT;
   const controller = CONTROLLERS[name as ControllerName];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
@@ -21,7 +21,10 @@ export async function run(args: string[]): Promise<void> {
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));
   process.exitCode = report(rows, args.includes('--json')) ? 0 : 1;
+  if (name !== DEFAULT) console.error(`The default is ${DEFAULT}: docs/CONGESTION.md says why.`);
 }
+
+const DEFAULT: ControllerName = 'bbr';
 
 function option(args: string[], name: string): string | undefined {
   const at = args.indexOf(name);

@@ -1,4 +1,7 @@
-/** Controllers by name: what `--controller` and the library's option of that name take. */
+/**
+ * Controllers by name: what `--controller` and the library's option of that name take. The default is `bbr`, the only one
+ * that fills a line with random loss; docs/CONGESTION.md has the numbers.
+ */
 import { Bbr } from './bbr.js';
 import type { ControllerFactory } from './controller.js';
 import { cubic } from './cubic.js';
