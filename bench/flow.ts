@@ -5,10 +5,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { CONTROLLERS, type ControllerName } from '../src/congestion/index.js';
 import { SECOND } from '../src/core/time.js';
 import { openTrace } from '../src/node/trace.js';
 import { iid } from '../src/sim/loss.js';
-import { CONTROLLERS, capacity, network, rtt } from './congestion/scenario.js';
+import { capacity, network, rtt } from './congestion/scenario.js';
 import { report, row } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
@@ -21,7 +22,7 @@ export async function run(args: string[]): Promise<void> {
   const flows = names.map((name, i) => {
     const trace = openTrace(join(values.out, `${i + 1}-${name}.qlog`), name, 0);
     const flow = net.add({
-      controller: CONTROLLERS[name],
+      controller: CONTROLLERS[name as ControllerName],
       rtt: rtt(line),
       loss: iid(Number(values.loss) / 100),
       start: i * SECOND,

@@ -4,13 +4,14 @@
  */
 import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { fixedRate } from '../../src/congestion/controller.js';
+import { CONTROLLERS } from '../../src/congestion/index.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { createCluster } from '../../src/sim/cluster.js';
 import { iid } from '../../src/sim/loss.js';
 import { type BenchRow, row } from '../report.js';
-import { alone, CONTROLLERS, capacity, describe, type Line, network, rtt, worst } from './scenario.js';
+import { alone, capacity, describe, type Line, network, rtt, worst } from './scenario.js';
 import { watch } from './watch.js';
 
 const LINE: Line = { mbit: 50, ms: 40, bdp: 1 };

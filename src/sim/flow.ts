@@ -82,7 +82,7 @@ export class Flow {
     this.options = options;
     this.size = options.size ?? 1232;
     this.rng = rng;
-    this.controller = options.controller(this.size);
+    this.controller = options.controller(this.size, rng.fork('controller').integer(0, 0xffffffff));
     this.recovery = new Recovery({
       controller: this.controller,
       rng: rng.fork('skip'),

@@ -15,6 +15,10 @@ export function parcelOf(...messages: string[]): Uint8Array {
   return writeParcel({ dependencies: [], messages: messages.map((message) => utf8.encode(message)) });
 }
 
+export function textsOf(messages: readonly Uint8Array[]): string[] {
+  return messages.map((message) => new TextDecoder().decode(message));
+}
+
 export function descriptorOf(id: ObjectId, bytes: Uint8Array): Descriptor {
   return { ...id, length: bytes.length, ...cutObject(bytes.length), hash: sha256(bytes) };
 }
