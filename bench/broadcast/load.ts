@@ -1,12 +1,12 @@
 /**
  * Three members in processes of their own on loopback, one of which sends. In: how many messages, how they are kept under
- * way, and where the stores are. Out: messages a second until the last member has the last, and the memory of all three.
+ * way, and where the stores are. Out: messages a second that all three deliver, and what they take of processor and memory.
  */
 import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Role, startRole } from '../loopback/process.js';
-import type { MemberOptions, MemorySample } from './member.js';
+import type { MemberOptions, MemorySample, Stretch } from './member.js';
 
 export interface LoadOptions extends Pick<MemberOptions, 'messages' | 'window' | 'until'> {
   /** The folder under which the members have their stores. */
@@ -29,6 +29,7 @@ export async function runLoad({ parent, ...options }: LoadOptions): Promise<Load
     for (const self of ports.keys()) {
       const member: MemberOptions = {
         ...options,
+        warmUp: WARM_UP,
         ports,
         self,
         size: SIZE,
@@ -37,12 +38,14 @@ export async function runLoad({ parent, ...options }: LoadOptions): Promise<Load
       roles.push(startRole('../broadcast/member', member, ['--expose-gc']));
     }
     await Promise.all(roles.map((role) => role.ask('ready')));
-    const cpuBefore = await cpu(roles);
-    const start = await roles[0].ask<number>('load');
-    const ends = await Promise.all(roles.map((role) => role.ask<number>('done')));
-    const cpuPerMessage = ((await cpu(roles)) - cpuBefore) / options.messages;
+    await roles[0].ask('load');
+    const stretches = await Promise.all(roles.map((role) => role.ask<Stretch>('done')));
     const memory = await Promise.all(roles.map((role) => role.ask<MemorySample[]>('memory')));
-    const messagesPerSecond = (1000 * options.messages) / (Math.max(...ends) - start);
+    const measured = options.messages * (1 - WARM_UP);
+    const milliseconds =
+      Math.max(...stretches.map(({ to }) => to.at)) - Math.max(...stretches.map(({ from }) => from.at));
+    const messagesPerSecond = (1000 * measured) / milliseconds;
+    const cpuPerMessage = stretches.reduce((sum, { from, to }) => sum + to.cpu - from.cpu, 0) / measured;
     return { messagesPerSecond, cpuPerMessage, memory };
   } finally {
     await Promise.all(roles.map((role) => role.stop()));
@@ -61,11 +64,6 @@ export function growth(samples: readonly MemorySample[]): number {
   return median(0.9, 1) - median(0.1, 0.2);
 }
 
-async function cpu(roles: readonly Role[]): Promise<number> {
-  const used = await Promise.all(roles.map((role) => role.ask<number>('cpu')));
-  return used.reduce((sum, each) => sum + each, 0);
-}
-
 async function freePorts(count: number): Promise<number[]> {
   const sockets = Array.from({ length: count }, () => createSocket('udp4'));
   await Promise.all(
@@ -76,5 +74,7 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+/** The share of the messages before anything is measured: code is compiled meanwhile. */
+const WARM_UP = 0.2;
 const MEMBERS = 3;
 const SIZE = 500;

@@ -1,6 +1,6 @@
 /**
  * A member of the broadcast benchmark, a process: with a durable store, and, if it is the first, a load of messages of which
- * so many are kept under way. In: MemberOptions. Out: when it was ready, when it had delivered all, and its memory meanwhile.
+ * so many are kept under way. In: MemberOptions. Out: how long it took to deliver them, and what of processor and memory.
  */
 import { hrtime } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
@@ -17,6 +17,8 @@ export interface MemberOptions {
   messages: number;
   /** Bytes of a message. */
   size: number;
+  /** The share of them before anything is measured. */
+  warmUp: number;
   /** Messages under way at once. */
   window: number;
   /** Until when a message counts as under way: `broadcast` has resolved, or it has been delivered back. */
@@ -29,7 +31,18 @@ export interface MemorySample {
   rss: number;
 }
 
-const { ports, self, storePath, messages, size, window, until } = roleOptions<MemberOptions>();
+/** Milliseconds, by a clock that all processes of a machine share, and microseconds of processor time used so far. */
+interface Mark {
+  at: number;
+  cpu: number;
+}
+
+export interface Stretch {
+  from: Mark;
+  to: Mark;
+}
+
+const { ports, self, storePath, messages, size, warmUp, window, until } = roleOptions<MemberOptions>();
 const secretKeys = ports.map((_, i) => new Uint8Array(32).fill(i + 1));
 const group = createGroup({
   name: 'bench',
@@ -45,8 +58,9 @@ const samples: MemorySample[] = [];
 const sampleEvery = Math.ceil(messages / SAMPLES);
 let delivered = 0;
 let sent = 0;
-let finish = (_at: number) => {};
-const finished = new Promise<number>((resolve) => {
+let warm: Mark | undefined;
+let finish = (_stretch: Stretch) => {};
+const finished = new Promise<Stretch>((resolve) => {
   finish = resolve;
 });
 
@@ -61,7 +75,8 @@ const network = await createNetwork<Uint8Array>(
         globalThis.gc?.();
         samples.push({ delivered, rss: process.memoryUsage.rss() });
       }
-      if (delivered === messages) finish(clock());
+      if (delivered === Math.floor(messages * warmUp)) warm = mark();
+      if (delivered === messages) finish({ from: warm!, to: mark() });
       if (self === 0 && until === 'delivered') send();
     },
     onNotice: (notice) => die(`nothing to note, got ${notice.type}`),
@@ -82,15 +97,12 @@ serveRole({
     return true;
   },
   load() {
-    const at = clock();
     for (let i = 0; i < window; i++) send();
-    return at;
+    return true;
   },
-  /** When all messages had been delivered here. */
+  /** From when it was warm until all messages had been delivered here. */
   done: () => finished,
   memory: () => samples,
-  /** Microseconds of processor time so far. */
-  cpu: () => process.cpuUsage().user + process.cpuUsage().system,
 });
 
 function die(reason: unknown): never {
@@ -98,7 +110,7 @@ function die(reason: unknown): never {
   process.exit(1);
 }
 
-/** Milliseconds; the same clock in all processes of a machine. */
-function clock(): number {
-  return Number(hrtime.bigint()) / 1e6;
+function mark(): Mark {
+  const { user, system } = process.cpuUsage();
+  return { at: Number(hrtime.bigint()) / 1e6, cpu: user + system };
 }
