@@ -114,14 +114,14 @@ export class Incoming {
     this.peers.delete(peer);
   }
 
-  /** What to report; undefined once complete or tainted: then the confirm says it, or nothing can. */
+  /** What to report; undefined once tainted: then nothing can be said. */
   progress(): ProgressFrame | undefined {
-    const { decoder, oti } = this;
-    if (!decoder) return undefined;
+    const { decoder, oti, tainted } = this;
+    if (tainted) return undefined;
     const complete = new Bitset();
     const missing: ProgressFrame['missing'] = [];
     for (let sbn = 0; sbn < oti.sourceBlocks; sbn++) {
-      if (decoder.blockComplete(sbn)) complete.add(sbn);
+      if (!decoder || decoder.blockComplete(sbn)) complete.add(sbn);
       else if (decoder.held(sbn) > 0 && missing.length < MAX_PROGRESS_ENTRIES)
         missing.push({ sbn, symbols: Math.max(1, decoder.missing(sbn)) });
     }

@@ -296,6 +296,9 @@ export class Transfer {
     }
     const { certificate } = record;
     record.storing = true;
+    // If our disk takes longer than that, the others should know that we lack nothing.
+    record.scheduleProgress(now);
+    this.schedule(record);
     return {
       type: 'complete',
       record,
@@ -309,7 +312,7 @@ export class Transfer {
   }
 
   private reportProgress(now: Micros, record: ObjectRecord): void {
-    if (!record.incoming || record.isHeld || record.storing) {
+    if (!record.incoming || record.isHeld) {
       record.progressAt = NEVER;
       return;
     }

@@ -73,6 +73,18 @@ describe('durable', () => {
     for (const peer of PEERS) expect(bench.peer(peer).told(STREAM)).toEqual(entryOf(STREAM, [first]));
   });
 
+  test("is not waited for to say that nothing of another's is missing: nobody needs to send more of it", () => {
+    const bench = newBench();
+    bench.holdsCommits = true;
+    broadcast(bench, 0, first);
+    bench.run(SECOND);
+    expect(bench.peer(ORIGIN).frames('progress').at(-1)).toMatchObject({
+      id: { ...STREAM, seq: 0 },
+      complete: new Uint8Array([1]),
+      missing: [],
+    });
+  });
+
   test('comes before delivery, even if everybody else has confirmed', () => {
     const bench = newBench();
     bench.holdsCommits = true;
