@@ -4,6 +4,10 @@ import { argv, stderr } from 'node:process';
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
+  flow: () => import('./flow.js'),
+  resilience: () => import('./resilience.js'),
+  tcp: () => import('./tcp.js'),
+  loopback: () => import('./loopback.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);

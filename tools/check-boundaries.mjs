@@ -44,7 +44,7 @@ const MAY_IMPORT = {
     'errors.ts',
   ],
   file: ['node', 'broadcast', 'core', 'errors.ts'],
-  network: ['node', 'store', 'broadcast', 'core', 'errors.ts'],
+  network: ['node', 'store', 'broadcast', 'congestion', 'crypto', 'core', 'errors.ts'],
   'index.ts': [
     'network',
     'store',

@@ -1,6 +1,6 @@
 /** Hosts and paths that misbehave: coarse timers, stalls, lost, late and lying acks, reordering, policers, slow lines. */
 import type { ControllerFactory } from '../../src/congestion/controller.js';
-import { NewReno } from '../../src/congestion/newreno.js';
+import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/loss.js';
 import { type BenchRow, row } from '../report.js';
@@ -67,7 +67,7 @@ function mathis(): BenchRow {
     const line: Line = { mbit: 1000, ms: 50, bdp: 1 };
     const { share } = alone(
       line,
-      { controller: (mtu) => new NewReno(mtu), loss: iid(p) },
+      { controller: newReno, loss: iid(p) },
       { warm: 20 * SECOND, measure: 200 * SECOND },
     );
     const model = ((1232 * SECOND) / rtt(line)) * Math.sqrt(3 / (2 * p));

@@ -2,13 +2,13 @@
  * Round-trip times that are noisy by themselves: hosts that stall, links that jitter, a receiver that is slow at first. The
  * delivered share of C(1 - p) over 40 ms at 16 and 50 Mbit/s, worst of both, and the time for the first 4 MiB.
  */
-import type { ControllerFactory } from '../../src/congestion/controller.js';
+import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import type { FlowOptions, Stall } from '../../src/sim/flow.js';
 import { iid } from '../../src/sim/loss.js';
 import { type BenchRow, row } from '../report.js';
-import { alone, type Line, network, rtt, worst } from './scenario.js';
+import { alone, capacity, type Line, network, rtt, worst } from './scenario.js';
 
 type Noise = Pick<FlowOptions, 'jitter' | 'stalls' | 'receiverStalls'>;
 
@@ -26,10 +26,28 @@ const NOISES: Record<string, Noise> = {
 };
 
 export function noise(controller: ControllerFactory): BenchRow[] {
-  return Object.entries(NOISES).flatMap(([name, options]) => [
+  const rows = Object.entries(NOISES).flatMap(([name, options]) => [
     ...[0, 1, 10, 30].map((percent) => steady(controller, name, options, percent)),
     first(controller, name, options),
   ]);
+  return [...rows, earlyExit(controller)];
+}
+
+/** Startup ends at a twentieth of the line, since others fill it for the first second: how fast is the rest found? */
+function earlyExit(controller: ControllerFactory): BenchRow {
+  const leave = SECOND;
+  const results = LINES.map((line) => {
+    const net = network(line, 'early exit');
+    net.add({ controller: () => fixedRate(0.95 * capacity(line)), rtt: rtt(line), stop: leave });
+    const flow = net.add({ controller, rtt: rtt(line) });
+    const window = 2 * rtt(line);
+    do net.run(net.now + MILLISECOND);
+    while (net.now < END && flow.rate(net.now - window, net.now) < 0.9 * capacity(line));
+    return { line, rounds: (net.now - leave) / rtt(line) };
+  });
+  const { line, rounds } = worst(results, (result) => -result.rounds);
+  const name = `startup ended at a twentieth of the line: RTTs to 90 % of it, worst at ${line.mbit} Mbit/s`;
+  return row(name, rounds, 'max', 40, 20);
 }
 
 function steady(controller: ControllerFactory, name: string, options: Noise, percent: number): BenchRow {

@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
 import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
-import { type Descriptor, type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
+import { type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
 import { certifiedDescriptor, signCertificate } from './certificate.js';
 import { Delivery, type MessageId } from './delivery.js';
 import { Log, type StoreRequest } from './log.js';
@@ -18,7 +18,7 @@ import { countDrop, type Metrics } from './metrics.js';
 import { Outbox } from './outbox.js';
 import type { Outcome } from './outgoing.js';
 import { MESSAGE_OVERHEAD, PARCEL_OVERHEAD, writeParcel } from './parcel.js';
-import { cutObject } from './plan.js';
+import { copiesFor, cutObject } from './plan.js';
 import { Pulls } from './pulls.js';
 import type { ObjectRecord, ObjectStatus } from './record.js';
 import { Serving } from './serving.js';
@@ -85,6 +85,7 @@ export class Broadcast {
   private readonly open = new Map<number, Micros>();
   private readonly reported = new Set<string>();
   private nextSeq: number;
+  private packAt: Micros = 0;
   private pruneAt: Micros = NEVER;
   /** When to look again for peers that have fallen silent. */
   private checkAt: Micros = 0;
@@ -193,7 +194,7 @@ export class Broadcast {
 
   /** What the shell is to do with the store now. At most one commit is under way; ask again after every other call. */
   pollStore(now: Micros): StoreRequest | undefined {
-    if (!this.log.isCommitting && !this.log.isFull) this.pack();
+    if (!this.log.isCommitting && !this.log.isFull) this.pack(now);
     return this.log.poll(now);
   }
 
@@ -259,8 +260,9 @@ export class Broadcast {
       this.pruneAt,
     );
     next = Math.min(next, this.checkAt);
-    const mayPack = !this.outbox.isEmpty && this.mayPack() && !this.log.isCommitting && !this.log.isFull;
-    if (mayPack) next = Math.min(next, now);
+    const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
+    if (isWaiting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
+      next = Math.min(next, this.mayPack(now) ? now : this.packAt);
     return next;
   }
 
@@ -276,8 +278,9 @@ export class Broadcast {
   takeControl(now: Micros, peer: number, room: number): ObjectFrame[] {
     this.controlSentAt[peer] = now;
     const frames: ObjectFrame[] = [];
-    const rtt = this.options.paths[peer]!.rtt;
-    const vector = this.vectors.take(now, peer, room, rtt.probeTimeout(0));
+    const { rtt, loss } = this.options.paths[peer]!;
+    const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
+    const vector = this.vectors.take(now, peer, room, repeats);
     let left = room;
     if (vector) {
       frames.push(vector);
@@ -301,6 +304,11 @@ export class Broadcast {
     return this.transfer.nextSymbol(now, peer);
   }
 
+  /** What should still be stored when this member stops in order. */
+  flush(): readonly StoreWrite[] {
+    return this.log.flush();
+  }
+
   pollEvent(): BroadcastEvent | undefined {
     return this.events.shift();
   }
@@ -321,16 +329,19 @@ export class Broadcast {
 
   // ---- our own messages
 
-  private mayPack(): boolean {
+  private mayPack(now: Micros): boolean {
     const { maxObjectSize } = this.options;
-    if (this.nextSeq - this.own.delivered >= MAX_UNDELIVERED) return false;
+    const underWay = this.nextSeq - this.own.delivered;
+    if (underWay >= MAX_UNDELIVERED) return false;
+    // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
+    if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
     return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
   }
 
   /** Puts the messages that wait into objects, and those into the next commit. */
-  private pack(): void {
+  private pack(now: Micros): void {
     const { group, self, keys, loaded, order } = this.options;
-    for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(); i++) {
+    for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
       const { tickets, messages } = this.outbox.take();
       const dependencies = order === 'causal' ? this.delivery.dependencies(this.own) : [];
       const bytes = writeParcel({ dependencies, messages });
@@ -339,6 +350,7 @@ export class Broadcast {
       const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: sha256(bytes) };
       const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
       this.tickets.set(seq, tickets);
+      this.packAt = now + PACK_INTERVAL;
       this.log.put({ ...id, certificate, bytes });
     }
   }
@@ -358,7 +370,7 @@ export class Broadcast {
       const tickets = this.tickets.get(seq) ?? [];
       this.tickets.delete(seq);
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
-      this.startSending(now, descriptor, object.bytes);
+      this.startSending(now, object);
     }
     const against = stream.hold(seq, descriptor.hash.slice());
     const record = stream.records.get(seq);
@@ -369,7 +381,7 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
-  private startSending(now: Micros, descriptor: Descriptor, bytes: Uint8Array): void {
+  private startSending(now: Micros, object: StoredObject): void {
     const { sending } = this.transfer;
     // The oldest that a quorum holds makes room: who lacks it will ask for it.
     if (sending.size >= MAX_SENDING)
@@ -378,8 +390,8 @@ export class Broadcast {
           this.transfer.stopSending(record);
           break;
         }
-    this.transfer.send(now, this.own, descriptor, bytes);
-    this.open.set(descriptor.seq, now);
+    this.transfer.send(now, this.own, object);
+    this.open.set(object.seq, now);
     if (this.open.size > MAX_OUTCOMES) this.settle(now, this.open.keys().next().value!, true);
   }
 
@@ -621,6 +633,8 @@ export class Broadcast {
 /** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
 const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
 const OBJECTS_PER_COMMIT = 8;
+const UNPACKED = 2;
+const PACK_INTERVAL: Micros = 2 * MILLISECOND;
 /** Our objects that are not delivered yet, at most: without a quorum nothing more is sent, and callers wait. */
 const MAX_UNDELIVERED = 64;
 /** Our objects being sent at once. */

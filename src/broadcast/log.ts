@@ -60,12 +60,16 @@ export class Log {
     if (id) return { type: 'read', id };
     if (this.committing || now < this.retryAt) return undefined;
     if (this.writes.length === 0 && this.cursorAt > now) return undefined;
+    this.committing = [...this.flush()];
+    this.cursorAt = NEVER;
+    return { type: 'commit', writes: this.committing };
+  }
+
+  /** All that is not in the store yet, for the last commit of a member that stops in order. */
+  flush(): readonly StoreWrite[] {
     for (const stream of this.cursors) this.writes.push({ type: 'stream', state: stream.state });
     this.cursors.clear();
-    this.cursorAt = NEVER;
-    this.committing = this.writes;
-    this.writes = [];
-    return { type: 'commit', writes: this.committing };
+    return this.writes.splice(0);
   }
 
   nextTimeout(): Micros {
@@ -133,6 +137,7 @@ function objectKey(id: ObjectId): string {
   return `${keyOf(id)}/${id.seq}`;
 }
 
-const CURSOR_DELAY: Micros = 20 * MILLISECOND;
+/** A commit for a cursor alone would be in the way of the next object's. What a crash repeats is known by its id. */
+const CURSOR_DELAY: Micros = 200 * MILLISECOND;
 const RETRY: Micros = SECOND;
 const MAX_CACHED = 16 * 1024 * 1024;

@@ -19,6 +19,11 @@ export class Outbox {
     return this.waiting.length === 0;
   }
 
+  /** Whether there is enough for a good object. */
+  get isFull(): boolean {
+    return this.bytes >= PARCEL_TARGET;
+  }
+
   /** Whether `submit` would take another message. */
   get hasRoom(): boolean {
     return this.waiting.length < MAX_WAITING && this.bytes < MAX_WAITING_BYTES;

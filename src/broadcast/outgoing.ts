@@ -11,11 +11,12 @@ import type { KeyPair } from '../crypto/keys.js';
 import type { Path } from '../path/path.js';
 import { INITIAL_RTT } from '../path/rtt.js';
 import type { ProgressFrame } from '../wire/frames.js';
-import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import { type Descriptor, type Leaf, writeDescriptor } from '../wire/symbol.js';
+import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
+import type { Descriptor, Leaf } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
+import { certifiedDescriptor, servedSymbol } from './certificate.js';
 import type { Group } from './group.js';
-import { esiOf, symbolsPerPeer } from './plan.js';
+import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 
 /** The peers of this member by index; undefined at its own. */
 export type Paths = readonly (Path | undefined)[];
@@ -55,6 +56,8 @@ interface Wave {
   sbn: number;
   count: number;
   peers: number[];
+  /** Nobody relays these, so they rest on the session instead of a signature. */
+  isDirect: boolean;
 }
 
 export class Outgoing {
@@ -65,7 +68,7 @@ export class Outgoing {
   private readonly paths: Paths;
   private readonly rng: Rng;
   private readonly encoder: Encoder;
-  private readonly descriptorBytes: Uint8Array;
+  private readonly certificate: Uint8Array;
   private readonly blocks: Block[];
   private readonly waves: Wave[];
   private readonly queues: { sbn: number; body: Uint8Array }[][];
@@ -81,15 +84,16 @@ export class Outgoing {
     keys: KeyPair,
     paths: Paths,
     rng: Rng,
-    descriptor: Descriptor,
+    certificate: Uint8Array,
     bytes: Uint8Array,
   ) {
     this.group = group;
     this.keys = keys;
     this.paths = paths;
     this.rng = rng;
+    this.certificate = certificate;
+    const descriptor = certifiedDescriptor(certificate);
     this.descriptor = descriptor;
-    this.descriptorBytes = writeDescriptor(descriptor);
     this.encoder = new Encoder(bytes, {
       symbolSize: descriptor.symbolSize,
       sourceBlocks: descriptor.sourceBlocks,
@@ -101,7 +105,8 @@ export class Outgoing {
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
-      const count = symbolsPerPeer(sourceSymbols, group.members.length, group) * peers.length;
+      const each = symbolsPerPeer(sourceSymbols, group.members.length, group);
+      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(this.worstLoss()) : 1);
       this.blocks.push({
         sourceSymbols,
         made: 0,
@@ -112,7 +117,9 @@ export class Outgoing {
         advancedAt: new Map(),
         backoff: 0,
       });
-      this.waves.push({ sbn, count, peers });
+      // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
+      const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && this.worstLoss() < LITTLE_LOSS);
+      this.waves.push({ sbn, count, peers, isDirect });
     }
   }
 
@@ -186,7 +193,7 @@ export class Outgoing {
       if (count <= 0) return;
       block.planned += count;
       // First, so that early blocks are finished before late ones are begun.
-      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(needy) });
+      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(needy), isDirect: needy.length === 1 });
     });
   }
 
@@ -201,6 +208,11 @@ export class Outgoing {
     this.waves.length = 0;
     for (const queue of this.queues) queue.length = 0;
     for (const block of this.blocks) block.topUpAt = NEVER;
+  }
+
+  /** Of the paths that can be used. */
+  private worstLoss(): number {
+    return Math.max(0, ...this.paths.map((path) => (path?.isOpen ? path.loss : 0)));
   }
 
   private peers(): number[] {
@@ -223,7 +235,7 @@ export class Outgoing {
 
   /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
   private makeBatch(now: Micros, hungry: number): void {
-    const leaves: Leaf[] = [];
+    const leaves: (Leaf & { isDirect: boolean })[] = [];
     const pending = this.queues.map((queue) => queue.length);
     for (let i = 0; i < this.waves.length && leaves.length < MAX_BATCH; ) {
       const wave = this.waves[i];
@@ -244,15 +256,23 @@ export class Outgoing {
         block.planned--;
         block.queued++;
         const esi = esiOf(block.made++, block.sourceSymbols);
-        leaves.push({ sbn: wave.sbn, esi, firstHop, symbol: this.encoder.symbol(wave.sbn, esi) });
+        const symbol = this.encoder.symbol(wave.sbn, esi);
+        leaves.push({ sbn: wave.sbn, esi, firstHop, symbol, isDirect: wave.isDirect });
       }
     }
     if (leaves.length === 0) return;
-    const bodies = signBatch(this.group, this.descriptorBytes, leaves, this.keys.sign);
-    leaves.forEach(({ sbn, firstHop }, i) => {
+    const relayed = leaves.filter(({ isDirect }) => !isDirect);
+    const descriptorBytes = this.certificate.subarray(0, DESCRIPTOR_SIZE);
+    const signed =
+      relayed.length > 0
+        ? signBatch(this.group, descriptorBytes, relayed, this.keys.sign).values()
+        : undefined;
+    for (const leaf of leaves) {
+      const { sbn, firstHop, isDirect } = leaf;
+      const body = isDirect ? servedSymbol(this.certificate, leaf) : signed!.next().value!;
       if (this.queues[firstHop].length === 0) this.movedAt[firstHop] = now;
-      this.queues[firstHop].push({ sbn, body: bodies[i] });
-    });
+      this.queues[firstHop].push({ sbn, body });
+    }
   }
 
   /** The peer with the shortest queue, in turn among equals. */
@@ -325,8 +345,8 @@ export class Outgoing {
   private demand(peer: number, sbn: number, needy: number): number {
     const { sourceSymbols, sentAt } = this.blocks[sbn];
     const path = this.paths[peer]!;
-    // No word since the last symbols went: it may be down, so one symbol has to do until it speaks.
-    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return 1;
+    // No word since the last symbols went: it may be down, so little has to do until it speaks.
+    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
     const reported = this.progress.get(peer)?.missing.get(sbn);
     const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
@@ -339,6 +359,8 @@ export class Outgoing {
 
 /** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
 const MAX_QUEUED = MAX_BATCH;
+/** Below this share relays of whole copies would save less than they cost. */
+const LITTLE_LOSS = 0.01;
 const STUCK_AFTER: Micros = 300 * MILLISECOND;
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
 const MAX_PATIENCE: Micros = 10 * SECOND;

@@ -22,7 +22,7 @@ export function symbolsPerPeer(
 ): number {
   const relays = Math.max(1, members - 1 - faulty);
   // So little goes to each peer whole: no relay has to be waited for.
-  if (sourceSymbols <= WHOLE_UP_TO) return sourceSymbols;
+  if (sourceSymbols <= WHOLE_UP_TO || members === 2) return sourceSymbols;
   return Math.ceil((sourceSymbols + pessimism) / relays);
 }
 
@@ -31,6 +31,16 @@ export function esiOf(i: number, sourceSymbols: number): number {
   return sourceSymbols === 1 ? 0 : i;
 }
 
-const WHOLE_UP_TO = 2;
+/** How often something small is sent at once so that it all but surely arrives: asking for it later would take longer. */
+export function copiesFor(loss: number): number {
+  if (loss <= MAX_MISS) return 1;
+  return Math.min(MAX_COPIES, Math.ceil(Math.log(MAX_MISS) / Math.log(loss)));
+}
+
+/** Blocks of so few symbols go to every peer whole. */
+export const WHOLE_UP_TO = 2;
+/** Chance that no copy arrives; relays lower it further. */
+const MAX_MISS = 0.1;
+const MAX_COPIES = 8;
 /** About 0.5 MB a block: one solve stays at a few milliseconds, and losses show while later blocks are still going. */
 const BLOCK_SYMBOLS = 512;

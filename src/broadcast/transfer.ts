@@ -76,13 +76,13 @@ export class Transfer {
   }
 
   /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: Stream, descriptor: Descriptor, bytes: Uint8Array): ObjectRecord {
+  send(now: Micros, stream: Stream, { seq, certificate, bytes }: StoredObject): ObjectRecord {
     const { group, keys, paths, rng } = this.options;
-    const record = new ObjectRecord(stream, descriptor.seq, now);
-    record.outgoing = new Outgoing(now, group, keys, paths, rng, descriptor, bytes);
-    stream.records.set(descriptor.seq, record);
+    const record = new ObjectRecord(stream, seq, now);
+    record.outgoing = new Outgoing(now, group, keys, paths, rng, certificate, bytes);
+    stream.records.set(seq, record);
     this.own.add(record);
-    this.schedule(record);
+    this.due = Math.min(this.due, now + CHECK);
     return record;
   }
 
@@ -152,6 +152,7 @@ export class Transfer {
     const record = stream.records.get(frame.id.seq);
     record?.incoming?.onProgress(from, frame);
     record?.outgoing?.onProgress(now, from, frame);
+    if (record) this.schedule(record);
   }
 
   /** An object is in our store. */
@@ -349,9 +350,12 @@ export class Transfer {
   }
 
   private nextOwn(now: Micros, peer: number): Uint8Array | undefined {
-    for (const { outgoing } of this.own) {
+    for (const record of this.own) {
+      const { outgoing } = record;
       const body = outgoing?.next(now, peer);
-      if (body) return body;
+      if (!body) continue;
+      this.schedule(record);
+      return body;
     }
     return undefined;
   }

@@ -6,20 +6,33 @@ import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
 import type { Stream } from './stream.js';
 
+/** An entry on its way. */
+interface Sent {
+  /** The versions that it was in. */
+  versions: number[];
+  sends: number;
+  resendAt: Micros;
+}
+
 interface Peer {
   /** Streams with something to say. */
   dirty: Set<Stream>;
-  /** Streams whose last entry is not known to have arrived, with the version that it was in. */
-  unheard: Map<Stream, number>;
+  /** Streams whose last entry is not known to have arrived. */
+  unheard: Map<Stream, Sent>;
   version: number;
   resendAt: Micros;
-  resends: number;
   /** The newest version from the peer, and those of the 32 before it that came. */
   heard: number;
   heardBefore: number;
   answerAt: Micros;
   /** By stream: the version of the newest entry from the peer. */
   applied: Map<string, number>;
+}
+
+/** How what a peer may not have heard is repeated: so often at once, then when an answer is overdue. */
+interface Repeats {
+  timeout: Micros;
+  copies: number;
 }
 
 export class Vectors {
@@ -31,7 +44,10 @@ export class Vectors {
 
   /** What we hold of this stream has changed. */
   touch(stream: Stream): void {
-    for (const peer of this.peers) peer.dirty.add(stream);
+    for (const peer of this.peers) {
+      peer.dirty.add(stream);
+      peer.unheard.delete(stream);
+    }
   }
 
   /** Of this stream there is nothing more to say. */
@@ -42,13 +58,11 @@ export class Vectors {
     }
   }
 
-  /**
-   * A new session: all is said again. Numbers go on unless the peer has lost its memory: it may still have the session
-   * before, and would take ours for old ones.
-   */
-  restart(member: number, streams: Iterable<Stream>, hasForgotten: boolean): void {
-    if (hasForgotten) this.peers[member] = fresh();
-    for (const stream of streams) this.peers[member].dirty.add(stream);
+  /** The peer may not know what it was told; and if it is `fresh`, it counts its versions from 1 again. */
+  restart(member: number, streams: Iterable<Stream>, isFresh: boolean): void {
+    const { version, heard, heardBefore, applied } = this.peers[member];
+    const known = isFresh ? {} : { heard, heardBefore, applied };
+    this.peers[member] = { ...fresh(), version, ...known, dirty: new Set(streams) };
   }
 
   /** When a VECTOR should go to this peer: -NEVER for at once. */
@@ -58,15 +72,13 @@ export class Vectors {
   }
 
   /** A VECTOR of at most `room` bytes, sent now; undefined if there is nothing to say. */
-  take(now: Micros, member: number, room: number, timeout: Micros): VectorFrame | undefined {
+  take(now: Micros, member: number, room: number, { timeout, copies }: Repeats): VectorFrame | undefined {
     const peer = this.peers[member];
     const { dirty, unheard } = peer;
     if (room < VECTOR_FRAME_SIZE || (dirty.size === 0 && unheard.size === 0 && peer.answerAt > now))
       return undefined;
-    if (peer.resendAt <= now) {
-      for (const stream of unheard.keys()) dirty.add(stream);
-      peer.resends++;
-    }
+    if (peer.resendAt <= now)
+      for (const [stream, { resendAt }] of unheard) if (resendAt <= now) dirty.add(stream);
     const entries: VectorEntry[] = [];
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
@@ -75,13 +87,20 @@ export class Vectors {
       if (left < 0) break;
       entries.push(entry);
       dirty.delete(stream);
-      unheard.set(stream, peer.version + 1);
+      const { versions, sends } = unheard.get(stream) ?? { versions: [], sends: 0 };
+      // On a lossy path the first few follow closely: each may be what a delivery waits for.
+      const wait = Math.min(
+        MAX_RESEND,
+        (timeout + ANSWER_DELAY) * RESEND_BASE ** Math.max(0, sends - copies + 1),
+      );
+      unheard.set(stream, {
+        versions: [...versions.slice(1 - MAX_VERSIONS), peer.version + 1],
+        sends: sends + 1,
+        resendAt: now + (sends < copies - 1 ? SPACING : Math.ceil(wait)),
+      });
     }
-    if (entries.length > 0) {
-      peer.version++;
-      const wait = (timeout + ANSWER_DELAY) * RESEND_BASE ** peer.resends;
-      peer.resendAt = now + Math.ceil(Math.min(MAX_RESEND, wait));
-    }
+    if (entries.length > 0) peer.version++;
+    peer.resendAt = earliest(unheard);
     peer.answerAt = NEVER;
     const { heard, heardBefore } = peer;
     return { kind: 'vector', version: entries.length > 0 ? peer.version : 0, heard, heardBefore, entries };
@@ -90,11 +109,9 @@ export class Vectors {
   /** Takes in a VECTOR; returns the entries in it that are news. */
   onFrame(now: Micros, member: number, frame: VectorFrame): VectorEntry[] {
     const peer = this.peers[member];
-    for (const [stream, version] of peer.unheard) if (isHeard(frame, version)) peer.unheard.delete(stream);
-    if (peer.unheard.size === 0) {
-      peer.resendAt = NEVER;
-      peer.resends = 0;
-    }
+    for (const [stream, { versions }] of peer.unheard)
+      if (versions.some((version) => isHeard(frame, version))) peer.unheard.delete(stream);
+    peer.resendAt = earliest(peer.unheard);
     const { version } = frame;
     if (version === 0) return [];
     peer.answerAt = Math.min(peer.answerAt, now + ANSWER_DELAY);
@@ -116,6 +133,12 @@ export class Vectors {
   }
 }
 
+function earliest(unheard: Peer['unheard']): Micros {
+  let at = NEVER;
+  for (const { resendAt } of unheard.values()) at = Math.min(at, resendAt);
+  return at;
+}
+
 function isHeard({ heard, heardBefore }: VectorFrame, version: number): boolean {
   if (version === heard) return true;
   const back = heard - version;
@@ -128,7 +151,6 @@ function fresh(): Peer {
     unheard: new Map(),
     version: 0,
     resendAt: NEVER,
-    resends: 0,
     heard: 0,
     heardBefore: 0,
     answerAt: NEVER,
@@ -138,6 +160,10 @@ function fresh(): Peer {
 
 /** How long an answer waits for something to travel with. */
 const ANSWER_DELAY: Micros = 10 * MILLISECOND;
+/** Between the copies of something that matters. */
+const SPACING: Micros = 8 * MILLISECOND;
 const MAX_RESEND: Micros = 300 * MILLISECOND;
 const RESEND_BASE = 1.5;
+/** Versions with one entry whose arrival is waited for. */
+const MAX_VERSIONS = 16;
 const MAX_APPLIED = 4096;

@@ -28,6 +28,7 @@ interface DemoOptions extends Omit<LinkFlags, 'linkRate'> {
   kill: number;
   mute: number;
   timeout: number;
+  trace?: string;
   json?: boolean;
 }
 
@@ -44,6 +45,7 @@ export function demoCommand(program: Command): void {
       .option('--kill <n>', 'members that are killed midway', integer(0, 31), 0)
       .option('--mute <n>', 'members that relay nothing', integer(0, 31), 0)
       .option('--timeout <seconds>', 'give up after so long', number(1, 86400), 180)
+      .option('--trace <file>', 'write what the origin measures on its paths to a file, as qlog lines')
       .option('--json', 'print one JSON object at the end'),
     { loss: 10, delay: 20, linkRate: undefined },
   ).action((options: DemoOptions) =>
@@ -115,6 +117,7 @@ class Demo {
     );
     const [origin] = this.members;
     const send = ['send', path, ...common, '--key', this.keyFile(origin), '--wait', '15'];
+    if (options.trace !== undefined) send.push('--trace', options.trace);
     await this.start(origin, send, signal);
 
     const view = createDemoView(this.members, options.json === true);

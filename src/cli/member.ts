@@ -19,6 +19,7 @@ export interface MemberOptions {
   maxRate?: number;
   maxSize: number;
   relay: boolean;
+  trace?: string;
   json?: boolean;
 }
 
@@ -39,6 +40,7 @@ export function memberOptions(command: Command): Command {
     .option('-r, --max-rate <mbit>', 'Mbit/s sent at most, to all peers together', number(0.01, 100_000))
     .option('--max-size <mib>', 'MiB that a file may have', integer(1, 1024), 256)
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
+    .option('--trace <file>', 'write what each path measures to a file, as qlog lines')
     .option('--json', 'print one JSON object a line');
 }
 
@@ -57,6 +59,7 @@ export async function startMember(
     ...(options.maxRate === undefined ? {} : { maxRate: (options.maxRate * 1e6) / 8 }),
     maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
     relay: options.relay,
+    trace: options.trace,
     ...handlers,
   });
 }

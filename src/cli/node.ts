@@ -52,7 +52,7 @@ export function nodeCommand(program: Command): void {
 function eventJson(event: NodeEvent): object {
   const { type, ...rest } = event;
   const plain: Record<string, unknown> = { event: type, ...rest };
-  if ('member' in event) plain.member = event.member.name;
+  if ('member' in event) plain.member = event.member?.name;
   if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
   if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
   if ('error' in event) plain.error = String(event.error);
@@ -74,7 +74,7 @@ function eventText(event: NodeEvent): string {
     case 'foreign-version':
       return `${event.member.name} seems to speak version ${event.version} of the protocol`;
     case 'foreign-group':
-      return `${event.member.name} seems to have another group file`;
+      return `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`;
     case 'store-full':
       return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
     case 'store-error':
@@ -108,7 +108,8 @@ function ownObjects(node: Node): number {
 }
 
 function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
-  const base = { event: 'deliver', from: from.name, seq: id.seq, incarnation: id.incarnation };
+  const { incarnation, seq, index } = id;
+  const base = { event: 'deliver', from: from.name, incarnation, seq, index };
   try {
     const content = unwrap(bytes);
     const digest = toHex(sha256(content.bytes));

@@ -38,7 +38,8 @@ export interface RateSample {
   sentAt: Micros;
   /** Packets acked now that had been declared lost before: those losses were reordering. */
   spuriousPackets: number;
-  /** True if the flow had used the window (or was held back by its pacing alone) when that packet was sent (RFC 9002 section 7.8). */
+  /** True unless the application left some of the window unused since that packet was sent; being held back by pacing
+   *  alone is using it (RFC 9002 section 7.8). */
   windowUsed: boolean;
 }
 

@@ -10,7 +10,7 @@ export class HyStart {
   private lastRoundMin: Micros = Number.POSITIVE_INFINITY;
   private roundMin: Micros = Number.POSITIVE_INFINITY;
   private samples = 0;
-  /** Smallest RTT of the round in which the conservative phase began; undefined outside it. */
+  /** The RTT at which the conservative phase began; undefined outside it. */
   private cssBaseline: Micros | undefined;
   private cssRounds = 0;
 
@@ -28,8 +28,10 @@ export class HyStart {
     if (this.samples >= SAMPLES && Number.isFinite(this.roundMin)) {
       if (this.cssBaseline === undefined) {
         const threshold = Math.max(MIN_THRESHOLD, Math.min(this.lastRoundMin / 8, MAX_THRESHOLD));
-        if (this.roundMin >= this.lastRoundMin + threshold) {
-          this.cssBaseline = this.roundMin;
+        const entry = this.lastRoundMin + threshold;
+        if (this.roundMin >= entry) {
+          // RFC 9406 takes the RTT met here; then one a little below it, which would lead here again, leads out (neqo #3507).
+          this.cssBaseline = entry;
           this.cssRounds = 0;
           this.samples = 0;
         }

@@ -1,13 +1,16 @@
-/** Controllers by name: what `--controller` and the library's option of that name take. */
+/**
+ * Controllers by name: what `--controller` and the library's option of that name take. The default is `bbr`, the only one
+ * that fills a line with random loss; docs/CONGESTION.md has the numbers.
+ */
 import { Bbr } from './bbr.js';
 import type { ControllerFactory } from './controller.js';
-import { Cubic } from './cubic.js';
-import { NewReno } from './newreno.js';
+import { cubic } from './cubic.js';
+import { newReno } from './newreno.js';
 
 export type ControllerName = 'bbr' | 'cubic' | 'newreno';
 
 export const CONTROLLERS: Readonly<Record<ControllerName, ControllerFactory>> = {
   bbr: (mtu, seed) => new Bbr(mtu, seed),
-  cubic: (mtu) => new Cubic(mtu),
-  newreno: (mtu) => new NewReno(mtu),
+  cubic,
+  newreno: newReno,
 };

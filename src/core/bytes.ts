@@ -71,9 +71,7 @@ export class Writer {
   offset = 0;
 
   constructor(size: number) {
-    // A slice of Node's pool: an ArrayBuffer for each datagram would be most of the cost of making it.
-    const { buffer, byteOffset } = Buffer.allocUnsafe(size);
-    this.bytes = new Uint8Array(buffer, byteOffset, size);
+    this.bytes = allocate(size);
   }
 
   u8(value: number): this {
@@ -113,6 +111,19 @@ export class Writer {
   }
 }
 
+/** Not zeroed. Cut from a pool: an ArrayBuffer for each datagram would be most of the cost of making it. */
+function allocate(size: number): Uint8Array {
+  if (size > POOL_BYTES / 4) return new Uint8Array(size);
+  if (poolUsed + size > pool.byteLength) {
+    // Node's own pool of 8 KiB is used up by six datagrams.
+    pool = Buffer.allocUnsafeSlow(POOL_BYTES).buffer;
+    poolUsed = 0;
+  }
+  const bytes = new Uint8Array(pool, poolUsed, size);
+  poolUsed += size;
+  return bytes;
+}
+
 function uint16(bytes: Uint8Array, at: number): number {
   return (bytes[at] << 8) | bytes[at + 1];
 }
@@ -140,3 +151,8 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i] - b[i];
   return a.length - b.length;
 }
+
+/** Who keeps a view of it keeps the pool, so it is no larger than it takes to make its cost disappear. */
+const POOL_BYTES = 64 * 1024;
+let pool: ArrayBufferLike = new ArrayBuffer(0);
+let poolUsed = 0;

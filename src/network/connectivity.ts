@@ -72,8 +72,8 @@ export class ConnectivityTracker {
     return [{ type: 'NetworkConnected' }, ...peers];
   }
 
-  private once(member: Member, what: string, event: Connectivity): Connectivity[] {
-    const key = `${what} ${member.index}`;
+  private once(member: Member | undefined, what: string, event: Connectivity): Connectivity[] {
+    const key = `${what} ${member?.index}`;
     if (this.told.has(key)) return [];
     this.told.add(key);
     return [event];

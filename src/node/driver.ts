@@ -28,6 +28,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   const { send, store, onEvent, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let timerAt: Micros = NEVER;
   let stopped = false;
 
   /** When the next turn should begin. */
@@ -40,7 +41,6 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   };
   const turn = () => {
     immediate = undefined;
-    clearTimeout(timer);
     let now = monotonic();
     // What is measured of the network while this machine was busy elsewhere says little of the network.
     if (now - dueAt > STALL) endpoint.noteStall(now);
@@ -66,7 +66,15 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
     dueAt = deadline + MILLISECOND;
-    timer = setTimeout(turn, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
+    // A timer that fires too early does no harm; a new one for each turn costs more than what else an idle turn does.
+    if (timer && timerAt <= deadline) return;
+    clearTimeout(timer);
+    timerAt = deadline;
+    timer = setTimeout(onTimer, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
+  };
+  const onTimer = () => {
+    timer = undefined;
+    if (!immediate) turn();
   };
   const serveStore = (now: Micros) => {
     for (let request = endpoint.pollStore(now); request; request = endpoint.pollStore(now)) carryOut(request);

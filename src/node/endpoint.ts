@@ -7,16 +7,18 @@ import type { Group, Member } from '../broadcast/group.js';
 import type { StoreRequest } from '../broadcast/log.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
 import type { ObjectStatus } from '../broadcast/record.js';
-import type { ControllerFactory, ControllerMetrics } from '../congestion/controller.js';
+import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import type { BreakerCause } from '../path/breaker.js';
+import type { PathEvent, PathMetrics } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
-import type { Loaded, StoredObject } from '../store/store.js';
+import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
 import {
   ACK_POLICY_SIZE,
   type Contents,
@@ -25,9 +27,10 @@ import {
   frameSize,
   isEliciting,
   parseContents,
+  SIZED_SYMBOL_OVERHEAD,
   writeDatagram,
 } from '../wire/frames.js';
-import { FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
+import { DATAGRAM_SIZE, FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 
 export interface EndpointOptions {
@@ -56,6 +59,8 @@ export interface EndpointOptions {
   maxObjectSize: number;
   /** False: a member that relays nothing (a fault, for demonstrations and tests). */
   relay?: boolean;
+  /** Is told what the paths measure. */
+  observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
 }
 
 /** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
@@ -76,10 +81,12 @@ export interface PeerStatus {
   inboundLoss: number;
   sentBytes: number;
   sentDatagrams: number;
-  inFlight: number;
+  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
+  breaker: { cause: BreakerCause | undefined; trips: number };
   /** Bytes of UDP payload. */
   mtu: number;
-  controller: ControllerMetrics;
+  /** Window, rates, round-trip times, the controller's state and loss floor. */
+  path: PathMetrics;
 }
 
 /** Everything that is thrown away is counted under one of these. */
@@ -99,11 +106,17 @@ export class Endpoint {
   private readonly broadcaster: Broadcast;
   /** What sessions said of members that are not as we are. */
   private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
+  /** By peer: a symbol that did not fit in the datagram before. */
+  private readonly held: (Uint8Array | undefined)[] = [];
   private now: Micros = 0;
+  /** No control datagram is due before. */
+  private controlAt: Micros = -NEVER;
+  /** Until then the egress may go by what it knows of who wants to send. */
+  private wantsUntil: Micros = -NEVER;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
-    const { group, keys, rng, controller, maxDatagram, incarnation, entropy } = options;
+    const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
     this.options = options;
     const self = group.members.find((member) => equalBytes(member.publicKey, keys.publicKey));
     if (!self)
@@ -113,7 +126,12 @@ export class Endpoint {
     this.paths = group.members.map((member) => {
       if (member === self) return undefined;
       this.egress.setWeight(member.index);
-      return new Path({ controller, rng: rng.fork(`path ${member.index}`), maxDatagram });
+      return new Path({
+        controller,
+        rng: rng.fork(`path ${member.index}`),
+        maxDatagram,
+        observer: observe && ((now, event) => observe(now, member, event)),
+      });
     });
     this.sessions = new SessionTable({
       groupId: group.id,
@@ -140,6 +158,7 @@ export class Endpoint {
 
   /** See `Broadcast.submit`. */
   submit(bytes: Uint8Array): number {
+    this.noteInput(this.now);
     return this.broadcaster.submit(bytes);
   }
 
@@ -155,7 +174,7 @@ export class Endpoint {
 
   /** See `Broadcast.consumed`. */
   consumed(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.consumed(now);
   }
 
@@ -165,24 +184,29 @@ export class Endpoint {
     return this.broadcaster.pollStore(now);
   }
 
+  /** See `Broadcast.flush`. */
+  flush(): readonly StoreWrite[] {
+    return this.broadcaster.flush();
+  }
+
   handleCommitted(now: Micros, bytes: number): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleCommitted(now, bytes);
   }
 
   handleCommitFailed(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleCommitFailed(now);
   }
 
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.now = now;
+    this.noteInput(now);
     this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.now = now;
+    this.noteInput(now);
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -197,7 +221,7 @@ export class Endpoint {
   }
 
   handleTimeout(now: Micros): void {
-    this.now = now;
+    this.noteInput(now);
     this.sessions.handleTimeout(now);
     this.followSessions();
     for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
@@ -218,16 +242,9 @@ export class Endpoint {
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
     if (control) return this.count(control);
-    this.paths.forEach((path, peer) => {
-      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
-    });
-    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
-      const path = this.paths[peer]!;
-      const symbol = this.isUsable(now, peer) ? this.broadcaster.nextSymbol(now, peer) : undefined;
-      if (symbol) return this.count(this.seal(now, peer, this.policyBeside(now, path, symbol), symbol));
-      this.egress.want(peer, false);
-    }
-    return undefined;
+    // With many members a look at each of them for every datagram would cost more than the datagram.
+    if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
+    return this.pollAllSymbols(now);
   }
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
@@ -238,7 +255,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
+      if (!path.isOpen || !this.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
       waiting ||= mode === 'any';
@@ -268,9 +285,9 @@ export class Endpoint {
           inboundLoss,
           sentBytes,
           sentDatagrams,
-          inFlight: recovery.inFlight,
+          breaker: { cause: recovery.breaker.cause, trips: recovery.breaker.trips },
           mtu: path.mtu.size,
-          controller: recovery.controller.metrics(),
+          path: recovery.metrics(),
         },
       ];
     });
@@ -280,6 +297,13 @@ export class Endpoint {
   dispose(): void {
     this.broadcaster.dispose();
     this.now = NEVER;
+  }
+
+  /** Whatever comes in may change what is to be sent. */
+  private noteInput(now: Micros): void {
+    this.now = now;
+    this.controlAt = -NEVER;
+    this.wantsUntil = -NEVER;
   }
 
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
@@ -303,17 +327,31 @@ export class Endpoint {
           break;
         case 'ping':
           break;
+        case 'symbol':
+          this.handleSymbol(now, peer, frame.body);
+          break;
         default:
           this.broadcaster.handleFrame(now, peer, frame);
       }
     }
-    if (contents.symbol)
-      this.broadcaster.handleSymbol(now, peer, parseSymbol(contents.symbol), contents.symbol);
+    if (contents.symbol) this.handleSymbol(now, peer, contents.symbol);
+  }
+
+  private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
+    this.broadcaster.handleSymbol(now, peer, parseSymbol(body), body);
   }
 
   /** What became of sessions, for the paths. */
   private followSessions(): void {
     for (let event = this.sessions.pollEvent(); event; event = this.sessions.pollEvent()) {
+      if (
+        event.type === 'foreign-group' ||
+        event.type === 'foreign-version' ||
+        event.type === 'other-version'
+      ) {
+        this.strangers.push(event);
+        continue;
+      }
       const path = this.paths[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
       if (event.type === 'established') {
@@ -326,29 +364,51 @@ export class Endpoint {
         path.restart(next);
         this.broadcaster.onSession(event.peer, true);
       } else if (event.type === 'expired') path.isOpen = false;
-      else if (
-        event.type === 'other-version' ||
-        event.type === 'foreign-version' ||
-        event.type === 'foreign-group'
-      )
-        this.strangers.push(event);
     }
   }
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
+    if (now < this.controlAt) return undefined;
+    let next = NEVER;
     for (let peer = 0; peer < this.paths.length; peer++) {
       const path = this.paths[peer];
       if (!path) continue;
       const control = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
         if (control) this.connect(now, peer);
+        next = Math.min(next, this.broadcaster.nextControl(peer));
         continue;
       }
       if (control || path.nextFrames() <= now)
         return this.seal(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.seal(now, peer, [{ kind: 'mtu-probe', size }], undefined, size);
+      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
+    }
+    this.controlAt = next;
+    return undefined;
+  }
+
+  private pollAllSymbols(now: Micros): Transmit | undefined {
+    this.paths.forEach((path, peer) => {
+      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
+    });
+    this.wantsUntil = now + WANTS_AGE;
+    return this.pollSymbols(now);
+  }
+
+  /** The next datagram with symbols, for a peer of those known to want some. */
+  private pollSymbols(now: Micros): Transmit | undefined {
+    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
+      const path = this.paths[peer]!;
+      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
+      if (symbol) {
+        const transmit = this.count(this.sealSymbols(now, peer, path, symbol));
+        this.egress.want(peer, this.wantsToSend(now, path, peer));
+        return transmit;
+      }
+      this.egress.want(peer, false);
     }
     return undefined;
   }
@@ -381,9 +441,39 @@ export class Endpoint {
 
   private wantsToSend(now: Micros, path: Path, peer: number): boolean {
     if (path.canSend(now) !== 'any') return false;
-    const has = this.broadcaster.hasSymbol(now, peer);
+    const has = this.hasSymbol(now, peer);
     if (!has) path.recovery.onAppLimited(now);
     return has;
+  }
+
+  private hasSymbol(now: Micros, peer: number): boolean {
+    return this.held[peer] !== undefined || this.broadcaster.hasSymbol(now, peer);
+  }
+
+  private nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
+    const held = this.held[peer];
+    this.held[peer] = undefined;
+    return held ?? this.broadcaster.nextSymbol(now, peer);
+  }
+
+  /** A datagram with `first` and, where the path carries more than the default size, as many more as fit. */
+  private sealSymbols(now: Micros, peer: number, path: Path, first: Uint8Array): Transmit {
+    const frames = this.policyBeside(now, path, first);
+    let last = first;
+    if (path.mtu.size > DATAGRAM_SIZE) {
+      let room = path.mtu.size - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - first.length;
+      for (const frame of frames) room -= frameSize(frame);
+      for (let next = this.nextSymbol(now, peer); next; next = this.nextSymbol(now, peer)) {
+        room -= SIZED_SYMBOL_OVERHEAD + next.length;
+        if (room < 0) {
+          this.held[peer] = next;
+          break;
+        }
+        frames.push({ kind: 'symbol', body: last });
+        last = next;
+      }
+    }
+    return this.seal(now, peer, frames, last);
   }
 
   /** The ack policy rides on a symbol where it fits. */
@@ -416,3 +506,6 @@ export class Endpoint {
     countDrop(this.counters, reason);
   }
 }
+
+/** Shorter than any pace that matters: a pacer's quantum is 500 us. */
+const WANTS_AGE: Micros = 50;

@@ -18,6 +18,7 @@ import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 export interface NodeOptions {
@@ -30,7 +31,10 @@ export interface NodeOptions {
   controller?: ControllerName;
   /** Bytes per second that this member sends at most, on all paths together. Default: no limit of its own. */
   maxRate?: number;
-  /** The largest UDP payload to try, bytes. Default 8952: as large as the path turns out to carry. */
+  /**
+   * The largest UDP payload to try, bytes. Default: 1452, as Ethernet carries; 8972 where all members are on this machine. Give
+   * more only where every network in between carries it.
+   */
   maxDatagram?: number;
   /** Of the application's messages: told to the others, and an event says who has another. 0 to 65535, default 0. */
   version?: number;
@@ -50,6 +54,8 @@ export interface NodeOptions {
   order?: 'fifo' | 'causal';
   /** False: relay nothing for others. A fault, for demonstrations. Default true. */
   relay?: boolean;
+  /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
+  trace?: string | undefined;
   /**
    * Called once for each message that a quorum of the group holds, our own included, one at a time: the next waits for
    * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
@@ -83,9 +89,10 @@ export type NodeEvent =
   | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
   /** The member runs another version of the application. */
   | { type: 'other-version'; member: Member; version: number }
-  /** At the member's address somebody speaks another version of this protocol, or holds another group file: only hints. */
+  /** At the member's address somebody speaks another version of this protocol: only a hint. */
   | { type: 'foreign-version'; member: Member; version: number }
-  | { type: 'foreign-group'; member: Member }
+  /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
+  | { type: 'foreign-group'; member: Member | undefined }
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean }
   | { type: 'store-error'; error: Error }
@@ -118,6 +125,7 @@ export class Node implements AsyncDisposable {
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
   private readonly socket: UdpSocket;
+  private readonly trace: TraceFile | undefined;
   private readonly driver: Driver;
   private readonly store: Store;
   /** Messages that somebody waits for, by ticket until they have an id, then by seq and index. */
@@ -132,6 +140,7 @@ export class Node implements AsyncDisposable {
     endpoint: Endpoint,
     socket: UdpSocket,
     store: Store,
+    trace: TraceFile | undefined,
     connect: (node: Node) => Driver,
   ) {
     this.options = options;
@@ -140,12 +149,13 @@ export class Node implements AsyncDisposable {
     this.self = endpoint.self;
     this.socket = socket;
     this.store = store;
+    this.trace = trace;
     this.driver = connect(this);
   }
 
   /**
    * Starts a member of the group. Throws INVALID_CONFIG if the key is none of the group's, NETWORK if the address cannot
-   * be bound or a peer's name is unknown.
+   * be bound or a peer's name is unknown, FILE if the trace cannot be written.
    *
    * @example
    * await using node = await Node.start({ group, secretKey, deliver: ({ from, bytes }) => console.log(from.name, bytes) });
@@ -154,7 +164,8 @@ export class Node implements AsyncDisposable {
    */
   static async start(options: NodeOptions): Promise<Node> {
     const { group, secretKey } = options;
-    const { controller = 'bbr', maxRate = Number.POSITIVE_INFINITY, maxDatagram = MAX_DATAGRAM } = options;
+    const { controller = 'bbr', maxRate = Number.POSITIVE_INFINITY } = options;
+    const { maxDatagram = largestDatagram(group) } = options;
     if (!(maxRate > 0))
       throw new HeadwaterError('INVALID_ARGUMENT', `maxRate: expected more than 0 bytes/s, got ${maxRate}`);
     if (!CONTROLLERS[controller])
@@ -165,6 +176,7 @@ export class Node implements AsyncDisposable {
     assertInteger('version', options.version ?? 0, 0, 0xffff);
     assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
     const store = options.store ?? memoryStore(Date.now());
+    let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
       group,
       keys: keyPair(secretKey),
@@ -180,6 +192,8 @@ export class Node implements AsyncDisposable {
       order: options.order ?? 'fifo',
       version: options.version ?? 0,
       relay: options.relay ?? true,
+      observe:
+        options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
     const socket = await openUdp(
@@ -187,7 +201,14 @@ export class Node implements AsyncDisposable {
       group.members.map((member) => member.locator),
       (from, bytes) => driver?.onDatagram(from, bytes),
     );
-    return new Node(options, endpoint, socket, store, (node) => {
+    try {
+      if (options.trace !== undefined)
+        trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
+    } catch (error) {
+      await socket.close();
+      throw error;
+    }
+    return new Node(options, endpoint, socket, store, trace, (node) => {
       driver = startDriver(endpoint, {
         send: socket.send,
         store,
@@ -246,7 +267,7 @@ export class Node implements AsyncDisposable {
 
   /**
    * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. Calling it again does
-   * nothing.
+   * nothing. Throws FILE if the trace has gaps.
    */
   async close(): Promise<void> {
     if (this.closed) return;
@@ -262,12 +283,25 @@ export class Node implements AsyncDisposable {
     this.sent.clear();
     this.wakeWaiters();
     await this.socket.close();
+    await this.saveCursor();
     await this.store.close();
     this.endpoint.dispose();
+    await this.trace?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Saves what a restart would otherwise repeat or lack. A full disk does not keep a node from closing. */
+  private async saveCursor(): Promise<void> {
+    const writes = this.endpoint.flush();
+    if (writes.length === 0) return;
+    try {
+      await this.store.commit(writes);
+    } catch (error) {
+      this.options.onEvent?.({ type: 'store-error', error: error as Error });
+    }
   }
 
   /** Submits a message once there is room for it, and waits for what `pending` resolves with. */
@@ -360,12 +394,14 @@ export class Node implements AsyncDisposable {
         onEvent?.(event);
         break;
       case 'other-version':
-      case 'foreign-version':
-      case 'foreign-group': {
+      case 'foreign-version': {
         const { peer, ...rest } = event;
         onEvent?.({ ...rest, member: members[peer] });
         break;
       }
+      case 'foreign-group':
+        onEvent?.({ type: event.type, member: event.peer === undefined ? undefined : members[event.peer] });
+        break;
     }
   }
 
@@ -404,6 +440,15 @@ export class Node implements AsyncDisposable {
   }
 }
 
+/**
+ * The system cuts up what the network does not carry and puts it together again, and Node has no way to forbid that. So a
+ * large probe arrives whatever the path is, and a loss of one piece is then a loss of all.
+ */
+function largestDatagram({ members }: Group): number {
+  const isLocal = ({ locator }: Member) => /^(127\.|\[::1\]|localhost:)/.test(locator);
+  return members.every(isLocal) ? MAX_DATAGRAM : ETHERNET_DATAGRAM;
+}
+
 function closedError(): HeadwaterError {
   return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');
 }
@@ -416,6 +461,8 @@ function abortError(signal: AbortSignal): HeadwaterError {
   return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
 }
 
+/** 1500 bytes less the headers of IPv6 and UDP. */
+const ETHERNET_DATAGRAM = 1452;
 const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
 const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
 const FIRST_RETRY_MS = 10;

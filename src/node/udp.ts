@@ -62,10 +62,17 @@ export async function openUdp(
   }
   let sendErrors = 0;
   socket.on('error', () => sendErrors++);
+  // Datagrams mostly come from where the one before came from.
+  const latest = { address: '', port: 0, from: '' };
   socket.on('message', ({ buffer, byteOffset, length }, { address, port }) => {
-    const from = formatAddress(address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address, port);
+    if (port !== latest.port || address !== latest.address) {
+      const from = formatAddress(address.startsWith(MAPPED) ? address.slice(MAPPED.length) : address, port);
+      latest.address = address;
+      latest.port = port;
+      latest.from = locators.get(from) ?? from;
+    }
     // A plain array: a Buffer's `slice` is no copy, which code that holds on to a part of it counts on.
-    onDatagram(locators.get(from) ?? from, new Uint8Array(buffer, byteOffset, length));
+    onDatagram(latest.from, new Uint8Array(buffer, byteOffset, length));
   });
   const onSent = (error: Error | null) => {
     if (error) sendErrors++;

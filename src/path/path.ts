@@ -11,6 +11,7 @@ import type { Frame } from '../wire/frames.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type AckPolicy, AckTracker } from './ack.js';
 import { MtuDiscovery } from './mtu.js';
+import type { PathObserver } from './observer.js';
 import { type AckOutcome, Recovery, type SendMode } from './recovery.js';
 import type { Rtt } from './rtt.js';
 
@@ -19,6 +20,7 @@ export interface PathOptions {
   rng: Rng;
   /** The largest datagram worth a try, bytes of UDP payload. */
   maxDatagram: number;
+  observer?: PathObserver | undefined;
 }
 
 export class Path {
@@ -191,12 +193,13 @@ export class Path {
   private timeoutsSeen = 0;
 
   private newRecovery(first: number): Recovery {
-    const { controller, rng } = this.options;
+    const { controller, rng, observer } = this.options;
     return new Recovery({
       controller: controller(DATAGRAM_SIZE, rng.uint32()),
       rng: rng.fork('recovery'),
       first,
       capacity: MAX_IN_FLIGHT,
+      observer,
     });
   }
 }

@@ -37,10 +37,6 @@ export class RateEstimator {
     this.hostLimitedUntil = this.delivered + Math.max(1, inFlight);
   }
 
-  isAppLimited(): boolean {
-    return this.delivered < this.appLimitedUntil;
-  }
-
   onAcked(now: Micros, bytes: number): void {
     this.delivered += bytes;
     this.deliveredAt = now;

@@ -4,23 +4,18 @@
  * deadline. Out: a controller that is kept informed, `canSend`, `nextSend`, `nextTimeout`. A loss never causes a
  * retransmission; the caller sends the next fresh symbol instead.
  */
-import type { Controller, RateSample } from '../congestion/controller.js';
+import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congestion/controller.js';
 import { Pacer } from '../congestion/pacer.js';
 import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { ACK_SPAN, type Ack } from '../wire/ack.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
+import type { PathMetrics, PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { Rtt } from './rtt.js';
-import {
-  Fate,
-  FLAG_APP_LIMITED,
-  FLAG_HOST_LIMITED,
-  FLAG_QUIET,
-  FLAG_WINDOW_USED,
-  SentTable,
-} from './sent.js';
+import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_QUIET, SentTable } from './sent.js';
 
 /** Whether a datagram may go now, and if not, what holds it back. */
 export type SendMode = 'any' | 'pacing' | 'window';
@@ -44,6 +39,8 @@ export interface RecoveryOptions {
   capacity?: number;
   /** Most bytes of a datagram. */
   mtu?: number;
+  /** Is told of measurements, losses and states; nothing is made for it where there is none. */
+  observer?: PathObserver | undefined;
 }
 
 export interface RecoveryStats {
@@ -58,6 +55,7 @@ export interface RecoveryStats {
 
 export class Recovery {
   readonly rtt = new Rtt();
+  readonly breaker = new Breaker();
   readonly stats: RecoveryStats = {
     sentPackets: 0,
     ackedPackets: 0,
@@ -71,6 +69,8 @@ export class Recovery {
   /** Bytes in flight. */
   inFlight = 0;
   private readonly rng: Rng;
+  private readonly observer: PathObserver | undefined;
+  private observedState = '';
   private readonly sent: SentTable;
   private readonly rate = new RateEstimator();
   private readonly pacer = new Pacer();
@@ -86,13 +86,17 @@ export class Recovery {
   private probes = 0;
   /** When the first RTT sample came: losses before it say nothing about persistence. */
   private firstSampleAt: Micros = NEVER;
-  private windowUsedAt: Micros = 0;
+  /** When the window was last full, and when the application last had nothing to send. */
+  private windowUsedAt: Micros = -NEVER;
+  private idleAt: Micros = -NEVER;
+  private deliveryRate = 0;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
 
   constructor(options: RecoveryOptions) {
     this.controller = options.controller;
     this.rng = options.rng;
+    this.observer = options.observer;
     this.mtu = options.mtu ?? 1232;
     this.sent = new SentTable(options.capacity ?? CAPACITY, options.first);
     this.skipAt = this.drawSkip();
@@ -107,7 +111,7 @@ export class Recovery {
   canSend(now: Micros): SendMode {
     if (this.sent.isFull) return 'window';
     if (this.probes > 0) return 'any';
-    if (this.inFlight + this.mtu > this.controller.window()) {
+    if (this.inFlight + this.mtu > this.window()) {
       this.windowUsedAt = now;
       return 'window';
     }
@@ -122,7 +126,8 @@ export class Recovery {
   }
 
   /** The application has nothing to send although `canSend` says 'any'. Being held back by pacing alone is not that. */
-  onAppLimited(_now: Micros): void {
+  onAppLimited(now: Micros): void {
+    this.idleAt = now;
     this.rate.markAppLimited(this.inFlight);
   }
 
@@ -140,12 +145,13 @@ export class Recovery {
     } else {
       const index = this.sent.push(now, bytes, Fate.InFlight);
       this.sent.flags[index] = this.controller.quiet() ? FLAG_QUIET : 0;
-      if (!this.rate.isAppLimited() || now - this.windowUsedAt <= this.rtt.smoothed)
-        this.sent.flags[index] |= FLAG_WINDOW_USED;
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
       // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
-      if (this.inFlight === bytes) this.timerBase = now;
+      if (this.inFlight === bytes) {
+        this.timerBase = now;
+        this.breaker.onFirstSent(now);
+      }
       if (this.probes > 0) this.probes--;
       this.pacer.onSent(now, bytes, this.controller.pacingRate());
       this.controller.onSent(now, bytes, this.inFlight);
@@ -206,6 +212,7 @@ export class Recovery {
     const rtt = advanced && newest === largest ? this.takeRtt(now, sent.sentAt[index], ack.delay) : undefined;
     this.rate.onAcked(now, acked);
     const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
+    if (rate > 0) this.deliveryRate = rate;
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
@@ -231,10 +238,32 @@ export class Recovery {
       priorDelivered: sent.delivered[index],
       sentAt: sent.sentAt[index],
       spuriousPackets: spurious,
-      windowUsed: (sent.flags[index] & FLAG_WINDOW_USED) !== 0,
+      windowUsed:
+        this.idleAt < sent.sentAt[index] || this.windowUsedAt >= sent.sentAt[index] - this.rtt.smoothed,
     };
     this.controller.onAck(now, sample);
+    if (this.breaker.onFates(now, ackedPackets, lost.packets)) this.controller.onPersistentCongestion(now);
+    if (this.observer) this.observe(now, this.observer);
     return { ok: true, sample };
+  }
+
+  /** The path as it is measured now. */
+  metrics(): PathMetrics {
+    const { rtt, stats } = this;
+    return {
+      latestRtt: rtt.latest,
+      smoothedRtt: rtt.smoothed,
+      rttVariation: rtt.variation,
+      minRtt: rtt.min,
+      bytesInFlight: this.inFlight,
+      deliveryRate: this.deliveryRate,
+      deliveredBytes: this.rate.delivered,
+      sentPackets: stats.sentPackets,
+      ackedPackets: stats.ackedPackets,
+      lostPackets: stats.lostPackets,
+      probeCount: this.probeCount,
+      controller: this.controller.metrics(),
+    };
   }
 
   /** Probes to be sent at once, whatever the window says: a symbol, or a PING where there is none. */
@@ -248,6 +277,7 @@ export class Recovery {
     if (this.lossTime !== NEVER) return this.lossTime;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
     const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
+    if (this.breaker.cause === 'silence') return this.timerBase + Math.max(SILENT_PROBE_INTERVAL, timeout);
     return this.timerBase + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff));
   }
 
@@ -256,12 +286,14 @@ export class Recovery {
     if (now < this.nextTimeout()) return;
     if (this.lossTime !== NEVER) {
       this.detectLosses(now);
+      if (this.observer) this.observe(now, this.observer);
       return;
     }
     this.stats.probeTimeouts++;
     this.probeCount++;
+    this.breaker.onProbeTimeout(now, this.probeCount);
     // RFC 9002 section 6.2.4: one or two probes, beyond the window. Each is a fresh symbol.
-    this.probes = 2;
+    this.probes = this.breaker.cause === 'silence' ? 1 : 2;
     this.timerBase = now;
   }
 
@@ -277,6 +309,12 @@ export class Recovery {
   setMtu(now: Micros, bytes: number): void {
     this.mtu = bytes;
     this.controller.onMtu(now, bytes);
+  }
+
+  private window(): number {
+    if (this.breaker.cause === 'silence') return 0;
+    const window = this.controller.window();
+    return this.breaker.cause === 'loss' ? Math.min(window, MIN_WINDOW_PACKETS * this.mtu) : window;
   }
 
   private check(ack: Ack): (AckOutcome & { ok: false }) | undefined {
@@ -297,7 +335,8 @@ export class Recovery {
 
   private takeRtt(now: Micros, sentAt: Micros, ackDelay: Micros): Micros | undefined {
     const sample = now - sentAt;
-    if (!(sample > 0)) return undefined;
+    // Neither a clock that was put back nor one that leapt has measured anything.
+    if (!(sample > 0 && sample < MAX_RTT)) return undefined;
     const delay = Math.min(ackDelay, MAX_ACK_DELAY);
     this.rtt.onSample(sample, delay);
     if (this.firstSampleAt === NEVER) this.firstSampleAt = now;
@@ -330,6 +369,12 @@ export class Recovery {
       }
       sent.fate[index] = Fate.Lost;
       this.inFlight -= sent.size[index];
+      this.observer?.(now, {
+        type: 'lost',
+        number,
+        bytes: sent.size[index],
+        trigger: deadline > now ? 'packets' : 'time',
+      });
       result.bytes += sent.size[index];
       result.packets++;
       if ((sent.flags[index] & FLAG_QUIET) !== 0) result.quiet++;
@@ -362,6 +407,14 @@ export class Recovery {
     }
   }
 
+  private observe(now: Micros, observer: PathObserver): void {
+    const metrics = this.metrics();
+    const { state } = metrics.controller;
+    if (state !== this.observedState) observer(now, { type: 'state', from: this.observedState, to: state });
+    this.observedState = state;
+    observer(now, { type: 'metrics', metrics });
+  }
+
   private drawSkip(): number {
     return this.sent.next + this.rng.integer(SKIP_MIN, SKIP_MAX);
   }
@@ -374,6 +427,8 @@ const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
 const MAX_BACKOFF = 10;
+/** No path is so long; one sample of an hour would slow a window-paced sender down for minutes. */
+const MAX_RTT: Micros = 10 * SECOND;
 /** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
 const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;
 /** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */

@@ -22,7 +22,7 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 export class SentTable {
   readonly fate: Uint8Array;
   readonly size: Uint16Array;
-  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet, 3: window used. */
+  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet. */
   readonly flags: Uint8Array;
   readonly sentAt: Float64Array;
   /** State of the delivery-rate estimator when it was sent (draft-cheng-iccrg-delivery-rate-estimation section 3.2). */
@@ -90,4 +90,3 @@ export class SentTable {
 export const FLAG_APP_LIMITED = 1;
 export const FLAG_HOST_LIMITED = 2;
 export const FLAG_QUIET = 4;
-export const FLAG_WINDOW_USED = 8;

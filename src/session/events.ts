@@ -15,8 +15,8 @@ export type SessionEvent =
   | { type: 'other-version'; peer: number; version: number }
   /** At its locator somebody speaks another version of this protocol. Only a hint: anyone can send that. */
   | { type: 'foreign-version'; peer: number; version: number }
-  /** Who is at its locator knows our key but holds another group file than we. A hint, too. */
-  | { type: 'foreign-group'; peer: number }
+  /** Somebody, at this member's locator if it is one, knows our key but holds another group file. A hint, too. */
+  | { type: 'foreign-group'; peer: number | undefined }
   /** None of its locators has answered for a long time; the next `protect` tries anew. */
   | { type: 'unreachable'; peer: number };
 

@@ -80,6 +80,7 @@ export class SessionTable {
   private readonly entropy: Entropy;
   private readonly guard: HandshakeGuard;
   private readonly responses = new Budget(RESPONSE_RATE);
+  private readonly strangerHints = new Budget(1);
   private readonly sessions: (Session | undefined)[] = [];
   private readonly byStatic = new Map<string, Session>();
   private readonly byLocator = new Map<string, Session>();
@@ -277,7 +278,8 @@ export class SessionTable {
     });
     if (opened && session) return session.handleInitiation(now, from, opened, datagram);
     const sender = this.byLocator.get(from);
-    if (sender?.mayHint(now)) this.events.push({ type: 'foreign-group', peer: sender.peer });
+    const mayHint = sender ? sender.mayHint(now) : this.strangerHints.take(now);
+    if (mayHint) this.events.push({ type: 'foreign-group', peer: sender?.peer });
     return reason;
   }
 

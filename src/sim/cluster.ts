@@ -17,6 +17,8 @@ export interface ClusterOptions {
   members: number;
   /** k of the group; default as in `createGroup`. */
   faulty?: number;
+  /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
+  pessimism?: number;
   links?: LinkRule<string>;
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
@@ -71,6 +73,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
+    ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
   });
   const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
   const live = new Set<number>();

@@ -9,6 +9,7 @@ import { TimeHeap } from '../core/heap.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { AckTracker } from '../path/ack.js';
+import type { PathObserver } from '../path/observer.js';
 import { Recovery } from '../path/recovery.js';
 import type { Ack } from '../wire/ack.js';
 import type { Bottleneck } from './bottleneck.js';
@@ -32,6 +33,8 @@ export interface FlowOptions {
   ackDuplicate?: number;
   /** Acks are handed over together, at multiples of this (as WLAN and cable do). */
   ackAggregation?: Micros;
+  /** The same for what the flow sends. */
+  aggregation?: Micros;
   /** The host's timer wakes the sender only at multiples of this. */
   tick?: Micros;
   /** Extra delay of each packet and each ack, uniform in 0..jitter; never reorders, so a dense stream is nearly always late. */
@@ -44,6 +47,8 @@ export interface FlowOptions {
   app?: (now: Micros) => number;
   /** When the application offers more, after `now`; needed with `app`. */
   appNext?: (now: Micros) => Micros;
+  /** Is told what the sending side measures. */
+  observer?: PathObserver;
 }
 
 export interface Stall {
@@ -55,7 +60,7 @@ export class Flow {
   readonly recovery: Recovery;
   readonly controller: Controller;
   readonly options: FlowOptions;
-  readonly size: number;
+  size: number;
   sentBytes = 0;
   deliveredBytes = 0;
   queueDrops = 0;
@@ -77,8 +82,13 @@ export class Flow {
     this.options = options;
     this.size = options.size ?? 1232;
     this.rng = rng;
-    this.controller = options.controller(this.size);
-    this.recovery = new Recovery({ controller: this.controller, rng: rng.fork('skip'), mtu: this.size });
+    this.controller = options.controller(this.size, rng.fork('controller').integer(0, 0xffffffff));
+    this.recovery = new Recovery({
+      controller: this.controller,
+      rng: rng.fork('skip'),
+      mtu: this.size,
+      observer: options.observer,
+    });
     this.forward = startLoss(options.loss ?? iid(0));
     this.backward = startLoss(options.ackLoss ?? iid(0));
   }
@@ -92,7 +102,7 @@ export class Flow {
 }
 
 type FlowEvent =
-  | { kind: 'arrive'; flow: Flow; number: number }
+  | { kind: 'arrive'; flow: Flow; number: number; size: number }
   | { kind: 'ack'; flow: Flow; ack: Ack }
   | { kind: 'wake'; flow: Flow }
   | { kind: 'ack-wake'; flow: Flow }
@@ -125,6 +135,12 @@ export class FlowNetwork {
     return flow;
   }
 
+  /** The path's datagrams are of this size from now on, as its discovery would say. */
+  resize(flow: Flow, bytes: number): void {
+    flow.size = bytes;
+    flow.recovery.setMtu(this.now, bytes);
+  }
+
   at(time: Micros, action: () => void): void {
     this.queue.push(time, { kind: 'call', action });
   }
@@ -147,7 +163,7 @@ export class FlowNetwork {
     switch (event.kind) {
       case 'arrive':
         this.note(event.number);
-        this.arrive(event.flow, event.number);
+        this.arrive(event.flow, event.number, event.size);
         break;
       case 'ack': {
         this.note(event.ack.received);
@@ -173,12 +189,12 @@ export class FlowNetwork {
     }
   }
 
-  private arrive(flow: Flow, number: number): void {
+  private arrive(flow: Flow, number: number, size: number): void {
     const { now } = this;
-    flow.deliveredBytes += flow.size;
+    flow.deliveredBytes += size;
     const bin = Math.floor(now / BIN);
     while (flow.bins.length <= bin) flow.bins.push(0);
-    flow.bins[bin] += flow.size;
+    flow.bins[bin] += size;
     flow.tracker.setPolicy(flow.recovery.ackPolicy());
     flow.tracker.onReceived(now, number);
     if (flow.tracker.nextAck() <= now) this.acknowledge(flow);
@@ -246,11 +262,12 @@ export class FlowNetwork {
     if (flow.forward.lost(rng) || blocked) return;
     let at = Math.round(left) + Math.ceil(options.rtt / 2);
     if (options.jitter) at += rng.integer(0, options.jitter);
+    if (options.aggregation) at = Math.ceil(at / options.aggregation) * options.aggregation;
     at = Math.max(at, flow.lastArrival);
     if (options.reorder && rng.chance(options.reorder))
       at += rng.integer(1, options.reorderDelay ?? 10 * MILLISECOND);
     else flow.lastArrival = at;
-    this.queue.push(awake(options.receiverStalls, at), { kind: 'arrive', flow, number });
+    this.queue.push(awake(options.receiverStalls, at), { kind: 'arrive', flow, number, size: flow.size });
   }
 
   private wake(flow: Flow, at: Micros): void {

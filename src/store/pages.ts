@@ -6,6 +6,8 @@
  * little-endian.
  */
 
+import { compareBytes } from '../core/bytes.js';
+
 /** Reads up to `length` bytes of the file from `at` on; fewer at its end. The result is good until the next call. */
 export type ReadFile = (at: number, length: number) => Uint8Array;
 
@@ -31,9 +33,10 @@ function checkFile(size: number, read: ReadFile): void {
   const second = parseMeta(read, first.pageSize);
   if (first.pageSize !== second.pageSize) throw new Damage('its two meta pages differ in page size');
   const meta = second.transaction > first.transaction ? second : first;
-  const { pageSize, lastPage } = meta;
+  const { pageSize, lastPage, transaction } = meta;
   const pages = Math.floor(size / pageSize);
-  const file: File = { pageSize, pages, lastPage, seen: new Uint8Array(Math.ceil(pages / 8)), read };
+  const seen = new Uint8Array(Math.ceil(pages / 8));
+  const file: File = { pageSize, pages, lastPage, transaction, seen, read };
   for (const page of [0, 1]) mark(file, page, 1);
   walk(file, meta.main, false);
   walk(file, meta.free, true);
@@ -44,6 +47,7 @@ function walk(file: File, { root, depth }: Tree, isFree: boolean): void {
   if (root === NO_PAGE) return;
   if (depth < 1 || depth > MAX_DEPTH) throw new Damage(`a tree has the depth ${depth}`);
   const open: [page: number, level: number][] = [[number(root), 1]];
+  let last = new Uint8Array(0);
   for (;;) {
     const next = open.pop();
     if (next === undefined) return;
@@ -53,10 +57,27 @@ function walk(file: File, { root, depth }: Tree, isFree: boolean): void {
     const bytes = file.read(page * file.pageSize, file.pageSize).slice();
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const isLeaf = level === depth;
+    checkHeader(file, view, page, isLeaf ? LEAF : BRANCH);
     const nodes = parseNodes(view, page, isLeaf, isFree);
-    if (!isLeaf) for (const at of nodes) open.push([childOf(view, at), level + 1]);
-    else for (const at of nodes) checkValue(file, bytes, view, at, isFree);
+    // The first child is the next to come off the stack, so leaves are seen in the order of their keys.
+    if (!isLeaf) for (const at of nodes.toReversed()) open.push([childOf(view, at), level + 1]);
+    else
+      for (const at of nodes) {
+        const key = bytes.subarray(at + NODE_HEADER, at + NODE_HEADER + view.getUint16(at + 6, true));
+        // Keys of the free list are numbers in the machine's order; ours are bytes.
+        if (!isFree && compareBytes(last, key) >= 0) throw new Damage(`page ${page} has keys out of order`);
+        last = key;
+        checkValue(file, bytes, view, at, isFree);
+      }
   }
+}
+
+/** A page names itself and the transaction that wrote it: LMDB takes one of a later transaction for its own to change. */
+function checkHeader({ transaction }: File, view: DataView, page: number, kind: number): void {
+  if (view.getBigUint64(0, true) !== BigInt(page)) throw new Damage(`page ${page} is another one`);
+  if (number(view.getBigUint64(8, true)) > transaction)
+    throw new Damage(`page ${page} is of a later transaction`);
+  if (view.getUint16(18, true) !== kind) throw new Damage(`page ${page} is of the wrong kind`);
 }
 
 /** The offsets of a page's nodes, each of which ends within the page. */
@@ -65,32 +86,31 @@ function parseNodes(view: DataView, page: number, isLeaf: boolean, isFree: boole
   const upper = PAGE_HEADER + view.getUint16(22, true);
   const count = (lower - PAGE_HEADER) >> 1;
   const least = isLeaf || isFree ? 1 : 2;
-  if (view.getBigUint64(0, true) !== BigInt(page)) throw new Damage(`page ${page} is another one`);
-  if ((view.getUint16(18, true) & KIND_FLAGS) !== (isLeaf ? LEAF : BRANCH))
-    throw new Damage(`page ${page} is of the wrong kind`);
   if (lower % 2 !== 0 || lower > upper || upper > view.byteLength || count < least)
     throw new Damage(`page ${page} has no sound header`);
-  const nodes: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const at = PAGE_HEADER + view.getUint16(PAGE_HEADER + 2 * i, true);
-    if (
-      at < upper ||
-      at % 2 !== 0 ||
-      at + NODE_HEADER > view.byteLength ||
-      nodeEnd(view, at, isLeaf) > view.byteLength
-    )
-      throw new Damage(`page ${page} has a node outside of it`);
-    nodes.push(at);
+  const nodes = Array.from(
+    { length: count },
+    (_, i) => PAGE_HEADER + view.getUint16(PAGE_HEADER + 2 * i, true),
+  );
+  let end = upper;
+  for (const at of [...nodes].sort((a, b) => a - b)) {
+    // Each begins behind the one before: LMDB moves nodes about by their sizes.
+    if (at < end || at % 2 !== 0 || at + NODE_HEADER > view.byteLength)
+      throw new Damage(`page ${page} has a node out of place`);
+    end = nodeEnd(view, at, isLeaf);
+    if (end > view.byteLength) throw new Damage(`page ${page} has a node that cannot be`);
   }
   return nodes;
 }
 
 function nodeEnd(view: DataView, at: number, isLeaf: boolean): number {
-  const keyEnd = at + NODE_HEADER + view.getUint16(at + 6, true);
+  const keySize = view.getUint16(at + 6, true);
+  const keyEnd = at + NODE_HEADER + keySize;
+  if (keySize > MAX_KEY) return Number.POSITIVE_INFINITY;
   if (!isLeaf) return keyEnd;
   const flags = view.getUint16(at + 4, true);
-  // We use neither sub-databases nor duplicates.
-  if ((flags & ~BIG_DATA) !== 0) return Number.POSITIVE_INFINITY;
+  // We use neither sub-databases nor duplicates, and LMDB takes no key without bytes.
+  if ((flags & ~BIG_DATA) !== 0 || keySize < 1) return Number.POSITIVE_INFINITY;
   return keyEnd + (flags === BIG_DATA ? LARGE_VALUE : view.getUint32(at, true));
 }
 
@@ -113,8 +133,10 @@ function checkValue(file: File, bytes: Uint8Array, view: DataView, at: number, i
   mark(file, page, count);
   const header = file.read(page * file.pageSize, PAGE_HEADER);
   const head = new DataView(header.buffer, header.byteOffset, header.length);
-  if (head.getBigUint64(0, true) !== BigInt(page) || (head.getUint16(18, true) & KIND_FLAGS) !== OVERFLOW)
-    throw new Damage(`page ${page} is not that of a large value`);
+  checkHeader(file, head, page, OVERFLOW);
+  // LMDB frees as many pages as this says.
+  if (head.getUint32(20, true) !== count)
+    throw new Damage(`the value at page ${page} says another number of pages`);
   if (isFree)
     checkFreeList(
       file,
@@ -159,7 +181,7 @@ function parseMeta(read: ReadFile, at: number): Meta {
   const bytes = read(at, META_END);
   if (bytes.length < META_END) throw new Damage('it ends before its meta pages do');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if ((view.getUint16(18, true) & KIND_FLAGS) !== META || view.getUint32(24, true) !== MAGIC)
+  if (view.getUint16(18, true) !== META || view.getUint32(24, true) !== MAGIC)
     throw new Damage('it does not begin as an LMDB file does');
   const version = view.getUint32(28, true) & 0xffff;
   if (version !== DATA_VERSION)
@@ -188,6 +210,8 @@ interface File {
   /** Whole pages in the file. */
   pages: number;
   lastPage: number;
+  /** The latest. */
+  transaction: number;
   /** One bit for each page of the file. */
   seen: Uint8Array;
   read: ReadFile;
@@ -217,10 +241,10 @@ const BRANCH = 1;
 const LEAF = 2;
 const OVERFLOW = 4;
 const META = 8;
-/** All flags that say what kind of page it is. */
-const KIND_FLAGS = 0x6f;
 /** F_BIGDATA, and the size of the MDB_ovpage that then stands for the value: page, transaction, count. */
 const BIG_DATA = 1;
 const LARGE_VALUE = 24;
 const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+/** Of ours: see records.ts. */
+const MAX_KEY = 17;
 const MAX_NUMBER = 2n ** 47n;

@@ -13,6 +13,7 @@
  *   MTU_REPORT 8 | size 2: 'it did'
  *   PULL     9 | object id 12 | count 1 | count * (SBN 1, missing 2): 'send me this'; no blocks named: all of it
  *   GONE    10 | origin 2 | incarnation 6 | base 4 | chain 32: 'of this stream I have nothing below base any more'
+ *   SIZED_SYMBOL 11 | length 2 | as SYMBOL: for those before the last, where several fit
  *
  * ACK and PADDING alone ask for no acknowledgement.
  */
@@ -90,12 +91,13 @@ export type Frame =
   | { kind: 'ping' }
   | { kind: 'ack-policy'; packets: number; delay: number }
   | { kind: 'mtu-probe'; size: number }
-  | { kind: 'mtu-report'; size: number };
+  | { kind: 'mtu-report'; size: number }
+  | { kind: 'symbol'; body: Uint8Array };
 
 /** Room for frames in a datagram of the default size. */
 export const FRAMES_ROOM = DATAGRAM_SIZE - PROTECTED_OVERHEAD;
 
-/** What a datagram held: its frames, and the SYMBOL at its end, if there is one, as a view. */
+/** What a datagram held: its frames, and the SYMBOL at its end, if there is one, as a view. Others are among the frames. */
 export interface Contents {
   frames: Frame[];
   symbol: Uint8Array | undefined;
@@ -131,6 +133,8 @@ export function frameSize(frame: Frame): number {
       return FRAME_TYPE_SIZE;
     case 'ack-policy':
       return ACK_POLICY_SIZE;
+    case 'symbol':
+      return SIZED_SYMBOL_OVERHEAD + frame.body.length;
     default:
       return FRAME_TYPE_SIZE + 2;
   }
@@ -143,6 +147,8 @@ export function vectorEntrySize(ahead: Uint8Array): number {
 
 /** ACK_POLICY fits beside the largest symbol. */
 export const ACK_POLICY_SIZE = FRAME_TYPE_SIZE + 2 + 3;
+/** What a symbol takes besides its body where another one follows. */
+export const SIZED_SYMBOL_OVERHEAD = FRAME_TYPE_SIZE + 2;
 
 /**
  * A datagram to be sealed in place: room for the session's header, the frames, the SYMBOL body if given, zeros up to
@@ -189,8 +195,10 @@ function parseFrame(type: number, reader: Reader): Frame {
         base: reader.u32('base'),
         chain: reader.take(HASH_SIZE, 'chain'),
       };
+    case SIZED_SYMBOL:
+      return { kind: 'symbol', body: reader.take(reader.u16('symbol length'), 'symbol') };
     default:
-      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${GONE}, got ${type}`);
+      throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${SIZED_SYMBOL}, got ${type}`);
   }
 }
 
@@ -279,6 +287,9 @@ function writeFrame(writer: Writer, frame: Frame): void {
     case 'mtu-report':
       writer.u8(MTU_REPORT).u16(frame.size);
       break;
+    case 'symbol':
+      writer.u8(SIZED_SYMBOL).u16(frame.body.length).put(frame.body);
+      break;
   }
 }
 
@@ -302,6 +313,7 @@ const MTU_PROBE = 7;
 const MTU_REPORT = 8;
 const PULL = 9;
 const GONE = 10;
+const SIZED_SYMBOL = 11;
 const STREAM_ID_SIZE = 8;
 const OBJECT_ID_SIZE = STREAM_ID_SIZE + 4;
 /** A VECTOR without entries. */

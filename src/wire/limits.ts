@@ -22,7 +22,7 @@ export const SIGNATURE_SIZE = 64;
 export const NODE_SIZE = 20;
 
 /** A stream's digest in a VECTOR: as strong against collisions as a Merkle node. */
-export const CHAIN_SIZE = NODE_SIZE;
+export const CHAIN_SIZE = 20;
 /** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
 export const MAX_AHEAD = 32;
 

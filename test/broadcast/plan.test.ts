@@ -10,7 +10,7 @@ import { holds } from '../wire/holds.js';
 const MAX_BLOCK_SYMBOLS = 56403;
 const GIB = 2 ** 30;
 
-const setting = fc.integer({ min: 2, max: MAX_MEMBERS }).chain((members) =>
+const setting = fc.integer({ min: 3, max: MAX_MEMBERS }).chain((members) =>
   fc.record({
     members: fc.constant(members),
     faulty: fc.nat(Math.floor((members - 1) / 2)),
@@ -42,6 +42,10 @@ describe('symbols per peer', () => {
         expect(b).toBe(k);
       }),
     ));
+
+  test('a lone peer gets the block as it is: there is no relay whose loss to plan for', () => {
+    expect(symbolsPerPeer(100, 2, { faulty: 0, pessimism: 2 })).toBe(100);
+  });
 
   test.each([
     [100, 5, 1, 2, 34],

@@ -39,7 +39,7 @@ class Side {
   }
 
   take(now: Micros, room = ROOM): VectorFrame | undefined {
-    return this.vectors.take(now, this.other, room, TIMEOUT);
+    return this.vectors.take(now, this.other, room, { timeout: TIMEOUT, copies: 1 });
   }
 
   give(now: Micros, frame: VectorFrame): void {

@@ -7,10 +7,10 @@ import {
   initialWindow,
   type RateSample,
 } from '../../src/congestion/controller.js';
-import { Cubic } from '../../src/congestion/cubic.js';
+import { cubic } from '../../src/congestion/cubic.js';
 import { HyStart } from '../../src/congestion/hystart.js';
 import { LossFloor } from '../../src/congestion/loss-floor.js';
-import { NewReno } from '../../src/congestion/newreno.js';
+import { newReno } from '../../src/congestion/newreno.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
@@ -18,8 +18,8 @@ import type { Ack } from '../../src/wire/ack.js';
 
 const MTU = 1200;
 const ALL: [string, () => Controller][] = [
-  ['newreno', () => new NewReno(MTU)],
-  ['cubic', () => new Cubic(MTU)],
+  ['newreno', () => newReno(MTU)],
+  ['cubic', () => cubic(MTU)],
   ['bbr', () => new Bbr(MTU)],
 ];
 
@@ -64,7 +64,7 @@ describe('NewReno, RFC 9002 section 7 and appendix B', () => {
   });
 
   test('slow start adds what is acked, recovery halves once, avoidance adds a datagram per window', () => {
-    const reno = new NewReno(MTU);
+    const reno = newReno(MTU);
     reno.onAck(10, sample({ acked: 5 * MTU }));
     expect(reno.window()).toBe(15 * MTU);
     reno.onLost(100, lossAt(50));
@@ -81,7 +81,7 @@ describe('NewReno, RFC 9002 section 7 and appendix B', () => {
   });
 
   test('credit towards the next datagram is carried over', () => {
-    const reno = new NewReno(MTU);
+    const reno = newReno(MTU);
     reno.onLost(1, lossAt(0.5));
     for (let i = 0; i < 50; i++) reno.onAck(10 + i, sample({ sentAt: 5 + i, acked: MTU }));
     // From 5 datagrams: 5 acks for the 6th, 6 for the 7th, ... 5+6+7+8+9 = 35 for the 10th, 45 for the 11th.
@@ -90,51 +90,51 @@ describe('NewReno, RFC 9002 section 7 and appendix B', () => {
 });
 
 describe('CUBIC, RFC 9438', () => {
-  function cubicAt(packets: number): Cubic {
-    const cubic = new Cubic(MTU);
-    cubic.onAck(1, sample({ acked: (packets - 10) * MTU }));
-    return cubic;
+  function cubicAt(packets: number): Controller {
+    const controller = cubic(MTU);
+    controller.onAck(1, sample({ acked: (packets - 10) * MTU }));
+    return controller;
   }
 
   test('cuts to 0.7; fast convergence remembers 0.85 of the window, not less', () => {
-    const cubic = cubicAt(1000);
-    cubic.onLost(SECOND, lossAt(SECOND - 1));
-    expect(cubic.window() / MTU).toBeCloseTo(700);
-    cubic.onLost(2 * SECOND, lossAt(2 * SECOND - 1));
-    expect(cubic.window() / MTU).toBeCloseTo(490);
+    const flow = cubicAt(1000);
+    flow.onLost(SECOND, lossAt(SECOND - 1));
+    expect(flow.window() / MTU).toBeCloseTo(700);
+    flow.onLost(2 * SECOND, lossAt(2 * SECOND - 1));
+    expect(flow.window() / MTU).toBeCloseTo(490);
     // The plateau is then at 700 * 0.85 = 595: reached after cbrt(105 / 0.4) = 6.4 s.
     let now = 2 * SECOND;
     for (; now < 8.4 * SECOND; now += 10_000)
-      cubic.onAck(now, sample({ sentAt: now - 1, acked: cubic.window() / 5 }));
-    expect(cubic.window() / MTU).toBeGreaterThan(585);
-    expect(cubic.window() / MTU).toBeLessThan(600);
+      flow.onAck(now, sample({ sentAt: now - 1, acked: flow.window() / 5 }));
+    expect(flow.window() / MTU).toBeGreaterThan(585);
+    expect(flow.window() / MTU).toBeLessThan(600);
   });
 
   test('idle time is no growth', () => {
-    const cubic = cubicAt(100);
-    cubic.onLost(SECOND, lossAt(SECOND - 1));
-    cubic.onAck(SECOND + 50_000, sample({ sentAt: SECOND + 1 }));
-    const before = cubic.window();
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1));
+    flow.onAck(SECOND + 50_000, sample({ sentAt: SECOND + 1 }));
+    const before = flow.window();
     for (let now = 2 * SECOND; now < 100 * SECOND; now += SECOND)
-      cubic.onAck(now, sample({ sentAt: now - 1, windowUsed: false }));
-    cubic.onAck(100 * SECOND, sample({ sentAt: 100 * SECOND - 1 }));
-    expect(cubic.window()).toBeLessThan(before * 1.05);
+      flow.onAck(now, sample({ sentAt: now - 1, windowUsed: false }));
+    flow.onAck(100 * SECOND, sample({ sentAt: 100 * SECOND - 1 }));
+    expect(flow.window()).toBeLessThan(before * 1.05);
   });
 
   test('a cut that only answered reordering is taken back', () => {
-    const cubic = cubicAt(100);
-    cubic.onLost(SECOND, lossAt(SECOND - 1, 2));
-    cubic.onAck(SECOND + 1, sample({ spuriousPackets: 2, sentAt: 1 }));
-    expect(cubic.window() / MTU).toBeCloseTo(100);
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1, 2));
+    flow.onAck(SECOND + 1, sample({ spuriousPackets: 2, sentAt: 1 }));
+    expect(flow.window() / MTU).toBeCloseTo(100);
   });
 
   test('a long run without loss stays finite', () => {
-    const cubic = cubicAt(100);
-    cubic.onLost(SECOND, lossAt(SECOND - 1));
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1));
     for (let now = 2 * SECOND; now < 1e6 * SECOND; now += 1000 * SECOND)
-      cubic.onAck(now, sample({ sentAt: now - 1, acked: 1e6 }));
-    expect(Number.isFinite(cubic.window())).toBe(true);
-    expect(Number.isFinite(cubic.pacingRate())).toBe(true);
+      flow.onAck(now, sample({ sentAt: now - 1, acked: 1e6 }));
+    expect(Number.isFinite(flow.window())).toBe(true);
+    expect(Number.isFinite(flow.pacingRate())).toBe(true);
   });
 });
 

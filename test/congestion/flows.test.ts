@@ -1,16 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
-import type { ControllerFactory } from '../../src/congestion/controller.js';
-import { Cubic } from '../../src/congestion/cubic.js';
-import { NewReno } from '../../src/congestion/newreno.js';
+import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
+import { cubic } from '../../src/congestion/cubic.js';
+import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Bottleneck } from '../../src/sim/bottleneck.js';
 import { FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
 import { iid } from '../../src/sim/loss.js';
 
-const bbr: ControllerFactory = (mtu) => new Bbr(mtu);
-const cubic: ControllerFactory = (mtu) => new Cubic(mtu);
-const newreno: ControllerFactory = (mtu) => new NewReno(mtu);
+const bbr: ControllerFactory = (mtu, seed) => new Bbr(mtu, seed);
 
 /** A line of 20 Mbit/s and 40 ms with a buffer in bandwidth-delay products. */
 function line(buffer = 1, seed = 'flows'): FlowNetwork {
@@ -41,7 +39,7 @@ describe('random loss', () => {
   test('NewReno follows Mathis within a fifth', () => {
     const p = 0.005;
     const net = new FlowNetwork('mathis', new Bottleneck({ rate: 1e9, buffer: 1e7 }));
-    const flow = net.add({ controller: newreno, rtt: 50 * MILLISECOND, loss: iid(p) });
+    const flow = net.add({ controller: newReno, rtt: 50 * MILLISECOND, loss: iid(p) });
     net.run(220 * SECOND);
     const model = (1232 / 0.05) * Math.sqrt(3 / (2 * p));
     expect(flow.rate(20 * SECOND, 220 * SECOND) / model).toBeGreaterThan(0.8);
@@ -56,6 +54,43 @@ describe('company', () => {
     net.run(60 * SECOND);
     const rates = flows.map((flow) => flow.rate(30 * SECOND, 60 * SECOND));
     expect(Math.min(...rates) / Math.max(...rates)).toBeGreaterThan(0.6);
+  });
+
+  test('late-comers to a deep buffer get their share, although they never saw it empty when they came', () => {
+    const net = line(5, 'late');
+    const flows = [0, 1, 2, 3, 4, 5].map((i) =>
+      net.add({ controller: bbr, rtt: RTT, start: i * 2 * SECOND }),
+    );
+    net.run(60 * SECOND);
+    const rates = flows.map((flow) => flow.rate(40 * SECOND, 60 * SECOND));
+    expect(Math.min(...rates) / Math.max(...rates)).toBeGreaterThan(0.5);
+  });
+
+  test('flows of our kind do not take each other for flows that never step back', () => {
+    const net = line(5, 'kind');
+    const flows = [0, 1, 2, 3].map((i) => net.add({ controller: bbr, rtt: RTT, start: i * SECOND }));
+    let competing = 0;
+    for (let second = 20; second < 60; second++) {
+      net.run(second * SECOND);
+      competing += flows.filter((flow) => flow.controller.metrics().state === 'compete').length;
+    }
+    expect(competing).toBe(0);
+  });
+
+  test('a long path takes at most four times the rate of one ten times as short', () => {
+    const net = new FlowNetwork('rtt', new Bottleneck({ rate: 50e6, buffer: 312_500 }));
+    const [short, long] = [10, 100].map((ms) => net.add({ controller: bbr, rtt: ms * MILLISECOND }));
+    net.run(50 * SECOND);
+    const ratio = long.rate(25 * SECOND, 50 * SECOND) / short.rate(25 * SECOND, 50 * SECOND);
+    expect(Math.max(ratio, 1 / ratio)).toBeLessThan(4);
+  });
+
+  test('what others leave is found at the pace of startup', () => {
+    const net = line(2);
+    net.add({ controller: () => fixedRate(0.95 * RATE), rtt: RTT, stop: SECOND });
+    const flow = net.add({ controller: bbr, rtt: RTT });
+    net.run(SECOND + 50 * RTT);
+    expect(flow.rate(SECOND + 40 * RTT, SECOND + 50 * RTT) / RATE).toBeGreaterThan(0.9);
   });
 
   test.each([0.5, 1, 2, 5])('beside cubic in a buffer of %d BDP neither starves', (buffer) => {
@@ -75,7 +110,7 @@ describe('company', () => {
         net.add({ controller: bbr, rtt: RTT, start: i * 300 * MILLISECOND }),
       );
       net.run(30 * SECOND);
-      for (const flow of flows) expect((flow.controller as Bbr).floor.floor).toBeLessThan(0.02);
+      for (const flow of flows) expect(flow.controller.metrics().lossFloor).toBeLessThan(0.02);
     }
   });
 });

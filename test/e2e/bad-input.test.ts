@@ -155,6 +155,11 @@ describe('folder to save to', () => {
   });
 });
 
+test('trace to a folder that is not there', async () => {
+  const message = /^trace: expected a file to write to, got ENOENT for .*none\/a\.qlog$/;
+  await refused(['node', ...lab.as('anna'), '--trace', at('none/a.qlog')], 1, message);
+});
+
 describe('usage', () => {
   const member = ['--group', 'g', '--key', 'k'];
   test.each([
@@ -176,7 +181,7 @@ describe('usage', () => {
       'expected an integer from 1 to 1000000000, got 0.',
     ],
     [['node', ...member, '--max-rate', 'Infinity'], 'expected a number from 0.01 to 100000, got Infinity.'],
-    [['node', ...member, '--rate', '5'], "unknown option '--rate'"],
+    [['node', ...member, '--velocity', '5'], "unknown option '--velocity'"],
     [
       ['node', ...member, '--controller', 'reno'],
       "option '--controller <name>' argument 'reno' is invalid. Allowed choices are bbr, cubic, newreno.",

@@ -5,9 +5,9 @@ import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab } from './lab.js';
 
 const LINK = 'loss burst delay jitter link-rate queue reorder duplicate corrupt seed'.split(' ');
-const MEMBER = 'group key bind controller max-rate max-size no-relay json'.split(' ');
+const MEMBER = 'group key bind controller max-rate max-size no-relay trace json'.split(' ');
 const COMMANDS: Record<string, string[]> = {
-  demo: ['nodes', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
+  demo: ['nodes', 'trace', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
   group: ['name', 'faulty', 'pessimism'],
   send: [...MEMBER, 'wait', 'timeout'],

@@ -1,8 +1,9 @@
 /** `headwater demo`: a whole group of processes over the emulated network, checked by itself and here once more. */
 import { randomBytes } from 'node:crypto';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { parseTrace } from '../../tools/plot/trace.js';
 import { type Cli, cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { digestOf } from './lab.js';
 
@@ -56,6 +57,19 @@ test('20 % loss, one member killed midway and one mute: every live member has th
     ['saved', true, true],
     ['killed', false, false],
   ]);
+});
+
+test('--trace: the origin’s path to each member, from its first measurement on', async () => {
+  const tmp = await tempFolder();
+  const file = join(tmp, 'demo.qlog');
+  expect(await demo(tmp, `--size 0.2 --nodes 3 --json --trace ${file}`).exit()).toBe(0);
+  const paths = parseTrace(await readFile(file, 'utf8'));
+  expect(paths.map(({ name }) => name).sort()).toEqual(['origin to peer-1', 'origin to peer-2']);
+  // 20 ms each way.
+  const rtts = paths.map(
+    ({ events }) => events.findLast(({ data }) => data.min_rtt !== undefined)?.data.min_rtt,
+  );
+  for (const rtt of rtts) expect(rtt).toBeGreaterThanOrEqual(40);
 });
 
 test('a file of ours, for people: a table on stdout, progress on stderr, no escapes in either', async () => {

@@ -44,8 +44,8 @@ test('--json: events instead of lines', async () => {
   anna.say('two');
   await ben.until('both', (cli) => cli.events('deliver').length === 2);
   expect(ben.events('deliver')).toMatchObject([
-    { from: 'anna', seq: 0, text: 'one' },
-    { from: 'anna', seq: 1, text: 'two' },
+    { from: 'anna', seq: 0, index: 0, text: 'one' },
+    { from: 'anna', text: 'two' },
   ]);
   expect((await ben.first('status')).peers).toMatchObject([{ name: 'anna' }]);
   ben.child.kill('SIGINT');

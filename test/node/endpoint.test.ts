@@ -603,3 +603,40 @@ describe('acknowledgements', () => {
     expect(bench.drops()).toEqual({});
   });
 });
+
+describe('where a path carries 4052 bytes', () => {
+  /** One peer, which reports every probe up to that size. */
+  function wideBench(): Bench {
+    const two = smallGroup(2);
+    const bench = new Bench({ ...two, self: SELF, maxDatagram: 4052 }).open();
+    const peer = bench.peer(1);
+    for (const size of [1312, 1392, 1452, 4052]) peer.send([{ kind: 'mtu-report', size }]);
+    bench.settle();
+    bench.clear();
+    return bench;
+  }
+
+  test('three symbols share a datagram, and none is lost or sent twice', () => {
+    const bench = wideBench();
+    bench.endpoint.submit(new Rng('wide').bytes(11_500));
+    bench.settle();
+    const carriers = bench.peer(1).heard.filter(({ symbol }) => symbol);
+    const esis = bench
+      .peer(1)
+      .symbols()
+      .map((body) => parseSymbol(body).leaf.esi);
+    expect(esis).toEqual(range(0, 12));
+    expect(carriers.map(({ frames }) => 1 + frames.filter(({ kind }) => kind === 'symbol').length)).toEqual([
+      3, 3, 3, 3,
+    ]);
+    for (const { bytes } of carriers) expect(bytes).toBeLessThanOrEqual(4052);
+  });
+
+  test('each symbol of a shared datagram counts', () => {
+    const bench = newBench();
+    const bodies = symbolsOf(text, range(0, SOURCE));
+    const frames: Frame[] = bodies.slice(1).map((body) => ({ kind: 'symbol', body }));
+    bench.peer(ORIGIN).send(frames, bodies[0]);
+    expect(bench.endpoint.objects()).toMatchObject([{ held: SOURCE, complete: true }]);
+  });
+});

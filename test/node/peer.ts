@@ -134,7 +134,10 @@ export class Peer {
 
   /** The SYMBOL bodies that it got. */
   symbols(): Uint8Array[] {
-    return this.heard.flatMap(({ symbol }) => symbol ?? []);
+    return this.heard.flatMap(({ frames, symbol }) => [
+      ...frames.flatMap((frame) => (frame.kind === 'symbol' ? frame.body : [])),
+      ...(symbol ? [symbol] : []),
+    ]);
   }
 
   frames(kind: Frame['kind']): Frame[] {

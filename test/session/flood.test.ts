@@ -100,6 +100,29 @@ describe('a flood of first messages', () => {
     expect(drops['handshake-budget']).toBeGreaterThan(count / 2);
   });
 
+  test('or of anything else from nobody known leaves nothing behind and is answered with nothing', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const rng = new Rng('nobody');
+    const before = b.table.sizes();
+    const sealed = a.table.protect(world.now, 1, new Uint8Array(40))!.bytes;
+    const dropped = () => Object.values(drops(b)).reduce((sum, count) => sum + count, 0);
+    const droppedBefore = dropped();
+    const count = 5000;
+    for (let i = 0; i < count; i++) {
+      const bytes = i % 2 === 0 ? sealed.slice() : rng.bytes(rng.integer(1, 1300));
+      // Data, answers, cookies and control of every version byte; of the genuine one index or tag is wrong.
+      if (i % 2 === 0) bytes[i % 4 === 0 ? 1 : bytes.length - 1] ^= 0x55;
+      else bytes[0] = 0x20 | rng.pick([KIND.response, KIND.cookie, KIND.data, KIND.control]);
+      expect(b.table.handleDatagram(world.now, `10.1.${i >> 8}.${i & 255}:9`, bytes)).toBeUndefined();
+    }
+    expect(b.table.sizes()).toEqual(before);
+    expect(b.table.pollTransmit()).toBeUndefined();
+    expect(dropped() - droppedBefore).toBe(count);
+    expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+  });
+
   test('makes cookies necessary, and the honest member gets in with one', () => {
     for (const hidden of [false, true]) {
       const { suite, counts } = counting();

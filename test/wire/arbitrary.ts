@@ -109,6 +109,7 @@ export const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc.record({ kind: fc.constant('ping') }),
   fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
   fc.record({ kind: fc.constantFrom('mtu-probe', 'mtu-report'), size: u16 }),
+  fc.record({ kind: fc.constant('symbol'), body: fc.uint8Array({ maxLength: 400 }) }),
 );
 
 export const frames = fc.array(frame, { maxLength: 6 });

@@ -126,6 +126,9 @@ const framesHex = [
   '090a0b0c0d0e', // incarnation
   '393a3b3c', // base
   '63'.repeat(32), // chain
+  '0b', // SIZED_SYMBOL
+  '0002', // length
+  '393a', // body
 ].join('');
 
 const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
@@ -194,6 +197,7 @@ const frames: Frame[] = [
   },
   { kind: 'pull', id: { ...id, seq: 0x0f101115 }, missing: [] },
   { kind: 'gone', ...id, base: 0x393a3b3c, chain: new Uint8Array(32).fill(0x63) },
+  { kind: 'symbol', body: Uint8Array.of(0x39, 0x3a) },
 ];
 
 test('a policy and a symbol', () => {

@@ -178,7 +178,8 @@ describe('lengths and counts that promise more than there is', () => {
     ['an ack whose bitmap goes below zero', ack(1, 3, 0, 1, 255), 'ack: below zero'],
     ['a policy without its delay', [6, 0, 1], 'ack delay: expected 3 bytes, got 0'],
     ['a probe without its size', [7, 1], 'probe size: expected 2 bytes, got 1'],
-    ['a frame of no known type', [11, ...id()], 'frame type: expected 0 to 10, got 11'],
+    ['a symbol longer than the datagram', [11, 0, 3, 1, 2], 'symbol: expected 3 bytes, got 2'],
+    ['a frame of no known type', [12, ...id()], 'frame type: expected 0 to 11, got 12'],
   ])('%s', (_what, text, message) => {
     expect(() => parseContents(inLargerBuffer(text))).toThrow(
       expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
@@ -244,6 +245,8 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
     else if (frame.kind === 'progress') {
       views.push(frame.complete);
       expect(frame.missing.length).toBeLessThanOrEqual(MAX_PROGRESS_ENTRIES);
+    } else if (frame.kind === 'symbol') {
+      views.push(frame.body);
     } else if (frame.kind === 'ack') {
       const { ranges } = frame.ack;
       expect(rangesFault(ranges, 2 ** 48 - 1)).toBeUndefined();

@@ -1,0 +1,58 @@
+/**
+ * One member of a group of two: the node as users run it. The sender keeps two objects under way, so that symbols never run
+ * out; the receiver verifies, decodes, hashes and delivers.
+ */
+import { type ControllerName, createGroup, keyPair, Node } from '../../src/index.js';
+import { MAX_SYMBOL_SIZE } from '../../src/wire/limits.js';
+import { roleOptions, serveRole } from './process.js';
+import { startProfile, stopProfile } from './profile.js';
+import { usage } from './usage.js';
+
+export interface MemberOptions {
+  /** Ports of both members on 127.0.0.1: of the sender and of the receiver. */
+  ports: [number, number];
+  role: 'send' | 'receive';
+  /** Bytes. */
+  objectSize: number;
+  maxDatagram: number;
+  controller: ControllerName;
+}
+
+const { ports, role, objectSize, maxDatagram, controller } = roleOptions<MemberOptions>();
+const secrets = [1, 2].map((fill) => new Uint8Array(32).fill(fill));
+const group = createGroup({
+  name: 'loopback',
+  members: secrets.map((secret, i) => ({
+    name: ['sender', 'receiver'][i],
+    publicKey: keyPair(secret).publicKey,
+    locator: `127.0.0.1:${ports[i]}`,
+  })),
+});
+const node = await Node.start({
+  group,
+  secretKey: secrets[role === 'send' ? 0 : 1],
+  maxDatagram,
+  controller,
+});
+serveRole({
+  start() {
+    const objects = [0, 1].map((fill) => new Uint8Array(objectSize).fill(fill));
+    const keepOn = async (object: Uint8Array) => {
+      for (;;) await node.broadcast(object);
+    };
+    return node.reach(1).then(() => {
+      for (const object of objects) void keepOn(object);
+      return true;
+    });
+  },
+  usage() {
+    const { sentDatagrams, sentBytes, receivedDatagrams, receivedBytes, usefulSymbols } =
+      node.status().metrics;
+    return role === 'send'
+      ? usage(sentDatagrams, sentBytes, 0)
+      : usage(receivedDatagrams, receivedBytes, usefulSymbols * MAX_SYMBOL_SIZE);
+  },
+  mtu: () => node.status().peers[0].mtu,
+  profile: startProfile,
+  profiled: stopProfile,
+});

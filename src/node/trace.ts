@@ -1,0 +1,127 @@
+/**
+ * A trace of paths as a file: qlog in its newline-delimited form (draft-ietf-quic-qlog-main-schema-02, event
+ * names and data after the recovery events of draft-ietf-quic-qlog-quic-events), one JSON object a line, one group of events
+ * for each peer. In: what paths tell. Out: lines. Times in milliseconds since the reference time, rates in bits per second,
+ * as qlog has them; fields that qlog does not know are ours: `delivery_rate`, `delivered_bytes`, `packets_*`,
+ * `bandwidth_estimate`, `loss_floor` and `state`.
+ */
+import { createWriteStream, openSync } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { MILLISECOND, type Micros } from '../core/time.js';
+import { HeadwaterError } from '../errors.js';
+import type { PathEvent, PathMetrics } from '../path/observer.js';
+
+export interface TraceFile {
+  /** @param peer the name of the one at the other end of the path */
+  write(now: Micros, peer: string, event: PathEvent): void;
+  /** Throws FILE if not all could be written. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a trace; a file of that name is replaced. Throws FILE if it cannot be.
+ *
+ * @param name who sees it
+ * @param referenceTime the wall clock, in ms, at which `now` is 0
+ */
+export function openTrace(path: string, name: string, referenceTime: number): TraceFile {
+  const stream = createWriteStream(path, { fd: openOrThrow(path), highWaterMark: HIGH_WATER });
+  let failure: Error | undefined;
+  stream.on('error', (error) => {
+    failure = error;
+  });
+  stream.write(header(name, referenceTime));
+  let left = 0;
+  const lastMetrics = new Map<string, Micros>();
+  return {
+    write(now, peer, event) {
+      if (event.type === 'metrics') {
+        if (now - (lastMetrics.get(peer) ?? -METRICS_INTERVAL) < METRICS_INTERVAL) return;
+        lastMetrics.set(peer, now);
+      }
+      if (failure || stream.writableLength > MAX_BACKLOG) left++;
+      else stream.write(line(now, peer, event));
+    },
+    async close() {
+      stream.end();
+      if (!failure) await finished(stream).catch(() => {}); // It is in `failure`.
+      const got = failure?.message ?? `${left} events left out, since the disk was too slow`;
+      if (failure || left > 0)
+        throw new HeadwaterError('FILE', `trace ${path}: expected all events in it, got ${got}`, {
+          cause: failure,
+        });
+    },
+  };
+}
+
+function openOrThrow(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new HeadwaterError('FILE', `trace: expected a file to write to, got ${code} for ${path}`, {
+      cause,
+    });
+  }
+}
+
+function header(name: string, referenceTime: number): string {
+  const common_fields = { time_format: 'relative', reference_time: referenceTime };
+  const trace = { vantage_point: { name, type: 'unknown' }, common_fields };
+  return `${JSON.stringify({ qlog_format: 'NDJSON', qlog_version: '0.3', title: 'headwater', trace })}\n`;
+}
+
+function line(now: Micros, peer: string, event: PathEvent): string {
+  return `${JSON.stringify({ time: now / MILLISECOND, group_id: peer, ...translate(event) })}\n`;
+}
+
+function translate(event: PathEvent): { name: string; data: object } {
+  switch (event.type) {
+    case 'metrics':
+      return { name: 'recovery:metrics_updated', data: metricsData(event.metrics) };
+    case 'lost': {
+      const trigger = event.trigger === 'packets' ? 'reordering_threshold' : 'time_threshold';
+      const data = { header: { packet_number: event.number }, raw: { length: event.bytes }, trigger };
+      return { name: 'recovery:packet_lost', data };
+    }
+    case 'state':
+      return { name: 'recovery:congestion_state_updated', data: { old: event.from, new: event.to } };
+  }
+}
+
+/** Fields that have no value yet are left out. */
+function metricsData(metrics: PathMetrics): object {
+  const { controller } = metrics;
+  const known = metrics.minRtt !== undefined;
+  const rtt = (value: Micros | undefined) => (known ? finite(value, 1 / MILLISECOND) : undefined);
+  return {
+    min_rtt: rtt(metrics.minRtt),
+    smoothed_rtt: rtt(metrics.smoothedRtt),
+    latest_rtt: rtt(metrics.latestRtt),
+    rtt_variance: rtt(metrics.rttVariation),
+    pto_count: metrics.probeCount,
+    congestion_window: finite(controller.window),
+    bytes_in_flight: metrics.bytesInFlight,
+    ssthresh: finite(controller.slowStartThreshold),
+    pacing_rate: finite(controller.pacingRate, 8),
+    delivery_rate: finite(metrics.deliveryRate, 8),
+    delivered_bytes: metrics.deliveredBytes,
+    packets_sent: metrics.sentPackets,
+    packets_acked: metrics.ackedPackets,
+    packets_lost: metrics.lostPackets,
+    bandwidth_estimate: finite(controller.bandwidth, 8),
+    loss_floor: controller.lossFloor,
+    state: controller.state,
+  };
+}
+
+/** JSON has no infinity. Three digits are more than is measured. */
+function finite(value: number | undefined, factor = 1): number | undefined {
+  return value !== undefined && Number.isFinite(value) ? Math.round(value * factor * 1000) / 1000 : undefined;
+}
+
+/** Of one peer: more is more than a plot shows. */
+const METRICS_INTERVAL: Micros = MILLISECOND;
+const HIGH_WATER = 1 << 16;
+/** Bytes that may wait for the disk. */
+const MAX_BACKLOG = 1 << 24;

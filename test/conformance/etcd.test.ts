@@ -1,0 +1,4 @@
+import { ETCD } from './etcd.js';
+import { testConformance } from './suite.js';
+
+testConformance(ETCD);

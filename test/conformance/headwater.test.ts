@@ -1,0 +1,4 @@
+import { HEADWATER } from './headwater.js';
+import { testConformance } from './suite.js';
+
+testConformance(HEADWATER);

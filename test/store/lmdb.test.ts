@@ -1,0 +1,230 @@
+/** The store on LMDB: what it finds after a restart, whom it refuses, and that it neither grows nor reads without need. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { afterEach, expect, test, vi } from 'vitest';
+import { database } from '../../src/store/database.js';
+import { openStore } from '../../src/store/lmdb.js';
+import { HEADER_KEY, headKey, parseHead, writeHeader } from '../../src/store/records.js';
+import { digest, INCARNATION, prune, put, sampleObject, state, storeOptions, stream } from './samples.js';
+
+vi.mock('../../src/store/records.js', async (original) => {
+  const module = await original<typeof import('../../src/store/records.js')>();
+  return { ...module, parseHead: vi.fn(module.parseHead) };
+});
+afterEach(() => vi.mocked(parseHead).mockClear());
+
+test('a store opened again is the same incarnation', async () => {
+  const options = await storeOptions();
+  const first = await openStore(options);
+  await first.close();
+  await using again = await openStore(options);
+  expect(again.loaded.incarnation).toBe(first.loaded.incarnation);
+});
+
+test('the incarnation is the time at which it was made', async () => {
+  const before = Date.now();
+  await using store = await openStore(await storeOptions());
+  expect(store.loaded.incarnation).toBeGreaterThanOrEqual(before);
+});
+
+test('opening looks at the objects not yet delivered only', async () => {
+  const options = await storeOptions();
+  const first = await openStore(options);
+  for (let seq = 0; seq < 100_000; seq += 10_000)
+    await first.commit(Array.from({ length: 10_000 }, (_, i) => put(sampleObject(seq + i, 1))));
+  await first.commit([{ type: 'stream', state: state({ delivered: 99_998 }) }]);
+  await first.close();
+  await using again = await openStore(options);
+  expect([again.loaded.held.map(({ seq }) => seq), vi.mocked(parseHead).mock.calls.length]).toEqual([
+    [99_998, 99_999],
+    2,
+  ]);
+});
+
+test('one commit is one transaction, however much it writes', async () => {
+  const options = await storeOptions();
+  await using store = await openStore(options);
+  const before = lastTransaction(options.path);
+  await store.commit([...Array.from({ length: 64 }, (_, seq) => put(sampleObject(seq))), prune(10)]);
+  expect(lastTransaction(options.path) - before).toBe(1);
+});
+
+test.skipIf(spawnSync('strace', ['-V']).error)(
+  'a transaction is synced before its commit resolves',
+  async () => {
+    const { path } = await storeOptions();
+    const objects =
+      'Array.from({ length: 64 }, (_, seq) => ({ type: "object", object: { ...stream, seq, ...rest } }))';
+    const script = `${CHILD}
+    const store = await open(${JSON.stringify(path)});
+    for (let i = 0; i < 5; i++) {
+      const rest = { incarnation: i, certificate: new Uint8Array(9), bytes: new Uint8Array(500) };
+      writeSync(2, 'begin');
+      await store.commit(${objects});
+      writeSync(2, 'end');
+    }
+    process.exit();`;
+    const calls = 'fdatasync,fsync,pwrite64,write';
+    const { output } = spawnSync('strace', [
+      '-f',
+      '-e',
+      `trace=${calls}`,
+      '-o',
+      `${path}.calls`,
+      ...node(script),
+    ]);
+    const trace = readFileSync(`${path}.calls`, 'utf8');
+    const commits = [...trace.matchAll(/"begin"[\s\S]*?"end"/g)].map(
+      ([part]) => part.match(/fdatasync\(\d+/g)?.length,
+    );
+    expect(commits, String(output)).toEqual([1, 1, 1, 1, 1]);
+  },
+);
+
+test.each([
+  [
+    'another group',
+    { groupId: new Uint8Array(32).fill(8) },
+    `expected that of group ${'08'.repeat(32)}, got that of ${'01'.repeat(32)}`,
+  ],
+  [
+    'another member',
+    { publicKey: new Uint8Array(32).fill(8) },
+    `expected that of member ${'08'.repeat(32)}, got that of ${'02'.repeat(32)}`,
+  ],
+])('the store of %s is refused', async (_, change, message) => {
+  const options = await storeOptions();
+  await (await openStore(options)).close();
+  const opening = openStore({ ...options, ...change });
+  await expect(opening).rejects.toMatchObject({ code: 'STORE', message: expect.stringContaining(message) });
+});
+
+test('the store of a later version is refused and left as it is', async () => {
+  const options = await storeOptions();
+  await (await openStore(options)).close();
+  const db = database(options.path);
+  await db.put(
+    HEADER_KEY,
+    writeHeader({ version: 2, incarnation: 1, groupId: options.groupId, publicKey: options.publicKey }),
+  );
+  await db.close();
+  const before = readFileSync(options.path);
+  const opening = openStore(options);
+  await expect(opening).rejects.toMatchObject({
+    code: 'STORE',
+    message: expect.stringContaining('version 1, got 2'),
+  });
+  expect(before.equals(readFileSync(options.path))).toBe(true);
+});
+
+test('a folder in its place is refused', async () => {
+  const options = await storeOptions();
+  mkdirSync(options.path);
+  await expect(openStore(options)).rejects.toMatchObject({ code: 'STORE' });
+});
+
+test('a store that is open is refused, in this process', async () => {
+  const options = await storeOptions();
+  await using _store = await openStore(options);
+  await expect(openStore(options)).rejects.toMatchObject({
+    code: 'STORE',
+    message: expect.stringContaining(`process ${process.pid}`),
+  });
+});
+
+test('a store that is open is refused, in another process', async () => {
+  const options = await storeOptions();
+  await using _store = await openStore(options);
+  const [command, ...args] = node(
+    `${CHILD} await open(${JSON.stringify(options.path)}).catch((e) => writeSync(1, e.code));`,
+  );
+  expect(spawnSync(command, args, { encoding: 'utf8' }).stdout).toBe('STORE');
+});
+
+test('the store of a process that has ended, whose number another one has now, is free', async () => {
+  const options = await storeOptions();
+  await (await openStore(options)).close();
+  writeFileSync(`${options.path}-owner`, JSON.stringify({ pid: process.ppid, started: 'another boot 17' }));
+  await using store = await openStore(options);
+  expect(store.recovered).toBeUndefined();
+});
+
+test('a closed store says so', async () => {
+  const store = await openStore(await storeOptions());
+  await store.close();
+  await expect(store.commit([])).rejects.toMatchObject({ code: 'CLOSED' });
+});
+
+test('closing waits for the commit under way', async () => {
+  const options = await storeOptions();
+  const store = await openStore(options);
+  const commit = store.commit([put(sampleObject(0))]);
+  await store.close();
+  await commit;
+  await using again = await openStore(options);
+  expect(again.loaded.held.length).toBe(1);
+});
+
+test('an object of 64 MiB is read as it was written', async () => {
+  await using store = await openStore(await storeOptions());
+  const object = { ...sampleObject(0, 0), bytes: new Uint8Array(64 << 20).fill(0xa5) };
+  await store.commit([put(object)]);
+  expect(digest(await store.read(object))).toEqual(digest(object));
+});
+
+test('a prune of more than one transaction takes at once is whole', async () => {
+  await using store = await openStore(await storeOptions());
+  await store.commit(Array.from({ length: 10_000 }, (_, seq) => put(sampleObject(seq, 10))));
+  expect(await store.commit([prune(9_999)])).toBe(10);
+});
+
+test('in a steady state the file does not grow', async () => {
+  const options = await storeOptions();
+  await using store = await openStore(options);
+  const rounds = async (from: number, to: number): Promise<number> => {
+    for (let round = from; round < to; round++) {
+      const writes = [1, 400, 3000, 40_000].map((size, i) => put(sampleObject(round * 4 + i, size)));
+      await store.commit([...writes, prune(round * 4 - 100)]);
+    }
+    return statSync(options.path).size;
+  };
+  const warm = await rounds(0, 100);
+  expect(await rounds(100, 500)).toBeLessThan(1.2 * warm);
+});
+
+test('a head that was flipped makes its object absent, and no other', async () => {
+  const options = await storeOptions();
+  const store = await openStore(options);
+  await store.commit([put(sampleObject(0)), put(sampleObject(1))]);
+  await store.close();
+  const db = database(options.path);
+  const key = headKey({ ...stream, seq: 0 });
+  await db.put(
+    key,
+    db.getBinary(key)!.map((byte, i) => (i === 20 ? byte ^ 1 : byte)),
+  );
+  await db.close();
+  await using again = await openStore(options);
+  const read = [await again.read({ ...stream, seq: 0 }), digest(await again.read({ ...stream, seq: 1 }))];
+  expect([again.loaded.held.map(({ seq }) => seq), ...read]).toEqual([
+    [1],
+    undefined,
+    digest(sampleObject(1)),
+  ]);
+});
+
+/** The number of the newest transaction, from the two meta pages (MDB_meta, mm_txnid). */
+function lastTransaction(path: string): number {
+  const file = readFileSync(path);
+  return Math.max(...[152, 4096 + 152].map((at) => Number(file.readBigUInt64LE(at))));
+}
+
+const CHILD = `import { writeSync } from 'node:fs';
+  import { openStore } from '${new URL('../../dist/store/lmdb.js', import.meta.url).href}';
+  const stream = { origin: 3, incarnation: ${INCARNATION} };
+  const open = (path) => openStore({ path, groupId: new Uint8Array(32).fill(1), publicKey: new Uint8Array(32).fill(2) });
+`;
+
+function node(script: string): [string, ...string[]] {
+  return [process.execPath, '--input-type=module', '-e', script];
+}
