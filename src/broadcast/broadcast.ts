@@ -465,7 +465,8 @@ export class Broadcast {
     const { origin, incarnation, delivered: seq } = stream;
     this.report(member, { origin, incarnation, seq }, 'disagreement');
     const rivals = stream.rivals();
-    if (!rivals || rivals.members.length < this.options.group.quorum) return;
+    // Its origin has signed what they hold, and counts for it wherever they deliver it, whatever it says to us.
+    if (!rivals || new Set([...rivals.members, stream.origin]).size < this.options.group.quorum) return;
     stream.trusted = rivals;
     this.startOver(now, stream);
   }
