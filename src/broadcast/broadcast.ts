@@ -245,6 +245,8 @@ export class Broadcast {
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
       this.settleOwn(now);
+      // What the store held at the start may be due without a word from anybody.
+      this.pump(now);
     }
     if (this.pruneAt <= now) this.prune(now);
   }
@@ -257,7 +259,8 @@ export class Broadcast {
       this.pruneAt,
     );
     next = Math.min(next, this.checkAt);
-    if (!this.outbox.isEmpty && this.mayPack() && !this.log.isCommitting) next = Math.min(next, now);
+    const mayPack = !this.outbox.isEmpty && this.mayPack() && !this.log.isCommitting && !this.log.isFull;
+    if (mayPack) next = Math.min(next, now);
     return next;
   }
 

@@ -84,7 +84,9 @@ export class Delivery {
     const found: Dependency[] = [];
     for (const stream of this.streams) {
       if (stream === own) continue;
-      const count = stream.delivered + (stream.index > 0 ? 1 : 0);
+      // What is being consumed counts: a consumer may answer before it is done.
+      const isBegun = stream.index > 0 || (this.consuming && stream === this.current);
+      const count = stream.delivered + (isBegun ? 1 : 0);
       const key = keyOf(stream);
       if (count === (this.told.get(key) ?? 0)) continue;
       this.told.set(key, count);

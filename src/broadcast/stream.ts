@@ -97,6 +97,8 @@ export class Stream implements StreamId {
 
   /** Objects below `below`, or nearly all of them, are no longer kept. */
   prune(below: number): void {
+    // Members that begin anew hold less than what all once held.
+    if (below <= this.base) return;
     let base = Math.min(below, this.delivered);
     while (!this.chains.has(base)) base--;
     for (let seq = this.base; seq < base; seq++) this.chains.delete(seq);

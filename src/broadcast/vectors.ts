@@ -75,7 +75,8 @@ export class Vectors {
     }
     if (entries.length > 0) {
       peer.version++;
-      peer.resendAt = now + Math.min(MAX_RESEND, (timeout + ANSWER_DELAY) * RESEND_BASE ** peer.resends);
+      const wait = (timeout + ANSWER_DELAY) * RESEND_BASE ** peer.resends;
+      peer.resendAt = now + Math.ceil(Math.min(MAX_RESEND, wait));
     }
     peer.answerAt = NEVER;
     const { heard, heardBefore } = peer;

@@ -5,6 +5,7 @@
  */
 import { createGroup, type Group } from '../broadcast/group.js';
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
+import { compareBytes } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
@@ -75,7 +76,10 @@ export interface Cluster {
 export function createCluster(options: ClusterOptions): Cluster {
   const { seed, members: n, liars, onEvent, consume = () => 0, clock = () => TRUE_CLOCK } = options;
   const rng = new Rng(`${seed} cluster`);
-  const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32)));
+  // In the order of the group's members, so that the last part of an address is the member's index.
+  const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
+    compareBytes(a.publicKey, b.publicKey),
+  );
   const group = createGroup({
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
@@ -83,8 +87,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     ...(options.byzantine === undefined ? {} : { byzantine: options.byzantine }),
   });
   const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
-  const members = group.members.map(({ index, locator, publicKey }) => {
-    const own = keys.find((pair) => pair.publicKey === publicKey)!;
+  const members = group.members.map(({ index, locator }) => {
+    const own = keys[index];
     return new SimMember({
       index,
       address: locator,

@@ -152,7 +152,8 @@ export class SimMember implements SimNode {
   private world(local: Micros): Micros {
     const { offset, rate } = this.options.clock;
     if (local === NEVER) return NEVER;
-    const time = Math.max(0, Math.ceil((local - offset) / rate));
-    return this.local(time) < local ? time + 1 : time;
+    let time = Math.max(0, Math.ceil((local - offset) / rate));
+    while (this.local(time) < local) time++;
+    return time;
   }
 }

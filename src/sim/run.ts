@@ -4,6 +4,7 @@ import { CONTROLLERS } from '../congestion/index.js';
 import { Writer } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
+import type { ObjectId } from '../wire/symbol.js';
 import { Checker } from './checker.js';
 import { type Cluster, createCluster } from './cluster.js';
 import type { SimEvent, SimMember } from './member.js';
@@ -246,11 +247,14 @@ class Run {
       }
   }
 
-  /** An object that is stored, the oldest that is not delivered if there is one, for it is the one that matters most. */
+  /** Of its own objects only such as others hold too: what is nowhere else is gone with the disk. */
   private damage(member: number): void {
     const { disk } = this.cluster.members[member];
-    const { held } = disk.load();
-    if (held.length > 0) disk.corrupt(this.rng.pick(held));
+    const { held, streams } = disk.load();
+    const objects: ObjectId[] = held.filter(({ origin }) => origin !== member);
+    for (const { origin, incarnation, base, delivered } of streams)
+      for (let seq = base; seq < delivered; seq++) objects.push({ origin, incarnation, seq });
+    if (objects.length > 0) disk.corrupt(this.rng.pick(objects));
   }
 
   private heal(): void {
