@@ -106,8 +106,8 @@ export function randomScenario(seed: string): Scenario {
 
 function randomMembers(rng: Rng): number {
   // What a run costs goes with the square.
-  if (rng.chance(0.003)) return rng.integer(17, 40);
-  if (rng.chance(0.04)) return rng.integer(8, 16);
+  if (rng.chance(0.002)) return rng.integer(17, 40);
+  if (rng.chance(0.02)) return rng.integer(8, 16);
   return rng.pick([1, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7]);
 }
 
