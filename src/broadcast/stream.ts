@@ -49,10 +49,9 @@ export class Stream implements StreamId {
    * be checked, the highest on which we agree and all on which we do not.
    */
   private readonly points: Point[][];
-  /** Members whose objects are not ours beyond what is delivered. */
+  /** Members whose objects are not ours. */
   private readonly disputes = new Set<number>();
-  /** By member: the lowest count of its latest claim; and of which counts we have told it. */
-  private readonly asked: number[];
+  /** By member: of which counts, besides all, we have told it. */
   private readonly told: string[];
   /** By member: so many objects it is known to agree with us on. */
   private readonly agreed: number[];
@@ -67,7 +66,6 @@ export class Stream implements StreamId {
     this.claims = Array.from({ length: members });
     this.points = Array.from({ length: members }, () => []);
     this.agreed = new Array(members).fill(0);
-    this.asked = new Array(members).fill(0);
     this.told = new Array(members).fill('');
     const zero = new Uint8Array(HASH_SIZE);
     this.restart(state ?? { base: 0, delivered: 0, index: 0, chain: zero, baseChain: zero });
@@ -157,7 +155,7 @@ export class Stream implements StreamId {
 
   /**
    * What we say of it to `member`: our claim, as the last entry. Where its objects are not ours, a digest of all cannot tell
-   * from which one on, so there are some of fewer before it: with the next object to be delivered here, and there.
+   * from which one on, so there are some of fewer before it.
    */
   entriesFor(member: number): VectorEntry[] {
     const claim = this.entry();
@@ -196,7 +194,6 @@ export class Stream implements StreamId {
       this.agreed[member] = Math.min(this.agreed[member], count);
     }
     const news = [...lower, entry];
-    this.asked[member] = Math.min(...news.map((point) => point.count));
     // What can be checked it has just said anew.
     points = points.filter((point) => point.count > this.count && news.every((other) => other.count !== point.count));
     for (const point of news) points.push({ count: point.count, chain: point.chain.slice() });
@@ -299,11 +296,11 @@ export class Stream implements StreamId {
     return this.ready;
   }
 
-  /** Objects below are held by every member. */
+  /** Objects below are held by every member, and are the same there. */
   stable(): number {
     let least = this.count;
-    this.claims.forEach((claim, member) => {
-      if (member !== this.self && member !== this.origin) least = Math.min(least, claim?.count ?? 0);
+    this.agreed.forEach((agreed, member) => {
+      if (member !== this.self && member !== this.origin) least = Math.min(least, agreed);
     });
     return least;
   }
@@ -313,11 +310,11 @@ export class Stream implements StreamId {
     let common: Point | undefined;
     let agrees = true;
     for (const point of this.points[member]) {
-      const { count, chain } = point;
-      if (count > this.count) kept.push(point);
-      // What is delivered is settled: a quorum agreed on it, whatever one member says now.
-      else if (count <= this.delivered || isPrefix(chain, this.chains.get(count)!)) common = point;
-      else {
+      const ours = this.chains.get(point.count);
+      if (point.count > this.count) kept.push(point);
+      else if (ours && isPrefix(point.chain, ours)) common = point;
+      // Else it was too long ago to tell.
+      else if (ours) {
         kept.push(point);
         agrees = false;
       }
@@ -333,9 +330,12 @@ export class Stream implements StreamId {
     return agrees;
   }
 
+  /** What both sides need: how far we agree, where we begin to differ, and the same as the member may see it. */
   private countsFor(member: number): number[] {
     if (!this.disputes.has(member)) return [];
-    const counts = new Set([Math.min(this.delivered + 1, this.count), Math.min(this.asked[member], this.count)]);
+    const [first, second] = this.points[member];
+    const differs = isPrefix(first.chain, this.chains.get(first.count)!) ? second : first;
+    const counts = new Set([this.delivered + 1, first.count, differs.count]);
     return [...counts].filter((count) => count < this.count && this.chains.has(count)).sort((a, b) => a - b);
   }
 }
