@@ -333,9 +333,12 @@ export class Stream implements StreamId {
   /** What both sides need: how far we agree, where we begin to differ, and the same as the member may see it. */
   private countsFor(member: number): number[] {
     if (!this.disputes.has(member)) return [];
-    const [first, second] = this.points[member];
-    const differs = isPrefix(first.chain, this.chains.get(first.count)!) ? second : first;
-    const counts = new Set([this.delivered + 1, first.count, differs.count]);
+    const counts = new Set([this.delivered + 1]);
+    for (const { count, chain } of this.points[member]) {
+      const ours = this.chains.get(count);
+      if (ours) counts.add(count);
+      if (ours && !isPrefix(chain, ours)) break;
+    }
     return [...counts].filter((count) => count < this.count && this.chains.has(count)).sort((a, b) => a - b);
   }
 }

@@ -50,7 +50,9 @@ export class Vectors {
 
   /** A new session: neither side need remember what was said in the one before. */
   restart(member: number, streams: Iterable<Stream>): void {
-    this.peers[member] = { ...fresh(), dirty: new Set(streams) };
+    // Not so the version: the peer may not have noticed the end of the session before.
+    const { version } = this.peers[member];
+    this.peers[member] = { ...fresh(), version, dirty: new Set(streams) };
   }
 
   /** When a VECTOR should go to this peer: -NEVER for at once. */

@@ -18,6 +18,11 @@ export interface CheckerOptions {
   correct: readonly boolean[];
   /** By member: whether it is there in the end. */
   lasting: readonly boolean[];
+  /**
+   * By member: whether its disk gets damaged. What all had confirmed may be pruned everywhere: if it then turns out to be
+   * unreadable at a member that has not consumed it, that member has lost it, and must say so.
+   */
+  damaged: readonly boolean[];
   order: 'fifo' | 'causal';
 }
 
@@ -62,6 +67,8 @@ export class Checker {
   private readonly known = new Map<string, { bytes: Uint8Array; place: number }>();
   /** Names of what everybody must deliver. */
   private readonly expected = new Set<string>();
+  /** Members that have said that they lost something. */
+  private readonly excused = new Set<number>();
 
   constructor(options: CheckerOptions) {
     this.options = options;
@@ -107,7 +114,7 @@ export class Checker {
     const last = history.ids.at(-1);
     if (last && compare(last, id) >= 0)
       return this.fail(member, `delivers ${name} after ${nameOf(last)}: duplication, or out of order`);
-    if (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin])
+    if (!this.excused.has(member) && (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin]))
       return this.fail(member, `delivers ${name} after ${last ? nameOf(last) : 'nothing'}: a gap`);
     const known = this.known.get(name) ?? this.recognize(id, bytes);
     if (!known)
@@ -175,6 +182,12 @@ export class Checker {
     }
   }
 
+  /** The member says that it lacks objects of this stream that nobody keeps any more. */
+  lost(member: number, origin: number): void {
+    if (this.options.damaged[member]) this.excused.add(member);
+    else this.fail(member, `says that objects of member ${origin} are gone`);
+  }
+
   accused(by: number, member: number, what: string): void {
     const { correct } = this.options;
     const isDoubt = what === 'disagreement';
@@ -195,6 +208,7 @@ export class Checker {
       ({ delivered, pending, consuming }, member) =>
         !correct[member] ||
         !lasting[member] ||
+        this.excused.has(member) ||
         (delivered === this.expected.size && pending === 0 && !consuming),
     );
   }
@@ -204,7 +218,7 @@ export class Checker {
     const { correct, lasting } = this.options;
     const lines: string[] = [];
     this.members.forEach((state, member) => {
-      if (!correct[member] || !lasting[member]) return;
+      if (!correct[member] || !lasting[member] || this.excused.has(member)) return;
       const has = new Set([...state.histories.values()].flatMap(({ ids }) => ids.map(nameOf)));
       const lacks = [...this.expected].filter((name) => !has.has(name));
       if (lacks.length > 0)
@@ -226,6 +240,7 @@ export class Checker {
     const { submissions } = this.members[Number(name.slice(0, name.indexOf('/')))];
     const last = history.places.at(-1) ?? -1;
     if (place <= last) this.fail(member, `delivers ${name} against the order in which it was submitted`);
+    if (this.excused.has(member)) return;
     for (let i = last + 1; i < place; i++)
       if (submissions[i].state === 'durable') this.fail(member, `delivers ${name} but not one before it`);
     if (this.options.order === 'fifo') return;

@@ -77,6 +77,7 @@ class Run {
     this.checker = new Checker({
       correct: all.map((member) => !liars.has(member)),
       lasting: all.map((member) => !doomed.has(member)),
+      damaged: all.map((member) => faults.some((fault) => fault.type === 'damage' && fault.member === member)),
       order,
     });
     const { seed, faulty, byzantine, links, maxDatagram, disk, clocks } = scenario;
@@ -204,8 +205,10 @@ class Run {
         checker.accused(index, event.member, event.what);
         break;
       case 'lost':
+        checker.lost(index, event.origin);
+        break;
       case 'overflow':
-        checker.fail(index, `says that objects of stream ${event.origin} are gone`);
+        checker.fail(index, 'says that its store has overflowed');
         break;
     }
     this.isNews = true;
