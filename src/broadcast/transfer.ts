@@ -290,7 +290,8 @@ export class Transfer {
       return undefined;
     }
     if (result === 'tainted') {
-      const [server = -1] = record.servers.size === 1 || record.only !== undefined ? record.servers : [];
+      // Among symbols that the origin has signed, a wrong one may be the origin's own.
+      const [server = -1] = record.only !== undefined ? record.servers : [];
       return { type: 'wrong-symbols', record, server };
     }
     const { certificate } = record;
