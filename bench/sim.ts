@@ -28,7 +28,10 @@ function replay(seed: string): void {
   const report = runScenario(scenario, { keepLines: LINES });
   if (report.violation) explain(seed, scenario, report);
   else if (values.json) stdout.write(`${JSON.stringify({ seed, scenario, ...report, lines: undefined })}\n`);
-  else stdout.write(`${story(report)}\nseed ${seed}: ok, ${report.messages} messages, ${report.datagrams} datagrams\n`);
+  else
+    stdout.write(
+      `${story(report)}\nseed ${seed}: ok, ${report.messages} messages, ${report.datagrams} datagrams\n`,
+    );
 }
 
 async function swarm(): Promise<void> {
@@ -71,7 +74,9 @@ async function swarm(): Promise<void> {
         }
         if (performance.now() - said > 10_000) {
           said = performance.now();
-          stderr.write(`${done} of ${count} seeds, ${failed.length} failed, ${((said - started) / 1000).toFixed(0)} s\n`);
+          stderr.write(
+            `${done} of ${count} seeds, ${failed.length} failed, ${((said - started) / 1000).toFixed(0)} s\n`,
+          );
         }
         give();
       });

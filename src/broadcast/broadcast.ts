@@ -200,7 +200,8 @@ export class Broadcast {
   /** The commit is durable; `bytes` is what all objects in the store come to. */
   handleCommitted(now: Micros, bytes: number): void {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
-    for (const write of this.log.onCommitted(bytes)) if (write.type === 'object') this.onStored(now, write.object);
+    for (const write of this.log.onCommitted(bytes))
+      if (write.type === 'object') this.onStored(now, write.object);
     if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
   }
 

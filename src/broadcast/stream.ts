@@ -91,7 +91,7 @@ export class Stream implements StreamId {
       this.count++;
     }
     this.ready = undefined;
-    this.points.forEach((_, member) => this.checkPoints(member));
+    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
   }
 
   /** The whole object `delivered` has been consumed. */
@@ -195,7 +195,9 @@ export class Stream implements StreamId {
     }
     const news = [...lower, entry];
     // What can be checked it has just said anew.
-    points = points.filter((point) => point.count > this.count && news.every((other) => other.count !== point.count));
+    points = points.filter(
+      (point) => point.count > this.count && news.every((other) => other.count !== point.count),
+    );
     for (const point of news) points.push({ count: point.count, chain: point.chain.slice() });
     points.sort((a, b) => a.count - b.count);
     // The newest is the one that matters in the end; a few before it let us agree a little sooner.
@@ -215,7 +217,12 @@ export class Stream implements StreamId {
         // What lies beyond ours may well be in agreement.
         if (!ours || count <= this.delivered || isPrefix(chain, ours)) continue;
         const key = `${count} ${Buffer.from(chain).toString('latin1')}`;
-        const group = groups.get(key) ?? { count, chain, members: [], votes: this.origin === this.self ? 0 : 1 };
+        const group = groups.get(key) ?? {
+          count,
+          chain,
+          members: [],
+          votes: this.origin === this.self ? 0 : 1,
+        };
         group.members.push(member);
         if (member !== this.origin) group.votes++;
         groups.set(key, group);

@@ -14,8 +14,8 @@ import type { Transfer } from '../broadcast/transfer.js';
 import type { Vectors } from '../broadcast/vectors.js';
 import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
-import type { KeyPair } from '../crypto/keys.js';
 import { sha256 } from '../crypto/hash.js';
+import type { KeyPair } from '../crypto/keys.js';
 import type { Endpoint } from '../node/endpoint.js';
 import { frameSize, type ObjectFrame, type VectorEntry } from '../wire/frames.js';
 import { CHAIN_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
@@ -86,8 +86,7 @@ const TRICKS: Record<Lie, Trick> = {
       return body;
     };
     const handleSymbol = broadcaster.transfer.handleSymbol.bind(broadcaster.transfer);
-    broadcaster.transfer.handleSymbol = (now, hop, frame, body) =>
-      handleSymbol(now, hop, frame, keep(body));
+    broadcaster.transfer.handleSymbol = (now, hop, frame, body) => handleSymbol(now, hop, frame, keep(body));
     changeSymbols(broadcaster, (body) => {
       keep(body);
       return rng.chance(0.5) ? rng.pick(old).slice() : body;

@@ -93,16 +93,17 @@ export class Checker {
   durable(member: number, id: ObjectId, tickets: readonly number[]): void {
     if (!this.options.correct[member]) return;
     const state = this.members[member];
-    tickets.forEach((ticket, index) => {
+    for (const [index, ticket] of tickets.entries()) {
+      const name = nameOf({ ...id, index });
       const place = state.submissions.findLastIndex((each) => each.ticket === ticket);
       const submission = state.submissions[place];
       if (submission?.state !== 'pending')
-        return this.fail(member, `says that ${nameOf({ ...id, index })} is durable, which it has not submitted`);
+        return this.fail(member, `says that ${name} is durable, which it has not submitted`);
       submission.state = 'durable';
       state.pending--;
-      this.known.set(nameOf({ ...id, index }), { bytes: submission.bytes, place });
-      if (this.options.lasting[member]) this.expected.add(nameOf({ ...id, index }));
-    });
+      this.known.set(name, { bytes: submission.bytes, place });
+      if (this.options.lasting[member]) this.expected.add(name);
+    }
   }
 
   delivered(member: number, id: MessageId, bytes: Uint8Array): void {
@@ -114,7 +115,10 @@ export class Checker {
     const last = history.ids.at(-1);
     if (last && compare(last, id) >= 0)
       return this.fail(member, `delivers ${name} after ${nameOf(last)}: duplication, or out of order`);
-    if (!this.excused.has(member) && (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin]))
+    if (
+      !this.excused.has(member) &&
+      (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin])
+    )
       return this.fail(member, `delivers ${name} after ${last ? nameOf(last) : 'nothing'}: a gap`);
     const known = this.known.get(name) ?? this.recognize(id, bytes);
     if (!known)

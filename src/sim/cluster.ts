@@ -111,7 +111,8 @@ export function createCluster(options: ClusterOptions): Cluster {
           order: options.order ?? 'fifo',
         });
         const lies = liars?.get(index);
-        if (lies) corrupt(endpoint, lies, { group, keys: own, rng: new Rng(`${seed} lies ${index} ${start}`) });
+        if (lies)
+          corrupt(endpoint, lies, { group, keys: own, rng: new Rng(`${seed} lies ${index} ${start}`) });
         return endpoint;
       },
       onEvent: (member, event) => {

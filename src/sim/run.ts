@@ -67,7 +67,9 @@ class Run {
     this.scenario = scenario;
     this.rng = new Rng(`${scenario.seed} run`);
     const { members, faults, order } = scenario;
-    const liars = new Map(faults.flatMap((fault) => (fault.type === 'liar' ? [[fault.member, fault.lies]] : [])));
+    const liars = new Map(
+      faults.flatMap((fault) => (fault.type === 'liar' ? [[fault.member, fault.lies]] : [])),
+    );
     const doomed = new Set(
       faults.flatMap((fault) => (fault.type === 'crash' && fault.down === undefined ? fault.members : [])),
     );
@@ -77,7 +79,9 @@ class Run {
     this.checker = new Checker({
       correct: all.map((member) => !liars.has(member)),
       lasting: all.map((member) => !doomed.has(member)),
-      damaged: all.map((member) => faults.some((fault) => fault.type === 'damage' && fault.member === member)),
+      damaged: all.map((member) =>
+        faults.some((fault) => fault.type === 'damage' && fault.member === member),
+      ),
       order,
     });
     const { seed, faulty, byzantine, links, maxDatagram, disk, clocks } = scenario;
@@ -118,7 +122,8 @@ class Run {
     } catch (error) {
       checker.fail(-1, `throws: ${error instanceof Error ? error.stack : String(error)}`);
     }
-    const late = finished || checker.violation ? '' : ` ${PATIENCE / SECOND} s after all faults: ${checker.missing()}`;
+    const late =
+      finished || checker.violation ? '' : ` ${PATIENCE / SECOND} s after all faults: ${checker.missing()}`;
     return {
       violation: checker.violation ?? (late === '' ? undefined : `not done${late}`),
       hash: world.logHash(),
@@ -173,7 +178,8 @@ class Run {
   private consume(member: number, now: Micros): Micros {
     let until = now + this.scenario.consume;
     for (const stall of this.stalls)
-      if (stall.member === member && stall.at <= now && now < stall.until) until = Math.max(until, stall.until);
+      if (stall.member === member && stall.at <= now && now < stall.until)
+        until = Math.max(until, stall.until);
     return until - now;
   }
 
@@ -215,14 +221,20 @@ class Run {
     const count = (this.counts[event.type] ?? 0) + 1;
     this.counts[event.type] = count;
     for (const fault of this.scenario.faults)
-      if (fault.type === 'crash' && 'on' in fault.when && fault.when.on === event.type && fault.when.count === count)
+      if (
+        fault.type === 'crash' &&
+        'on' in fault.when &&
+        fault.when.on === event.type &&
+        fault.when.count === count
+      )
         this.strike(fault, index);
   }
 
   private strike(fault: Extract<Fault, { type: 'crash' }>, hit: number): void {
     if (this.healed) return;
     const { world } = this.cluster;
-    const members = fault.hit && hit >= 0 && fault.down !== undefined ? [...fault.members, hit] : fault.members;
+    const members =
+      fault.hit && hit >= 0 && fault.down !== undefined ? [...fault.members, hit] : fault.members;
     for (const member of members) {
       if (fault.down === undefined) this.gone.add(member);
       if (!this.cluster.isLive(member)) continue;

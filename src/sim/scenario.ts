@@ -198,7 +198,13 @@ function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean
   if (rng.chance(0.15)) faults.push({ type: 'stall', member: anyone(), ...interval() });
   // Long enough that sessions expire.
   if (members > 1 && members < 5 && rng.chance(0.02))
-    faults.push({ type: 'cut', from: some(members - 1), at: time(), until: 80 * SECOND, oneWay: rng.chance(0.7) });
+    faults.push({
+      type: 'cut',
+      from: some(members - 1),
+      at: time(),
+      until: 80 * SECOND,
+      oneWay: rng.chance(0.7),
+    });
   return rng.shuffle(faults);
 }
 

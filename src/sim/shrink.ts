@@ -52,7 +52,8 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
     for (const fault of lesser(faults[i])) yield healed({ ...scenario, faults: faults.with(i, fault) });
   if (messages.length <= 8)
     for (let i = 0; i < messages.length; i++)
-      if (messages[i].size > 8) yield { ...scenario, messages: messages.with(i, { ...messages[i], size: 8 }) };
+      if (messages[i].size > 8)
+        yield { ...scenario, messages: messages.with(i, { ...messages[i], size: 8 }) };
 }
 
 /** The same fault with less in it. */
@@ -99,7 +100,10 @@ function healed(scenario: Scenario): Scenario {
   for (const fault of scenario.faults) {
     if ('until' in fault) healAt = Math.max(healAt, fault.until);
     else if (fault.type === 'crash')
-      healAt = Math.max(healAt, 'at' in fault.when ? fault.when.at + SECOND : Math.max(scenario.healAt, SECOND));
+      healAt = Math.max(
+        healAt,
+        'at' in fault.when ? fault.when.at + SECOND : Math.max(scenario.healAt, SECOND),
+      );
   }
   return { ...scenario, healAt };
 }

@@ -20,10 +20,21 @@ describe('a group in the simulator', () => {
 
   test('meets every kind of fault, lie, controller and size within as many', () => {
     const met = new Set<string>();
-    for (let i = 0; i < 300; i++) for (const what of featuresOf(randomScenario(`broadcast-${i}`))) met.add(what);
+    for (let i = 0; i < 300; i++)
+      for (const what of featuresOf(randomScenario(`broadcast-${i}`))) met.add(what);
 
     const kinds = ['crash', 'death', 'cut', 'one-way cut', 'full', 'stall', 'damage', 'liar'];
-    const rest = ['bbr', 'cubic', 'newreno', 'fixed', 'large datagrams', 'large object', 'clocks', 'causal', 'replies'];
+    const rest = [
+      'bbr',
+      'cubic',
+      'newreno',
+      'fixed',
+      'large datagrams',
+      'large object',
+      'clocks',
+      'causal',
+      'replies',
+    ];
     expect([...kinds, ...rest].filter((what) => !met.has(what))).toEqual([]);
   });
 

@@ -11,16 +11,20 @@ let undo: (() => void) | undefined;
 afterEach(() => undo?.());
 
 describe('a deliberate bug is found by a random run', () => {
-  test.each(Object.keys(MUTATIONS))('%s', (name) => {
-    undo = MUTATIONS[name]();
-    let found: string | undefined;
-    let tried = 0;
-    for (; tried < SEEDS && !found; tried++) {
-      const scenario = randomScenario(`${seedFor(name)}-${tried}`);
-      // The large ones find no more, and take longer.
-      if (scenario.members <= 7) found = runScenario(scenario).violation;
-    }
-    process.stderr.write(`${name}: ${tried} seeds, ${found ?? 'not found'}\n`);
-    expect(found, `within ${SEEDS} seeds`).toBeDefined();
-  }, 600_000);
+  test.each(Object.keys(MUTATIONS))(
+    '%s',
+    (name) => {
+      undo = MUTATIONS[name]();
+      let found: string | undefined;
+      let tried = 0;
+      for (; tried < SEEDS && !found; tried++) {
+        const scenario = randomScenario(`${seedFor(name)}-${tried}`);
+        // The large ones find no more, and take longer.
+        if (scenario.members <= 7) found = runScenario(scenario).violation;
+      }
+      process.stderr.write(`${name}: ${tried} seeds, ${found ?? 'not found'}\n`);
+      expect(found, `within ${SEEDS} seeds`).toBeDefined();
+    },
+    600_000,
+  );
 });
