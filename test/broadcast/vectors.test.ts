@@ -43,8 +43,10 @@ class Side {
   }
 
   give(now: Micros, frame: VectorFrame): void {
-    for (const entry of this.vectors.onFrame(now, this.other, frame))
-      this.streams.find(({ incarnation }) => incarnation === entry.incarnation)!.onClaim(this.other, entry);
+    for (const { claim, lower } of this.vectors.onFrame(now, this.other, frame))
+      this.streams
+        .find(({ incarnation }) => incarnation === claim.incarnation)!
+        .onClaim(this.other, claim, lower);
   }
 
   dueAt(): Micros {
