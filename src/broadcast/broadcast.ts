@@ -588,16 +588,25 @@ export class Broadcast {
   private prune(now: Micros): void {
     this.pruneAt = NEVER;
     for (const stream of this.streams) this.pruneTo(now, stream, stream.stable());
-    for (const stream of this.streams.takeRetired()) this.retire(stream);
+    for (const stream of this.streams.takeRetired()) {
+      this.tellOverflow(stream, stream.count);
+      this.retire(stream);
+    }
     if (this.log.storedBytes <= this.options.maxStoredBytes) return;
     const [longest] = [...this.streams].sort((a, b) => b.delivered - b.base - (a.delivered - a.base));
-    const { origin, incarnation, base } = longest;
+    const { base } = longest;
     this.pruneTo(now, longest, base + Math.max(MIN_OVERFLOW, Math.ceil((longest.delivered - base) / 8)));
     if (longest.base === base) return;
-    const members = longest.lacking(longest.base);
-    this.events.push({ type: 'overflow', origin, incarnation, to: longest.base, members });
+    this.tellOverflow(longest, longest.base);
     this.metrics.overflowed += longest.base - base;
     this.vectors.touch(longest);
+  }
+
+  /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
+  private tellOverflow(stream: Stream, to: number): void {
+    const { origin, incarnation } = stream;
+    const members = stream.lacking(to);
+    if (members.length > 0) this.events.push({ type: 'overflow', origin, incarnation, to, members });
   }
 
   private pruneTo(now: Micros, stream: Stream, below: number): void {

@@ -293,6 +293,16 @@ export class Stream implements StreamId {
     return matches;
   }
 
+  /** Whether any member but the origin, which may have lost its store, says that it holds more than we do. */
+  isBeyond(): boolean {
+    return this.claims.some(
+      (claim, member) =>
+        claim !== undefined &&
+        member !== this.origin &&
+        claim.count + highestBit(claim.ahead) + 1 > this.count,
+    );
+  }
+
   /** Objects below this are certain to exist: their origin says so, or more members than may lie. */
   existing(liars: number): number {
     let most = this.count;
