@@ -30,8 +30,8 @@ class Stranger {
   private readonly locator = group.members[STRANGER].locator;
   private readonly index = 0x5eed;
   private readonly ephemeralSecret = Buffer.alloc(32, 0x99);
-  private ours = Buffer.alloc(0);
-  private theirs = Buffer.alloc(0);
+  private ours: Buffer = Buffer.alloc(0);
+  private theirs: Buffer = Buffer.alloc(0);
   private receiver = 0;
   private nextNumber = 1;
 

@@ -228,7 +228,7 @@ export function symbolBody(
 // ---- 9. digests
 
 export function digests(hashes: Uint8Array[]): Buffer[] {
-  const all = [Buffer.alloc(32)];
+  const all: Buffer[] = [Buffer.alloc(32)];
   for (const objectHash of hashes) all.push(hash(all[all.length - 1], objectHash));
   return all;
 }

@@ -119,7 +119,7 @@ export function groupId(name: string, faulty: number, byzantine: number, identit
 class Noise {
   chainingKey = ascii('Noise_IK_25519_ChaChaPoly_SHA256');
   transcript = this.chainingKey;
-  private key = Buffer.alloc(32);
+  private key: Buffer = Buffer.alloc(32);
   private count = 0;
 
   mixHash(data: Uint8Array): void {
