@@ -159,8 +159,16 @@ export class Broadcast {
     if (stream?.trusted && !(frame.depth === SERVED && stream.believes(hop)))
       return countDrop(this.metrics, 'tainted');
     if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
+    if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
+      return countDrop(this.metrics, 'over-quota');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     if (arrival) this.onArrival(now, hop, frame, arrival);
+  }
+
+  /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
+  private isOverQuota(stream: Stream): boolean {
+    const { maxStoredBytes, group } = this.options;
+    return stream.backlog > maxStoredBytes / group.members.length;
   }
 
   /** A frame that member `from` has sent in its session. */
@@ -370,7 +378,7 @@ export class Broadcast {
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
       this.startSending(now, object);
     }
-    stream.hold(seq, descriptor.hash.slice());
+    stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);

@@ -28,9 +28,9 @@ export class Streams {
       if (state.origin < members)
         this.byKey.set(keyOf(state), new Stream(state, self, members, state, isTrusting));
     for (const { certificate } of loaded.held) {
-      const { origin, incarnation, seq, hash } = certifiedDescriptor(certificate);
+      const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
-      if (stream instanceof Stream) stream.hold(seq, hash.slice());
+      if (stream instanceof Stream) stream.hold(seq, hash.slice(), length);
     }
   }
 
