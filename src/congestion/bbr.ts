@@ -38,6 +38,8 @@ export class Bbr implements Controller {
   private lastLoss = 0;
   private rounds = 0;
   private ackedAt: Micros = 0;
+  /** In some round since the latest probe the path, not the application, set the rate. */
+  private unlimited = false;
   private stateRound = 0;
   private fullBandwidth = 0;
   private flatRounds = 0;
@@ -163,6 +165,10 @@ export class Bbr implements Controller {
   private answer(now: Micros, sample: RateSample): void {
     const { round } = this;
     const total = round.lost + round.acked;
+    // No more under way than any path may be sent at first, and no delay: what is lost then is random.
+    const thin = round.limited && round.inFlight <= initialWindow(this.mtu) / (1 - this.path.floor.floor);
+    if (thin && round.maxRtt < 1.25 * this.path.minRtt) this.path.floor.learn(round.acked, round.lost);
+    if (!round.limited) this.unlimited = true;
     const delayed = round.maxRtt >= this.path.highRtt();
     if (this.state === 'startup') {
       const queued = round.minRtt > 1.25 * this.path.minRtt;
@@ -317,7 +323,9 @@ export class Bbr implements Controller {
       case 'up':
         this.upBase = this.upStart = this.path.bandwidth();
         this.free = false;
-        this.path.turnPeaks();
+        // What the application leaves unused says nothing against the rate that was measured.
+        if (this.unlimited) this.path.turnPeaks();
+        this.unlimited = false;
         break;
       case 'down':
         this.path.turnCycle();
@@ -331,7 +339,8 @@ export class Bbr implements Controller {
   private control(sample: RateSample): void {
     const share = 1 - this.path.floor.floor;
     const bandwidth = this.path.bandwidth();
-    const minimum = (this.ceiling.isFinite() ? 2 : MIN_PACKETS) * this.mtu;
+    // So many are meant to arrive.
+    const minimum = ((this.ceiling.isFinite() ? 2 : MIN_PACKETS) * this.mtu) / share;
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
     const burst = this.path.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
@@ -374,7 +383,11 @@ export class Bbr implements Controller {
     }
     if (this.ceiling.bytes > 2 * this.bdp() + 2 * slack) this.ceiling.lift();
     this.cwnd = Math.max(minimum, Math.min(target, this.cwnd + sample.acked / share));
-    this.rate = (MARGIN * gain * Math.max(bandwidth, 1)) / share;
+    // The smallest window is not paced below what it allows anyway: the little that a thin flow sends says nothing of the rate.
+    this.rate = Math.max(
+      (MARGIN * gain * Math.max(bandwidth, 1)) / share,
+      (minimum * SECOND) / sample.smoothedRtt,
+    );
   }
 }
 
