@@ -2,6 +2,7 @@
 import { argv, stderr } from 'node:process';
 
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
+  broadcast: () => import('./broadcast.js'),
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
   flow: () => import('./flow.js'),

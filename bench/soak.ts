@@ -3,6 +3,7 @@ import { argv, stderr } from 'node:process';
 
 const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./soak-codec.js'),
+  torture: () => import('./soak-torture.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);

@@ -15,10 +15,13 @@ export interface Role {
 /** What a role answers: by word. */
 export type Answers = Record<string, () => unknown>;
 
-/** Starts `module`, a file beside this one, with `options` as its first argument. */
-export function startRole(module: string, options: object): Role {
+/** Starts `module`, a file beside this one, with `options` as its first argument and `flags` for Node itself. */
+export function startRole(module: string, options: object, flags: readonly string[] = []): Role {
   const file = fileURLToPath(new URL(`${module}.js`, import.meta.url));
-  const child = fork(file, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(file, [JSON.stringify(options)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    execArgv: [...flags],
+  });
   let waiting: { resolve(answer: unknown): void; reject(error: Error): void } | undefined;
   child.on('message', (answer) => waiting?.resolve(answer));
   child.on('exit', (code) =>
@@ -57,4 +60,4 @@ export function roleOptions<Options>(): Options {
 }
 
 /** Milliseconds. */
-const LIFETIME = 120_000;
+const LIFETIME = 1_800_000;

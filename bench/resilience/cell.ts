@@ -35,10 +35,13 @@ export interface CellResult extends Cell {
   machineBusy: number;
 }
 
-/** Runs a cell. The links begin to lose packets once all nodes are connected. Throws if they do not get that far. */
-export async function runCell(cell: Cell, limitSeconds: number): Promise<CellResult> {
+/**
+ * Runs a cell, with what the nodes store under `parent`. The links begin to lose packets once all nodes are connected. Throws
+ * if they do not get that far.
+ */
+export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir()): Promise<CellResult> {
   const { system, messages, lossPercent, delayMs } = cell;
-  const directory = await mkdtemp(join(tmpdir(), 'headwater-resilience-'));
+  const directory = await mkdtemp(join(parent, 'headwater-resilience-'));
   try {
     await using site = await openSite(NODES, { delayMs, lossPercent: 0 });
     const indices = Array.from({ length: NODES }, (_, i) => i);

@@ -95,6 +95,7 @@ export function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Ui
 }
 
 const BATCH_DOMAIN = new TextEncoder().encode('headwater batch v1\0');
-const MAX_KNOWN = 10_000;
+/** Some 80 MB of symbols, or 2048 small objects: more than is under way. Each takes the better part of a kilobyte. */
+const MAX_KNOWN = 2048;
 /** A third of what one core can check; forgeries cannot take more of it than that. */
 const MAX_CHECKS_PER_SECOND = 4_000;

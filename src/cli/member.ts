@@ -9,6 +9,7 @@ import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
+import { openStore } from '../store/lmdb.js';
 import { formatPercent, integer, note, number, printJson } from './io.js';
 
 export interface MemberOptions {
@@ -44,24 +45,41 @@ export function memberOptions(command: Command): Command {
     .option('--json', 'print one JSON object a line');
 }
 
-/** Reads group and key and starts the member. */
+interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'order'> {
+  /** The file that keeps the messages. Default: memory. */
+  storePath?: string | undefined;
+  /** That file was damaged, has been moved there and begun anew. */
+  onRecovered?(moved: string): void;
+}
+
+/** Reads group and key, opens the store and starts the member. */
 export async function startMember(
   options: MemberOptions,
-  handlers: Pick<NodeOptions, 'deliver' | 'onEvent'>,
+  { storePath, onRecovered, ...handlers }: MemberHandlers,
 ): Promise<Node> {
   const group = await readGroup(options.group);
-  const { seed } = parseSecretKey(await readText(options.key, 'key file'), `key file ${options.key}`);
-  return Node.start({
-    group,
-    secretKey: seed,
-    ...(options.bind === undefined ? {} : { bind: options.bind }),
-    controller: options.controller,
-    ...(options.maxRate === undefined ? {} : { maxRate: (options.maxRate * 1e6) / 8 }),
-    maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
-    relay: options.relay,
-    trace: options.trace,
-    ...handlers,
-  });
+  const keyText = await readText(options.key, 'key file');
+  const { seed, publicKey } = parseSecretKey(keyText, `key file ${options.key}`);
+  const store =
+    storePath === undefined ? undefined : await openStore({ path: storePath, groupId: group.id, publicKey });
+  if (store?.recovered !== undefined) onRecovered?.(store.recovered);
+  try {
+    return await Node.start({
+      group,
+      secretKey: seed,
+      ...(store ? { store } : {}),
+      ...(options.bind === undefined ? {} : { bind: options.bind }),
+      controller: options.controller,
+      ...(options.maxRate === undefined ? {} : { maxRate: (options.maxRate * 1e6) / 8 }),
+      maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
+      relay: options.relay,
+      trace: options.trace,
+      ...handlers,
+    });
+  } catch (error) {
+    await store?.close();
+    throw error;
+  }
 }
 
 export async function readGroup(path: string): Promise<Group> {

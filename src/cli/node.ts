@@ -1,7 +1,7 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 import { setMaxListeners } from 'node:events';
 import { createInterface } from 'node:readline';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { unwrap, wrapMessage } from '../file/envelope.js';
@@ -16,37 +16,59 @@ import {
   statusJson,
 } from './member.js';
 
+interface NodeCommandOptions extends MemberOptions {
+  store?: string;
+  order: 'fifo' | 'causal';
+}
+
 export function nodeCommand(program: Command): void {
   memberOptions(
     program
       .command('node')
       .description('run a member: relay, print deliveries, broadcast each line of stdin as a message'),
-  ).action((options: MemberOptions) =>
-    withInterrupt(async (signal) => {
-      const { json } = options;
-      await using node = await startMember(options, {
-        deliver: (delivery) => printDelivery(delivery, json === true),
-        onEvent: (event) => {
-          if (json) printJson(eventJson(event));
-          else note(eventText(event));
-        },
-      });
-      if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-      else
-        note(
-          `${node.self.name} of group ${node.group.name} at ${node.address}; lines from stdin are broadcast`,
-        );
-      const stopReports = json ? reportEvery(node, 1000) : () => {};
+  )
+    .option(
+      '--store <file>',
+      'keep messages in a file, so that nothing is lost when this member stops, however it does; a delivery that was ' +
+        'interrupted comes again, with the same incarnation, seq and index (default: memory)',
+    )
+    .addOption(
+      new Option('--order <order>', 'causal: also never before what its sender had delivered')
+        .choices(['fifo', 'causal'])
+        .default('causal'),
+    )
+    .action((options: NodeCommandOptions) =>
+      withInterrupt(async (signal) => {
+        const { json, order } = options;
+        await using node = await startMember(options, {
+          order,
+          storePath: options.store,
+          onRecovered: (moved) => {
+            if (json) printJson({ event: 'store-recovered', moved });
+            else note(`the store was damaged: it is kept as ${moved}, and begun anew`);
+          },
+          deliver: (delivery) => printDelivery(delivery, json === true),
+          onEvent: (event) => {
+            if (json) printJson(eventJson(event));
+            else note(eventText(event));
+          },
+        });
+        if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
+        else
+          note(
+            `${node.self.name} of group ${node.group.name} at ${node.address}; lines from stdin are broadcast`,
+          );
+        const stopReports = json ? reportEvery(node, 1000) : () => {};
 
-      await Promise.all([
-        broadcastLines(node, signal),
-        new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true })),
-      ]);
-      stopReports();
-      if (json) printJson({ event: 'end', ...statusJson(node.status()) });
-      else noteTotals(node.status());
-    }),
-  );
+        await Promise.all([
+          broadcastLines(node, signal),
+          new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true })),
+        ]);
+        stopReports();
+        if (json) printJson({ event: 'end', ...statusJson(node.status()) });
+        else noteTotals(node.status());
+      }),
+    );
 }
 
 function eventJson(event: NodeEvent): object {

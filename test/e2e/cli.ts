@@ -17,6 +17,9 @@ export interface CliEvent {
   addresses?: string[];
   name?: string;
   from?: string;
+  incarnation?: number;
+  seq?: number;
+  index?: number;
   text?: string;
   file?: string;
   bytes?: number;
@@ -30,6 +33,8 @@ export interface CliEvent {
   member?: string;
   reachable?: boolean;
   peers?: { name: string; reachable: boolean }[];
+  objects?: object[];
+  moved?: string;
   metrics?: { receivedDatagrams: number; drops: Record<string, number> };
 }
 

@@ -1,0 +1,116 @@
+/**
+ * A member of the broadcast benchmark, a process: with a durable store, and, if it is the first, a load of messages of which
+ * so many are kept under way. In: MemberOptions. Out: how long it took to deliver them, and what of processor and memory.
+ */
+import { hrtime } from 'node:process';
+import { setTimeout } from 'node:timers/promises';
+import { createGroup } from '../../src/broadcast/group.js';
+import { keyPair } from '../../src/crypto/keys.js';
+import { createNetwork, rawBytes } from '../../src/network/create.js';
+import { roleOptions, serveRole } from '../loopback/process.js';
+
+export interface MemberOptions {
+  /** Ports of 127.0.0.1, one for each member. */
+  ports: number[];
+  self: number;
+  storePath: string;
+  messages: number;
+  /** Bytes of a message. */
+  size: number;
+  /** The share of them before anything is measured. */
+  warmUp: number;
+  /** Messages under way at once. */
+  window: number;
+  /** Until when a message counts as under way: `broadcast` has resolved, or it has been delivered back. */
+  until: 'durable' | 'delivered';
+}
+
+/** Bytes, after a full garbage collection. */
+export interface MemorySample {
+  delivered: number;
+  rss: number;
+}
+
+/** Milliseconds, by a clock that all processes of a machine share, and microseconds of processor time used so far. */
+interface Mark {
+  at: number;
+  cpu: number;
+}
+
+export interface Stretch {
+  from: Mark;
+  to: Mark;
+}
+
+const { ports, self, storePath, messages, size, warmUp, window, until } = roleOptions<MemberOptions>();
+const secretKeys = ports.map((_, i) => new Uint8Array(32).fill(i + 1));
+const group = createGroup({
+  name: 'bench',
+  members: ports.map((port, i) => ({
+    name: String(i),
+    publicKey: keyPair(secretKeys[i]).publicKey,
+    locator: `127.0.0.1:${port}`,
+  })),
+});
+/** Over the whole load. */
+const SAMPLES = 50;
+const samples: MemorySample[] = [];
+const sampleEvery = Math.ceil(messages / SAMPLES);
+let delivered = 0;
+let sent = 0;
+let warm: Mark | undefined;
+let finish = (_stretch: Stretch) => {};
+const finished = new Promise<Stretch>((resolve) => {
+  finish = resolve;
+});
+
+const network = await createNetwork<Uint8Array>(
+  { group, secretKey: secretKeys[self], storePath, codec: rawBytes },
+  {
+    deliver(bytes) {
+      const place = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+      if (place !== delivered || bytes.length !== size) die(`message ${delivered}, got ${place}`);
+      delivered++;
+      if (delivered % sampleEvery === 0) {
+        globalThis.gc?.();
+        samples.push({ delivered, rss: process.memoryUsage.rss() });
+      }
+      if (delivered === Math.floor(messages * warmUp)) warm = mark();
+      if (delivered === messages) finish({ from: warm!, to: mark() });
+      if (self === 0 && until === 'delivered') send();
+    },
+    onNotice: (notice) => die(`nothing to note, got ${notice.type}`),
+  },
+);
+
+function send(): void {
+  if (sent === messages) return;
+  const bytes = new Uint8Array(size);
+  new DataView(bytes.buffer).setUint32(0, sent++);
+  network.broadcast(bytes).then(until === 'durable' ? send : () => {}, die);
+}
+
+serveRole({
+  /** All others are within reach. */
+  async ready() {
+    while (network.status().peers.some(({ reachable }) => !reachable)) await setTimeout(20);
+    return true;
+  },
+  load() {
+    for (let i = 0; i < window; i++) send();
+    return true;
+  },
+  /** From when it was warm until all messages had been delivered here. */
+  done: () => finished,
+  memory: () => samples,
+});
+
+function die(reason: unknown): never {
+  console.error(`member ${self}: expected ${reason}`);
+  process.exit(1);
+}
+
+function mark(): Mark {
+  const { user, system } = process.cpuUsage();
+  return { at: Number(hrtime.bigint()) / 1e6, cpu: user + system };
+}

@@ -1,0 +1,94 @@
+/** `headwater node --store`: a member that may be killed at any time, and goes on where it was. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, expect, test as serial } from 'vitest';
+import { type Cli, cleanup, headwater, tempFolder } from './cli.js';
+import { createLab, type Lab } from './lab.js';
+
+const test = serial.concurrent;
+
+afterAll(cleanup);
+
+const durable = (lab: Lab, name: string) =>
+  headwater(['node', ...lab.as(name), '--json', '--store', join(lab.folder, `${name}.store`)]);
+const texts = (cli: Cli) => cli.events('deliver').map(({ text }) => text);
+
+test('lines of a member that is killed are delivered everywhere once it is back, under their ids', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const anna = durable(lab, 'anna');
+  await anna.first('ready');
+  const lines = ['one', 'two', 'three'];
+  for (const line of lines) anna.say(line);
+  // In its store, though nobody else is there: it tells of them as under way.
+  await anna.until('them under way', (cli) =>
+    cli.events('status').some(({ objects }) => (objects?.length ?? 0) > 0),
+  );
+  anna.child.kill('SIGKILL');
+  await anna.exit();
+
+  const again = durable(lab, 'anna');
+  const ben = durable(lab, 'ben');
+  for (const cli of [again, ben]) await cli.until('a line', () => texts(cli).length > 0);
+  again.say('last');
+  for (const cli of [again, ben]) await cli.until('the last line', () => texts(cli).includes('last'));
+  // What had not been read from standard input died with the process.
+  const kept = texts(ben).slice(0, -1);
+  expect(kept.length).toBeGreaterThan(0);
+  expect(kept).toEqual(lines.slice(0, kept.length));
+  const ids = (cli: Cli) =>
+    cli.events('deliver').map(({ incarnation, seq, index }) => [incarnation, seq, index]);
+  expect(ids(again)).toEqual(ids(ben));
+});
+
+test('a member that was stopped does not hear again what it had, and hears what it missed', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const [anna, ben, cleo] = ['anna', 'ben', 'cleo'].map((name) => durable(lab, name));
+  await anna.first('ready');
+  anna.say('before');
+  await cleo.until('the line', () => texts(cleo).includes('before'));
+  cleo.child.kill('SIGTERM');
+  expect(await cleo.exit()).toBe(0);
+  anna.say('meanwhile');
+  await ben.until('the line', () => texts(ben).includes('meanwhile'));
+  const again = durable(lab, 'cleo');
+  await again.until('what it missed', () => texts(again).length > 0);
+  ben.say('after');
+  await again.until('the last line', () => texts(again).includes('after'));
+  expect(texts(again)).toEqual(['meanwhile', 'after']);
+});
+
+test('a store that is in use, or another member’s, is refused', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const anna = durable(lab, 'anna');
+  await anna.first('ready');
+  const store = join(lab.folder, 'anna.store');
+  const second = headwater(['node', ...lab.as('anna'), '--bind', '127.0.0.1:0', '--store', store]);
+  expect(await second.exit()).toBe(1);
+  expect(second.stderr).toMatch(/^headwater: store: expected one that no process uses, got .*anna\.store/);
+  anna.child.kill('SIGTERM');
+  await anna.exit();
+  const other = headwater(['node', ...lab.as('ben'), '--store', store]);
+  expect(await other.exit()).toBe(1);
+  expect(other.stderr).toMatch(/^headwater: store: expected that of member /);
+});
+
+test('a damaged store is kept aside, and said so', async () => {
+  const lab = await createLab(await tempFolder(), ['anna']);
+  await writeFile(join(lab.folder, 'anna.store'), new Uint8Array(20_000).fill(0xa5));
+  const anna = durable(lab, 'anna');
+  expect(await anna.first('store-recovered')).toMatchObject({
+    moved: expect.stringContaining('anna.store.corrupt-'),
+  });
+  anna.say('hello');
+  await anna.until('its line', () => texts(anna).includes('hello'));
+});
+
+test('a store in a place that is no folder, and an order that is none', async () => {
+  const lab = await createLab(await tempFolder(), ['anna']);
+  const nowhere = headwater(['node', ...lab.as('anna'), '--store', join(lab.groupFile, 'store')]);
+  expect(await nowhere.exit()).toBe(1);
+  expect(nowhere.stderr).toMatch(/^headwater: store: expected to use .*group\.json\/store, got EEXIST/);
+  const total = headwater(['node', ...lab.as('anna'), '--order', 'total']);
+  expect(await total.exit()).toBe(2);
+  expect(total.stderr).toContain('Allowed choices are fifo, causal.');
+});
