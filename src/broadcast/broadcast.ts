@@ -97,7 +97,7 @@ export class Broadcast {
     const n = group.members.length;
     this.options = options;
     this.metrics = metrics;
-    this.streams = new Streams(self, n, loaded);
+    this.streams = new Streams(self, n, loaded, group.byzantine === 0);
     this.own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
     this.nextSeq = Math.max(
       this.own.count,
@@ -167,14 +167,15 @@ export class Broadcast {
   handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
     switch (frame.kind) {
       case 'vector':
-        for (const entry of this.vectors.onFrame(now, from, frame)) {
-          const isNews = entry.count > 0 || entry.ahead.length > 0;
-          const stream = isNews ? this.streams.open(entry) : this.streams.find(entry);
+        for (const { claim, lower } of this.vectors.onFrame(now, from, frame)) {
+          const isNews = claim.count > 0 || claim.ahead.length > 0;
+          const stream = isNews ? this.streams.open(claim) : this.streams.find(claim);
           if (!stream || typeof stream === 'string') {
             if (stream) countDrop(this.metrics, stream);
             continue;
           }
-          if (!stream.onClaim(from, entry)) this.onDisagreement(now, stream, from);
+          if (!stream.onClaim(from, claim, lower)) this.onDisagreement(now, stream, from);
+          if (stream.isFarBehind(from)) this.vectors.touchFor(from, stream);
           this.advance(now, stream);
         }
         break;
@@ -201,11 +202,8 @@ export class Broadcast {
   /** The commit is durable; `bytes` is what all objects in the store come to. */
   handleCommitted(now: Micros, bytes: number): void {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
-    for (const write of this.log.onCommitted(bytes)) {
+    for (const write of this.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
-      // What was stored before it is not there any more.
-      else if (write.type === 'drop') this.streams.find(write.stream)?.restart();
-    }
     if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
   }
 
@@ -375,10 +373,10 @@ export class Broadcast {
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
       this.startSending(now, object);
     }
-    const against = stream.hold(seq, descriptor.hash.slice());
+    stream.hold(seq, descriptor.hash.slice());
+    for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
-    for (const member of against) this.onDisagreement(now, stream, member);
     if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
@@ -468,7 +466,7 @@ export class Broadcast {
     const { origin, incarnation, delivered: seq } = stream;
     this.report(member, { origin, incarnation, seq }, 'disagreement');
     const rivals = stream.rivals();
-    if (!rivals || rivals.members.length < this.options.group.quorum) return;
+    if (!rivals || rivals.votes < this.options.group.quorum) return;
     stream.trusted = rivals;
     this.startOver(now, stream);
   }
@@ -480,13 +478,11 @@ export class Broadcast {
       return;
     }
     this.toRestart.delete(stream);
-    const { origin, incarnation, delivered } = stream;
-    this.log.write({ type: 'drop', stream: { origin, incarnation }, from: delivered });
+    this.log.drop(stream);
     stream.restart();
     for (const record of [...stream.records.values()])
-      if (record.seq >= delivered && !record.storing) this.transfer.forget(record);
+      if (record.seq >= stream.delivered) this.transfer.forget(record);
     this.delivery.forget(stream);
-    this.log.evict(stream);
     this.vectors.touch(stream);
     this.wantMissing(now, stream);
   }
@@ -589,6 +585,8 @@ export class Broadcast {
       this.report(origin, { origin, incarnation, seq }, 'malformed-object');
     });
     if (next) this.events.push({ type: 'deliver', ...next });
+    for (const stream of this.streams)
+      for (const member of stream.untold()) this.vectors.touchFor(member, stream);
   }
 
   /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */

@@ -19,6 +19,8 @@ export class Log {
   isFull = false;
   private writes: StoreWrite[] = [];
   private committing: StoreWrite[] | undefined;
+  /** Of those being committed: what is no longer wanted. */
+  private voided = new Set<StoreWrite>();
   private readonly cursors = new Set<Stream>();
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = -NEVER;
@@ -84,7 +86,9 @@ export class Log {
     this.storedBytes = bytes;
     this.isFull = false;
     for (const write of writes) if (write.type === 'object') this.pendingBytes -= write.object.bytes.length;
-    return writes;
+    const { voided } = this;
+    this.voided = new Set();
+    return writes.filter((write) => !voided.has(write));
   }
 
   /** Nothing of it was written: it is tried again, before all else. */
@@ -111,8 +115,19 @@ export class Log {
     if (object) this.remember(object);
   }
 
-  /** What is not delivered yet of this stream is not what it was taken for. */
-  evict(stream: Stream): void {
+  /**
+   * What is not delivered yet of this stream is not what it was taken for: it is deleted, and what is being stored of it
+   * counts as if it had not been.
+   */
+  drop(stream: Stream): void {
+    const { origin, incarnation, delivered } = stream;
+    const isOf = (write: StoreWrite) =>
+      write.type === 'object' && keyOf(write.object) === keyOf(stream) && write.object.seq >= delivered;
+    for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
+    for (const write of this.writes)
+      if (write.type === 'object' && isOf(write)) this.pendingBytes -= write.object.bytes.length;
+    this.writes = this.writes.filter((write) => !isOf(write));
+    this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
     for (const [key, object] of this.cache) {
       if (keyOf(object) !== keyOf(stream) || object.seq < stream.delivered) continue;
       this.cache.delete(key);

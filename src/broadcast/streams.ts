@@ -10,21 +10,24 @@ import { Stream } from './stream.js';
 export class Streams {
   private readonly self: number;
   private readonly members: number;
+  private readonly isTrusting: boolean;
   private readonly byKey = new Map<string, Stream>();
   /** Looked up last. */
   private latest: Stream | undefined;
   /** By origin: incarnations up to this one are over. */
   private readonly retired: number[];
 
-  /** @param incarnation of our own stream */
-  constructor(self: number, members: number, loaded: Loaded) {
+  /** @param isTrusting no member is expected to lie */
+  constructor(self: number, members: number, loaded: Loaded, isTrusting = false) {
+    this.isTrusting = isTrusting;
     this.self = self;
     this.members = members;
     this.retired = new Array(members).fill(-1);
     for (const { origin, incarnation } of loaded.retired)
       if (origin < members) this.retired[origin] = incarnation;
     for (const state of loaded.streams)
-      if (state.origin < members) this.byKey.set(keyOf(state), new Stream(state, self, members, state));
+      if (state.origin < members)
+        this.byKey.set(keyOf(state), new Stream(state, self, members, state, isTrusting));
     for (const { certificate } of loaded.held) {
       const { origin, incarnation, seq, hash } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
@@ -53,7 +56,7 @@ export class Streams {
     let others = 0;
     for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
     if (others >= MAX_STREAMS) return 'over-quota';
-    const stream = new Stream(id, this.self, this.members);
+    const stream = new Stream(id, this.self, this.members, undefined, this.isTrusting);
     this.byKey.set(keyOf(id), stream);
     return stream;
   }

@@ -145,6 +145,7 @@ export class Transfer {
     const redundancy = incoming.redundancy(leaf);
     if (redundancy) return drop(redundancy);
     if (served) record.servers.add(hop);
+    else record.hasSigned = true;
     return this.add(now, record, frame, served);
   }
 
@@ -171,6 +172,7 @@ export class Transfer {
     record.incoming = undefined;
     record.only = only;
     record.servers.clear();
+    record.hasSigned = false;
     record.progressAt = NEVER;
   }
 
@@ -300,7 +302,8 @@ export class Transfer {
       return undefined;
     }
     if (result === 'tainted') {
-      const [server = -1] = record.servers.size === 1 || record.only !== undefined ? record.servers : [];
+      // Among symbols that the origin has signed, a wrong one may be the origin's own.
+      const [server = -1] = record.servers.size === 1 && !record.hasSigned ? record.servers : [];
       return { type: 'wrong-symbols', record, server };
     }
     const { certificate } = record;

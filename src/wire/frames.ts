@@ -6,6 +6,7 @@
  *   ACK      2  see ack.ts
  *   VECTOR   3 | version 4 | heard 4 | heard before 4 | count 2 | count * entry: what the sender holds, durably
  *              entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 20 | length 1 | bitmap of those beyond
+ *              (of one stream there may be several: the last is the claim, those before it are digests of fewer objects)
  *   PROGRESS 4 | object id 12 | Z 1 | complete bitmap ceil(Z/8) | count 1 | count * (SBN 1, missing 2)
  *   PING     5  asks for an acknowledgement
  *   ACK_POLICY 6 | packets 2 | delay 3: how often the sender of the frame wants to be acknowledged; delay in microseconds
