@@ -4,13 +4,13 @@
  */
 import { describe, expect, test } from 'vitest';
 import { BatchVerifier } from '../../src/broadcast/batch.js';
-import { certifiedDescriptor, servedSymbol } from '../../src/broadcast/certificate.js';
+import { certifiedDescriptor } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import { MILLISECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { StoredObject } from '../../src/store/store.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
-import { parcelOf, storedObject, textsOf } from '../broadcast/objects.js';
+import { parcelOf, servedSymbol, storedObject, textsOf } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench } from './peer.js';
 import { entryOf, servedSymbols, signedSymbols } from './traffic.js';
