@@ -159,8 +159,16 @@ export class Broadcast {
     if (stream?.trusted && !(frame.depth === SERVED && stream.believes(hop)))
       return countDrop(this.metrics, 'tainted');
     if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
+    if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
+      return countDrop(this.metrics, 'over-quota');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     if (arrival) this.onArrival(now, hop, frame, arrival);
+  }
+
+  /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
+  private isOverQuota(stream: Stream): boolean {
+    const { maxStoredBytes, group } = this.options;
+    return stream.backlog > maxStoredBytes / group.members.length;
   }
 
   /** A frame that member `from` has sent in its session. */
@@ -373,7 +381,7 @@ export class Broadcast {
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
       this.startSending(now, object);
     }
-    stream.hold(seq, descriptor.hash.slice());
+    stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
@@ -593,16 +601,25 @@ export class Broadcast {
   private prune(now: Micros): void {
     this.pruneAt = NEVER;
     for (const stream of this.streams) this.pruneTo(now, stream, stream.stable());
-    for (const stream of this.streams.takeRetired()) this.retire(stream);
+    for (const stream of this.streams.takeRetired()) {
+      this.tellOverflow(stream, stream.count);
+      this.retire(stream);
+    }
     if (this.log.storedBytes <= this.options.maxStoredBytes) return;
     const [longest] = [...this.streams].sort((a, b) => b.delivered - b.base - (a.delivered - a.base));
-    const { origin, incarnation, base } = longest;
+    const { base } = longest;
     this.pruneTo(now, longest, base + Math.max(MIN_OVERFLOW, Math.ceil((longest.delivered - base) / 8)));
     if (longest.base === base) return;
-    const members = longest.lacking(longest.base);
-    this.events.push({ type: 'overflow', origin, incarnation, to: longest.base, members });
+    this.tellOverflow(longest, longest.base);
     this.metrics.overflowed += longest.base - base;
     this.vectors.touch(longest);
+  }
+
+  /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
+  private tellOverflow(stream: Stream, to: number): void {
+    const { origin, incarnation } = stream;
+    const members = stream.lacking(to);
+    if (members.length > 0) this.events.push({ type: 'overflow', origin, incarnation, to, members });
   }
 
   private pruneTo(now: Micros, stream: Stream, below: number): void {

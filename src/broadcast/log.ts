@@ -62,7 +62,11 @@ export class Log {
     if (id) return { type: 'read', id };
     if (this.committing || now < this.retryAt) return undefined;
     if (this.writes.length === 0 && this.cursorAt > now) return undefined;
-    this.committing = [...this.flush()];
+    // On a full disk a little at a time, so that what has been freed is used.
+    const writes = this.flush();
+    const end = this.isFull ? firstOf(writes) : writes.length;
+    this.committing = writes.slice(0, end);
+    this.writes = writes.slice(end);
     this.cursorAt = NEVER;
     return { type: 'commit', writes: this.committing };
   }
@@ -148,6 +152,16 @@ export class Log {
   }
 }
 
+/** How many writes make a small commit. */
+function firstOf(writes: readonly StoreWrite[]): number {
+  let bytes = 0;
+  const end = writes.findIndex((write) => {
+    bytes += write.type === 'object' ? write.object.bytes.length : 0;
+    return bytes > SMALL_COMMIT;
+  });
+  return end < 0 ? writes.length : Math.max(1, end);
+}
+
 function objectKey(id: ObjectId): string {
   return `${keyOf(id)}/${id.seq}`;
 }
@@ -155,4 +169,5 @@ function objectKey(id: ObjectId): string {
 /** A commit for a cursor alone would be in the way of the next object's. What a crash repeats is known by its id. */
 const CURSOR_DELAY: Micros = 200 * MILLISECOND;
 const RETRY: Micros = SECOND;
+const SMALL_COMMIT = 1024 * 1024;
 const MAX_CACHED = 16 * 1024 * 1024;

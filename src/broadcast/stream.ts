@@ -34,6 +34,9 @@ export class Stream implements StreamId {
   index = 0;
   /** Objects below are held. */
   count = 0;
+  /** Bytes of the objects that are held but not consumed. */
+  backlog = 0;
+  private readonly lengths = new Map<number, number>();
   /** Objects on their way in or out. */
   readonly records = new Map<number, ObjectRecord>();
   /** Objects at and above `count` that are held, with their hashes. */
@@ -91,8 +94,10 @@ export class Stream implements StreamId {
   }
 
   /** Object `seq` with this hash is in our store. Whom that puts in the wrong: see `disputed`. */
-  hold(seq: number, hash: Uint8Array): void {
+  hold(seq: number, hash: Uint8Array, length = 0): void {
     if (this.holds(seq)) return;
+    this.lengths.set(seq, length);
+    this.backlog += length;
     this.loose.set(seq, hash);
     for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
       this.loose.delete(this.count);
@@ -105,6 +110,8 @@ export class Stream implements StreamId {
 
   /** The whole object `delivered` has been consumed. */
   onDelivered(): void {
+    this.backlog -= this.lengths.get(this.delivered) ?? 0;
+    this.lengths.delete(this.delivered);
     this.delivered++;
     this.index = 0;
     // Of those long past a few will do: see `prune`.
@@ -132,6 +139,8 @@ export class Stream implements StreamId {
     this.index = state.index;
     this.count = state.delivered;
     this.loose.clear();
+    this.lengths.clear();
+    this.backlog = 0;
     this.chains.clear();
     this.chains.set(state.base, state.baseChain.slice());
     this.chains.set(state.delivered, state.chain.slice());
@@ -291,6 +300,16 @@ export class Stream implements StreamId {
     const matches = ours !== undefined && isPrefix(this.trusted.chain, ours);
     if (matches) this.trusted = undefined;
     return matches;
+  }
+
+  /** Whether any member but the origin, which may have lost its store, says that it holds more than we do. */
+  isBeyond(): boolean {
+    return this.claims.some(
+      (claim, member) =>
+        claim !== undefined &&
+        member !== this.origin &&
+        claim.count + highestBit(claim.ahead) + 1 > this.count,
+    );
   }
 
   /** Objects below this are certain to exist: their origin says so, or more members than may lie. */

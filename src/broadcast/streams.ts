@@ -16,6 +16,7 @@ export class Streams {
   private latest: Stream | undefined;
   /** By origin: incarnations up to this one are over. */
   private readonly retired: number[];
+  private readonly ousted: Stream[] = [];
 
   /** @param isTrusting no member is expected to lie */
   constructor(self: number, members: number, loaded: Loaded, isTrusting = false) {
@@ -29,9 +30,9 @@ export class Streams {
       if (state.origin < members)
         this.byKey.set(keyOf(state), new Stream(state, self, members, state, isTrusting));
     for (const { certificate } of loaded.held) {
-      const { origin, incarnation, seq, hash } = certifiedDescriptor(certificate);
+      const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
-      if (stream instanceof Stream) stream.hold(seq, hash.slice());
+      if (stream instanceof Stream) stream.hold(seq, hash.slice(), length);
     }
   }
 
@@ -55,7 +56,7 @@ export class Streams {
     if (id.incarnation <= this.retired[id.origin]) return 'stale';
     let others = 0;
     for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
-    if (others >= MAX_STREAMS) return 'over-quota';
+    if (others >= MAX_STREAMS && !this.oust(id)) return 'over-quota';
     const stream = new Stream(id, this.self, this.members, undefined, this.isTrusting);
     this.byKey.set(keyOf(id), stream);
     return stream;
@@ -65,13 +66,13 @@ export class Streams {
     return origin < this.members && incarnation <= this.retired[origin];
   }
 
-  /** Ends the streams that are over: a later one of their origin is there, and every member has all of them. */
+  /** Ends the streams that are over: a later one of their origin is there, and every member has all of them; or room was needed. */
   takeRetired(): Stream[] {
     const over = [...this.byKey.values()].filter(
       (stream) =>
         stream.delivered === stream.count &&
         stream.stable() === stream.count &&
-        stream.existing(0) === stream.count &&
+        !stream.isBeyond() &&
         this.hasLater(stream) &&
         !this.hasEarlier(stream),
     );
@@ -80,7 +81,19 @@ export class Streams {
       this.latest = undefined;
       this.retired[stream.origin] = Math.max(this.retired[stream.origin], stream.incarnation);
     }
-    return over;
+    return [...this.ousted.splice(0), ...over];
+  }
+
+  /** Makes room for a later stream of the same origin, at the cost of the oldest, if that has been consumed as far as it goes. */
+  private oust({ origin, incarnation }: StreamId): boolean {
+    const [oldest] = [...this.byKey.values()]
+      .filter((stream) => stream.origin === origin)
+      .sort((a, b) => a.incarnation - b.incarnation);
+    if (oldest.incarnation > incarnation || oldest.delivered < oldest.count) return false;
+    this.byKey.delete(keyOf(oldest));
+    this.retired[origin] = Math.max(this.retired[origin], oldest.incarnation);
+    this.ousted.push(oldest);
+    return true;
   }
 
   private hasLater({ origin, incarnation }: StreamId): boolean {
