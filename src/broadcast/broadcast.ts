@@ -193,7 +193,7 @@ export class Broadcast {
         break;
       }
       case 'pull':
-        this.onPull(from, frame);
+        this.onPull(now, from, frame);
         break;
       case 'gone':
         this.onGone(now, from, frame);
@@ -305,9 +305,12 @@ export class Broadcast {
     return this.transfer.hasSymbol(now, peer);
   }
 
-  /** The next SYMBOL body for `peer`, or undefined. */
-  nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
-    return this.transfer.nextSymbol(now, peer);
+  /**
+   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Every one fits in
+   * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
+   */
+  nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
+    return this.transfer.nextSymbol(now, peer, target);
   }
 
   /** What should still be stored when this member stops in order. */
@@ -520,7 +523,7 @@ export class Broadcast {
     this.metrics.pulls++;
   }
 
-  private onPull(from: number, { id, missing }: PullFrame): void {
+  private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.streams.find(id);
     if (!stream?.holds(id.seq)) return countDrop(this.metrics, 'stale');
     if (id.seq < stream.base) {
@@ -530,6 +533,8 @@ export class Broadcast {
         this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
       return;
     }
+    // It is being sent as it is; on a busy host a peer may ask too early.
+    if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
     const loss = this.options.paths[from]!.loss;
     const state = this.serving.request(from, id, missing, loss);
     if (state === 'full') return countDrop(this.metrics, 'over-quota');

@@ -12,6 +12,8 @@ export class Streams {
   private readonly members: number;
   private readonly isTrusting: boolean;
   private readonly byKey = new Map<string, Stream>();
+  /** Looked up last. */
+  private latest: Stream | undefined;
   /** By origin: incarnations up to this one are over. */
   private readonly retired: number[];
   private readonly ousted: Stream[] = [];
@@ -39,7 +41,11 @@ export class Streams {
   }
 
   find(id: StreamId): Stream | undefined {
-    return this.byKey.get(keyOf(id));
+    const { latest } = this;
+    // Symbols come in streams, and to make a key takes longer than all else here.
+    if (latest?.origin === id.origin && latest.incarnation === id.incarnation) return latest;
+    this.latest = this.byKey.get(keyOf(id));
+    return this.latest;
   }
 
   /** The stream of this name, begun if need be; else why there is none. */
@@ -72,6 +78,7 @@ export class Streams {
     );
     for (const stream of over) {
       this.byKey.delete(keyOf(stream));
+      this.latest = undefined;
       this.retired[stream.origin] = Math.max(this.retired[stream.origin], stream.incarnation);
     }
     return [...this.ousted.splice(0), ...over];

@@ -73,7 +73,7 @@ const TRICKS: Record<Lie, Trick> = {
   },
   silent(broadcaster) {
     broadcaster.hasSymbol = () => false;
-    broadcaster.nextSymbol = () => undefined;
+    broadcaster.nextSymbol = () => 0;
     changeFrames(broadcaster, () => []);
   },
   garbage(broadcaster, { rng }) {
@@ -180,7 +180,8 @@ const TRICKS: Record<Lie, Trick> = {
 function twoFaced(main: Outgoing, other: Outgoing, deceived: ReadonlySet<number>): Outgoing {
   const { hasFor, next, handleTimeout, nextTimeout, onProgress, onConfirm, dispose } = main;
   main.hasFor = (now, peer) => (deceived.has(peer) ? other.hasFor(now, peer) : hasFor.call(main, now, peer));
-  main.next = (now, peer) => (deceived.has(peer) ? other.next(now, peer) : next.call(main, now, peer));
+  main.next = (now, peer, target) =>
+    deceived.has(peer) ? other.next(now, peer, target) : next.call(main, now, peer, target);
   main.onProgress = (now, peer, frame) =>
     deceived.has(peer) ? other.onProgress(now, peer, frame) : onProgress.call(main, now, peer, frame);
   main.onConfirm = (peer) => {
@@ -201,9 +202,13 @@ function twoFaced(main: Outgoing, other: Outgoing, deceived: ReadonlySet<number>
 
 function changeSymbols(broadcaster: Inside, change: (body: Uint8Array) => Uint8Array): void {
   const nextSymbol = broadcaster.nextSymbol.bind(broadcaster);
-  broadcaster.nextSymbol = (now, peer) => {
-    const body = nextSymbol(now, peer);
-    return body && change(body);
+  broadcaster.nextSymbol = (now, peer, target) => {
+    const length = nextSymbol(now, peer, target);
+    const changed = change(target.slice(0, length));
+    // A longer one than there is room for stays away.
+    if (length === 0 || changed.length > target.length) return 0;
+    target.set(changed);
+    return changed.length;
   };
 }
 

@@ -4,13 +4,13 @@
  */
 import { describe, expect, test } from 'vitest';
 import { BatchVerifier } from '../../src/broadcast/batch.js';
-import { certifiedDescriptor, servedSymbol } from '../../src/broadcast/certificate.js';
+import { certifiedDescriptor } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import { MILLISECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { StoredObject } from '../../src/store/store.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
-import { parcelOf, storedObject, textsOf } from '../broadcast/objects.js';
+import { parcelOf, servedSymbol, storedObject, textsOf } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench } from './peer.js';
 import { entryOf, servedSymbols, signedSymbols } from './traffic.js';
@@ -64,7 +64,7 @@ describe('an origin that signs two objects under one name', () => {
     const hashes = event.evidence!.map((certificate) => {
       const descriptor = certifiedDescriptor(certificate);
       const symbol = new Uint8Array(descriptor.symbolSize);
-      const shown = parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 0, symbol }));
+      const shown = parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 0 }, symbol));
       expect(verifier.verify(0, shown)).toBe('valid');
       expect(descriptor).toMatchObject(ID);
       return toHex(descriptor.hash);

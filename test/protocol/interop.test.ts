@@ -121,10 +121,13 @@ function meet(how: 'initiate' | 'respond'): { bench: Bench; stranger: Stranger }
   return { bench, stranger };
 }
 
-/** The symbol body of a text that has one; a symbol has no company but ACK_POLICY. */
-function bodyOf(text: Buffer): Buffer[] {
+/** The symbol bodies of a text that has any; symbols have no company but ACK_POLICY. */
+function bodiesOf(text: Buffer): Buffer[] {
   const rest = text[0] === 6 ? text.subarray(6) : text;
-  return rest[0] === 1 ? [rest.subarray(1)] : [];
+  if (rest[0] === 1) return [rest.subarray(1)];
+  if (rest[0] !== 11) return [];
+  const end = 3 + rest.readUInt16BE(1);
+  return [rest.subarray(3, end), ...bodiesOf(rest.subarray(end))];
 }
 
 function vector(version: number, origin: number, incarnation: number, hashes: Buffer[]): Buffer {
@@ -144,7 +147,7 @@ describe.each(['initiate', 'respond'] as const)('a member by the document, first
     const { bench, stranger } = meet(how);
     const message = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
     bench.submit(message);
-    const bodies = stranger.texts().flatMap(bodyOf);
+    const bodies = stranger.texts().flatMap(bodiesOf);
     const symbols = new Map<number, Buffer>();
     for (const body of bodies) {
       const depth = body[52];

@@ -1,6 +1,6 @@
 /** Test vectors of frames and objects. In: fixed seeds. Out: plain values, bytes as hex. */
 import { batchMessage, signBatch } from '../../src/broadcast/batch.js';
-import { servedSymbol, signCertificate } from '../../src/broadcast/certificate.js';
+import { serveSymbols, signCertificate } from '../../src/broadcast/certificate.js';
 import { writeParcel } from '../../src/broadcast/parcel.js';
 import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/plan.js';
 import { Stream } from '../../src/broadcast/stream.js';
@@ -10,7 +10,7 @@ import { sha256 } from '../../src/crypto/hash.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { buildTree } from '../../src/crypto/merkle.js';
 import { type Frame, writeDatagram } from '../../src/wire/frames.js';
-import { NODE_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
+import { MAX_SYMBOL_BODY, NODE_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
 import { type Descriptor, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { seedOf, vectorGroup } from './sessions.js';
 
@@ -132,6 +132,8 @@ export function objectVectors(): unknown {
       return { sbn: 0, esi, firstHop: (origin + 1 + (i % 2)) % 3, symbol: encoder.symbol(0, esi) };
     });
     const tree = buildTree(leaves.map(writeLeaf));
+    const target = new Uint8Array(MAX_SYMBOL_BODY);
+    const served = serveSymbols(certificate, encoder, { sbn: 0, esi: 0, most: 1 }, target);
     return {
       parcel: {
         dependencies: parcel.dependencies,
@@ -150,7 +152,7 @@ export function objectVectors(): unknown {
         root: toHex(tree.root),
         bodies: signBatch(group, descriptorBytes, leaves, keys.sign).map(toHex),
       },
-      served: { ...plain(leaves[0]), firstHop: 0xffff, body: toHex(servedSymbol(certificate, leaves[0])) },
+      served: { ...plain(leaves[0]), firstHop: 0xffff, body: toHex(target.subarray(0, served.bytes)) },
     };
   });
   const [small] = objects;
