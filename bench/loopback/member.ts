@@ -53,6 +53,7 @@ serveRole({
       : usage(receivedDatagrams, receivedBytes, usefulSymbols * MAX_SYMBOL_SIZE);
   },
   mtu: () => node.status().peers[0].mtu,
+  status: () => ({ m: node.status().metrics, p: node.status().peers[0].path, o: node.status().objects }),
   profile: startProfile,
   profiled: stopProfile,
 });

@@ -61,7 +61,7 @@ const STAGES: [RegExp, string][] = [
   [/crypto\/aead|session\//, 'session (protect, open)'],
   [/crypto\/|broadcast\/batch/, 'signatures, Merkle, hashes'],
   [/codec\//, 'codec'],
-  [/wire\/ack|path\/|congestion\//, 'path (acks, loss, rate, pacing)'],
+  [/src\/wire\/ack|src\/path\/|src\/congestion\//, 'path (acks, loss, rate, pacing)'],
   [/wire\/|core\/bytes/, 'frames'],
   [/broadcast\//, 'broadcast'],
   [/src\/node\//, 'endpoint, driver'],

@@ -97,7 +97,7 @@ export class Broadcast {
     const n = group.members.length;
     this.options = options;
     this.metrics = metrics;
-    this.streams = new Streams(self, n, loaded);
+    this.streams = new Streams(self, n, loaded, group.byzantine === 0);
     this.own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
     this.nextSeq = Math.max(
       this.own.count,
@@ -159,22 +159,31 @@ export class Broadcast {
     if (stream?.trusted && !(frame.depth === SERVED && stream.believes(hop)))
       return countDrop(this.metrics, 'tainted');
     if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
+    if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
+      return countDrop(this.metrics, 'over-quota');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     if (arrival) this.onArrival(now, hop, frame, arrival);
+  }
+
+  /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
+  private isOverQuota(stream: Stream): boolean {
+    const { maxStoredBytes, group } = this.options;
+    return stream.backlog > maxStoredBytes / group.members.length;
   }
 
   /** A frame that member `from` has sent in its session. */
   handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
     switch (frame.kind) {
       case 'vector':
-        for (const entry of this.vectors.onFrame(now, from, frame)) {
-          const isNews = entry.count > 0 || entry.ahead.length > 0;
-          const stream = isNews ? this.streams.open(entry) : this.streams.find(entry);
+        for (const { claim, lower } of this.vectors.onFrame(now, from, frame)) {
+          const isNews = claim.count > 0 || claim.ahead.length > 0;
+          const stream = isNews ? this.streams.open(claim) : this.streams.find(claim);
           if (!stream || typeof stream === 'string') {
             if (stream) countDrop(this.metrics, stream);
             continue;
           }
-          if (!stream.onClaim(from, entry)) this.onDisagreement(now, stream, from);
+          if (!stream.onClaim(from, claim, lower)) this.onDisagreement(now, stream, from);
+          if (stream.isFarBehind(from)) this.vectors.touchFor(from, stream);
           this.advance(now, stream);
         }
         break;
@@ -184,7 +193,7 @@ export class Broadcast {
         break;
       }
       case 'pull':
-        this.onPull(from, frame);
+        this.onPull(now, from, frame);
         break;
       case 'gone':
         this.onGone(now, from, frame);
@@ -201,11 +210,8 @@ export class Broadcast {
   /** The commit is durable; `bytes` is what all objects in the store come to. */
   handleCommitted(now: Micros, bytes: number): void {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
-    for (const write of this.log.onCommitted(bytes)) {
+    for (const write of this.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
-      // What was stored before it is not there any more.
-      else if (write.type === 'drop') this.streams.find(write.stream)?.restart();
-    }
     if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
   }
 
@@ -299,9 +305,12 @@ export class Broadcast {
     return this.transfer.hasSymbol(now, peer);
   }
 
-  /** The next SYMBOL body for `peer`, or undefined. */
-  nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
-    return this.transfer.nextSymbol(now, peer);
+  /**
+   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Every one fits in
+   * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
+   */
+  nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
+    return this.transfer.nextSymbol(now, peer, target);
   }
 
   /** What should still be stored when this member stops in order. */
@@ -372,10 +381,10 @@ export class Broadcast {
       this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
       this.startSending(now, object);
     }
-    const against = stream.hold(seq, descriptor.hash.slice());
+    stream.hold(seq, descriptor.hash.slice(), descriptor.length);
+    for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
-    for (const member of against) this.onDisagreement(now, stream, member);
     if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
@@ -465,7 +474,7 @@ export class Broadcast {
     const { origin, incarnation, delivered: seq } = stream;
     this.report(member, { origin, incarnation, seq }, 'disagreement');
     const rivals = stream.rivals();
-    if (!rivals || rivals.members.length < this.options.group.quorum) return;
+    if (!rivals || rivals.votes < this.options.group.quorum) return;
     stream.trusted = rivals;
     this.startOver(now, stream);
   }
@@ -477,13 +486,11 @@ export class Broadcast {
       return;
     }
     this.toRestart.delete(stream);
-    const { origin, incarnation, delivered } = stream;
-    this.log.write({ type: 'drop', stream: { origin, incarnation }, from: delivered });
+    this.log.drop(stream);
     stream.restart();
     for (const record of [...stream.records.values()])
-      if (record.seq >= delivered && !record.storing) this.transfer.forget(record);
+      if (record.seq >= stream.delivered) this.transfer.forget(record);
     this.delivery.forget(stream);
-    this.log.evict(stream);
     this.vectors.touch(stream);
     this.wantMissing(now, stream);
   }
@@ -516,7 +523,7 @@ export class Broadcast {
     this.metrics.pulls++;
   }
 
-  private onPull(from: number, { id, missing }: PullFrame): void {
+  private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.streams.find(id);
     if (!stream?.holds(id.seq)) return countDrop(this.metrics, 'stale');
     if (id.seq < stream.base) {
@@ -526,6 +533,8 @@ export class Broadcast {
         this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
       return;
     }
+    // It is being sent as it is; on a busy host a peer may ask too early.
+    if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
     const loss = this.options.paths[from]!.loss;
     const state = this.serving.request(from, id, missing, loss);
     if (state === 'full') return countDrop(this.metrics, 'over-quota');
@@ -584,22 +593,33 @@ export class Broadcast {
       this.report(origin, { origin, incarnation, seq }, 'malformed-object');
     });
     if (next) this.events.push({ type: 'deliver', ...next });
+    for (const stream of this.streams)
+      for (const member of stream.untold()) this.vectors.touchFor(member, stream);
   }
 
   /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */
   private prune(now: Micros): void {
     this.pruneAt = NEVER;
     for (const stream of this.streams) this.pruneTo(now, stream, stream.stable());
-    for (const stream of this.streams.takeRetired()) this.retire(stream);
+    for (const stream of this.streams.takeRetired()) {
+      this.tellOverflow(stream, stream.count);
+      this.retire(stream);
+    }
     if (this.log.storedBytes <= this.options.maxStoredBytes) return;
     const [longest] = [...this.streams].sort((a, b) => b.delivered - b.base - (a.delivered - a.base));
-    const { origin, incarnation, base } = longest;
+    const { base } = longest;
     this.pruneTo(now, longest, base + Math.max(MIN_OVERFLOW, Math.ceil((longest.delivered - base) / 8)));
     if (longest.base === base) return;
-    const members = longest.lacking(longest.base);
-    this.events.push({ type: 'overflow', origin, incarnation, to: longest.base, members });
+    this.tellOverflow(longest, longest.base);
     this.metrics.overflowed += longest.base - base;
     this.vectors.touch(longest);
+  }
+
+  /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
+  private tellOverflow(stream: Stream, to: number): void {
+    const { origin, incarnation } = stream;
+    const members = stream.lacking(to);
+    if (members.length > 0) this.events.push({ type: 'overflow', origin, incarnation, to, members });
   }
 
   private pruneTo(now: Micros, stream: Stream, below: number): void {

@@ -2,9 +2,16 @@
  * Certificates: what shows to anyone, for ever, that a member broadcast an object: its descriptor, the Merkle root of a batch
  * of its symbols and the origin's signature over both. Stored with the object, and sent with symbols served on request.
  */
+import type { Encoder } from '../codec/index.js';
 import { Writer } from '../core/bytes.js';
 import { CERTIFICATE_SIZE, DESCRIPTOR_SIZE, NODE_SIZE } from '../wire/limits.js';
-import { type Descriptor, parseDescriptor, SERVED, writeLeaf, writeSymbol } from '../wire/symbol.js';
+import {
+  type Descriptor,
+  MAX_SERVED,
+  parseDescriptor,
+  SERVED_OVERHEAD,
+  writeServed,
+} from '../wire/symbol.js';
 import { batchMessage } from './batch.js';
 import type { Group } from './group.js';
 
@@ -31,21 +38,24 @@ export function certifiedDescriptor(certificate: Uint8Array): Descriptor {
   return parseDescriptor(certificate.subarray(0, DESCRIPTOR_SIZE));
 }
 
-/** The body of a SYMBOL that is served on request. */
-export function servedSymbol(
+/**
+ * Writes the body of a SYMBOL with symbols of a block from `esi` on to `target`: as many as fit it and `most` allows.
+ *
+ * @returns their number, and the bytes written; both 0 if not even one fits
+ */
+export function serveSymbols(
   certificate: Uint8Array,
-  leaf: { sbn: number; esi: number; symbol: Uint8Array },
-): Uint8Array {
-  const rootEnd = DESCRIPTOR_SIZE + NODE_SIZE;
-  return writeSymbol({
-    descriptorBytes: certificate.subarray(0, DESCRIPTOR_SIZE),
-    depth: SERVED,
-    index: 0,
-    proof: certificate.subarray(DESCRIPTOR_SIZE, rootEnd),
-    signature: certificate.subarray(rootEnd),
-    leafBytes: writeLeaf({ ...leaf, firstHop: NO_HOP }),
-  });
+  encoder: Encoder,
+  { sbn, esi, most }: { sbn: number; esi: number; most: number },
+  target: Uint8Array,
+): { count: number; bytes: number } {
+  const { symbolSize } = encoder.oti;
+  // Repair symbols of K = 1 are mere multiples of the one source symbol.
+  const limit = encoder.oti.blockSymbols(sbn) === 1 ? 1 : MAX_SERVED;
+  const count = Math.min(most, limit, Math.floor((target.length - SERVED_OVERHEAD) / symbolSize));
+  if (count < 1) return { count: 0, bytes: 0 };
+  const at = writeServed(target, certificate, { sbn, esi, count });
+  const bytes = at + count * symbolSize;
+  encoder.symbolsInto(sbn, esi, count, target.subarray(at, bytes));
+  return { count, bytes };
 }
-
-/** Nobody relays what was asked for. */
-const NO_HOP = 0xffff;

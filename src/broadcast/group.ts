@@ -58,6 +58,7 @@ export interface GroupOptions {
  */
 export function createGroup(options: GroupOptions): Group {
   const n = options.members.length;
+  if (options.name.includes('\0')) throw config('name: expected no NUL in it');
   if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
   const { faulty = Math.floor((n - 1) / 3), byzantine = 0, pessimism = DEFAULT_PESSIMISM } = options;
   requireInteger('byzantine', byzantine, 0, Math.floor((n - 1) / 3));

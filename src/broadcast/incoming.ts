@@ -57,7 +57,9 @@ export class Incoming {
   /** Whether this symbol would bring nothing; a look only, changes nothing. */
   redundancy(leaf: Leaf): 'duplicate' | 'late' | undefined {
     if (!this.decoder || this.decoder.blockComplete(leaf.sbn)) return 'late';
-    return this.decoder.has(leaf.sbn, leaf.esi) ? 'duplicate' : undefined;
+    const end = leaf.esi + leaf.symbol.length / this.descriptor.symbolSize;
+    for (let esi = leaf.esi; esi < end; esi++) if (!this.decoder.has(leaf.sbn, esi)) return undefined;
+    return 'duplicate';
   }
 
   isRelayed(leaf: Leaf): boolean {
@@ -83,11 +85,16 @@ export class Incoming {
     return progress !== undefined && bitAt(progress.complete, sbn);
   }
 
-  /** Adds a verified symbol that is not redundant. */
-  add(leaf: Leaf): AddResult {
+  /** Adds what is not redundant of verified symbols. */
+  add({ sbn, esi, symbol }: Leaf): AddResult {
     const decoder = this.decoder!;
-    this.heldSymbols++;
-    if (!decoder.add(leaf.sbn, leaf.esi, leaf.symbol)) return 'added';
+    const size = this.descriptor.symbolSize;
+    for (let at = 0; at < symbol.length; at += size, esi++) {
+      if (decoder.has(sbn, esi)) continue;
+      this.heldSymbols++;
+      decoder.add(sbn, esi, symbol.length === size ? symbol : symbol.subarray(at, at + size));
+    }
+    if (!decoder.complete) return 'added';
     const bytes = decoder.object();
     decoder.dispose();
     this.decoder = undefined;

@@ -19,6 +19,8 @@ export class Log {
   isFull = false;
   private writes: StoreWrite[] = [];
   private committing: StoreWrite[] | undefined;
+  /** Of those being committed: what is no longer wanted. */
+  private voided = new Set<StoreWrite>();
   private readonly cursors = new Set<Stream>();
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = -NEVER;
@@ -60,7 +62,11 @@ export class Log {
     if (id) return { type: 'read', id };
     if (this.committing || now < this.retryAt) return undefined;
     if (this.writes.length === 0 && this.cursorAt > now) return undefined;
-    this.committing = [...this.flush()];
+    // On a full disk a little at a time, so that what has been freed is used.
+    const writes = this.flush();
+    const end = this.isFull ? firstOf(writes) : writes.length;
+    this.committing = writes.slice(0, end);
+    this.writes = writes.slice(end);
     this.cursorAt = NEVER;
     return { type: 'commit', writes: this.committing };
   }
@@ -84,7 +90,9 @@ export class Log {
     this.storedBytes = bytes;
     this.isFull = false;
     for (const write of writes) if (write.type === 'object') this.pendingBytes -= write.object.bytes.length;
-    return writes;
+    const { voided } = this;
+    this.voided = new Set();
+    return writes.filter((write) => !voided.has(write));
   }
 
   /** Nothing of it was written: it is tried again, before all else. */
@@ -111,8 +119,19 @@ export class Log {
     if (object) this.remember(object);
   }
 
-  /** What is not delivered yet of this stream is not what it was taken for. */
-  evict(stream: Stream): void {
+  /**
+   * What is not delivered yet of this stream is not what it was taken for: it is deleted, and what is being stored of it
+   * counts as if it had not been.
+   */
+  drop(stream: Stream): void {
+    const { origin, incarnation, delivered } = stream;
+    const isOf = (write: StoreWrite) =>
+      write.type === 'object' && keyOf(write.object) === keyOf(stream) && write.object.seq >= delivered;
+    for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
+    for (const write of this.writes)
+      if (write.type === 'object' && isOf(write)) this.pendingBytes -= write.object.bytes.length;
+    this.writes = this.writes.filter((write) => !isOf(write));
+    this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
     for (const [key, object] of this.cache) {
       if (keyOf(object) !== keyOf(stream) || object.seq < stream.delivered) continue;
       this.cache.delete(key);
@@ -133,6 +152,16 @@ export class Log {
   }
 }
 
+/** How many writes make a small commit. */
+function firstOf(writes: readonly StoreWrite[]): number {
+  let bytes = 0;
+  const end = writes.findIndex((write) => {
+    bytes += write.type === 'object' ? write.object.bytes.length : 0;
+    return bytes > SMALL_COMMIT;
+  });
+  return end < 0 ? writes.length : Math.max(1, end);
+}
+
 function objectKey(id: ObjectId): string {
   return `${keyOf(id)}/${id.seq}`;
 }
@@ -140,4 +169,5 @@ function objectKey(id: ObjectId): string {
 /** A commit for a cursor alone would be in the way of the next object's. What a crash repeats is known by its id. */
 const CURSOR_DELAY: Micros = 200 * MILLISECOND;
 const RETRY: Micros = SECOND;
+const SMALL_COMMIT = 1024 * 1024;
 const MAX_CACHED = 16 * 1024 * 1024;

@@ -12,9 +12,9 @@ import type { Path } from '../path/path.js';
 import { INITIAL_RTT } from '../path/rtt.js';
 import type { ProgressFrame } from '../wire/frames.js';
 import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import type { Descriptor, Leaf } from '../wire/symbol.js';
+import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
-import { certifiedDescriptor, servedSymbol } from './certificate.js';
+import { certifiedDescriptor, serveSymbols } from './certificate.js';
 import type { Group } from './group.js';
 import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 
@@ -132,15 +132,22 @@ export class Outgoing {
     return this.queues[peer].length > 0 || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
   }
 
-  /** The next SYMBOL body for `peer`, or undefined. */
-  next(now: Micros, peer: number): Uint8Array | undefined {
-    if (this.queues[peer].length === 0) this.makeBatch(now, peer);
-    if (this.queues[peer].length === 0) return undefined;
-    const { sbn, body } = this.queues[peer].shift()!;
+  /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
+  next(now: Micros, peer: number, target: Uint8Array): number {
+    const queue = this.queues[peer];
+    if (queue.length === 0) {
+      const wave = this.firstWave(now, peer);
+      if (!wave) return 0;
+      if (wave.isDirect && wave.peers.length === 1) return this.makeRun(now, wave, target);
+      this.makeBatch(now, peer);
+    }
+    if (queue.length === 0 || queue[0].body.length > target.length) return 0;
+    const { sbn, body } = queue.shift()!;
     this.movedAt[peer] = now;
     this.sentSymbols++;
     this.unqueue(now, sbn);
-    return body;
+    target.set(body);
+    return body.length;
   }
 
   /** `peer` holds the whole object: nothing more for it. */
@@ -233,6 +240,39 @@ export class Outgoing {
     return peers.includes(peer) && (isResponsive(peer) || !peers.some(isResponsive));
   }
 
+  /** The wave whose turn it is for `peer`; those that are over are dropped. */
+  private firstWave(now: Micros, peer: number): Wave | undefined {
+    for (let i = 0; i < this.waves.length; ) {
+      const wave = this.waves[i];
+      if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) this.endWave(now, wave);
+      else if (this.isFirstHop(now, wave, peer)) return wave;
+      else i++;
+    }
+    return undefined;
+  }
+
+  private endWave(now: Micros, wave: Wave): void {
+    this.waves.splice(this.waves.indexOf(wave), 1);
+    this.blocks[wave.sbn].planned -= wave.count;
+    this.scheduleTopUp(now, this.blocks[wave.sbn]);
+  }
+
+  /** For one peer that relays nothing: made when they can be sent, as many as fit a datagram. */
+  private makeRun(now: Micros, wave: Wave, target: Uint8Array): number {
+    const { sbn } = wave;
+    const block = this.blocks[sbn];
+    const esi = esiOf(block.made, block.sourceSymbols);
+    const most = wave.count;
+    const { count, bytes } = serveSymbols(this.certificate, this.encoder, { sbn, esi, most }, target);
+    if (count === 0) return 0;
+    block.made += count;
+    block.planned -= count;
+    wave.count -= count;
+    this.sentSymbols += count;
+    if (wave.count === 0) this.endWave(now, wave);
+    return bytes;
+  }
+
   /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
   private makeBatch(now: Micros, hungry: number): void {
     const leaves: (Leaf & { isDirect: boolean })[] = [];
@@ -241,9 +281,7 @@ export class Outgoing {
       const wave = this.waves[i];
       const block = this.blocks[wave.sbn];
       if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) {
-        this.waves.splice(i, 1);
-        block.planned -= wave.count;
-        this.scheduleTopUp(now, block);
+        this.endWave(now, wave);
         continue;
       }
       i++;
@@ -269,10 +307,16 @@ export class Outgoing {
         : undefined;
     for (const leaf of leaves) {
       const { sbn, firstHop, isDirect } = leaf;
-      const body = isDirect ? servedSymbol(this.certificate, leaf) : signed!.next().value!;
+      const body = isDirect ? this.directBody(leaf) : signed!.next().value!;
       if (this.queues[firstHop].length === 0) this.movedAt[firstHop] = now;
       this.queues[firstHop].push({ sbn, body });
     }
+  }
+
+  private directBody({ sbn, esi }: Leaf): Uint8Array {
+    const body = new Uint8Array(SERVED_OVERHEAD + this.descriptor.symbolSize);
+    serveSymbols(this.certificate, this.encoder, { sbn, esi, most: 1 }, body);
+    return body;
   }
 
   /** The peer with the shortest queue, in turn among equals. */
@@ -291,9 +335,7 @@ export class Outgoing {
     const isResponsive = (peer: number) => this.paths[peer]!.isResponsive(now);
     for (const wave of [...this.waves]) {
       if (wave.peers.some(isResponsive) || !this.unfinished(wave.sbn).some(isResponsive)) continue;
-      this.waves.splice(this.waves.indexOf(wave), 1);
-      this.blocks[wave.sbn].planned -= wave.count;
-      this.scheduleTopUp(now, this.blocks[wave.sbn]);
+      this.endWave(now, wave);
     }
     this.queues.forEach((queue, peer) => {
       const path = this.paths[peer];
@@ -343,13 +385,16 @@ export class Outgoing {
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
   private demand(peer: number, sbn: number, needy: number): number {
-    const { sourceSymbols, sentAt } = this.blocks[sbn];
+    const { sourceSymbols, sentAt, made } = this.blocks[sbn];
     const path = this.paths[peer]!;
     // No word since the last symbols went: it may be down, so little has to do until it speaks.
     if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
     const reported = this.progress.get(peer)?.missing.get(sbn);
-    const missing = Math.max(1, Math.min(reported ?? sourceSymbols, sourceSymbols));
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
+    // Of a block that it has not spoken of yet it has what comes through: its own part, and the others' by their relays.
+    const own = 1 / this.peers().length;
+    const probable = sourceSymbols - made * (own * (1 - loss) + (1 - own) * (1 - loss) ** 2);
+    const missing = Math.max(1, Math.min(Math.ceil(reported ?? probable), sourceSymbols));
     // With several in need most symbols come by a relay and meet loss twice.
     const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;
     const margin = missing > this.group.pessimism ? this.group.pessimism : 0;

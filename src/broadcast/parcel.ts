@@ -21,8 +21,8 @@ export interface Parcel {
 export function writeParcel({ dependencies, messages }: Parcel): Uint8Array {
   let size = PARCEL_OVERHEAD + DEPENDENCY_SIZE * dependencies.length;
   for (const message of messages) size += MESSAGE_OVERHEAD + message.length;
-  // Not the pool's memory: an object is kept for long, and would keep what lies beside it.
-  const bytes = new Uint8Array(size);
+  // Not the pool's memory: an object is kept for long, and would keep what lies beside it. Not zeroed: all of it is written.
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
   const head = new Writer(PARCEL_OVERHEAD + DEPENDENCY_SIZE * dependencies.length);
   head.u8(VERSION).u16(dependencies.length);
   for (const { origin, incarnation, count } of dependencies) head.u16(origin).u48(incarnation).u32(count);

@@ -56,9 +56,13 @@ export class Pulls {
     if (this.due > now) return [];
     const asked: { stream: Stream; seq: number; tries: number }[] = [];
     this.due = NEVER;
-    for (const [stream, wants] of this.wants)
+    for (const [stream, wants] of this.wants) {
+      // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
+      let coming = -NEVER;
       for (const [seq, want] of wants) {
-        const touched = stream.records.get(seq)?.touchedAt ?? -NEVER;
+        const record = stream.records.get(seq);
+        if (record?.incoming) coming = Math.max(coming, record.touchedAt);
+        const touched = record?.touchedAt ?? (this.behind.has(stream) ? -NEVER : coming);
         // Symbols of it are still coming in.
         want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt);
         if (want.askAt <= now) {
@@ -68,6 +72,7 @@ export class Pulls {
         }
         this.due = Math.min(this.due, want.askAt);
       }
+    }
     return asked;
   }
 

@@ -33,8 +33,9 @@ export class ObjectRecord {
   outcomeKnown = false;
   /** Its origin has been reported. */
   reported = false;
-  /** Members that have served symbols of it. */
+  /** Members that have served symbols of it, and whether others were signed by the origin. */
   readonly servers = new Set<number>();
+  hasSigned = false;
   /** Once symbols gave wrong bytes: the one member whose served symbols alone are taken; -1 until one is chosen. */
   only: number | undefined;
   /** When something last happened that may happen again. */

@@ -6,13 +6,13 @@ import { Encoder } from '../codec/index.js';
 import type { Rng } from '../core/rng.js';
 import type { StoredObject } from '../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import type { Descriptor, ObjectId } from '../wire/symbol.js';
-import { certifiedDescriptor, servedSymbol } from './certificate.js';
+import type { ObjectId } from '../wire/symbol.js';
+import { certifiedDescriptor, serveSymbols } from './certificate.js';
+import { esiOf } from './plan.js';
 
 interface Source {
   encoder: Encoder;
   certificate: Uint8Array;
-  descriptor: Descriptor;
 }
 
 interface Request {
@@ -65,7 +65,6 @@ export class Serving {
     if (!object) return this.remove(key, () => true);
     const descriptor = certifiedDescriptor(object.certificate);
     const source = {
-      descriptor,
       certificate: object.certificate,
       encoder: new Encoder(object.bytes, descriptor),
     };
@@ -87,20 +86,21 @@ export class Serving {
     return this.requests[peer].some((request) => request.blocks !== undefined);
   }
 
-  /** The next SYMBOL body for `peer`, or undefined. */
-  next(peer: number): Uint8Array | undefined {
+  /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
+  next(peer: number, target: Uint8Array): number {
     const request = this.requests[peer].find((candidate) => candidate.blocks !== undefined);
-    if (!request?.blocks) return undefined;
-    const { encoder, certificate, descriptor } = this.sources.get(request.key)!;
+    if (!request?.blocks) return 0;
+    const { encoder, certificate } = this.sources.get(request.key)!;
     const block = request.blocks[0];
-    const { sbn } = block;
-    // Repair symbols of K = 1 are mere multiples of the one source symbol.
-    const esi = encoder.oti.blockSymbols(sbn) === 1 ? 0 : block.esi++;
-    const symbol = new Uint8Array(descriptor.symbolSize);
-    const body = servedSymbol(certificate, { sbn, esi, symbol: encoder.symbolInto(sbn, esi, symbol) });
-    if (--block.left === 0) request.blocks.shift();
+    const { sbn, left: most } = block;
+    const esi = esiOf(block.esi, encoder.oti.blockSymbols(sbn));
+    const { count, bytes } = serveSymbols(certificate, encoder, { sbn, esi, most }, target);
+    if (count === 0) return 0;
+    block.esi += count;
+    block.left -= count;
+    if (block.left === 0) request.blocks.shift();
     if (request.blocks.length === 0) this.remove(request.key, (other) => other === peer);
-    return body;
+    return bytes;
   }
 
   dispose(): void {

@@ -34,6 +34,9 @@ export class Stream implements StreamId {
   index = 0;
   /** Objects below are held. */
   count = 0;
+  /** Bytes of the objects that are held but not consumed. */
+  backlog = 0;
+  private readonly lengths = new Map<number, number>();
   /** Objects on their way in or out. */
   readonly records = new Map<number, ObjectRecord>();
   /** Objects at and above `count` that are held, with their hashes. */
@@ -44,21 +47,38 @@ export class Stream implements StreamId {
   private readonly chains = new Map<number, Uint8Array>();
   private readonly self: number;
   private readonly claims: (Claim | undefined)[];
-  /** By member: what it was ahead of us with, to be checked once we are there. */
+  /**
+   * By member: digests that it told us, by count: those beyond ours, to be checked once we are there; and of those that can
+   * be checked, the highest on which we agree and all on which we do not.
+   */
   private readonly points: Point[][];
+  /** Members whose objects are not ours. */
+  private readonly disputes = new Set<number>();
+  /** By member: of which counts, besides all, we have told it. */
+  private readonly told: string[];
   /** By member: so many objects it is known to agree with us on. */
   private readonly agreed: number[];
   /** By member: from where on it keeps the stream, and the digest there. */
   private readonly gone = new Map<number, Point>();
   private ready: number | undefined;
+  /** No member lies: what one says that it holds is what we shall hold, before we can check it. */
+  private readonly isTrusting: boolean;
 
-  constructor({ origin, incarnation }: StreamId, self: number, members: number, state?: StreamState) {
+  constructor(
+    { origin, incarnation }: StreamId,
+    self: number,
+    members: number,
+    state?: StreamState,
+    isTrusting = false,
+  ) {
+    this.isTrusting = isTrusting;
     this.origin = origin;
     this.incarnation = incarnation;
     this.self = self;
     this.claims = Array.from({ length: members });
     this.points = Array.from({ length: members }, () => []);
     this.agreed = new Array(members).fill(0);
+    this.told = new Array(members).fill('');
     const zero = new Uint8Array(HASH_SIZE);
     this.restart(state ?? { base: 0, delivered: 0, index: 0, chain: zero, baseChain: zero });
   }
@@ -73,13 +93,11 @@ export class Stream implements StreamId {
     return seq < this.count || this.loose.has(seq);
   }
 
-  /**
-   * Object `seq` with this hash is in our store.
-   *
-   * @returns the members that have said something else of the objects that we hold now
-   */
-  hold(seq: number, hash: Uint8Array): number[] {
-    if (this.holds(seq)) return [];
+  /** Object `seq` with this hash is in our store. Whom that puts in the wrong: see `disputed`. */
+  hold(seq: number, hash: Uint8Array, length = 0): void {
+    if (this.holds(seq)) return;
+    this.lengths.set(seq, length);
+    this.backlog += length;
     this.loose.set(seq, hash);
     for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
       this.loose.delete(this.count);
@@ -87,11 +105,13 @@ export class Stream implements StreamId {
       this.count++;
     }
     this.ready = undefined;
-    return this.points.flatMap((_, member) => (this.checkPoints(member) ? [] : [member]));
+    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
   }
 
   /** The whole object `delivered` has been consumed. */
   onDelivered(): void {
+    this.backlog -= this.lengths.get(this.delivered) ?? 0;
+    this.lengths.delete(this.delivered);
     this.delivered++;
     this.index = 0;
     // Of those long past a few will do: see `prune`.
@@ -119,12 +139,15 @@ export class Stream implements StreamId {
     this.index = state.index;
     this.count = state.delivered;
     this.loose.clear();
+    this.lengths.clear();
+    this.backlog = 0;
     this.chains.clear();
     this.chains.set(state.base, state.baseChain.slice());
     this.chains.set(state.delivered, state.chain.slice());
     this.ready = undefined;
     this.agreed.forEach((_, member) => {
       this.agreed[member] = Math.min(this.agreed[member], this.delivered);
+      this.checkPoints(member);
     });
   }
 
@@ -149,41 +172,89 @@ export class Stream implements StreamId {
   }
 
   /**
-   * What `member` says of it. False if its objects are not ours: then one of the two, or the origin, is lying.
+   * What we say of it to `member`: our claim, as the last entry. Where its objects are not ours, a digest of all cannot tell
+   * from which one on, so there are some of fewer before it.
    */
-  onClaim(member: number, entry: VectorEntry): boolean {
+  entriesFor(member: number): VectorEntry[] {
+    const claim = this.entry();
+    const counts = this.countsFor(member);
+    this.told[member] = counts.join();
+    const lower = counts.map((count) => {
+      const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
+      return { ...claim, count, chain, ahead: new Uint8Array(0) };
+    });
+    return [...lower, claim];
+  }
+
+  /** Members whose objects are known not to be ours. */
+  get disputed(): readonly number[] {
+    return [...this.disputes];
+  }
+
+  /** Whether our claim is beyond what `member` could check for long: it is told of fewer objects, too. */
+  isFarBehind(member: number): boolean {
+    const claim = this.claims[member];
+    return !this.isTrusting && claim !== undefined && this.count - claim.count > RECENT;
+  }
+
+  /** Members that we have more to tell than when we last did. */
+  *untold(): Generator<number> {
+    for (const member of this.disputes) if (this.countsFor(member).join() !== this.told[member]) yield member;
+  }
+
+  /**
+   * What `member` says of it: its claim, and digests of fewer objects. False if its objects are not ours: then one of the
+   * two, or the origin, is lying.
+   */
+  onClaim(member: number, entry: VectorEntry, lower: readonly Point[] = []): boolean {
     const { base, count } = entry;
+    const before = this.claims[member];
     this.claims[member] = { base, count, ahead: entry.ahead.slice() };
     this.ready = undefined;
-    const points = this.points[member];
-    if ((points.at(-1)?.count ?? 0) > count) {
+    let points = this.points[member];
+    if (before && before.count > count) {
       // It holds less than it did: it has lost its store, and with it what it had confirmed.
-      points.length = 0;
+      points = [];
       this.agreed[member] = Math.min(this.agreed[member], count);
     }
+    const news = [...lower, entry];
+    // What can be checked it has just said anew.
+    points = points.filter(
+      (point) => point.count > this.count && news.every((other) => other.count !== point.count),
+    );
+    for (const point of news) points.push({ count: point.count, chain: point.chain.slice() });
+    points.sort((a, b) => a.count - b.count);
     // The nearest are those that we come to first; of what lies beyond them the newest will do.
-    if (points.at(-1)?.count === count || points.length >= MAX_POINTS) points.pop();
-    points.push({ count, chain: entry.chain.slice() });
+    if (points.length > MAX_POINTS) points.splice(MAX_POINTS - 1, points.length - MAX_POINTS);
+    this.points[member] = points;
     return this.checkPoints(member);
   }
 
-  /** Members that say the same of one count beyond what is delivered, against us: so many, and what they say. */
-  rivals(): { members: number[]; count: number; chain: Uint8Array } | undefined {
-    const groups = new Map<string, { members: number[]; count: number; chain: Uint8Array }>();
+  /**
+   * Members that say the same of one count beyond what is delivered, against us: so many, and what they say. `votes`: with
+   * the origin, who has signed what each of them holds.
+   */
+  rivals(): { members: number[]; votes: number; count: number; chain: Uint8Array } | undefined {
+    const groups = new Map<string, { members: number[]; votes: number; count: number; chain: Uint8Array }>();
     this.points.forEach((points, member) => {
-      const point = points.at(-1);
-      if (!point || point.count <= this.delivered) return;
-      const key = `${point.count} ${Buffer.from(point.chain).toString('latin1')}`;
-      const group = groups.get(key) ?? { ...point, members: [] };
-      group.members.push(member);
-      groups.set(key, group);
+      for (const { count, chain } of points) {
+        const ours = this.chains.get(count);
+        // What lies beyond ours may well be in agreement.
+        if (!ours || count <= this.delivered || isPrefix(chain, ours)) continue;
+        const key = `${count} ${Buffer.from(chain).toString('latin1')}`;
+        const group = groups.get(key) ?? {
+          count,
+          chain,
+          members: [],
+          votes: this.origin === this.self ? 0 : 1,
+        };
+        group.members.push(member);
+        if (member !== this.origin) group.votes++;
+        groups.set(key, group);
+      }
     });
-    let largest: { members: number[]; count: number; chain: Uint8Array } | undefined;
-    for (const group of groups.values()) {
-      const ours = this.chains.get(group.count);
-      if (ours && isPrefix(group.chain, ours)) continue;
-      if (!largest || group.members.length > largest.members.length) largest = group;
-    }
+    let largest: { members: number[]; votes: number; count: number; chain: Uint8Array } | undefined;
+    for (const group of groups.values()) if (!largest || group.votes > largest.votes) largest = group;
     return largest;
   }
 
@@ -231,6 +302,16 @@ export class Stream implements StreamId {
     return matches;
   }
 
+  /** Whether any member but the origin, which may have lost its store, says that it holds more than we do. */
+  isBeyond(): boolean {
+    return this.claims.some(
+      (claim, member) =>
+        claim !== undefined &&
+        member !== this.origin &&
+        claim.count + highestBit(claim.ahead) + 1 > this.count,
+    );
+  }
+
   /** Objects below this are certain to exist: their origin says so, or more members than may lie. */
   existing(liars: number): number {
     let most = this.count;
@@ -257,31 +338,56 @@ export class Stream implements StreamId {
     return this.ready;
   }
 
-  /** Objects below are held by every member. */
+  /** Objects below are held by every member, and are the same there. */
   stable(): number {
     let least = this.count;
-    this.claims.forEach((claim, member) => {
-      if (member !== this.self && member !== this.origin) least = Math.min(least, claim?.count ?? 0);
+    this.agreed.forEach((agreed, member) => {
+      if (member !== this.self && member !== this.origin) least = Math.min(least, agreed);
     });
     return least;
   }
 
   private checkPoints(member: number): boolean {
-    const points = this.points[member];
+    const kept: Point[] = [];
+    let common: Point | undefined;
     let agrees = true;
-    while (points.length > 0 && points[0].count <= this.count) {
-      const { count, chain } = points[0];
-      const ours = this.chains.get(count);
-      // What is delivered is settled: a quorum agreed on it, whatever one member says now.
-      agrees = count <= this.delivered || !ours || isPrefix(chain, ours);
-      if (agrees && (ours || count <= this.delivered))
-        this.agreed[member] = Math.max(this.agreed[member], count);
-      // Kept if it disagrees: see `rivals`.
-      if (!agrees && points.length === 1) return false;
-      if (points.length === 1) break;
-      points.shift();
+    for (const point of this.points[member]) {
+      const ours = this.chains.get(point.count);
+      if (point.count > this.count) kept.push(point);
+      else if (ours && isPrefix(point.chain, ours)) common = point;
+      // Else it was too long ago to tell.
+      else if (ours) {
+        kept.push(point);
+        agrees = false;
+      }
     }
+    if (common) {
+      this.agreed[member] = Math.max(this.agreed[member], common.count);
+      // It has to be checked again if we start over.
+      kept.unshift(common);
+    }
+    this.points[member] = kept;
+    if (agrees && this.isTrusting)
+      this.agreed[member] = Math.max(this.agreed[member], this.claims[member]?.count ?? 0);
+    if (agrees) this.disputes.delete(member);
+    else this.disputes.add(member);
     return agrees;
+  }
+
+  /** What both sides need: how far we agree, where we begin to differ, and the same as the member may see it. */
+  private countsFor(member: number): number[] {
+    if (this.isFarBehind(member)) {
+      const count = Math.floor((this.claims[member]!.count + RECENT) / COARSE) * COARSE;
+      return this.chains.has(count) ? [count] : [];
+    }
+    if (!this.disputes.has(member)) return [];
+    const counts = new Set([this.delivered + 1]);
+    for (const { count, chain } of this.points[member]) {
+      const ours = this.chains.get(count);
+      if (ours) counts.add(count);
+      if (ours && !isPrefix(chain, ours)) break;
+    }
+    return [...counts].filter((count) => count < this.count && this.chains.has(count)).sort((a, b) => a - b);
   }
 }
 

@@ -10,23 +10,29 @@ import { Stream } from './stream.js';
 export class Streams {
   private readonly self: number;
   private readonly members: number;
+  private readonly isTrusting: boolean;
   private readonly byKey = new Map<string, Stream>();
+  /** Looked up last. */
+  private latest: Stream | undefined;
   /** By origin: incarnations up to this one are over. */
   private readonly retired: number[];
+  private readonly ousted: Stream[] = [];
 
-  /** @param incarnation of our own stream */
-  constructor(self: number, members: number, loaded: Loaded) {
+  /** @param isTrusting no member is expected to lie */
+  constructor(self: number, members: number, loaded: Loaded, isTrusting = false) {
+    this.isTrusting = isTrusting;
     this.self = self;
     this.members = members;
     this.retired = new Array(members).fill(-1);
     for (const { origin, incarnation } of loaded.retired)
       if (origin < members) this.retired[origin] = incarnation;
     for (const state of loaded.streams)
-      if (state.origin < members) this.byKey.set(keyOf(state), new Stream(state, self, members, state));
+      if (state.origin < members)
+        this.byKey.set(keyOf(state), new Stream(state, self, members, state, isTrusting));
     for (const { certificate } of loaded.held) {
-      const { origin, incarnation, seq, hash } = certifiedDescriptor(certificate);
+      const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
-      if (stream instanceof Stream) stream.hold(seq, hash.slice());
+      if (stream instanceof Stream) stream.hold(seq, hash.slice(), length);
     }
   }
 
@@ -35,7 +41,11 @@ export class Streams {
   }
 
   find(id: StreamId): Stream | undefined {
-    return this.byKey.get(keyOf(id));
+    const { latest } = this;
+    // Symbols come in streams, and to make a key takes longer than all else here.
+    if (latest?.origin === id.origin && latest.incarnation === id.incarnation) return latest;
+    this.latest = this.byKey.get(keyOf(id));
+    return this.latest;
   }
 
   /** The stream of this name, begun if need be; else why there is none. */
@@ -46,8 +56,8 @@ export class Streams {
     if (id.incarnation <= this.retired[id.origin]) return 'stale';
     let others = 0;
     for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
-    if (others >= MAX_STREAMS) return 'over-quota';
-    const stream = new Stream(id, this.self, this.members);
+    if (others >= MAX_STREAMS && !this.oust(id)) return 'over-quota';
+    const stream = new Stream(id, this.self, this.members, undefined, this.isTrusting);
     this.byKey.set(keyOf(id), stream);
     return stream;
   }
@@ -56,21 +66,34 @@ export class Streams {
     return origin < this.members && incarnation <= this.retired[origin];
   }
 
-  /** Ends the streams that are over: a later one of their origin is there, and every member has all of them. */
+  /** Ends the streams that are over: a later one of their origin is there, and every member has all of them; or room was needed. */
   takeRetired(): Stream[] {
     const over = [...this.byKey.values()].filter(
       (stream) =>
         stream.delivered === stream.count &&
         stream.stable() === stream.count &&
-        stream.existing(0) === stream.count &&
+        !stream.isBeyond() &&
         this.hasLater(stream) &&
         !this.hasEarlier(stream),
     );
     for (const stream of over) {
       this.byKey.delete(keyOf(stream));
+      this.latest = undefined;
       this.retired[stream.origin] = Math.max(this.retired[stream.origin], stream.incarnation);
     }
-    return over;
+    return [...this.ousted.splice(0), ...over];
+  }
+
+  /** Makes room for a later stream of the same origin, at the cost of the oldest, if that has been consumed as far as it goes. */
+  private oust({ origin, incarnation }: StreamId): boolean {
+    const [oldest] = [...this.byKey.values()]
+      .filter((stream) => stream.origin === origin)
+      .sort((a, b) => a.incarnation - b.incarnation);
+    if (oldest.incarnation > incarnation || oldest.delivered < oldest.count) return false;
+    this.byKey.delete(keyOf(oldest));
+    this.retired[origin] = Math.max(this.retired[origin], oldest.incarnation);
+    this.ousted.push(oldest);
+    return true;
   }
 
   private hasLater({ origin, incarnation }: StreamId): boolean {

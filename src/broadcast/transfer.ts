@@ -137,13 +137,15 @@ export class Transfer {
       record.certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
     }
     const { incoming } = record;
-    if (leaf.esi >= incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
+    const beyond = leaf.esi + leaf.symbol.length / descriptor.symbolSize;
+    if (beyond > incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
     record.touchedAt = now;
     if (isDuty()) this.relay(record, hop, frame, body);
     if (record.only !== undefined && !(served && record.only === hop)) return drop('tainted');
     const redundancy = incoming.redundancy(leaf);
     if (redundancy) return drop(redundancy);
     if (served) record.servers.add(hop);
+    else record.hasSigned = true;
     return this.add(now, record, frame, served);
   }
 
@@ -170,6 +172,7 @@ export class Transfer {
     record.incoming = undefined;
     record.only = only;
     record.servers.clear();
+    record.hasSigned = false;
     record.progressAt = NEVER;
   }
 
@@ -210,16 +213,23 @@ export class Transfer {
     return false;
   }
 
-  /** The next SYMBOL body for `peer`: relayed ones, our own and those it has asked for take turns. */
-  nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
+  /**
+   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Relayed ones, our
+   * own and those it has asked for take turns.
+   */
+  nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
     this.turn = (this.turn + 1) % 3;
     for (let i = 0; i < 3; i++) {
       const kind = (this.turn + i) % 3;
-      const body =
-        kind === 0 ? this.nextRelay(peer) : kind === 1 ? this.nextOwn(now, peer) : this.serving.next(peer);
-      if (body) return body;
+      const length =
+        kind === 0
+          ? this.nextRelay(peer, target)
+          : kind === 1
+            ? this.nextOwn(now, peer, target)
+            : this.serving.next(peer, target);
+      if (length > 0) return length;
     }
-    return undefined;
+    return 0;
   }
 
   nextTimeout(): Micros {
@@ -276,6 +286,7 @@ export class Transfer {
 
   private add(now: Micros, record: ObjectRecord, frame: SymbolFrame, served: boolean): Arrival | undefined {
     const incoming = record.incoming!;
+    const held = incoming.heldSymbols;
     let result: AddResult;
     try {
       result = incoming.add(frame.leaf);
@@ -284,14 +295,15 @@ export class Transfer {
       countDrop(this.metrics, 'out-of-memory');
       return undefined;
     }
-    this.metrics.usefulSymbols++;
+    this.metrics.usefulSymbols += incoming.heldSymbols - held;
     if (result === 'added') {
       record.scheduleProgress(now);
       this.schedule(record);
       return undefined;
     }
     if (result === 'tainted') {
-      const [server = -1] = record.servers.size === 1 || record.only !== undefined ? record.servers : [];
+      // Among symbols that the origin has signed, a wrong one may be the origin's own.
+      const [server = -1] = record.servers.size === 1 && !record.hasSigned ? record.servers : [];
       return { type: 'wrong-symbols', record, server };
     }
     const { certificate } = record;
@@ -345,22 +357,25 @@ export class Transfer {
     while (queue.length > 0 && isHeldBy(queue[0].record, peer, queue[0].sbn)) queue.shift();
   }
 
-  private nextRelay(peer: number): Uint8Array | undefined {
+  private nextRelay(peer: number, target: Uint8Array): number {
     this.skipUseless(peer);
-    const relay = this.relays[peer].shift();
-    if (relay) this.metrics.relayedSymbols++;
-    return relay?.body;
+    const queue = this.relays[peer];
+    if (queue.length === 0 || queue[0].body.length > target.length) return 0;
+    this.metrics.relayedSymbols++;
+    const { body } = queue.shift()!;
+    target.set(body);
+    return body.length;
   }
 
-  private nextOwn(now: Micros, peer: number): Uint8Array | undefined {
+  private nextOwn(now: Micros, peer: number, target: Uint8Array): number {
     for (const record of this.own) {
       const { outgoing } = record;
-      const body = outgoing?.next(now, peer);
-      if (!body) continue;
+      const length = outgoing?.next(now, peer, target) ?? 0;
+      if (length === 0) continue;
       this.schedule(record);
-      return body;
+      return length;
     }
-    return undefined;
+    return 0;
   }
 }
 

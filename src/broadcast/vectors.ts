@@ -5,6 +5,7 @@
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
 import type { Stream } from './stream.js';
+import { keyOf } from './streams.js';
 
 /** An entry on its way. */
 interface Sent {
@@ -50,6 +51,11 @@ export class Vectors {
     }
   }
 
+  /** There is more to say of it to this member. */
+  touchFor(member: number, stream: Stream): void {
+    this.peers[member].dirty.add(stream);
+  }
+
   /** Of this stream there is nothing more to say. */
   forget(stream: Stream): void {
     for (const peer of this.peers) {
@@ -82,10 +88,10 @@ export class Vectors {
     const entries: VectorEntry[] = [];
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
-      const entry = stream.entry();
-      left -= vectorEntrySize(entry.ahead);
+      const said = stream.entriesFor(member);
+      for (const { ahead } of said) left -= vectorEntrySize(ahead);
       if (left < 0) break;
-      entries.push(entry);
+      entries.push(...said);
       dirty.delete(stream);
       const { versions, sends } = unheard.get(stream) ?? { versions: [], sends: 0 };
       // On a lossy path the first few follow closely: each may be what a delivery waits for.
@@ -106,8 +112,8 @@ export class Vectors {
     return { kind: 'vector', version: entries.length > 0 ? peer.version : 0, heard, heardBefore, entries };
   }
 
-  /** Takes in a VECTOR; returns the entries in it that are news. */
-  onFrame(now: Micros, member: number, frame: VectorFrame): VectorEntry[] {
+  /** Takes in a VECTOR; returns what is news in it: by stream the claim, and entries of fewer objects. */
+  onFrame(now: Micros, member: number, frame: VectorFrame): { claim: VectorEntry; lower: VectorEntry[] }[] {
     const peer = this.peers[member];
     for (const [stream, { versions }] of peer.unheard)
       if (versions.some((version) => isHeard(frame, version))) peer.unheard.delete(stream);
@@ -122,14 +128,22 @@ export class Vectors {
       peer.heard = version;
     } else if (version < peer.heard && peer.heard - version <= 32)
       peer.heardBefore = (peer.heardBefore | (1 << (peer.heard - version - 1))) >>> 0;
-    return frame.entries.filter((entry) => {
-      const key = `${entry.origin}/${entry.incarnation}`;
-      if ((peer.applied.get(key) ?? 0) >= version) return false;
+    const news = new Map<string, { claim: VectorEntry; lower: VectorEntry[] }>();
+    for (const entry of frame.entries) {
+      const key = keyOf(entry);
+      const earlier = news.get(key);
+      if (earlier) {
+        earlier.lower.push(earlier.claim);
+        earlier.claim = entry;
+        continue;
+      }
+      if ((peer.applied.get(key) ?? 0) >= version) continue;
+      news.set(key, { claim: entry, lower: [] });
       peer.applied.set(key, version);
       // Streams come and go; what went long ago is not spoken of any more.
       if (peer.applied.size > MAX_APPLIED) peer.applied.delete(peer.applied.keys().next().value!);
-      return true;
-    });
+    }
+    return [...news.values()];
   }
 }
 

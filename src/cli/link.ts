@@ -15,6 +15,7 @@ export interface LinkFlags {
   burst: number;
   linkRate: number;
   queue?: number;
+  mtu: number;
   reorder: number;
   duplicate: number;
   corrupt: number;
@@ -38,6 +39,7 @@ export function linkFlags(
       defaults.linkRate,
     )
     .option('--queue <bytes>', 'bytes that wait before a link of limited rate', integer(1500, 1e9))
+    .option('--mtu <bytes>', 'largest IP packet that a link carries', integer(576, 65_535), ETHERNET_MTU)
     .option('--reorder <percent>', 'datagrams held back so that others pass', number(0, 100), 0)
     .option('--duplicate <percent>', 'datagrams that arrive twice', number(0, 100), 0)
     .option('--corrupt <percent>', 'datagrams that arrive with a flipped bit', number(0, 100), 0)
@@ -52,6 +54,7 @@ export function linkOptionsOf(flags: LinkFlags): LinkOptions {
     rate: flags.linkRate * 1e6,
     queue: flags.queue,
     overhead: IP_UDP_OVERHEAD,
+    mtu: flags.mtu,
     loss:
       flags.burst > 1 && loss > 0 && loss < 1
         ? gilbertElliott({ meanLoss: loss, meanBurst: flags.burst })
@@ -97,7 +100,7 @@ export function linkCommand(program: Command): void {
         if (flags.json) printJson({ event: 'end', ...emulator.counters() });
         else
           note(
-            `${total.sent} datagrams: ${total.delivered} delivered, ${total.lost} lost, ${total.queueDropped} over the queue, ` +
+            `${total.sent} datagrams: ${total.delivered} delivered, ${total.lost} lost, ${total.queueDropped} over the queue, ${total.tooLarge} too large, ` +
               `${total.duplicated} doubled, ${total.corrupted} corrupted, ${unknownSource} from strangers`,
           );
         await emulator.close();
@@ -117,5 +120,6 @@ function parsePair(text: string, previous: Pair[] | undefined): Pair[] {
   return [...(previous ?? []), { listen, target }];
 }
 
+const ETHERNET_MTU = 1500;
 /** IPv4 and UDP headers, counted against a link's rate. */
 export const IP_UDP_OVERHEAD = 28;

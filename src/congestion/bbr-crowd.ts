@@ -38,6 +38,11 @@ export class BbrCrowd {
     this.roundMin = least;
   }
 
+  /** Sending goes on after a pause: one as long as a test has let our queue run empty like a test. */
+  onRestart(now: Micros, pausedAt: Micros): void {
+    if (now - pausedAt > TIME + this.path.minRtt) this.testedAt = this.triedAt = now;
+  }
+
   /** Whether a test should begin now. */
   isDue(now: Micros, rtt: Micros | undefined, competing: boolean): boolean {
     // Who competes makes the queue run empty now and then by a cut of its own; that is no reason to skip a test.

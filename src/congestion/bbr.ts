@@ -37,6 +37,9 @@ export class Bbr implements Controller {
   /** Loss of the round before, if no queue stood then. */
   private lastLoss = 0;
   private rounds = 0;
+  private ackedAt: Micros = 0;
+  /** In some round since the latest probe the path, not the application, set the rate. */
+  private unlimited = false;
   private stateRound = 0;
   private fullBandwidth = 0;
   private flatRounds = 0;
@@ -56,7 +59,9 @@ export class Bbr implements Controller {
     this.cwnd = initialWindow(mtu);
   }
 
-  onSent(): void {}
+  onSent(now: Micros, bytes: number, inFlight = 0): void {
+    if (inFlight === bytes) this.crowd.onRestart(now, this.ackedAt);
+  }
 
   onLost(_now: Micros, loss: LossEvent): void {
     this.round.lost += loss.packets;
@@ -65,6 +70,7 @@ export class Bbr implements Controller {
 
   onAck(now: Micros, sample: RateSample): void {
     const roundStart = sample.priorDelivered >= this.roundEnd;
+    this.ackedAt = now;
     this.round.acked += sample.ackedPackets;
     this.round.inFlight = Math.max(this.round.inFlight, sample.priorInFlight);
     if (sample.rtt !== undefined) this.noteRtt(now, sample.rtt);
@@ -159,25 +165,36 @@ export class Bbr implements Controller {
   private answer(now: Micros, sample: RateSample): void {
     const { round } = this;
     const total = round.lost + round.acked;
+    // No more under way than any path may be sent at first, and no delay: what is lost then is random.
+    const thin = round.limited && round.inFlight <= initialWindow(this.mtu) / (1 - this.path.floor.floor);
+    if (thin && round.maxRtt < 1.25 * this.path.minRtt) this.path.floor.learn(round.acked, round.lost);
+    if (!round.limited) this.unlimited = true;
     const delayed = round.maxRtt >= this.path.highRtt();
     if (this.state === 'startup') {
       const queued = round.minRtt > 1.25 * this.path.minRtt;
       // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
       const rising = queued && !round.limited && round.minRtt > 1.1 * this.before.minRtt;
-      const excess =
-        this.path.floor.isKnown &&
-        round.losses >= STARTUP_LOSSES &&
-        this.path.floor.exceededBy(round.lost, total, 3);
+      const lossy = round.losses >= STARTUP_LOSSES && this.path.floor.exceededBy(round.lost, total, 3);
+      const excess = lossy && this.path.floor.isKnown;
+      // A burst of the application's, too short to keep a queue standing, that still filled it.
+      const burst = lossy && round.limited && delayed;
       // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
       if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
         // The path carried still more, so what the round before lost was random.
         if (!excess) this.path.floor.learn(this.before.acked, this.before.lost);
         this.fullBandwidth = round.peak;
         this.flatRounds = 0;
-      } else if (!round.limited && 4 * round.inFlight >= Math.min(this.cwnd, 4 * initialWindow(this.mtu)))
+      } else if (
+        burst ||
+        (!round.limited && 4 * round.inFlight >= Math.min(this.cwnd, 4 * initialWindow(this.mtu)))
+      )
         this.flatRounds++;
       // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
-      if (this.flatRounds >= STARTUP_ROUNDS || (queued && excess) || (rising && this.flatRounds > 0))
+      if (
+        this.flatRounds >= STARTUP_ROUNDS ||
+        (excess && (queued || burst)) ||
+        (rising && this.flatRounds > 0)
+      )
         this.enter('drain', now);
       return;
     }
@@ -306,7 +323,9 @@ export class Bbr implements Controller {
       case 'up':
         this.upBase = this.upStart = this.path.bandwidth();
         this.free = false;
-        this.path.turnPeaks();
+        // What the application leaves unused says nothing against the rate that was measured.
+        if (this.unlimited) this.path.turnPeaks();
+        this.unlimited = false;
         break;
       case 'down':
         this.path.turnCycle();
@@ -320,7 +339,8 @@ export class Bbr implements Controller {
   private control(sample: RateSample): void {
     const share = 1 - this.path.floor.floor;
     const bandwidth = this.path.bandwidth();
-    const minimum = (this.ceiling.isFinite() ? 2 : MIN_PACKETS) * this.mtu;
+    // So many are meant to arrive.
+    const minimum = ((this.ceiling.isFinite() ? 2 : MIN_PACKETS) * this.mtu) / share;
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
     const burst = this.path.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
@@ -331,14 +351,13 @@ export class Bbr implements Controller {
     let target = this.bdp() + slack;
     switch (this.state) {
       case 'startup': {
-        this.cwnd = Math.max(
-          minimum,
-          this.cwnd +
-            Math.max(
-              sample.acked / share,
-              sample.acked + (this.round.maxRtt < 1.25 * this.path.minRtt ? sample.lost : 0),
-            ),
-        );
+        // What the application leaves unused must not grow (RFC 9002 section 7.8).
+        if (sample.windowUsed)
+          this.cwnd += Math.max(
+            sample.acked / share,
+            sample.acked + (this.round.maxRtt < 1.25 * this.path.minRtt ? sample.lost : 0),
+          );
+        this.cwnd = Math.max(minimum, this.cwnd);
         if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
         this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
@@ -364,7 +383,11 @@ export class Bbr implements Controller {
     }
     if (this.ceiling.bytes > 2 * this.bdp() + 2 * slack) this.ceiling.lift();
     this.cwnd = Math.max(minimum, Math.min(target, this.cwnd + sample.acked / share));
-    this.rate = (MARGIN * gain * Math.max(bandwidth, 1)) / share;
+    // The smallest window is not paced below what it allows anyway: the little that a thin flow sends says nothing of the rate.
+    this.rate = Math.max(
+      (MARGIN * gain * Math.max(bandwidth, 1)) / share,
+      (minimum * SECOND) / sample.smoothedRtt,
+    );
   }
 }
 

@@ -70,8 +70,9 @@ export class Writer {
   readonly bytes: Uint8Array;
   offset = 0;
 
-  constructor(size: number) {
-    this.bytes = allocate(size);
+  /** @param room bytes to be allocated, or where to write */
+  constructor(room: number | Uint8Array) {
+    this.bytes = typeof room === 'number' ? allocate(room) : room;
   }
 
   u8(value: number): this {

@@ -44,7 +44,8 @@ export interface SecretKey {
  */
 export function keyPair(seed: Uint8Array, provider: SignatureProvider = defaultProvider()): KeyPair {
   const publicKey = provider.publicKey(seed);
-  const own = seed.slice();
+  // Not `slice`, which for a Buffer gives a view.
+  const own = Uint8Array.from(seed);
   let exchange: StaticKeys | undefined;
   return {
     publicKey,

@@ -52,7 +52,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       now = monotonic();
       const datagram = endpoint.pollTransmit(now);
       if (!datagram) break;
-      send(datagram.to, datagram.bytes);
+      if (send(datagram.to, datagram.bytes)) endpoint.takeBack();
     }
     let events = 0;
     for (; events < EVENTS_PER_TURN; events++) {

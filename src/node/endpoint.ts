@@ -9,7 +9,7 @@ import { countDrop, createMetrics, type DropReason, type Metrics } from '../broa
 import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
-import { equalBytes } from '../core/bytes.js';
+import { equalBytes, Writer } from '../core/bytes.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
@@ -27,10 +27,9 @@ import {
   frameSize,
   isEliciting,
   parseContents,
-  SIZED_SYMBOL_OVERHEAD,
+  SymbolWriter,
   writeDatagram,
 } from '../wire/frames.js';
-import { DATAGRAM_SIZE, FRAME_TYPE_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 
 export interface EndpointOptions {
@@ -106,9 +105,10 @@ export class Endpoint {
   private readonly broadcaster: Broadcast;
   /** What sessions said of members that are not as we are. */
   private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
-  /** By peer: a symbol that did not fit in the datagram before. */
-  private readonly held: (Uint8Array | undefined)[] = [];
   private now: Micros = 0;
+  /** Memory of the last datagram with symbols, and of one that has been given back. */
+  private lent: Uint8Array | undefined;
+  private spare: Uint8Array | undefined;
   /** No control datagram is due before. */
   private controlAt: Micros = -NEVER;
   /** Until then the egress may go by what it knows of who wants to send. */
@@ -239,12 +239,19 @@ export class Endpoint {
    */
   pollTransmit(now: Micros): Transmit | undefined {
     this.now = now;
+    this.lent = undefined;
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
     if (control) return this.count(control);
     // With many members a look at each of them for every datagram would cost more than the datagram.
     if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
     return this.pollAllSymbols(now);
+  }
+
+  /** The bytes that `pollTransmit` gave last are not needed any more: what it gives next may stand in the same memory. */
+  takeBack(): void {
+    this.spare = this.lent ?? this.spare;
+    this.lent = undefined;
   }
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
@@ -255,7 +262,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      if (!path.isOpen || !this.hasSymbol(now, peer)) return;
+      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
       waiting ||= mode === 'any';
@@ -381,9 +388,9 @@ export class Endpoint {
         continue;
       }
       if (control || path.nextFrames() <= now)
-        return this.seal(now, peer, this.controlFrames(now, peer, path));
+        return this.sealControl(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
-      if (size) return this.seal(now, peer, [{ kind: 'mtu-probe', size }], undefined, size);
+      if (size) return this.sealControl(now, peer, [{ kind: 'mtu-probe', size }], size);
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
     }
     this.controlAt = next;
@@ -402,9 +409,9 @@ export class Endpoint {
   private pollSymbols(now: Micros): Transmit | undefined {
     for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
       const path = this.paths[peer]!;
-      const symbol = this.isUsable(now, peer) ? this.nextSymbol(now, peer) : undefined;
-      if (symbol) {
-        const transmit = this.count(this.sealSymbols(now, peer, path, symbol));
+      const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, path) : undefined;
+      if (transmit) {
+        this.count(transmit);
         this.egress.want(peer, this.wantsToSend(now, path, peer));
         return transmit;
       }
@@ -441,58 +448,45 @@ export class Endpoint {
 
   private wantsToSend(now: Micros, path: Path, peer: number): boolean {
     if (path.canSend(now) !== 'any') return false;
-    const has = this.hasSymbol(now, peer);
+    const has = this.broadcaster.hasSymbol(now, peer);
     if (!has) path.recovery.onAppLimited(now);
     return has;
   }
 
-  private hasSymbol(now: Micros, peer: number): boolean {
-    return this.held[peer] !== undefined || this.broadcaster.hasSymbol(now, peer);
+  /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
+  private sealSymbols(now: Micros, peer: number, path: Path): Transmit | undefined {
+    if (!this.broadcaster.hasSymbol(now, peer)) return undefined;
+    const policy = path.takePolicy(now);
+    const memory = this.takeMemory(path.mtu.size);
+    const writer = new SymbolWriter(memory, policy ? [policy] : []);
+    const fill = (room: Uint8Array) => this.broadcaster.nextSymbol(now, peer, room);
+    while (writer.add(fill));
+    const bytes = writer.finish();
+    if (!bytes) return undefined;
+    this.lent = memory;
+    this.egress.onSent(now, peer, bytes.length);
+    return this.seal(now, peer, bytes, true);
   }
 
-  private nextSymbol(now: Micros, peer: number): Uint8Array | undefined {
-    const held = this.held[peer];
-    this.held[peer] = undefined;
-    return held ?? this.broadcaster.nextSymbol(now, peer);
+  /** Memory for a datagram of at most `size` bytes: that of the last one, if it has been given back. */
+  private takeMemory(size: number): Uint8Array {
+    const { spare } = this;
+    this.spare = undefined;
+    return spare?.length === size ? spare : new Writer(size).bytes;
   }
 
-  /** A datagram with `first` and, where the path carries more than the default size, as many more as fit. */
-  private sealSymbols(now: Micros, peer: number, path: Path, first: Uint8Array): Transmit {
-    const frames = this.policyBeside(now, path, first);
-    let last = first;
-    if (path.mtu.size > DATAGRAM_SIZE) {
-      let room = path.mtu.size - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - first.length;
-      for (const frame of frames) room -= frameSize(frame);
-      for (let next = this.nextSymbol(now, peer); next; next = this.nextSymbol(now, peer)) {
-        room -= SIZED_SYMBOL_OVERHEAD + next.length;
-        if (room < 0) {
-          this.held[peer] = next;
-          break;
-        }
-        frames.push({ kind: 'symbol', body: last });
-        last = next;
-      }
-    }
-    return this.seal(now, peer, frames, last);
-  }
-
-  /** The ack policy rides on a symbol where it fits. */
-  private policyBeside(now: Micros, path: Path, symbol: Uint8Array): Frame[] {
-    const length = PROTECTED_OVERHEAD + FRAME_TYPE_SIZE + symbol.length + ACK_POLICY_SIZE;
-    const policy = length <= path.mtu.size ? path.takePolicy(now) : undefined;
-    return policy ? [policy] : [];
-  }
-
-  private seal(now: Micros, peer: number, frames: Frame[], symbol?: Uint8Array, size = 0): Transmit {
-    const path = this.paths[peer]!;
-    const bytes = writeDatagram(frames, symbol, size);
+  private sealControl(now: Micros, peer: number, frames: Frame[], size = 0): Transmit {
+    const bytes = writeDatagram(frames, undefined, size);
+    this.egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
-    const eliciting = size === 0 && isEliciting({ frames, symbol });
+    return this.seal(now, peer, bytes, size === 0 && isEliciting({ frames, symbol: undefined }));
+  }
+
+  private seal(now: Micros, peer: number, bytes: Uint8Array, eliciting: boolean): Transmit {
+    const path = this.paths[peer]!;
     // Callers have seen that the session is usable.
     const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber)!;
     path.onSent(now, bytes.length, eliciting);
-    if (symbol) this.egress.onSent(now, peer, bytes.length);
-    else this.egress.onControl(now, bytes.length);
     return sealed;
   }
 

@@ -68,7 +68,7 @@ export interface NodeOptions {
 
 export interface Delivery {
   from: Member;
-  /** The same at every member, and after a restart. Those of one member rise: first incarnation, then seq, then index. */
+  /** The same at every member, and after a restart. Those of one member's incarnation (a life of its store) rise: seq, then index. */
   id: MessageId;
   bytes: Uint8Array;
 }

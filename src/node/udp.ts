@@ -13,8 +13,12 @@ export interface UdpSocket {
   readonly address: string;
   /** Datagrams that the operating system would not take. */
   readonly sendErrors: () => number;
-  /** To a locator of `peers`, or to an address that `onDatagram` gave; what cannot be sent to counts as a send error. */
-  send(to: string, bytes: Uint8Array): void;
+  /**
+   * To a locator of `peers`, or to an address that `onDatagram` gave; what cannot be sent to counts as a send error.
+   *
+   * @returns whether `bytes` are not needed any more: the operating system has taken them, as it mostly does at once
+   */
+  send(to: string, bytes: Uint8Array): boolean;
   close(): Promise<void>;
 }
 
@@ -85,9 +89,11 @@ export async function openUdp(
       try {
         const { host: target, port } = routes.get(to) ?? routeOf(to, isV6);
         socket.send(bytes, port, target, onSent);
+        return socket.getSendQueueCount() === 0;
       } catch {
         // Port 0, or an address of the other family: whoever wrote that as its source must not end the process.
         sendErrors++;
+        return true;
       }
     },
     close: () => new Promise((done) => socket.close(() => done())),

@@ -353,7 +353,12 @@ export class Recovery {
     let previous = -2;
     let newestAt: Micros = 0;
     let runStart = NEVER;
+    let run = 0;
     let longestRun: Micros = 0;
+    // So many in a row are lost at random once in a thousand times, by the loss that the path has had until now.
+    const { ackedPackets, lostPackets } = this.stats;
+    const chance = lostPackets / Math.max(1, ackedPackets + lostPackets);
+    const enough = Math.max(2, Math.log(PERSISTENT_CHANCE) / Math.log(chance));
     this.lossTime = NEVER;
     for (let number = sent.head; number <= this.largestAcked; number++) {
       const index = sent.index(number);
@@ -382,8 +387,11 @@ export class Recovery {
       previous = number;
       newestAt = sent.sentAt[index];
       if (sent.sentAt[index] > this.firstSampleAt) {
-        if (runStart === NEVER) runStart = sent.sentAt[index];
-        longestRun = Math.max(longestRun, sent.sentAt[index] - runStart);
+        if (runStart === NEVER) {
+          runStart = sent.sentAt[index];
+          run = 0;
+        }
+        if (++run >= enough) longestRun = Math.max(longestRun, sent.sentAt[index] - runStart);
       }
     }
     sent.advance();
@@ -426,6 +434,7 @@ const PACKET_THRESHOLD = 3;
 const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
+const PERSISTENT_CHANCE = 1e-3;
 const MAX_BACKOFF = 10;
 /** No path is so long; one sample of an hour would slow a window-paced sender down for minutes. */
 const MAX_RTT: Micros = 10 * SECOND;

@@ -1,6 +1,6 @@
 /**
- * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object. In: sends,
- * fates. Out: the fate and the facts of any number of the last `capacity`. Bounded: while the oldest unresolved number is
+ * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object; small at first, for
+ * most paths carry little. In: sends, fates. Out: the fate and the facts of any number of the last `capacity`. Bounded: while the oldest unresolved number is
  * a whole ring behind, nothing more may be sent (`isFull`).
  */
 import type { Micros } from '../core/time.js';
@@ -20,50 +20,43 @@ export const Fate = {
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
 export class SentTable {
-  readonly fate: Uint8Array;
-  readonly size: Uint16Array;
+  fate = new Uint8Array(FIRST_SIZE);
+  size = new Uint16Array(FIRST_SIZE);
   /** Bit 0: application-limited, 1: host-limited, 2: controller quiet. */
-  readonly flags: Uint8Array;
-  readonly sentAt: Float64Array;
+  flags = new Uint8Array(FIRST_SIZE);
+  sentAt = new Float64Array(FIRST_SIZE);
   /** State of the delivery-rate estimator when it was sent (draft-cheng-iccrg-delivery-rate-estimation section 3.2). */
-  readonly delivered: Float64Array;
-  readonly deliveredAt: Float64Array;
-  readonly firstSentAt: Float64Array;
+  delivered = new Float64Array(FIRST_SIZE);
+  deliveredAt = new Float64Array(FIRST_SIZE);
+  firstSentAt = new Float64Array(FIRST_SIZE);
   /** The number that the next packet gets. */
   next: number;
   /** All numbers below are resolved: acked, lost, skipped or silent. */
   head: number;
-  private readonly mask: number;
+  private readonly capacity: number;
   private readonly first: number;
 
-  /** @param capacity a power of two */
+  /** @param capacity a power of two, of 64 or more */
   constructor(capacity: number, first = 0) {
-    this.mask = capacity - 1;
+    this.capacity = capacity;
     this.first = first;
     this.next = first;
     this.head = first;
-    this.fate = new Uint8Array(capacity);
-    this.size = new Uint16Array(capacity);
-    this.flags = new Uint8Array(capacity);
-    this.sentAt = new Float64Array(capacity);
-    this.delivered = new Float64Array(capacity);
-    this.deliveredAt = new Float64Array(capacity);
-    this.firstSentAt = new Float64Array(capacity);
   }
 
   /** Two numbers of reserve: one that is skipped, and the packet after it. */
   get isFull(): boolean {
-    return this.next - this.head > this.mask - 2;
+    return this.next - this.head > this.capacity - 3;
   }
 
   /** The oldest number that is not forgotten. */
   get oldest(): number {
-    return Math.max(this.first, this.next - this.mask - 1);
+    return Math.max(this.first, this.next - this.capacity);
   }
 
   index(number: number): number {
     // Not `&`: numbers pass 2^32 on a long-lived path.
-    return number % (this.mask + 1);
+    return number % this.fate.length;
   }
 
   fateOf(number: number): Fate {
@@ -73,6 +66,8 @@ export class SentTable {
 
   /** Takes the next number and returns its index. */
   push(now: Micros, size: number, fate: Fate): number {
+    const { length } = this.fate;
+    if (this.next - this.first >= length && length < this.capacity) this.grow();
     const index = this.index(this.next);
     this.next++;
     this.fate[index] = fate;
@@ -85,7 +80,27 @@ export class SentTable {
   advance(): void {
     while (this.head < this.next && this.fate[this.index(this.head)] !== Fate.InFlight) this.head++;
   }
+
+  /** To twice the size, with all numbers at their new places. */
+  private grow(): void {
+    const from = this.fate.length;
+    const length = Math.min(this.capacity, 2 * from);
+    const moved = <Ring extends Uint8Array | Uint16Array | Float64Array>(ring: Ring, grown: Ring): Ring => {
+      for (let number = this.next - from; number < this.next; number++)
+        grown[number % length] = ring[number % from];
+      return grown;
+    };
+    this.fate = moved(this.fate, new Uint8Array(length));
+    this.size = moved(this.size, new Uint16Array(length));
+    this.flags = moved(this.flags, new Uint8Array(length));
+    this.sentAt = moved(this.sentAt, new Float64Array(length));
+    this.delivered = moved(this.delivered, new Float64Array(length));
+    this.deliveredAt = moved(this.deliveredAt, new Float64Array(length));
+    this.firstSentAt = moved(this.firstSentAt, new Float64Array(length));
+  }
 }
+
+const FIRST_SIZE = 64;
 
 export const FLAG_APP_LIMITED = 1;
 export const FLAG_HOST_LIMITED = 2;

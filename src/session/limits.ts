@@ -54,7 +54,8 @@ export const CONTROL_WINDOW = 64;
 export const RETRY_MIN: Micros = 300 * MILLISECOND;
 /** Gentler than doubling: at 50 % loss each way only a quarter of the attempts succeeds, and they are small. */
 export const RETRY_FACTOR = 1.5;
-export const RETRY_MAX: Micros = 4 * SECOND;
+/** Losing 75 % each way, one attempt in 16 succeeds. */
+export const RETRY_MAX: Micros = SECOND;
 /** A first message is repeated, byte for byte, for so long; then a fresh one is made. WireGuard: REKEY_TIMEOUT 5 s. */
 export const HANDSHAKE_LIFETIME: Micros = 10 * SECOND;
 /** Without an answer for so long the peer counts as unreachable. WireGuard: REKEY_ATTEMPT_TIME 90 s. */

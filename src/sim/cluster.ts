@@ -1,64 +1,74 @@
 /**
- * A whole group in the virtual world: real endpoints with real keys and codec, virtual links and clock. In: a seed, the
- * number of members, what the links do, who is mute. Out: the world to run, and what each member delivered and reported.
+ * A whole group in the virtual world: real endpoints with real keys and codec, virtual links, disks, consumers and clocks.
+ * In: a seed, the number of members, what links and disks do, who lies. Out: the world to run, members that can be crashed
+ * and restarted, and what each delivered and reported.
  */
 import { createGroup, type Group } from '../broadcast/group.js';
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
+import { compareBytes } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
+import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
-import { Endpoint, type EndpointEvent } from '../node/endpoint.js';
-import { MemoryStore } from '../store/memory.js';
+import { Endpoint } from '../node/endpoint.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { corrupt, type Lie } from './byzantine.js';
+import { SimDisk, type SimDiskOptions } from './disk.js';
 import type { LinkRule } from './link.js';
+import { type SimClock, type SimEvent, SimMember } from './member.js';
 import { World } from './world.js';
 
 export interface ClusterOptions {
   seed: string | number;
   members: number;
-  /** k of the group; default as in `createGroup`. */
+  /** k and f of the group; defaults as in `createGroup`. */
   faulty?: number;
   /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
   pessimism?: number;
+  byzantine?: number;
   links?: LinkRule<string>;
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
   /** Bytes per second of each member; default: as the paths allow. */
   egressRate?: number;
-  /** Members that relay nothing. */
-  mute?: readonly number[];
+  /** What the members named here do wrong. */
+  liars?: ReadonlyMap<number, readonly Lie[]>;
   /** The largest datagram that members try; default 1232. */
   maxDatagram?: number;
   /** Bytes; default 1 GiB. */
   maxObjectSize?: number;
+  /** Default 'fifo'. */
+  order?: 'fifo' | 'causal';
+  /** Default: disks that take no time. */
+  disk?: SimDiskOptions;
+  /** Bytes of objects that a member keeps for others; default: no limit. */
+  maxStoredBytes?: number;
+  /** How long the consumer of a member takes for a message; default 0. */
+  consume?: (member: number, now: Micros) => Micros;
+  /** Default: the world's. */
+  clock?: (member: number) => SimClock;
+  /** What happens at members, as it happens. */
+  onEvent?: (member: SimMember, event: SimEvent) => void;
   /** How many of the latest event log lines to keep for reading; default 0. */
   keepLines?: number;
-}
-
-/** What a member did so far. */
-export interface SimMember {
-  address: string;
-  endpoint: Endpoint;
-  store: MemoryStore;
-  events: EndpointEvent[];
-  /** The objects delivered, in order. */
-  delivered: { origin: number; bytes: Uint8Array }[];
 }
 
 export interface Cluster {
   world: World;
   group: Group;
   members: SimMember[];
-  /** Broadcasts from a member now. */
-  broadcast(member: number, bytes: Uint8Array): void;
-  /** Stops a member for good. */
+  /** Broadcasts from a member now; returns its ticket. */
+  broadcast(member: number, bytes: Uint8Array): number;
+  /** Stops a member: all that is not on its disk is gone. */
   crash(member: number): void;
+  /** Starts it again. */
+  restart(member: number): void;
   isLive(member: number): boolean;
   /** Frees the codecs; the world must not run after it. */
   dispose(): void;
 }
 
 /**
- * Builds a cluster and lets its members find each other's round-trip times.
+ * Builds a cluster and starts its members.
  *
  * @example
  * const cluster = createCluster({ seed: 'a', members: 5, links: { delay: 20_000, loss: iid(0.1) } });
@@ -66,93 +76,84 @@ export interface Cluster {
  * cluster.world.runUntil(() => cluster.members.every((member) => member.delivered.length === 1), 60 * SECOND);
  */
 export function createCluster(options: ClusterOptions): Cluster {
-  const { seed, members: n, mute = [] } = options;
+  const { seed, members: n, liars, onEvent, consume = () => 0, clock = () => TRUE_CLOCK } = options;
   const rng = new Rng(`${seed} cluster`);
-  const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32)));
+  // In the order of the group's members, so that the last part of an address is the member's index.
+  const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
+    compareBytes(a.publicKey, b.publicKey),
+  );
   const group = createGroup({
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
     ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
+    ...(options.byzantine === undefined ? {} : { byzantine: options.byzantine }),
   });
   const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
-  const live = new Set<number>();
-  const members = group.members.map(({ index, locator, publicKey }): SimMember => {
-    const store = new MemoryStore(1);
-    const endpoint = new Endpoint({
-      group,
-      keys: keys.find((pair) => pair.publicKey === publicKey)!,
-      rng: rng.fork(`member ${index}`),
-      incarnation: 1,
-      entropy: rng.fork(`entropy ${index}`),
-      controller: options.controller ?? (() => fixedRate(DEFAULT_RATE)),
-      egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
-      maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
-      maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
-      loaded: store.loaded(),
-      maxStoredBytes: Number.POSITIVE_INFINITY,
-      order: 'fifo',
-      relay: !mute.includes(index),
+  const members = group.members.map(({ index, locator }) => {
+    const own = keys[index];
+    return new SimMember({
+      index,
+      address: locator,
+      disk: new SimDisk(new Rng(`${seed} disk ${index}`), 1, options.disk ?? INSTANT_DISK),
+      clock: clock(index),
+      consume: (now) => consume(index, now),
+      start: (start, loaded) => {
+        const endpoint = new Endpoint({
+          group,
+          keys: own,
+          rng: new Rng(`${seed} member ${index} ${start}`),
+          incarnation: start,
+          entropy: new Rng(`${seed} entropy ${index} ${start}`),
+          controller: options.controller ?? (() => fixedRate(DEFAULT_RATE)),
+          egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
+          maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
+          maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+          loaded,
+          maxStoredBytes: options.maxStoredBytes ?? Number.POSITIVE_INFINITY,
+          order: options.order ?? 'fifo',
+        });
+        const lies = liars?.get(index);
+        if (lies)
+          corrupt(endpoint, lies, { group, keys: own, rng: new Rng(`${seed} lies ${index} ${start}`) });
+        return endpoint;
+      },
+      onEvent: (member, event) => {
+        world.log(
+          `${member.address} ${event.type}${'id' in event ? ` ${event.id.origin}/${event.id.seq}` : ''}`,
+        );
+        onEvent?.(member, event);
+      },
     });
-    return { address: locator, endpoint, store, events: [], delivered: [] };
   });
-  members.forEach((member, index) => {
-    live.add(index);
-    world.addNode(member.address, nodeOf(world, member));
-  });
+  for (const member of members) world.addNode(member.address, member);
   return {
     world,
     group,
     members,
-    broadcast(member, bytes) {
-      members[member].endpoint.submit(bytes);
-      collect(world, members[member]);
-      world.poll(members[member].address);
+    broadcast(index, bytes) {
+      const member = members[index];
+      const ticket = member.endpoint.submit(bytes);
+      member.settle(world.now);
+      world.poll(member.address);
+      return ticket;
     },
-    crash(member) {
-      live.delete(member);
-      world.removeNode(members[member].address);
+    crash(index) {
+      world.removeNode(members[index].address);
+      members[index].crash();
     },
-    isLive: (member) => live.has(member),
+    restart(index) {
+      members[index].start();
+      world.addNode(members[index].address, members[index]);
+    },
+    isLive: (index) => members[index].isLive,
     dispose() {
-      for (const { endpoint } of members) endpoint.dispose();
+      for (const member of members) if (member.isLive) member.endpoint.dispose();
     },
   };
-}
-
-function nodeOf(world: World, member: SimMember) {
-  const { endpoint } = member;
-  return {
-    handleDatagram(now: number, from: string, bytes: Uint8Array) {
-      endpoint.handleDatagram(now, from, bytes);
-      collect(world, member);
-    },
-    handleTimeout(now: number) {
-      endpoint.handleTimeout(now);
-      collect(world, member);
-    },
-    pollTransmit: (now: number) => endpoint.pollTransmit(now),
-    pollTimeout: () => endpoint.pollTimeout(),
-  };
-}
-
-/** Carries out what the endpoint wants of its store, at once, and takes its events. */
-function collect(world: World, member: SimMember): void {
-  const { endpoint, store } = member;
-  for (;;) {
-    const request = endpoint.pollStore(world.now);
-    if (request?.type === 'commit') endpoint.handleCommitted(world.now, store.apply(request.writes));
-    else if (request) endpoint.handleRead(world.now, request.id, store.read(request.id));
-    const event = endpoint.pollEvent();
-    if (!request && !event) return;
-    if (!event) continue;
-    member.events.push(event);
-    world.log(`${member.address} ${event.type}${'id' in event ? ` ${event.id.origin}/${event.id.seq}` : ''}`);
-    if (event.type !== 'deliver') continue;
-    member.delivered.push({ origin: event.id.origin, bytes: event.bytes });
-    endpoint.consumed(world.now);
-  }
 }
 
 const DEFAULT_RATE = 2.5e6;
 const DEFAULT_MAX_OBJECT_SIZE = 2 ** 30;
+const INSTANT_DISK: SimDiskOptions = { delay: 0, rate: Number.POSITIVE_INFINITY };
+const TRUE_CLOCK: SimClock = { offset: 0, rate: 1 };

@@ -22,6 +22,8 @@ export interface LinkOptions {
   queue?: number | undefined;
   /** Bytes added to each datagram where the rate is concerned: 28 for IPv4 and UDP, 48 for IPv6 and UDP. Default 0. */
   overhead?: number | undefined;
+  /** Bytes of the largest datagram that passes, `overhead` included; larger ones are dropped without a word. Default: any. */
+  mtu?: number | undefined;
   loss?: LossModel | undefined;
   /** Probability that a datagram is held back for 1..reorderDelay µs more, and lets later ones pass. */
   reorder?: number | undefined;
@@ -41,7 +43,7 @@ export interface Delivery {
   bytes: Uint8Array;
 }
 
-export type DropReason = 'blocked' | 'queue' | 'loss';
+export type DropReason = 'blocked' | 'mtu' | 'queue' | 'loss';
 
 export interface LinkCounters {
   /** Datagrams given to `send`, and their bytes without overhead. */
@@ -52,6 +54,8 @@ export interface LinkCounters {
   deliveredBytes: number;
   lost: number;
   queueDropped: number;
+  /** Larger than the link's MTU. */
+  tooLarge: number;
   blocked: number;
   duplicated: number;
   /** Deliveries held back; whether another one did pass depends on the traffic. */
@@ -125,6 +129,10 @@ export class Link {
     if (this.options.blocked) {
       counters.blocked++;
       return this.drop('blocked');
+    }
+    if (bytes.length + this.options.overhead > this.options.mtu) {
+      counters.tooLarge++;
+      return this.drop('mtu');
     }
     const departure = this.transmit(now, bytes.length + this.options.overhead);
     if (departure === undefined) {
@@ -269,6 +277,7 @@ interface Settings {
   rate: number;
   queue: number | undefined;
   overhead: number;
+  mtu: number;
   loss: LossModel;
   reorder: number;
   reorderDelay: Micros;
@@ -284,6 +293,7 @@ function merge(base: Settings, change: LinkOptions): Settings {
     rate: change.rate ?? base.rate,
     queue: change.queue ?? base.queue,
     overhead: change.overhead ?? base.overhead,
+    mtu: change.mtu ?? base.mtu,
     loss: change.loss ?? base.loss,
     reorder: change.reorder ?? base.reorder,
     reorderDelay: change.reorderDelay ?? base.reorderDelay,
@@ -298,6 +308,7 @@ function assertOptions(options: Settings): void {
   assertInteger('jitter', options.jitter, 0, MAX_DELAY);
   assertInteger('reorderDelay', options.reorderDelay, 1, MAX_DELAY);
   assertInteger('overhead', options.overhead, 0, 65_535);
+  if (options.mtu !== Number.POSITIVE_INFINITY) assertInteger('mtu', options.mtu, 1, 65_535);
   if (!(options.rate >= 0) || options.rate === Number.POSITIVE_INFINITY)
     throw new HeadwaterError(
       'INVALID_ARGUMENT',
@@ -326,6 +337,7 @@ function emptyLinkCounters(): LinkCounters {
     deliveredBytes: 0,
     lost: 0,
     queueDropped: 0,
+    tooLarge: 0,
     blocked: 0,
     duplicated: 0,
     reordered: 0,
@@ -346,6 +358,7 @@ const DEFAULTS: Settings = {
   rate: 0,
   queue: undefined,
   overhead: 0,
+  mtu: Number.POSITIVE_INFINITY,
   loss: iid(0),
   reorder: 0,
   reorderDelay: 10 * MILLISECOND,

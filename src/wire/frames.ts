@@ -6,6 +6,7 @@
  *   ACK      2  see ack.ts
  *   VECTOR   3 | version 4 | heard 4 | heard before 4 | count 2 | count * entry: what the sender holds, durably
  *              entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 20 | length 1 | bitmap of those beyond
+ *              (of one stream there may be several: the last is the claim, those before it are digests of fewer objects)
  *   PROGRESS 4 | object id 12 | Z 1 | complete bitmap ceil(Z/8) | count 1 | count * (SBN 1, missing 2)
  *   PING     5  asks for an acknowledgement
  *   ACK_POLICY 6 | packets 2 | delay 3: how often the sender of the frame wants to be acknowledged; delay in microseconds
@@ -23,14 +24,19 @@ import { type Ack, ackLength, parseAck, writeAck } from './ack.js';
 import {
   CHAIN_SIZE,
   DATAGRAM_SIZE,
+  DESCRIPTOR_SIZE,
   FRAME_TYPE_SIZE,
   HASH_SIZE,
+  LEAF_HEADER_SIZE,
   MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
   MAX_SOURCE_BLOCKS,
+  MAX_SYMBOL_BODY,
   PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
   PROTECTED_TAG,
+  SIGNATURE_SIZE,
+  SYMBOL_ALIGNMENT,
 } from './limits.js';
 import type { ObjectId, StreamId } from './symbol.js';
 
@@ -147,8 +153,11 @@ export function vectorEntrySize(ahead: Uint8Array): number {
 
 /** ACK_POLICY fits beside the largest symbol. */
 export const ACK_POLICY_SIZE = FRAME_TYPE_SIZE + 2 + 3;
-/** What a symbol takes besides its body where another one follows. */
-export const SIZED_SYMBOL_OVERHEAD = FRAME_TYPE_SIZE + 2;
+/** What a symbol takes besides its body where another one may follow. */
+const SIZED_SYMBOL_OVERHEAD = FRAME_TYPE_SIZE + 2;
+/** With less room than this it is not worth asking for a symbol more. */
+const LEAST_ROOM =
+  SIZED_SYMBOL_OVERHEAD + DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + LEAF_HEADER_SIZE + SYMBOL_ALIGNMENT;
 
 /**
  * A datagram to be sealed in place: room for the session's header, the frames, the SYMBOL body if given, zeros up to
@@ -163,6 +172,50 @@ export function writeDatagram(frames: readonly Frame[], symbol?: Uint8Array, siz
   if (symbol) writer.u8(SYMBOL).put(symbol);
   writer.bytes.fill(0, writer.offset, writer.bytes.length - PROTECTED_TAG);
   return writer.bytes;
+}
+
+/**
+ * A datagram as `writeDatagram` makes it, but with symbols that are written where they are to stand, as many as fit. Each has
+ * its length before it, unless the largest one would not fit then.
+ */
+export class SymbolWriter {
+  private readonly writer: Writer;
+  private readonly end: number;
+  private hasSymbols = false;
+
+  /** @param memory of the most bytes that the datagram may have */
+  constructor(memory: Uint8Array, frames: readonly Frame[]) {
+    this.writer = new Writer(memory);
+    this.end = memory.length - PROTECTED_TAG;
+    this.writer.offset = PROTECTED_HEADER;
+    for (const frame of frames) writeFrame(this.writer, frame);
+  }
+
+  /**
+   * Adds one SYMBOL body.
+   *
+   * @param fill writes it to the beginning of the room it is given, and returns its length; 0 for none
+   * @returns whether there may be room for another
+   */
+  add(fill: (room: Uint8Array) => number): boolean {
+    const { writer, end } = this;
+    const start = writer.offset;
+    const isSized = this.hasSymbols || end - start >= SIZED_SYMBOL_OVERHEAD + MAX_SYMBOL_BODY;
+    const at = start + (isSized ? SIZED_SYMBOL_OVERHEAD : FRAME_TYPE_SIZE);
+    const length = fill(writer.bytes.subarray(at, end));
+    if (length === 0) return false;
+    if (isSized) writer.u8(SIZED_SYMBOL).u16(length);
+    else writer.u8(SYMBOL);
+    writer.offset = at + length;
+    this.hasSymbols = true;
+    return isSized && end - writer.offset >= LEAST_ROOM;
+  }
+
+  /** The datagram; undefined if it has no symbols. */
+  finish(): Uint8Array | undefined {
+    this.writer.offset += PROTECTED_TAG;
+    return this.hasSymbols ? this.writer.finish() : undefined;
+  }
 }
 
 /** Whether frames ask for an acknowledgement. */

@@ -44,6 +44,8 @@ export const SYMBOL_OVERHEAD =
   SIGNATURE_SIZE +
   MAX_PROOF_DEPTH * NODE_SIZE +
   LEAF_HEADER_SIZE;
+/** The largest SYMBOL body with one symbol: an ACK_POLICY of 6 bytes fits beside it. */
+export const MAX_SYMBOL_BODY = DATAGRAM_SIZE - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - 6;
 /** Symbol alignment Al of RFC 6330 section 4.3: SIMD lanes. */
 export const SYMBOL_ALIGNMENT = 16;
 /** The largest symbol that fits a datagram of the default size. */

@@ -6,8 +6,9 @@
  *   SBN 1 | ESI 3 | first hop 2 | symbol T                                        the leaf
  *
  * The origin signs descriptor and Merkle root; the leaf, hashed up the proof, must give that root. A member that serves an
- * object on request puts the root of any signed batch in place of a proof, with depth SERVED: the symbol then rests on the
- * word of the one who sent it, and the object on its hash.
+ * object on request, or sends its own to a lone peer, puts the root of any signed batch in place of a proof, with depth
+ * SERVED: the symbol then rests on the word of the one who sent it, and the object on its hash. In place of a leaf index it
+ * says how many symbols follow the first one, those of the ESIs after its.
  */
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
@@ -51,6 +52,7 @@ export interface Leaf {
   esi: number;
   /** The member that relays this symbol; others do not. */
   firstHop: number;
+  /** T bytes; served ones may be several, of `esi` and the ESIs after it, one behind the other. */
   symbol: Uint8Array;
 }
 
@@ -60,7 +62,7 @@ export interface SymbolFrame {
   descriptorBytes: Uint8Array;
   /** Depth of the proof; SERVED: there is none, and `proof` is the root. */
   depth: number;
-  /** Place of the leaf in its batch, less than 2^depth. */
+  /** Place of the leaf in its batch, less than 2^depth; SERVED: how many symbols follow the first. */
   index: number;
   signature: Uint8Array;
   proof: Uint8Array;
@@ -78,9 +80,8 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
   if (depth > MAX_PROOF_DEPTH && depth !== SERVED)
     throw new HeadwaterError('MALFORMED', `proof depth: expected 0 to ${MAX_PROOF_DEPTH}, got ${depth}`);
   const index = reader.u8('leaf index');
-  const leaves = depth === SERVED ? 1 : 1 << depth;
-  if (index >= leaves)
-    throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${leaves}, got ${index}`);
+  if (depth !== SERVED && index >= 1 << depth)
+    throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${1 << depth}, got ${index}`);
   const signature = reader.take(SIGNATURE_SIZE, 'signature');
   const proof = reader.take((depth === SERVED ? 1 : depth) * NODE_SIZE, 'proof');
   const leafBytes = reader.take(reader.remaining, 'leaf');
@@ -89,7 +90,7 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
     sbn: leafReader.u8('SBN'),
     esi: leafReader.u24('ESI'),
     firstHop: leafReader.u16('first hop'),
-    symbol: leafReader.take(descriptor.symbolSize, 'symbol'),
+    symbol: leafReader.take((depth === SERVED ? index + 1 : 1) * descriptor.symbolSize, 'symbol'),
   };
   leafReader.finish('leaf');
   if (leaf.sbn >= descriptor.sourceBlocks)
@@ -132,6 +133,28 @@ export function writeDescriptor(descriptor: Descriptor): Uint8Array {
     .finish();
 }
 
+/**
+ * Writes the body of a SYMBOL with `count` symbols served together, but for the symbols: at most MAX_SERVED, 1 if K is 1.
+ *
+ * @returns where in `target` they go
+ */
+export function writeServed(
+  target: Uint8Array,
+  certificate: Uint8Array,
+  { sbn, esi, count }: { sbn: number; esi: number; count: number },
+): number {
+  const rootEnd = DESCRIPTOR_SIZE + NODE_SIZE;
+  return new Writer(target)
+    .put(certificate.subarray(0, DESCRIPTOR_SIZE))
+    .u8(SERVED)
+    .u8(count - 1)
+    .put(certificate.subarray(rootEnd))
+    .put(certificate.subarray(DESCRIPTOR_SIZE, rootEnd))
+    .u8(sbn)
+    .u24(esi)
+    .u16(NO_HOP).offset;
+}
+
 export function writeLeaf(leaf: Leaf): Uint8Array {
   return new Writer(LEAF_HEADER_SIZE + leaf.symbol.length)
     .u8(leaf.sbn)
@@ -141,8 +164,13 @@ export function writeLeaf(leaf: Leaf): Uint8Array {
     .finish();
 }
 
-/** In place of a proof's depth: a symbol served on request. */
+/** In place of a proof's depth: symbols served on request, or sent to a lone peer. */
 export const SERVED = 0xff;
+/** What served symbols take besides themselves, and how many go together at most: their count less one is a byte. */
+export const SERVED_OVERHEAD = DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + NODE_SIZE + LEAF_HEADER_SIZE;
+export const MAX_SERVED = 256;
+/** Nobody relays what is served. */
+const NO_HOP = 0xffff;
 
 /** The body of a SYMBOL: what goes behind its frame type. */
 export function writeSymbol(

@@ -1,11 +1,11 @@
 /** Certificates: shown to anyone in a served symbol, they prove what their origin broadcast, and nothing else. */
 import { describe, expect, test } from 'vitest';
 import { BatchVerifier, signBatch } from '../../src/broadcast/batch.js';
-import { certifiedDescriptor, servedSymbol, writeCertificate } from '../../src/broadcast/certificate.js';
+import { certifiedDescriptor, writeCertificate } from '../../src/broadcast/certificate.js';
 import { HeadwaterError } from '../../src/errors.js';
 import { CERTIFICATE_SIZE } from '../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor } from '../../src/wire/symbol.js';
-import { descriptorOf, parcelOf, storedObject } from './objects.js';
+import { descriptorOf, parcelOf, servedSymbol, storedObject } from './objects.js';
 import { smallGroup } from './small-group.js';
 
 const { group, keys } = smallGroup(4);
@@ -17,7 +17,7 @@ const { certificate } = storedObject(ID, bytes);
 function judge(shown: Uint8Array, of = group): string {
   const { symbolSize } = descriptorOf(ID, bytes);
   try {
-    const frame = parseSymbol(servedSymbol(shown, { sbn: 0, esi: 0, symbol: new Uint8Array(symbolSize) }));
+    const frame = parseSymbol(servedSymbol(shown, { sbn: 0, esi: 0 }, new Uint8Array(symbolSize)));
     return frame.descriptor.origin < 4 ? new BatchVerifier(of).verify(0, frame) : 'unknown-member';
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return 'malformed';
@@ -73,9 +73,7 @@ test('a symbol that is served shows nothing of the batch: its leaf is on the wor
     expect(
       verifier.verify(
         0,
-        parseSymbol(
-          servedSymbol(certificate, { sbn: 0, esi: 3, symbol: new Uint8Array(symbolSize).fill(fill) }),
-        ),
+        parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 3 }, new Uint8Array(symbolSize).fill(fill))),
       ),
     ).toBe('valid');
 });

@@ -170,7 +170,7 @@ describe('reading', () => {
       log.put(object(seq));
     }
     stream.onDelivered();
-    log.evict(stream);
+    log.drop(stream);
     expect(log.read({ ...STREAM, seq: 0 })).toBeDefined();
     expect(log.read({ ...STREAM, seq: 1 })).toBeUndefined();
   });

@@ -5,7 +5,13 @@ import { cutObject } from '../../src/broadcast/plan.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
 import type { Loaded, StoredObject } from '../../src/store/store.js';
-import { type Descriptor, type ObjectId, writeDescriptor } from '../../src/wire/symbol.js';
+import {
+  type Descriptor,
+  type ObjectId,
+  SERVED_OVERHEAD,
+  writeDescriptor,
+  writeServed,
+} from '../../src/wire/symbol.js';
 import { smallGroup } from './small-group.js';
 
 const utf8 = new TextEncoder();
@@ -32,6 +38,18 @@ export function storedObject(
 ): StoredObject {
   const descriptorBytes = writeDescriptor(descriptorOf(id, bytes));
   return { ...id, certificate: signCertificate(group, descriptorBytes, signer.sign), bytes };
+}
+
+/** The body of a SYMBOL with these symbols, served together: `symbols` is one, or several one behind the other. */
+export function servedSymbol(
+  certificate: Uint8Array,
+  first: { sbn: number; esi: number },
+  symbols: Uint8Array,
+  count = 1,
+): Uint8Array {
+  const body = new Uint8Array(SERVED_OVERHEAD + symbols.length);
+  body.set(symbols, writeServed(body, certificate, { ...first, count }));
+  return body;
 }
 
 /** What a new store holds. */

@@ -4,6 +4,7 @@ import { BatchVerifier } from '../../src/broadcast/batch.js';
 import { Serving } from '../../src/broadcast/serving.js';
 import { Decoder, Encoder, Oti } from '../../src/codec/index.js';
 import { Rng } from '../../src/core/rng.js';
+import { MAX_SYMBOL_BODY } from '../../src/wire/limits.js';
 import { type ObjectId, parseSymbol, SERVED } from '../../src/wire/symbol.js';
 import { descriptorOf, storedObject } from './objects.js';
 import { smallGroup } from './small-group.js';
@@ -22,10 +23,17 @@ function newServing(): Serving {
   return new Serving(4, new Rng('serving'));
 }
 
+/** The next body for a peer, empty if there is none, where there is room for so many bytes. */
+function next(serving: Serving, peer: number, room = MAX_SYMBOL_BODY): Uint8Array {
+  const target = new Uint8Array(room);
+  return target.subarray(0, serving.next(peer, target));
+}
+
 /** All that a peer is sent, and what it can read of it. */
 function drain(serving: Serving, peer: number): ReturnType<typeof parseSymbol>[] {
   const frames = [];
-  for (let body = serving.next(peer); body; body = serving.next(peer)) frames.push(parseSymbol(body));
+  for (let body = next(serving, peer); body.length > 0; body = next(serving, peer))
+    frames.push(parseSymbol(body));
   return frames;
 }
 
@@ -38,7 +46,7 @@ describe('a whole object', () => {
   test('is served once it is read, as it is, with a certificate for each symbol', () => {
     const serving = newServing();
     expect(ask(serving, PEER)).toBe('read');
-    expect([serving.has(PEER), serving.next(PEER)]).toEqual([false, undefined]);
+    expect([serving.has(PEER), next(serving, PEER)]).toEqual([false, new Uint8Array()]);
     serving.onObject(ID, object, noLoss);
     expect(serving.has(PEER)).toBe(true);
     const verifier = new BatchVerifier(group);
@@ -73,6 +81,34 @@ describe('a whole object', () => {
     serving.request(PEER, ID, [{ sbn: 0, symbols: 5 }], 0.7);
     serving.onObject(ID, small, noLoss);
     expect(drain(serving, PEER).map(({ leaf }) => leaf.esi)).toEqual([0]);
+  });
+});
+
+describe('with room for several symbols', () => {
+  const room = 4 * MAX_SYMBOL_BODY;
+
+  test('they go together, and are the same as one by one', () => {
+    const serving = newServing();
+    ask(serving, PEER);
+    serving.onObject(ID, object, noLoss);
+    const leaves = [];
+    for (let body = next(serving, PEER, room); body.length > 0; body = next(serving, PEER, room))
+      leaves.push(parseSymbol(body).leaf);
+    const most = Math.max(...leaves.map(({ symbol }) => symbol.length / descriptor.symbolSize));
+    expect([leaves.map(({ esi }) => esi), most]).toEqual([
+      Array.from({ length: Math.ceil(K / most) }, (_, i) => i * most),
+      4,
+    ]);
+    const symbols = Buffer.concat(leaves.map(({ symbol }) => symbol));
+    expect(symbols.subarray(0, bytes.length)).toEqual(Buffer.from(bytes));
+  });
+
+  test('copies of a single symbol do not', () => {
+    const serving = newServing();
+    serving.request(PEER, ID, [{ sbn: 0, symbols: 5 }], 0.7);
+    const small = storedObject(ID, new Uint8Array(100).fill(7));
+    serving.onObject(ID, small, () => 0.7);
+    expect(parseSymbol(next(serving, PEER, room)).leaf.symbol).toHaveLength(112);
   });
 });
 
@@ -139,7 +175,7 @@ describe('bounds', () => {
     const serving = newServing();
     ask(serving, PEER, 30);
     serving.onObject(ID, object, noLoss);
-    serving.next(PEER);
+    next(serving, PEER);
     expect(ask(serving, PEER, 3)).toBe('ready');
     expect(drain(serving, PEER)).toHaveLength(3);
   });

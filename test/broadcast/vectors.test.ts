@@ -43,8 +43,10 @@ class Side {
   }
 
   give(now: Micros, frame: VectorFrame): void {
-    for (const entry of this.vectors.onFrame(now, this.other, frame))
-      this.streams.find(({ incarnation }) => incarnation === entry.incarnation)!.onClaim(this.other, entry);
+    for (const { claim, lower } of this.vectors.onFrame(now, this.other, frame))
+      this.streams
+        .find(({ incarnation }) => incarnation === claim.incarnation)!
+        .onClaim(this.other, claim, lower);
   }
 
   dueAt(): Micros {
@@ -173,12 +175,19 @@ describe('what was not heard', () => {
     a.take(1);
     a.hold(1, 1);
     expect(a.take(2)!.entries).toMatchObject([{ incarnation: 1, count: 2 }]);
-    expect(
-      a
-        .take(a.dueAt())!
-        .entries.map(({ count }) => count)
-        .sort(),
-    ).toEqual([1, 2]);
+    // Each at its own time, and none as it was before.
+    expect([1, 2].map(() => a.take(a.dueAt())!.entries.map(({ count }) => count))).toEqual([[1], [2]]);
+  });
+
+  test('goes out as often at once as the path needs, 8 ms apart', () => {
+    const a = new Side(0);
+    a.hold(0, 0);
+    const times: Micros[] = [];
+    for (let now = 0; times.length < 5; now = a.dueAt()) {
+      times.push(Math.max(0, now));
+      a.vectors.take(now, a.other, ROOM, { timeout: TIMEOUT, copies: 3 });
+    }
+    expect(times.map((at) => at / MILLISECOND)).toEqual([0, 8, 16, 86, 191]);
   });
 
   test('of one vector among many is known from the answer to the later ones', () => {

@@ -1,6 +1,5 @@
 /** What members send about objects: symbols as their origin signs them, symbols served on request, and confirms. */
 import { signBatch } from '../../src/broadcast/batch.js';
-import { servedSymbol } from '../../src/broadcast/certificate.js';
 import type { Group } from '../../src/broadcast/group.js';
 import { Stream } from '../../src/broadcast/stream.js';
 import { Encoder } from '../../src/codec/index.js';
@@ -9,7 +8,7 @@ import type { KeyPair } from '../../src/crypto/keys.js';
 import type { StoredObject } from '../../src/store/store.js';
 import type { VectorEntry } from '../../src/wire/frames.js';
 import { type ObjectId, type StreamId, writeDescriptor } from '../../src/wire/symbol.js';
-import { descriptorOf } from '../broadcast/objects.js';
+import { descriptorOf, servedSymbol } from '../broadcast/objects.js';
 
 /** All source symbols of an object of one block, signed by its origin. */
 export function signedSymbols(
@@ -34,7 +33,7 @@ export function servedSymbols({ certificate, bytes }: StoredObject): Uint8Array[
   const descriptor = descriptorOf({ origin: 0, incarnation: 0, seq: 0 }, bytes);
   using encoder = new Encoder(bytes, descriptor);
   return Array.from({ length: encoder.oti.blockSymbols(0) }, (_, esi) =>
-    servedSymbol(certificate, { sbn: 0, esi, symbol: encoder.symbol(0, esi) }),
+    servedSymbol(certificate, { sbn: 0, esi }, encoder.symbol(0, esi)),
   );
 }
 

@@ -127,7 +127,7 @@ describe('a handshake', () => {
     expect(a.events.map(({ type }) => type)).toEqual(['unreachable']);
     expect(a.table.pollTimeout()).toBe(Number.POSITIVE_INFINITY);
     const sent = world.wire.length;
-    expect(sent).toBeLessThan(40);
+    expect(sent).toBeLessThan(120);
     world.links.update({ blocked: false });
     world.connect(a, b);
     expectUsable(world);

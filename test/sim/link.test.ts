@@ -64,6 +64,7 @@ test('the queue drops its tail at the byte', () => {
     sent: 9,
     delivered: 6,
     queueDropped: 3,
+    tooLarge: 0,
     lost: 0,
     maxQueueDelay: 3_500,
   });
@@ -253,4 +254,12 @@ test('a table makes each link once, by its rules in order, with a generator of i
     return Array.from({ length: 64 }, () => lossy.link('a', 'x').send(0, new Uint8Array(1)).length);
   };
   expect(fates(['y', 'x'])).toEqual(fates(['x', 'z', 'y']));
+});
+
+test('a datagram that is larger than the link carries, headers included, is dropped before it takes any rate', () => {
+  const line = new Link({ rate: 1e6, mtu: 1500, overhead: 28 }, new Rng('mtu'));
+  expect(line.send(0, new Uint8Array(1473))).toEqual([]);
+  expect(line.dropped).toBe('mtu');
+  expect(line.send(0, new Uint8Array(1472)).map(({ at }) => at)).toEqual([12_000]);
+  expect(line.counters).toMatchObject({ sent: 2, tooLarge: 1, delivered: 1 });
 });

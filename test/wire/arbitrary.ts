@@ -145,12 +145,21 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
         hash: bytes(32),
       }),
       depth: fc.constant(depth),
-      index: fc.nat(depth === SERVED ? 0 : 2 ** depth - 1),
+      index: fc.nat(depth === SERVED ? 3 : 2 ** depth - 1),
       signature: bytes(64),
       proof: bytes((depth === SERVED ? 1 : depth) * NODE_SIZE),
       leaf: fc.record({ sbn: fc.nat(sourceBlocks - 1), esi: u24, firstHop: u16, symbol: bytes(symbolSize) }),
     }),
-  );
+  )
+  .map((parts) => {
+    // Served symbols may be several, all alike here.
+    const count = parts.depth === SERVED ? parts.index + 1 : 1;
+    const symbol = Uint8Array.from(
+      { length: count * parts.leaf.symbol.length },
+      (_, i) => parts.leaf.symbol[i % parts.leaf.symbol.length],
+    );
+    return { ...parts, leaf: { ...parts.leaf, symbol } };
+  });
 
 /** What a session opens: frames, and mostly a SYMBOL behind them. */
 export const contents: fc.Arbitrary<Contents> = fc.record({

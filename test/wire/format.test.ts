@@ -3,12 +3,13 @@
  * one of these must change, so must SESSION_VERSION, or members of two versions of the program will misread each other.
  */
 import { describe, expect, test } from 'vitest';
-import { servedSymbol, writeCertificate } from '../../src/broadcast/certificate.js';
+import { writeCertificate } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import type { Ack } from '../../src/wire/ack.js';
 import { type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
 import { PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
 import { parseSymbol, SERVED, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
+import { servedSymbol } from '../broadcast/objects.js';
 import { textOf } from './arbitrary.js';
 
 const signature = new Uint8Array(64).fill(0x51);
@@ -46,13 +47,14 @@ const servedHex = [
   '02', // Z
   '44'.repeat(32), // object hash
   'ff', // depth: served
-  '00', // leaf index
+  '01', // one more symbol behind the first
   '51'.repeat(64), // signature
   '66'.repeat(20), // root
   '01', // SBN
-  '18191a', // ESI
+  '18191a', // ESI of the first
   'ffff', // first hop: none
   '77'.repeat(16), // symbol
+  '78'.repeat(16), // the next one
 ].join('');
 
 const framesHex = [
@@ -224,7 +226,8 @@ test('a policy and a symbol', () => {
   expect(parseContents(fromHex(symbolHex))).toEqual({ frames: [policy], symbol: body });
 });
 
-test('a symbol served on request', () => {
+test('two symbols served together', () => {
+  const two = new Uint8Array(32).fill(0x77, 0, 16).fill(0x78, 16);
   const body = servedSymbol(
     writeCertificate(
       writeDescriptor({
@@ -239,14 +242,16 @@ test('a symbol served on request', () => {
       new Uint8Array(20).fill(0x66),
       signature,
     ),
-    { sbn: 1, esi: 0x18191a, symbol: new Uint8Array(16).fill(0x77) },
+    { sbn: 1, esi: 0x18191a },
+    two,
+    2,
   );
   expect(toHex(textOf({ frames: [], symbol: body }))).toBe(servedHex);
   expect(parseSymbol(body)).toMatchObject({
     depth: SERVED,
-    index: 0,
+    index: 1,
     proof: new Uint8Array(20).fill(0x66),
-    leaf: { sbn: 1, esi: 0x18191a },
+    leaf: { sbn: 1, esi: 0x18191a, symbol: two },
   });
 });
 
@@ -282,12 +287,12 @@ describe('a symbol is malformed', () => {
     ['a batch deeper than 5', [[52, 6]], 'proof depth: expected 0 to 5, got 6'],
     ['a place that its batch does not have', [[53, 2]], 'leaf index: expected less than 2, got 2'],
     [
-      'a place in what is served alone',
+      'fewer symbols served than it says',
       [
         [52, 255],
         [53, 1],
       ],
-      'leaf index: expected less than 1, got 1',
+      'symbol: expected 32 bytes, got 16',
     ],
     ['a block that its object does not have', [[138, 255]], 'SBN: expected less than 255, got 255'],
   ])('with %s', (_what, changes, message) => {

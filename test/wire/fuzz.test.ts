@@ -10,7 +10,7 @@ import { HeadwaterError } from '../../src/errors.js';
 import { ACK_SPAN } from '../../src/wire/ack.js';
 import { type Contents, frameSize, parseContents } from '../../src/wire/frames.js';
 import { MAX_AHEAD, MAX_PROGRESS_ENTRIES } from '../../src/wire/limits.js';
-import { parseSymbol, type SymbolFrame } from '../../src/wire/symbol.js';
+import { parseSymbol, SERVED, type SymbolFrame } from '../../src/wire/symbol.js';
 import { contentsText, framesText, symbolText, textOf } from './arbitrary.js';
 import { holds } from './holds.js';
 
@@ -229,7 +229,8 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
   if (symbol) {
     views.push(symbol.descriptorBytes, symbol.descriptor.hash, symbol.signature, symbol.proof);
     views.push(symbol.leafBytes, symbol.leaf.symbol);
-    expect(symbol.leaf.symbol).toHaveLength(symbol.descriptor.symbolSize);
+    const count = symbol.depth === SERVED ? symbol.index + 1 : 1;
+    expect(symbol.leaf.symbol).toHaveLength(count * symbol.descriptor.symbolSize);
   }
   let size = contents.symbol ? 1 + contents.symbol.length : 0;
   for (const frame of contents.frames) {

@@ -1,7 +1,6 @@
 /** The constants of the wire format against the real sizes of what is written, and against those of crypto. */
 import { describe, expect, test } from 'vitest';
 import { signBatch } from '../../src/broadcast/batch.js';
-import { servedSymbol } from '../../src/broadcast/certificate.js';
 import { AEAD_TAG_BYTES } from '../../src/crypto/aead.js';
 import { SIGNATURE_BYTES } from '../../src/crypto/ed25519.js';
 import { MERKLE_HASH_BYTES, sha256 } from '../../src/crypto/hash.js';
@@ -30,6 +29,7 @@ import {
   SYMBOL_OVERHEAD,
 } from '../../src/wire/limits.js';
 import { writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
+import { servedSymbol } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 
 describe('a symbol of a full batch', () => {
@@ -119,7 +119,7 @@ describe('a datagram of frames', () => {
 
 test('a symbol served on request fits where one of a full batch does', () => {
   const symbol = new Uint8Array(MAX_SYMBOL_SIZE);
-  const body = servedSymbol(new Uint8Array(CERTIFICATE_SIZE), { sbn: 0, esi: 0, symbol });
+  const body = servedSymbol(new Uint8Array(CERTIFICATE_SIZE), { sbn: 0, esi: 0 }, symbol);
   expect(writeDatagram([], body).length - MAX_SYMBOL_SIZE).toBeLessThanOrEqual(SYMBOL_OVERHEAD);
 });
 

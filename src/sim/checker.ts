@@ -1,0 +1,303 @@
+/**
+ * Judges a run: whether it was a uniform reliable broadcast (Cachin, Guerraoui, Rodrigues, modules 3.3 and 3.6) in FIFO and,
+ * if so promised, causal order. In: what each member submitted, delivered, had on its disk, and when it stopped and started.
+ * Out: the first violation. Pure, and ignorant of how the protocol works: it only knows names and bytes of messages.
+ *
+ *   validity         what a member submitted and did not lose is in its store and delivered in the end
+ *   no duplication   nothing is delivered twice, except what was consumed after the cursor was last safe, after a crash
+ *   no creation      what is delivered from a correct member, it had submitted, and in its store first
+ *   agreement        what one correct member delivers, even one that stops later, all do, with the same bytes
+ */
+import type { MessageId } from '../broadcast/delivery.js';
+import { equalBytes } from '../core/bytes.js';
+import type { StreamState } from '../store/store.js';
+import type { ObjectId, StreamId } from '../wire/symbol.js';
+
+export interface CheckerOptions {
+  /** By member: whether it does what it should. Only what these do is judged. */
+  correct: readonly boolean[];
+  /** By member: whether it is there in the end. */
+  lasting: readonly boolean[];
+  /**
+   * By member: whether its disk gets damaged. What all had confirmed may be pruned everywhere: if it then turns out to be
+   * unreadable at a member that has not consumed it, that member has lost it, and must say so.
+   */
+  damaged: readonly boolean[];
+  order: 'fifo' | 'causal';
+}
+
+/** A message as its origin submitted it. */
+interface Submission {
+  bytes: Uint8Array;
+  ticket: number;
+  /** 'doubt': its origin stopped before it knew whether the message was in its store. */
+  state: 'pending' | 'doubt' | 'durable';
+  /** By stream: the last message that the origin had delivered. */
+  before: Map<string, MessageId>;
+}
+
+/** What a member has delivered of one stream. */
+interface History {
+  ids: MessageId[];
+  /** So many of them are consumed; and so many are, as a disk has confirmed. */
+  consumed: number;
+  safe: number;
+  /** Place of the last one in the origin's submissions. */
+  places: number[];
+}
+
+interface MemberState {
+  submissions: Submission[];
+  /** Those that are neither durable nor lost. */
+  pending: number;
+  histories: Map<string, History>;
+  delivered: number;
+  /** The stream of the message being consumed. */
+  consuming: History | undefined;
+  /** Consumed when the commit under way began. */
+  committing: Map<History, number> | undefined;
+}
+
+export class Checker {
+  /** What went wrong first. */
+  violation: string | undefined;
+  private readonly options: CheckerOptions;
+  private readonly members: MemberState[];
+  /** By name: the message, as first delivered or stored. */
+  private readonly known = new Map<string, { bytes: Uint8Array; place: number }>();
+  /** Names of what everybody must deliver. */
+  private readonly expected = new Set<string>();
+  /** Members that have said that they lost something. */
+  private readonly excused = new Set<number>();
+
+  constructor(options: CheckerOptions) {
+    this.options = options;
+    this.members = options.correct.map(() => ({
+      submissions: [],
+      pending: 0,
+      histories: new Map(),
+      delivered: 0,
+      consuming: undefined,
+      committing: undefined,
+    }));
+  }
+
+  submitted(member: number, ticket: number, bytes: Uint8Array): void {
+    const state = this.members[member];
+    const before = new Map<string, MessageId>();
+    for (const [stream, { ids }] of state.histories) if (ids.length > 0) before.set(stream, ids.at(-1)!);
+    state.submissions.push({ bytes, ticket, state: 'pending', before });
+    state.pending++;
+  }
+
+  durable(member: number, id: ObjectId, tickets: readonly number[]): void {
+    if (!this.options.correct[member]) return;
+    const state = this.members[member];
+    for (const [index, ticket] of tickets.entries()) {
+      const name = nameOf({ ...id, index });
+      const place = state.submissions.findLastIndex((each) => each.ticket === ticket);
+      const submission = state.submissions[place];
+      if (submission?.state !== 'pending')
+        return this.fail(member, `says that ${name} is durable, which it has not submitted`);
+      submission.state = 'durable';
+      state.pending--;
+      this.known.set(name, { bytes: submission.bytes, place });
+      if (this.options.lasting[member]) this.expected.add(name);
+    }
+  }
+
+  delivered(member: number, id: MessageId, bytes: Uint8Array): void {
+    if (!this.options.correct[member]) return;
+    const state = this.members[member];
+    const name = nameOf(id);
+    const history = historyOf(state, id);
+    if (state.consuming) return this.fail(member, `delivers ${name} while it consumes another message`);
+    const last = history.ids.at(-1);
+    if (last && compare(last, id) >= 0)
+      return this.fail(member, `delivers ${name} after ${nameOf(last)}: duplication, or out of order`);
+    if (
+      !this.excused.has(member) &&
+      (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin])
+    )
+      return this.fail(member, `delivers ${name} after ${last ? nameOf(last) : 'nothing'}: a gap`);
+    const known = this.known.get(name) ?? this.recognize(id, bytes);
+    if (!known)
+      return this.fail(member, `delivers ${name}, which member ${id.origin} has not stored: creation`);
+    if (!equalBytes(known.bytes, bytes))
+      return this.fail(member, `delivers other bytes as ${name} than elsewhere: no agreement`);
+    if (this.options.correct[id.origin]) this.checkPlace(member, history, known.place, name);
+    this.expected.add(name);
+    history.ids.push(id);
+    history.places.push(known.place);
+    state.delivered++;
+    state.consuming = history;
+  }
+
+  consumed(member: number): void {
+    const state = this.members[member];
+    if (state.consuming) state.consuming.consumed = state.consuming.ids.length;
+    state.consuming = undefined;
+  }
+
+  /** The member hands its disk a commit. */
+  commitBegun(member: number): void {
+    const { histories } = this.members[member];
+    const committing = new Map<History, number>();
+    for (const history of histories.values()) committing.set(history, history.consumed);
+    this.members[member].committing = committing;
+  }
+
+  commitEnded(member: number, ok: boolean): void {
+    const state = this.members[member];
+    if (ok) for (const [history, count] of state.committing ?? []) history.safe = count;
+    state.committing = undefined;
+  }
+
+  crashed(member: number): void {
+    const state = this.members[member];
+    state.consuming = undefined;
+    state.committing = undefined;
+    for (const submission of state.submissions)
+      if (submission.state === 'pending') submission.state = 'doubt';
+    state.pending = 0;
+  }
+
+  /** The member starts again, from what its disk holds. */
+  restarted(member: number, { streams }: { streams: readonly StreamState[] }): void {
+    if (!this.options.correct[member]) return;
+    const state = this.members[member];
+    const cursors = new Map(streams.map((stream) => [streamOf(stream), stream]));
+    for (const [stream, history] of state.histories) {
+      const { delivered, index } = cursors.get(stream) ?? { delivered: 0, index: 0 };
+      const count = history.ids.filter(
+        ({ seq, index: i }) => seq < delivered || (seq === delivered && i < index),
+      ).length;
+      if (count < history.safe || count > history.consumed)
+        this.fail(
+          member,
+          `starts again after ${count} messages of ${stream}, of which ${history.consumed} were consumed and ` +
+            `${history.safe} safely so: ${count < history.safe ? 'duplication' : 'loss'}`,
+        );
+      state.delivered -= history.ids.length - count;
+      history.ids.length = count;
+      history.places.length = count;
+      history.consumed = count;
+      history.safe = count;
+    }
+  }
+
+  /** The member says that it lacks objects of this stream that nobody keeps any more. */
+  lost(member: number, origin: number): void {
+    if (this.options.damaged[member]) this.excused.add(member);
+    else this.fail(member, `says that objects of member ${origin} are gone`);
+  }
+
+  accused(by: number, member: number, what: string): void {
+    const { correct } = this.options;
+    const isDoubt = what === 'disagreement';
+    if (correct[by] && correct[member] && (!isDoubt || correct.every(Boolean)))
+      this.fail(by, `reports ${what} of member ${member}, which is correct`);
+  }
+
+  /** Any other thing that must not happen; liars harm themselves as they like. */
+  fail(member: number, what: string): void {
+    if (this.options.correct[member] === false) return;
+    this.violation ??= `member ${member} ${what}`;
+  }
+
+  /** Whether all correct members have delivered and stored all that they must. */
+  get isComplete(): boolean {
+    const { correct, lasting } = this.options;
+    return this.members.every(
+      ({ delivered, pending, consuming }, member) =>
+        !correct[member] ||
+        !lasting[member] ||
+        this.excused.has(member) ||
+        (delivered === this.expected.size && pending === 0 && !consuming),
+    );
+  }
+
+  /** Says what is missing. */
+  missing(): string {
+    const { correct, lasting } = this.options;
+    const lines: string[] = [];
+    this.members.forEach((state, member) => {
+      if (!correct[member] || !lasting[member] || this.excused.has(member)) return;
+      const has = new Set([...state.histories.values()].flatMap(({ ids }) => ids.map(nameOf)));
+      const lacks = [...this.expected].filter((name) => !has.has(name));
+      if (lacks.length > 0)
+        lines.push(
+          `member ${member} never delivers ${lacks.slice(0, 3).join(', ')}${lacks.length > 3 ? ` and ${lacks.length - 3} more` : ''}`,
+        );
+      if (state.pending > 0) lines.push(`member ${member} never stores ${state.pending} messages`);
+      if (state.consuming) lines.push(`member ${member} never consumes its last message`);
+    });
+    return lines.join('; ');
+  }
+
+  /** Messages that everybody must deliver. */
+  get messages(): number {
+    return this.expected.size;
+  }
+
+  private checkPlace(member: number, history: History, place: number, name: string): void {
+    const { submissions } = this.members[Number(name.slice(0, name.indexOf('/')))];
+    const last = history.places.at(-1) ?? -1;
+    if (place <= last) this.fail(member, `delivers ${name} against the order in which it was submitted`);
+    if (this.excused.has(member)) return;
+    for (let i = last + 1; i < place; i++)
+      if (submissions[i].state === 'durable') this.fail(member, `delivers ${name} but not one before it`);
+    if (this.options.order === 'fifo') return;
+    const { histories } = this.members[member];
+    for (const [stream, id] of submissions[place].before) {
+      const latest = histories.get(stream)?.ids.at(-1);
+      if (!latest || compare(latest, id) < 0)
+        this.fail(member, `delivers ${name} before ${nameOf(id)}, on which it may depend`);
+    }
+  }
+
+  /** A message whose origin stopped between storing it and saying so; or one of a liar, who may say what it likes. */
+  private recognize(id: MessageId, bytes: Uint8Array): { bytes: Uint8Array; place: number } | undefined {
+    let known: { bytes: Uint8Array; place: number } | undefined;
+    if (!this.options.correct[id.origin]) known = { bytes, place: 0 };
+    else {
+      const { submissions } = this.members[id.origin];
+      const place = submissions.findIndex(
+        (submission) => submission.state === 'doubt' && equalBytes(submission.bytes, bytes),
+      );
+      if (place >= 0) {
+        submissions[place].state = 'durable';
+        known = { bytes, place };
+      }
+    }
+    if (known) this.known.set(nameOf(id), known);
+    return known;
+  }
+}
+
+function historyOf(state: MemberState, id: StreamId): History {
+  const stream = streamOf(id);
+  let history = state.histories.get(stream);
+  if (!history) {
+    history = { ids: [], consumed: 0, safe: 0, places: [] };
+    state.histories.set(stream, history);
+  }
+  return history;
+}
+
+function compare(a: MessageId, b: MessageId): number {
+  return a.seq - b.seq || a.index - b.index;
+}
+
+/** Whether there can be nothing between them. */
+function follows(a: MessageId, b: MessageId): boolean {
+  return a.seq === b.seq ? b.index === a.index + 1 : b.seq > a.seq && b.index === 0;
+}
+
+function streamOf({ origin, incarnation }: StreamId): string {
+  return `${origin}/${incarnation}`;
+}
+
+function nameOf(id: MessageId): string {
+  return `${streamOf(id)}/${id.seq}.${id.index}`;
+}

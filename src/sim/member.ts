@@ -1,0 +1,158 @@
+/**
+ * One member in the virtual world: an endpoint, its disk, its consumer and its clock, as one node. In: datagrams, time, and
+ * faults: crash, restart, a consumer that stands still. Out: datagrams, and what happened, told to a listener at once, so
+ * that a fault can strike at that very instant.
+ */
+import { type Micros, NEVER } from '../core/time.js';
+import type { Endpoint, EndpointEvent, Transmit } from '../node/endpoint.js';
+import type { Loaded } from '../store/store.js';
+import type { SimDisk } from './disk.js';
+import type { SimNode } from './world.js';
+
+/** A clock that runs `rate` times as fast as the world's, and showed `offset` µs at its start. */
+export interface SimClock {
+  offset: Micros;
+  rate: number;
+}
+
+/** What a member's listener is told. */
+export type SimEvent =
+  | EndpointEvent
+  /** The consumer is done with the message that it was given. */
+  | { type: 'consumed' }
+  /** A commit has been handed to the disk, and is durable there (or failed: `ok` is false). */
+  | { type: 'commit' }
+  | { type: 'committed'; ok: boolean };
+
+export interface SimMemberOptions {
+  index: number;
+  address: string;
+  disk: SimDisk;
+  clock: SimClock;
+  /** Makes the endpoint of the `start`-th life, from 1, with what the disk holds. */
+  start: (start: number, loaded: Loaded) => Endpoint;
+  /** How long the consumer takes for a message that it gets now. */
+  consume: (now: Micros) => Micros;
+  /** May crash the member: then nothing more happens to it. */
+  onEvent: (member: SimMember, event: SimEvent) => void;
+}
+
+export class SimMember implements SimNode {
+  readonly index: number;
+  readonly address: string;
+  readonly disk: SimDisk;
+  endpoint: Endpoint;
+  /** Lives so far. */
+  starts = 0;
+  isLive = false;
+  /** Of all its lives. */
+  readonly events: EndpointEvent[] = [];
+  /** The messages delivered, in order, again after a restart included. */
+  readonly delivered: { origin: number; bytes: Uint8Array }[] = [];
+  private readonly options: SimMemberOptions;
+  /** When the consumer is done with what it has; NEVER if it has nothing. */
+  private consumedAt: Micros = NEVER;
+
+  constructor(options: SimMemberOptions) {
+    this.options = options;
+    this.index = options.index;
+    this.address = options.address;
+    this.disk = options.disk;
+    this.endpoint = this.start();
+  }
+
+  /** Begins a life, from what the disk holds. */
+  start(): Endpoint {
+    this.starts++;
+    this.isLive = true;
+    this.consumedAt = NEVER;
+    this.endpoint = this.options.start(this.starts, this.disk.load());
+    return this.endpoint;
+  }
+
+  /** Ends it, as a power failure does. */
+  crash(): void {
+    this.isLive = false;
+    this.endpoint.dispose();
+    this.disk.crash();
+  }
+
+  handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
+    this.endpoint.handleDatagram(this.local(now), from, bytes);
+    this.settle(now);
+  }
+
+  handleTimeout(now: Micros): void {
+    const local = this.local(now);
+    if (this.endpoint.pollTimeout() <= local) this.endpoint.handleTimeout(local);
+    this.settle(now);
+  }
+
+  pollTransmit(now: Micros): Transmit | undefined {
+    return this.endpoint.pollTransmit(this.local(now));
+  }
+
+  pollTimeout(): Micros {
+    return Math.min(this.world(this.endpoint.pollTimeout()), this.disk.nextTimeout(), this.consumedAt);
+  }
+
+  /** Carries out what the endpoint wants of its store and its consumer, and tells what happened. */
+  settle(now: Micros): void {
+    const { starts } = this;
+    const local = this.local(now);
+    while (this.isLive && this.starts === starts) {
+      const done = this.disk.poll(now);
+      if (done?.type === 'read') this.endpoint.handleRead(local, done.id, done.object);
+      else if (done) {
+        this.tell({ type: 'committed', ok: done.type === 'committed' });
+        if (!this.isLive || this.starts !== starts) return;
+        if (done.type === 'committed') this.endpoint.handleCommitted(local, done.bytes);
+        else this.endpoint.handleCommitFailed(local);
+      }
+      const isConsumed = this.consumedAt <= now;
+      if (isConsumed) {
+        this.consumedAt = NEVER;
+        this.tell({ type: 'consumed' });
+        if (!this.isLive || this.starts !== starts) return;
+        this.endpoint.consumed(local);
+      }
+      const request = this.endpoint.pollStore(local);
+      if (request?.type === 'read') this.disk.submitRead(now, request.id);
+      else if (request) {
+        this.disk.submit(now, request.writes);
+        this.tell({ type: 'commit' });
+        if (!this.isLive || this.starts !== starts) return;
+      }
+      const event = this.endpoint.pollEvent();
+      if (event) this.take(now, event);
+      else if (!done && !isConsumed && !request) return;
+    }
+  }
+
+  private take(now: Micros, event: EndpointEvent): void {
+    this.events.push(event);
+    if (event.type === 'deliver') {
+      this.delivered.push({ origin: event.id.origin, bytes: event.bytes });
+      this.consumedAt = now + this.options.consume(now);
+    }
+    this.tell(event);
+  }
+
+  private tell(event: SimEvent): void {
+    this.options.onEvent(this, event);
+  }
+
+  private local(now: Micros): Micros {
+    const { offset, rate } = this.options.clock;
+    return Math.floor(offset + now * rate);
+  }
+
+  /** The first time of the world at which the own clock shows `local`. */
+  private world(local: Micros): Micros {
+    const { offset, rate } = this.options.clock;
+    if (local === NEVER) return NEVER;
+    let time = Math.max(0, Math.ceil((local - offset) / rate));
+    while (this.local(time) < local) time++;
+    return time;
+  }
+}

@@ -1,0 +1,296 @@
+/** Runs a scenario: builds its cluster, lets its faults happen, has a checker watch. Out: what became of it. */
+import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
+import { CONTROLLERS } from '../congestion/index.js';
+import { Writer } from '../core/bytes.js';
+import { Rng } from '../core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
+import type { ObjectId } from '../wire/symbol.js';
+import { Checker } from './checker.js';
+import { type Cluster, createCluster } from './cluster.js';
+import type { SimEvent, SimMember } from './member.js';
+import type { Fault, Scenario } from './scenario.js';
+
+export interface RunOptions {
+  /** How many of the latest event log lines to keep; default 0. */
+  keepLines?: number;
+}
+
+export interface RunReport {
+  /** What went wrong; undefined if nothing did. */
+  violation: string | undefined;
+  /** Of the whole event log. */
+  hash: string;
+  lines: readonly string[];
+  /** Virtual. */
+  time: Micros;
+  /** Messages that every member had to deliver. */
+  messages: number;
+  datagrams: number;
+  crashes: number;
+  /** Reports of misbehaviour, by what was reported. */
+  reports: Partial<Record<string, number>>;
+}
+
+/**
+ * Runs `scenario` until everybody has delivered everything, a property is violated, or two virtual minutes after the last
+ * fault have passed.
+ *
+ * @example
+ * const { violation } = runScenario(randomScenario('42'));
+ */
+export function runScenario(scenario: Scenario, { keepLines = 0 }: RunOptions = {}): RunReport {
+  const run = new Run(scenario, keepLines);
+  try {
+    return run.report();
+  } finally {
+    run.dispose();
+  }
+}
+
+class Run {
+  private readonly scenario: Scenario;
+  private readonly checker: Checker;
+  private readonly cluster: Cluster;
+  private readonly rng: Rng;
+  private readonly gone = new Set<number>();
+  private readonly stalls: Extract<Fault, { type: 'stall' }>[];
+  private readonly counts: Partial<Record<SimEvent['type'], number>> = {};
+  private readonly reports: Partial<Record<string, number>> = {};
+  private healed = false;
+  private replies: number;
+  private numbered = 0;
+  private crashes = 0;
+  /** Something happened that may have completed the run. */
+  private isNews = false;
+
+  constructor(scenario: Scenario, keepLines: number) {
+    this.scenario = scenario;
+    this.rng = new Rng(`${scenario.seed} run`);
+    const { members, faults, order } = scenario;
+    const liars = new Map(
+      faults.flatMap((fault) => (fault.type === 'liar' ? [[fault.member, fault.lies]] : [])),
+    );
+    const doomed = new Set(
+      faults.flatMap((fault) => (fault.type === 'crash' && fault.down === undefined ? fault.members : [])),
+    );
+    this.stalls = faults.filter((fault) => fault.type === 'stall');
+    this.replies = scenario.replies;
+    const all = Array.from({ length: members }, (_, member) => member);
+    this.checker = new Checker({
+      correct: all.map((member) => !liars.has(member)),
+      lasting: all.map((member) => !doomed.has(member)),
+      damaged: all.map((member) =>
+        faults.some((fault) => fault.type === 'damage' && fault.member === member),
+      ),
+      order,
+    });
+    const { seed, faulty, byzantine, links, maxDatagram, disk, clocks } = scenario;
+    this.cluster = createCluster({
+      seed,
+      members,
+      faulty,
+      byzantine,
+      links,
+      controller: factoryOf(scenario),
+      liars,
+      maxDatagram,
+      order,
+      disk,
+      consume: (member, now) => this.consume(member, now),
+      clock: (member) => clocks[member] ?? { offset: 0, rate: 1 },
+      onEvent: (member, event) => this.onEvent(member, event),
+      keepLines,
+    });
+    this.schedule();
+  }
+
+  report(): RunReport {
+    const { checker, cluster, scenario } = this;
+    const { world } = cluster;
+    let end = Number.POSITIVE_INFINITY;
+    const isOver = () => {
+      if (checker.violation) return true;
+      if (!this.healed || (!this.isNews && end === Number.POSITIVE_INFINITY)) return false;
+      this.isNews = false;
+      // Whatever comes later must not deliver anything twice.
+      if (end === Number.POSITIVE_INFINITY && checker.isComplete) end = world.now + AFTERWARDS;
+      return world.now >= end;
+    };
+    let finished = false;
+    try {
+      finished = world.runUntil(isOver, scenario.healAt + PATIENCE);
+    } catch (error) {
+      checker.fail(-1, `throws: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    const late =
+      finished || checker.violation ? '' : ` ${PATIENCE / SECOND} s after all faults: ${checker.missing()}`;
+    return {
+      violation: checker.violation ?? (late === '' ? undefined : `not done${late}`),
+      hash: world.logHash(),
+      lines: world.lines,
+      time: world.now,
+      messages: checker.messages,
+      datagrams: world.counters.sent,
+      crashes: this.crashes,
+      reports: this.reports,
+    };
+  }
+
+  dispose(): void {
+    this.cluster.dispose();
+  }
+
+  private schedule(): void {
+    const { world } = this.cluster;
+    const { messages, faults, healAt } = this.scenario;
+    for (const { origin, at, size } of messages) world.at(at, () => this.broadcast(origin, size));
+    for (const fault of faults) {
+      if (fault.type === 'crash' && 'at' in fault.when) world.at(fault.when.at, () => this.strike(fault, -1));
+      else if (fault.type === 'cut') {
+        world.at(fault.at, () => this.cut(fault, true));
+        world.at(fault.until, () => this.cut(fault, false));
+      } else if (fault.type === 'full') {
+        const { disk } = this.cluster.members[fault.member];
+        world.at(fault.at, () => {
+          disk.full = true;
+        });
+        world.at(fault.until, () => {
+          disk.full = false;
+        });
+      } else if (fault.type === 'damage') world.at(fault.at, () => this.damage(fault.member));
+    }
+    world.at(healAt, () => this.heal());
+  }
+
+  private broadcast(origin: number, size: number): void {
+    const { cluster, checker } = this;
+    const member = cluster.members[origin];
+    if (!member.isLive || !member.endpoint.hasRoom) return;
+    const bytes = this.rng.bytes(size);
+    // No two messages are alike, so that it can be told which is which.
+    if (size >= 8) bytes.set(new Writer(4).u32(this.numbered++).finish());
+    // Before the disk, which may take no time, says that it is durable.
+    checker.submitted(origin, member.endpoint.submit(bytes), bytes);
+    member.settle(cluster.world.now);
+    cluster.world.poll(member.address);
+  }
+
+  private consume(member: number, now: Micros): Micros {
+    let until = now + this.scenario.consume;
+    for (const stall of this.stalls)
+      if (stall.member === member && stall.at <= now && now < stall.until)
+        until = Math.max(until, stall.until);
+    return until - now;
+  }
+
+  private onEvent(member: SimMember, event: SimEvent): void {
+    const { checker, cluster } = this;
+    const { index } = member;
+    switch (event.type) {
+      case 'durable':
+        checker.durable(index, event.id, event.tickets);
+        break;
+      case 'deliver':
+        checker.delivered(index, event.id, event.bytes);
+        if (this.replies > 0 && this.rng.chance(0.3)) {
+          this.replies--;
+          cluster.world.at(cluster.world.now, () => this.broadcast(index, 8 + this.rng.integer(0, 30)));
+        }
+        break;
+      case 'consumed':
+        checker.consumed(index);
+        break;
+      case 'commit':
+        checker.commitBegun(index);
+        break;
+      case 'committed':
+        checker.commitEnded(index, event.ok);
+        break;
+      case 'misbehaviour':
+        this.reports[event.what] = (this.reports[event.what] ?? 0) + 1;
+        checker.accused(index, event.member, event.what);
+        break;
+      case 'lost':
+        checker.lost(index, event.origin);
+        break;
+      case 'overflow':
+        checker.fail(index, 'says that its store has overflowed');
+        break;
+    }
+    this.isNews = true;
+    const count = (this.counts[event.type] ?? 0) + 1;
+    this.counts[event.type] = count;
+    for (const fault of this.scenario.faults)
+      if (
+        fault.type === 'crash' &&
+        'on' in fault.when &&
+        fault.when.on === event.type &&
+        fault.when.count === count
+      )
+        this.strike(fault, index);
+  }
+
+  private strike(fault: Extract<Fault, { type: 'crash' }>, hit: number): void {
+    if (this.healed) return;
+    const { world } = this.cluster;
+    const members =
+      fault.hit && hit >= 0 && fault.down !== undefined ? [...fault.members, hit] : fault.members;
+    for (const member of members) {
+      if (fault.down === undefined) this.gone.add(member);
+      if (!this.cluster.isLive(member)) continue;
+      this.crashes++;
+      this.cluster.crash(member);
+      this.checker.crashed(member);
+      if (fault.down !== undefined) world.at(world.now + fault.down, () => this.restart(member));
+    }
+  }
+
+  private restart(member: number): void {
+    if (this.cluster.isLive(member) || this.gone.has(member)) return;
+    this.cluster.restart(member);
+    this.checker.restarted(member, this.cluster.members[member].disk.load());
+  }
+
+  private cut({ from, oneWay }: Extract<Fault, { type: 'cut' }>, blocked: boolean): void {
+    const { world, members } = this.cluster;
+    const side = new Set(from);
+    for (const a of members)
+      for (const b of members) {
+        if (side.has(b.index) || !side.has(a.index)) continue;
+        world.link(a.address, b.address).update({ blocked });
+        if (!oneWay) world.link(b.address, a.address).update({ blocked });
+      }
+  }
+
+  /** Of its own objects only such as others hold too: what is nowhere else is gone with the disk. */
+  private damage(member: number): void {
+    const { disk } = this.cluster.members[member];
+    const { held, streams } = disk.load();
+    const objects: ObjectId[] = held.filter(({ origin }) => origin !== member);
+    for (const { origin, incarnation, base, delivered } of streams)
+      for (let seq = base; seq < delivered; seq++) objects.push({ origin, incarnation, seq });
+    if (objects.length > 0) disk.corrupt(this.rng.pick(objects));
+  }
+
+  private heal(): void {
+    this.healed = true;
+    this.isNews = true;
+    const { faults } = this.scenario;
+    // Whose end had not come: those that were to die at an event that never happened.
+    for (const fault of faults)
+      if (fault.type === 'crash' && fault.down === undefined) {
+        this.healed = false;
+        this.strike(fault, -1);
+        this.healed = true;
+      }
+    for (const { index } of this.cluster.members) this.restart(index);
+  }
+}
+
+/** The fixed rate is what no congestion control would send: more than most of the links carry. */
+function factoryOf({ controller }: Scenario): ControllerFactory {
+  return controller === 'fixed' ? () => fixedRate(2.5e6) : CONTROLLERS[controller];
+}
+
+const PATIENCE: Micros = 120 * SECOND;
+const AFTERWARDS: Micros = 300 * MILLISECOND;

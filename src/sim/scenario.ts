@@ -1,0 +1,215 @@
+/**
+ * What happens in one run, as plain data: the group, its links, disks and clocks, who broadcasts what, and what goes wrong.
+ * In: a seed. Out: a random scenario within what the group is built for. After swarm testing (Groce et al., ISSTA 2012) each
+ * has a few features only: with all of them at once, one would hide the faults of another.
+ */
+import type { ControllerName } from '../congestion/index.js';
+import { Rng } from '../core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
+import { LIES, type Lie } from './byzantine.js';
+import type { SimDiskOptions } from './disk.js';
+import type { LinkOptions } from './link.js';
+import { gilbertElliott, iid } from './loss.js';
+import type { SimClock } from './member.js';
+
+/** A time, or the instant of the `count`-th event of a kind, at whichever member. */
+export type When = { at: Micros } | { on: 'deliver' | 'durable' | 'commit' | 'committed'; count: number };
+
+export type Fault =
+  /** `down`: for how long; undefined: for good. 'hit': the member at which the event happened goes too, for as long. */
+  | { type: 'crash'; members: number[]; when: When; down: Micros | undefined; hit: boolean }
+  /** What is sent from `from` to any of the others is lost, and if not `oneWay` the other way, too. */
+  | { type: 'cut'; from: number[]; at: Micros; until: Micros; oneWay: boolean }
+  /** Its disk takes no more. */
+  | { type: 'full'; member: number; at: Micros; until: Micros }
+  /** Its consumer stands still. */
+  | { type: 'stall'; member: number; at: Micros; until: Micros }
+  /** An object on its disk is damaged. */
+  | { type: 'damage'; member: number; at: Micros }
+  | { type: 'liar'; member: number; lies: Lie[] };
+
+export interface Message {
+  origin: number;
+  at: Micros;
+  size: number;
+}
+
+export interface Scenario {
+  seed: string;
+  members: number;
+  faulty: number;
+  byzantine: number;
+  order: 'fifo' | 'causal';
+  controller: ControllerName | 'fixed';
+  maxDatagram: number;
+  links: LinkOptions;
+  disk: SimDiskOptions;
+  /** How long consumers take for a message. */
+  consume: Micros;
+  clocks: Record<number, SimClock>;
+  messages: Message[];
+  /** So many deliveries are answered with a message, from within the consumer. */
+  replies: number;
+  faults: Fault[];
+  /** When all faults are over, and those come back that are not gone for good. */
+  healAt: Micros;
+}
+
+/** The scenario of a seed: always the same one. */
+export function randomScenario(seed: string): Scenario {
+  const rng = new Rng(`${seed} scenario`);
+  const members = randomMembers(rng);
+  const most = Math.floor((members - 1) / 3);
+  const isByzantine = most > 0 && rng.chance(0.3);
+  const byzantine = isByzantine ? rng.integer(1, most) : 0;
+  const quorum = Math.floor((members + byzantine) / 2) + 1;
+  const faulty = Math.max(byzantine, rng.integer(Math.min(1, members - quorum), members - quorum));
+  const small = members > 12;
+  const controller = rng.pick<Scenario['controller']>(['bbr', 'bbr', 'cubic', 'newreno', 'fixed']);
+  const large = !small && rng.chance(0.04);
+  const links = randomLinks(rng, controller, large);
+  const scenario: Scenario = {
+    seed,
+    members,
+    faulty,
+    byzantine,
+    order: rng.chance(0.5) ? 'causal' : 'fifo',
+    controller,
+    maxDatagram: rng.chance(0.15) ? 8952 : 1232,
+    links,
+    disk: rng.chance(0.3)
+      ? { delay: 0, rate: 1e9 }
+      : {
+          delay: rng.integer(0, 8) * MILLISECOND,
+          rate: 100e6,
+          slow: rng.chance(0.3) ? 0.05 : 0,
+          slowTime: 500 * MILLISECOND,
+          slowFactor: 30,
+        },
+    consume: rng.chance(0.3) ? rng.integer(0, 30) * MILLISECOND : 0,
+    clocks: rng.chance(0.3) ? randomClocks(rng, members) : {},
+    messages: [],
+    replies: !small && rng.chance(0.25) ? rng.integer(1, 8) : 0,
+    faults: [],
+    healAt: 0,
+  };
+  const span = rng.integer(0, 1200) * MILLISECOND;
+  scenario.faults = randomFaults(rng, scenario, span, small);
+  const crashes = scenario.faults.some(({ type }) => type === 'crash');
+  scenario.messages = randomMessages(rng, members, span, large, crashes, small);
+  for (const fault of scenario.faults) {
+    const end = 'until' in fault ? fault.until : fault.type === 'crash' ? span + SECOND : 0;
+    scenario.healAt = Math.max(scenario.healAt, end, span);
+  }
+  return scenario;
+}
+
+function randomMembers(rng: Rng): number {
+  // What a run costs goes with the square.
+  if (rng.chance(0.002)) return rng.integer(17, 40);
+  if (rng.chance(0.02)) return rng.integer(8, 16);
+  return rng.pick([1, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7]);
+}
+
+function randomLinks(rng: Rng, controller: Scenario['controller'], large: boolean): LinkOptions {
+  const chance = rng.chance(0.4) ? 0 : rng.float();
+  // Those that take every loss for congestion crawl at two datagrams a round trip beyond a few per cent.
+  const worst = (controller === 'cubic' || controller === 'newreno') && large ? 0.2 : 0.4;
+  const loss = chance * worst;
+  return {
+    delay: rng.chance(0.1) ? 0 : rng.integer(0, 40) * MILLISECOND,
+    jitter: rng.chance(0.3) ? rng.integer(0, 20) * MILLISECOND : 0,
+    // A burst ends with traffic, not with time: on a link that carries a heartbeat now and then it is an outage of seconds.
+    loss:
+      loss > 0 && rng.chance(0.2)
+        ? gilbertElliott({ meanLoss: Math.min(0.2, loss), meanBurst: 1 + 8 * rng.float() })
+        : iid(loss),
+    reorder: rng.chance(0.2) ? rng.float() * 0.3 : 0,
+    duplicate: rng.chance(0.2) ? rng.float() * 0.3 : 0,
+    corrupt: rng.chance(0.2) ? rng.float() * 0.1 : 0,
+    rate: rng.chance(0.5) ? rng.integer(2, 50) * 1e6 : 0,
+    overhead: 28,
+  };
+}
+
+function randomClocks(rng: Rng, members: number): Record<number, SimClock> {
+  const clocks: Record<number, SimClock> = {};
+  for (let member = 0; member < members; member++)
+    if (rng.chance(0.6))
+      clocks[member] = { offset: rng.integer(0, 10_000) * SECOND, rate: 1 + (rng.float() - 0.5) * 0.1 };
+  return clocks;
+}
+
+function randomMessages(
+  rng: Rng,
+  members: number,
+  span: Micros,
+  large: boolean,
+  crashes: boolean,
+  small: boolean,
+): Message[] {
+  const origins = rng.chance(0.4) ? [rng.integer(0, members - 1)] : undefined;
+  const burst = rng.chance(0.3);
+  const count = small ? rng.integer(1, 5) : rng.integer(1, rng.chance(0.15) ? 60 : 12);
+  const messages = Array.from({ length: count }, (): Message => {
+    const origin = origins ? origins[0] : rng.integer(0, members - 1);
+    const at = burst ? rng.integer(0, 2) * Math.ceil(span / 2) : rng.integer(0, span);
+    // Which of several empty ones a member had stored when it stopped cannot be told.
+    return { origin, at, size: rng.integer(crashes ? 8 : 0, rng.chance(0.1) ? 3000 : 100) };
+  });
+  if (large) messages[0].size = Math.ceil(10 ** (4 + 1.5 * rng.float()));
+  return messages.sort((a, b) => a.at - b.at);
+}
+
+/** At most k members are gone for good, liars or damaged, so that a quorum is left that keeps all its promises. */
+function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean): Fault[] {
+  const { members, faulty, byzantine } = scenario;
+  const faults: Fault[] = [];
+  const order = rng.shuffle(Array.from({ length: members }, (_, i) => i));
+  const bad = order.slice(0, faulty);
+  const some = (most: number) => order.slice(0, rng.integer(1, Math.max(1, most)));
+  const time = () => rng.integer(0, span + 300 * MILLISECOND);
+  const interval = () => {
+    const at = time();
+    return { at, until: at + rng.integer(50, small ? 500 : 2500) * MILLISECOND };
+  };
+  const anyone = () => rng.integer(0, members - 1);
+  for (let liar = 0; liar < byzantine; liar++)
+    faults.push({ type: 'liar', member: bad.pop()!, lies: rng.shuffle(LIES).slice(0, rng.integer(1, 2)) });
+  // Damage is a fault of the disk's that breaks a promise, which liars would have to be added to.
+  if (byzantine === 0 && bad.length > 0 && rng.chance(0.08))
+    for (const member of bad.splice(0, rng.integer(1, bad.length)))
+      for (let i = rng.integer(1, 3); i > 0; i--) faults.push({ type: 'damage', member, at: time() });
+  if (rng.chance(0.45))
+    for (let i = rng.integer(1, 3); i > 0; i--)
+      faults.push({
+        type: 'crash',
+        members: rng.chance(0.3) ? order : rng.shuffle(order).slice(0, rng.integer(0, 2)),
+        when: randomWhen(rng, time()),
+        down: rng.integer(0, 1500) * MILLISECOND,
+        hit: rng.chance(0.5),
+      });
+  if (bad.length > 0 && rng.chance(0.3))
+    faults.push({ type: 'crash', members: bad, when: randomWhen(rng, time()), down: undefined, hit: false });
+  if (members > 1 && rng.chance(0.25))
+    for (let i = rng.integer(1, 2); i > 0; i--)
+      faults.push({ type: 'cut', from: some(members - 1), ...interval(), oneWay: rng.chance(0.4) });
+  if (rng.chance(0.12)) faults.push({ type: 'full', member: anyone(), ...interval() });
+  if (rng.chance(0.15)) faults.push({ type: 'stall', member: anyone(), ...interval() });
+  // Long enough that sessions expire.
+  if (members > 1 && members < 5 && rng.chance(0.02))
+    faults.push({
+      type: 'cut',
+      from: some(members - 1),
+      at: time(),
+      until: 80 * SECOND,
+      oneWay: rng.chance(0.7),
+    });
+  return rng.shuffle(faults);
+}
+
+function randomWhen(rng: Rng, at: Micros): When {
+  if (rng.chance(0.4)) return { at };
+  const on = rng.pick(['deliver', 'deliver', 'durable', 'commit', 'committed'] as const);
+  return { on, count: rng.chance(0.5) ? 1 : rng.integer(1, 30) };
+}

@@ -1,0 +1,105 @@
+/** What one stream makes of claims that are not its own. */
+import { describe, expect, test } from 'vitest';
+import { Log } from '../../src/broadcast/log.js';
+import { Stream } from '../../src/broadcast/stream.js';
+import { sha256 } from '../../src/crypto/hash.js';
+import type { VectorEntry } from '../../src/wire/frames.js';
+
+const ID = { origin: 4, incarnation: 1 };
+const hash = (label: string) => sha256(new TextEncoder().encode(label));
+
+/** The stream as member `self` of five has it, with objects of these hashes. */
+function streamWith(labels: string[], self = 0): Stream {
+  const stream = new Stream(ID, self, 5);
+  labels.forEach((label, seq) => {
+    stream.hold(seq, hash(label));
+  });
+  return stream;
+}
+
+/** What a member with these objects says to one with which it has no dispute. */
+function claimOf(labels: string[]): VectorEntry {
+  return streamWith(labels, 3).entriesFor(0).at(-1)!;
+}
+
+describe('a stream', () => {
+  test('sees no rival in a claim beyond what it holds', () => {
+    const stream = streamWith(['a']);
+
+    for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a', 'b', 'c']));
+
+    expect(stream.rivals()).toBeUndefined();
+  });
+
+  test('counts the origin as a vote for what rivals hold', () => {
+    const stream = streamWith(['x']);
+
+    for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a']));
+
+    expect(stream.rivals()).toMatchObject({ members: [1, 2, 3], votes: 4, count: 1 });
+  });
+
+  test('is stable only up to where all agree, not to where all hold something', () => {
+    const stream = streamWith(['a', 'b']);
+
+    for (const member of [1, 2]) stream.onClaim(member, claimOf(['a', 'b']));
+    stream.onClaim(3, claimOf(['a', 'x']));
+
+    expect(stream.stable()).toBe(0);
+  });
+
+  test('tells a member that holds something else how it goes step by step', () => {
+    const stream = streamWith(['a', 'b', 'c']);
+
+    stream.onClaim(1, claimOf(['a', 'x', 'y']));
+
+    expect(stream.entriesFor(1).map(({ count }) => count)).toEqual([1, 3]);
+    expect(stream.entriesFor(2).map(({ count }) => count)).toEqual([3]);
+  });
+
+  test('believes what a member says of fewer objects, though it differs later', () => {
+    const stream = streamWith(['a', 'b', 'c']);
+    const { chain } = claimOf(['a', 'b']);
+
+    for (const member of [1, 2]) stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, chain }]);
+
+    expect(stream.deliverable(4)).toBe(2);
+  });
+
+  test('prunes nothing for members that hold less than what was pruned', () => {
+    const state = { base: 2, delivered: 3, index: 0, chain: hash('c'), baseChain: hash('b') };
+    const stream = new Stream(ID, 0, 5, { ...ID, ...state });
+
+    stream.prune(0);
+
+    expect(stream.base).toBe(2);
+  });
+});
+
+describe('the log', () => {
+  const object = { ...ID, seq: 0, certificate: new Uint8Array(1), bytes: new Uint8Array(5) };
+  const emptyLog = () =>
+    new Log({ incarnation: 1, session: 1, streams: [], retired: [], held: [], bytes: 0 });
+
+  test('does not count as stored what was dropped while it was being stored', () => {
+    const log = emptyLog();
+    log.put(object);
+    log.poll(0);
+
+    log.drop(streamWith([]));
+
+    expect(log.onCommitted(5)).toEqual([]);
+    expect(log.pendingBytes).toBe(0);
+    expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
+  });
+
+  test('does not store what was dropped before', () => {
+    const log = emptyLog();
+    log.put(object);
+
+    log.drop(streamWith([]));
+
+    expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
+    expect(log.pendingBytes).toBe(0);
+  });
+});

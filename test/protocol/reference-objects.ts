@@ -1,0 +1,234 @@
+/** Frames and objects of docs/PROTOCOL.md, as reference.ts: from its text alone. */
+import { ascii, hash, join, uint } from './reference.js';
+
+// ---- 5. frames
+
+interface StreamId {
+  origin: number;
+  incarnation: number;
+}
+interface ObjectId extends StreamId {
+  seq: number;
+}
+type Deficits = { sbn: number; symbols: number }[];
+
+/** Fields by name; bytes as hex. */
+export type FrameFields =
+  | { kind: 'ack'; ack: { ranges: number[]; delay: number; received: number } }
+  | {
+      kind: 'vector';
+      version: number;
+      heard: number;
+      heardBefore: number;
+      entries: (StreamId & { base: number; count: number; chain: string; ahead: string })[];
+    }
+  | { kind: 'progress'; id: ObjectId; sourceBlocks: number; complete: string; missing: Deficits }
+  | { kind: 'ping' }
+  | { kind: 'ack-policy'; packets: number; delay: number }
+  | { kind: 'mtu-probe' | 'mtu-report'; size: number }
+  | { kind: 'pull'; id: ObjectId; missing: Deficits }
+  | ({ kind: 'gone'; base: number; chain: string } & StreamId);
+
+export function frame(fields: FrameFields): Buffer {
+  switch (fields.kind) {
+    case 'ack':
+      return join(uint(2, 1), ack(fields.ack));
+    case 'vector': {
+      const { version, heard, heardBefore, entries } = fields;
+      const head = join(uint(3, 1), uint(version, 4), uint(heard, 4), uint(heardBefore, 4));
+      const parts = entries.map((entry) => {
+        const ahead = Buffer.from(entry.ahead, 'hex');
+        const chain = Buffer.from(entry.chain, 'hex');
+        return join(
+          streamId(entry),
+          uint(entry.base, 4),
+          uint(entry.count, 4),
+          chain,
+          uint(ahead.length, 1),
+          ahead,
+        );
+      });
+      return join(head, uint(entries.length, 2), ...parts);
+    }
+    case 'progress': {
+      const complete = Buffer.from(fields.complete, 'hex');
+      return join(
+        uint(4, 1),
+        objectId(fields.id),
+        uint(fields.sourceBlocks, 1),
+        complete,
+        deficits(fields.missing),
+      );
+    }
+    case 'ping':
+      return uint(5, 1);
+    case 'ack-policy':
+      return join(uint(6, 1), uint(fields.packets, 2), uint(fields.delay, 3));
+    case 'mtu-probe':
+      return join(uint(7, 1), uint(fields.size, 2));
+    case 'mtu-report':
+      return join(uint(8, 1), uint(fields.size, 2));
+    case 'pull':
+      return join(uint(9, 1), objectId(fields.id), deficits(fields.missing));
+    case 'gone':
+      return join(uint(10, 1), streamId(fields), uint(fields.base, 4), Buffer.from(fields.chain, 'hex'));
+  }
+}
+
+const streamId = ({ origin, incarnation }: StreamId) => join(uint(origin, 2), uint(incarnation, 6));
+const objectId = (id: ObjectId) => join(streamId(id), uint(id.seq, 4));
+const deficits = (missing: Deficits) =>
+  join(uint(missing.length, 1), ...missing.map(({ sbn, symbols }) => join(uint(sbn, 1), uint(symbols, 2))));
+
+/** 6.1; `ranges` is high, low, high, low, ... from the largest down. */
+export function ack({
+  ranges,
+  delay,
+  received,
+}: {
+  ranges: number[];
+  delay: number;
+  received: number;
+}): Buffer {
+  const small = (value: number) => (value < 128 ? uint(value, 1) : uint(0x8000 + value, 2));
+  const runs: Buffer[] = [];
+  const numbers = new Set<number>();
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (i > 0) runs.push(small(ranges[i - 1] - ranges[i] - 2));
+    runs.push(small(ranges[i] - ranges[i + 1]));
+    for (let number = ranges[i]; number >= ranges[i + 1]; number--) numbers.add(number);
+  }
+  const [largest] = ranges;
+  const bitmap = Buffer.alloc(Math.ceil((largest - ranges[ranges.length - 1]) / 8));
+  for (const number of numbers) {
+    const bit = largest - 1 - number;
+    if (bit >= 0) bitmap[Math.floor(bit / 8)] |= 1 << (bit % 8);
+  }
+  const byRanges = join(uint(ranges.length / 2, 2), ...runs);
+  const byBitmap = join(uint(bitmap.length, 2), bitmap);
+  const isRanges = byRanges.length <= byBitmap.length;
+  const head = join(
+    uint(isRanges ? 0 : 1, 1),
+    uint(largest, 6),
+    uint(Math.floor(delay / 8), 3),
+    uint(received, 6),
+  );
+  return join(head, isRanges ? byRanges : byBitmap);
+}
+
+// ---- 7. objects
+
+export function parcel(dependencies: (StreamId & { count: number })[], messages: Uint8Array[]): Buffer {
+  return join(
+    uint(1, 1),
+    uint(dependencies.length, 2),
+    ...dependencies.map((dependency) => join(streamId(dependency), uint(dependency.count, 4))),
+    ...messages.map((message) => join(uint(message.length, 4), message)),
+  );
+}
+
+/** The messages of a parcel. */
+export function messagesOf(bytes: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 3 + 12 * bytes.readUInt16BE(1); at < bytes.length; ) {
+    const end = at + 4 + bytes.readUInt32BE(at);
+    messages.push(bytes.subarray(at + 4, end));
+    at = end;
+  }
+  return messages;
+}
+
+/** T and Z of an object of `length` bytes, by the policy of 7.2. */
+export function cut(length: number): { symbolSize: number; sourceBlocks: number } {
+  const symbolSize = Math.min(976, 16 * Math.ceil(length / 16));
+  const symbols = Math.ceil(length / symbolSize);
+  return { symbolSize, sourceBlocks: Math.min(255, Math.ceil(symbols / 512)) };
+}
+
+/** K of the first and of the last block: Partition[] of RFC 6330, 4.4.1.2. */
+export function blockSizes(length: number, symbolSize: number, sourceBlocks: number): [number, number] {
+  const symbols = Math.ceil(length / symbolSize);
+  return [Math.ceil(symbols / sourceBlocks), Math.floor(symbols / sourceBlocks)];
+}
+
+/** b of 8.1. */
+export function share(k: number, members: number, faulty: number, pessimism: number): number {
+  if (k <= 2 || members === 2) return k;
+  return Math.ceil((k + pessimism) / Math.max(1, members - 1 - faulty));
+}
+
+export function descriptor(
+  fields: ObjectId & { length: number; symbolSize: number; sourceBlocks: number },
+  objectHash: Uint8Array,
+): Buffer {
+  const { length, symbolSize, sourceBlocks } = fields;
+  return join(objectId(fields), uint(length, 5), uint(symbolSize, 2), uint(sourceBlocks, 1), objectHash);
+}
+
+/** What the signature of a batch or certificate covers. */
+export function batchText(groupId: Uint8Array, descriptorBytes: Uint8Array, root: Uint8Array): Buffer {
+  return join(ascii('headwater batch v1\0'), groupId, descriptorBytes, root);
+}
+
+/** The source symbol `esi` of an object of one block. */
+export function sourceSymbol(object: Uint8Array, symbolSize: number, esi: number): Buffer {
+  const symbol = Buffer.alloc(symbolSize);
+  symbol.set(object.subarray(esi * symbolSize, (esi + 1) * symbolSize));
+  return symbol;
+}
+
+export function leaf(fields: { sbn: number; esi: number; firstHop: number }, symbol: Uint8Array): Buffer {
+  return join(uint(fields.sbn, 1), uint(fields.esi, 3), uint(fields.firstHop, 2), symbol);
+}
+
+/** 7.3: the levels of a tree, leaves first, root last. */
+export function merkle(leaves: Uint8Array[]): Buffer[][] {
+  const depth = Math.ceil(Math.log2(leaves.length));
+  let level = Array.from({ length: 2 ** depth }, (_, i) =>
+    i < leaves.length ? hash(uint(0, 1), uint(i, 1), leaves[i]).subarray(0, 20) : Buffer.alloc(20),
+  );
+  const levels = [level];
+  while (level.length > 1) {
+    const below = level;
+    level = Array.from({ length: below.length / 2 }, (_, i) =>
+      hash(uint(1, 1), below[2 * i], below[2 * i + 1]).subarray(0, 20),
+    );
+    levels.push(level);
+  }
+  return levels;
+}
+
+export function proof(levels: Buffer[][], index: number): Buffer {
+  return join(...levels.slice(0, -1).map((level, height) => level[(index >> height) ^ 1]));
+}
+
+/** The root that a leaf and its proof lead to. */
+export function rootOf(leafBytes: Uint8Array, index: number, proofBytes: Uint8Array): Buffer {
+  let node = hash(uint(0, 1), uint(index, 1), leafBytes).subarray(0, 20);
+  for (let height = 0; height < proofBytes.length / 20; height++) {
+    const sibling = proofBytes.subarray(20 * height, 20 * height + 20);
+    const isRight = (index >> height) % 2 === 1;
+    node = hash(uint(1, 1), ...(isRight ? [sibling, node] : [node, sibling])).subarray(0, 20);
+  }
+  return node;
+}
+
+/** 7.4. */
+export function symbolBody(
+  descriptorBytes: Uint8Array,
+  depth: number,
+  index: number,
+  signature: Uint8Array,
+  proofBytes: Uint8Array,
+  leafBytes: Uint8Array,
+): Buffer {
+  return join(descriptorBytes, uint(depth, 1), uint(index, 1), signature, proofBytes, leafBytes);
+}
+
+// ---- 9. digests
+
+export function digests(hashes: Uint8Array[]): Buffer[] {
+  const all: Buffer[] = [Buffer.alloc(32)];
+  for (const objectHash of hashes) all.push(hash(all[all.length - 1], objectHash));
+  return all;
+}

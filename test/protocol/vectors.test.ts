@@ -1,0 +1,224 @@
+/** The committed test vectors: the code still makes them, and so does the second implementation of the document. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { makeVectors } from '../../tools/vectors/make.js';
+import * as reference from './reference.js';
+import * as objects from './reference-objects.js';
+
+const { hex, unhex } = reference;
+const read = (name: string) => JSON.parse(readFileSync(`test/vectors/${name}`, 'utf8'));
+
+describe('the code makes the committed vectors', () => {
+  for (const [name, made] of Object.entries(makeVectors()))
+    test(name, () => expect(JSON.parse(JSON.stringify(made))).toEqual(read(name)));
+});
+
+describe('the document describes them: keys and groups', () => {
+  const { keys, groups } = read('protocol-group.json');
+
+  test.each(keys as Record<string, string>[])(
+    'keys of seed $seed',
+    ({ seed, identity, staticSecret, ...rest }) => {
+      expect(hex(reference.identityOf(unhex(seed)))).toBe(identity);
+      expect(hex(reference.staticSecretOf(unhex(seed)))).toBe(staticSecret);
+      expect(hex(reference.staticKeyOf(unhex(identity)))).toBe(rest.static);
+      expect(hex(reference.exchangePublic(unhex(staticSecret)))).toBe(rest.static);
+    },
+  );
+
+  test.each(groups as Record<string, never>[])('id, order and quorum of group "$name"', (group) => {
+    const { name, faulty, byzantine, quorum, listed, sorted, id } = group as unknown as {
+      name: string;
+      faulty: number;
+      byzantine: number;
+      quorum: number;
+      listed: string[];
+      sorted: string[];
+      id: string;
+    };
+    expect(hex(reference.groupId(name, faulty, byzantine, listed.map(unhex)))).toBe(id);
+    expect([...listed].sort()).toEqual(sorted);
+    expect(Math.floor((listed.length + byzantine) / 2) + 1).toBe(quorum);
+  });
+});
+
+describe('the document describes them: sessions', () => {
+  const vectors = read('protocol-session.json');
+  const groupId = unhex(vectors.groupId);
+  const initiatorSeed = unhex(vectors.initiatorSeed);
+  const responderSeed = unhex(vectors.responderSeed);
+  const responder = reference.identityOf(responderSeed);
+  const initiation = {
+    ...vectors.initiation,
+    groupId,
+    seed: initiatorSeed,
+    responder,
+    ephemeralSecret: unhex(vectors.initiation.ephemeralSecret),
+  };
+  const response = {
+    ...vectors.response,
+    groupId,
+    seed: responderSeed,
+    ephemeralSecret: unhex(vectors.response.ephemeralSecret),
+  };
+
+  test('INITIATION', () => {
+    expect(hex(reference.initiate(initiation).datagram)).toBe(vectors.initiation.datagram);
+  });
+
+  test('COOKIE, and the INITIATION that comes back with it', () => {
+    const cookie = reference.readCookie(
+      responder,
+      unhex(vectors.initiation.datagram),
+      unhex(vectors.cookie.datagram),
+    );
+    expect(hex(cookie)).toBe(vectors.cookie.cookie);
+    expect(hex(reference.initiate({ ...initiation, cookie }).datagram)).toBe(vectors.cookie.initiation);
+  });
+
+  test('RESPONSE, as its maker and as its reader', () => {
+    const made = reference.respond(unhex(vectors.initiation.datagram), response);
+    expect(hex(made.datagram)).toBe(vectors.response.datagram);
+    const said = reference.initiate(initiation).readResponse(unhex(vectors.response.datagram));
+    const { index, incarnation, nextNumber, version } = vectors.response;
+    expect(said).toMatchObject({ index, incarnation, nextNumber, version });
+  });
+
+  test('keys at both ends', () => {
+    const ends = [
+      reference.initiate(initiation).readResponse(unhex(vectors.response.datagram)),
+      reference.respond(unhex(vectors.initiation.datagram), response).keys,
+    ];
+    for (const { initiatorSends, responderSends, handshakeHash } of ends)
+      expect({
+        initiatorSends: hex(initiatorSends),
+        responderSends: hex(responderSends),
+        handshakeHash: hex(handshakeHash),
+      }).toEqual(vectors.keys);
+  });
+
+  test.each([
+    ['dataFromInitiator', 0x24, 'initiatorSends', vectors.response.index],
+    ['dataFromResponder', 0x24, 'responderSends', vectors.initiation.index],
+    ['challengeFromInitiator', 0x25, 'initiatorSends', vectors.response.index],
+    ['answerFromResponder', 0x25, 'responderSends', vectors.initiation.index],
+  ])('%s', (name, kind, key, receiver) => {
+    const { packetNumber, text, datagram } = vectors[name];
+    const made = reference.protect(kind, unhex(vectors.keys[key]), receiver, packetNumber, unhex(text));
+    expect(hex(made)).toBe(datagram);
+  });
+});
+
+describe('the document describes them: frames', () => {
+  const vectors = read('protocol-frames.json') as {
+    name: string;
+    frame: objects.FrameFields;
+    text: string;
+  }[];
+
+  test.each(vectors)('$name', ({ frame, text }) => expect(hex(objects.frame(frame))).toBe(text));
+
+  test('every type of frame but those around symbols and PADDING', () => {
+    const types = new Set(vectors.map(({ text }) => Number.parseInt(text.slice(0, 2), 16)));
+    expect([...types].sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+});
+
+describe('the document describes them: objects', () => {
+  const vectors = read('protocol-objects.json');
+  const groupId = unhex(vectors.groupId);
+  const seed = unhex(vectors.seed);
+
+  // biome-ignore lint/suspicious/noExplicitAny: a tree of JSON, compared leaf by leaf below
+  describe.each(vectors.objects as any[])('object $descriptor.seq', ({ parcel, descriptor, ...rest }) => {
+    const { certificate, batch, served } = rest;
+    const bytes = unhex(parcel.bytes);
+    const descriptorBytes = unhex(descriptor.bytes);
+
+    test('parcel', () => {
+      expect(hex(objects.parcel(parcel.dependencies, parcel.messages.map(unhex)))).toBe(parcel.bytes);
+      expect(objects.messagesOf(bytes).map(hex)).toEqual(parcel.messages);
+    });
+
+    test('descriptor, with the T and Z of this implementation', () => {
+      expect(hex(objects.descriptor(descriptor, reference.hash(bytes)))).toBe(descriptor.bytes);
+      const { length, symbolSize, sourceBlocks } = descriptor;
+      expect(length).toBe(bytes.length);
+      expect({ symbolSize, sourceBlocks }).toEqual(objects.cut(length));
+    });
+
+    test('certificate', () => {
+      const signed = objects.batchText(groupId, descriptorBytes, Buffer.alloc(20));
+      expect(hex(signed)).toBe(certificate.signed);
+      expect(certificate.bytes).toBe(
+        descriptor.bytes + '00'.repeat(20) + hex(reference.signed(seed, signed)),
+      );
+    });
+
+    test('source symbols, padded, and repair symbols only of K > 1', () => {
+      const k = Math.ceil(descriptor.length / descriptor.symbolSize);
+      for (const { esi, symbol } of batch.leaves)
+        if (esi < k) expect(symbol).toBe(hex(objects.sourceSymbol(bytes, descriptor.symbolSize, esi)));
+      const esis = batch.leaves.map(({ esi }: { esi: number }) => esi);
+      expect(esis).toEqual(k === 1 ? [0] : [...Array(k + 2).keys()]);
+    });
+
+    test('batch: tree, proofs, signature, symbol bodies', () => {
+      const leaves = batch.leaves.map(
+        (fields: { sbn: number; esi: number; firstHop: number; symbol: string }) =>
+          objects.leaf(fields, unhex(fields.symbol)),
+      );
+      const levels = objects.merkle(leaves);
+      expect(levels.length - 1).toBe(batch.depth);
+      expect(hex(levels[batch.depth][0])).toBe(batch.root);
+      const signature = reference.signed(
+        seed,
+        objects.batchText(groupId, descriptorBytes, unhex(batch.root)),
+      );
+      leaves.forEach((leafBytes: Buffer, index: number) => {
+        const proof = objects.proof(levels, index);
+        expect(hex(objects.rootOf(leafBytes, index, proof))).toBe(batch.root);
+        const body = objects.symbolBody(descriptorBytes, batch.depth, index, signature, proof, leafBytes);
+        expect(hex(body)).toBe(batch.bodies[index]);
+      });
+    });
+
+    test('served symbol', () => {
+      const leafBytes = objects.leaf(served, unhex(served.symbol));
+      const bytesOfCertificate = unhex(certificate.bytes);
+      const [root, signature] = [bytesOfCertificate.subarray(52, 72), bytesOfCertificate.subarray(72)];
+      const body = objects.symbolBody(descriptorBytes, 0xff, 0, signature, root, leafBytes);
+      expect(hex(body)).toBe(served.body);
+    });
+  });
+
+  test('digests of the stream', () => {
+    const hashes = vectors.objects.map(({ parcel }: { parcel: { bytes: string } }) =>
+      reference.hash(unhex(parcel.bytes)),
+    );
+    expect(objects.digests(hashes).map(hex)).toEqual(vectors.digests);
+  });
+
+  test('datagrams with symbols', () => {
+    const body = vectors.objects[0].served.body;
+    const size = (body.length / 2).toString(16).padStart(4, '0');
+    expect(vectors.datagrams.map(({ text }: { text: string }) => text)).toEqual([
+      `0501${body}`,
+      `0b${size}${body}01${body}`,
+    ]);
+  });
+
+  test.each(vectors.cuts as Record<string, number>[])(
+    'cut of $length bytes',
+    ({ length, firstK, lastK, ...made }) => {
+      expect(objects.cut(length)).toEqual(made);
+      expect(objects.blockSizes(length, made.symbolSize, made.sourceBlocks)).toEqual([firstK, lastK]);
+    },
+  );
+
+  test.each(vectors.shares as Record<string, number>[])(
+    'b of K = $k, n = $members, k = $faulty',
+    ({ k, members, faulty, pessimism, each }) =>
+      expect(objects.share(k, members, faulty, pessimism)).toBe(each),
+  );
+});

@@ -1,0 +1,30 @@
+/** Bugs put in on purpose: the simulation has to find each of them, or it shows nothing by finding none. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { runScenario } from '../../src/sim/run.js';
+import { randomScenario } from '../../src/sim/scenario.js';
+import { seedFor } from '../util/seed.js';
+import { MUTATIONS } from './mutations.js';
+
+const SEEDS = 2000;
+
+let undo: (() => void) | undefined;
+afterEach(() => undo?.());
+
+describe('a deliberate bug is found by a random run', () => {
+  test.each(Object.keys(MUTATIONS))(
+    '%s',
+    (name) => {
+      undo = MUTATIONS[name]();
+      let found: string | undefined;
+      let tried = 0;
+      for (; tried < SEEDS && !found; tried++) {
+        const scenario = randomScenario(`${seedFor(name)}-${tried}`);
+        // The large ones find no more, and take longer.
+        if (scenario.members <= 7) found = runScenario(scenario).violation;
+      }
+      process.stderr.write(`${name}: ${tried} seeds, ${found ?? 'not found'}\n`);
+      expect(found, `within ${SEEDS} seeds`).toBeDefined();
+    },
+    600_000,
+  );
+});

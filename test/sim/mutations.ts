@@ -1,0 +1,64 @@
+/**
+ * Deliberate bugs, to show that the simulation would find them: each replaces one method of the protocol by a wrong one, and
+ * returns how to undo it. Product code knows nothing of them.
+ */
+import { Broadcast } from '../../src/broadcast/broadcast.js';
+import { Log } from '../../src/broadcast/log.js';
+import { Stream } from '../../src/broadcast/stream.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: what is replaced is private.
+type Method = (this: any, ...args: any[]) => any;
+
+function replace(owner: { prototype: object }, name: string, make: (original: Method) => Method): () => void {
+  const prototype = owner.prototype as Record<string, Method>;
+  const original = prototype[name];
+  if (typeof original !== 'function') throw new Error(`no method '${name}' to replace`);
+  prototype[name] = make(original);
+  return () => {
+    prototype[name] = original;
+  };
+}
+
+export const MUTATIONS: Record<string, () => () => void> = {
+  'confirm before sync': () =>
+    replace(
+      Broadcast,
+      'onArrival',
+      (original) =>
+        function (now, hop, frame, arrival) {
+          original.call(this, now, hop, frame, arrival);
+          if (arrival.type === 'complete') this.onStored(now, arrival.object);
+        },
+    ),
+  'deliver before quorum': () =>
+    replace(
+      Stream,
+      'deliverable',
+      () =>
+        function () {
+          return this.count;
+        },
+    ),
+  'forget the cursor': () => replace(Log, 'moveCursor', () => () => {}),
+  'accept a second hash': () =>
+    replace(
+      Stream,
+      'checkPoints',
+      () =>
+        function (member) {
+          // Whatever it holds counts as the same.
+          for (const { count } of this.points[member])
+            if (count <= this.count) this.agreed[member] = Math.max(this.agreed[member], count);
+          return true;
+        },
+    ),
+  'prune before stable': () =>
+    replace(
+      Stream,
+      'stable',
+      () =>
+        function () {
+          return this.delivered;
+        },
+    ),
+};

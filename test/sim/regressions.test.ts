@@ -1,0 +1,116 @@
+/** Runs that went wrong once, as small as they could be made, and what went wrong in them. */
+import { describe, expect, test } from 'vitest';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import { iid } from '../../src/sim/loss.js';
+import { runScenario } from '../../src/sim/run.js';
+import type { Scenario } from '../../src/sim/scenario.js';
+
+/** Three members, good links, no faults, but for what is given. */
+function scenario(different: Partial<Scenario>): Scenario {
+  return {
+    seed: 'regression',
+    members: 3,
+    faulty: Math.floor(((different.members ?? 3) - 1) / 3),
+    byzantine: 0,
+    order: 'fifo',
+    controller: 'fixed',
+    maxDatagram: 1232,
+    links: { delay: 10 * MILLISECOND, loss: iid(0) },
+    disk: { delay: 2 * MILLISECOND },
+    consume: 0,
+    clocks: {},
+    messages: [],
+    replies: 0,
+    faults: [],
+    healAt: SECOND,
+    ...different,
+  };
+}
+
+const message = (origin: number, at: number) => ({ origin, at: at * MILLISECOND, size: 20 });
+
+describe('a run that went wrong once goes well', () => {
+  test('a message that waits while the disk is full does not keep the member busy', () => {
+    const full = { type: 'full' as const, member: 0, at: 0, until: 1500 * MILLISECOND };
+    const run = scenario({ messages: [message(0, 10), message(0, 12)], faults: [full], healAt: 2 * SECOND });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+
+  test('the only member of a group delivers after a restart what it had stored before', () => {
+    const crash = {
+      type: 'crash' as const,
+      members: [0],
+      when: { on: 'durable' as const, count: 1 },
+      down: 10 * MILLISECOND,
+      hit: false,
+    };
+    const run = scenario({ members: 1, messages: [message(0, 0)], faults: [crash] });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+
+  test('a member that has pruned, and starts again while another is gone, does not hang', () => {
+    const crash = (member: number, at: number, down: number | undefined) => ({
+      type: 'crash' as const,
+      members: [member],
+      when: { at: at * MILLISECOND },
+      down,
+      hit: false,
+    });
+    const run = scenario({
+      faulty: 1,
+      messages: [message(0, 0), message(0, 3000)],
+      faults: [crash(2, 2500, undefined), crash(1, 2600, 100 * MILLISECOND)],
+      healAt: 6 * SECOND,
+    });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+
+  test('an answer from within the consumer comes after what it answers', () => {
+    // Only what is consumed slowly is answered before the consumer is done with it.
+    for (let seed = 0; seed < 20; seed++) {
+      const run = scenario({
+        seed: `answer-${seed}`,
+        members: 4,
+        order: 'causal',
+        links: { delay: 5 * MILLISECOND, jitter: 30 * MILLISECOND, reorder: 0.2, loss: iid(0.3) },
+        consume: 20 * MILLISECOND,
+        messages: [0, 1, 2].map((origin) => message(origin, 0)),
+        replies: 6,
+      });
+      expect(runScenario(run).violation, `seed ${seed}`).toBeUndefined();
+    }
+  });
+
+  test('an agreement on one object is found behind a disagreement on the next', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const run = scenario({
+        seed: `behind-${seed}`,
+        members: 5,
+        byzantine: 1,
+        links: { delay: 30 * MILLISECOND, loss: iid(0) },
+        messages: [0, 20, 40, 60, 80].map((at) => message(1, at)),
+        faults: [{ type: 'liar', member: 1, lies: ['equivocate'] }],
+      });
+      expect(runScenario(run).violation, `seed ${seed}`).toBeUndefined();
+    }
+  });
+
+  test('who serves an object is not blamed for symbols that its origin has signed', () => {
+    const at = [6_653, 52_590, 185_363, 341_594];
+    const sizes = [8, 2358, 8, 2165];
+    const run = scenario({
+      seed: '13375',
+      members: 5,
+      byzantine: 1,
+      links: { delay: 29 * MILLISECOND, loss: iid(0.27833579239775447), overhead: 28 },
+      disk: { delay: 0, rate: 100e6 },
+      messages: at.map((time, i) => ({ origin: 3, at: time, size: sizes[i] })),
+      faults: [
+        { type: 'stall', member: 1, at: 806_253, until: 1_835_253 },
+        { type: 'liar', member: 3, lies: ['mismatch'] },
+      ],
+      healAt: 1_835_253,
+    });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+});

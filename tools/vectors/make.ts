@@ -1,0 +1,13 @@
+/** The test vectors of docs/PROTOCOL.md by file name: what this implementation makes of fixed seeds. */
+import { frameVectors, objectVectors } from './objects.js';
+import { groupVectors, sessionVectors } from './sessions.js';
+
+/** @example makeVectors()['protocol-group.json'] */
+export function makeVectors(): Record<string, unknown> {
+  return {
+    'protocol-group.json': groupVectors(),
+    'protocol-session.json': sessionVectors(),
+    'protocol-frames.json': frameVectors(),
+    'protocol-objects.json': objectVectors(),
+  };
+}

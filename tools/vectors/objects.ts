@@ -1,0 +1,201 @@
+/** Test vectors of frames and objects. In: fixed seeds. Out: plain values, bytes as hex. */
+import { batchMessage, signBatch } from '../../src/broadcast/batch.js';
+import { serveSymbols, signCertificate } from '../../src/broadcast/certificate.js';
+import { writeParcel } from '../../src/broadcast/parcel.js';
+import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/plan.js';
+import { Stream } from '../../src/broadcast/stream.js';
+import { Encoder, Oti } from '../../src/codec/index.js';
+import { toHex } from '../../src/core/bytes.js';
+import { sha256 } from '../../src/crypto/hash.js';
+import { keyPair } from '../../src/crypto/keys.js';
+import { buildTree } from '../../src/crypto/merkle.js';
+import { type Frame, writeDatagram } from '../../src/wire/frames.js';
+import { MAX_SYMBOL_BODY, NODE_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
+import { type Descriptor, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
+import { seedOf, vectorGroup } from './sessions.js';
+
+const INCARNATION = 0x0190_0000_0003;
+
+export function frameVectors(): unknown {
+  const stream = { origin: 2, incarnation: INCARNATION };
+  const chain = new Uint8Array(20).fill(0xc1);
+  const frames: [string, Frame][] = [
+    [
+      'ACK, ranges: 70000 to 69001, 69000 missing, 68999 alone, 200 missing, 68798 and 68797',
+      {
+        kind: 'ack',
+        ack: {
+          ranges: [70_000, 69_001, 68_999, 68_999, 68_798, 68_797],
+          delay: 1_000,
+          received: 69_000,
+        },
+      },
+    ],
+    [
+      'ACK, bitmap: every second number from 40 down to 0',
+      {
+        kind: 'ack',
+        ack: {
+          ranges: Array.from({ length: 42 }, (_, i) => 40 - 2 * Math.floor(i / 2)),
+          delay: 0,
+          received: 21,
+        },
+      },
+    ],
+    [
+      'VECTOR: one claim, with objects 9, 11 and 18 held beyond 8',
+      {
+        kind: 'vector',
+        version: 7,
+        heard: 5,
+        heardBefore: 0x8000_0001,
+        entries: [{ ...stream, base: 3, count: 8, chain, ahead: Uint8Array.of(0b0000_0101, 0b0000_0010) }],
+      },
+    ],
+    [
+      'VECTOR: a digest of fewer objects before the claim of the same stream',
+      {
+        kind: 'vector',
+        version: 8,
+        heard: 0,
+        heardBefore: 0,
+        entries: [
+          { ...stream, base: 3, count: 6, chain: chain.map((byte) => byte + 1), ahead: new Uint8Array(0) },
+          { ...stream, base: 3, count: 8, chain, ahead: new Uint8Array(0) },
+        ],
+      },
+    ],
+    [
+      'VECTOR: nothing but what was heard',
+      { kind: 'vector', version: 0, heard: 9, heardBefore: 1, entries: [] },
+    ],
+    [
+      'PROGRESS: of 10 blocks 0, 2 and 9 complete, 13 and 1 symbols missing of 1 and 3',
+      {
+        kind: 'progress',
+        id: { ...stream, seq: 77 },
+        sourceBlocks: 10,
+        complete: Uint8Array.of(0b0000_0101, 0b0000_0010),
+        missing: [
+          { sbn: 1, symbols: 13 },
+          { sbn: 3, symbols: 1 },
+        ],
+      },
+    ],
+    ['PING', { kind: 'ping' }],
+    ['ACK_POLICY', { kind: 'ack-policy', packets: 12, delay: 5_000 }],
+    ['MTU_PROBE', { kind: 'mtu-probe', size: 1452 }],
+    ['MTU_REPORT', { kind: 'mtu-report', size: 1452 }],
+    ['PULL: all of it', { kind: 'pull', id: { ...stream, seq: 77 }, missing: [] }],
+    [
+      'PULL: 300 symbols of block 4',
+      { kind: 'pull', id: { ...stream, seq: 77 }, missing: [{ sbn: 4, symbols: 300 }] },
+    ],
+    ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
+  ];
+  return frames.map(([name, frame]) => ({ name, frame: plain(frame), text: toHex(textOf([frame])) }));
+}
+
+export function objectVectors(): unknown {
+  const group = vectorGroup('vectors', [1, 2, 3]);
+  const keys = keyPair(seedOf(2));
+  const origin = group.members.findIndex(({ publicKey }) => toHex(publicKey) === toHex(keys.publicKey));
+  const stream = { origin, incarnation: INCARNATION };
+  const parcels = [
+    { dependencies: [], messages: [bytes(5), new Uint8Array(0)] },
+    {
+      dependencies: [
+        { origin: (origin + 1) % 3, incarnation: INCARNATION + 1, count: 4 },
+        { origin: (origin + 2) % 3, incarnation: INCARNATION - 1, count: 0xffff_fffe },
+      ],
+      messages: [bytes(2000)],
+    },
+    { dependencies: [], messages: [bytes(900)] },
+  ];
+  const held = new Stream(stream, (origin + 1) % 3, 3);
+  const digests = [toHex(held.chainAt(0)!)];
+  const objects = parcels.map((parcel, seq) => {
+    const object = writeParcel(parcel);
+    const hash = sha256(object);
+    held.hold(seq, hash);
+    digests.push(toHex(held.chainAt(seq + 1)!));
+    const cut = cutObject(object.length);
+    const descriptor: Descriptor = { ...stream, seq, length: object.length, ...cut, hash };
+    const descriptorBytes = writeDescriptor(descriptor);
+    const noRoot = new Uint8Array(NODE_SIZE);
+    const certificate = signCertificate(group, descriptorBytes, keys.sign);
+    using encoder = new Encoder(object, cut);
+    const k = encoder.oti.blockSymbols(0);
+    // All source symbols and, where the code has any that differ, two repair symbols.
+    const leaves = Array.from({ length: k === 1 ? 1 : k + 2 }, (_, i) => {
+      const esi = esiOf(i, k);
+      return { sbn: 0, esi, firstHop: (origin + 1 + (i % 2)) % 3, symbol: encoder.symbol(0, esi) };
+    });
+    const tree = buildTree(leaves.map(writeLeaf));
+    const target = new Uint8Array(MAX_SYMBOL_BODY);
+    const served = serveSymbols(certificate, encoder, { sbn: 0, esi: 0, most: 1 }, target);
+    return {
+      parcel: {
+        dependencies: parcel.dependencies,
+        messages: parcel.messages.map(toHex),
+        bytes: toHex(object),
+      },
+      descriptor: { ...plain(descriptor), bytes: toHex(descriptorBytes) },
+      certificate: {
+        root: toHex(noRoot),
+        signed: toHex(batchMessage(group, descriptorBytes, noRoot)),
+        bytes: toHex(certificate),
+      },
+      batch: {
+        leaves: leaves.map(plain),
+        depth: tree.depth,
+        root: toHex(tree.root),
+        bodies: signBatch(group, descriptorBytes, leaves, keys.sign).map(toHex),
+      },
+      served: { ...plain(leaves[0]), firstHop: 0xffff, body: toHex(target.subarray(0, served.bytes)) },
+    };
+  });
+  const [small] = objects;
+  const body = Uint8Array.from(Buffer.from(small.served.body, 'hex'));
+  return {
+    groupId: toHex(group.id),
+    seed: toHex(seedOf(2)),
+    objects,
+    digests,
+    datagrams: [
+      { name: 'PING, SYMBOL', text: toHex(textOf([{ kind: 'ping' }], body)) },
+      { name: 'SIZED_SYMBOL, SYMBOL', text: toHex(textOf([{ kind: 'symbol', body }], body)) },
+    ],
+    cuts: [1, 16, 17, 976, 977, 1952, 499_712, 499_713, 5_000_000, 2 ** 28].map((length) => {
+      const cut = cutObject(length);
+      const oti = new Oti({ transferLength: length, ...cut });
+      const last = cut.sourceBlocks - 1;
+      return { length, ...cut, firstK: oti.blockSymbols(0), lastK: oti.blockSymbols(last) };
+    }),
+    shares: [
+      [1, 5, 1],
+      [2, 5, 1],
+      [3, 5, 1],
+      [512, 5, 1],
+      [512, 2, 0],
+      [1075, 16, 5],
+    ].map(([k, members, faulty]) => {
+      return { k, members, faulty, pessimism: 2, each: symbolsPerPeer(k, members, { faulty, pessimism: 2 }) };
+    }),
+  };
+}
+
+function textOf(frames: readonly Frame[], symbol?: Uint8Array): Uint8Array {
+  const datagram = writeDatagram(frames, symbol);
+  return datagram.subarray(PROTECTED_HEADER, datagram.length - PROTECTED_TAG);
+}
+
+/** Recognisable, and never the same for long. */
+function bytes(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (i * 7 + (i >>> 8)) & 0xff);
+}
+
+/** The same value with hex in place of bytes. */
+function plain<T>(value: T): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(value, (_, part) => (part instanceof Uint8Array ? toHex(part) : part)));
+}

@@ -1,0 +1,170 @@
+/** Test vectors of keys, group ids and sessions. In: fixed seeds. Out: plain values, bytes as hex. */
+import { createGroup, type Group } from '../../src/broadcast/group.js';
+import { toHex } from '../../src/core/bytes.js';
+import { Rng } from '../../src/core/rng.js';
+import { defaultAead } from '../../src/crypto/aead.js';
+import { keyPair } from '../../src/crypto/keys.js';
+import { defaultSuite, type Established } from '../../src/crypto/noise.js';
+import { agreementKeyOf } from '../../src/crypto/x25519.js';
+import { HandshakeGuard, macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
+import { type Identity, openInitiation, openResponse, writeInitiation } from '../../src/session/handshake.js';
+import { DEFAULT_LIMITS } from '../../src/session/limits.js';
+import { Transport } from '../../src/session/transport.js';
+import {
+  CHALLENGE_BYTES,
+  CONTROL_SIZE,
+  FRAME_ANSWER,
+  FRAME_CHALLENGE,
+  PROTECTED_HEADER,
+  PROTECTED_OVERHEAD,
+} from '../../src/session/wire.js';
+
+/** The seed of the member called `number`: 32 times that byte. */
+export function seedOf(number: number): Uint8Array {
+  return new Uint8Array(32).fill(number);
+}
+
+export function vectorGroup(name: string, seeds: readonly number[], byzantine = 0): Group {
+  const members = seeds.map((number) => ({
+    publicKey: keyPair(seedOf(number)).publicKey,
+    locator: `192.0.2.${number}:7001`,
+    name: `m${number}`,
+  }));
+  return createGroup({ name, members, byzantine });
+}
+
+export function groupVectors(): unknown {
+  const numbers = [1, 2, 3, 4];
+  const describe = (group: Group, seeds: readonly number[]) => ({
+    name: group.name,
+    faulty: group.faulty,
+    byzantine: group.byzantine,
+    pessimism: group.pessimism,
+    quorum: group.quorum,
+    listed: seeds.map((number) => toHex(keyPair(seedOf(number)).publicKey)),
+    sorted: group.members.map(({ publicKey }) => toHex(publicKey)),
+    id: toHex(group.id),
+  });
+  return {
+    keys: numbers.map((number) => {
+      const { publicKey, exchangeKeys } = keyPair(seedOf(number));
+      const { secret, publicKey: static_ } = exchangeKeys();
+      return {
+        seed: toHex(seedOf(number)),
+        identity: toHex(publicKey),
+        staticSecret: toHex(secret),
+        static: toHex(static_),
+      };
+    }),
+    groups: [
+      describe(vectorGroup('vectors', [1, 2, 3]), [1, 2, 3]),
+      describe(vectorGroup('größer', numbers, 1), numbers),
+      describe(vectorGroup('', [1]), [1]),
+    ],
+  };
+}
+
+export function sessionVectors(): unknown {
+  const group = vectorGroup('vectors', [1, 2, 3]);
+  const suite = defaultSuite();
+  const identityOf = (number: number, incarnation: number, version: number): Identity => {
+    return { suite, keys: keyPair(seedOf(number)).exchangeKeys(), groupId: group.id, incarnation, version };
+  };
+  const alice = identityOf(1, 0x0190_0000_0001, 3);
+  const bob = identityOf(2, 0x0190_0000_0002, 4);
+  const remote = agreementKeyOf(keyPair(seedOf(2)).publicKey)!;
+  const shared = suite.agreement.agree(alice.keys.secret, remote)!;
+
+  const initiation = {
+    index: 0x01020304,
+    ephemeral: seedOf(0xe1),
+    payload: { incarnation: alice.incarnation, counter: 5, nextNumber: 1, version: alice.version },
+  };
+  const { datagram: first, initiator } = writeInitiation(
+    alice,
+    { static: remote, shared },
+    initiation.index,
+    initiation.ephemeral,
+    initiation.payload,
+  )!;
+  writeMacs(first, macKeyOf(remote), undefined);
+
+  const guard = new HandshakeGuard({
+    entropy: new Rng('vectors'),
+    aead: suite.aead,
+    ownStatic: remote,
+    limits: DEFAULT_LIMITS,
+  });
+  const cookieReply = guard.cookieReply(0, '192.0.2.1:7001', first);
+  const cookie = readCookie(suite.aead, remote, first, cookieReply)!;
+  const withCookie = first.slice();
+  writeMacs(withCookie, macKeyOf(remote), cookie);
+
+  const response = {
+    index: 0xa1a2a3a4,
+    ephemeral: seedOf(0xe2),
+    // Beyond 32 bits, of which the wire shows the lower ones.
+    payload: { incarnation: bob.incarnation, nextNumber: 0x1_0000_0005, version: bob.version },
+  };
+  const opened = openInitiation(bob, first, (key) => suite.agreement.agree(bob.keys.secret, key))!;
+  const answered = opened.respond(response.ephemeral, response.index, response.payload)!;
+  const { established } = openResponse(initiator, answered.datagram)!;
+
+  const transport = (keys: Established, isInitiator: boolean) =>
+    new Transport<undefined>({
+      owner: undefined,
+      aead: defaultAead(),
+      established: keys,
+      localIndex: isInitiator ? initiation.index : response.index,
+      remoteIndex: isInitiator ? response.index : initiation.index,
+      initiator: isInitiator,
+      incarnation: 0,
+      peerNext: isInitiator ? response.payload.nextNumber : initiation.payload.nextNumber,
+      now: 0,
+      rekeyAt: 0,
+      rejectAt: 0,
+    });
+  const [ours, theirs] = [transport(established, true), transport(answered.established, false)];
+  const text = Uint8Array.of(5, 0, 0, 0);
+  const data = (from: typeof ours, number: number) => {
+    const datagram = new Uint8Array(PROTECTED_OVERHEAD + text.length);
+    datagram.set(text, PROTECTED_HEADER);
+    from.sealData(datagram, number);
+    return { packetNumber: number, text: toHex(text), datagram: toHex(datagram) };
+  };
+  const control = (from: typeof ours, frame: number) => {
+    const datagram = new Uint8Array(CONTROL_SIZE);
+    datagram.fill(0xc4, PROTECTED_HEADER, PROTECTED_HEADER + 1 + CHALLENGE_BYTES);
+    datagram[PROTECTED_HEADER] = frame;
+    const textHex = toHex(datagram.subarray(PROTECTED_HEADER, PROTECTED_HEADER + 1 + CHALLENGE_BYTES));
+    from.sealControl(datagram);
+    return { packetNumber: 0, text: textHex, datagram: toHex(datagram) };
+  };
+  return {
+    groupId: toHex(group.id),
+    initiatorSeed: toHex(seedOf(1)),
+    responderSeed: toHex(seedOf(2)),
+    initiation: {
+      index: initiation.index,
+      ephemeralSecret: toHex(initiation.ephemeral),
+      ...initiation.payload,
+      datagram: toHex(first),
+    },
+    cookie: { cookie: toHex(cookie), datagram: toHex(cookieReply), initiation: toHex(withCookie) },
+    response: {
+      index: response.index,
+      ephemeralSecret: toHex(response.ephemeral),
+      ...response.payload,
+      datagram: toHex(answered.datagram),
+    },
+    keys: {
+      initiatorSends: toHex(established.sendKey),
+      responderSends: toHex(established.receiveKey),
+      handshakeHash: toHex(established.handshakeHash),
+    },
+    dataFromInitiator: data(ours, 1),
+    dataFromResponder: data(theirs, 0x1_0000_0007),
+    challengeFromInitiator: control(ours, FRAME_CHALLENGE),
+    answerFromResponder: control(theirs, FRAME_ANSWER),
+  };
+}
