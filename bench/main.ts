@@ -4,6 +4,7 @@ import { argv, stderr } from 'node:process';
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
+  failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
   resilience: () => import('./resilience.js'),
   tcp: () => import('./tcp.js'),
