@@ -5,6 +5,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   broadcast: () => import('./broadcast.js'),
   codec: () => import('./codec.js'),
   congestion: () => import('./congestion.js'),
+  failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
   resilience: () => import('./resilience.js'),
   tcp: () => import('./tcp.js'),

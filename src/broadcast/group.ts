@@ -6,14 +6,17 @@ import { compareBytes, Writer } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import { MAX_LOCATORS } from '../session/index.js';
 import { MAX_MEMBERS } from '../wire/limits.js';
 
 export interface Member {
   /** Place in the list of members sorted by public key. */
   index: number;
   publicKey: Uint8Array;
-  /** Where its datagrams go now: `host:port` or `[host]:port`. */
+  /** Where its datagrams go as long as that works, the first of `locators`: `host:port` or `[host]:port`. */
   locator: string;
+  /** Everywhere it can be reached, the preferred one first. */
+  locators: readonly string[];
   name: string;
 }
 
@@ -34,7 +37,10 @@ export interface Group {
 
 export interface GroupMemberOptions {
   publicKey: Uint8Array;
-  locator: string;
+  /** Where it can be reached, `host:port` or `[host]:port`; or `locators`. */
+  locator?: string;
+  /** In place of `locator`: up to 8, the preferred one first. When that goes silent, the others are turned to. */
+  locators?: readonly string[];
   name?: string;
 }
 
@@ -67,16 +73,21 @@ export function createGroup(options: GroupOptions): Group {
   requireInteger('pessimism', pessimism, 0, MAX_PESSIMISM);
 
   const sorted = [...options.members].sort((a, b) => compareBytes(a.publicKey, b.publicKey));
-  const members = sorted.map(({ publicKey, locator, name }, index) => {
+  const taken = new Set<string>();
+  const members = sorted.map(({ publicKey, name, ...where }, index) => {
+    const locators = locatorsOf(where);
+    const locator = locators[0];
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
       throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
-    if (parseLocator(locator).port === 0)
-      throw config(`address: expected a port from 1 to 65535, got ${locator}`);
-    if (sorted.some((other, i) => i < index && other.locator === locator))
-      throw config(`members: expected distinct addresses, got ${locator} twice`);
+    for (const each of locators) {
+      if (parseLocator(each).port === 0)
+        throw config(`address: expected a port from 1 to 65535, got ${each}`);
+      if (taken.has(each)) throw config(`members: expected distinct addresses, got ${each} twice`);
+      taken.add(each);
+    }
     if (name !== undefined && sorted.some((other, i) => i < index && other.name === name))
       throw config(`members: expected distinct names, got ${name} twice`);
-    return { index, publicKey, locator, name: name ?? `member-${index}` };
+    return { index, publicKey, locator, locators, name: name ?? `member-${index}` };
   });
 
   const label = new TextEncoder().encode(`${GROUP_DOMAIN}${options.name}\0${faulty}\0${byzantine}\0`);
@@ -99,7 +110,8 @@ export function createGroup(options: GroupOptions): Group {
  *
  * @example
  * // { "headwater": "group", "version": 1, "name": "lab",
- * //   "members": [{ "name": "a", "key": "<64 hex digits>", "address": "127.0.0.1:7001" }, ...] }
+ * //   "members": [{ "name": "a", "key": "<64 hex digits>", "address": "127.0.0.1:7001" },
+ * //               { "name": "b", "key": "<64 hex digits>", "addresses": ["10.0.1.2:7001", "10.0.2.2:7001"] }, ...] }
  * const group = parseGroup(await readFile('group.json', 'utf8'));
  */
 export function parseGroup(text: string): Group {
@@ -126,7 +138,7 @@ export function parseGroup(text: string): Group {
       const member = requireObject(`group file: members[${i}]`, entry);
       return {
         publicKey: parsePublicKey(member.key, `group file: members[${i}].key`),
-        locator: requireString(`group file: members[${i}].address`, member.address),
+        ...requireAddresses(`group file: members[${i}]`, member),
         ...(member.name === undefined
           ? {}
           : { name: requireString(`group file: members[${i}].name`, member.name) }),
@@ -146,6 +158,28 @@ export function parseLocator(locator: string): { host: string; port: number } {
   if (!match || port > 65535)
     throw config(`address: expected host:port or [host]:port, got ${JSON.stringify(locator)}`);
   return { host: match[1] ?? match[2], port };
+}
+
+function locatorsOf({
+  locator,
+  locators,
+}: Pick<GroupMemberOptions, 'locator' | 'locators'>): readonly string[] {
+  if ((locator === undefined) === (locators === undefined))
+    throw config(`members: expected either an address or addresses, got ${locator ? 'both' : 'neither'}`);
+  const all = locators ?? [locator!];
+  if (all.length < 1 || all.length > MAX_LOCATORS)
+    throw config(`addresses: expected 1 to ${MAX_LOCATORS}, got ${all.length}`);
+  return all;
+}
+
+function requireAddresses(
+  what: string,
+  { address, addresses }: Record<string, unknown>,
+): Pick<GroupMemberOptions, 'locator' | 'locators'> {
+  if (addresses === undefined) return { locator: requireString(`${what}.address`, address) };
+  if (address !== undefined) throw config(`${what}: expected "address" or "addresses", got both`);
+  if (!Array.isArray(addresses)) throw config(`${what}.addresses: expected a list, got ${typeof addresses}`);
+  return { locators: addresses.map((each, i) => requireString(`${what}.addresses[${i}]`, each)) };
 }
 
 function requireObject(what: string, value: unknown): Record<string, unknown> {

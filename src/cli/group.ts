@@ -12,14 +12,19 @@ interface GroupOptions {
 interface FileMember {
   name: string;
   key: string;
-  address: string;
+  address?: string;
+  addresses?: string[];
 }
 
 export function groupCommand(program: Command): void {
   program
     .command('group')
     .description('print a group file; every member needs the same one')
-    .argument('<member...>', 'name=PUBLICKEY@host:port, one for each member', parseMember)
+    .argument(
+      '<member...>',
+      'name=PUBLICKEY@host:port[,host:port...], one for each member, the preferred address first',
+      parseMember,
+    )
     .requiredOption('-n, --name <name>', 'name of the group')
     .option('--faulty <k>', 'members that may fail (default: a third of the others)', integer(0, 512))
     .option('--pessimism <cp>', 'symbols planned beyond need (default: 2)', integer(0, 1000))
@@ -35,5 +40,7 @@ function parseMember(text: string, previous: FileMember[] | undefined): FileMemb
   const match = /^([^=]+)=([0-9a-fA-F]{64})@(.+)$/.exec(text);
   if (!match)
     throw new InvalidArgumentError(`expected name=PUBLICKEY@host:port with 64 hex digits, got ${text}.`);
-  return [...(previous ?? []), { name: match[1], key: match[2].toLowerCase(), address: match[3] }];
+  const addresses = match[3].split(',');
+  const where = addresses.length === 1 ? { address: addresses[0] } : { addresses };
+  return [...(previous ?? []), { name: match[1], key: match[2].toLowerCase(), ...where }];
 }

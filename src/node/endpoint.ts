@@ -31,6 +31,7 @@ import {
   writeDatagram,
 } from '../wire/frames.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
+import { FailOver } from './failover.js';
 
 export interface EndpointOptions {
   group: Group;
@@ -71,6 +72,10 @@ export interface Transmit {
 /** One peer as it stands, for people to look at. */
 export interface PeerStatus {
   member: Member;
+  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
+  address: string | undefined;
+  /** How often an address that had gone silent was left for another locator. */
+  failOvers: number;
   reachable: boolean;
   /** Smoothed, in microseconds; undefined before the first sample. */
   rtt: Micros | undefined;
@@ -101,6 +106,7 @@ export class Endpoint {
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;
   private readonly paths: (Path | undefined)[];
+  private readonly failOvers: (FailOver | undefined)[];
   private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
   /** What sessions said of members that are not as we are. */
@@ -139,10 +145,11 @@ export class Endpoint {
       incarnation,
       version: options.version ?? 0,
       entropy,
-      peers: group.members.map(({ publicKey, locator }, index) =>
-        index === self.index ? undefined : { publicKey, locators: [locator] },
+      peers: group.members.map(({ publicKey, locators }, index) =>
+        index === self.index ? undefined : { publicKey, locators },
       ),
     });
+    this.failOvers = this.paths.map((path, peer) => path && new FailOver(peer, this.sessions, path));
     this.broadcaster = new Broadcast(
       { ...options, self: self.index, paths: this.paths, relay: options.relay ?? true },
       this.counters,
@@ -225,12 +232,15 @@ export class Endpoint {
     this.sessions.handleTimeout(now);
     this.followSessions();
     for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
+    for (const failOver of this.failOvers) failOver?.handleTimeout(now);
+    this.followSessions();
     this.broadcaster.handleTimeout(now);
   }
 
   /** The host did not let us run for a while: rates measured in that time are its own, not the network's. */
   noteStall(now: Micros): void {
     for (const path of this.paths) if (path?.isOpen) path.recovery.onHostLimited(now);
+    for (const failOver of this.failOvers) failOver?.onStall(now);
   }
 
   /**
@@ -262,6 +272,7 @@ export class Endpoint {
     this.paths.forEach((path, peer) => {
       if (!path) return;
       next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
+      next = Math.min(next, this.failOvers[peer]!.nextTimeout());
       if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
@@ -286,6 +297,8 @@ export class Endpoint {
       return [
         {
           member: this.options.group.members[index],
+          address: this.failOvers[index]!.address,
+          failOvers: this.failOvers[index]!.count,
           reachable: path.isReachable(this.now),
           rtt: path.rtt.min === undefined ? undefined : path.rtt.smoothed,
           loss,
@@ -360,13 +373,19 @@ export class Endpoint {
         continue;
       }
       const path = this.paths[event.peer]!;
+      const failOver = this.failOvers[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
-      if (event.type === 'established') {
+      if (event.type === 'answered') failOver.onAnswer(this.now, event.address, event.rtt);
+      else if (event.type === 'elsewhere') failOver.onElsewhere(this.now);
+      else if (event.type === 'established') {
         path.isOpen = true;
         path.move(next);
+        failOver.onMoved();
         this.broadcaster.onSession(event.peer, false);
-      } else if (event.type === 'migrated') path.move(next);
-      else if (event.type === 'reset') {
+      } else if (event.type === 'migrated') {
+        path.move(next, failOver.rtt(event.address));
+        failOver.onMoved();
+      } else if (event.type === 'reset') {
         path.isOpen = false;
         path.restart(next);
         this.broadcaster.onSession(event.peer, true);

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Misbehaviour } from '../broadcast/broadcast.js';
 import type { MessageId } from '../broadcast/delivery.js';
-import type { Group, Member } from '../broadcast/group.js';
+import { type Group, type Member, parseLocator } from '../broadcast/group.js';
 import type { Outcome } from '../broadcast/outgoing.js';
 import type { ObjectStatus } from '../broadcast/record.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
@@ -25,7 +25,10 @@ export interface NodeOptions {
   group: Group;
   /** 32 bytes: the seed of this member's Ed25519 key. */
   secretKey: Uint8Array;
-  /** Address to bind, `host:port`; default: this member's own in the group. Port 0 takes any. */
+  /**
+   * Address to bind, `host:port`; default: this member's own in the group, and where it has several, their port on all
+   * of this machine's. Port 0 takes any.
+   */
   bind?: string;
   /** Congestion control of each path. Default 'bbr': fills links that lose at random and yields to others. */
   controller?: ControllerName;
@@ -59,7 +62,7 @@ export interface NodeOptions {
   /**
    * Called once for each message that a quorum of the group holds, our own included, one at a time: the next waits for
    * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
-   * message may be one that was delivered before, under the same id.
+   * messages may be some that were delivered just before, under the same ids.
    */
   deliver?: (delivery: Delivery) => void | Promise<void>;
   /** Called when a peer comes or goes, a member is caught misbehaving, or something is wrong with the store. */
@@ -197,8 +200,8 @@ export class Node implements AsyncDisposable {
     });
     let driver: Driver | undefined;
     const socket = await openUdp(
-      options.bind ?? endpoint.self.locator,
-      group.members.map((member) => member.locator),
+      options.bind ?? bindingFor(endpoint.self),
+      group.members.map((member) => member.locators),
       (from, bytes) => driver?.onDatagram(from, bytes),
     );
     try {
@@ -440,13 +443,26 @@ export class Node implements AsyncDisposable {
   }
 }
 
+/** One socket hears on all addresses of the machine, which a socket bound to one of them would not. */
+function bindingFor({ locators }: Member): string {
+  if (locators.length === 1) return locators[0];
+  const ports = new Set(locators.map((locator) => parseLocator(locator).port));
+  if (ports.size > 1)
+    throw new HeadwaterError(
+      'INVALID_CONFIG',
+      `bind: expected an address to bind, since this member's own differ in port (${locators.join(', ')})`,
+    );
+  const any = locators.some((locator) => locator.startsWith('[')) ? '[::]' : '0.0.0.0';
+  return `${any}:${[...ports][0]}`;
+}
+
 /**
  * The system cuts up what the network does not carry and puts it together again, and Node has no way to forbid that. So a
  * large probe arrives whatever the path is, and a loss of one piece is then a loss of all.
  */
 function largestDatagram({ members }: Group): number {
-  const isLocal = ({ locator }: Member) => /^(127\.|\[::1\]|localhost:)/.test(locator);
-  return members.every(isLocal) ? MAX_DATAGRAM : ETHERNET_DATAGRAM;
+  const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
+  return members.every(({ locators }) => locators.every(isLocal)) ? MAX_DATAGRAM : ETHERNET_DATAGRAM;
 }
 
 function closedError(): HeadwaterError {

@@ -25,11 +25,13 @@ export interface UdpSocket {
 /**
  * Binds a socket and resolves the peers' names. A datagram from a peer's address is given up with the peer's locator as its
  * source, any other with its numeric address. Throws NETWORK with the reason (port in use, no such address, unknown
- * name).
+ * name). One socket serves all locators: the system's routes choose where a datagram leaves, which knows what is up.
+ *
+ * @param peers the locators of each; one that this socket cannot reach is left out as long as the peer has another
  */
 export async function openUdp(
   bind: string,
-  peers: readonly string[],
+  peers: readonly (readonly string[])[],
   onDatagram: (from: string, bytes: Uint8Array) => void,
 ): Promise<UdpSocket> {
   const local = parseLocator(bind);
@@ -38,10 +40,18 @@ export async function openUdp(
   const routes = new Map<string, { host: string; port: number }>();
   const locators = new Map<string, string>();
   for (const peer of peers) {
-    const { host: name, port } = parseLocator(peer);
-    const address = await resolve(name, peer, isV6 ? undefined : 4);
-    routes.set(peer, routeTo(address, port, isV6));
-    locators.set(formatAddress(address, port), peer);
+    let failure: unknown;
+    for (const locator of peer) {
+      const { host: name, port } = parseLocator(locator);
+      try {
+        const address = await resolve(name, locator, isV6 ? undefined : 4);
+        routes.set(locator, routeTo(address, port, isV6));
+        locators.set(formatAddress(address, port), locator);
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+    if (failure && !peer.some((locator) => routes.has(locator))) throw failure;
   }
 
   const socket = dgram.createSocket({

@@ -21,7 +21,7 @@ export class AckTracker {
   largest = -1;
   private readonly bits = new Uint32Array(ACK_WINDOW / 32);
   private largestAt: Micros = 0;
-  private policy: AckPolicy = { packets: 2, delay: MAX_ACK_DELAY };
+  private policy: AckPolicy = DEFAULT_POLICY;
   private pending = 0;
   private due: Micros = NEVER;
   /** Largest number at each of the latest acks, in a ring: what an ack reports again. */
@@ -112,3 +112,5 @@ const ACK_MIN_SPAN = 256;
 export const MAX_ACK_PACKETS = 1024;
 /** RFC 9000 section 18.2, max_ack_delay. */
 export const MAX_ACK_DELAY: Micros = 25 * MILLISECOND;
+/** Until the peer says what it wants. */
+export const DEFAULT_POLICY: AckPolicy = { packets: 2, delay: MAX_ACK_DELAY };

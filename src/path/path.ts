@@ -9,11 +9,12 @@ import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { Ack } from '../wire/ack.js';
 import type { Frame } from '../wire/frames.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { type AckPolicy, AckTracker } from './ack.js';
+import { type AckPolicy, AckTracker, DEFAULT_POLICY } from './ack.js';
+import { Liveness, type PathState } from './liveness.js';
 import { MtuDiscovery } from './mtu.js';
 import type { PathObserver } from './observer.js';
 import { type AckOutcome, Recovery, type SendMode } from './recovery.js';
-import type { Rtt } from './rtt.js';
+import { GRANULARITY, type Rtt } from './rtt.js';
 
 export interface PathOptions {
   controller: ControllerFactory;
@@ -26,6 +27,8 @@ export interface PathOptions {
 export class Path {
   recovery: Recovery;
   mtu: MtuDiscovery;
+  /** Of the address in use. */
+  liveness = new Liveness();
   /** Whether there is a session to send in. */
   isOpen = false;
   /** When the peer's last genuine datagram came. */
@@ -36,7 +39,7 @@ export class Path {
   private readonly options: PathOptions;
   private acks = new AckTracker();
   private smoothedLoss = 0;
-  private policySent: AckPolicy = { packets: 0, delay: 0 };
+  private policySent: AckPolicy = NO_POLICY;
   private policySentAt: Micros = -NEVER;
   private readonly reports: number[] = [];
 
@@ -83,13 +86,34 @@ export class Path {
     this.move(next);
   }
 
-  /** The peer is elsewhere: what was learned of the way there is void. */
-  move(next: number): void {
+  /**
+   * The peer is elsewhere: what was learned of the way there is void.
+   *
+   * @param rtt of the way there now, if something else has measured it
+   */
+  move(next: number, rtt?: Micros): void {
     this.recovery = this.newRecovery(Math.max(next, this.recovery.nextNumber));
+    if (rtt) this.rtt.onSample(rtt);
+    this.liveness = new Liveness(this.liveness);
     this.mtu = new MtuDiscovery(this.options.maxDatagram);
     this.smoothedLoss = 0;
     this.timeoutsSeen = 0;
-    this.policySent = { packets: 0, delay: 0 };
+    this.policySent = NO_POLICY;
+  }
+
+  /** What silence on this path is to be judged by. */
+  state(): PathState {
+    const { smoothed, variation } = this.rtt;
+    // Tighter than a probe timeout: no single miss decides anything.
+    const answer = Math.max(
+      MIN_SILENCE,
+      Math.ceil(smoothed + Math.max(2 * variation, smoothed / 8, GRANULARITY)),
+    );
+    return {
+      ackTimeout: answer + this.recovery.ackPolicy().delay,
+      answerTimeout: answer,
+      loss: this.smoothedLoss,
+    };
   }
 
   /** Whether a datagram with a symbol may go now, and if not, what holds it back. */
@@ -101,6 +125,8 @@ export class Path {
   onSent(now: Micros, bytes: number, ackEliciting: boolean): number {
     this.sentBytes += bytes;
     this.sentDatagrams++;
+    if (ackEliciting)
+      this.liveness.onSent(now, this.policySent.packets > 0 ? this.policySent : DEFAULT_POLICY);
     return this.recovery.onSent(now, bytes, { ackEliciting });
   }
 
@@ -121,6 +147,7 @@ export class Path {
     const outcome = this.recovery.onAckReceived(now, ack);
     if (outcome.ok && outcome.sample) {
       this.timeoutsSeen = this.recovery.stats.probeTimeouts;
+      this.liveness.onAlive(now, outcome.sample.sentAt, 'ack', this.state());
       const { ackedPackets, lostPackets } = outcome.sample;
       const total = ackedPackets + lostPackets;
       const weight = Math.min(1, total / LOSS_WINDOW);
@@ -204,6 +231,9 @@ export class Path {
   }
 }
 
+const NO_POLICY: AckPolicy = { packets: 0, delay: 0 };
+/** A process that is kept from running for so long is not gone. */
+const MIN_SILENCE: Micros = 10 * MILLISECOND;
 /** Ten heartbeats: at 50 % loss the chance to miss all of them is 0.1 %. */
 export const HEARTBEAT: Micros = 300 * MILLISECOND;
 const UNREACHABLE_AFTER: Micros = 10 * HEARTBEAT;

@@ -2,13 +2,15 @@
  * Where one peer is: the address in use, its configured locators, and addresses that are being validated (RFC 9000,
  * sections 8.2 and 9, with one rule more: an address that a datagram came from is not taken, even if it answers, once a
  * newer datagram has come from the address in use. So who copies some datagrams from elsewhere moves nothing, even if it
- * passes on challenges and answers; it would have to carry all of them, and then it is a router).
+ * passes on challenges and answers; it would have to carry all of them, and then it is a router). Between the peer's
+ * locators no datagram moves anything: the caller asks them what it wants to know, and decides.
  */
 import { equalBytes } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
 import {
   AMPLIFICATION,
   CANDIDATE_REST,
+  MAX_ASKED,
   MAX_CANDIDATES,
   MAX_LOCATORS,
   PROBE_SENDS,
@@ -16,17 +18,11 @@ import {
 } from './limits.js';
 import { CONTROL_SIZE } from './wire.js';
 
-/**
- * Why an address is being validated: datagrams came from it; or it is a locator of the peer and the address in use is
- * silent, or the caller asked for another one whatever the one in use does.
- */
-export type Origin = 'heard' | 'silence' | 'asked';
-
+/** An address that datagrams came from. */
 export interface Candidate {
   address: string;
   /** What a CHALLENGE to it holds and its ANSWER must. */
   data: Uint8Array;
-  origin: Origin;
   /** The address in use has given a sign of life since: this one is not taken. */
   contested: boolean;
   received: number;
@@ -35,6 +31,16 @@ export interface Candidate {
   /** When to challenge next or, after the last time, to forget it. */
   nextAt: Micros;
 }
+
+/** A CHALLENGE to an address that the operator or the peer has vouched for. */
+interface Asked {
+  address: string;
+  data: Uint8Array;
+  at: Micros;
+}
+
+/** What an ANSWER says: an address has been validated and is to be taken; or one that was asked is alive. */
+export type Answered = { move: string } | { address: string; rtt: Micros };
 
 export class Addresses {
   /** In use. Only ever one that is configured or has been validated. */
@@ -45,6 +51,7 @@ export class Addresses {
   /** When `due` has something, or something is to be forgotten. */
   deadline: Micros = NEVER;
   private candidates: Candidate[] = [];
+  private asked: Asked[] = [];
 
   constructor(locators: readonly string[]) {
     this.locators = locators.slice(0, MAX_LOCATORS);
@@ -61,42 +68,45 @@ export class Addresses {
     return [this.current, ...this.locators.filter((locator) => locator !== this.current)];
   }
 
+  /** Whether both addresses are locators, so that only the caller moves from one to the other. */
+  areLocators(a: string, b: string): boolean {
+    return this.locators.includes(a) && this.locators.includes(b);
+  }
+
   /**
    * Notes an authentic datagram.
    *
-   * @param newest whether its packet number is the highest so far: only then may it start a migration
-   * @param answer whether it is an ANSWER: no reason to start one, but a sign of life of the address in use
+   * @param kind 'data' may start a migration; control is about paths and does not (RFC 9000, section 9.1)
+   * @param newest whether its packet number is the highest so far: if not, it starts nothing
    * @param data random bytes for a challenge
+   * @returns true if the peer now sends from another of its locators than the one in use
    */
   onHeard(
     now: Micros,
     from: string,
     size: number,
+    kind: 'data' | 'answer' | 'challenge',
     newest: boolean,
-    answer: boolean,
     data: () => Uint8Array,
-  ): void {
+  ): boolean {
     if (from === this.current) {
-      if (newest || answer)
-        for (const candidate of this.candidates) candidate.contested = candidate.origin !== 'asked';
-      return;
+      if (newest || kind === 'answer') for (const candidate of this.candidates) candidate.contested = true;
+      return false;
     }
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
-    else if (newest && !answer) this.add(now, from, 'heard', data(), size);
-    this.rearm();
-  }
-
-  /** Starts to validate every locator but the one in use. */
-  tryLocators(now: Micros, origin: 'silence' | 'asked', data: () => Uint8Array): void {
-    for (const address of this.locators) {
-      if (address === this.current) continue;
-      const known = this.candidates.find((candidate) => candidate.address === address);
-      if (known && known.origin === 'asked') continue;
-      if (known) this.remove(known);
-      this.add(now, address, origin, data(), known?.received ?? 0);
+    else if (newest && kind === 'data') {
+      if (this.areLocators(from, this.current)) return true;
+      this.add(now, from, data(), size);
     }
     this.rearm();
+    return false;
+  }
+
+  /** Notes that a CHALLENGE with `data` goes to an address, whose answer `onAnswer` then tells. */
+  ask(now: Micros, address: string, data: Uint8Array): void {
+    if (this.asked.length >= MAX_ASKED) this.asked.shift();
+    this.asked.push({ address, data, at: now });
   }
 
   /** The next candidate to challenge now, which counts as done; undefined if there is none. */
@@ -108,9 +118,8 @@ export class Addresses {
         this.remove(candidate);
         continue;
       }
-      const { origin, sent, received } = candidate;
-      // A locator is the operator's word, as for a first message; any other address is a stranger's until it answers.
-      if (origin === 'heard' && sent + CONTROL_SIZE > AMPLIFICATION * received) {
+      // It is a stranger's until it answers.
+      if (candidate.sent + CONTROL_SIZE > AMPLIFICATION * candidate.received) {
         candidate.nextAt = now + RETRY_MIN;
         candidate.sends++;
         continue;
@@ -127,27 +136,27 @@ export class Addresses {
   }
 
   /**
-   * The address to move to, if this ANSWER validates one. For a locator it may come from anywhere (RFC 9000, 8.2.3): a
-   * host with several addresses answers from whichever its routes choose.
+   * What this ANSWER says, if anything. Where we asked it may come from anywhere (RFC 9000, 8.2.3): a host with several
+   * addresses answers from whichever its routes choose.
    */
-  onAnswer(from: string, data: Uint8Array): string | undefined {
+  onAnswer(now: Micros, from: string, data: Uint8Array): Answered | undefined {
+    const index = this.asked.findIndex((asked) => equalBytes(asked.data, data));
+    if (index >= 0) {
+      const [{ address, at }] = this.asked.splice(index, 1);
+      return { address, rtt: now - at };
+    }
     const candidate = this.candidates.find(
-      (other) =>
-        other.sends > 0 &&
-        equalBytes(other.data, data) &&
-        (other.origin !== 'heard' || other.address === from),
+      ({ sends, data: expected, address }) => sends > 0 && equalBytes(expected, data) && address === from,
     );
     if (!candidate || candidate.contested) return undefined;
     this.remove(candidate);
     this.rearm();
-    return candidate.address;
+    return { move: candidate.address };
   }
 
   /** Takes a validated address into use; true if it is another one than before. */
   moveTo(address: string): boolean {
-    this.candidates = this.candidates.filter(
-      (candidate) => candidate.address !== address && candidate.origin === 'heard',
-    );
+    this.candidates = this.candidates.filter((candidate) => candidate.address !== address);
     this.rearm();
     if (address === this.current) return false;
     this.current = address;
@@ -158,19 +167,15 @@ export class Addresses {
   /** The peer has restarted: what is being validated belongs to its former life. */
   forgetCandidates(): void {
     this.candidates = [];
+    this.asked = [];
     this.rearm();
   }
 
-  private add(now: Micros, address: string, origin: Origin, data: Uint8Array, received: number): void {
-    if (this.candidates.length >= MAX_CANDIDATES + MAX_LOCATORS) {
-      const oldest = this.candidates.find((candidate) => candidate.origin === 'heard');
-      if (!oldest) return;
-      this.remove(oldest);
-    }
+  private add(now: Micros, address: string, data: Uint8Array, received: number): void {
+    if (this.candidates.length >= MAX_CANDIDATES) this.candidates.shift();
     this.candidates.push({
       address,
       data,
-      origin,
       contested: false,
       received,
       sent: 0,

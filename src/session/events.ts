@@ -1,5 +1,7 @@
 /** What the session layer tells its user: events to poll for, and reasons under which datagrams are dropped. */
 
+import type { Micros } from '../core/time.js';
+
 export type SessionEvent =
   /** The peer can be sent to: for the first time, or again after it restarted or its session had expired. */
   | { type: 'established'; peer: number; incarnation: number; address: string; path: number }
@@ -9,6 +11,10 @@ export type SessionEvent =
   | { type: 'rekeyed'; peer: number }
   /** Datagrams now go to another, validated address: start with a fresh controller. */
   | { type: 'migrated'; peer: number; address: string; previous: string; path: number }
+  /** This address of the peer has answered a `challenge`, `rtt` after it was sent. */
+  | { type: 'answered'; peer: number; address: string; rtt: Micros }
+  /** The peer sends from another of its locators than the one in use: it may have found that one dead. */
+  | { type: 'elsewhere'; peer: number }
   /** Its keys are gone, by age or disuse. */
   | { type: 'expired'; peer: number }
   /** It runs another version of the application. */

@@ -47,8 +47,8 @@ export const DEFAULT_LIMITS: SessionLimits = {
 
 /** Numbers behind the highest one seen that are still told apart (DESIGN.md section 5; monad-bft wireauth: 8192). */
 export const REPLAY_WINDOW = 8192;
-/** Session control is rare. */
-export const CONTROL_WINDOW = 64;
+/** Session control is rare; on paths of different length it comes out of order. */
+export const CONTROL_WINDOW = 256;
 
 /** First retransmission of a first message. The default RTT of RFC 9002 section 6.2.2 is 333 ms. */
 export const RETRY_MIN: Micros = 300 * MILLISECOND;
@@ -75,7 +75,9 @@ export const UNANSWERED_AFTER: Micros = SECOND;
 export const PROBE_SENDS = 3;
 /** A new address that did not answer is not asked again for so long. */
 export const CANDIDATE_REST: Micros = 5 * SECOND;
-export const MAX_CANDIDATES = 4;
+export const MAX_CANDIDATES = 12;
+/** Challenges to one peer that an answer is waited for; the oldest is forgotten. */
+export const MAX_ASKED = 64;
 /** RFC 9000 section 8.1: what may be sent to an address not yet validated, as a multiple of what came from it. */
 export const AMPLIFICATION = 3;
 

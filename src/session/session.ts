@@ -66,6 +66,7 @@ export class Session {
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
   private nextHint: Micros = 0;
+  private nextElsewhere: Micros = 0;
   private sentAt: Micros = 0;
 
   /** @param hasPrecedence whether our first message stands where both sides send one */
@@ -135,11 +136,21 @@ export class Session {
     this.rearm();
   }
 
-  /** Turns to the peer's other locators, all at once: the first that answers is taken ('migrated'). */
-  failOver(now: Micros): void {
-    if (this.current) this.addresses.tryLocators(now, 'asked', this.challengeData);
-    else this.want(now);
-    this.rearm();
+  /** Asks an address of the peer for a sign of life: 'answered' tells. */
+  challenge(now: Micros, address: string): void {
+    if (!this.current) return;
+    const data = this.challengeData();
+    this.addresses.ask(now, address, data);
+    this.sendControl(this.current, address, wire.FRAME_CHALLENGE, data);
+  }
+
+  /** From now on datagrams go to this locator, which must have answered ('migrated'). */
+  moveTo(address: string): void {
+    const { addresses, peer } = this;
+    const previous = addresses.current;
+    if (!addresses.moveTo(address)) return;
+    this.probe = undefined;
+    this.context.emit({ type: 'migrated', peer, address, previous, path: addresses.path });
   }
 
   /** Whether something that anyone could have sent from this member's locator may be told: not often. */
@@ -247,12 +258,16 @@ export class Session {
     if (transport === this.current) this.probe = undefined;
     else this.handleOtherKeys(now, from, transport);
     const text = kind === wire.CONTROL ? textOf(datagram) : undefined;
-    const isAnswer = text !== undefined && text[0] === wire.FRAME_ANSWER;
+    const what = !text ? 'data' : text[0] === wire.FRAME_ANSWER ? 'answer' : 'challenge';
     const newest = transport === this.current && packetNumber === transport.highest(kind);
     const { addresses } = this;
-    addresses.onHeard(now, from, datagram.length, newest, isAnswer, this.challengeData);
+    const elsewhere = addresses.onHeard(now, from, datagram.length, what, newest, this.challengeData);
+    if (elsewhere && now >= this.nextElsewhere) {
+      this.nextElsewhere = now + limits.HINT_INTERVAL;
+      this.context.emit({ type: 'elsewhere', peer: this.peer });
+    }
     if (addresses.deadline < this.deadline) this.deadline = addresses.deadline;
-    return text && this.handleControl(from, transport, text);
+    return text && this.handleControl(now, from, transport, text);
   }
 
   /** A datagram came from one of this peer's locators for a session that we do not have: it may think we still do. */
@@ -289,6 +304,7 @@ export class Session {
   }
 
   private handleControl(
+    now: Micros,
     from: string,
     transport: SessionTransport,
     text: Uint8Array,
@@ -300,8 +316,9 @@ export class Session {
       return undefined;
     }
     if (text[0] !== wire.FRAME_ANSWER) return 'bad-control';
-    const address = this.addresses.onAnswer(from, data);
-    if (address !== undefined) this.moveTo(address);
+    const answered = this.addresses.onAnswer(now, from, data);
+    if (answered && 'move' in answered) this.moveTo(answered.move);
+    else if (answered) this.context.emit({ type: 'answered', peer: this.peer, ...answered });
     return undefined;
   }
 
@@ -322,19 +339,12 @@ export class Session {
     const { incarnation } = transport;
     if (current) {
       context.emit({ type: 'rekeyed', peer });
-      this.moveTo(address);
+      // A handshake tries one locator after the other, so under loss it says little of which is the better one.
+      if (!addresses.areLocators(address, addresses.current)) this.moveTo(address);
     } else {
       addresses.moveTo(address);
       context.emit({ type: 'established', peer, incarnation, address, path: addresses.path });
     }
-  }
-
-  private moveTo(address: string): void {
-    const { addresses, peer } = this;
-    const previous = addresses.current;
-    if (!addresses.moveTo(address)) return;
-    this.probe = undefined;
-    this.context.emit({ type: 'migrated', peer, address, previous, path: addresses.path });
   }
 
   /** What a genuine handshake says of the peer's life; a higher incarnation ends all that belongs to the one before. */
@@ -411,11 +421,7 @@ export class Session {
     if (!this.probe && now >= this.unansweredSince + limits.UNANSWERED_AFTER)
       this.probe = { sends: 0, nextAt: now };
     if (!this.probe || now < this.probe.nextAt) return;
-    if (this.probe.sends < limits.PROBE_SENDS) {
-      // From the second on also where else it might be.
-      if (this.probe.sends === 1) this.addresses.tryLocators(now, 'silence', this.challengeData);
-      return this.sendProbe(now);
-    }
+    if (this.probe.sends < limits.PROBE_SENDS) return this.sendProbe(now);
     // It does not answer under these keys: it may have lost them.
     this.probe = undefined;
     this.unansweredSince = NEVER;

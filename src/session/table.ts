@@ -127,9 +127,14 @@ export class SessionTable {
     this.sessions[peer]?.connect(this.clamp(now));
   }
 
-  /** Turns to the peer's other locators: for when nothing has come back for some round trips. */
-  failOver(now: Micros, peer: number): void {
-    this.sessions[peer]?.failOver(this.clamp(now));
+  /** Asks an address of the peer for a sign of life, if there is a session: the event 'answered' tells. */
+  challenge(now: Micros, peer: number, address: string): void {
+    this.sessions[peer]?.challenge(this.clamp(now), address);
+  }
+
+  /** Turns to another of the peer's locators, one that has answered: the event 'migrated' follows. */
+  moveTo(peer: number, address: string): void {
+    this.sessions[peer]?.moveTo(address);
   }
 
   /** Replaces a peer's locators; the address in use stays as long as it answers. Throws INVALID_CONFIG for none. */

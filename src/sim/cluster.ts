@@ -20,6 +20,8 @@ import { World } from './world.js';
 export interface ClusterOptions {
   seed: string | number;
   members: number;
+  /** Addresses of each member, one in each of as many networks: `10.<network>.<member, two bytes>:7000`. Default 1. */
+  networks?: number;
   /** k and f of the group; defaults as in `createGroup`. */
   faulty?: number;
   /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
@@ -82,9 +84,13 @@ export function createCluster(options: ClusterOptions): Cluster {
   const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
     compareBytes(a.publicKey, b.publicKey),
   );
+  const places = Array.from({ length: options.networks ?? 1 }, (_, network) => network);
   const group = createGroup({
     name: `sim-${seed}`,
-    members: keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.${i >> 8}.${i & 255}:7000` })),
+    members: keys.map(({ publicKey }, i) => ({
+      publicKey,
+      locators: places.map((network) => `10.${network}.${i >> 8}.${i & 255}:7000`),
+    })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
     ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
     ...(options.byzantine === undefined ? {} : { byzantine: options.byzantine }),
@@ -126,7 +132,9 @@ export function createCluster(options: ClusterOptions): Cluster {
       },
     });
   });
-  for (const member of members) world.addNode(member.address, member);
+  const connect = (index: number) =>
+    world.addNode(members[index].address, members[index], group.members[index].locators.slice(1));
+  members.forEach((_, index) => void connect(index));
   return {
     world,
     group,
@@ -144,7 +152,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     },
     restart(index) {
       members[index].start();
-      world.addNode(members[index].address, members[index]);
+      connect(index);
     },
     isLive: (index) => members[index].isLive,
     dispose() {

@@ -86,14 +86,17 @@ export class World {
 
   /**
    * Starts a node. A node that takes the address of a removed one, as after a restart, also gets the datagrams that were
-   * under way to that one.
+   * under way to that one. A node with several addresses is in as many networks: what it sends to another's second address
+   * comes from its own second, as routes choose, and from its first where it has no second.
    *
    * @throws HeadwaterError INVALID_ARGUMENT if the address is taken
    */
-  addNode(address: string, node: SimNode): void {
-    if (this.nodes.has(address)) throw invalid(`address: expected one that is free, got '${address}'`);
+  addNode(address: string, node: SimNode, others: readonly string[] = []): void {
+    const addresses = [address, ...others];
+    for (const each of addresses)
+      if (this.nodes.has(each)) throw invalid(`address: expected one that is free, got '${each}'`);
     const resident: Resident = {
-      address,
+      addresses,
       node,
       alarms: [],
       removed: false,
@@ -101,7 +104,7 @@ export class World {
       sent: 0,
       timeouts: 0,
     };
-    this.nodes.set(address, resident);
+    for (const each of addresses) this.nodes.set(each, resident);
     this.write(`start ${address}`);
     this.drain(resident);
   }
@@ -111,7 +114,7 @@ export class World {
     const resident = this.nodes.get(address);
     if (resident === undefined) throw invalid(`address: expected that of a node, got '${address}'`);
     resident.removed = true;
-    this.nodes.delete(address);
+    for (const each of resident.addresses) this.nodes.delete(each);
     this.write(`stop ${address}`);
   }
 
@@ -246,7 +249,7 @@ export class World {
   }
 
   private pollAll(): void {
-    for (const resident of this.nodes.values()) this.drain(resident);
+    for (const resident of new Set(this.nodes.values())) this.drain(resident);
   }
 
   private drain(resident: Resident): void {
@@ -255,9 +258,14 @@ export class World {
       const datagram = resident.node.pollTransmit(this.time);
       if (datagram === undefined) break;
       if (++resident.sent > this.instantLimit) throw this.stuck(resident, 'transmits');
-      this.send(resident.address, datagram.to, datagram.bytes);
+      this.send(this.source(resident, datagram.to), datagram.to, datagram.bytes);
     }
     if (!resident.removed) this.setAlarm(resident);
+  }
+
+  private source({ addresses }: Resident, to: string): string {
+    if (addresses.length === 1) return addresses[0];
+    return addresses[this.nodes.get(to)?.addresses.indexOf(to) ?? 0] ?? addresses[0];
   }
 
   private send(from: string, to: string, bytes: Uint8Array): void {
@@ -304,7 +312,7 @@ export class World {
 
   private stuck(resident: Resident, what: string): Error {
     return new Error(
-      `simulation: node '${resident.address}' ${what} more than ${this.instantLimit} times at ${this.time} µs`,
+      `simulation: node '${resident.addresses[0]}' ${what} more than ${this.instantLimit} times at ${this.time} µs`,
     );
   }
 
@@ -326,7 +334,7 @@ export class World {
 
 /** A node and what the world notes about it. */
 interface Resident {
-  readonly address: string;
+  readonly addresses: readonly string[];
   readonly node: SimNode;
   /** Times of its alarms in the queue, each before the one in front of it: the last rings next. */
   readonly alarms: Micros[];

@@ -31,6 +31,34 @@ describe('a group file', () => {
     expect(group).toMatchObject({ faulty: 1, pessimism: 2 });
   });
 
+  test('may name several addresses of a member, the preferred one first', () => {
+    const addresses = ['10.0.1.1:7001', '[::1]:7001'];
+    const [first, second] = parseGroup(
+      file({ members: [{ key: keyTexts[0], addresses }, entries[1]] }),
+    ).members.toSorted((a, b) => b.locators.length - a.locators.length);
+    expect(first).toMatchObject({ locator: addresses[0], locators: addresses });
+    expect(second).toMatchObject({ locator: entries[1].address, locators: [entries[1].address] });
+  });
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
+    ['beside one address', { addresses: ['a:1'] }, /expected "address" or "addresses", got both/],
+    ['as a text', { address: undefined, addresses: 'a:1' }, /\.addresses: expected a list, got string/],
+    ['but none', { address: undefined, addresses: [] }, /^addresses: expected 1 to 8, got 0/],
+    [
+      'more than eight',
+      { address: undefined, addresses: Array.from({ length: 9 }, (_, i) => `a:${i + 1}`) },
+      /^addresses: expected 1 to 8, got 9/,
+    ],
+    ['of another member', { address: undefined, addresses: ['a:1', '10.0.0.0:7001'] }, /distinct addresses/],
+    ['one of them twice', { address: undefined, addresses: ['a:1', 'a:1'] }, /distinct addresses/],
+    ['one without a port', { address: undefined, addresses: ['a:1', 'b'] }, /expected host:port/],
+  ])('with addresses %s is refused', (_what, change, message) => {
+    expect(errorOf(() => parseGroup(withMember(change)))).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(message),
+    });
+  });
+
   test('may set the fault bound up to a minority, and pessimism down to none', () => {
     expect(parseGroup(file({ faulty: 2, pessimism: 0 }))).toMatchObject({ faulty: 2, pessimism: 0 });
     expect(parseGroup(file({ faulty: 0, pessimism: 1000 }))).toMatchObject({ faulty: 0, pessimism: 1000 });

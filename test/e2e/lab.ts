@@ -15,18 +15,18 @@ export interface Lab {
   as(name: string): string[];
 }
 
-/** A group of members with these names; addresses are free ports of 127.0.0.1 unless given. */
+/** A group of members with these names; addresses are free ports of 127.0.0.1 unless given, one or several for each. */
 export async function createLab(
   folder: string,
   names: readonly string[],
-  addresses?: readonly string[],
+  addresses?: readonly (string | readonly string[])[],
 ): Promise<Lab> {
   const own = addresses ?? (await freePorts(names.length)).map((port) => `127.0.0.1:${port}`);
   const members = await Promise.all(
     names.map(async (name, i) => {
       const seed = randomBytes(32);
       await writeFile(join(folder, `${name}.key`), formatSecretKey(seed));
-      return { name, key: formatPublicKey(keyPair(seed).publicKey), address: own[i] };
+      return { name, key: formatPublicKey(keyPair(seed).publicKey), ...where(own[i]) };
     }),
   );
   const text = JSON.stringify({ headwater: 'group', version: 1, name: 'lab', members });
@@ -38,6 +38,10 @@ export async function createLab(
     group: parseGroup(text),
     as: (name) => ['--group', groupFile, '--key', join(folder, `${name}.key`)],
   };
+}
+
+function where(own: string | readonly string[]): object {
+  return typeof own === 'string' ? { address: own } : { addresses: own };
 }
 
 /** One end of a wire: what is sent to its address is kept, and goes on to `target`. */

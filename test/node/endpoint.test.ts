@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { signBatch } from '../../src/broadcast/batch.js';
+import { createGroup } from '../../src/broadcast/group.js';
 import { cutObject } from '../../src/broadcast/plan.js';
 import { Encoder } from '../../src/codec/index.js';
 import { toHex } from '../../src/core/bytes.js';
@@ -539,9 +540,36 @@ describe('a session', () => {
     bench.submit(text);
     bench.run(SECOND);
     expect(origin.symbols().length).toBeGreaterThan(0);
-    expect(bench.wire.filter(({ to }) => to === old)).toEqual([]);
-    expect(bench.endpoint.peers()[0]).toMatchObject({ reachable: true });
+    // Its locator is at most asked whether it works.
+    expect(bench.wire.filter(({ to, bytes }) => to === old && bytes[0] !== 0x25)).toEqual([]);
+    expect(bench.endpoint.peers()[0]).toMatchObject({ address: 'moved:1', reachable: true });
     expect(bench.drops()).toEqual({});
+  });
+
+  test('is not moved between locators by who copies datagrams with a forged source', () => {
+    const several = createGroup({
+      name: 'several',
+      members: group.members.map(({ publicKey, locator }) => ({
+        publicKey,
+        locators: [locator, locator.replace('127.0.0.1', '127.0.1.1')],
+      })),
+    });
+    const bench = newBench({ group: several });
+    const origin = bench.peer(ORIGIN);
+    const [first, second] = several.members[ORIGIN].locators;
+    bench.isLost = ({ to }) => to === second;
+    for (let i = 0; i < 50; i++) {
+      // Each copy comes before what it was copied from, and from a locator that is not lost on the way.
+      const bytes = origin.seal([{ kind: 'ping' }]);
+      bench.give(second, bytes);
+      bench.give(first, bytes);
+      bench.run(20 * MILLISECOND);
+    }
+    const status = bench.endpoint.peers().find(({ member }) => member.index === ORIGIN);
+    expect(status).toMatchObject({ address: first, failOvers: 0 });
+    const toSecond = bench.wire.filter(({ to }) => to === second);
+    expect(toSecond.every(({ bytes }) => bytes[0] === 0x25)).toBe(true);
+    expect(toSecond.length).toBeGreaterThan(0);
   });
 
   test('is not moved by who copies a datagram to another address', () => {

@@ -31,7 +31,8 @@ function chaos(seed: string, steps: number): World {
         node.address = rng.pick([...LOCATORS[node.index], `nat:${node.index}${rng.integer(0, 3)}`]);
         break;
       case 2:
-        node.table.failOver(now, other.index);
+        node.table.challenge(now, other.index, rng.pick(LOCATORS[other.index]));
+        if (rng.chance(0.3)) node.table.moveTo(other.index, rng.pick(LOCATORS[other.index]));
         break;
       case 3:
         world.links.update({ loss: iid(rng.pick([0, 0, 0.1, 0.5])), reorder: rng.pick([0, 0.3]) });

@@ -86,7 +86,10 @@ describe('a flood of first messages', () => {
         expect(out.bytes.length).toBe(53);
       }
     }
-    expect(table.sizes()).toEqual({ indices: 0, transports: 0, outbox: 0, events: 0 });
+    // Who knows our key may hold another group file: told once a second.
+    const { events, ...others } = table.sizes();
+    expect(events).toBeLessThanOrEqual(knowledge === 'with' ? 3 : 0);
+    expect(others).toEqual({ indices: 0, transports: 0, outbox: 0 });
     const { drops } = table.metrics;
     expect(Object.values(drops).reduce((a, b) => a + b, 0)).toBe(count);
     if (knowledge === 'without') {

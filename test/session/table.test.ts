@@ -34,7 +34,8 @@ describe('peers', () => {
       expect(table.protect(0, peer, new Uint8Array(1))).toBeUndefined();
       expect(table.protectInPlace(0, peer, new Uint8Array(26))).toBeUndefined();
       table.connect(0, peer);
-      table.failOver(0, peer);
+      table.challenge(0, peer, 'x:1');
+      table.moveTo(peer, 'x:1');
       table.setLocators(peer, ['y:1']);
     }
     expect(table.pollTransmit()).toBeUndefined();
@@ -50,8 +51,9 @@ test('locators can be replaced while a session is up', () => {
   a.table.setLocators(1, ['m1:2']);
   expect(a.table.session(1)!.addresses.current).toBe('m1:1');
   b.address = 'm1:2';
-  a.table.failOver(world.now, 1);
-  expect(world.run(2 * RTT, () => a.saw('migrated'))).toBe(true);
+  a.table.challenge(world.now, 1, 'm1:2');
+  expect(world.run(2 * RTT, () => a.saw('answered'))).toBe(true);
+  a.table.moveTo(1, 'm1:2');
   expect(a.table.session(1)!.addresses.current).toBe('m1:2');
 });
 

@@ -51,6 +51,21 @@ function pair(seed: string, options: WorldOptions = {}) {
   return { world, a, b };
 }
 
+test('a node with several addresses hears on all, and sends from the one in the network of the other end', () => {
+  const world = new World('networks');
+  const heard: string[] = [];
+  const a = pinger();
+  world.addNode('a0', a, ['a1']);
+  const b = { ...pinger(), handleDatagram: (_: Micros, from: string) => void heard.push(from) };
+  world.addNode('b0', b, ['b1', 'b2']);
+  for (const to of ['b0', 'b1', 'b2']) a.say(to, Uint8Array.of(PING, 0));
+  world.runUntil(SECOND);
+  expect(heard).toEqual(['a0', 'a1', 'a0']);
+  expect(() => world.addNode('c', pinger(), ['b2'])).toThrow("got 'b2'");
+  world.removeNode('b0');
+  world.addNode('b2', pinger());
+});
+
 const LOSSY: WorldOptions = {
   links: {
     delay: 5_000,
