@@ -391,9 +391,8 @@ export class Outgoing {
     if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
     const reported = this.progress.get(peer)?.missing.get(sbn);
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
-    // Of a block that it has not spoken of yet it has what comes through: its own part, and the others' by their relays.
-    const own = 1 / this.peers().length;
-    const probable = sourceSymbols - made * (own * (1 - loss) + (1 - own) * (1 - loss) ** 2);
+    // A lone peer that has not spoken of a block yet has what comes through; elsewhere much depends on the relays.
+    const probable = this.peers().length === 1 ? sourceSymbols - made * (1 - loss) : sourceSymbols;
     const missing = Math.max(1, Math.min(Math.ceil(reported ?? probable), sourceSymbols));
     // With several in need most symbols come by a relay and meet loss twice.
     const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;

@@ -36,8 +36,11 @@ export interface Summary {
   file: { path: string; bytes: number; sha256: string };
   seconds: number;
   goodputMbit: number;
-  /** `linkMbit`: datagram bytes delivered on each of the origin's links; `linkShare`: of what its rate and loss leave. */
-  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number };
+  /**
+   * `linkMbit`: datagram bytes delivered on each of the origin's links; `linkShare`: of what its rate and loss leave;
+   * `linkShareOfMost`: the same until 95 % of them were delivered, so without the wait for the last reports.
+   */
+  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number; linkShareOfMost: number };
   network: { sent: number; delivered: number; lost: number; queueDropped: number };
   members: DemoMember[];
 }
@@ -127,7 +130,7 @@ export const printSummary = {
       `sender    sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
     );
     print(
-      `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each, ${formatPercent(sender.linkShare)} of what rate and loss leave`,
+      `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each, ${formatPercent(sender.linkShare)} of what rate and loss leave (${formatPercent(sender.linkShareOfMost)} without the last 5 %)`,
     );
     print(
       `network   ${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,

@@ -88,6 +88,8 @@ class Demo {
   private emulator: Emulator | undefined;
   /** What the origin's links had delivered when the broadcast began. */
   private before = 0;
+  /** What they had delivered since, at times in seconds. */
+  private readonly delivered: { seconds: number; bytes: number }[] = [];
 
   constructor(options: DemoOptions, folder: string) {
     this.options = options;
@@ -230,6 +232,10 @@ class Demo {
         if (live.every((member) => member.state === 'saved'))
           return (Math.max(...live.map((member) => member.savedAt!)) - origin.startedAt!) / 1000;
       }
+      if (origin.startedAt !== undefined) {
+        const seconds = (performance.now() - origin.startedAt) / 1000;
+        this.delivered.push({ seconds, bytes: this.sentByOrigin() - this.before });
+      }
       await new Promise((done) => setTimeout(done, 20));
     }
   }
@@ -261,7 +267,10 @@ class Demo {
     const { total } = this.emulator!.counters();
     const after = this.sentByOrigin();
     const links = this.members.filter((member) => member.state === 'saved').length;
-    const deliveredMbit = ((after - this.before) * 8) / seconds / links / 1e6;
+    const mbit = (part: number, time: number) => (part * 8) / time / links / 1e6;
+    const deliveredMbit = mbit(after - this.before, seconds);
+    const most = this.delivered.find((each) => each.bytes >= MOST * (after - this.before));
+    const capacity = this.linkRate * (1 - options.loss / 100);
     const summary: Summary = {
       ok,
       nodes: options.nodes,
@@ -275,7 +284,8 @@ class Demo {
         bytes: sentBytes,
         ratio: sentBytes / length,
         linkMbit: deliveredMbit,
-        linkShare: deliveredMbit / (this.linkRate * (1 - options.loss / 100)),
+        linkShare: deliveredMbit / capacity,
+        linkShareOfMost: most ? mbit(most.bytes, most.seconds) / capacity : 0,
       },
       network: {
         sent: total.sent,
@@ -298,5 +308,7 @@ class Demo {
 const CAPACITY = 250;
 const MAX_RATE = 50;
 const MAX_FILE = 255 * 1024 * 1024;
+/** Of the bytes delivered: what comes after is single symbols that a block lacks, and waiting for word of them. */
+const MOST = 0.95;
 /** Members to be killed are when they hold this share of the symbols. */
 const KILL_AT = 0.3;
