@@ -10,6 +10,7 @@ import { noise } from './congestion/noise.js';
 import { protection } from './congestion/protection.js';
 import { randomLoss } from './congestion/random-loss.js';
 import { sharing } from './congestion/sharing.js';
+import { thin } from './congestion/thin.js';
 import { report } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
@@ -18,7 +19,7 @@ export async function run(args: string[]): Promise<void> {
   const controller = CONTROLLERS[name as ControllerName];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
-  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise, draft, protection };
+  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise, draft, protection, thin };
   const rows = Object.entries(groups)
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));

@@ -30,7 +30,25 @@ export function noise(controller: ControllerFactory): BenchRow[] {
     ...[0, 1, 10, 30].map((percent) => steady(controller, name, options, percent)),
     first(controller, name, options),
   ]);
-  return [...rows, earlyExit(controller)];
+  return [...rows, earlyExit(controller), shortPath(controller)];
+}
+
+/** A path so short that both ends' scheduling is most of its round trip, as between processes of one busy machine. */
+function shortPath(controller: ControllerFactory): BenchRow {
+  const lines = [100, 500, 1000].map((mbit): Line => ({ mbit, ms: 0.2, bdp: 50 }));
+  const results = SHORT_STALLS.flatMap(({ gap, length }) =>
+    lines.map((line) => {
+      const noisy = {
+        stalls: stalls('short sender', gap, length, 2 * SECOND),
+        receiverStalls: stalls('short receiver', gap, length, 2 * SECOND),
+      };
+      const { share } = alone(line, { controller, ...noisy }, { warm: SECOND / 2, measure: SECOND });
+      return { line, length, share };
+    }),
+  );
+  const { line, length, share } = worst(results, (result) => result.share);
+  const name = `0.2 ms and stalls of ${length[0]} to ${length[1]} us at both ends: share of C, worst at ${line.mbit} Mbit/s`;
+  return row(name, share, 'min', 0.7, 0.85);
 }
 
 /** Startup ends at a twentieth of the line, since others fill it for the first second: how fast is the rest found? */
@@ -90,17 +108,31 @@ function timeFor(bytes: number, controller: ControllerFactory, line: Line, optio
   return net.now;
 }
 
-/** Every 50-300 ms for 5-60 ms: what scheduling, garbage collection and compilation do to a process on a busy host. */
-function stalls(seed: string): Stall[] {
+type Range = [from: Micros, to: Micros];
+
+/** Where not told else as on a busy host: what scheduling, garbage collection and compilation do to a process. */
+function stalls(
+  seed: string,
+  gap: Range = [50 * MILLISECOND, 300 * MILLISECOND],
+  length: Range = [5 * MILLISECOND, 60 * MILLISECOND],
+  end = END,
+): Stall[] {
   const rng = new Rng(seed);
   const list: Stall[] = [];
   let at = 0;
-  while (at < END) {
-    at += Math.max(list.at(-1)?.length ?? 0, rng.integer(50, 300) * MILLISECOND);
-    list.push({ at, length: rng.integer(5, 60) * MILLISECOND });
+  while (at < end) {
+    at += Math.max(list.at(-1)?.length ?? 0, rng.integer(...gap));
+    list.push({ at, length: rng.integer(...length) });
   }
   return list;
 }
+
+/** From the start of one stall to that of the next, and how long it lasts. */
+const SHORT_STALLS: { gap: Range; length: Range }[] = [
+  { gap: [500, 4000], length: [200, 2000] },
+  { gap: [2000, 10_000], length: [1000, 5000] },
+  { gap: [1000, 4000], length: [1000, 4000] },
+];
 
 /** Asleep for half of the first second. */
 function slowStart(): Stall[] {

@@ -30,6 +30,7 @@ export class BbrPath {
   private lumpEpoch: Micros = 0;
   private lumpAcked = 0;
   private readonly lumps = [0, 0];
+  private lumpsAt: Micros = 0;
 
   /** Bytes per second. */
   bandwidth(): number {
@@ -87,6 +88,11 @@ export class BbrPath {
     return this.baseRtt + Math.max(this.moved / 2, this.baseRtt / 16, MILLISECOND);
   }
 
+  /** Unless the queue has lately become so long that it must have been the line that grew slow: a rate that rises may fall again. */
+  isSteady(): boolean {
+    return this.highRtt() < STEADY_RTTS * Math.max(this.baseRtt, HOST_TIME);
+  }
+
   onRtt(now: Micros, rtt: Micros): void {
     // What was learned until now may have been learned in a queue, where losses are not random.
     if (rtt < this.baseRtt - Math.max(this.baseRtt / 8, 2 * MILLISECOND) && Number.isFinite(this.baseRtt))
@@ -128,11 +134,14 @@ export class BbrPath {
   }
 
   /** @returns whether the range of RTTs starts anew, as it does each few rounds */
-  endRound(): boolean {
+  endRound(now: Micros): boolean {
     this.rounds++;
     this.moved = Math.max(this.moved * MOVED_FADE, this.span());
     this.floor.onRound();
-    if (this.rounds % LUMP_ROUNDS === 0) turn(this.lumps, 0);
+    if (this.rounds % LUMP_ROUNDS === 0 && Math.abs(now - this.lumpsAt) >= LUMP_MEMORY) {
+      this.lumpsAt = now;
+      turn(this.lumps, 0);
+    }
     if (this.rounds % RANGE_ROUNDS !== 0) return false;
     turn(this.maxRtts, 0);
     return true;
@@ -195,11 +204,15 @@ function turn(pair: number[], empty: number): void {
   pair[0] = empty;
 }
 
+/** What scheduling at both ends takes now and then: where the path is shorter, this is its length. */
+export const HOST_TIME: Micros = 4 * MILLISECOND;
 const BASE_WINDOW: Micros = 30 * SECOND;
 /** While others fill the queue the base cannot be seen; a route that has become longer looks the same. */
 const CROWDED_BASE_WINDOW: Micros = 300 * SECOND;
+const STEADY_RTTS = 3;
 const MOVED_FADE = 0.997;
 const LUMP_ROUNDS = 5;
+const LUMP_MEMORY: Micros = 200 * MILLISECOND;
 /** What lasts longer is not a lump of acks but a share of the line that others left. */
 const LUMP_TIME: Micros = 60 * MILLISECOND;
 const RANGE_ROUNDS = 10;

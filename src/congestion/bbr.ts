@@ -10,7 +10,7 @@
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import { BbrCrowd } from './bbr-crowd.js';
-import { BbrPath, emptyRound } from './bbr-path.js';
+import { BbrPath, emptyRound, HOST_TIME } from './bbr-path.js';
 import {
   type Controller,
   type ControllerMetrics,
@@ -32,12 +32,15 @@ export class Bbr implements Controller {
   private rate = Number.POSITIVE_INFINITY;
   private competing = false;
   private roundEnd = 0;
+  private roundAt: Micros = 0;
   private round = emptyRound(0);
   private before = emptyRound(0);
   /** Loss of the round before, if no queue stood then. */
   private lastLoss = 0;
   private rounds = 0;
   private ackedAt: Micros = 0;
+  /** When there was last no queue as long as the path. */
+  private shortAt: Micros = 0;
   /** In some round since the latest probe the path, not the application, set the rate. */
   private unlimited = false;
   private stateRound = 0;
@@ -69,7 +72,8 @@ export class Bbr implements Controller {
   }
 
   onAck(now: Micros, sample: RateSample): void {
-    const roundStart = sample.priorDelivered >= this.roundEnd;
+    // A clock that jumps back must not stop the rounds.
+    const roundStart = sample.priorDelivered >= this.roundEnd && Math.abs(now - this.roundAt) >= HOST_TIME;
     this.ackedAt = now;
     this.round.acked += sample.ackedPackets;
     this.round.inFlight = Math.max(this.round.inFlight, sample.priorInFlight);
@@ -133,6 +137,7 @@ export class Bbr implements Controller {
 
   private noteRtt(now: Micros, rtt: Micros): void {
     this.path.onRtt(now, rtt);
+    if (rtt <= 2 * this.path.quietRtt()) this.shortAt = now;
     this.round.minRtt = Math.min(this.round.minRtt, rtt);
     this.round.maxRtt = Math.max(this.round.maxRtt, rtt);
   }
@@ -149,8 +154,9 @@ export class Bbr implements Controller {
 
   private endRound(now: Micros, sample: RateSample): void {
     this.roundEnd = sample.delivered;
+    this.roundAt = now;
     this.rounds++;
-    if (this.path.endRound() && this.state === 'compete') this.path.turnPeaks();
+    if (this.path.endRound(now) && this.state === 'compete') this.path.turnPeaks();
     this.answer(now, sample);
     this.crowd.onRound(this.round.minRtt, this.round.maxRtt);
     this.before = this.round;
@@ -178,6 +184,8 @@ export class Bbr implements Controller {
       const excess = lossy && this.path.floor.isKnown;
       // A burst of the application's, too short to keep a queue standing, that still filled it.
       const burst = lossy && round.limited && delayed;
+      // Startup that is resumed is a guess: it ends at the first sign against it.
+      const wrong = this.startupEnd > 0 && delayed && this.path.floor.exceededBy(round.lost, total, 2);
       // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
       if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
         // The path carried still more, so what the round before lost was random.
@@ -193,6 +201,7 @@ export class Bbr implements Controller {
       if (
         this.flatRounds >= STARTUP_ROUNDS ||
         (excess && (queued || burst)) ||
+        wrong ||
         (rising && this.flatRounds > 0)
       )
         this.enter('drain', now);
@@ -205,7 +214,8 @@ export class Bbr implements Controller {
       this.state !== 'compete' &&
       this.state !== 'probe-rtt' &&
       slow &&
-      round.minRtt > 2 * this.path.quietRtt()
+      round.minRtt > 2 * this.path.quietRtt() &&
+      now - this.shortAt >= SLOW_TIME
     ) {
       this.path.slowDown(round.peak);
       this.enter('down', now);
@@ -242,7 +252,7 @@ export class Bbr implements Controller {
     const used = Math.max(this.round.limited ? this.cwnd : sample.priorInFlight, MIN_PACKETS * this.mtu);
     // Where the path loses by itself a burst may pass for congestion: never give up what the model knows to be there.
     const lossy = this.path.isLossy();
-    const least = lossy ? 0.85 * this.bdp() + BURST_PACKETS * this.mtu : 2 * this.mtu;
+    const least = lossy ? 0.85 * this.bdp() + BURST_BYTES : 2 * this.mtu;
     this.ceiling.cut(now, used, least, this.mtu, this.state === 'compete');
   }
 
@@ -254,7 +264,10 @@ export class Bbr implements Controller {
       case 'drain':
         // Who comes into a standing queue steps back at once, or would take it for the length of the path.
         if (sample.inFlight <= this.bdp() || inState >= 4)
-          this.enter(this.path.drainedAt > this.ceiling.cutAt ? 'down' : 'probe-rtt', now);
+          this.enter(
+            this.path.isLossy() || this.path.drainedAt > this.ceiling.cutAt ? 'down' : 'probe-rtt',
+            now,
+          );
         return;
       case 'down':
         if (inState >= 1 && (sample.inFlight <= this.bdp() || inState >= 5)) this.enter('cruise', now);
@@ -297,6 +310,7 @@ export class Bbr implements Controller {
     const { before, path } = this;
     const total = before.lost + before.acked;
     return (
+      path.isSteady() &&
       path.peak() > WIDE * this.upStart &&
       before.maxRtt <= path.lowRtt() &&
       !before.limited &&
@@ -343,12 +357,13 @@ export class Bbr implements Controller {
     const minimum = ((this.ceiling.isFinite() ? 2 : MIN_PACKETS) * this.mtu) / share;
     const quantum = Math.max(this.mtu, Math.min(65_536, (bandwidth * MILLISECOND) / SECOND));
     // A burst of losses must not fill the window before the three packets come that reveal it.
-    const burst = this.path.floor.floor > BURSTY_FLOOR ? BURST_PACKETS : 0;
+    const burst = this.path.floor.floor > BURSTY_FLOOR ? Math.max(BURST_BYTES, MIN_PACKETS * this.mtu) : 0;
     // Concave in the rate, so that of two flows in one queue the smaller gains. The factor is tuned in the suite.
     const fair = 4 + FAIR_SLACK * Math.sqrt((bandwidth * FAIR_TIME) / SECOND / this.mtu);
-    const slack = (fair + burst) * this.mtu + quantum + this.path.lump() / share;
+    const slack = fair * this.mtu + burst + quantum + this.path.lump() / share;
     let gain = PACING_GAIN[this.state];
-    let target = this.bdp() + slack;
+    // On a short path what is under way waits for the hosts to run, so that the window must not be what limits the rate.
+    let target = Math.max(this.bdp(), (bandwidth * HOST_TIME) / SECOND / share) + slack;
     switch (this.state) {
       case 'startup': {
         // What the application leaves unused must not grow (RFC 9002 section 7.8).
@@ -368,7 +383,7 @@ export class Bbr implements Controller {
         this.rate = (1.25 * this.cwnd * SECOND) / sample.smoothedRtt;
         return;
       case 'probe-rtt':
-        this.cwnd = Math.max(minimum + burst * this.mtu, Math.min(0.5 * this.bdp(), this.ceiling.bytes));
+        this.cwnd = Math.max(minimum + burst, Math.min(0.5 * this.bdp(), this.ceiling.bytes));
         this.rate = (0.5 * bandwidth) / share;
         return;
       case 'up':
@@ -410,10 +425,12 @@ const STARTUP_FLAT_GAIN = 1.5;
 const STARTUP_ROUNDS = 3;
 const STARTUP_LOSSES = 6;
 const SLOW_PACKETS = 16;
+/** A host that stalls shows a queue, too, but seldom for so long. */
+const SLOW_TIME: Micros = 100 * MILLISECOND;
 const FAIR_SLACK = 0.75;
 const FAIR_TIME: Micros = 30 * MILLISECOND;
 const BURSTY_FLOOR = 0.003;
-const BURST_PACKETS = 24;
+const BURST_BYTES = 24 * 1232;
 /** The first round of a probe adds a queue this long; each further round twice as much. */
 const PUSH_TIME: Micros = 5 * MILLISECOND;
 /** More than one round of probing with the gain of 1.25 can find by chance. */

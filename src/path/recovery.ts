@@ -353,12 +353,10 @@ export class Recovery {
     let previous = -2;
     let newestAt: Micros = 0;
     let runStart = NEVER;
-    let run = 0;
+    let runPackets = 0;
     let longestRun: Micros = 0;
-    // So many in a row are lost at random once in a thousand times, by the loss that the path has had until now.
+    let longestPackets = 0;
     const { ackedPackets, lostPackets } = this.stats;
-    const chance = lostPackets / Math.max(1, ackedPackets + lostPackets);
-    const enough = Math.max(2, Math.log(PERSISTENT_CHANCE) / Math.log(chance));
     this.lossTime = NEVER;
     for (let number = sent.head; number <= this.largestAcked; number++) {
       const index = sent.index(number);
@@ -389,9 +387,13 @@ export class Recovery {
       if (sent.sentAt[index] > this.firstSampleAt) {
         if (runStart === NEVER) {
           runStart = sent.sentAt[index];
-          run = 0;
+          runPackets = 0;
         }
-        if (++run >= enough) longestRun = Math.max(longestRun, sent.sentAt[index] - runStart);
+        runPackets++;
+        if (sent.sentAt[index] - runStart >= longestRun) {
+          longestRun = sent.sentAt[index] - runStart;
+          longestPackets = runPackets;
+        }
       }
     }
     sent.advance();
@@ -408,7 +410,12 @@ export class Recovery {
       priorInFlight,
     });
     // Section 7.6.2: two ack-eliciting packets so far apart, and all between them, were lost.
-    if (longestRun > PERSISTENT_THRESHOLD * this.rtt.probeTimeout(MAX_ACK_DELAY)) {
+    // By the loss that the path had until now, that must be more than chance.
+    const chance = (lostPackets / Math.max(1, ackedPackets + lostPackets)) ** longestPackets;
+    if (
+      longestRun > PERSISTENT_THRESHOLD * this.rtt.probeTimeout(MAX_ACK_DELAY) &&
+      chance < PERSISTENT_CHANCE
+    ) {
       this.stats.persistentCongestion++;
       this.rtt.forgetMin();
       this.controller.onPersistentCongestion(now);

@@ -35,6 +35,55 @@ const MS = MILLISECOND;
 const RATE = 2.5e6;
 const ALL = Object.entries(CONTROLLERS);
 
+describe('of our own', () => {
+  test('four flows in a shallow queue do not start over and over', () => {
+    const net = new FlowNetwork('shallow', new Bottleneck({ rate: 50e6, buffer: 62_500 }));
+    const flows = [0, 1, 2, 3].map((i) =>
+      net.add({ controller: CONTROLLERS.bbr, rtt: 40 * MS, start: i * 50 * MS }),
+    );
+    const sum = (key: 'lostPackets' | 'sentPackets') =>
+      flows.reduce((total, { recovery }) => total + recovery.stats[key], 0);
+    net.run(10 * SECOND);
+    const [lost, sent] = [sum('lostPackets'), sum('sentPackets')];
+    net.run(30 * SECOND);
+    expect((sum('lostPackets') - lost) / (sum('sentPackets') - sent)).toBeLessThan(0.02);
+  });
+
+  test('hosts that sleep longer than a round trip leave the line full', () => {
+    const naps = (seed: string) => {
+      const rng = new Rng(seed);
+      let at = 0;
+      return Array.from({ length: 150 }, () => {
+        const nap = { at: at + rng.integer(2 * MS, 10 * MS), length: rng.integer(MS, 5 * MS) };
+        at = nap.at + nap.length;
+        return nap;
+      });
+    };
+    const net = new FlowNetwork('naps', new Bottleneck({ rate: 500e6, buffer: 1_000_000 }));
+    const flow = net.add({
+      controller: CONTROLLERS.bbr,
+      rtt: 200,
+      stalls: naps('sender'),
+      receiverStalls: naps('receiver'),
+    });
+    net.run(SECOND);
+    expect(flow.rate(SECOND / 4, SECOND) / 62.5e6).toBeGreaterThan(0.9);
+  });
+
+  test('bbr: what the application leaves unused does not grow the window', () => {
+    const offered = RATE / 10;
+    const flow = run(
+      {
+        controller: CONTROLLERS.bbr,
+        app: (now) => (now * offered) / SECOND,
+        appNext: (now) => now + MS,
+      },
+      20 * SECOND,
+    );
+    expect(flow.controller.window()).toBeLessThan(4 * 100_000);
+  });
+});
+
 describe('units', () => {
   test('rates are bytes per second (quinn ebc98fa)', () => {
     const flow = run({ controller: CONTROLLERS.bbr }, 10 * SECOND);

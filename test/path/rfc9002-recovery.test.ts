@@ -143,6 +143,23 @@ test('persistent congestion: all lost over three probe timeouts, RFC 9002 sectio
   expect(persistent()).toBe(1);
 });
 
+test('where most is lost at random a few losses in a row, however far apart, are not persistent congestion', () => {
+  const { path, losses, persistent } = recovery();
+  let now = 0;
+  for (let i = 0; i < 40; i++) {
+    for (let j = 0; j < 4; j++) path.onSent(now, 1200);
+    now += 10 * MS;
+    path.onAckReceived(now, ack(4 * i + 3, 4 * i + 3));
+  }
+  const heartbeats = 5;
+  for (let i = 0; i < heartbeats; i++) path.onSent(now + i * 300 * MS, 1200);
+  now += heartbeats * 300 * MS;
+  const last = path.onSent(now, 1200);
+  path.onAckReceived(now + 10 * MS, ack(last, last));
+  expect(losses.at(-1)!.packets).toBeGreaterThanOrEqual(heartbeats);
+  expect(persistent()).toBe(0);
+});
+
 describe('acks that lie', () => {
   test('of a number never sent', () => {
     const { path } = recovery();
