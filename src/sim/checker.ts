@@ -6,11 +6,12 @@
  *   validity         what a member submitted and did not lose is in its store and delivered in the end
  *   no duplication   nothing is delivered twice, except what was consumed after the cursor was last safe, after a crash
  *   no creation      what is delivered from a correct member, it had submitted, and in its store first
- *   agreement        what one correct member delivers, even one that stops later, all do, with the same bytes
+ *   agreement        what one correct member delivers, even one that stops later, all do, with the same bytes;
+ *                    so when it does, a quorum has it on disk (of liars nobody knows: they count as having it)
  */
 import type { MessageId } from '../broadcast/delivery.js';
 import { equalBytes } from '../core/bytes.js';
-import type { StreamState } from '../store/store.js';
+import type { Loaded } from '../store/store.js';
 import type { ObjectId, StreamId } from '../wire/symbol.js';
 
 export interface CheckerOptions {
@@ -24,6 +25,7 @@ export interface CheckerOptions {
    */
   damaged: readonly boolean[];
   order: 'fifo' | 'causal';
+  quorum: number;
 }
 
 /** A message as its origin submitted it. */
@@ -54,8 +56,10 @@ interface MemberState {
   delivered: number;
   /** The stream of the message being consumed. */
   consuming: History | undefined;
-  /** Consumed when the commit under way began. */
-  committing: Map<History, number> | undefined;
+  /** Names of objects that have been on its disk. */
+  stored: Set<string>;
+  /** The commit under way: its objects, and what had been consumed when it began. */
+  committing: { objects: string[]; consumed: Map<History, number> } | undefined;
 }
 
 export class Checker {
@@ -78,6 +82,7 @@ export class Checker {
       histories: new Map(),
       delivered: 0,
       consuming: undefined,
+      stored: new Set(),
       committing: undefined,
     }));
   }
@@ -125,6 +130,12 @@ export class Checker {
       return this.fail(member, `delivers ${name}, which member ${id.origin} has not stored: creation`);
     if (!equalBytes(known.bytes, bytes))
       return this.fail(member, `delivers other bytes as ${name} than elsewhere: no agreement`);
+    const object = objectOf(id);
+    const holders = this.members.filter(
+      ({ stored }, each) => !this.options.correct[each] || stored.has(object),
+    ).length;
+    if (holders < this.options.quorum)
+      return this.fail(member, `delivers ${name}, which ${holders} disks hold: not uniform`);
     if (this.options.correct[id.origin]) this.checkPlace(member, history, known.place, name);
     this.expected.add(name);
     history.ids.push(id);
@@ -139,17 +150,19 @@ export class Checker {
     state.consuming = undefined;
   }
 
-  /** The member hands its disk a commit. */
-  commitBegun(member: number): void {
+  /** The member hands its disk a commit with these objects. */
+  commitBegun(member: number, objects: readonly ObjectId[]): void {
     const { histories } = this.members[member];
-    const committing = new Map<History, number>();
-    for (const history of histories.values()) committing.set(history, history.consumed);
-    this.members[member].committing = committing;
+    const consumed = new Map<History, number>();
+    for (const history of histories.values()) consumed.set(history, history.consumed);
+    this.members[member].committing = { objects: objects.map(objectOf), consumed };
   }
 
   commitEnded(member: number, ok: boolean): void {
     const state = this.members[member];
-    if (ok) for (const [history, count] of state.committing ?? []) history.safe = count;
+    const { objects = [], consumed = [] } = ok ? (state.committing ?? {}) : {};
+    for (const name of objects) state.stored.add(name);
+    for (const [history, count] of consumed) history.safe = count;
     state.committing = undefined;
   }
 
@@ -163,9 +176,11 @@ export class Checker {
   }
 
   /** The member starts again, from what its disk holds. */
-  restarted(member: number, { streams }: { streams: readonly StreamState[] }): void {
+  restarted(member: number, { streams, held }: Pick<Loaded, 'streams' | 'held'>): void {
     if (!this.options.correct[member]) return;
     const state = this.members[member];
+    // What was under way when it stopped may have got there.
+    for (const object of held) state.stored.add(objectOf(object));
     const cursors = new Map(streams.map((stream) => [streamOf(stream), stream]));
     for (const [stream, history] of state.histories) {
       const { delivered, index } = cursors.get(stream) ?? { delivered: 0, index: 0 };
@@ -298,6 +313,10 @@ function streamOf({ origin, incarnation }: StreamId): string {
   return `${origin}/${incarnation}`;
 }
 
+function objectOf(id: ObjectId): string {
+  return `${streamOf(id)}/${id.seq}`;
+}
+
 function nameOf(id: MessageId): string {
-  return `${streamOf(id)}/${id.seq}.${id.index}`;
+  return `${objectOf(id)}.${id.index}`;
 }

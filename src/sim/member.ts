@@ -5,7 +5,7 @@
  */
 import { type Micros, NEVER } from '../core/time.js';
 import type { Endpoint, EndpointEvent, Transmit } from '../node/endpoint.js';
-import type { Loaded } from '../store/store.js';
+import type { Loaded, StoreWrite } from '../store/store.js';
 import type { SimDisk } from './disk.js';
 import type { SimNode } from './world.js';
 
@@ -21,7 +21,7 @@ export type SimEvent =
   /** The consumer is done with the message that it was given. */
   | { type: 'consumed' }
   /** A commit has been handed to the disk, and is durable there (or failed: `ok` is false). */
-  | { type: 'commit' }
+  | { type: 'commit'; writes: readonly StoreWrite[] }
   | { type: 'committed'; ok: boolean };
 
 export interface SimMemberOptions {
@@ -120,7 +120,7 @@ export class SimMember implements SimNode {
       if (request?.type === 'read') this.disk.submitRead(now, request.id);
       else if (request) {
         this.disk.submit(now, request.writes);
-        this.tell({ type: 'commit' });
+        this.tell({ type: 'commit', writes: request.writes });
         if (!this.isLive || this.starts !== starts) return;
       }
       const event = this.endpoint.pollEvent();

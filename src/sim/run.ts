@@ -83,6 +83,7 @@ class Run {
         faults.some((fault) => fault.type === 'damage' && fault.member === member),
       ),
       order,
+      quorum: Math.floor((members + scenario.byzantine) / 2) + 1,
     });
     const { seed, faulty, byzantine, links, maxDatagram, disk, clocks } = scenario;
     this.cluster = createCluster({
@@ -201,7 +202,10 @@ class Run {
         checker.consumed(index);
         break;
       case 'commit':
-        checker.commitBegun(index);
+        checker.commitBegun(
+          index,
+          event.writes.flatMap((write) => (write.type === 'object' ? [write.object] : [])),
+        );
         break;
       case 'committed':
         checker.commitEnded(index, event.ok);
