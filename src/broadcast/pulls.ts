@@ -61,9 +61,9 @@ export class Pulls {
       let coming = -NEVER;
       for (const [seq, want] of wants) {
         const record = stream.records.get(seq);
-        if (record?.incoming) coming = Math.max(coming, record.touchedAt);
-        const touched = record?.touchedAt ?? (this.behind.has(stream) ? -NEVER : coming);
-        // Symbols of it are still coming in.
+        if (record?.incoming) coming = Math.max(coming, record.usefulAt);
+        const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
+        // Symbols of it are still coming in; those that bring nothing must not keep us from asking.
         want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt);
         if (want.askAt <= now) {
           asked.push({ stream, seq, tries: want.tries });

@@ -40,6 +40,8 @@ export class ObjectRecord {
   only: number | undefined;
   /** When something last happened that may happen again. */
   touchedAt: Micros;
+  /** When the last symbol came that brought something new. */
+  usefulAt: Micros = -NEVER;
   progressAt: Micros = NEVER;
   private idleReports = 0;
   private heldAtReport = 0;

@@ -146,6 +146,7 @@ export class Transfer {
     if (redundancy) return drop(redundancy);
     if (served) record.servers.add(hop);
     else record.hasSigned = true;
+    record.usefulAt = now;
     return this.add(now, record, frame, served);
   }
 

@@ -48,7 +48,7 @@ describe('patience', () => {
     const record = new ObjectRecord(stream, 0, 0);
     stream.records.set(0, record);
     pulls.update(0, stream, 1, RTT);
-    record.touchedAt = 150 * MILLISECOND;
+    record.usefulAt = 150 * MILLISECOND;
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
     expect(pulls.nextTimeout()).toBe(150 * MILLISECOND + 50 * MILLISECOND + RTT);
     expect(asked(pulls, pulls.nextTimeout())).toEqual([0]);

@@ -113,4 +113,17 @@ describe('a run that went wrong once goes well', () => {
     });
     expect(runScenario(run).violation).toBeUndefined();
   });
+
+  test('an origin that goes on sending wrong copies does not keep a member from asking others', () => {
+    const run = scenario({
+      seed: '301055',
+      members: 5,
+      byzantine: 1,
+      links: { delay: 0, loss: iid(0), rate: 36e6, overhead: 28 },
+      disk: { delay: 3 * MILLISECOND, rate: 100e6 },
+      messages: [{ origin: 4, at: 0, size: 92 }],
+      faults: [{ type: 'liar', member: 4, lies: ['serve'] }],
+    });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
 });
