@@ -164,8 +164,11 @@ function locatorsOf({
   locator,
   locators,
 }: Pick<GroupMemberOptions, 'locator' | 'locators'>): readonly string[] {
-  if ((locator === undefined) === (locators === undefined))
-    throw config(`members: expected either an address or addresses, got ${locator ? 'both' : 'neither'}`);
+  if (locator === undefined && locators === undefined)
+    throw config('members: expected an address or addresses, got neither');
+  // Members of another group have both, the first of all and all.
+  if (locator !== undefined && locators !== undefined && locators[0] !== locator)
+    throw config(`members: expected ${locator} to be the first of its addresses, got ${locators.join(', ')}`);
   const all = locators ?? [locator!];
   if (all.length < 1 || all.length > MAX_LOCATORS)
     throw config(`addresses: expected 1 to ${MAX_LOCATORS}, got ${all.length}`);

@@ -12,7 +12,7 @@ const COMMANDS: Record<string, string[]> = {
   group: ['name', 'faulty', 'pessimism'],
   send: [...MEMBER, 'wait', 'timeout'],
   receive: [...MEMBER, 'out', 'count', 'overwrite'],
-  node: MEMBER,
+  node: [...MEMBER, 'store', 'order'],
   link: ['json', ...LINK],
 };
 

@@ -57,7 +57,9 @@ describe('a state machine may not touch the outside world', () => {
     const { status, lines } = check({
       'core/time.ts': `import * as it from '${module}';\nexport const x = it;\n`,
     });
-    expect(lines[0]).toBe(`src/core/time.ts:1: only the shell (node, file, cli) may import ${module}`);
+    expect(lines[0]).toBe(
+      `src/core/time.ts:1: only the shell (node, file, network, cli) may import ${module}`,
+    );
     expect(status).toBe(1);
   });
 
