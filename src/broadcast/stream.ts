@@ -54,6 +54,8 @@ export class Stream implements StreamId {
   private readonly points: Point[][];
   /** Members whose objects are not ours. */
   private readonly disputes = new Set<number>();
+  /** Whether there ever were any. */
+  private isContested = false;
   /** By member: of which counts, besides all, we have told it. */
   private readonly told: string[];
   /** By member: so many objects it is known to agree with us on. */
@@ -340,6 +342,8 @@ export class Stream implements StreamId {
 
   /** Objects below are held by every member, and are the same there. */
   stable(): number {
+    // Where members have differed one may have to start over, and needs again what all had agreed on.
+    if (this.isContested) return this.base;
     let least = this.count;
     this.agreed.forEach((agreed, member) => {
       if (member !== this.self && member !== this.origin) least = Math.min(least, agreed);
@@ -370,7 +374,10 @@ export class Stream implements StreamId {
     if (agrees && this.isTrusting)
       this.agreed[member] = Math.max(this.agreed[member], this.claims[member]?.count ?? 0);
     if (agrees) this.disputes.delete(member);
-    else this.disputes.add(member);
+    else {
+      this.disputes.add(member);
+      this.isContested = true;
+    }
     return agrees;
   }
 

@@ -4,6 +4,7 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/loss.js';
 import { runScenario } from '../../src/sim/run.js';
 import type { Scenario } from '../../src/sim/scenario.js';
+import { randomScenario } from '../../src/sim/scenario.js';
 
 /** Three members, good links, no faults, but for what is given. */
 function scenario(different: Partial<Scenario>): Scenario {
@@ -125,5 +126,9 @@ describe('a run that went wrong once goes well', () => {
       faults: [{ type: 'liar', member: 4, lies: ['serve'] }],
     });
     expect(runScenario(run).violation).toBeUndefined();
+  });
+
+  test('what members have differed on is kept for one that starts over', () => {
+    expect(runScenario(randomScenario('902317')).violation).toBeUndefined();
   });
 });
