@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
 import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
-import { type ObjectId, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
+import { type ObjectId, objectKey, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
 import { certifiedDescriptor, signCertificate } from './certificate.js';
 import { Delivery, type MessageId } from './delivery.js';
 import { Log, type StoreRequest } from './log.js';
@@ -23,7 +23,7 @@ import { Pulls } from './pulls.js';
 import type { ObjectRecord, ObjectStatus } from './record.js';
 import { Serving } from './serving.js';
 import type { Stream } from './stream.js';
-import { keyOf, Streams } from './streams.js';
+import { Streams } from './streams.js';
 import { type Arrival, Transfer, type TransferOptions, WINDOW } from './transfer.js';
 import { Vectors } from './vectors.js';
 
@@ -264,8 +264,8 @@ export class Broadcast {
       this.pulls.nextTimeout(),
       this.log.nextTimeout(),
       this.pruneAt,
+      this.checkAt,
     );
-    next = Math.min(next, this.checkAt);
     const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
     if (isWaiting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
       next = Math.min(next, this.mayPack(now) ? now : this.packAt);
@@ -396,7 +396,7 @@ export class Broadcast {
     if (sending.size >= MAX_SENDING)
       for (const record of sending)
         if (record.seq < this.own.delivered) {
-          this.transfer.stopSending(record);
+          this.transfer.forget(record);
           break;
         }
     this.transfer.send(now, this.own, object);
@@ -408,7 +408,7 @@ export class Broadcast {
   private settleOwn(now: Micros): void {
     for (const seq of this.open.keys()) this.settle(now, seq, false);
     for (const record of this.transfer.sending)
-      if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.stopSending(record);
+      if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.forget(record);
   }
 
   private isWithAll({ seq }: ObjectRecord): boolean {
@@ -440,7 +440,7 @@ export class Broadcast {
       id: { origin, incarnation, seq },
       outcome: { confirmed, missing },
     });
-    if (record) this.transfer.stopSending(record);
+    if (record) this.transfer.forget(record);
   }
 
   // ---- the others' objects
@@ -454,8 +454,7 @@ export class Broadcast {
         this.log.put(arrival.object);
         break;
       case 'equivocation':
-        if (!record.reported) this.report(record.stream.origin, record.id, 'equivocation', arrival.evidence);
-        record.reported = true;
+        this.report(stream.origin, record.id, 'equivocation', arrival.evidence);
         // Who serves it says that it holds this one; ours may be one that nobody else has.
         if (frame.depth === SERVED && !record.isHeld && !record.storing) this.transfer.restart(record, hop);
         break;
@@ -570,7 +569,7 @@ export class Broadcast {
     what: Misbehaviour,
     evidence?: [Uint8Array, Uint8Array],
   ): void {
-    const key = `${member} ${keyOf(id)}/${id.seq} ${what}`;
+    const key = `${member} ${objectKey(id)} ${what}`;
     if (this.reported.has(key) || this.reported.size >= MAX_REPORTS) return;
     this.reported.add(key);
     this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
@@ -582,7 +581,7 @@ export class Broadcast {
   private advance(now: Micros, stream: Stream): void {
     if (stream === this.own) this.settleOwn(now);
     this.wantMissing(now, stream);
-    this.serving.drop((peer, { seq, ...id }) => keyOf(id) === keyOf(stream) && stream.isHeldBy(peer, seq));
+    this.serving.drop((peer, id) => stream.includes(id) && stream.isHeldBy(peer, id.seq));
     this.pump(now);
     this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
   }
@@ -637,8 +636,7 @@ export class Broadcast {
     this.log.forget(stream);
     this.vectors.forget(stream);
     this.pulls.forget(stream);
-    const write: StoreWrite = { type: 'retire', stream: { origin, incarnation } };
-    this.log.write(write);
+    this.log.write({ type: 'retire', stream: { origin, incarnation } });
   }
 
   private slowestRtt(): Micros {

@@ -5,11 +5,11 @@
 import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
-import type { ObjectId } from '../wire/symbol.js';
+import { type ObjectId, streamKey } from '../wire/symbol.js';
 import type { Log } from './log.js';
 import { type Dependency, type Parcel, parseParcel } from './parcel.js';
 import type { Stream } from './stream.js';
-import { keyOf, type Streams } from './streams.js';
+import type { Streams } from './streams.js';
 
 /** Names a message: the `index`-th of its object. The same for every member, and again after a restart. */
 export interface MessageId extends ObjectId {
@@ -87,7 +87,7 @@ export class Delivery {
       // What is being consumed counts: a consumer may answer before it is done.
       const isBegun = stream.index > 0 || (this.consuming && stream === this.current);
       const count = stream.delivered + (isBegun ? 1 : 0);
-      const key = keyOf(stream);
+      const key = streamKey(stream);
       if (count === (this.told.get(key) ?? 0)) continue;
       this.told.set(key, count);
       found.push({ origin: stream.origin, incarnation: stream.incarnation, count });

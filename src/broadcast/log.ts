@@ -4,9 +4,8 @@
  */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
-import type { ObjectId } from '../wire/symbol.js';
+import { type ObjectId, objectKey } from '../wire/symbol.js';
 import type { Stream } from './stream.js';
-import { keyOf } from './streams.js';
 
 /** What the shell is to do with its store; the answer goes to `handleCommitted`, `handleCommitFailed` or `handleRead`. */
 export type StoreRequest = { type: 'commit'; writes: readonly StoreWrite[] } | { type: 'read'; id: ObjectId };
@@ -126,14 +125,14 @@ export class Log {
   drop(stream: Stream): void {
     const { origin, incarnation, delivered } = stream;
     const isOf = (write: StoreWrite) =>
-      write.type === 'object' && keyOf(write.object) === keyOf(stream) && write.object.seq >= delivered;
+      write.type === 'object' && stream.includes(write.object) && write.object.seq >= delivered;
     for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
     for (const write of this.writes)
       if (write.type === 'object' && isOf(write)) this.pendingBytes -= write.object.bytes.length;
     this.writes = this.writes.filter((write) => !isOf(write));
     this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
     for (const [key, object] of this.cache) {
-      if (keyOf(object) !== keyOf(stream) || object.seq < stream.delivered) continue;
+      if (!stream.includes(object) || object.seq < stream.delivered) continue;
       this.cache.delete(key);
       this.cachedBytes -= object.bytes.length;
     }
@@ -160,10 +159,6 @@ function firstOf(writes: readonly StoreWrite[]): number {
     return bytes > SMALL_COMMIT;
   });
   return end < 0 ? writes.length : Math.max(1, end);
-}
-
-function objectKey(id: ObjectId): string {
-  return `${keyOf(id)}/${id.seq}`;
 }
 
 /** A commit for a cursor alone would be in the way of the next object's. What a crash repeats is known by its id. */

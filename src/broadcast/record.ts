@@ -29,10 +29,6 @@ export class ObjectRecord {
   certificate: Uint8Array = new Uint8Array(CERTIFICATE_SIZE);
   /** Rebuilt, but not yet in our store. */
   storing = false;
-  /** Of our own: how it ended has been told. */
-  outcomeKnown = false;
-  /** Its origin has been reported. */
-  reported = false;
   /** Members that have served symbols of it, and whether others were signed by the origin. */
   readonly servers = new Set<number>();
   hasSigned = false;

@@ -6,7 +6,7 @@ import { Encoder } from '../codec/index.js';
 import type { Rng } from '../core/rng.js';
 import type { StoredObject } from '../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import type { ObjectId } from '../wire/symbol.js';
+import { type ObjectId, objectKey } from '../wire/symbol.js';
 import { certifiedDescriptor, serveSymbols } from './certificate.js';
 import { esiOf } from './plan.js';
 
@@ -44,7 +44,7 @@ export class Serving {
     missing: readonly { sbn: number; symbols: number }[],
     loss: number,
   ): 'read' | 'ready' | 'full' {
-    const key = keyOf(id);
+    const key = objectKey(id);
     const queue = this.requests[peer];
     const known = queue.find((request) => request.key === key);
     if (!known && queue.length >= MAX_REQUESTS) return 'full';
@@ -59,7 +59,7 @@ export class Serving {
 
   /** The object that requests wait for; undefined if it could not be read. */
   onObject(id: ObjectId, object: StoredObject | undefined, lossOf: (peer: number) => number): void {
-    const key = keyOf(id);
+    const key = objectKey(id);
     const waiting = this.requests.some((queue) => queue.some((request) => request.key === key));
     if (!waiting || this.sources.has(key)) return;
     if (!object) return this.remove(key, () => true);
@@ -136,10 +136,6 @@ export class Serving {
     this.sources.get(key)?.encoder.dispose();
     this.sources.delete(key);
   }
-}
-
-function keyOf({ origin, incarnation, seq }: ObjectId): string {
-  return `${origin}/${incarnation}/${seq}`;
 }
 
 /** Objects served to one peer at a time: what it wants of one stream, and of a second. */

@@ -24,6 +24,12 @@ interface Point {
   chain: Uint8Array;
 }
 
+/** Members that say the same of one count. */
+interface Rivals extends Point {
+  members: number[];
+  votes: number;
+}
+
 export class Stream implements StreamId {
   readonly origin: number;
   readonly incarnation: number;
@@ -89,6 +95,11 @@ export class Stream implements StreamId {
     const { origin, incarnation, base, delivered, index, chains } = this;
     const [chain, baseChain] = [chains.get(delivered)!, chains.get(base)!];
     return { origin, incarnation, base, delivered, index, chain, baseChain };
+  }
+
+  /** Whether this object or stream is (of) this one. */
+  includes({ origin, incarnation }: StreamId): boolean {
+    return origin === this.origin && incarnation === this.incarnation;
   }
 
   holds(seq: number): boolean {
@@ -236,8 +247,8 @@ export class Stream implements StreamId {
    * Members that say the same of one count beyond what is delivered, against us: so many, and what they say. `votes`: with
    * the origin, who has signed what each of them holds.
    */
-  rivals(): { members: number[]; votes: number; count: number; chain: Uint8Array } | undefined {
-    const groups = new Map<string, { members: number[]; votes: number; count: number; chain: Uint8Array }>();
+  rivals(): Rivals | undefined {
+    const groups = new Map<string, Rivals>();
     this.points.forEach((points, member) => {
       for (const { count, chain } of points) {
         const ours = this.chains.get(count);
@@ -255,7 +266,7 @@ export class Stream implements StreamId {
         groups.set(key, group);
       }
     });
-    let largest: { members: number[]; votes: number; count: number; chain: Uint8Array } | undefined;
+    let largest: Rivals | undefined;
     for (const group of groups.values()) if (!largest || group.votes > largest.votes) largest = group;
     return largest;
   }
@@ -307,10 +318,7 @@ export class Stream implements StreamId {
   /** Whether any member but the origin, which may have lost its store, says that it holds more than we do. */
   isBeyond(): boolean {
     return this.claims.some(
-      (claim, member) =>
-        claim !== undefined &&
-        member !== this.origin &&
-        claim.count + highestBit(claim.ahead) + 1 > this.count,
+      (claim, member) => claim !== undefined && member !== this.origin && topOf(claim) > this.count,
     );
   }
 
@@ -320,7 +328,7 @@ export class Stream implements StreamId {
     const others: number[] = [];
     this.claims.forEach((claim, member) => {
       if (!claim) return;
-      const top = claim.count + highestBit(claim.ahead) + 1;
+      const top = topOf(claim);
       if (member === this.origin) most = Math.max(most, top);
       else others.push(top);
     });
@@ -406,10 +414,10 @@ function isPrefix(start: Uint8Array, whole: Uint8Array): boolean {
   return equalBytes(start, whole.subarray(0, start.length));
 }
 
-/** The place of the highest object that `ahead` names, counted from the first one not held; -1 for none. */
-function highestBit(ahead: Uint8Array): number {
-  for (let bit = 8 * ahead.length - 1; bit >= 0; bit--) if (bitAt(ahead, bit)) return bit + 1;
-  return -1;
+/** No object at or above it is held by who claims this. */
+function topOf({ count, ahead }: Claim): number {
+  for (let bit = 8 * ahead.length - 1; bit >= 0; bit--) if (bitAt(ahead, bit)) return count + bit + 2;
+  return count;
 }
 
 const MAX_POINTS = 16;

@@ -3,7 +3,7 @@
  * has them whole.
  */
 import type { Loaded } from '../store/store.js';
-import type { StreamId } from '../wire/symbol.js';
+import { type StreamId, streamKey } from '../wire/symbol.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Stream } from './stream.js';
 
@@ -28,7 +28,7 @@ export class Streams {
       if (origin < members) this.retired[origin] = incarnation;
     for (const state of loaded.streams)
       if (state.origin < members)
-        this.byKey.set(keyOf(state), new Stream(state, self, members, state, isTrusting));
+        this.byKey.set(streamKey(state), new Stream(state, self, members, state, isTrusting));
     for (const { certificate } of loaded.held) {
       const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
@@ -44,7 +44,7 @@ export class Streams {
     const { latest } = this;
     // Symbols come in streams, and to make a key takes longer than all else here.
     if (latest?.origin === id.origin && latest.incarnation === id.incarnation) return latest;
-    this.latest = this.byKey.get(keyOf(id));
+    this.latest = this.byKey.get(streamKey(id));
     return this.latest;
   }
 
@@ -58,7 +58,7 @@ export class Streams {
     for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
     if (others >= MAX_STREAMS && !this.oust(id)) return 'over-quota';
     const stream = new Stream(id, this.self, this.members, undefined, this.isTrusting);
-    this.byKey.set(keyOf(id), stream);
+    this.byKey.set(streamKey(id), stream);
     return stream;
   }
 
@@ -76,11 +76,7 @@ export class Streams {
         this.hasLater(stream) &&
         !this.hasEarlier(stream),
     );
-    for (const stream of over) {
-      this.byKey.delete(keyOf(stream));
-      this.latest = undefined;
-      this.retired[stream.origin] = Math.max(this.retired[stream.origin], stream.incarnation);
-    }
+    for (const stream of over) this.end(stream);
     return [...this.ousted.splice(0), ...over];
   }
 
@@ -90,10 +86,16 @@ export class Streams {
       .filter((stream) => stream.origin === origin)
       .sort((a, b) => a.incarnation - b.incarnation);
     if (oldest.incarnation > incarnation || oldest.delivered < oldest.count) return false;
-    this.byKey.delete(keyOf(oldest));
-    this.retired[origin] = Math.max(this.retired[origin], oldest.incarnation);
+    this.end(oldest);
     this.ousted.push(oldest);
     return true;
+  }
+
+  private end(stream: Stream): void {
+    const { origin, incarnation } = stream;
+    this.byKey.delete(streamKey(stream));
+    this.latest = undefined;
+    this.retired[origin] = Math.max(this.retired[origin], incarnation);
   }
 
   private hasLater({ origin, incarnation }: StreamId): boolean {
@@ -107,10 +109,6 @@ export class Streams {
       (other) => other.origin === origin && other.incarnation < incarnation,
     );
   }
-}
-
-export function keyOf({ origin, incarnation }: StreamId): string {
-  return `${origin}/${incarnation}`;
 }
 
 /** Streams of one origin at once: one for each of its latest stores that not all members have caught up with. */

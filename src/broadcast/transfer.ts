@@ -86,14 +86,6 @@ export class Transfer {
     return record;
   }
 
-  /** Stops sending: every peer holds it, or those that do not will ask for it. */
-  stopSending(record: ObjectRecord): void {
-    record.outgoing?.dispose();
-    record.outgoing = undefined;
-    this.own.delete(record);
-    this.forget(record);
-  }
-
   /** `body` is the SYMBOL as received, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Arrival | undefined {
     const { self, relay } = this.options;
@@ -167,8 +159,8 @@ export class Transfer {
     this.schedule(record);
   }
 
-  /** The digest of what we lacked will do: begin this object anew, from the symbols of one member alone. */
-  restart(record: ObjectRecord, only: number | undefined): void {
+  /** Begins this object anew, from the symbols of one member alone; -1 until one is chosen. */
+  restart(record: ObjectRecord, only: number): void {
     record.incoming?.dispose();
     record.incoming = undefined;
     record.only = only;
@@ -177,6 +169,7 @@ export class Transfer {
     record.progressAt = NEVER;
   }
 
+  /** Ends the transfer of an object: it is with all who want it, given up, or its stream is over or starts again. */
   forget(record: ObjectRecord): void {
     record.dispose();
     this.own.delete(record);

@@ -4,8 +4,8 @@
  */
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
+import { streamKey } from '../wire/symbol.js';
 import type { Stream } from './stream.js';
-import { keyOf } from './streams.js';
 
 /** An entry on its way. */
 interface Sent {
@@ -130,7 +130,7 @@ export class Vectors {
       peer.heardBefore = (peer.heardBefore | (1 << (peer.heard - version - 1))) >>> 0;
     const news = new Map<string, { claim: VectorEntry; lower: VectorEntry[] }>();
     for (const entry of frame.entries) {
-      const key = keyOf(entry);
+      const key = streamKey(entry);
       const earlier = news.get(key);
       if (earlier) {
         earlier.lower.push(earlier.claim);

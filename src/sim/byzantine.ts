@@ -9,7 +9,6 @@ import { Outgoing } from '../broadcast/outgoing.js';
 import { writeParcel } from '../broadcast/parcel.js';
 import { cutObject } from '../broadcast/plan.js';
 import type { Streams } from '../broadcast/streams.js';
-import { keyOf } from '../broadcast/streams.js';
 import type { Transfer } from '../broadcast/transfer.js';
 import type { Vectors } from '../broadcast/vectors.js';
 import type { Rng } from '../core/rng.js';
@@ -19,7 +18,7 @@ import type { KeyPair } from '../crypto/keys.js';
 import type { Endpoint } from '../node/endpoint.js';
 import { frameSize, type ObjectFrame, type VectorEntry } from '../wire/frames.js';
 import { CHAIN_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
-import { SERVED, writeDescriptor } from '../wire/symbol.js';
+import { SERVED, streamKey, writeDescriptor } from '../wire/symbol.js';
 
 export const LIES = [
   /** Relays nothing. */
@@ -120,8 +119,8 @@ const TRICKS: Record<Lie, Trick> = {
       if (frame.kind !== 'vector') return;
       for (const entry of frame.entries) {
         const stream = broadcaster.streams.find(entry);
-        if (!stream || (heard.get(keyOf(entry))?.count ?? 0) >= entry.count) continue;
-        heard.set(keyOf(entry), { ...entry, chain: entry.chain.slice(), ahead: new Uint8Array(0) });
+        if (!stream || (heard.get(streamKey(entry))?.count ?? 0) >= entry.count) continue;
+        heard.set(streamKey(entry), { ...entry, chain: entry.chain.slice(), ahead: new Uint8Array(0) });
         broadcaster.vectors.touch(stream);
       }
     };
@@ -129,7 +128,7 @@ const TRICKS: Record<Lie, Trick> = {
       frames.map((frame) => {
         if (frame.kind !== 'vector') return frame;
         const entries = frame.entries.map((entry) => {
-          const told = heard.get(keyOf(entry));
+          const told = heard.get(streamKey(entry));
           if (rng.chance(0.2))
             return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(CHAIN_SIZE) };
           return told && told.count > entry.count ? told : entry;

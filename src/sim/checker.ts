@@ -12,7 +12,7 @@
 import type { MessageId } from '../broadcast/delivery.js';
 import { equalBytes } from '../core/bytes.js';
 import type { Loaded } from '../store/store.js';
-import type { ObjectId, StreamId } from '../wire/symbol.js';
+import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symbol.js';
 
 export interface CheckerOptions {
   /** By member: whether it does what it should. Only what these do is judged. */
@@ -130,7 +130,7 @@ export class Checker {
       return this.fail(member, `delivers ${name}, which member ${id.origin} has not stored: creation`);
     if (!equalBytes(known.bytes, bytes))
       return this.fail(member, `delivers other bytes as ${name} than elsewhere: no agreement`);
-    const object = objectOf(id);
+    const object = objectKey(id);
     const holders = this.members.filter(
       ({ stored }, each) => !this.options.correct[each] || stored.has(object),
     ).length;
@@ -155,7 +155,7 @@ export class Checker {
     const { histories } = this.members[member];
     const consumed = new Map<History, number>();
     for (const history of histories.values()) consumed.set(history, history.consumed);
-    this.members[member].committing = { objects: objects.map(objectOf), consumed };
+    this.members[member].committing = { objects: objects.map(objectKey), consumed };
   }
 
   commitEnded(member: number, ok: boolean): void {
@@ -180,8 +180,8 @@ export class Checker {
     if (!this.options.correct[member]) return;
     const state = this.members[member];
     // What was under way when it stopped may have got there.
-    for (const object of held) state.stored.add(objectOf(object));
-    const cursors = new Map(streams.map((stream) => [streamOf(stream), stream]));
+    for (const object of held) state.stored.add(objectKey(object));
+    const cursors = new Map(streams.map((stream) => [streamKey(stream), stream]));
     for (const [stream, history] of state.histories) {
       const { delivered, index } = cursors.get(stream) ?? { delivered: 0, index: 0 };
       const count = history.ids.filter(
@@ -291,7 +291,7 @@ export class Checker {
 }
 
 function historyOf(state: MemberState, id: StreamId): History {
-  const stream = streamOf(id);
+  const stream = streamKey(id);
   let history = state.histories.get(stream);
   if (!history) {
     history = { ids: [], consumed: 0, safe: 0, places: [] };
@@ -309,14 +309,6 @@ function follows(a: MessageId, b: MessageId): boolean {
   return a.seq === b.seq ? b.index === a.index + 1 : b.seq > a.seq && b.index === 0;
 }
 
-function streamOf({ origin, incarnation }: StreamId): string {
-  return `${origin}/${incarnation}`;
-}
-
-function objectOf(id: ObjectId): string {
-  return `${streamOf(id)}/${id.seq}`;
-}
-
 function nameOf(id: MessageId): string {
-  return `${objectOf(id)}.${id.index}`;
+  return `${objectKey(id)}.${id.index}`;
 }

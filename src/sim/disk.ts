@@ -8,7 +8,7 @@ import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import { MemoryStore } from '../store/memory.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
-import type { ObjectId } from '../wire/symbol.js';
+import { type ObjectId, objectKey } from '../wire/symbol.js';
 
 export interface SimDiskOptions {
   /** Of a commit or a read, whatever its size, µs. Default 1 ms. */
@@ -98,13 +98,13 @@ export class SimDisk {
   /** What a store opened now finds. */
   load(): Loaded {
     const loaded = this.state.loaded();
-    return { ...loaded, held: loaded.held.filter((object) => !this.damaged.has(nameOf(object))) };
+    return { ...loaded, held: loaded.held.filter((object) => !this.damaged.has(objectKey(object))) };
   }
 
   /** Bits of the object's record flip: it cannot be read until it is written anew. False if it is not there. */
   corrupt(id: ObjectId): boolean {
     if (this.state.read(id) === undefined) return false;
-    this.damaged.add(nameOf(id));
+    this.damaged.add(objectKey(id));
     return true;
   }
 
@@ -116,7 +116,7 @@ export class SimDisk {
   }
 
   private read(id: ObjectId): StoredObject | undefined {
-    return this.damaged.has(nameOf(id)) ? undefined : this.state.read(id);
+    return this.damaged.has(objectKey(id)) ? undefined : this.state.read(id);
   }
 
   private apply(writes: readonly StoreWrite[]): DiskCompletion {
@@ -125,7 +125,7 @@ export class SimDisk {
       return { type: 'failed', code: 'STORE_FULL' };
     try {
       const bytes = this.state.apply(writes);
-      for (const { object } of objects) this.damaged.delete(nameOf(object));
+      for (const { object } of objects) this.damaged.delete(objectKey(object));
       return { type: 'committed', bytes };
     } catch (error) {
       if (error instanceof HeadwaterError && error.code === 'STORE_FULL')
@@ -140,10 +140,6 @@ export class SimDisk {
     const time = delay + (bytes * 1e6) / rate;
     return Math.ceil(now < this.slowUntil ? time * slowFactor : time);
   }
-}
-
-function nameOf({ origin, incarnation, seq }: ObjectId): string {
-  return `${origin}/${incarnation}/${seq}`;
 }
 
 const DEFAULTS: Required<SimDiskOptions> = {

@@ -9,9 +9,9 @@ import { setImmediate } from 'node:timers/promises';
 import { equalBytes, toHex } from '../core/bytes.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
-import type { ObjectId } from '../wire/symbol.js';
+import { type ObjectId, streamKey } from '../wire/symbol.js';
 import { type Database, damageOf, database, isDamage, readers, storeError, transact } from './database.js';
-import { pruneMarks, storeClosed, storeFull, streamKey } from './memory.js';
+import { pruneMarks, storeClosed, storeFull } from './memory.js';
 import { takeOwnership } from './owner.js';
 import {
   CHUNK_SIZE,

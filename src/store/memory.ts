@@ -3,7 +3,7 @@
  * as what a simulated disk holds, for those that do. In: writes. Out: what would be there after a restart.
  */
 import { HeadwaterError } from '../errors.js';
-import type { ObjectId, StreamId } from '../wire/symbol.js';
+import { type ObjectId, type StreamId, streamKey } from '../wire/symbol.js';
 import type { Loaded, Store, StoredObject, StoreWrite, StreamState } from './store.js';
 
 /**
@@ -188,10 +188,6 @@ export function pruneMarks(writes: readonly StoreWrite[]): Map<string, { stream:
     marks.set(key, { stream: write.stream, below });
   }
   return marks;
-}
-
-export function streamKey({ origin, incarnation }: StreamId): string {
-  return `${origin}/${incarnation}`;
 }
 
 export function storeFull(maxBytes: number): HeadwaterError {

@@ -36,6 +36,16 @@ export interface ObjectId extends StreamId {
   seq: number;
 }
 
+/** The key of a stream in a map. */
+export function streamKey({ origin, incarnation }: StreamId): string {
+  return `${origin}/${incarnation}`;
+}
+
+/** The key of an object in a map. */
+export function objectKey({ origin, incarnation, seq }: ObjectId): string {
+  return `${origin}/${incarnation}/${seq}`;
+}
+
 export interface Descriptor extends ObjectId {
   /** Transfer length F of RFC 6330: the object's size in bytes. */
   length: number;

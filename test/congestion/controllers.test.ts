@@ -1,12 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
-import {
-  type Controller,
-  fixedRate,
-  initialWindow,
-  type RateSample,
-} from '../../src/congestion/controller.js';
+import { type Controller, fixedRate, initialWindow } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { HyStart } from '../../src/congestion/hystart.js';
 import { LossFloor } from '../../src/congestion/loss-floor.js';
@@ -15,38 +10,13 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import type { Ack } from '../../src/wire/ack.js';
+import { MTU, sample } from './sample.js';
 
-const MTU = 1200;
 const ALL: [string, () => Controller][] = [
   ['newreno', () => newReno(MTU)],
   ['cubic', () => cubic(MTU)],
   ['bbr', () => new Bbr(MTU)],
 ];
-
-function sample(change: Partial<RateSample> = {}): RateSample {
-  return {
-    acked: MTU,
-    ackedPackets: 1,
-    lost: 0,
-    lostPackets: 0,
-    quietAckedPackets: 0,
-    quietLostPackets: 0,
-    rate: 1e6,
-    appLimited: false,
-    hostLimited: false,
-    rtt: 50 * MILLISECOND,
-    smoothedRtt: 50 * MILLISECOND,
-    minRtt: 50 * MILLISECOND,
-    priorInFlight: 10 * MTU,
-    inFlight: 9 * MTU,
-    delivered: MTU,
-    priorDelivered: 0,
-    sentAt: 1,
-    spuriousPackets: 0,
-    windowUsed: true,
-    ...change,
-  };
-}
 
 const lossAt = (sentAt: Micros, packets = 1) => ({
   bytes: packets * MTU,

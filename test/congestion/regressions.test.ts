@@ -29,8 +29,9 @@ import { Recovery } from '../../src/path/recovery.js';
 import { Bottleneck } from '../../src/sim/bottleneck.js';
 import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
 import type { Ack } from '../../src/wire/ack.js';
+import { rangesOf } from '../wire/arbitrary.js';
+import { MTU, sample } from './sample.js';
 
-const MTU = 1200;
 const MS = MILLISECOND;
 const RATE = 2.5e6;
 const ALL = Object.entries(CONTROLLERS);
@@ -313,42 +314,13 @@ describe('bursts and lumps', () => {
   });
 });
 
-function sample(change: Partial<RateSample> = {}): RateSample {
-  return {
-    acked: MTU,
-    ackedPackets: 1,
-    lost: 0,
-    lostPackets: 0,
-    quietAckedPackets: 0,
-    quietLostPackets: 0,
-    rate: 1e6,
-    appLimited: false,
-    hostLimited: false,
-    rtt: 50 * MS,
-    smoothedRtt: 50 * MS,
-    minRtt: 50 * MS,
-    priorInFlight: 10 * MTU,
-    inFlight: 9 * MTU,
-    delivered: MTU,
-    priorDelivered: 0,
-    sentAt: 1,
-    spuriousPackets: 0,
-    windowUsed: true,
-    ...change,
-  };
-}
-
 function lossAt(sentAt: Micros): LossEvent {
   return { bytes: MTU, packets: 1, ranges: 1, sentAt, priorInFlight: 100 * MTU };
 }
 
-/** An ack of these numbers, in falling order. */
+/** An ack of these numbers. */
 function ackOf(...numbers: number[]): Ack {
-  const ranges: number[] = [];
-  for (const number of numbers)
-    if (ranges.at(-1) === number + 1) ranges[ranges.length - 1] = number;
-    else ranges.push(number, number);
-  return { ranges, delay: 0, received: numbers.length };
+  return { ranges: rangesOf(numbers), delay: 0, received: numbers.length };
 }
 
 function recorded(): { path: Recovery; losses: LossEvent[]; samples: RateSample[] } {
