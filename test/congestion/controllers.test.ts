@@ -10,6 +10,7 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import type { Ack } from '../../src/wire/ack.js';
+import { rangesOf } from '../wire/arbitrary.js';
 import { MTU, sample } from './sample.js';
 
 const ALL: [string, () => Controller][] = [
@@ -212,13 +213,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
         const acknowledge = () => {
           if (got.size === 0) return;
           const numbers = [...got].sort((a, b) => b - a).slice(0, 1000);
-          const ranges: number[] = [];
-          for (const number of numbers) {
-            if (ranges.length > 0 && ranges[ranges.length - 1] === number + 1)
-              ranges[ranges.length - 1] = number;
-            else ranges.push(number, number);
-          }
-          const ack: Ack = { ranges, delay: 0, received: got.size };
+          const ack: Ack = { ranges: rangesOf(numbers), delay: 0, received: got.size };
           expect(path.onAckReceived(now, ack).ok).toBe(true);
         };
         for (const step of events) {
