@@ -196,11 +196,11 @@ export class Outgoing {
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const count = Math.min(room, Math.max(...needy.map((peer) => this.demand(peer, sbn, needy.length))));
+      const count = Math.min(room, Math.max(...needy.map((peer) => this.demand(peer, sbn, unfinished.length))));
       if (count <= 0) return;
       block.planned += count;
       // First, so that early blocks are finished before late ones are begun.
-      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(needy), isDirect: needy.length === 1 });
+      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(unfinished), isDirect: unfinished.length === 1 });
     });
   }
 
