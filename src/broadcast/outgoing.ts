@@ -16,7 +16,7 @@ import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
 import { certifiedDescriptor, serveSymbols } from './certificate.js';
 import type { Group } from './group.js';
-import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
+import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
 
 /** The peers of this member by index; undefined at its own. */
 export type Paths = readonly (Path | undefined)[];
@@ -58,6 +58,8 @@ interface Wave {
   peers: number[];
   /** Nobody relays these, so they rest on the session instead of a signature. */
   isDirect: boolean;
+  /** Wave 0, which grows once by what is lost on the way: that is better known when it ends than when it begins. */
+  growsByLoss: boolean;
 }
 
 export class Outgoing {
@@ -119,7 +121,7 @@ export class Outgoing {
       });
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
       const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && this.worstLoss() < LITTLE_LOSS);
-      this.waves.push({ sbn, count, peers, isDirect });
+      this.waves.push({ sbn, count, peers, isDirect, growsByLoss: sourceSymbols > WHOLE_UP_TO });
     }
   }
 
@@ -196,11 +198,20 @@ export class Outgoing {
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const count = Math.min(room, Math.max(...needy.map((peer) => this.demand(peer, sbn, unfinished.length))));
+      const count = Math.min(
+        room,
+        Math.max(...needy.map((peer) => this.demand(peer, sbn, unfinished.length))),
+      );
       if (count <= 0) return;
       block.planned += count;
       // First, so that early blocks are finished before late ones are begun.
-      this.waves.unshift({ sbn, count, peers: this.rng.shuffle(unfinished), isDirect: unfinished.length === 1 });
+      this.waves.unshift({
+        sbn,
+        count,
+        peers: this.rng.shuffle(unfinished),
+        isDirect: unfinished.length === 1,
+        growsByLoss: false,
+      });
     });
   }
 
@@ -244,11 +255,25 @@ export class Outgoing {
   private firstWave(now: Micros, peer: number): Wave | undefined {
     for (let i = 0; i < this.waves.length; ) {
       const wave = this.waves[i];
-      if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) this.endWave(now, wave);
+      if (this.isOver(wave)) this.endWave(now, wave);
       else if (this.isFirstHop(now, wave, peer)) return wave;
       else i++;
     }
     return undefined;
+  }
+
+  private isOver(wave: Wave): boolean {
+    if (wave.count === 0 && wave.growsByLoss) {
+      wave.growsByLoss = false;
+      const block = this.blocks[wave.sbn];
+      const open = this.paths.flatMap((path) => (path?.isOpen ? [path.loss] : []));
+      const lossless =
+        1 - Math.min(MAX_LOSS_PLANNED, open.reduce((sum, loss) => sum + loss, 0) / open.length);
+      const wanted = symbolsToReach(block.sourceSymbols, wave.peers.length, lossless);
+      wave.count = Math.max(0, wanted - block.made);
+      block.planned += wave.count;
+    }
+    return wave.count === 0 || this.unfinished(wave.sbn).length === 0;
   }
 
   private endWave(now: Micros, wave: Wave): void {
@@ -269,7 +294,7 @@ export class Outgoing {
     block.planned -= count;
     wave.count -= count;
     this.sentSymbols += count;
-    if (wave.count === 0) this.endWave(now, wave);
+    if (this.isOver(wave)) this.endWave(now, wave);
     return bytes;
   }
 
@@ -280,7 +305,7 @@ export class Outgoing {
     for (let i = 0; i < this.waves.length && leaves.length < MAX_BATCH; ) {
       const wave = this.waves[i];
       const block = this.blocks[wave.sbn];
-      if (wave.count === 0 || this.unfinished(wave.sbn).length === 0) {
+      if (this.isOver(wave)) {
         this.endWave(now, wave);
         continue;
       }

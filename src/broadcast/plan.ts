@@ -26,6 +26,16 @@ export function symbolsPerPeer(
   return Math.ceil((sourceSymbols + pessimism) / relays);
 }
 
+/**
+ * How many symbols of a block should leave, dealt to so many peers that all relay, so that each of them probably gets K, where
+ * a datagram arrives with probability `arrival`: of its own share one time, of the others' shares twice.
+ */
+export function symbolsToReach(sourceSymbols: number, peers: number, arrival: number): number {
+  const reach = (arrival * (1 + (peers - 1) * arrival)) / peers;
+  const deviation = Math.sqrt(sourceSymbols * (1 - reach));
+  return Math.ceil((sourceSymbols + SIGMAS * deviation) / reach);
+}
+
 /** The ESI of the i-th symbol sent of a block: repair symbols of K = 1 are mere multiples, or nothing, so copies go instead. */
 export function esiOf(i: number, sourceSymbols: number): number {
   return sourceSymbols === 1 ? 0 : i;
@@ -39,6 +49,8 @@ export function copiesFor(loss: number): number {
 
 /** Blocks of so few symbols go to every peer whole. */
 export const WHOLE_UP_TO = 2;
+/** Standard deviations to spare: the least lucky of several peers should still have enough. */
+const SIGMAS = 2;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
 const MAX_COPIES = 8;

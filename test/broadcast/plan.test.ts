@@ -1,7 +1,7 @@
 /** The rule of the plan, K <= (n - 1 - k) * b - Cp with the least b, and how objects are cut, checked as properties. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/plan.js';
+import { cutObject, esiOf, symbolsPerPeer, symbolsToReach } from '../../src/broadcast/plan.js';
 import { MAX_MEMBERS, MAX_SYMBOL_SIZE } from '../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
 import { holds } from '../wire/holds.js';
@@ -55,6 +55,26 @@ describe('symbols per peer', () => {
   ])('K = %i, n = %i, k = %i, Cp = %i: b = %i', (k, members, faulty, pessimism, b) => {
     expect(symbolsPerPeer(k, members, { faulty, pessimism })).toBe(b);
   });
+});
+
+describe('symbols to reach all, where datagrams are lost', () => {
+  test('are K where none is', () => {
+    expect(symbolsToReach(100, 7, 1)).toBe(100);
+  });
+
+  test('give each peer K on average, and some to spare', () =>
+    holds(
+      'reach',
+      fc.property(
+        fc.integer({ min: 3, max: MAX_BLOCK_SYMBOLS }),
+        fc.integer({ min: 1, max: MAX_MEMBERS - 1 }),
+        fc.double({ min: 0.2, max: 0.99, noNaN: true }),
+        (k, peers, arrival) => {
+          const own = symbolsToReach(k, peers, arrival) / peers;
+          expect(own * arrival + own * (peers - 1) * arrival ** 2).toBeGreaterThan(k);
+        },
+      ),
+    ));
 });
 
 describe('ESIs', () => {
