@@ -4,7 +4,6 @@
  */
 
 import { Encoder } from '../codec/index.js';
-import { bitAt } from '../core/bitset.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
@@ -15,6 +14,7 @@ import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.j
 import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../wire/symbol.js';
 import { signBatch } from './batch.js';
 import { certifiedDescriptor, serveSymbols } from './certificate.js';
+import { Deficits } from './deficits.js';
 import type { Group } from './group.js';
 import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
 
@@ -32,17 +32,8 @@ interface Block {
   topUpAt: Micros;
   /** When all that was planned was out. */
   sentAt: Micros;
-  /** By peer: when it last reported to hold more of it. */
-  advancedAt: Map<number, Micros>;
-  /** Top-ups since then. */
+  /** Top-ups since a peer last reported to hold more of it. */
   backoff: number;
-}
-
-/** What a peer last said of itself. */
-interface PeerProgress {
-  complete: Uint8Array;
-  /** By SBN: symbols missing of blocks begun. */
-  missing: Map<number, number>;
 }
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
@@ -77,8 +68,7 @@ export class Outgoing {
   /** By peer: when its queue last moved. */
   private readonly movedAt: Micros[];
   private dealer = 0;
-  private readonly confirmed = new Set<number>();
-  private readonly progress = new Map<number, PeerProgress>();
+  private readonly deficits: Deficits;
 
   constructor(
     now: Micros,
@@ -102,7 +92,7 @@ export class Outgoing {
     });
     this.queues = paths.map(() => []);
     this.movedAt = paths.map(() => now);
-    const peers = this.peers();
+    const peers = paths.flatMap((path, index) => (path ? [index] : []));
     this.waves = [];
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
@@ -116,13 +106,16 @@ export class Outgoing {
         planned: count,
         topUpAt: NEVER,
         sentAt: NEVER,
-        advancedAt: new Map(),
         backoff: 0,
       });
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
       const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && this.worstLoss() < LITTLE_LOSS);
       this.waves.push({ sbn, count, peers, isDirect, growsByLoss: sourceSymbols > WHOLE_UP_TO });
     }
+    this.deficits = new Deficits(
+      peers,
+      this.blocks.map(({ sourceSymbols }) => sourceSymbols),
+    );
   }
 
   /** Source symbols of the whole object. */
@@ -154,28 +147,16 @@ export class Outgoing {
 
   /** `peer` holds the whole object: nothing more for it. */
   onConfirm(peer: number): void {
-    this.confirmed.add(peer);
-    this.progress.delete(peer);
+    this.deficits.onConfirm(peer);
   }
 
   /** `peer` has lost what it had reported. */
   onRestart(peer: number): void {
-    this.progress.delete(peer);
+    this.deficits.onRestart(peer);
   }
 
   onProgress(now: Micros, peer: number, frame: ProgressFrame): void {
-    if (frame.sourceBlocks !== this.blocks.length || this.confirmed.has(peer)) return;
-    const before = this.progress.get(peer);
-    const missing = new Map(frame.missing.map(({ sbn, symbols }) => [sbn, symbols]));
-    this.progress.set(peer, { complete: frame.complete, missing });
-    this.blocks.forEach((block, sbn) => {
-      const had =
-        before && bitAt(before.complete, sbn) ? 0 : (before?.missing.get(sbn) ?? block.sourceSymbols);
-      const has = bitAt(frame.complete, sbn) ? 0 : (missing.get(sbn) ?? block.sourceSymbols);
-      if (has >= had) return;
-      block.advancedAt.set(peer, now);
-      block.backoff = 0;
-    });
+    for (const sbn of this.deficits.onProgress(now, peer, frame)) this.blocks[sbn].backoff = 0;
   }
 
   /** Plans top-ups for the blocks whose time has come. */
@@ -183,16 +164,16 @@ export class Outgoing {
     this.giveUpStuck(now);
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
-      const unfinished = this.unfinished(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
+      const unfinished = this.deficits.lacking(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
       // Where symbols still come in, by relays with a queue, what is missing is not known yet.
-      const needy = unfinished.filter((peer) => this.quietAt(block, peer) <= now);
+      const needy = unfinished.filter((peer) => this.quietAt(sbn, peer) <= now);
       if (unfinished.length > 0 && needy.length === 0) {
-        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(block, peer)));
+        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(sbn, peer)));
         return;
       }
       block.backoff++;
       block.topUpAt = NEVER;
-      if (this.unfinished(sbn).length === 0) return;
+      if (this.deficits.lacking(sbn).length === 0) return;
       if (needy.length === 0) {
         block.topUpAt = now + this.topUpDelay(block);
         return;
@@ -233,18 +214,6 @@ export class Outgoing {
     return Math.max(0, ...this.paths.map((path) => (path?.isOpen ? path.loss : 0)));
   }
 
-  private peers(): number[] {
-    return this.paths.flatMap((path, index) => (path ? [index] : []));
-  }
-
-  private unfinished(sbn: number): number[] {
-    return this.peers().filter((peer) => {
-      if (this.confirmed.has(peer)) return false;
-      const progress = this.progress.get(peer);
-      return !progress || !bitAt(progress.complete, sbn);
-    });
-  }
-
   /** A first hop that seems to be down would take its symbols with it, so it gets none while others are there. */
   private isFirstHop(now: Micros, { peers }: Wave, peer: number): boolean {
     const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
@@ -273,7 +242,7 @@ export class Outgoing {
       wave.count = Math.max(0, wanted - block.made);
       block.planned += wave.count;
     }
-    return wave.count === 0 || this.unfinished(wave.sbn).length === 0;
+    return wave.count === 0 || this.deficits.lacking(wave.sbn).length === 0;
   }
 
   private endWave(now: Micros, wave: Wave): void {
@@ -359,7 +328,7 @@ export class Outgoing {
   private giveUpStuck(now: Micros): void {
     const isResponsive = (peer: number) => this.paths[peer]!.isResponsive(now);
     for (const wave of [...this.waves]) {
-      if (wave.peers.some(isResponsive) || !this.unfinished(wave.sbn).some(isResponsive)) continue;
+      if (wave.peers.some(isResponsive) || !this.deficits.lacking(wave.sbn).some(isResponsive)) continue;
       this.endWave(now, wave);
     }
     this.queues.forEach((queue, peer) => {
@@ -403,9 +372,9 @@ export class Outgoing {
   }
 
   /** When nothing more of a block is to be expected at a peer of what has been sent. */
-  private quietAt({ advancedAt, sentAt }: Block, peer: number): Micros {
-    const advanced = (advancedAt.get(peer) ?? -NEVER) + this.rtt() + REPORT_ALLOWANCE;
-    return Math.ceil(Math.min(advanced, sentAt + MAX_PATIENCE));
+  private quietAt(sbn: number, peer: number): Micros {
+    const advanced = this.deficits.advancedAt(peer, sbn) + this.rtt() + REPORT_ALLOWANCE;
+    return Math.ceil(Math.min(advanced, this.blocks[sbn].sentAt + MAX_PATIENCE));
   }
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
@@ -414,10 +383,10 @@ export class Outgoing {
     const path = this.paths[peer]!;
     // No word since the last symbols went: it may be down, so little has to do until it speaks.
     if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
-    const reported = this.progress.get(peer)?.missing.get(sbn);
+    const reported = this.deficits.reported(peer, sbn);
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
     // A lone peer that has not spoken of a block yet has what comes through; elsewhere much depends on the relays.
-    const probable = this.peers().length === 1 ? sourceSymbols - made * (1 - loss) : sourceSymbols;
+    const probable = this.deficits.peers.length === 1 ? sourceSymbols - made * (1 - loss) : sourceSymbols;
     const missing = Math.max(1, Math.min(Math.ceil(reported ?? probable), sourceSymbols));
     // With several in need most symbols come by a relay and meet loss twice.
     const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;
