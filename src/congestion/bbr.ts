@@ -11,6 +11,7 @@ import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import { BbrCrowd } from './bbr-crowd.js';
 import { BbrPath, emptyRound, HOST_TIME } from './bbr-path.js';
+import { BbrStartup } from './bbr-startup.js';
 import {
   type Controller,
   type ControllerMetrics,
@@ -44,8 +45,7 @@ export class Bbr implements Controller {
   /** In some round since the latest probe the path, not the application, set the rate. */
   private unlimited = false;
   private stateRound = 0;
-  private fullBandwidth = 0;
-  private flatRounds = 0;
+  private readonly startup = new BbrStartup(this.path);
   private startupEnd = 0;
   private cruiseRounds = 0;
   /** Bandwidth when probing began, and when it last grew. */
@@ -177,33 +177,8 @@ export class Bbr implements Controller {
     if (!round.limited) this.unlimited = true;
     const delayed = round.maxRtt >= this.path.highRtt();
     if (this.state === 'startup') {
-      const queued = round.minRtt > 1.25 * this.path.minRtt;
-      // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
-      const rising = queued && !round.limited && round.minRtt > 1.1 * this.before.minRtt;
-      const lossy = round.losses >= STARTUP_LOSSES && this.path.floor.exceededBy(round.lost, total, 3);
-      const excess = lossy && this.path.floor.isKnown;
-      // A burst of the application's, too short to keep a queue standing, that still filled it.
-      const burst = lossy && round.limited && delayed;
-      // Startup that is resumed is a guess: it ends at the first sign against it.
-      const wrong = this.startupEnd > 0 && delayed && this.path.floor.exceededBy(round.lost, total, 2);
-      // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
-      if (round.peak >= this.fullBandwidth * STARTUP_GROWTH) {
-        // The path carried still more, so what the round before lost was random.
-        if (!excess) this.path.floor.learn(this.before.acked, this.before.lost);
-        this.fullBandwidth = round.peak;
-        this.flatRounds = 0;
-      } else if (
-        burst ||
-        (!round.limited && 4 * round.inFlight >= Math.min(this.cwnd, 4 * initialWindow(this.mtu)))
-      )
-        this.flatRounds++;
-      // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
-      if (
-        this.flatRounds >= STARTUP_ROUNDS ||
-        (excess && (queued || burst)) ||
-        wrong ||
-        (rising && this.flatRounds > 0)
-      )
+      const isResumed = this.startupEnd > 0;
+      if (this.startup.endsWith(round, this.before, { delayed, isResumed, cwnd: this.cwnd, mtu: this.mtu }))
         this.enter('drain', now);
       return;
     }
@@ -323,8 +298,7 @@ export class Bbr implements Controller {
     this.stateRound = this.rounds;
     switch (state) {
       case 'startup':
-        this.fullBandwidth = this.path.bandwidth();
-        this.flatRounds = 0;
+        this.startup.begin();
         this.inflightHigh = Number.POSITIVE_INFINITY;
         break;
       case 'drain':
@@ -373,7 +347,7 @@ export class Bbr implements Controller {
             sample.acked + (this.round.maxRtt < 1.25 * this.path.minRtt ? sample.lost : 0),
           );
         this.cwnd = Math.max(minimum, this.cwnd);
-        if (this.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
+        if (this.startup.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.lastLoss));
         this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / sample.smoothedRtt);
         return;
@@ -419,11 +393,8 @@ const PACING_GAIN: Record<State, number> = {
 };
 const MARGIN = 0.99;
 const MIN_PACKETS = 4;
-const STARTUP_GROWTH = 1.25;
 /** While the rate has not grown there is no reason to push as hard. */
 const STARTUP_FLAT_GAIN = 1.5;
-const STARTUP_ROUNDS = 3;
-const STARTUP_LOSSES = 6;
 const SLOW_PACKETS = 16;
 /** A host that stalls shows a queue, too, but seldom for so long. */
 const SLOW_TIME: Micros = 100 * MILLISECOND;

@@ -1,0 +1,64 @@
+/**
+ * When startup has filled the path (BBR draft -06 section 5.3.1, changed for paths with random loss). In: each round that is
+ * over. Out: whether to stop doubling. The loss floor learns from the rounds that turn out to have been harmless.
+ */
+import type { BbrPath, emptyRound } from './bbr-path.js';
+import { initialWindow } from './controller.js';
+
+type Round = ReturnType<typeof emptyRound>;
+
+interface Situation {
+  /** The round had delays that show a queue. */
+  delayed: boolean;
+  /** Startup had ended before, and was begun again. */
+  isResumed: boolean;
+  /** Bytes. */
+  cwnd: number;
+  mtu: number;
+}
+
+export class BbrStartup {
+  /** Rounds in which the rate has not grown. */
+  flatRounds = 0;
+  private readonly path: BbrPath;
+  private fullBandwidth = 0;
+
+  constructor(path: BbrPath) {
+    this.path = path;
+  }
+
+  begin(): void {
+    this.fullBandwidth = this.path.bandwidth();
+    this.flatRounds = 0;
+  }
+
+  /** Whether startup ends with this round. */
+  endsWith(round: Round, before: Round, { delayed, isResumed, cwnd, mtu }: Situation): boolean {
+    const { floor, minRtt } = this.path;
+    const total = round.lost + round.acked;
+    const queued = round.minRtt > 1.25 * minRtt;
+    // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
+    const rising = queued && !round.limited && round.minRtt > 1.1 * before.minRtt;
+    const lossy = round.losses >= LOSSES && floor.exceededBy(round.lost, total, 3);
+    const excess = lossy && floor.isKnown;
+    // A burst of the application's, too short to keep a queue standing, that still filled it.
+    const burst = lossy && round.limited && delayed;
+    // Startup that is resumed is a guess: it ends at the first sign against it.
+    const wrong = isResumed && delayed && floor.exceededBy(round.lost, total, 2);
+    // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
+    const filled = !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
+    if (round.peak >= this.fullBandwidth * GROWTH) {
+      // The path carried still more, so what the round before lost was random.
+      if (!excess) floor.learn(before.acked, before.lost);
+      this.fullBandwidth = round.peak;
+      this.flatRounds = 0;
+    } else if (burst || filled) this.flatRounds++;
+    // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
+    const full = this.flatRounds >= FLAT_ROUNDS || (rising && this.flatRounds > 0);
+    return full || (excess && (queued || burst)) || wrong;
+  }
+}
+
+const GROWTH = 1.25;
+const FLAT_ROUNDS = 3;
+const LOSSES = 6;
