@@ -4,7 +4,7 @@
  * a quorum of confirms delivers it. Sans-IO: verified input and `now` go in; frames and symbols for each peer, requests to
  * the store, deadlines and events come out.
  */
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
@@ -223,8 +223,8 @@ export class Broadcast {
 
   /** The answer to a read: undefined if the object is not there, or damaged. */
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.log.onRead(id, object);
     const stream = this.streams.find(id);
+    this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
     // What we had promised to hold is gone: the others still have it.
     if (!object && stream && id.seq >= stream.delivered && stream.holds(id.seq)) this.startOver(now, stream);
     this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
@@ -662,7 +662,7 @@ const MAX_PENDING = 64 * 1024 * 1024;
 const MAX_MAIL = 256;
 const MAX_REPORTS = 1000;
 const CHECK: Micros = 100 * MILLISECOND;
-const PRUNE_DELAY: Micros = SECOND;
+const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */
 const MIN_OVERFLOW = 128;
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */

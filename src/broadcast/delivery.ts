@@ -96,8 +96,10 @@ export class Delivery {
   }
 
   private finish(now: Micros, stream: Stream): void {
+    const { origin, incarnation, delivered: seq } = stream;
     stream.onDelivered();
     this.heads.delete(stream);
+    this.log.release({ origin, incarnation, seq });
     this.log.moveCursor(now, stream);
     this.current = undefined;
   }
