@@ -450,7 +450,7 @@ export class Broadcast {
     const { stream, seq } = record;
     switch (arrival.type) {
       case 'complete':
-        if (arrival.asked) this.pulls.onServed(now, stream, seq);
+        if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.object.bytes.length);
         this.log.put(arrival.object);
         break;
       case 'equivocation':
@@ -519,6 +519,7 @@ export class Broadcast {
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
     this.mail[peer].push({ kind: 'pull', id: { origin, incarnation, seq }, missing });
+    this.pulls.onAsked(stream, seq, peer);
     this.metrics.pulls++;
   }
 
