@@ -286,7 +286,10 @@ export class Broadcast {
     const frames: ObjectFrame[] = [];
     const { rtt, loss } = this.options.paths[peer]!;
     const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
-    const vector = this.vectors.take(now, peer, room, repeats);
+    // With many streams there is always more to say of them; mail is not to wait for an end of it.
+    let waiting = 0;
+    for (const frame of this.mail[peer]) if (waiting < room / 2) waiting += frameSize(frame);
+    const vector = this.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);
     let left = room;
     if (vector) {
       frames.push(vector);
@@ -518,9 +521,19 @@ export class Broadcast {
     if (record?.only !== undefined) this.transfer.restart(record, peer);
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
-    this.mail[peer].push({ kind: 'pull', id: { origin, incarnation, seq }, missing });
+    if (!this.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
     this.pulls.onAsked(stream, seq, peer);
     this.metrics.pulls++;
+  }
+
+  /** For the next control datagrams to `peer`; false if too much waits for them: whoever still wants it will ask again. */
+  private post(peer: number, frame: PullFrame | GoneFrame): boolean {
+    if (this.mail[peer].length >= MAX_MAIL) {
+      countDrop(this.metrics, 'mail-overflow');
+      return false;
+    }
+    this.mail[peer].push(frame);
+    return true;
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -529,8 +542,7 @@ export class Broadcast {
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
       const chain = stream.chainAt(base)!;
-      if (this.mail[from].length < MAX_MAIL)
-        this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
+      this.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
     // It is being sent as it is; on a busy host a peer may ask too early.
@@ -660,7 +672,8 @@ const MAX_SENDING = 64;
 const MAX_OUTCOMES = 1024;
 /** Bytes that wait for the store: when it is slow, the network has to wait. */
 const MAX_PENDING = 64 * 1024 * 1024;
-const MAX_MAIL = 256;
+/** Frames that wait for one peer: what is wanted of four streams. */
+const MAX_MAIL = 1024;
 const MAX_REPORTS = 1000;
 const CHECK: Micros = 100 * MILLISECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
