@@ -56,8 +56,13 @@ export type BroadcastEvent =
       what: Misbehaviour;
       evidence?: [Uint8Array, Uint8Array];
     }
-  /** Objects of a stream that nobody keeps any more: we were away for too long. */
+  /**
+   * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
+   * ours, and a quorum holds others under their names, as when our store is an old copy.
+   */
   | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
+  /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */
+  | { type: 'damaged'; id: ObjectId }
   /** The bound of our store made us drop objects that these members do not hold. */
   | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
   | { type: 'store-full'; full: boolean };
@@ -225,8 +230,8 @@ export class Broadcast {
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
     const stream = this.streams.find(id);
     this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
-    // What we had promised to hold is gone: the others still have it.
-    if (!object && stream && id.seq >= stream.delivered && stream.holds(id.seq)) this.startOver(now, stream);
+    const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
+    if (!object && isKept) this.onDamaged(now, stream, id.seq);
     this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
     this.pump(now);
   }
@@ -376,6 +381,7 @@ export class Broadcast {
     const stream = this.streams.find(object);
     if (!stream) return;
     const { seq } = object;
+    if (stream.holds(seq)) return this.onRepaired(now, stream, object);
     const descriptor = certifiedDescriptor(object.certificate);
     if (stream === this.own) {
       const { origin, incarnation } = stream;
@@ -391,6 +397,17 @@ export class Broadcast {
     if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
+  }
+
+  /** An object is in our store again, in place of one that was damaged. */
+  private onRepaired(now: Micros, stream: Stream, object: StoredObject): void {
+    const { seq } = object;
+    stream.damaged.delete(seq);
+    const record = stream.records.get(seq);
+    if (record?.storing) this.transfer.onHeld(now, record);
+    if (seq < stream.delivered) this.log.release(object);
+    this.wantMissing(now, stream);
+    this.pump(now);
   }
 
   private startSending(now: Micros, object: StoredObject): void {
@@ -454,7 +471,13 @@ export class Broadcast {
     switch (arrival.type) {
       case 'complete':
         if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.object.bytes.length);
-        this.log.put(arrival.object);
+        if (stream.holds(seq) && !stream.fits(seq, frame.descriptor.hash)) {
+          // Its origin has signed two; ours was the other one.
+          countDrop(this.metrics, 'equivocation');
+          this.report(stream.origin, record.id, 'equivocation');
+          record.storing = false;
+          this.transfer.restart(record, -1);
+        } else this.log.put(arrival.object);
         break;
       case 'equivocation':
         this.report(stream.origin, record.id, 'equivocation', arrival.evidence);
@@ -478,7 +501,22 @@ export class Broadcast {
     const rivals = stream.rivals();
     if (!rivals || rivals.votes < this.options.group.quorum) return;
     stream.trusted = rivals;
+    // Under the names of ours there is something else: ours will be delivered nowhere.
+    if (stream === this.own)
+      this.events.push({ type: 'lost', origin, incarnation, from: seq, to: this.own.count });
     this.startOver(now, stream);
+  }
+
+  /** What we had promised to hold is gone; the others may still have it. */
+  private onDamaged(now: Micros, stream: Stream, seq: number): void {
+    const { origin, incarnation } = stream;
+    this.metrics.damaged++;
+    this.events.push({ type: 'damaged', id: { origin, incarnation, seq } });
+    // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
+    // nobody may have the ones behind this one, so they are kept.
+    if (seq >= stream.delivered && stream !== this.own) return this.startOver(now, stream);
+    stream.damaged.add(seq);
+    this.wantMissing(now, stream);
   }
 
   /** Drops what we hold beyond what is delivered: it is damaged, or not what the others agree on. */
@@ -545,6 +583,7 @@ export class Broadcast {
       this.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
+    if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
     // It is being sent as it is; on a busy host a peer may ask too early.
     if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
     const loss = this.options.paths[from]!.loss;

@@ -122,6 +122,7 @@ export class Delivery {
     const seq = stream.delivered;
     const known = this.heads.get(stream);
     if (known?.seq === seq) return known.parcel;
+    if (stream.damaged.has(seq)) return undefined;
     const { origin, incarnation } = stream;
     const object = this.log.read({ origin, incarnation, seq });
     if (!object) return undefined;

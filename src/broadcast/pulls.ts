@@ -38,25 +38,28 @@ export class Pulls {
     this.rng = rng;
   }
 
-  /** Brings the list up to date: objects of `stream` below `existing` that are not held are wanted. */
+  /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
   update(now: Micros, stream: Stream, existing: number, rtt: Micros): void {
     let wants = this.wants.get(stream);
     for (const [seq, want] of wants ?? [])
-      if (stream.holds(seq)) {
+      if (!stream.lacks(seq)) {
         wants!.delete(seq);
         this.settle(want);
       }
-    const end = Math.min(existing, stream.count + this.window(stream));
-    for (let seq = stream.count; seq < end; seq++) {
-      if (stream.holds(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) continue;
+    const want = (seq: number, askAt: Micros) => {
+      if (!stream.lacks(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) return;
       if (!wants) {
         wants = new Map();
         this.wants.set(stream, wants);
       }
-      const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
       wants.set(seq, { askAt, tries: 0, waits: 0, isLost: false, peer: -1, place: -1 });
       this.due = Math.min(this.due, askAt);
-    }
+    };
+    // Nobody sends again what we have said that we hold.
+    for (const seq of stream.damaged) want(seq, now);
+    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
+    const end = Math.min(existing, stream.count + this.window(stream));
+    for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
     if (wants?.size === 0) {
       this.wants.delete(stream);
       this.behind.delete(stream);

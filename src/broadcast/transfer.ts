@@ -96,7 +96,7 @@ export class Transfer {
     const served = frame.depth === SERVED;
     let stream = this.streams.find(descriptor);
     let record = stream?.records.get(descriptor.seq);
-    if (stream?.holds(descriptor.seq) && !record?.incoming) return drop('stale');
+    if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) return drop('stale');
     const known = record?.incoming;
     const isDuty = () => relay && !served && leaf.firstHop === self && !record?.incoming?.isRelayed(leaf);
     if (known && sameObject(known.descriptor, descriptor)) {
