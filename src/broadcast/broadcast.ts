@@ -89,6 +89,8 @@ export class Broadcast {
   /** Our objects of which the outcome is not known yet, with when they were sent. */
   private readonly open = new Map<number, Micros>();
   private readonly reported = new Set<string>();
+  /** Certificates of objects that are not those that we hold, while ours are being read. */
+  private readonly contradictions = new Map<string, Uint8Array>();
   private nextSeq: number;
   private packAt: Micros = 0;
   private pruneAt: Micros = NEVER;
@@ -167,7 +169,8 @@ export class Broadcast {
     if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
       return countDrop(this.metrics, 'over-quota');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
-    if (arrival) this.onArrival(now, hop, frame, arrival);
+    if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
+    else if (arrival) this.onArrival(now, hop, frame, arrival);
   }
 
   /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
@@ -232,6 +235,9 @@ export class Broadcast {
     this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
     const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
     if (!object && isKept) this.onDamaged(now, stream, id.seq);
+    const other = this.contradictions.get(objectKey(id));
+    this.contradictions.delete(objectKey(id));
+    if (other && object) this.report(id.origin, id, 'equivocation', [object.certificate, other]);
     this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
     this.pump(now);
   }
@@ -465,7 +471,12 @@ export class Broadcast {
 
   // ---- the others' objects
 
-  private onArrival(now: Micros, hop: number, frame: SymbolFrame, arrival: Arrival): void {
+  private onArrival(
+    now: Micros,
+    hop: number,
+    frame: SymbolFrame,
+    arrival: Exclude<Arrival, { type: 'late-equivocation' }>,
+  ): void {
     const { record } = arrival;
     const { stream, seq } = record;
     switch (arrival.type) {
@@ -492,6 +503,15 @@ export class Broadcast {
         break;
     }
     this.wantMissing(now, stream);
+  }
+
+  /** The origin has signed another object than the one that we hold. With what it signed of ours, that shows it to anyone. */
+  private onContradiction(id: ObjectId, certificate: Uint8Array): void {
+    if (this.isReported(id.origin, id, 'equivocation')) return;
+    const object = this.log.read(id);
+    if (object) this.report(id.origin, id, 'equivocation', [object.certificate, certificate]);
+    else if (this.contradictions.size < MAX_CONTRADICTIONS)
+      this.contradictions.set(objectKey(id), certificate);
   }
 
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
@@ -615,15 +635,18 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
+  private isReported(member: number, id: ObjectId, what: Misbehaviour): boolean {
+    return this.reported.has(reportKey(member, id, what));
+  }
+
   private report(
     member: number,
     id: ObjectId,
     what: Misbehaviour,
     evidence?: [Uint8Array, Uint8Array],
   ): void {
-    const key = `${member} ${objectKey(id)} ${what}`;
-    if (this.reported.has(key) || this.reported.size >= MAX_REPORTS) return;
-    this.reported.add(key);
+    if (this.isReported(member, id, what) || this.reported.size >= MAX_REPORTS) return;
+    this.reported.add(reportKey(member, id, what));
     this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
   }
 
@@ -699,6 +722,10 @@ export class Broadcast {
   }
 }
 
+function reportKey(member: number, id: ObjectId, what: Misbehaviour): string {
+  return `${member} ${objectKey(id)} ${what}`;
+}
+
 /** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
 const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
 const OBJECTS_PER_COMMIT = 8;
@@ -714,6 +741,7 @@ const MAX_PENDING = 64 * 1024 * 1024;
 /** Frames that wait for one peer: what is wanted of four streams. */
 const MAX_MAIL = 1024;
 const MAX_REPORTS = 1000;
+const MAX_CONTRADICTIONS = 64;
 const CHECK: Micros = 100 * MILLISECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */
