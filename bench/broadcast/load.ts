@@ -54,10 +54,15 @@ export async function runLoad({ parent, ...options }: LoadOptions): Promise<Load
 }
 
 /** Bytes by which a member has grown since it was warm: the median over the last tenth less that over the second. */
-export function growth(samples: readonly MemorySample[]): number {
+export function growth(
+  samples: readonly MemorySample[],
+  what: Exclude<keyof MemorySample, 'delivered'>,
+): number {
   const { length } = samples;
   const median = (from: number, to: number) => {
-    const part = samples.slice(Math.floor(from * length), Math.floor(to * length)).map(({ rss }) => rss);
+    const part = samples
+      .slice(Math.floor(from * length), Math.floor(to * length))
+      .map((sample) => sample[what]);
     part.sort((a, b) => a - b);
     return part[Math.floor(part.length / 2)];
   };

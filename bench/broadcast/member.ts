@@ -2,6 +2,7 @@
  * A member of the broadcast benchmark, a process: with a durable store, and, if it is the first, a load of messages of which
  * so many are kept under way. In: MemberOptions. Out: how long it took to deliver them, and what of processor and memory.
  */
+import { readFileSync } from 'node:fs';
 import { hrtime } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { createGroup } from '../../src/broadcast/group.js';
@@ -29,6 +30,11 @@ export interface MemberOptions {
 export interface MemorySample {
   delivered: number;
   rss: number;
+  /** Of it the store's file, as far as it is mapped: pages that the system shares with the file. NaN where it does not say. */
+  mapped: number;
+  /** What V8's heap holds, and what array buffers do. */
+  heap: number;
+  buffers: number;
 }
 
 /** Milliseconds, by a clock that all processes of a machine share, and microseconds of processor time used so far. */
@@ -73,7 +79,7 @@ const network = await createNetwork<Uint8Array>(
       delivered++;
       if (delivered % sampleEvery === 0) {
         globalThis.gc?.();
-        samples.push({ delivered, rss: process.memoryUsage.rss() });
+        samples.push(sample());
       }
       if (delivered === Math.floor(messages * warmUp)) warm = mark();
       if (delivered === messages) finish({ from: warm!, to: mark() });
@@ -108,6 +114,26 @@ serveRole({
 function die(reason: unknown): never {
   console.error(`member ${self}: expected ${reason}`);
   process.exit(1);
+}
+
+function sample(): MemorySample {
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+  return { delivered, rss, mapped: mappedBytes(storePath), heap: heapUsed, buffers: arrayBuffers };
+}
+
+/** By proc(5), smaps: for each mapping a line that ends in its file, then lines of its figures. */
+function mappedBytes(path: string): number {
+  try {
+    let sum = 0;
+    let isFile = false;
+    for (const line of readFileSync('/proc/self/smaps', 'latin1').split('\n')) {
+      if (/^[0-9a-f]+-/.test(line)) isFile = line.endsWith(path);
+      else if (isFile && line.startsWith('Rss:')) sum += 1024 * Number.parseInt(line.slice(4), 10);
+    }
+    return sum;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 function mark(): Mark {

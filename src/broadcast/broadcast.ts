@@ -4,7 +4,7 @@
  * a quorum of confirms delivers it. Sans-IO: verified input and `now` go in; frames and symbols for each peer, requests to
  * the store, deadlines and events come out.
  */
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
@@ -56,8 +56,13 @@ export type BroadcastEvent =
       what: Misbehaviour;
       evidence?: [Uint8Array, Uint8Array];
     }
-  /** Objects of a stream that nobody keeps any more: we were away for too long. */
+  /**
+   * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
+   * ours, and a quorum holds others under their names, as when our store is an old copy.
+   */
   | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
+  /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */
+  | { type: 'damaged'; id: ObjectId }
   /** The bound of our store made us drop objects that these members do not hold. */
   | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
   | { type: 'store-full'; full: boolean };
@@ -84,6 +89,8 @@ export class Broadcast {
   /** Our objects of which the outcome is not known yet, with when they were sent. */
   private readonly open = new Map<number, Micros>();
   private readonly reported = new Set<string>();
+  /** Certificates of objects that are not those that we hold, while ours are being read. */
+  private readonly contradictions = new Map<string, Uint8Array>();
   private nextSeq: number;
   private packAt: Micros = 0;
   private pruneAt: Micros = NEVER;
@@ -162,7 +169,8 @@ export class Broadcast {
     if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
       return countDrop(this.metrics, 'over-quota');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
-    if (arrival) this.onArrival(now, hop, frame, arrival);
+    if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
+    else if (arrival) this.onArrival(now, hop, frame, arrival);
   }
 
   /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
@@ -223,10 +231,13 @@ export class Broadcast {
 
   /** The answer to a read: undefined if the object is not there, or damaged. */
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.log.onRead(id, object);
     const stream = this.streams.find(id);
-    // What we had promised to hold is gone: the others still have it.
-    if (!object && stream && id.seq >= stream.delivered && stream.holds(id.seq)) this.startOver(now, stream);
+    this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
+    const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
+    if (!object && isKept) this.onDamaged(now, stream, id.seq);
+    const other = this.contradictions.get(objectKey(id));
+    this.contradictions.delete(objectKey(id));
+    if (other && object) this.report(id.origin, id, 'equivocation', [object.certificate, other]);
     this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
     this.pump(now);
   }
@@ -286,7 +297,10 @@ export class Broadcast {
     const frames: ObjectFrame[] = [];
     const { rtt, loss } = this.options.paths[peer]!;
     const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
-    const vector = this.vectors.take(now, peer, room, repeats);
+    // With many streams there is always more to say of them; mail is not to wait for an end of it.
+    let waiting = 0;
+    for (const frame of this.mail[peer]) if (waiting < room / 2) waiting += frameSize(frame);
+    const vector = this.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);
     let left = room;
     if (vector) {
       frames.push(vector);
@@ -373,6 +387,7 @@ export class Broadcast {
     const stream = this.streams.find(object);
     if (!stream) return;
     const { seq } = object;
+    if (stream.holds(seq)) return this.onRepaired(now, stream, object);
     const descriptor = certifiedDescriptor(object.certificate);
     if (stream === this.own) {
       const { origin, incarnation } = stream;
@@ -388,6 +403,17 @@ export class Broadcast {
     if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
+  }
+
+  /** An object is in our store again, in place of one that was damaged. */
+  private onRepaired(now: Micros, stream: Stream, object: StoredObject): void {
+    const { seq } = object;
+    stream.damaged.delete(seq);
+    const record = stream.records.get(seq);
+    if (record?.storing) this.transfer.onHeld(now, record);
+    if (seq < stream.delivered) this.log.release(object);
+    this.wantMissing(now, stream);
+    this.pump(now);
   }
 
   private startSending(now: Micros, object: StoredObject): void {
@@ -445,13 +471,24 @@ export class Broadcast {
 
   // ---- the others' objects
 
-  private onArrival(now: Micros, hop: number, frame: SymbolFrame, arrival: Arrival): void {
+  private onArrival(
+    now: Micros,
+    hop: number,
+    frame: SymbolFrame,
+    arrival: Exclude<Arrival, { type: 'late-equivocation' }>,
+  ): void {
     const { record } = arrival;
     const { stream, seq } = record;
     switch (arrival.type) {
       case 'complete':
-        if (arrival.asked) this.pulls.onServed(now, stream, seq);
-        this.log.put(arrival.object);
+        if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.object.bytes.length);
+        if (stream.holds(seq) && !stream.fits(seq, frame.descriptor.hash)) {
+          // Its origin has signed two; ours was the other one.
+          countDrop(this.metrics, 'equivocation');
+          this.report(stream.origin, record.id, 'equivocation');
+          record.storing = false;
+          this.transfer.restart(record, -1);
+        } else this.log.put(arrival.object);
         break;
       case 'equivocation':
         this.report(stream.origin, record.id, 'equivocation', arrival.evidence);
@@ -468,6 +505,15 @@ export class Broadcast {
     this.wantMissing(now, stream);
   }
 
+  /** The origin has signed another object than the one that we hold. With what it signed of ours, that shows it to anyone. */
+  private onContradiction(id: ObjectId, certificate: Uint8Array): void {
+    if (this.isReported(id.origin, id, 'equivocation')) return;
+    const object = this.log.read(id);
+    if (object) this.report(id.origin, id, 'equivocation', [object.certificate, certificate]);
+    else if (this.contradictions.size < MAX_CONTRADICTIONS)
+      this.contradictions.set(objectKey(id), certificate);
+  }
+
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
     const { origin, incarnation, delivered: seq } = stream;
@@ -475,7 +521,22 @@ export class Broadcast {
     const rivals = stream.rivals();
     if (!rivals || rivals.votes < this.options.group.quorum) return;
     stream.trusted = rivals;
+    // Under the names of ours there is something else: ours will be delivered nowhere.
+    if (stream === this.own)
+      this.events.push({ type: 'lost', origin, incarnation, from: seq, to: this.own.count });
     this.startOver(now, stream);
+  }
+
+  /** What we had promised to hold is gone; the others may still have it. */
+  private onDamaged(now: Micros, stream: Stream, seq: number): void {
+    const { origin, incarnation } = stream;
+    this.metrics.damaged++;
+    this.events.push({ type: 'damaged', id: { origin, incarnation, seq } });
+    // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
+    // nobody may have the ones behind this one, so they are kept.
+    if (seq >= stream.delivered && stream !== this.own) return this.startOver(now, stream);
+    stream.damaged.add(seq);
+    this.wantMissing(now, stream);
   }
 
   /** Drops what we hold beyond what is delivered: it is damaged, or not what the others agree on. */
@@ -518,8 +579,19 @@ export class Broadcast {
     if (record?.only !== undefined) this.transfer.restart(record, peer);
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
-    this.mail[peer].push({ kind: 'pull', id: { origin, incarnation, seq }, missing });
+    if (!this.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
+    this.pulls.onAsked(stream, seq, peer);
     this.metrics.pulls++;
+  }
+
+  /** For the next control datagrams to `peer`; false if too much waits for them: whoever still wants it will ask again. */
+  private post(peer: number, frame: PullFrame | GoneFrame): boolean {
+    if (this.mail[peer].length >= MAX_MAIL) {
+      countDrop(this.metrics, 'mail-overflow');
+      return false;
+    }
+    this.mail[peer].push(frame);
+    return true;
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -528,10 +600,10 @@ export class Broadcast {
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
       const chain = stream.chainAt(base)!;
-      if (this.mail[from].length < MAX_MAIL)
-        this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
+      this.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
+    if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
     // It is being sent as it is; on a busy host a peer may ask too early.
     if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
     const loss = this.options.paths[from]!.loss;
@@ -563,15 +635,18 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
+  private isReported(member: number, id: ObjectId, what: Misbehaviour): boolean {
+    return this.reported.has(reportKey(member, id, what));
+  }
+
   private report(
     member: number,
     id: ObjectId,
     what: Misbehaviour,
     evidence?: [Uint8Array, Uint8Array],
   ): void {
-    const key = `${member} ${objectKey(id)} ${what}`;
-    if (this.reported.has(key) || this.reported.size >= MAX_REPORTS) return;
-    this.reported.add(key);
+    if (this.isReported(member, id, what) || this.reported.size >= MAX_REPORTS) return;
+    this.reported.add(reportKey(member, id, what));
     this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
   }
 
@@ -647,6 +722,10 @@ export class Broadcast {
   }
 }
 
+function reportKey(member: number, id: ObjectId, what: Misbehaviour): string {
+  return `${member} ${objectKey(id)} ${what}`;
+}
+
 /** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
 const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
 const OBJECTS_PER_COMMIT = 8;
@@ -659,10 +738,12 @@ const MAX_SENDING = 64;
 const MAX_OUTCOMES = 1024;
 /** Bytes that wait for the store: when it is slow, the network has to wait. */
 const MAX_PENDING = 64 * 1024 * 1024;
-const MAX_MAIL = 256;
+/** Frames that wait for one peer: what is wanted of four streams. */
+const MAX_MAIL = 1024;
 const MAX_REPORTS = 1000;
+const MAX_CONTRADICTIONS = 64;
 const CHECK: Micros = 100 * MILLISECOND;
-const PRUNE_DELAY: Micros = SECOND;
+const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */
 const MIN_OVERFLOW = 128;
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */

@@ -96,8 +96,10 @@ export class Delivery {
   }
 
   private finish(now: Micros, stream: Stream): void {
+    const { origin, incarnation, delivered: seq } = stream;
     stream.onDelivered();
     this.heads.delete(stream);
+    this.log.release({ origin, incarnation, seq });
     this.log.moveCursor(now, stream);
     this.current = undefined;
   }
@@ -120,6 +122,7 @@ export class Delivery {
     const seq = stream.delivered;
     const known = this.heads.get(stream);
     if (known?.seq === seq) return known.parcel;
+    if (stream.damaged.has(seq)) return undefined;
     const { origin, incarnation } = stream;
     const object = this.log.read({ origin, incarnation, seq });
     if (!object) return undefined;

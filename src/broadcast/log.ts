@@ -113,9 +113,19 @@ export class Log {
     return object;
   }
 
-  onRead(id: ObjectId, object: StoredObject | undefined): void {
+  /** The consumer has had it: who asks for it now may wait for the disk. */
+  release(id: ObjectId): void {
+    const key = objectKey(id);
+    const object = this.cache.get(key);
+    if (!object) return;
+    this.cache.delete(key);
+    this.cachedBytes -= object.bytes.length;
+  }
+
+  /** @param isWanted the consumer has yet to have it */
+  onRead(id: ObjectId, object: StoredObject | undefined, isWanted: boolean): void {
     this.reading.delete(objectKey(id));
-    if (object) this.remember(object);
+    if (object && isWanted) this.remember(object);
   }
 
   /**

@@ -31,7 +31,11 @@ export type DropReason =
   /** The store is behind by more than may wait in memory. */
   | 'store-busy'
   /** A relay queue was full: its oldest symbol went. */
-  | 'relay-overflow';
+  | 'relay-overflow'
+  /** A PULL of an object that the disk no longer gives as it was written. */
+  | 'unreadable'
+  /** More to ask of a peer than goes out to it: it is asked later. */
+  | 'mail-overflow';
 
 export type Drops = Partial<Record<DropReason, number>>;
 
@@ -47,6 +51,8 @@ export interface Metrics {
   pulls: number;
   /** Objects dropped at the store's bound that some member lacks. */
   overflowed: number;
+  /** Objects that were held and could not be read again. */
+  damaged: number;
   drops: Drops;
 }
 
@@ -60,6 +66,7 @@ export function createMetrics(): Metrics {
     relayedSymbols: 0,
     pulls: 0,
     overflowed: 0,
+    damaged: 0,
     drops: {},
   };
 }

@@ -1,6 +1,7 @@
 /**
  * What we lack of objects that others hold, and when to ask for it. The origin and the relays send without being asked,
- * so asking begins after a while of silence, and at once where a stream is being caught up on.
+ * so asking begins after a while of silence, and at once where a stream is being caught up on. Members serve in the order
+ * in which they are asked: what one was asked for before something that has come from it, and has not come, is lost.
  */
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
@@ -9,45 +10,92 @@ import type { Stream } from './stream.js';
 interface Want {
   askAt: Micros;
   tries: number;
+  /** Tries that ended in nothing but time. */
+  waits: number;
+  isLost: boolean;
+  /** Whom it was asked of, and the place among all that was asked; -1: nobody, or it counts no longer. */
+  peer: number;
+  place: number;
+}
+
+/** What one member was asked for and has not served, the oldest first; and when something last came of it. */
+interface Server {
+  waiting: Set<Want>;
+  servedAt: Micros;
+  servedPlace: number;
 }
 
 export class Pulls {
   private readonly rng: Rng;
   private readonly wants = new Map<Stream, Map<number, Want>>();
-  /** Streams of which an object came because we had asked. */
-  private readonly behind = new Set<Stream>();
+  /** Streams of which an object came because we had asked, with the bytes of such an object, smoothed. */
+  private readonly behind = new Map<Stream, number>();
+  private readonly servers = new Map<number, Server>();
+  private places = 0;
   private due: Micros = NEVER;
 
   constructor(rng: Rng) {
     this.rng = rng;
   }
 
-  /** Brings the list up to date: objects of `stream` below `existing` that are not held are wanted. */
+  /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
   update(now: Micros, stream: Stream, existing: number, rtt: Micros): void {
     let wants = this.wants.get(stream);
-    if (wants) for (const seq of wants.keys()) if (stream.holds(seq)) wants.delete(seq);
-    const end = Math.min(existing, stream.count + WINDOW);
-    for (let seq = stream.count; seq < end; seq++) {
-      if (stream.holds(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) continue;
+    for (const [seq, want] of wants ?? [])
+      if (!stream.lacks(seq)) {
+        wants!.delete(seq);
+        this.settle(want);
+      }
+    const want = (seq: number, askAt: Micros) => {
+      if (!stream.lacks(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) return;
       if (!wants) {
         wants = new Map();
         this.wants.set(stream, wants);
       }
-      const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
-      wants.set(seq, { askAt, tries: 0 });
+      wants.set(seq, { askAt, tries: 0, waits: 0, isLost: false, peer: -1, place: -1 });
       this.due = Math.min(this.due, askAt);
-    }
+    };
+    // Nobody sends again what we have said that we hold.
+    for (const seq of stream.damaged) want(seq, now);
+    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
+    const end = Math.min(existing, stream.count + this.window(stream));
+    for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
     if (wants?.size === 0) {
       this.wants.delete(stream);
       this.behind.delete(stream);
     }
   }
 
-  /** An object that we had asked for came so: what else is missing of its stream need not wait. */
-  onServed(now: Micros, stream: Stream, seq: number): void {
-    if (!this.wants.get(stream)?.get(seq)?.tries || this.behind.has(stream)) return;
-    this.behind.add(stream);
-    for (const want of this.wants.get(stream)!.values()) if (want.tries === 0) want.askAt = now;
+  /** Member `peer` was asked for it. */
+  onAsked(stream: Stream, seq: number, peer: number): void {
+    const want = this.wants.get(stream)?.get(seq);
+    if (!want) return;
+    this.settle(want);
+    want.peer = peer;
+    want.place = this.places++;
+    this.server(peer).waiting.add(want);
+  }
+
+  /** An object of `length` bytes that we had asked for came so, from `peer`: what else is missing of its stream need not wait. */
+  onServed(now: Micros, stream: Stream, seq: number, peer: number, length: number): void {
+    const want = this.wants.get(stream)?.get(seq);
+    if (!want?.tries) return;
+    const usual = this.behind.get(stream);
+    this.behind.set(stream, usual === undefined ? length : usual + (length - usual) / 8);
+    if (usual === undefined)
+      for (const other of this.wants.get(stream)!.values()) if (other.tries === 0) other.askAt = now;
+    if (want.peer === peer) {
+      const server = this.server(peer);
+      server.servedAt = now;
+      server.servedPlace = want.place;
+      for (const other of server.waiting) {
+        if (other.place > want.place - REORDERING) break;
+        this.settle(other);
+        other.isLost = true;
+        other.askAt = now;
+      }
+      this.settle(want);
+    }
     this.due = now;
   }
 
@@ -64,10 +112,13 @@ export class Pulls {
         if (record?.incoming) coming = Math.max(coming, record.usefulAt);
         const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking.
-        want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt);
+        want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt, this.turnOf(want, rtt));
         if (want.askAt <= now) {
-          asked.push({ stream, seq, tries: want.tries });
-          const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(want.tries++, MAX_STEPS);
+          // What is known to be lost says nothing against asking soon.
+          if (want.tries > 0 && !want.isLost) want.waits++;
+          want.isLost = false;
+          asked.push({ stream, seq, tries: want.tries++ });
+          const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(want.waits, MAX_STEPS);
           want.askAt = now + Math.ceil(Math.min(MAX_WAIT, wait) * (1 + 0.25 * this.rng.float()));
         }
         this.due = Math.min(this.due, want.askAt);
@@ -77,6 +128,7 @@ export class Pulls {
   }
 
   forget(stream: Stream): void {
+    for (const want of this.wants.get(stream)?.values() ?? []) this.settle(want);
     this.wants.delete(stream);
     this.behind.delete(stream);
   }
@@ -84,10 +136,43 @@ export class Pulls {
   nextTimeout(): Micros {
     return this.due;
   }
+
+  /** How many objects of a stream are wanted at once: more of small ones, or a few that are lost would hold up all. */
+  private window(stream: Stream): number {
+    const usual = this.behind.get(stream);
+    if (usual === undefined) return WINDOW;
+    return Math.max(WINDOW, Math.min(SMALL_WINDOW, Math.floor(WINDOW_BYTES / Math.max(1, usual))));
+  }
+
+  /** Until when whoever was asked for it may be busy with what it was asked for before. */
+  private turnOf(want: Want, rtt: Micros): Micros {
+    const server = want.peer < 0 ? undefined : this.servers.get(want.peer);
+    if (!server || server.servedPlace >= want.place) return -NEVER;
+    return server.servedAt + SECOND_PATIENCE + rtt;
+  }
+
+  /** Whom it was asked of counts no longer. */
+  private settle(want: Want): void {
+    if (want.peer >= 0) this.servers.get(want.peer)?.waiting.delete(want);
+    want.peer = -1;
+  }
+
+  private server(peer: number): Server {
+    let server = this.servers.get(peer);
+    if (!server) {
+      server = { waiting: new Set(), servedAt: -NEVER, servedPlace: -1 };
+      this.servers.set(peer, server);
+    }
+    return server;
+  }
 }
 
-/** Objects of a stream wanted at once. */
+/** Objects of a stream wanted at once; of small ones up to so many, as our vector can name, that come to so many bytes. */
 const WINDOW = 64;
+const SMALL_WINDOW = 256;
+const WINDOW_BYTES = 512 * 1024;
+/** Datagrams overtake each other; RFC 9002's packet threshold. */
+const REORDERING = 3;
 const FIRST_PATIENCE: Micros = 100 * MILLISECOND;
 const SECOND_PATIENCE: Micros = 50 * MILLISECOND;
 const BACKOFF = 1.5;

@@ -139,5 +139,5 @@ export class Serving {
 }
 
 /** Objects served to one peer at a time: what it wants of one stream, and of a second. */
-const MAX_REQUESTS = 128;
+const MAX_REQUESTS = 512;
 const MAX_LOSS_PLANNED = 0.75;

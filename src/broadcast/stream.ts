@@ -47,6 +47,8 @@ export class Stream implements StreamId {
   readonly records = new Map<number, ObjectRecord>();
   /** Objects at and above `count` that are held, with their hashes. */
   private readonly loose = new Map<number, Uint8Array>();
+  /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */
+  readonly damaged = new Set<number>();
   /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
   trusted: { members: number[]; count: number; chain: Uint8Array } | undefined;
   /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
@@ -106,6 +108,17 @@ export class Stream implements StreamId {
     return seq < this.count || this.loose.has(seq);
   }
 
+  /** Whether we want the bytes of this object. */
+  lacks(seq: number): boolean {
+    return !this.holds(seq) || this.damaged.has(seq);
+  }
+
+  /** Whether an object with this hash is the one that we hold, as far as its digests still tell. */
+  fits(seq: number, hash: Uint8Array): boolean {
+    const [before, after] = [this.chains.get(seq), this.chains.get(seq + 1)];
+    return !before || !after || equalBytes(link(before, hash), after);
+  }
+
   /** Object `seq` with this hash is in our store. Whom that puts in the wrong: see `disputed`. */
   hold(seq: number, hash: Uint8Array, length = 0): void {
     if (this.holds(seq)) return;
@@ -139,6 +152,7 @@ export class Stream implements StreamId {
     let base = Math.min(below, this.delivered);
     while (!this.chains.has(base)) base--;
     for (let seq = this.base; seq < base; seq++) this.chains.delete(seq);
+    for (const seq of this.damaged) if (seq < base) this.damaged.delete(seq);
     this.base = base;
   }
 
@@ -152,6 +166,7 @@ export class Stream implements StreamId {
     this.index = state.index;
     this.count = state.delivered;
     this.loose.clear();
+    for (const seq of this.damaged) if (seq < state.base || seq >= state.delivered) this.damaged.delete(seq);
     this.lengths.clear();
     this.backlog = 0;
     this.chains.clear();

@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
 import { frameSize, type ProgressFrame } from '../wire/frames.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
-import { type Descriptor, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import { type Descriptor, type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
 import { BatchVerifier } from './batch.js';
 import { writeCertificate } from './certificate.js';
 import type { Group } from './group.js';
@@ -38,6 +38,8 @@ export type Arrival =
   | { type: 'complete'; record: ObjectRecord; object: StoredObject; asked: boolean }
   /** Two objects under one name, each signed by its origin. */
   | { type: 'equivocation'; record: ObjectRecord; evidence: [Uint8Array, Uint8Array] }
+  /** The same, but of ours only the store has the certificate. */
+  | { type: 'late-equivocation'; id: ObjectId; certificate: Uint8Array }
   /** Symbols that do not give what the hash says; `server` served them, -1: the origin signed them. */
   | { type: 'wrong-symbols'; record: ObjectRecord; server: number };
 
@@ -96,7 +98,10 @@ export class Transfer {
     const served = frame.depth === SERVED;
     let stream = this.streams.find(descriptor);
     let record = stream?.records.get(descriptor.seq);
-    if (stream?.holds(descriptor.seq) && !record?.incoming) return drop('stale');
+    if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
+      const isSame = descriptor.origin === self || stream.fits(descriptor.seq, descriptor.hash);
+      return isSame ? drop('stale') : this.contradiction(now, frame);
+    }
     const known = record?.incoming;
     const isDuty = () => relay && !served && leaf.firstHop === self && !record?.incoming?.isRelayed(leaf);
     if (known && sameObject(known.descriptor, descriptor)) {
@@ -245,6 +250,16 @@ export class Transfer {
 
   dispose(): void {
     for (const stream of this.streams) for (const record of stream.records.values()) record.dispose();
+  }
+
+  /** A symbol of an object that is not the one we hold of this name. */
+  private contradiction(now: Micros, frame: SymbolFrame): Arrival | undefined {
+    const verdict = this.verifier.verify(now, frame);
+    countDrop(this.metrics, verdict === 'valid' ? 'equivocation' : verdict);
+    if (verdict !== 'valid') return undefined;
+    const { origin, incarnation, seq } = frame.descriptor;
+    const certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
+    return { type: 'late-equivocation', id: { origin, incarnation, seq }, certificate };
   }
 
   private refusal({ descriptor, leaf, depth }: SymbolFrame): DropReason | undefined {

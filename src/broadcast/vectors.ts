@@ -2,6 +2,7 @@
  * Keeps each peer up to date on what we hold: entries that changed go out at once, and again until the peer has heard
  * of them. In: changes, and the peers' VECTOR frames. Out: a VECTOR for a peer, when one is due, and the entries received.
  */
+import { fullNumber, low32 } from '../core/serial.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
 import { streamKey } from '../wire/symbol.js';
@@ -20,6 +21,7 @@ interface Peer {
   dirty: Set<Stream>;
   /** Streams whose last entry is not known to have arrived. */
   unheard: Map<Stream, Sent>;
+  /** Of the last that went. Versions are full numbers here, and their low 32 bits on the wire. */
   version: number;
   resendAt: Micros;
   /** The newest version from the peer, and those of the 32 before it that came. */
@@ -86,6 +88,7 @@ export class Vectors {
     if (peer.resendAt <= now)
       for (const [stream, { resendAt }] of unheard) if (resendAt <= now) dirty.add(stream);
     const entries: VectorEntry[] = [];
+    const next = nextVersion(peer.version);
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
       const said = stream.entriesFor(member);
@@ -100,26 +103,30 @@ export class Vectors {
         (timeout + ANSWER_DELAY) * RESEND_BASE ** Math.max(0, sends - copies + 1),
       );
       unheard.set(stream, {
-        versions: [...versions.slice(1 - MAX_VERSIONS), peer.version + 1],
+        versions: [...versions.slice(1 - MAX_VERSIONS), next],
         sends: sends + 1,
         resendAt: now + (sends < copies - 1 ? SPACING : Math.ceil(wait)),
       });
     }
-    if (entries.length > 0) peer.version++;
+    if (entries.length > 0) peer.version = next;
     peer.resendAt = earliest(unheard);
     peer.answerAt = NEVER;
-    const { heard, heardBefore } = peer;
-    return { kind: 'vector', version: entries.length > 0 ? peer.version : 0, heard, heardBefore, entries };
+    const version = entries.length > 0 ? low32(next) : 0;
+    return { kind: 'vector', version, heard: low32(peer.heard), heardBefore: peer.heardBefore, entries };
   }
 
   /** Takes in a VECTOR; returns what is news in it: by stream the claim, and entries of fewer objects. */
   onFrame(now: Micros, member: number, frame: VectorFrame): { claim: VectorEntry; lower: VectorEntry[] }[] {
     const peer = this.peers[member];
-    for (const [stream, { versions }] of peer.unheard)
-      if (versions.some((version) => isHeard(frame, version))) peer.unheard.delete(stream);
+    if (frame.heard !== 0) {
+      const heard = fullNumber(frame.heard, peer.version);
+      for (const [stream, { versions }] of peer.unheard)
+        if (versions.some((version) => isHeard(heard, frame.heardBefore, version)))
+          peer.unheard.delete(stream);
+    }
     peer.resendAt = earliest(peer.unheard);
-    const { version } = frame;
-    if (version === 0) return [];
+    if (frame.version === 0) return [];
+    const version = fullNumber(frame.version, peer.heard);
     peer.answerAt = Math.min(peer.answerAt, now + ANSWER_DELAY);
     if (version > peer.heard) {
       const steps = version - peer.heard;
@@ -153,7 +160,12 @@ function earliest(unheard: Peer['unheard']): Micros {
   return at;
 }
 
-function isHeard({ heard, heardBefore }: VectorFrame, version: number): boolean {
+/** 0 on the wire stands for none. */
+function nextVersion(version: number): number {
+  return version + (low32(version + 1) === 0 ? 2 : 1);
+}
+
+function isHeard(heard: number, heardBefore: number, version: number): boolean {
   if (version === heard) return true;
   const back = heard - version;
   return back > 0 && back <= 32 && (heardBefore & (1 << (back - 1))) !== 0;

@@ -88,7 +88,9 @@ function eventText(event: NodeEvent): string {
     case 'misbehaviour':
       return `${event.member.name} misbehaves: ${event.what}`;
     case 'lost':
-      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept`;
+      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
+    case 'damaged':
+      return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
     case 'overflow':
       return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
     case 'other-version':

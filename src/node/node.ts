@@ -86,8 +86,13 @@ export type NodeEvent =
       what: Misbehaviour;
       evidence?: [Uint8Array, Uint8Array];
     }
-  /** Objects `from` to `to` (excluded) of this member are kept by nobody any more: they will not be delivered here. */
+  /**
+   * Objects `from` to `to` (excluded) of this member will not be delivered here: nobody keeps them any more; or they are our
+   * own, and a quorum holds others under their names, as when our store is an old copy.
+   */
   | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
+  /** The disk no longer gives an object of this member as it was written; the others are asked for it. */
+  | { type: 'damaged'; member: Member; id: ObjectId }
   /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
   | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
   /** The member runs another version of the application. */
@@ -387,6 +392,9 @@ export class Node implements AsyncDisposable {
         onEvent?.({ ...rest, member: members[origin] });
         break;
       }
+      case 'damaged':
+        onEvent?.({ ...event, member: members[event.id.origin] });
+        break;
       case 'overflow': {
         const { type, incarnation, to } = event;
         const lacking = event.members.map((index) => members[index]);

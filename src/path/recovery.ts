@@ -76,7 +76,6 @@ export class Recovery {
   private readonly pacer = new Pacer();
   private mtu: number;
   private largestAcked = -1;
-  private peerReceived = 0;
   private packetThreshold = PACKET_THRESHOLD;
   private skipAt: number;
   private lossTime: Micros = NEVER;
@@ -201,7 +200,6 @@ export class Recovery {
         if (number > newest) newest = number;
       }
     }
-    this.peerReceived = Math.max(this.peerReceived, ack.received);
     const advanced = largest > this.largestAcked;
     this.largestAcked = Math.max(this.largestAcked, largest);
     if (newest < 0) return { ok: true, sample: undefined };

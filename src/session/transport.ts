@@ -2,6 +2,7 @@
  * The keys of one finished handshake and what has been done with them: protects and opens datagrams in place, with
  * packet numbers for data given by the caller (they go on from one set of keys to the next) and for control of its own.
  */
+import { fullNumber } from '../core/serial.js';
 import type { Micros } from '../core/time.js';
 import { AEAD_TAG_BYTES, type AeadProvider, type Cipher } from '../crypto/aead.js';
 import type { Established } from '../crypto/noise.js';
@@ -10,7 +11,6 @@ import { ReplayWindow } from './replay.js';
 import {
   CONTROL,
   DATA,
-  fullPacketNumber,
   MAX_PACKET_NUMBER,
   nonceOf,
   numberNonce,
@@ -101,7 +101,7 @@ export class Transport<Owner> {
   open(datagram: Uint8Array): number {
     const control = datagram[0] === CONTROL;
     const window = control ? this.controlWindow : this.dataWindow;
-    const number = fullPacketNumber(readU32(datagram, 5), window.highest);
+    const number = fullNumber(readU32(datagram, 5), window.highest);
     if (number > MAX_PACKET_NUMBER) return BAD_TAG;
     // Looked up first since it is cheap; marked last, so that a forged datagram cannot shadow the true one.
     if (window.isBehind(number)) return TOO_OLD;

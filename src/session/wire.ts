@@ -82,16 +82,3 @@ export function nonceOf(kind: number): Uint8Array {
   nonce[0] = kind === CONTROL ? 1 : 0;
   return nonce;
 }
-
-/**
- * The full packet number of its low 32 bits: the one nearest to the next expected (RFC 9000, appendix A.3).
- *
- * @param highest the highest number seen, or what stands for it before the first
- */
-export function fullPacketNumber(low: number, highest: number): number {
-  const expected = highest + 1;
-  const candidate = expected - (expected % 0x100000000) + low;
-  if (candidate <= expected - 0x80000000) return candidate + 0x100000000;
-  if (candidate > expected + 0x80000000 && candidate >= 0x100000000) return candidate - 0x100000000;
-  return candidate;
-}

@@ -232,7 +232,7 @@ describe('a restart', () => {
     expect(consumer.next()).toBeUndefined();
     expect(consumer.log.poll(0)).toEqual({ type: 'read', id });
     const bytes = writeParcel({ dependencies: [], messages: [utf8.encode('read')] });
-    consumer.log.onRead(id, { ...id, certificate: new Uint8Array(0), bytes });
+    consumer.log.onRead(id, { ...id, certificate: new Uint8Array(0), bytes }, true);
     expect(consumer.next()).toBe('1/0/0 read');
   });
 });

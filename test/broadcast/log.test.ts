@@ -141,8 +141,16 @@ describe('reading', () => {
     const id = { ...STREAM, seq: 9 };
     for (let i = 0; i < 3; i++) expect(log.read(id)).toBeUndefined();
     expect([log.poll(0), log.poll(0)]).toEqual([{ type: 'read', id }, undefined]);
-    log.onRead(id, object(9));
+    log.onRead(id, object(9), true);
     expect(log.read(id)).toEqual(object(9));
+  });
+
+  test('keeps nothing that the consumer has had', () => {
+    const log = new Log(emptyStore());
+    log.put(object(0));
+    log.release({ ...STREAM, seq: 0 });
+    log.onRead({ ...STREAM, seq: 1 }, object(1), false);
+    expect([0, 1].map((seq) => log.read({ ...STREAM, seq }))).toEqual([undefined, undefined]);
   });
 
   test('asks again if the object was not there', () => {
@@ -150,7 +158,7 @@ describe('reading', () => {
     const id = { ...STREAM, seq: 9 };
     log.read(id);
     log.poll(0);
-    log.onRead(id, undefined);
+    log.onRead(id, undefined, true);
     log.read(id);
     expect(log.poll(0)).toEqual({ type: 'read', id });
   });

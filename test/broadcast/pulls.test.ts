@@ -7,6 +7,9 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 
 const RTT = 40 * MILLISECOND;
+const PEER = 2;
+const OTHER = 3;
+const LARGE = 20_000;
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 function streamOf(...held: number[]): Stream {
@@ -17,6 +20,14 @@ function streamOf(...held: number[]): Stream {
 
 function newPulls(): Pulls {
   return new Pulls(new Rng('pulls'));
+}
+
+/** Asks one member for all that is to be asked for. */
+function askAll(pulls: Pulls, now: Micros, peer: number): number[] {
+  return pulls.take(now, RTT).map(({ stream, seq }) => {
+    pulls.onAsked(stream, seq, peer);
+    return seq;
+  });
 }
 
 function asked(pulls: Pulls, now: Micros): number[] {
@@ -111,7 +122,7 @@ describe('catching up', () => {
     pulls.update(0, stream, 1, RTT);
     expect(asked(pulls, SECOND)).toEqual([0]);
     pulls.update(SECOND, stream, 3, RTT);
-    pulls.onServed(SECOND + 1, stream, 0);
+    pulls.onServed(SECOND + 1, stream, 0, PEER, LARGE);
     expect(asked(pulls, SECOND + 1)).toEqual([1, 2]);
     pulls.update(SECOND + 2, stream, 5, RTT);
     expect(asked(pulls, SECOND + 2)).toEqual([3, 4]);
@@ -122,7 +133,7 @@ describe('catching up', () => {
     const stream = streamOf();
     pulls.update(0, stream, 1, RTT);
     asked(pulls, SECOND);
-    pulls.onServed(SECOND, stream, 0);
+    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
     stream.hold(0, new Uint8Array(32));
     pulls.update(SECOND, stream, 1, RTT);
     pulls.update(SECOND, stream, 2, RTT);
@@ -134,7 +145,7 @@ describe('catching up', () => {
     const pulls = newPulls();
     const stream = streamOf();
     pulls.update(0, stream, 2, RTT);
-    pulls.onServed(1, stream, 0);
+    pulls.onServed(1, stream, 0, PEER, LARGE);
     expect(asked(pulls, 2)).toEqual([]);
   });
 
@@ -143,9 +154,63 @@ describe('catching up', () => {
     const stream = streamOf();
     pulls.update(0, stream, 1000, RTT);
     expect(asked(pulls, SECOND)).toEqual(range(0, 64));
-    pulls.onServed(SECOND, stream, 0);
+    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
     for (const seq of range(0, 10)) stream.hold(seq, new Uint8Array(32));
     pulls.update(SECOND + 1, stream, 1000, RTT);
     expect(asked(pulls, SECOND + 1)).toEqual(range(64, 74));
+  });
+
+  test('wants up to 256 objects at once if they are small', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1000, RTT);
+    asked(pulls, SECOND);
+    pulls.onServed(SECOND, stream, 0, PEER, 100);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1000, RTT);
+    expect(asked(pulls, SECOND)).toEqual(range(64, 257));
+  });
+});
+
+describe('members serve in the order in which they are asked', () => {
+  /** Objects 0 to 9 have been asked of one member. */
+  function afterTen(): { pulls: Pulls; stream: Stream } {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 10, RTT);
+    askAll(pulls, SECOND, PEER);
+    return { pulls, stream };
+  }
+
+  test('so what three later ones overtook is asked for again, at once', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    expect(asked(pulls, SECOND + RTT)).toEqual([0, 1]);
+  });
+
+  test('so nothing is lost because another member was faster', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, OTHER, LARGE);
+    expect(asked(pulls, SECOND + RTT)).toEqual([]);
+  });
+
+  test('so what comes later waits for its turn while earlier ones come', () => {
+    const { pulls, stream } = afterTen();
+    const late = SECOND + 120 * MILLISECOND;
+    pulls.onServed(late, stream, 0, PEER, LARGE);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(late, stream, 10, RTT);
+    expect(asked(pulls, late + 50 * MILLISECOND + RTT - 1)).toEqual([]);
+    expect(asked(pulls, late + 50 * MILLISECOND + RTT)).toEqual(range(1, 10));
+  });
+
+  test('so a loss that is known makes no later try wait longer', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    askAll(pulls, SECOND + RTT, OTHER);
+    for (const seq of range(2, 10)) stream.hold(seq, new Uint8Array(32));
+    pulls.update(SECOND + RTT, stream, 10, RTT);
+    asked(pulls, SECOND + RTT);
+    expect(pulls.nextTimeout()).toBeLessThanOrEqual(SECOND + RTT + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
   });
 });

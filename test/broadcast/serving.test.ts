@@ -180,11 +180,11 @@ describe('bounds', () => {
     expect(drain(serving, PEER)).toHaveLength(3);
   });
 
-  test('a peer may ask for 128 objects at once; others are not concerned', () => {
+  test('a peer may ask for 512 objects at once; others are not concerned', () => {
     const serving = newServing();
     const request = (peer: number, seq: number) => serving.request(peer, { ...ID, seq }, [], 0);
-    for (let seq = 0; seq < 128; seq++) expect(request(PEER, seq)).toBe('read');
-    expect([request(PEER, 128), request(PEER, 0), request(OTHER, 128)]).toEqual(['full', 'read', 'read']);
+    for (let seq = 0; seq < 512; seq++) expect(request(PEER, seq)).toBe('read');
+    expect([request(PEER, 512), request(PEER, 0), request(OTHER, 512)]).toEqual(['full', 'read', 'read']);
   });
 });
 

@@ -259,3 +259,36 @@ describe('a session made anew', () => {
     expect(b.belief()).toEqual(a.truth());
   });
 });
+
+describe('versions that no longer fit into 32 bits', () => {
+  /** Both sides as they are after as many versions, of which all have been heard. */
+  function longAfter(version: number): [Side, Side] {
+    const sides: [Side, Side] = [new Side(0), new Side(1)];
+    for (const { vectors, other } of sides) {
+      const { peers } = vectors as unknown as { peers: { version: number; heard: number }[] };
+      Object.assign(peers[other], { version, heard: version });
+    }
+    return sides;
+  }
+
+  test('go over the wire as their low 32 bits, and none of them as 0', () => {
+    const [a] = longAfter(2 ** 32 - 3);
+    const sent = [0, 1, 2, 3].map((seq) => {
+      a.hold(0, seq);
+      return a.take(seq)!.version;
+    });
+    expect(sent).toEqual([0xffff_fffe, 0xffff_ffff, 1, 2]);
+  });
+
+  test('end in the same view, whatever is lost and overtaken while they pass', () => {
+    const [a, b] = longAfter(2 ** 32 - 20);
+    const rng = new Rng('wrap');
+    const changes = Array.from({ length: 60 }, (_, i) => ({
+      at: 10 * i * MILLISECOND,
+      make: () => [a, b][i % 2].hold(i % 3, i >> 2),
+    }));
+    converse(a, b, rng, 0.3, changes);
+    expect(a.belief()).toEqual(b.truth());
+    expect(b.belief()).toEqual(a.truth());
+  });
+});

@@ -7,7 +7,8 @@ import { Decoder, Oti } from '../../src/codec/index.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { MemoryStore } from '../../src/store/memory.js';
-import { parseSymbol } from '../../src/wire/symbol.js';
+import type { StoredObject, StoreWrite } from '../../src/store/store.js';
+import { type ObjectId, objectKey, parseSymbol } from '../../src/wire/symbol.js';
 import { parcelOf, storedObject, textsOf } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench, type BenchOptions } from './peer.js';
@@ -370,4 +371,134 @@ describe('an object in the store that is damaged', () => {
     expect(delivered(bench)).toEqual(['one', 'two']);
     expect(bench.store.read({ ...STREAM, seq: 0 })?.bytes).toEqual(first);
   });
+});
+
+describe('an object that the disk damages while we run', () => {
+  /** A disk that no longer gives some objects as they were written, until they are written anew. */
+  class BadDisk extends MemoryStore {
+    readonly damaged = new Set<string>();
+
+    override apply(writes: readonly StoreWrite[]): number {
+      for (const write of writes) if (write.type === 'object') this.damaged.delete(objectKey(write.object));
+      return super.apply(writes);
+    }
+
+    override read(id: ObjectId): StoredObject | undefined {
+      return this.damaged.has(objectKey(id)) ? undefined : super.read(id);
+    }
+  }
+
+  const own = { ...OWN, seq: 0 };
+  const others = { ...STREAM, seq: 0 };
+
+  /** Two objects of ours are durable and have gone nowhere; we have restarted, and the first is damaged. */
+  function withOwn(): { bench: Bench; disk: BadDisk; objects: Uint8Array[] } {
+    const disk = new BadDisk(1);
+    const before = newBench({ store: disk });
+    before.submit(text('mine'));
+    before.submit(text('also mine'));
+    const objects = [0, 1].map((seq) => disk.read({ ...OWN, seq })!.bytes);
+    const bench = newBench({ store: disk, incarnation: 6 });
+    disk.damaged.add(objectKey(own));
+    return { bench, disk, objects };
+  }
+
+  /** An object of ORIGIN has been delivered, is kept for member 4, and is damaged. */
+  function withDelivered(): { bench: Bench; disk: BadDisk } {
+    const disk = new BadDisk(1);
+    const bench = newBench({ store: disk });
+    broadcast(bench, 0, first);
+    confirm(bench, [2, 3], [first]);
+    bench.run(4 * SECOND);
+    disk.damaged.add(objectKey(others));
+    bench.events();
+    bench.clear();
+    return { bench, disk };
+  }
+
+  const pull = (bench: Bench, peer: number, id: ObjectId) =>
+    bench.peer(peer).send([{ kind: 'pull', id, missing: [] }]);
+
+  function serve(bench: Bench, peers: number[], object: StoredObject): void {
+    const served = servedSymbols(object);
+    for (let i = 0; i < 20; i++) {
+      bench.run(50 * MILLISECOND);
+      for (const peer of peers) {
+        bench.peer(peer).send([{ kind: 'ping' }]);
+        for (const _ of bench.peer(peer).takePulls()) bench.peer(peer).sendSymbols(served);
+      }
+    }
+  }
+
+  test('is told, once, and counted', () => {
+    const { bench } = withDelivered();
+    for (let i = 0; i < 5; i++) {
+      pull(bench, 4, others);
+      bench.run(100 * MILLISECOND);
+    }
+    expect(bench.eventsOf('damaged')).toEqual([{ type: 'damaged', id: others }]);
+    expect(bench.endpoint.metrics.damaged).toBe(1);
+  });
+
+  test('is not served: who asks for it is turned away, and that is counted', () => {
+    const { bench } = withDelivered();
+    for (let i = 0; i < 3; i++) {
+      pull(bench, 4, others);
+      bench.run(100 * MILLISECOND);
+    }
+    expect([bench.peer(4).symbols(), bench.drops().unreadable]).toEqual([[], 2]);
+  });
+
+  test('comes back from another member, and is served again', () => {
+    const { bench } = withDelivered();
+    pull(bench, 4, others);
+    serve(bench, [2, 3], storedObject(others, first, members));
+    expect(bench.store.read(others)?.bytes).toEqual(first);
+    pull(bench, 4, others);
+    bench.run(100 * MILLISECOND);
+    expect(bench.peer(4).symbols().length).toBeGreaterThan(0);
+  });
+
+  test('does not come back as another one that its origin has signed', () => {
+    const { bench } = withDelivered();
+    pull(bench, 4, others);
+    serve(bench, [2, 3], storedObject(others, second, members));
+    expect(bench.store.read(others)).toBeUndefined();
+    expect(bench.eventsOf('misbehaviour')).toMatchObject([{ member: ORIGIN, what: 'equivocation' }]);
+  });
+
+  test('takes none of our own with it that are durable', () => {
+    const { bench, objects } = withOwn();
+    pull(bench, 4, own);
+    bench.run(SECOND);
+    expect(bench.store.read({ ...OWN, seq: 1 })?.bytes).toEqual(objects[1]);
+    expect(bench.peer(4).told(OWN)).toEqual(entryOf(OWN, objects));
+  });
+
+  test('comes back if it is our own, and all is delivered', () => {
+    const { bench, objects } = withOwn();
+    for (const peer of [2, 3]) bench.peer(peer).confirm(entryOf(OWN, objects));
+    serve(bench, [2, 3], storedObject(own, objects[0], members));
+    expect(delivered(bench)).toEqual(['mine', 'also mine']);
+  });
+
+  test('is asked of the store only once while nobody has it', () => {
+    const { bench, disk, objects } = withOwn();
+    let reads = 0;
+    const read = disk.read.bind(disk);
+    disk.read = (id) => {
+      reads++;
+      return read(id);
+    };
+    for (const peer of [2, 3]) bench.peer(peer).confirm(entryOf(OWN, objects));
+    bench.run(5 * SECOND);
+    expect(reads).toBe(1);
+  });
+});
+
+test('objects of ours in whose place a quorum holds others are said to be lost', () => {
+  const bench = newBench();
+  bench.submit(text('mine'));
+  for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [first]));
+  expect(bench.eventsOf('lost')).toEqual([{ type: 'lost', ...OWN, from: 0, to: 1 }]);
 });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { BatchVerifier } from '../../src/broadcast/batch.js';
 import { certifiedDescriptor } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
-import { MILLISECOND } from '../../src/core/time.js';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { StoredObject } from '../../src/store/store.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
@@ -69,6 +69,22 @@ describe('an origin that signs two objects under one name', () => {
       expect(descriptor).toMatchObject(ID);
       return toHex(descriptor.hash);
     });
+    expect(hashes).toEqual([ours, theirs].map((bytes) => toHex(sha256(bytes))));
+  });
+
+  test.each([
+    ['is not yet delivered', []],
+    ['is delivered, and kept for one who lacks it', [A]],
+  ])('is named so also when ours is long in the store, and %s', (_when, confirming) => {
+    const bench = newBench();
+    broadcast(bench, ours);
+    for (const peer of confirming) bench.peer(peer).confirm(entryOf(STREAM, [ours]));
+    bench.run(5 * SECOND);
+    bench.events();
+    for (let i = 0; i < 3; i++) bench.peer(A).sendSymbols(signedSymbols(members, ID, theirs));
+    const events = bench.eventsOf('misbehaviour');
+    expect(events).toMatchObject([{ member: ORIGIN, id: ID, what: 'equivocation' }]);
+    const hashes = events[0].evidence!.map((each) => toHex(certifiedDescriptor(each).hash));
     expect(hashes).toEqual([ours, theirs].map((bytes) => toHex(sha256(bytes))));
   });
 

@@ -1,9 +1,9 @@
 /** The replay window and packet number reconstruction, each against a model that is slow and plain. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { fullNumber } from '../../src/core/serial.js';
 import { REPLAY_WINDOW } from '../../src/session/limits.js';
 import { ReplayWindow } from '../../src/session/replay.js';
-import { fullPacketNumber } from '../../src/session/wire.js';
 
 /** Remembers everything. */
 class Model {
@@ -79,10 +79,10 @@ describe('the window', () => {
 
 describe('packet numbers', () => {
   test('the example of RFC 9000, appendix A.3, at 32 bits', () => {
-    expect(fullPacketNumber(0x9b32, 0xa82f30ea - 0)).toBe(0x100009b32);
-    expect(fullPacketNumber(5, -1)).toBe(5);
-    expect(fullPacketNumber(1, 0xffffffff)).toBe(0x100000001);
-    expect(fullPacketNumber(0xfffffffe, 0x100000003)).toBe(0xfffffffe);
+    expect(fullNumber(0x9b32, 0xa82f30ea - 0)).toBe(0x100009b32);
+    expect(fullNumber(5, -1)).toBe(5);
+    expect(fullNumber(1, 0xffffffff)).toBe(0x100000001);
+    expect(fullNumber(0xfffffffe, 0x100000003)).toBe(0xfffffffe);
   });
 
   test('any number within 2^31 of the expected one is told from its low 32 bits', () => {
@@ -93,7 +93,7 @@ describe('packet numbers', () => {
         (expected, offset) => {
           const number = expected + offset;
           fc.pre(number >= 0);
-          expect(fullPacketNumber(number % 2 ** 32, expected - 1)).toBe(number);
+          expect(fullNumber(number % 2 ** 32, expected - 1)).toBe(number);
         },
       ),
       { numRuns: 2000, seed: 3 },
