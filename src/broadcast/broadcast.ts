@@ -104,7 +104,7 @@ export class Broadcast {
       ...loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
     );
     this.log = new Log(loaded);
-    this.vectors = new Vectors(n);
+    this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));
     this.serving = new Serving(n, rng.fork('serving'));
     // Objects are a little larger than the messages in them.
@@ -518,8 +518,13 @@ export class Broadcast {
     if (record?.only !== undefined) this.transfer.restart(record, peer);
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
-    this.mail[peer].push({ kind: 'pull', id: { origin, incarnation, seq }, missing });
+    this.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing });
     this.metrics.pulls++;
+  }
+
+  private post(peer: number, frame: PullFrame | GoneFrame): void {
+    this.mail[peer].push(frame);
+    this.options.changed.mark(peer);
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -529,7 +534,7 @@ export class Broadcast {
       const { origin, incarnation, base } = stream;
       const chain = stream.chainAt(base)!;
       if (this.mail[from].length < MAX_MAIL)
-        this.mail[from].push({ kind: 'gone', origin, incarnation, base, chain });
+        this.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
     // It is being sent as it is; on a busy host a peer may ask too early.

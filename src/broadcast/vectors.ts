@@ -2,6 +2,7 @@
  * Keeps each peer up to date on what we hold: entries that changed go out at once, and again until the peer has heard
  * of them. In: changes, and the peers' VECTOR frames. Out: a VECTOR for a peer, when one is due, and the entries received.
  */
+import type { Marks } from '../core/marks.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
 import { streamKey } from '../wire/symbol.js';
@@ -38,9 +39,12 @@ interface Repeats {
 
 export class Vectors {
   private readonly peers: Peer[];
+  private readonly changed: Marks;
 
-  constructor(members: number) {
+  /** @param changed is told of whom there is something to say to, sooner than `dueAt` said before */
+  constructor(members: number, changed: Marks) {
     this.peers = Array.from({ length: members }, fresh);
+    this.changed = changed;
   }
 
   /** What we hold of this stream has changed. */
@@ -49,11 +53,13 @@ export class Vectors {
       peer.dirty.add(stream);
       peer.unheard.delete(stream);
     }
+    this.changed.markAll();
   }
 
   /** There is more to say of it to this member. */
   touchFor(member: number, stream: Stream): void {
     this.peers[member].dirty.add(stream);
+    this.changed.mark(member);
   }
 
   /** Of this stream there is nothing more to say. */
@@ -69,6 +75,7 @@ export class Vectors {
     const { version, heard, heardBefore, applied } = this.peers[member];
     const known = isFresh ? {} : { heard, heardBefore, applied };
     this.peers[member] = { ...fresh(), version, ...known, dirty: new Set(streams) };
+    this.changed.mark(member);
   }
 
   /** When a VECTOR should go to this peer: -NEVER for at once. */
@@ -121,6 +128,7 @@ export class Vectors {
     const { version } = frame;
     if (version === 0) return [];
     peer.answerAt = Math.min(peer.answerAt, now + ANSWER_DELAY);
+    this.changed.mark(member);
     if (version > peer.heard) {
       const steps = version - peer.heard;
       peer.heardBefore = steps >= 32 ? 0 : (peer.heardBefore << steps) >>> 0;

@@ -10,6 +10,8 @@ import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes, Writer } from '../core/bytes.js';
+import { Deadlines } from '../core/deadlines.js';
+import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
@@ -115,8 +117,11 @@ export class Endpoint {
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
-  /** No control datagram is due before. */
-  private controlAt: Micros = -NEVER;
+  /** By peer: when a datagram without symbols is due, and when its path or fail-over wants to be woken. */
+  private readonly control: Deadlines;
+  private readonly timers: Deadlines;
+  /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
+  private readonly changed: Marks;
   /** Until then the egress may go by what it knows of who wants to send. */
   private wantsUntil: Micros = -NEVER;
 
@@ -129,6 +134,10 @@ export class Endpoint {
       throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
     this.egress = new Egress({ rate: options.egressRate });
+    this.control = new Deadlines(group.members.length);
+    this.timers = new Deadlines(group.members.length);
+    this.changed = new Marks(group.members.length);
+    this.changed.markAll();
     this.paths = group.members.map((member) => {
       if (member === self) return undefined;
       this.egress.setWeight(member.index);
@@ -151,7 +160,13 @@ export class Endpoint {
     });
     this.failOvers = this.paths.map((path, peer) => path && new FailOver(peer, this.sessions, path));
     this.broadcaster = new Broadcast(
-      { ...options, self: self.index, paths: this.paths, relay: options.relay ?? true },
+      {
+        ...options,
+        self: self.index,
+        paths: this.paths,
+        relay: options.relay ?? true,
+        changed: this.changed,
+      },
       this.counters,
     );
   }
@@ -231,8 +246,18 @@ export class Endpoint {
     this.noteInput(now);
     this.sessions.handleTimeout(now);
     this.followSessions();
-    for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
-    for (const failOver of this.failOvers) failOver?.handleTimeout(now);
+    this.refresh();
+    const { timers } = this;
+    for (let peer = timers.firstDue(now); peer >= 0; peer = timers.firstDue(now, peer + 1)) {
+      const path = this.paths[peer]!;
+      if (path.nextTimeout() <= now) path.handleTimeout(now);
+      this.changed.mark(peer);
+    }
+    this.refresh();
+    for (let peer = timers.firstDue(now); peer >= 0; peer = timers.firstDue(now, peer + 1)) {
+      this.failOvers[peer]!.handleTimeout(now);
+      this.changed.mark(peer);
+    }
     this.followSessions();
     this.broadcaster.handleTimeout(now);
   }
@@ -241,6 +266,7 @@ export class Endpoint {
   noteStall(now: Micros): void {
     for (const path of this.paths) if (path?.isOpen) path.recovery.onHostLimited(now);
     for (const failOver of this.failOvers) failOver?.onStall(now);
+    this.changed.markAll();
   }
 
   /**
@@ -267,13 +293,12 @@ export class Endpoint {
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   pollTimeout(): Micros {
     const { now } = this;
+    this.refresh();
     let next = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
+    next = Math.min(next, this.control.earliest, this.timers.earliest);
     let waiting = false;
     this.paths.forEach((path, peer) => {
-      if (!path) return;
-      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      next = Math.min(next, this.failOvers[peer]!.nextTimeout());
-      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
+      if (!path?.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
       const mode = path.canSend(now);
       if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
       waiting ||= mode === 'any';
@@ -322,11 +347,24 @@ export class Endpoint {
   /** Whatever comes in may change what is to be sent. */
   private noteInput(now: Micros): void {
     this.now = now;
-    this.controlAt = -NEVER;
     this.wantsUntil = -NEVER;
   }
 
+  /** Brings the deadlines of the peers up to date for which something has changed. */
+  private refresh(): void {
+    const { changed, paths } = this;
+    for (let peer = changed.take(); peer >= 0; peer = changed.take()) {
+      const path = paths[peer];
+      if (!path) continue;
+      const control = this.broadcaster.nextControl(peer);
+      const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
+      this.control.set(peer, Math.min(control, path.nextFrames(), probe));
+      this.timers.set(peer, Math.min(path.nextTimeout(), this.failOvers[peer]!.nextTimeout()));
+    }
+  }
+
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
+    this.changed.mark(peer);
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
@@ -372,6 +410,7 @@ export class Endpoint {
         this.strangers.push(event);
         continue;
       }
+      this.changed.mark(event.peer);
       const path = this.paths[event.peer]!;
       const failOver = this.failOvers[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
@@ -395,24 +434,21 @@ export class Endpoint {
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
-    if (now < this.controlAt) return undefined;
-    let next = NEVER;
-    for (let peer = 0; peer < this.paths.length; peer++) {
-      const path = this.paths[peer];
-      if (!path) continue;
-      const control = this.broadcaster.nextControl(peer) <= now;
+    this.refresh();
+    const { control } = this;
+    for (let peer = control.firstDue(now); peer >= 0; peer = control.firstDue(now, peer + 1)) {
+      this.changed.mark(peer);
+      const path = this.paths[peer]!;
+      const isNews = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
-        if (control) this.connect(now, peer);
-        next = Math.min(next, this.broadcaster.nextControl(peer));
+        if (isNews) this.connect(now, peer);
         continue;
       }
-      if (control || path.nextFrames() <= now)
+      if (isNews || path.nextFrames() <= now)
         return this.sealControl(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.sealControl(now, peer, [{ kind: 'mtu-probe', size }], size);
-      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
     }
-    this.controlAt = next;
     return undefined;
   }
 
@@ -505,6 +541,7 @@ export class Endpoint {
     const path = this.paths[peer]!;
     // Callers have seen that the session is usable.
     const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber)!;
+    this.changed.mark(peer);
     path.onSent(now, bytes.length, eliciting);
     return sealed;
   }
