@@ -86,6 +86,7 @@ export class Transfer {
     stream.records.set(seq, record);
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
+    this.options.changed.markAll();
     return record;
   }
 
@@ -243,7 +244,10 @@ export class Transfer {
         if (record.endsAt() <= now) this.forget(record);
         else this.schedule(record);
       }
-    if (this.own.size > 0) this.due = Math.min(this.due, now + CHECK);
+    if (this.own.size === 0) return;
+    this.due = Math.min(this.due, now + CHECK);
+    // For top-ups, and for peers that are given symbols because others have fallen silent.
+    this.options.changed.markAll();
   }
 
   dispose(): void {
@@ -351,6 +355,7 @@ export class Transfer {
         countDrop(this.metrics, 'relay-overflow');
       }
       queue.push({ record, sbn: frame.leaf.sbn, body });
+      this.options.changed.mark(peer);
     });
   }
 

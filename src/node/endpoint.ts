@@ -120,10 +120,10 @@ export class Endpoint {
   /** By peer: when a datagram without symbols is due, and when its path or fail-over wants to be woken. */
   private readonly control: Deadlines;
   private readonly timers: Deadlines;
+  /** By peer with symbols that only pacing holds back: until when. */
+  private readonly paced: Deadlines;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
   private readonly changed: Marks;
-  /** Until then the egress may go by what it knows of who wants to send. */
-  private wantsUntil: Micros = -NEVER;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -133,9 +133,10 @@ export class Endpoint {
     if (!self)
       throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
-    this.egress = new Egress({ rate: options.egressRate });
+    this.egress = new Egress({ rate: options.egressRate, peers: group.members.length });
     this.control = new Deadlines(group.members.length);
     this.timers = new Deadlines(group.members.length);
+    this.paced = new Deadlines(group.members.length);
     this.changed = new Marks(group.members.length);
     this.changed.markAll();
     this.paths = group.members.map((member) => {
@@ -180,7 +181,6 @@ export class Endpoint {
 
   /** See `Broadcast.submit`. */
   submit(bytes: Uint8Array): number {
-    this.noteInput(this.now);
     return this.broadcaster.submit(bytes);
   }
 
@@ -196,7 +196,7 @@ export class Endpoint {
 
   /** See `Broadcast.consumed`. */
   consumed(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.consumed(now);
   }
 
@@ -212,23 +212,23 @@ export class Endpoint {
   }
 
   handleCommitted(now: Micros, bytes: number): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleCommitted(now, bytes);
   }
 
   handleCommitFailed(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleCommitFailed(now);
   }
 
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.noteInput(now);
+    this.now = now;
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -243,7 +243,7 @@ export class Endpoint {
   }
 
   handleTimeout(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.sessions.handleTimeout(now);
     this.followSessions();
     this.refresh();
@@ -278,10 +278,8 @@ export class Endpoint {
     this.lent = undefined;
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
-    if (control) return this.count(control);
-    // With many members a look at each of them for every datagram would cost more than the datagram.
-    if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
-    return this.pollAllSymbols(now);
+    const transmit = control ?? this.pollSymbols(now);
+    return transmit && this.count(transmit);
   }
 
   /** The bytes that `pollTransmit` gave last are not needed any more: what it gives next may stand in the same memory. */
@@ -295,16 +293,8 @@ export class Endpoint {
     const { now } = this;
     this.refresh();
     let next = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
-    next = Math.min(next, this.control.earliest, this.timers.earliest);
-    let waiting = false;
-    this.paths.forEach((path, peer) => {
-      if (!path?.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
-      const mode = path.canSend(now);
-      if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
-      waiting ||= mode === 'any';
-    });
-    if (waiting) next = Math.min(next, Math.max(now, this.egress.nextSend(now)));
-    return Math.max(next, 0);
+    next = Math.min(next, this.control.earliest, this.timers.earliest, this.paced.earliest);
+    return Math.max(0, Math.min(next, this.egress.nextSend(now)));
   }
 
   pollEvent(): EndpointEvent | undefined {
@@ -344,13 +334,7 @@ export class Endpoint {
     this.now = NEVER;
   }
 
-  /** Whatever comes in may change what is to be sent. */
-  private noteInput(now: Micros): void {
-    this.now = now;
-    this.wantsUntil = -NEVER;
-  }
-
-  /** Brings the deadlines of the peers up to date for which something has changed. */
+  /** Looks at the peers for which something has changed: when they are due, and whether they have something to send. */
   private refresh(): void {
     const { changed, paths } = this;
     for (let peer = changed.take(); peer >= 0; peer = changed.take()) {
@@ -360,7 +344,17 @@ export class Endpoint {
       const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
       this.control.set(peer, Math.min(control, path.nextFrames(), probe));
       this.timers.set(peer, Math.min(path.nextTimeout(), this.failOvers[peer]!.nextTimeout()));
+      this.lookForSymbols(this.now, peer, path);
     }
+  }
+
+  /** Whether there is a symbol for this peer that its path lets go now; if pacing holds it back, until when. */
+  private lookForSymbols(now: Micros, peer: number, path: Path): void {
+    const mode = path.canSend(now);
+    const has = path.isOpen && this.broadcaster.hasSymbol(now, peer);
+    if (!has && mode === 'any') path.recovery.onAppLimited(now);
+    this.egress.want(peer, has && mode === 'any');
+    this.paced.set(peer, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);
   }
 
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
@@ -368,10 +362,13 @@ export class Endpoint {
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
-    path.onReceived(now, number, eliciting, eliciting && !contents.symbol);
+    if (path.onReceived(now, number, eliciting, eliciting && !contents.symbol))
+      this.broadcaster.onHeard(peer);
     for (const frame of contents.frames) {
       switch (frame.kind) {
         case 'ack':
+          // What the ack says of the path depends on whether we had more to send until now.
+          this.lookForSymbols(now, peer, path);
           if (!path.onAck(now, frame.ack).ok) this.drop('bad-ack');
           break;
         case 'ack-policy':
@@ -452,25 +449,16 @@ export class Endpoint {
     return undefined;
   }
 
-  private pollAllSymbols(now: Micros): Transmit | undefined {
-    this.paths.forEach((path, peer) => {
-      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
-    });
-    this.wantsUntil = now + WANTS_AGE;
-    return this.pollSymbols(now);
-  }
-
-  /** The next datagram with symbols, for a peer of those known to want some. */
+  /** The next datagram with symbols. */
   private pollSymbols(now: Micros): Transmit | undefined {
-    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
-      const path = this.paths[peer]!;
-      const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, path) : undefined;
-      if (transmit) {
-        this.count(transmit);
-        this.egress.want(peer, this.wantsToSend(now, path, peer));
-        return transmit;
-      }
-      this.egress.want(peer, false);
+    this.refresh();
+    const { paced, egress } = this;
+    for (let peer = paced.firstDue(now); peer >= 0; peer = paced.firstDue(now, peer + 1))
+      this.lookForSymbols(now, peer, this.paths[peer]!);
+    for (let peer = egress.next(now); peer !== undefined; peer = egress.next(now)) {
+      const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, this.paths[peer]!) : undefined;
+      if (transmit) return transmit;
+      egress.want(peer, false);
     }
     return undefined;
   }
@@ -491,7 +479,10 @@ export class Endpoint {
   /** Whether the session's keys may still be used; if not, its path is closed until there are new ones. */
   private isUsable(now: Micros, peer: number): boolean {
     const usable = this.sessions.session(peer)?.isUsable(now) === true;
-    if (!usable) this.paths[peer]!.isOpen = false;
+    if (!usable) {
+      this.paths[peer]!.isOpen = false;
+      this.changed.mark(peer);
+    }
     return usable;
   }
 
@@ -499,13 +490,6 @@ export class Endpoint {
     this.broadcaster.takeControl(now, peer, 0);
     this.sessions.connect(now, peer);
     this.followSessions();
-  }
-
-  private wantsToSend(now: Micros, path: Path, peer: number): boolean {
-    if (path.canSend(now) !== 'any') return false;
-    const has = this.broadcaster.hasSymbol(now, peer);
-    if (!has) path.recovery.onAppLimited(now);
-    return has;
   }
 
   /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
@@ -531,6 +515,7 @@ export class Endpoint {
   }
 
   private sealControl(now: Micros, peer: number, frames: Frame[], size = 0): Transmit {
+    this.lookForSymbols(now, peer, this.paths[peer]!);
     const bytes = writeDatagram(frames, undefined, size);
     this.egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
@@ -556,6 +541,3 @@ export class Endpoint {
     countDrop(this.counters, reason);
   }
 }
-
-/** Shorter than any pace that matters: a pacer's quantum is 500 us. */
-const WANTS_AGE: Micros = 50;

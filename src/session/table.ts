@@ -312,7 +312,7 @@ export class SessionTable {
     if (peer.locators.length === 0)
       throw new HeadwaterError('INVALID_CONFIG', `peers[${index}].locators: expected at least one, got none`);
     const { suite, keys } = this.self;
-    const remoteStatic = agreementKeyOf(peer.publicKey);
+    const remoteStatic = staticOf(peer.publicKey);
     const sharedStatic = remoteStatic && suite.agreement.agree(keys.secret, remoteStatic);
     if (!remoteStatic || !sharedStatic) return undefined;
     const hasPrecedence = compareBytes(keys.publicKey, remoteStatic) < 0;
@@ -356,6 +356,14 @@ export class SessionTable {
     return this.now;
   }
 }
+
+/** Computed once for all tables of a process that share a group: its inversion takes longer than an agreement of keys. */
+function staticOf(identity: Uint8Array): Uint8Array | undefined {
+  if (!statics.has(identity)) statics.set(identity, agreementKeyOf(identity));
+  return statics.get(identity);
+}
+
+const statics = new WeakMap<Uint8Array, Uint8Array | undefined>();
 
 function keyOf(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
