@@ -1,7 +1,7 @@
 /**
- * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object. It grows with
- * what is in flight, for most paths carry little, and is at least twice as long. In: sends, fates. Out: the fate and the facts
- * of any number that is not forgotten. Bounded: while `capacity` numbers are unresolved nothing more may be sent (`isFull`).
+ * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object. It grows when it is
+ * full and half of it is in flight, for most paths carry little. In: sends, fates. Out: the fate and the facts of any number that
+ * is not forgotten. Bounded: while `capacity` numbers are unresolved nothing more may be sent (`isFull`).
  */
 import type { Micros } from '../core/time.js';
 
