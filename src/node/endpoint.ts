@@ -10,14 +10,12 @@ import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes, Writer } from '../core/bytes.js';
-import { Deadlines } from '../core/deadlines.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
-import type { BreakerCause } from '../path/breaker.js';
-import type { PathEvent, PathMetrics } from '../path/observer.js';
+import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
@@ -33,7 +31,9 @@ import {
   writeDatagram,
 } from '../wire/frames.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
+import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
+import { type PeerStatus, peerStatus } from './peers.js';
 
 export interface EndpointOptions {
   group: Group;
@@ -71,30 +71,6 @@ export interface Transmit {
   bytes: Uint8Array;
 }
 
-/** One peer as it stands, for people to look at. */
-export interface PeerStatus {
-  member: Member;
-  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
-  address: string | undefined;
-  /** How often an address that had gone silent was left for another locator. */
-  failOvers: number;
-  reachable: boolean;
-  /** Smoothed, in microseconds; undefined before the first sample. */
-  rtt: Micros | undefined;
-  /** Share of our datagrams to it that are lost. */
-  loss: number;
-  /** Share of its datagrams to us that are lost. */
-  inboundLoss: number;
-  sentBytes: number;
-  sentDatagrams: number;
-  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
-  breaker: { cause: BreakerCause | undefined; trips: number };
-  /** Bytes of UDP payload. */
-  mtu: number;
-  /** Window, rates, round-trip times, the controller's state and loss floor. */
-  path: PathMetrics;
-}
-
 /** Everything that is thrown away is counted under one of these. */
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
@@ -117,11 +93,7 @@ export class Endpoint {
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
-  /** By peer: when a datagram without symbols is due, and when its path or fail-over wants to be woken. */
-  private readonly control: Deadlines;
-  private readonly timers: Deadlines;
-  /** By peer with symbols that only pacing holds back: until when. */
-  private readonly paced: Deadlines;
+  private readonly agenda: Agenda;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
   private readonly changed: Marks;
 
@@ -134,11 +106,7 @@ export class Endpoint {
       throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
     this.egress = new Egress({ rate: options.egressRate, peers: group.members.length });
-    this.control = new Deadlines(group.members.length);
-    this.timers = new Deadlines(group.members.length);
-    this.paced = new Deadlines(group.members.length);
     this.changed = new Marks(group.members.length);
-    this.changed.markAll();
     this.paths = group.members.map((member) => {
       if (member === self) return undefined;
       this.egress.setWeight(member.index);
@@ -170,6 +138,8 @@ export class Endpoint {
       },
       this.counters,
     );
+    const { paths, failOvers, broadcaster, egress, changed } = this;
+    this.agenda = new Agenda({ paths, failOvers, broadcaster, egress, changed });
   }
 
   get metrics(): EndpointMetrics {
@@ -246,18 +216,13 @@ export class Endpoint {
     this.now = now;
     this.sessions.handleTimeout(now);
     this.followSessions();
-    this.refresh();
-    const { timers } = this;
-    for (let peer = timers.firstDue(now); peer >= 0; peer = timers.firstDue(now, peer + 1)) {
+    const { agenda } = this;
+    for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1)) {
       const path = this.paths[peer]!;
       if (path.nextTimeout() <= now) path.handleTimeout(now);
-      this.changed.mark(peer);
     }
-    this.refresh();
-    for (let peer = timers.firstDue(now); peer >= 0; peer = timers.firstDue(now, peer + 1)) {
+    for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1))
       this.failOvers[peer]!.handleTimeout(now);
-      this.changed.mark(peer);
-    }
     this.followSessions();
     this.broadcaster.handleTimeout(now);
   }
@@ -291,10 +256,8 @@ export class Endpoint {
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   pollTimeout(): Micros {
     const { now } = this;
-    this.refresh();
-    let next = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
-    next = Math.min(next, this.control.earliest, this.timers.earliest, this.paced.earliest);
-    return Math.max(0, Math.min(next, this.egress.nextSend(now)));
+    const own = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
+    return Math.max(0, Math.min(own, this.agenda.nextTimeout(now)));
   }
 
   pollEvent(): EndpointEvent | undefined {
@@ -306,55 +269,16 @@ export class Endpoint {
   }
 
   peers(): PeerStatus[] {
-    return this.paths.flatMap((path, index) => {
-      if (!path) return [];
-      const { loss, inboundLoss, sentBytes, sentDatagrams, recovery } = path;
-      return [
-        {
-          member: this.options.group.members[index],
-          address: this.failOvers[index]!.address,
-          failOvers: this.failOvers[index]!.count,
-          reachable: path.isReachable(this.now),
-          rtt: path.rtt.min === undefined ? undefined : path.rtt.smoothed,
-          loss,
-          inboundLoss,
-          sentBytes,
-          sentDatagrams,
-          breaker: { cause: recovery.breaker.cause, trips: recovery.breaker.trips },
-          mtu: path.mtu.size,
-          path: recovery.metrics(),
-        },
-      ];
-    });
+    const { members } = this.options.group;
+    return this.paths.flatMap((path, peer) =>
+      path ? [peerStatus(this.now, members[peer], path, this.failOvers[peer]!)] : [],
+    );
   }
 
   /** Frees what the codec holds. */
   dispose(): void {
     this.broadcaster.dispose();
     this.now = NEVER;
-  }
-
-  /** Looks at the peers for which something has changed: when they are due, and whether they have something to send. */
-  private refresh(): void {
-    const { changed, paths } = this;
-    for (let peer = changed.take(); peer >= 0; peer = changed.take()) {
-      const path = paths[peer];
-      if (!path) continue;
-      const control = this.broadcaster.nextControl(peer);
-      const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-      this.control.set(peer, Math.min(control, path.nextFrames(), probe));
-      this.timers.set(peer, Math.min(path.nextTimeout(), this.failOvers[peer]!.nextTimeout()));
-      this.lookForSymbols(this.now, peer, path);
-    }
-  }
-
-  /** Whether there is a symbol for this peer that its path lets go now; if pacing holds it back, until when. */
-  private lookForSymbols(now: Micros, peer: number, path: Path): void {
-    const mode = path.canSend(now);
-    const has = path.isOpen && this.broadcaster.hasSymbol(now, peer);
-    if (!has && mode === 'any') path.recovery.onAppLimited(now);
-    this.egress.want(peer, has && mode === 'any');
-    this.paced.set(peer, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);
   }
 
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
@@ -368,7 +292,7 @@ export class Endpoint {
       switch (frame.kind) {
         case 'ack':
           // What the ack says of the path depends on whether we had more to send until now.
-          this.lookForSymbols(now, peer, path);
+          this.agenda.lookForSymbols(now, peer);
           if (!path.onAck(now, frame.ack).ok) this.drop('bad-ack');
           break;
         case 'ack-policy':
@@ -431,10 +355,8 @@ export class Endpoint {
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
-    this.refresh();
-    const { control } = this;
-    for (let peer = control.firstDue(now); peer >= 0; peer = control.firstDue(now, peer + 1)) {
-      this.changed.mark(peer);
+    const { agenda } = this;
+    for (let peer = agenda.controlDue(now); peer >= 0; peer = agenda.controlDue(now, peer + 1)) {
       const path = this.paths[peer]!;
       const isNews = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
@@ -451,10 +373,8 @@ export class Endpoint {
 
   /** The next datagram with symbols. */
   private pollSymbols(now: Micros): Transmit | undefined {
-    this.refresh();
-    const { paced, egress } = this;
-    for (let peer = paced.firstDue(now); peer >= 0; peer = paced.firstDue(now, peer + 1))
-      this.lookForSymbols(now, peer, this.paths[peer]!);
+    const { egress } = this;
+    this.agenda.findSymbols(now);
     for (let peer = egress.next(now); peer !== undefined; peer = egress.next(now)) {
       const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, this.paths[peer]!) : undefined;
       if (transmit) return transmit;
@@ -515,7 +435,7 @@ export class Endpoint {
   }
 
   private sealControl(now: Micros, peer: number, frames: Frame[], size = 0): Transmit {
-    this.lookForSymbols(now, peer, this.paths[peer]!);
+    this.agenda.lookForSymbols(now, peer);
     const bytes = writeDatagram(frames, undefined, size);
     this.egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
