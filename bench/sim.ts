@@ -1,6 +1,8 @@
 /**
  * npm run sim -- [--seeds N] [--start S] [--seed X] [--workers W] [--json]: runs simulations of whole groups with random
  * faults, a seed each. A seed that fails is made smaller and printed with what led to it; then the exit code is 1.
+ * npm run sim -- --members N [--loss 0.02] [--delay 20] [--messages 3] [--size 1000] [--seed X] [--json]: one group of N
+ * members with random loss only, and what it takes. The exit code is 1 if not everything is delivered.
  * Progress goes to stderr, the summary to stdout.
  */
 import process, { argv, cpuUsage, stderr, stdout } from 'node:process';
@@ -9,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import { type RunReport, runScenario } from '../src/sim/run.js';
 import { randomScenario, type Scenario } from '../src/sim/scenario.js';
 import { shrink } from '../src/sim/shrink.js';
+import type { GroupResult, GroupRun } from './sim-members.js';
 import type { SwarmResult } from './sim-worker.js';
 
 const { values } = parseArgs({
@@ -18,6 +21,11 @@ const { values } = parseArgs({
     start: { type: 'string', default: '0' },
     seed: { type: 'string' },
     workers: { type: 'string', default: '2' },
+    members: { type: 'string' },
+    loss: { type: 'string', default: '0.02' },
+    delay: { type: 'string', default: '20' },
+    messages: { type: 'string', default: '3' },
+    size: { type: 'string', default: '1000' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -116,6 +124,31 @@ function explain(seed: string, scenario: Scenario, report: RunReport): void {
   process.exitCode = 1;
 }
 
+/** One large group. */
+async function group(members: number): Promise<void> {
+  const run: GroupRun = {
+    seed: values.seed ?? 'group',
+    members,
+    loss: Number(values.loss),
+    delay: Number(values.delay),
+    messages: Number(values.messages),
+    size: Number(values.size),
+  };
+  const result = await new Promise<GroupResult>((resolve, reject) => {
+    new Worker(new URL('./sim-members.js', import.meta.url), { workerData: run, resourceLimits: LARGE_HEAP })
+      .on('message', resolve)
+      .on('error', reject);
+  });
+  const { finished, deliveries, virtualSeconds, datagrams, events, cpuSeconds, megabytes } = result;
+  if (!finished) process.exitCode = 1;
+  if (values.json) stdout.write(`${JSON.stringify({ ...run, ...result })}\n`);
+  else
+    stdout.write(
+      `${members} members: ${deliveries} of ${members * run.messages} deliveries, ${virtualSeconds.toFixed(2)} virtual s, ` +
+        `${datagrams} datagrams; ${cpuSeconds} s of CPU, ${Math.round(events / cpuSeconds)} events/s, ${megabytes} MB\n`,
+    );
+}
+
 /** What members did, without the datagrams. */
 function story({ lines }: RunReport): string {
   return lines
@@ -125,9 +158,12 @@ function story({ lines }: RunReport): string {
 }
 
 const CHUNK = 8;
+/** A group of 512 has a quarter of a million paths. */
+const LARGE_HEAP = { maxOldGenerationSizeMb: 12 * 1024, maxYoungGenerationSizeMb: 128 };
 const LINES = 1_000_000;
 const STORY = 200;
 const MAX_FAILED = 10;
 
-if (values.seed !== undefined) replay(values.seed);
+if (values.members !== undefined) await group(Number(values.members));
+else if (values.seed !== undefined) replay(values.seed);
 else await swarm();

@@ -24,7 +24,7 @@ export {
 } from './network/create.js';
 export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
 export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
-export type { EndpointDrops, EndpointMetrics, PeerStatus } from './node/endpoint.js';
+export type { EndpointDrops, EndpointMetrics } from './node/endpoint.js';
 export {
   type BroadcastResult,
   type Delivery,
@@ -33,6 +33,7 @@ export {
   type NodeOptions,
   type NodeStatus,
 } from './node/node.js';
+export type { PeerStatus } from './node/peers.js';
 export { type DurableStore, openStore, type StoreOptions } from './store/lmdb.js';
 export { memoryStore } from './store/memory.js';
 export type { Store } from './store/store.js';

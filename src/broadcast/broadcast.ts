@@ -82,6 +82,8 @@ export class Broadcast {
   private readonly events: BroadcastEvent[] = [];
   private readonly controlSentAt: Micros[];
   private readonly reachable: boolean[];
+  /** Members that were not reachable and have been heard. */
+  private readonly heard = new Set<number>();
   /** By peer: frames that go once, with the next control datagram. */
   private readonly mail: (PullFrame | GoneFrame)[][];
   /** Tickets of our objects that are being stored. */
@@ -111,7 +113,7 @@ export class Broadcast {
       ...loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
     );
     this.log = new Log(loaded);
-    this.vectors = new Vectors(n);
+    this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));
     this.serving = new Serving(n, rng.fork('serving'));
     // Objects are a little larger than the messages in them.
@@ -153,6 +155,8 @@ export class Broadcast {
     this.vectors.restart(member, this.streams, fresh);
     this.mail[member].length = 0;
     if (!fresh) return;
+    // It is asked for a session at once.
+    this.controlSentAt[member] = -NEVER;
     for (const stream of this.streams)
       for (const { outgoing, incoming } of stream.records.values()) {
         outgoing?.onRestart(member);
@@ -251,22 +255,26 @@ export class Broadcast {
   }
 
   handleTimeout(now: Micros): void {
-    const { paths } = this.options;
-    paths.forEach((path, member) => {
-      if (!path || path.isReachable(now) === this.reachable[member]) return;
-      this.reachable[member] = !this.reachable[member];
-      this.events.push({ type: 'peer', member, reachable: this.reachable[member] });
-    });
+    for (const member of this.heard) this.setReachable(now, member);
+    this.heard.clear();
     this.transfer.handleTimeout(now);
     const rtt = this.slowestRtt();
     for (const { stream, seq, tries } of this.pulls.take(now, rtt)) this.ask(now, stream, seq, tries);
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
+      this.reachable.forEach((reachable, member) => {
+        if (reachable) this.setReachable(now, member);
+      });
       this.settleOwn(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
     }
     if (this.pruneAt <= now) this.prune(now);
+  }
+
+  /** A genuine datagram of this member has come. */
+  onHeard(member: number): void {
+    if (!this.reachable[member]) this.heard.add(member);
   }
 
   nextTimeout(now: Micros): Micros {
@@ -283,9 +291,10 @@ export class Broadcast {
     return next;
   }
 
-  /** When `peer` is to get a control datagram: soon if there is news, else at the next heartbeat. */
+  /** When `peer` is to get a control datagram: soon if there is news and a session to tell it in, else at the next heartbeat. */
   nextControl(peer: number): Micros {
     const sent = this.controlSentAt[peer];
+    if (!this.options.paths[peer]?.isOpen) return sent + HEARTBEAT;
     const isNews = this.mail[peer].length > 0 || this.transfer.hasNews(peer);
     const due = isNews ? -NEVER : this.vectors.dueAt(peer);
     return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
@@ -348,6 +357,13 @@ export class Broadcast {
   dispose(): void {
     this.transfer.dispose();
     this.serving.dispose();
+  }
+
+  private setReachable(now: Micros, member: number): void {
+    const reachable = this.options.paths[member]!.isReachable(now);
+    if (reachable === this.reachable[member]) return;
+    this.reachable[member] = reachable;
+    this.events.push({ type: 'peer', member, reachable });
   }
 
   // ---- our own messages
@@ -557,7 +573,8 @@ export class Broadcast {
 
   private wantMissing(now: Micros, stream: Stream): void {
     const existing = Math.min(stream.existing(this.options.group.byzantine), stream.delivered + WINDOW);
-    this.pulls.update(now, stream, existing, this.slowestRtt());
+    if (existing > stream.count || stream.damaged.size > 0 || this.pulls.wantsOf(stream))
+      this.pulls.update(now, stream, existing, this.slowestRtt());
   }
 
   /** Asks a member that holds it for an object that has not come by itself. */
@@ -591,6 +608,7 @@ export class Broadcast {
       return false;
     }
     this.mail[peer].push(frame);
+    this.options.changed.mark(peer);
     return true;
   }
 
@@ -611,7 +629,13 @@ export class Broadcast {
     if (state === 'full') return countDrop(this.metrics, 'over-quota');
     if (state === 'ready') return;
     const object = this.log.read(id);
-    if (object) this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
+    if (object) this.serve(id, object);
+  }
+
+  private serve(id: ObjectId, object: StoredObject | undefined): void {
+    const { paths, changed } = this.options;
+    this.serving.onObject(id, object, (peer) => paths[peer]!.loss);
+    changed.markAll();
   }
 
   /** A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so. */

@@ -38,6 +38,11 @@ export class Pulls {
     this.rng = rng;
   }
 
+  /** Whether objects of this stream are on the list. */
+  wantsOf(stream: Stream): boolean {
+    return this.wants.has(stream);
+  }
+
   /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
   update(now: Micros, stream: Stream, existing: number, rtt: Micros): void {
     let wants = this.wants.get(stream);

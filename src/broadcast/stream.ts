@@ -71,6 +71,8 @@ export class Stream implements StreamId {
   /** By member: from where on it keeps the stream, and the digest there. */
   private readonly gone = new Map<number, Point>();
   private ready: number | undefined;
+  /** What `existing` found in the claims; undefined where they may now say something else. */
+  private claimed: { liars: number; top: number } | undefined;
   /** No member lies: what one says that it holds is what we shall hold, before we can check it. */
   private readonly isTrusting: boolean;
 
@@ -237,8 +239,13 @@ export class Stream implements StreamId {
   onClaim(member: number, entry: VectorEntry, lower: readonly Point[] = []): boolean {
     const { base, count } = entry;
     const before = this.claims[member];
-    this.claims[member] = { base, count, ahead: entry.ahead.slice() };
-    this.ready = undefined;
+    const claim = { base, count, ahead: entry.ahead.length === 0 ? NOTHING : entry.ahead.slice() };
+    this.claims[member] = claim;
+    // Each of hundreds of members says the same in turn: what it cannot change is not counted again.
+    const top = topOf(claim);
+    if (this.claimed && (top > this.claimed.top || top < (before ? topOf(before) : 0)))
+      this.claimed = undefined;
+    if (this.ready !== this.count || (before && before.count > count)) this.ready = undefined;
     let points = this.points[member];
     if (before && before.count > count) {
       // It holds less than it did: it has lost its store, and with it what it had confirmed.
@@ -339,12 +346,17 @@ export class Stream implements StreamId {
 
   /** Objects below this are certain to exist: their origin says so, or more members than may lie. */
   existing(liars: number): number {
-    let most = this.count;
+    if (this.claimed?.liars !== liars) this.claimed = { liars, top: this.countClaims(liars) };
+    return Math.max(this.count, this.claimed.top);
+  }
+
+  private countClaims(liars: number): number {
+    let most = 0;
     const others: number[] = [];
     this.claims.forEach((claim, member) => {
       if (!claim) return;
       const top = topOf(claim);
-      if (member === this.origin) most = Math.max(most, top);
+      if (member === this.origin) most = top;
       else others.push(top);
     });
     others.sort((a, b) => b - a);
@@ -354,6 +366,13 @@ export class Stream implements StreamId {
   /** Objects below are held by a quorum that agrees with us on them: they may be delivered. */
   deliverable(quorum: number): number {
     if (this.ready !== undefined) return this.ready;
+    let holders = 0;
+    for (let member = 0; member < this.agreed.length; member++)
+      if (member === this.self || member === this.origin || this.agreed[member] > this.delivered) holders++;
+    if (holders < quorum || this.count <= this.delivered) {
+      this.ready = this.delivered;
+      return this.ready;
+    }
     const counts = this.agreed.map((agreed, member) =>
       // The origin has signed what we hold of it, and signs nothing before it is in its store.
       member === this.self || member === this.origin ? this.count : agreed,
@@ -435,6 +454,7 @@ function topOf({ count, ahead }: Claim): number {
   return count;
 }
 
+const NOTHING = new Uint8Array(0);
 const MAX_POINTS = 16;
 /** Objects back from `delivered` of which each digest is kept, and beyond them each so-manieth. */
 const RECENT = 1024;

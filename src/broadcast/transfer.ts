@@ -3,6 +3,7 @@
  * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
  */
 import { equalBytes } from '../core/bytes.js';
+import type { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
@@ -31,6 +32,8 @@ export interface TransferOptions {
   /** Of an object: larger ones are refused. */
   maxObjectSize: number;
   relay: boolean;
+  /** Is told of each peer for which there is something to send that was not there before. */
+  changed: Marks;
 }
 
 /** What has come of a symbol, where something has. */
@@ -85,6 +88,7 @@ export class Transfer {
     stream.records.set(seq, record);
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
+    this.options.changed.markAll();
     return record;
   }
 
@@ -245,7 +249,10 @@ export class Transfer {
         if (record.endsAt() <= now) this.forget(record);
         else this.schedule(record);
       }
-    if (this.own.size > 0) this.due = Math.min(this.due, now + CHECK);
+    if (this.own.size === 0) return;
+    this.due = Math.min(this.due, now + CHECK);
+    // For top-ups, and for peers that are given symbols because others have fallen silent.
+    this.options.changed.markAll();
   }
 
   dispose(): void {
@@ -337,13 +344,18 @@ export class Transfer {
       record.progressAt = NEVER;
       return;
     }
-    this.news[record.stream.origin].add(record);
+    this.addNews(record, record.stream.origin);
     // The others only need to know which blocks to stop relaying.
     if (record.takeBlockChange())
       this.options.paths.forEach((path, peer) => {
-        if (path) this.news[peer].add(record);
+        if (path) this.addNews(record, peer);
       });
     record.onProgressReported(now);
+  }
+
+  private addNews(record: ObjectRecord, peer: number): void {
+    this.news[peer].add(record);
+    this.options.changed.mark(peer);
   }
 
   private relay(record: ObjectRecord, hop: number, frame: SymbolFrame, body: Uint8Array): void {
@@ -358,6 +370,7 @@ export class Transfer {
         countDrop(this.metrics, 'relay-overflow');
       }
       queue.push({ record, sbn: frame.leaf.sbn, body });
+      this.options.changed.mark(peer);
     });
   }
 

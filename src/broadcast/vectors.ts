@@ -2,6 +2,7 @@
  * Keeps each peer up to date on what we hold: entries that changed go out at once, and again until the peer has heard
  * of them. In: changes, and the peers' VECTOR frames. Out: a VECTOR for a peer, when one is due, and the entries received.
  */
+import type { Marks } from '../core/marks.js';
 import { fullNumber, low32 } from '../core/serial.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
@@ -40,9 +41,12 @@ interface Repeats {
 
 export class Vectors {
   private readonly peers: Peer[];
+  private readonly changed: Marks;
 
-  constructor(members: number) {
+  /** @param changed is told of whom there is something to say to, sooner than `dueAt` said before */
+  constructor(members: number, changed: Marks) {
     this.peers = Array.from({ length: members }, fresh);
+    this.changed = changed;
   }
 
   /** What we hold of this stream has changed. */
@@ -51,11 +55,13 @@ export class Vectors {
       peer.dirty.add(stream);
       peer.unheard.delete(stream);
     }
+    this.changed.markAll();
   }
 
   /** There is more to say of it to this member. */
   touchFor(member: number, stream: Stream): void {
     this.peers[member].dirty.add(stream);
+    this.changed.mark(member);
   }
 
   /** Of this stream there is nothing more to say. */
@@ -71,6 +77,7 @@ export class Vectors {
     const { version, heard, heardBefore, applied } = this.peers[member];
     const known = isFresh ? {} : { heard, heardBefore, applied };
     this.peers[member] = { ...fresh(), version, ...known, dirty: new Set(streams) };
+    this.changed.mark(member);
   }
 
   /** When a VECTOR should go to this peer: -NEVER for at once. */
@@ -128,6 +135,7 @@ export class Vectors {
     if (frame.version === 0) return [];
     const version = fullNumber(frame.version, peer.heard);
     peer.answerAt = Math.min(peer.answerAt, now + ANSWER_DELAY);
+    this.changed.mark(member);
     if (version > peer.heard) {
       const steps = version - peer.heard;
       peer.heardBefore = steps >= 32 ? 0 : (peer.heardBefore << steps) >>> 0;

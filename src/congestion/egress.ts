@@ -4,12 +4,15 @@
  * always; what remains is divided among the peers that want to send in proportion to their weights (start-time fair
  * queueing: Goyal, Vin, Cheng 1996), so that a peer that was idle neither gains nor loses by it.
  */
+import { Deadlines } from '../core/deadlines.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { Pacer } from './pacer.js';
 
 export interface EgressOptions {
   /** Bytes per second of the whole node; Infinity: no limit. */
   rate: number;
+  /** Keys are below this. */
+  peers: number;
 }
 
 /** Names a peer at the egress, by the integer that the node knows it by. */
@@ -32,11 +35,14 @@ export class Egress {
   private rate: number;
   private readonly pacer = new Pacer();
   private readonly shares = new Map<EgressKey, Share>();
+  /** The virtual times of those that wait. */
+  private readonly turns: Deadlines;
   /** Start of the datagram that was sent last: where a peer that wakes up joins in. */
   private virtualNow = 0;
 
   constructor(options: EgressOptions) {
     this.rate = options.rate;
+    this.turns = new Deadlines(options.peers);
   }
 
   setRate(bytesPerSecond: number): void {
@@ -50,16 +56,13 @@ export class Egress {
     else this.shares.set(key, { weight, virtual: this.virtualNow, waiting: false });
   }
 
-  remove(key: EgressKey): void {
-    this.shares.delete(key);
-  }
-
   /** Says whether a peer has something that its own path would let go now. Unknown peers are ignored. */
   want(key: EgressKey, waiting: boolean): void {
     const share = this.shares.get(key);
     if (!share || share.waiting === waiting) return;
     share.waiting = waiting;
     if (waiting) share.virtual = Math.max(share.virtual, this.virtualNow);
+    this.turns.set(key, waiting ? share.virtual : NEVER);
   }
 
   /** Whose turn it is; undefined if nobody wants to send or the bucket is empty (`nextSend` then says until when). */
@@ -79,6 +82,7 @@ export class Egress {
     if (!share) return;
     this.virtualNow = Math.max(this.virtualNow, share.virtual);
     share.virtual += bytes / share.weight;
+    if (share.waiting) this.turns.set(key, share.virtual);
   }
 
   /** Acks, confirms and the like go at once; the data that follows pays for them. */
@@ -87,13 +91,7 @@ export class Egress {
   }
 
   private first(): EgressKey | undefined {
-    let best: EgressKey | undefined;
-    let least = Number.POSITIVE_INFINITY;
-    for (const [key, share] of this.shares)
-      if (share.waiting && share.virtual < least) {
-        best = key;
-        least = share.virtual;
-      }
-    return best;
+    const { earliest } = this.turns;
+    return earliest === NEVER ? undefined : this.turns.firstDue(earliest);
   }
 }

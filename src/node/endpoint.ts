@@ -10,12 +10,12 @@ import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { equalBytes, Writer } from '../core/bytes.js';
+import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
-import type { BreakerCause } from '../path/breaker.js';
-import type { PathEvent, PathMetrics } from '../path/observer.js';
+import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
@@ -31,7 +31,9 @@ import {
   writeDatagram,
 } from '../wire/frames.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
+import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
+import { type PeerStatus, peerStatus } from './peers.js';
 
 export interface EndpointOptions {
   group: Group;
@@ -69,30 +71,6 @@ export interface Transmit {
   bytes: Uint8Array;
 }
 
-/** One peer as it stands, for people to look at. */
-export interface PeerStatus {
-  member: Member;
-  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
-  address: string | undefined;
-  /** How often an address that had gone silent was left for another locator. */
-  failOvers: number;
-  reachable: boolean;
-  /** Smoothed, in microseconds; undefined before the first sample. */
-  rtt: Micros | undefined;
-  /** Share of our datagrams to it that are lost. */
-  loss: number;
-  /** Share of its datagrams to us that are lost. */
-  inboundLoss: number;
-  sentBytes: number;
-  sentDatagrams: number;
-  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
-  breaker: { cause: BreakerCause | undefined; trips: number };
-  /** Bytes of UDP payload. */
-  mtu: number;
-  /** Window, rates, round-trip times, the controller's state and loss floor. */
-  path: PathMetrics;
-}
-
 /** Everything that is thrown away is counted under one of these. */
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
@@ -115,10 +93,9 @@ export class Endpoint {
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
-  /** No control datagram is due before. */
-  private controlAt: Micros = -NEVER;
-  /** Until then the egress may go by what it knows of who wants to send. */
-  private wantsUntil: Micros = -NEVER;
+  private readonly agenda: Agenda;
+  /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
+  private readonly changed: Marks;
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -128,7 +105,8 @@ export class Endpoint {
     if (!self)
       throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
     this.self = self;
-    this.egress = new Egress({ rate: options.egressRate });
+    this.egress = new Egress({ rate: options.egressRate, peers: group.members.length });
+    this.changed = new Marks(group.members.length);
     this.paths = group.members.map((member) => {
       if (member === self) return undefined;
       this.egress.setWeight(member.index);
@@ -151,9 +129,17 @@ export class Endpoint {
     });
     this.failOvers = this.paths.map((path, peer) => path && new FailOver(peer, this.sessions, path));
     this.broadcaster = new Broadcast(
-      { ...options, self: self.index, paths: this.paths, relay: options.relay ?? true },
+      {
+        ...options,
+        self: self.index,
+        paths: this.paths,
+        relay: options.relay ?? true,
+        changed: this.changed,
+      },
       this.counters,
     );
+    const { paths, failOvers, broadcaster, egress, changed } = this;
+    this.agenda = new Agenda({ paths, failOvers, broadcaster, egress, changed });
   }
 
   get metrics(): EndpointMetrics {
@@ -165,7 +151,6 @@ export class Endpoint {
 
   /** See `Broadcast.submit`. */
   submit(bytes: Uint8Array): number {
-    this.noteInput(this.now);
     return this.broadcaster.submit(bytes);
   }
 
@@ -181,7 +166,7 @@ export class Endpoint {
 
   /** See `Broadcast.consumed`. */
   consumed(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.consumed(now);
   }
 
@@ -197,23 +182,23 @@ export class Endpoint {
   }
 
   handleCommitted(now: Micros, bytes: number): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleCommitted(now, bytes);
   }
 
   handleCommitFailed(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleCommitFailed(now);
   }
 
   handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.noteInput(now);
+    this.now = now;
     this.broadcaster.handleRead(now, id, object);
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.noteInput(now);
+    this.now = now;
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -228,11 +213,16 @@ export class Endpoint {
   }
 
   handleTimeout(now: Micros): void {
-    this.noteInput(now);
+    this.now = now;
     this.sessions.handleTimeout(now);
     this.followSessions();
-    for (const path of this.paths) if (path && path.nextTimeout() <= now) path.handleTimeout(now);
-    for (const failOver of this.failOvers) failOver?.handleTimeout(now);
+    const { agenda } = this;
+    for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1)) {
+      const path = this.paths[peer]!;
+      if (path.nextTimeout() <= now) path.handleTimeout(now);
+    }
+    for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1))
+      this.failOvers[peer]!.handleTimeout(now);
     this.followSessions();
     this.broadcaster.handleTimeout(now);
   }
@@ -241,6 +231,7 @@ export class Endpoint {
   noteStall(now: Micros): void {
     for (const path of this.paths) if (path?.isOpen) path.recovery.onHostLimited(now);
     for (const failOver of this.failOvers) failOver?.onStall(now);
+    this.changed.markAll();
   }
 
   /**
@@ -252,10 +243,8 @@ export class Endpoint {
     this.lent = undefined;
     // What polling may start is a handshake, whose first message is then there at once.
     const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
-    if (control) return this.count(control);
-    // With many members a look at each of them for every datagram would cost more than the datagram.
-    if (now < this.wantsUntil) return this.pollSymbols(now) ?? this.pollAllSymbols(now);
-    return this.pollAllSymbols(now);
+    const transmit = control ?? this.pollSymbols(now);
+    return transmit && this.count(transmit);
   }
 
   /** The bytes that `pollTransmit` gave last are not needed any more: what it gives next may stand in the same memory. */
@@ -267,19 +256,8 @@ export class Endpoint {
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   pollTimeout(): Micros {
     const { now } = this;
-    let next = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
-    let waiting = false;
-    this.paths.forEach((path, peer) => {
-      if (!path) return;
-      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.nextTimeout());
-      next = Math.min(next, this.failOvers[peer]!.nextTimeout());
-      if (!path.isOpen || !this.broadcaster.hasSymbol(now, peer)) return;
-      const mode = path.canSend(now);
-      if (mode === 'pacing') next = Math.min(next, path.recovery.nextSend(now));
-      waiting ||= mode === 'any';
-    });
-    if (waiting) next = Math.min(next, Math.max(now, this.egress.nextSend(now)));
-    return Math.max(next, 0);
+    const own = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
+    return Math.max(0, Math.min(own, this.agenda.nextTimeout(now)));
   }
 
   pollEvent(): EndpointEvent | undefined {
@@ -291,26 +269,10 @@ export class Endpoint {
   }
 
   peers(): PeerStatus[] {
-    return this.paths.flatMap((path, index) => {
-      if (!path) return [];
-      const { loss, inboundLoss, sentBytes, sentDatagrams, recovery } = path;
-      return [
-        {
-          member: this.options.group.members[index],
-          address: this.failOvers[index]!.address,
-          failOvers: this.failOvers[index]!.count,
-          reachable: path.isReachable(this.now),
-          rtt: path.rtt.min === undefined ? undefined : path.rtt.smoothed,
-          loss,
-          inboundLoss,
-          sentBytes,
-          sentDatagrams,
-          breaker: { cause: recovery.breaker.cause, trips: recovery.breaker.trips },
-          mtu: path.mtu.size,
-          path: recovery.metrics(),
-        },
-      ];
-    });
+    const { members } = this.options.group;
+    return this.paths.flatMap((path, peer) =>
+      path ? [peerStatus(this.now, members[peer], path, this.failOvers[peer]!)] : [],
+    );
   }
 
   /** Frees what the codec holds. */
@@ -319,21 +281,18 @@ export class Endpoint {
     this.now = NEVER;
   }
 
-  /** Whatever comes in may change what is to be sent. */
-  private noteInput(now: Micros): void {
-    this.now = now;
-    this.controlAt = -NEVER;
-    this.wantsUntil = -NEVER;
-  }
-
   private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
+    this.changed.mark(peer);
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
-    path.onReceived(now, number, eliciting, eliciting && !contents.symbol);
+    if (path.onReceived(now, number, eliciting, eliciting && !contents.symbol))
+      this.broadcaster.onHeard(peer);
     for (const frame of contents.frames) {
       switch (frame.kind) {
         case 'ack':
+          // What the ack says of the path depends on whether we had more to send until now.
+          this.agenda.lookForSymbols(now, peer);
           if (!path.onAck(now, frame.ack).ok) this.drop('bad-ack');
           break;
         case 'ack-policy':
@@ -372,6 +331,7 @@ export class Endpoint {
         this.strangers.push(event);
         continue;
       }
+      this.changed.mark(event.peer);
       const path = this.paths[event.peer]!;
       const failOver = this.failOvers[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
@@ -395,46 +355,30 @@ export class Endpoint {
 
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
   private pollControl(now: Micros): Transmit | undefined {
-    if (now < this.controlAt) return undefined;
-    let next = NEVER;
-    for (let peer = 0; peer < this.paths.length; peer++) {
-      const path = this.paths[peer];
-      if (!path) continue;
-      const control = this.broadcaster.nextControl(peer) <= now;
+    const { agenda } = this;
+    for (let peer = agenda.controlDue(now); peer >= 0; peer = agenda.controlDue(now, peer + 1)) {
+      const path = this.paths[peer]!;
+      const isNews = this.broadcaster.nextControl(peer) <= now;
       if (!path.isOpen || !this.isUsable(now, peer)) {
-        if (control) this.connect(now, peer);
-        next = Math.min(next, this.broadcaster.nextControl(peer));
+        if (isNews) this.connect(now, peer);
         continue;
       }
-      if (control || path.nextFrames() <= now)
+      if (isNews || path.nextFrames() <= now)
         return this.sealControl(now, peer, this.controlFrames(now, peer, path));
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.sealControl(now, peer, [{ kind: 'mtu-probe', size }], size);
-      next = Math.min(next, this.broadcaster.nextControl(peer), path.nextFrames(), path.mtu.nextProbe());
     }
-    this.controlAt = next;
     return undefined;
   }
 
-  private pollAllSymbols(now: Micros): Transmit | undefined {
-    this.paths.forEach((path, peer) => {
-      if (path) this.egress.want(peer, this.wantsToSend(now, path, peer));
-    });
-    this.wantsUntil = now + WANTS_AGE;
-    return this.pollSymbols(now);
-  }
-
-  /** The next datagram with symbols, for a peer of those known to want some. */
+  /** The next datagram with symbols. */
   private pollSymbols(now: Micros): Transmit | undefined {
-    for (let peer = this.egress.next(now); peer !== undefined; peer = this.egress.next(now)) {
-      const path = this.paths[peer]!;
-      const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, path) : undefined;
-      if (transmit) {
-        this.count(transmit);
-        this.egress.want(peer, this.wantsToSend(now, path, peer));
-        return transmit;
-      }
-      this.egress.want(peer, false);
+    const { egress } = this;
+    this.agenda.findSymbols(now);
+    for (let peer = egress.next(now); peer !== undefined; peer = egress.next(now)) {
+      const transmit = this.isUsable(now, peer) ? this.sealSymbols(now, peer, this.paths[peer]!) : undefined;
+      if (transmit) return transmit;
+      egress.want(peer, false);
     }
     return undefined;
   }
@@ -455,7 +399,10 @@ export class Endpoint {
   /** Whether the session's keys may still be used; if not, its path is closed until there are new ones. */
   private isUsable(now: Micros, peer: number): boolean {
     const usable = this.sessions.session(peer)?.isUsable(now) === true;
-    if (!usable) this.paths[peer]!.isOpen = false;
+    if (!usable) {
+      this.paths[peer]!.isOpen = false;
+      this.changed.mark(peer);
+    }
     return usable;
   }
 
@@ -463,13 +410,6 @@ export class Endpoint {
     this.broadcaster.takeControl(now, peer, 0);
     this.sessions.connect(now, peer);
     this.followSessions();
-  }
-
-  private wantsToSend(now: Micros, path: Path, peer: number): boolean {
-    if (path.canSend(now) !== 'any') return false;
-    const has = this.broadcaster.hasSymbol(now, peer);
-    if (!has) path.recovery.onAppLimited(now);
-    return has;
   }
 
   /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
@@ -495,6 +435,7 @@ export class Endpoint {
   }
 
   private sealControl(now: Micros, peer: number, frames: Frame[], size = 0): Transmit {
+    this.agenda.lookForSymbols(now, peer);
     const bytes = writeDatagram(frames, undefined, size);
     this.egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
@@ -505,6 +446,7 @@ export class Endpoint {
     const path = this.paths[peer]!;
     // Callers have seen that the session is usable.
     const sealed = this.sessions.protectInPlace(now, peer, bytes, path.recovery.nextNumber)!;
+    this.changed.mark(peer);
     path.onSent(now, bytes.length, eliciting);
     return sealed;
   }
@@ -519,6 +461,3 @@ export class Endpoint {
     countDrop(this.counters, reason);
   }
 }
-
-/** Shorter than any pace that matters: a pacer's quantum is 500 us. */
-const WANTS_AGE: Micros = 50;

@@ -17,7 +17,8 @@ import type { Store } from '../store/store.js';
 import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Driver, startDriver } from './driver.js';
-import { Endpoint, type EndpointEvent, type EndpointMetrics, type PeerStatus } from './endpoint.js';
+import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
+import type { PeerStatus } from './peers.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 

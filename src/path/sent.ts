@@ -1,7 +1,7 @@
 /**
- * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object; small at first, for
- * most paths carry little. In: sends, fates. Out: the fate and the facts of any number of the last `capacity`. Bounded: while the oldest unresolved number is
- * a whole ring behind, nothing more may be sent (`isFull`).
+ * What became of each packet number sent lately: a ring of typed arrays, so that a packet costs no object. It grows when it is
+ * full and half of it is in flight, for most paths carry little. In: sends, fates. Out: the fate and the facts of any number that
+ * is not forgotten. Bounded: while `capacity` numbers are unresolved nothing more may be sent (`isFull`).
  */
 import type { Micros } from '../core/time.js';
 
@@ -36,7 +36,7 @@ export class SentTable {
   private readonly capacity: number;
   private readonly first: number;
 
-  /** @param capacity a power of two, of 64 or more */
+  /** @param capacity a power of two, of 32 or more */
   constructor(capacity: number, first = 0) {
     this.capacity = capacity;
     this.first = first;
@@ -51,7 +51,7 @@ export class SentTable {
 
   /** The oldest number that is not forgotten. */
   get oldest(): number {
-    return Math.max(this.first, this.next - this.capacity);
+    return Math.max(this.first, this.next - this.fate.length);
   }
 
   index(number: number): number {
@@ -67,7 +67,9 @@ export class SentTable {
   /** Takes the next number and returns its index. */
   push(now: Micros, size: number, fate: Fate): number {
     const { length } = this.fate;
-    if (this.next - this.first >= length && length < this.capacity) this.grow();
+    // Half of it stays for what is resolved: an ack may still show that a loss was none.
+    const isUsed = this.next - this.first >= length && this.next - this.head >= length / 2;
+    if (isUsed && length < this.capacity) this.grow();
     const index = this.index(this.next);
     this.next++;
     this.fate[index] = fate;
@@ -100,7 +102,7 @@ export class SentTable {
   }
 }
 
-const FIRST_SIZE = 64;
+const FIRST_SIZE = 32;
 
 export const FLAG_APP_LIMITED = 1;
 export const FLAG_HOST_LIMITED = 2;

@@ -1,4 +1,5 @@
 /** What one session needs of the table that it is in. */
+import type { Micros } from '../core/time.js';
 import type { SessionEvent } from './events.js';
 import type { Identity } from './handshake.js';
 import type { Entropy, SessionLimits } from './limits.js';
@@ -12,6 +13,8 @@ export interface SessionContext {
   freeIndex(index: number): void;
   transmit(to: string, bytes: Uint8Array): void;
   emit(event: SessionEvent): void;
+  /** From now on this peer's session is to be woken at that time. */
+  schedule(peer: number, at: Micros): void;
 }
 
 /** The X25519 side of a peer. */

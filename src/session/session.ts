@@ -33,8 +33,6 @@ export class Session {
   readonly addresses: Addresses;
   /** The agreement of both static keys. */
   readonly sharedStatic: Uint8Array;
-  /** When `handleTimeout` is due. */
-  deadline: Micros = NEVER;
   /** Of the peer, once it has proved one. */
   incarnation: number | undefined;
   /** For first messages and cookies at this member's own locators. */
@@ -68,6 +66,7 @@ export class Session {
   private nextHint: Micros = 0;
   private nextElsewhere: Micros = 0;
   private sentAt: Micros = 0;
+  private due: Micros = NEVER;
 
   /** @param hasPrecedence whether our first message stands where both sides send one */
   constructor(
@@ -86,6 +85,16 @@ export class Session {
     this.bind = options.bind;
     this.addresses = new Addresses(options.locators);
     this.opening = new Opening(context, remote, this.addresses);
+  }
+
+  /** When `handleTimeout` is due. */
+  get deadline(): Micros {
+    return this.due;
+  }
+
+  private set deadline(at: Micros) {
+    this.due = at;
+    this.context.schedule(this.peer, at);
   }
 
   /** The receiver index of the handshake that we started, if there is one. */
@@ -266,7 +275,7 @@ export class Session {
       this.nextElsewhere = now + limits.HINT_INTERVAL;
       this.context.emit({ type: 'elsewhere', peer: this.peer });
     }
-    if (addresses.deadline < this.deadline) this.deadline = addresses.deadline;
+    this.arm(addresses.deadline);
     return text && this.handleControl(now, from, transport, text);
   }
 
@@ -476,14 +485,13 @@ export class Session {
   }
 
   private rearm(): void {
-    const { current, opening } = this;
-    this.deadline = opening.deadline();
-    if (this.previous) this.arm(this.previous.expiresAt);
-    if (this.next) this.arm(this.next.transport.expiresAt);
-    if (!current) return;
-    this.arm(this.addresses.deadline);
-    this.arm(Math.min(current.rejectAt, this.idleAt()));
-    if (opening.index === undefined && !opening.isWanted && !this.next) this.arm(this.rekeyAt(current));
-    this.arm(this.probe ? this.probe.nextAt : this.unansweredSince + limits.UNANSWERED_AFTER);
+    const { current, opening, previous, next } = this;
+    let at = Math.min(opening.deadline(), previous?.expiresAt ?? NEVER, next?.transport.expiresAt ?? NEVER);
+    if (current) {
+      at = Math.min(at, this.addresses.deadline, current.rejectAt, this.idleAt());
+      if (opening.index === undefined && !opening.isWanted && !next) at = Math.min(at, this.rekeyAt(current));
+      at = Math.min(at, this.probe ? this.probe.nextAt : this.unansweredSince + limits.UNANSWERED_AFTER);
+    }
+    this.deadline = at;
   }
 }

@@ -5,7 +5,8 @@
  * the cheapest check comes first: length, index or mac1, cookie, budget, and only then an agreement of keys.
  */
 import { compareBytes } from '../core/bytes.js';
-import { type Micros, NEVER } from '../core/time.js';
+import { Deadlines } from '../core/deadlines.js';
+import type { Micros } from '../core/time.js';
 import { defaultSuite, type Suite } from '../crypto/noise.js';
 import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
@@ -82,6 +83,7 @@ export class SessionTable {
   private readonly responses = new Budget(RESPONSE_RATE);
   private readonly strangerHints = new Budget(1);
   private readonly sessions: (Session | undefined)[] = [];
+  private readonly deadlines: Deadlines;
   private readonly byStatic = new Map<string, Session>();
   private readonly byLocator = new Map<string, Session>();
   /** Receiver indices that are taken, and the keys of those that have any. */
@@ -100,6 +102,7 @@ export class SessionTable {
     this.self = { suite, keys, groupId, incarnation, version };
     this.entropy = entropy;
     this.guard = new HandshakeGuard({ entropy, aead: suite.aead, ownStatic: keys.publicKey, limits });
+    this.deadlines = new Deadlines(options.peers.length);
     const context: SessionContext = {
       self: this.self,
       limits,
@@ -111,6 +114,7 @@ export class SessionTable {
       },
       transmit: (to, bytes) => this.transmit(to, bytes),
       emit: (event) => this.events.push(event),
+      schedule: (peer, at) => this.deadlines.set(peer, at),
     };
     options.peers.forEach((peer, index) => {
       this.sessions.push(peer && this.createSession(context, peer, index));
@@ -203,7 +207,9 @@ export class SessionTable {
   /** Runs what is due; a spurious call is harmless. */
   handleTimeout(now: Micros): void {
     const time = this.clamp(now);
-    for (const session of this.sessions) if (session && session.deadline <= time) session.handleTimeout(time);
+    const { deadlines, sessions } = this;
+    for (let peer = deadlines.firstDue(time); peer >= 0; peer = deadlines.firstDue(time, peer + 1))
+      sessions[peer]!.handleTimeout(time);
   }
 
   /** The next datagram of the session layer itself. It is not paced: there are few, and they are small. */
@@ -213,9 +219,7 @@ export class SessionTable {
 
   /** When `handleTimeout` is due; may change after any other call. */
   pollTimeout(): Micros {
-    let next: Micros = NEVER;
-    for (const session of this.sessions) if (session && session.deadline < next) next = session.deadline;
-    return next;
+    return this.deadlines.earliest;
   }
 
   pollEvent(): SessionEvent | undefined {
@@ -308,7 +312,7 @@ export class SessionTable {
     if (peer.locators.length === 0)
       throw new HeadwaterError('INVALID_CONFIG', `peers[${index}].locators: expected at least one, got none`);
     const { suite, keys } = this.self;
-    const remoteStatic = agreementKeyOf(peer.publicKey);
+    const remoteStatic = staticOf(peer.publicKey);
     const sharedStatic = remoteStatic && suite.agreement.agree(keys.secret, remoteStatic);
     if (!remoteStatic || !sharedStatic) return undefined;
     const hasPrecedence = compareBytes(keys.publicKey, remoteStatic) < 0;
@@ -352,6 +356,14 @@ export class SessionTable {
     return this.now;
   }
 }
+
+/** Computed once for all tables of a process that share a group: its inversion takes longer than an agreement of keys. */
+function staticOf(identity: Uint8Array): Uint8Array | undefined {
+  if (!statics.has(identity)) statics.set(identity, agreementKeyOf(identity));
+  return statics.get(identity);
+}
+
+const statics = new WeakMap<Uint8Array, Uint8Array | undefined>();
 
 function keyOf(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);

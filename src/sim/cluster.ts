@@ -111,7 +111,7 @@ export function createCluster(options: ClusterOptions): Cluster {
           rng: new Rng(`${seed} member ${index} ${start}`),
           incarnation: start,
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
-          controller: options.controller ?? (() => fixedRate(DEFAULT_RATE)),
+          controller: options.controller ?? (() => UNCONTROLLED),
           egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
           maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
           maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
@@ -161,7 +161,8 @@ export function createCluster(options: ClusterOptions): Cluster {
   };
 }
 
-const DEFAULT_RATE = 2.5e6;
+/** It has no state, so one will do for all paths. */
+const UNCONTROLLED = fixedRate(2.5e6);
 const DEFAULT_MAX_OBJECT_SIZE = 2 ** 30;
 const INSTANT_DISK: SimDiskOptions = { delay: 0, rate: Number.POSITIVE_INFINITY };
 const TRUE_CLOCK: SimClock = { offset: 0, rate: 1 };

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { Broadcast } from '../../src/broadcast/broadcast.js';
 import { createMetrics } from '../../src/broadcast/metrics.js';
 import { fixedRate } from '../../src/congestion/controller.js';
+import { Marks } from '../../src/core/marks.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Path } from '../../src/path/path.js';
@@ -36,6 +37,7 @@ function newMember(): { broadcast: Broadcast; path: Path; metrics: ReturnType<ty
       loaded: emptyStore(),
       maxStoredBytes: 1e9,
       order: 'fifo',
+      changed: new Marks(group.members.length),
     },
     metrics,
   );

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../src/broadcast/stream.js';
 import { Vectors } from '../../src/broadcast/vectors.js';
+import { Marks } from '../../src/core/marks.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
@@ -16,7 +17,7 @@ const hashOf = (seq: number) => sha256(Uint8Array.of(seq));
 /** Member `self` of two, with what it holds of a few streams and what it believes of the other's. */
 class Side {
   readonly self: number;
-  readonly vectors = new Vectors(2);
+  readonly vectors = new Vectors(2, new Marks(2));
   readonly streams: Stream[];
 
   constructor(self: number, streams = 3) {

@@ -86,7 +86,7 @@ describe('the pacer', () => {
 
 describe('the egress of a node', () => {
   test('shares by weight among those who want to send', () => {
-    const egress = new Egress({ rate: 1e6 });
+    const egress = new Egress({ rate: 1e6, peers: 4 });
     const sent = new Map<number, number>();
     for (const [key, weight] of [
       [1, 1],
@@ -110,7 +110,7 @@ describe('the egress of a node', () => {
   });
 
   test('a peer that was idle has not saved up, and gets its share at once', () => {
-    const egress = new Egress({ rate: Number.POSITIVE_INFINITY });
+    const egress = new Egress({ rate: Number.POSITIVE_INFINITY, peers: 4 });
     egress.setWeight(1);
     egress.setWeight(2);
     egress.want(1, true);
@@ -126,7 +126,7 @@ describe('the egress of a node', () => {
   });
 
   test('control goes at once, and data pays for it', () => {
-    const egress = new Egress({ rate: 1e6 });
+    const egress = new Egress({ rate: 1e6, peers: 4 });
     egress.setWeight(1);
     egress.want(1, true);
     egress.onControl(0, 100_000);
