@@ -5,7 +5,7 @@
  * the store, deadlines and events come out.
  */
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import { sha256 } from '../crypto/hash.js';
+import { Sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
@@ -383,10 +383,11 @@ export class Broadcast {
     for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
       const { tickets, messages } = this.outbox.take();
       const dependencies = order === 'causal' ? this.delivery.dependencies(this.own) : [];
-      const bytes = writeParcel({ dependencies, messages });
+      const hash = new Sha256();
+      const bytes = writeParcel({ dependencies, messages }, hash);
       const seq = this.nextSeq++;
       const id = { origin: self, incarnation: loaded.incarnation, seq };
-      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: sha256(bytes) };
+      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
       const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
       this.tickets.set(seq, tickets);
       this.packAt = now + PACK_INTERVAL;

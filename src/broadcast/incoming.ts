@@ -6,7 +6,7 @@
 import { Decoder, Oti } from '../codec/index.js';
 import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes } from '../core/bytes.js';
-import { sha256 } from '../crypto/hash.js';
+import { Sha256, sha256 } from '../crypto/hash.js';
 import type { ProgressFrame } from '../wire/frames.js';
 import { MAX_PROGRESS_ENTRIES } from '../wire/limits.js';
 import type { Descriptor, Leaf } from '../wire/symbol.js';
@@ -18,6 +18,9 @@ export class Incoming {
   /** Undefined once the object is complete or tainted. */
   private decoder: Decoder | undefined;
   private readonly oti: Oti;
+  /** Of a large object: the hash of what is there without a gap. */
+  private readonly hash: Sha256 | undefined;
+  private hashedBytes = 0;
   /** By block: ESIs of first-hop symbols that went to the others. */
   private readonly relayed = new Map<number, Bitset>();
   /** By peer: the newest progress. */
@@ -37,6 +40,7 @@ export class Incoming {
       sourceBlocks: descriptor.sourceBlocks,
     });
     this.decoder = new Decoder(this.oti);
+    if (descriptor.length > HASHED_AT_ONCE) this.hash = new Sha256();
   }
 
   get complete(): boolean {
@@ -88,17 +92,13 @@ export class Incoming {
   /** Adds what is not redundant of verified symbols. */
   add({ sbn, esi, symbol }: Leaf): AddResult {
     const decoder = this.decoder!;
-    const size = this.descriptor.symbolSize;
-    for (let at = 0; at < symbol.length; at += size, esi++) {
-      if (decoder.has(sbn, esi)) continue;
-      this.heldSymbols++;
-      decoder.add(sbn, esi, symbol.length === size ? symbol : symbol.subarray(at, at + size));
-    }
+    this.heldSymbols += decoder.addSymbols(sbn, esi, symbol);
+    if (this.hash) this.hashPrefix(decoder, this.hash);
     if (!decoder.complete) return 'added';
     const bytes = decoder.object();
     decoder.dispose();
     this.decoder = undefined;
-    if (!equalBytes(sha256(bytes), this.descriptor.hash)) {
+    if (!equalBytes(this.hash?.digest() ?? sha256(bytes), this.descriptor.hash)) {
       this.tainted = true;
       return 'tainted';
     }
@@ -150,6 +150,14 @@ export class Incoming {
     return count;
   }
 
+  /** While the processor has the bytes at hand, and so that the end of a large object holds up nothing else. */
+  private hashPrefix(decoder: Decoder, hash: Sha256): void {
+    const { prefixLength } = decoder;
+    if (prefixLength - this.hashedBytes < HASHED_AT_ONCE && !decoder.complete) return;
+    hash.update(decoder.bytes(this.hashedBytes, prefixLength));
+    this.hashedBytes = prefixLength;
+  }
+
   /** The bytes were delivered: they are the consumer's now. */
   release(): void {
     this.bytes = undefined;
@@ -161,3 +169,6 @@ export class Incoming {
     this.bytes = undefined;
   }
 }
+
+/** Bytes: what the fastest caches hold. */
+const HASHED_AT_ONCE = 32 * 1024;

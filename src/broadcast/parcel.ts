@@ -4,6 +4,7 @@
  *   version 1 | count 2 | count * (origin 2, incarnation 6, objects 4) | messages: (length 4, bytes)*
  */
 import { Reader, Writer } from '../core/bytes.js';
+import type { Sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import type { StreamId } from '../wire/symbol.js';
 
@@ -18,7 +19,8 @@ export interface Parcel {
   messages: Uint8Array[];
 }
 
-export function writeParcel({ dependencies, messages }: Parcel): Uint8Array {
+/** @param hash is given the object's bytes, while the processor has them at hand */
+export function writeParcel({ dependencies, messages }: Parcel, hash?: Sha256): Uint8Array {
   let size = PARCEL_OVERHEAD + DEPENDENCY_SIZE * dependencies.length;
   for (const message of messages) size += MESSAGE_OVERHEAD + message.length;
   // Not the pool's memory: an object is kept for long, and would keep what lies beside it. Not zeroed: all of it is written.
@@ -26,12 +28,17 @@ export function writeParcel({ dependencies, messages }: Parcel): Uint8Array {
   const head = new Writer(PARCEL_OVERHEAD + DEPENDENCY_SIZE * dependencies.length);
   head.u8(VERSION).u16(dependencies.length);
   for (const { origin, incarnation, count } of dependencies) head.u16(origin).u48(incarnation).u32(count);
-  bytes.set(head.finish());
-  let at = head.offset;
+  let at = 0;
+  const put = (piece: Uint8Array) => {
+    // In this order: to copy is the faster way to get bytes into the processor's cache, where they are hashed faster.
+    bytes.set(piece, at);
+    hash?.update(piece);
+    at += piece.length;
+  };
+  put(head.finish());
   for (const message of messages) {
-    bytes.set(new Writer(MESSAGE_OVERHEAD).u32(message.length).finish(), at);
-    bytes.set(message, at + MESSAGE_OVERHEAD);
-    at += MESSAGE_OVERHEAD + message.length;
+    put(new Writer(MESSAGE_OVERHEAD).u32(message.length).finish());
+    for (let from = 0; from < message.length; from += PIECE) put(message.subarray(from, from + PIECE));
   }
   return bytes;
 }
@@ -55,6 +62,8 @@ export function parseParcel(bytes: Uint8Array): Parcel {
 }
 
 const VERSION = 1;
+/** Bytes copied and hashed in turn: 750 us/MB, against 1060 us/MB one after the other for 16 MiB. */
+const PIECE = 128 * 1024;
 export const PARCEL_OVERHEAD = 3;
 export const DEPENDENCY_SIZE = 12;
 export const MESSAGE_OVERHEAD = 4;

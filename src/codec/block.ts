@@ -13,6 +13,8 @@ export class BlockReception {
   readonly #source: Uint8Array;
   readonly #hasSource: Uint8Array;
   #sourceCount = 0;
+  /** All source symbols below are held. */
+  #prefix = 0;
   /** Repair ESIs in order of arrival; the n-th one's bytes are in #chunks. */
   readonly #repair = new Map<number, number>();
   #chunks: Uint8Array[] = [];
@@ -41,6 +43,12 @@ export class BlockReception {
     return this.complete ? 0 : this.#attemptAt - this.#held;
   }
 
+  /** How many source symbols are held before the first that is not. */
+  get prefix(): number {
+    while (this.#prefix < this.#k && this.#hasSource[this.#prefix] === 1) this.#prefix++;
+    return this.#prefix;
+  }
+
   has(esi: number): boolean {
     return this.complete || (esi < this.#k ? this.#hasSource[esi] === 1 : this.#repair.has(esi));
   }
@@ -50,9 +58,28 @@ export class BlockReception {
     if (esi < this.#k) this.#addSource(esi, symbol);
     else if (this.#repair.size >= this.#k + SPARE_REPAIR) return;
     else this.#addRepair(esi, symbol);
-    this.#held = this.#sourceCount + this.#repair.size;
-    if (this.#sourceCount === this.#k) this.#finish();
-    else if (engine && this.#held >= this.#attemptAt) this.#attempt(engine);
+    this.#onAdded(engine);
+  }
+
+  /** Keeps those of consecutive symbols that are not held yet, and solves as add() does; returns how many were new. */
+  addRun(esi: number, symbols: Uint8Array, engine: Engine | undefined): number {
+    const size = this.#size;
+    const end = esi + symbols.length / size;
+    let next = esi;
+    while (next < end && next < this.#k && this.#hasSource[next] === 0) next++;
+    if (next === end) {
+      this.#addSource(esi, symbols);
+      this.#onAdded(engine);
+      return end - esi;
+    }
+    let added = 0;
+    next = esi;
+    for (let at = 0; next < end; at += size, next++) {
+      if (this.has(next)) continue;
+      this.add(next, symbols.subarray(at, at + size), engine);
+      added++;
+    }
+    return added;
   }
 
   /** The solve that is due, as a job, if none is out. */
@@ -81,12 +108,20 @@ export class BlockReception {
     this.#finish();
   }
 
-  #addSource(esi: number, symbol: Uint8Array): void {
+  #onAdded(engine: Engine | undefined): void {
+    this.#held = this.#sourceCount + this.#repair.size;
+    if (this.#sourceCount === this.#k) this.#finish();
+    else if (engine && this.#held >= this.#attemptAt) this.#attempt(engine);
+  }
+
+  /** One source symbol, or several that stand one behind the other. */
+  #addSource(esi: number, symbols: Uint8Array): void {
     const at = esi * this.#size;
     const room = this.#source.length - at;
-    this.#source.set(room < this.#size ? symbol.subarray(0, room) : symbol, at);
-    this.#hasSource[esi] = 1;
-    this.#sourceCount++;
+    this.#source.set(room < symbols.length ? symbols.subarray(0, room) : symbols, at);
+    const end = esi + symbols.length / this.#size;
+    for (let held = esi; held < end; held++) this.#hasSource[held] = 1;
+    this.#sourceCount += end - esi;
   }
 
   #addRepair(esi: number, symbol: Uint8Array): void {

@@ -39,6 +39,8 @@ export class Decoder {
   readonly #engine: Engine;
   readonly #blocks: (BlockReception | undefined)[] = [];
   #object: Uint8Array | undefined;
+  /** Complete blocks from the first on. */
+  #prefixBlocks = 0;
   /** Whether this block size is left to the caller. */
   readonly #deferred: (sbn: number) => boolean;
   #toComplete: number;
@@ -67,6 +69,22 @@ export class Decoder {
     block.add(esi, symbol, this.#deferred(sbn) ? undefined : this.#engine);
     if (block.complete) this.#toComplete--;
     return this.complete;
+  }
+
+  /**
+   * Takes the symbols of `firstEsi` and the ESIs after it, which stand one behind the other in `symbols`; returns how many of them were
+   * new. As add() of each, but source symbols that come together are copied together.
+   */
+  addSymbols(sbn: number, firstEsi: number, symbols: Uint8Array): number {
+    this.#check(sbn);
+    const count = Math.floor(symbols.length / this.oti.symbolSize);
+    assertInteger('firstEsi', firstEsi, 0, MAX_ESI + 1 - count);
+    assertBytes('symbols', symbols, count * this.oti.symbolSize);
+    const block = this.#blocks[sbn] ?? this.#openBlock(sbn);
+    if (block.complete) return 0;
+    const added = block.addRun(firstEsi, symbols, this.#deferred(sbn) ? undefined : this.#engine);
+    if (block.complete) this.#toComplete--;
+    return added;
   }
 
   /**
@@ -101,6 +119,26 @@ export class Decoder {
       throw new HeadwaterError('NOT_ENOUGH_SYMBOLS', `decoder: ${blocks}`);
     }
     return this.#object;
+  }
+
+  /**
+   * How many of the object's bytes are there without a gap, from its start on. They are no longer written to, so that
+   * they can be used while the rest is still on its way: see bytes().
+   */
+  get prefixLength(): number {
+    this.#check(0);
+    while (this.#prefixBlocks < this.oti.sourceBlocks && this.#blocks[this.#prefixBlocks]?.complete)
+      this.#prefixBlocks++;
+    const next = this.#prefixBlocks;
+    if (next === this.oti.sourceBlocks) return this.oti.transferLength;
+    return this.oti.blockOffset(next) + (this.#blocks[next]?.prefix ?? 0) * this.oti.symbolSize;
+  }
+
+  /** The object's bytes `from` to `to`, which must not be beyond prefixLength: a part of the decoder's own buffer. */
+  bytes(from: number, to: number): Uint8Array {
+    assertInteger('to', to, 0, this.prefixLength);
+    assertInteger('from', from, 0, to);
+    return this.#object?.subarray(from, to) ?? new Uint8Array(0);
   }
 
   /** Whether every block is complete. */

@@ -2,6 +2,9 @@
  * ChaCha20-Poly1305 as of RFC 8439 (12-byte nonce, 16-byte tag), in place, behind one small interface, twice: libsodium
  * and, where that cannot load, node:crypto. In: a key once, then nonce, additional data and a buffer for each datagram.
  * Out: the same buffer, encrypted and with its tag, or decrypted. Both providers give identical bytes.
+ * OpenSSL's code is the faster one, but what node:crypto does around it costs 6 to 10 us a call: to seal 1232 bytes takes
+ * libsodium 1.5 us and node:crypto 9.9, 8952 bytes 6.0 and 12.6, and only at 60,000 are they even (37.5). So no size is
+ * worth a change of provider.
  */
 import { createCipheriv, createDecipheriv, createSecretKey } from 'node:crypto';
 import { assertBytes } from '../errors.js';

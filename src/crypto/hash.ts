@@ -1,5 +1,5 @@
 /**
- * SHA-256, one-shot: whole messages (32 bytes) and the two kinds of Merkle hash (20 bytes, told apart by a first byte).
+ * SHA-256: whole messages (32 bytes), at once or piece by piece, and the two kinds of Merkle hash (20 bytes, told apart by a first byte).
  * Measured on Node 20 for a 41-byte node: crypto.hash to a 'binary' string and 20 charCodeAt 0.29 us; crypto.hash to a
  * Buffer 1.13 us (an ArrayBuffer each); createHash 1.5 us; sodium SHA-256 0.29 us, sodium BLAKE2b 0.33 us; node BLAKE2b
  * 1.2 us. For 1000 bytes: 0.9 us against 2.0 (createHash), 3.2 (sodium SHA-256) and 1.3 (sodium BLAKE2b). So SHA-256
@@ -20,6 +20,30 @@ export function sha256(data: Uint8Array): Uint8Array {
   const result = new Uint8Array(SHA256_BYTES);
   write(digest(data), result, 0, SHA256_BYTES);
   return result;
+}
+
+/**
+ * SHA-256 of what comes piece by piece. Hashing bytes soon after they were written is worth it: 1.7 GB/s while they are in
+ * the processor's cache, 1.1 GB/s for a whole object of 32 MiB afterwards. Making one costs 1.2 us more than `sha256`.
+ *
+ * @example
+ * const hash = new Sha256();
+ * for (const piece of pieces) hash.update(piece);
+ * const objectHash = hash.digest();
+ */
+export class Sha256 {
+  private readonly hash = crypto.createHash('sha256');
+
+  update(data: Uint8Array): void {
+    this.hash.update(data);
+  }
+
+  /** 32 bytes. Nothing can be added afterwards. */
+  digest(): Uint8Array {
+    const result = new Uint8Array(SHA256_BYTES);
+    write(this.hash.digest('binary'), result, 0, SHA256_BYTES);
+    return result;
+  }
 }
 
 /**

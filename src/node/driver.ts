@@ -48,10 +48,12 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     if (endpoint.pollTimeout() <= now) endpoint.handleTimeout(now);
     serveStore(now);
     let sent = 0;
-    for (; sent < SENDS_PER_TURN; sent++) {
+    let bytes = 0;
+    for (; sent < SENDS_PER_TURN && bytes < BYTES_PER_TURN; sent++) {
       now = monotonic();
       const datagram = endpoint.pollTransmit(now);
       if (!datagram) break;
+      bytes += datagram.bytes.length;
       if (send(datagram.to, datagram.bytes)) endpoint.takeBack();
     }
     let events = 0;
@@ -61,7 +63,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       onEvent(event);
     }
     if (stopped) return;
-    if (sent === SENDS_PER_TURN || events === EVENTS_PER_TURN) return wake();
+    if (sent === SENDS_PER_TURN || bytes >= BYTES_PER_TURN || events === EVENTS_PER_TURN) return wake();
     const deadline = endpoint.pollTimeout();
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
@@ -129,5 +131,7 @@ function monotonic(): Micros {
 const STALL: Micros = 5 * MILLISECOND;
 /** After so many sends the event loop gets its turn, so that what has arrived is read. */
 const SENDS_PER_TURN = 64;
+/** Likewise: to make and send so much takes some 2 ms. */
+const BYTES_PER_TURN = 512 * 1024;
 /** Likewise for a consumer that takes messages as they come. */
 const EVENTS_PER_TURN = 256;

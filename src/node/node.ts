@@ -36,7 +36,7 @@ export interface NodeOptions {
   /** Bytes per second that this member sends at most, on all paths together. Default: no limit of its own. */
   maxRate?: number;
   /**
-   * The largest UDP payload to try, bytes. Default: 1452, as Ethernet carries; 8972 where all members are on this machine. Give
+   * The largest UDP payload to try, bytes. Default: 1452, as Ethernet carries; 65488 where all members are on this machine. Give
    * more only where every network in between carries it.
    */
   maxDatagram?: number;

@@ -1,9 +1,10 @@
 /**
  * How large a datagram may be on a path: DPLPMTUD (RFC 8899), by probes of its own that carry nothing. In: time, reports
- * of probes that arrived. Out: the size in use, and when to send a probe of which size. A lost probe is no congestion.
+ * of probes that arrived, whether the path is fast. Out: the size in use, and when to send a probe of which size. A lost
+ * probe is no congestion.
  */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../wire/limits.js';
 
 export class MtuDiscovery {
   /** Datagrams up to this size arrive. */
@@ -12,6 +13,7 @@ export class MtuDiscovery {
   private tries = 0;
   private probeAt: Micros = 0;
   private readonly sizes: readonly number[];
+  private isFast = false;
 
   /** @param limit the largest size worth a try, bytes of UDP payload */
   constructor(limit: number) {
@@ -20,7 +22,26 @@ export class MtuDiscovery {
 
   /** When a probe is due; NEVER while there is nothing to find out. */
   nextProbe(): Micros {
-    return this.next < this.sizes.length ? this.probeAt : NEVER;
+    const size = this.sizes[this.next];
+    return size !== undefined && (this.isFast || size <= JUMBO_DATAGRAM) ? this.probeAt : NEVER;
+  }
+
+  /** Whether there are sizes that are only for a path that is fast. */
+  get asksForSpeed(): boolean {
+    return this.sizes[this.sizes.length - 1] > JUMBO_DATAGRAM;
+  }
+
+  /**
+   * Whether the largest datagram would be but a moment on this path, and little is lost on it. What one loss takes and what a
+   * slow link is busy with grows with a datagram, so beyond jumbo frames it takes that too.
+   */
+  setFast(now: Micros, isFast: boolean): void {
+    this.isFast = isFast;
+    if (isFast || this.size <= JUMBO_DATAGRAM) return;
+    this.next = this.sizes.findIndex((size) => size > JUMBO_DATAGRAM);
+    this.size = this.sizes[this.next - 1] ?? DATAGRAM_SIZE;
+    this.tries = 0;
+    this.probeAt = now + SLOW_INTERVAL;
   }
 
   /** The size of the probe to send now; undefined if none is due. */
@@ -59,10 +80,12 @@ export class MtuDiscovery {
   }
 }
 
-/** UDP payloads: tunnels over Ethernet, Ethernet with IPv6 and with IPv4 headers (1452), jumbo frames. */
-const PROBE_SIZES = [1312, 1392, 1452, 4052, 8952];
+/** UDP payloads: tunnels over Ethernet, Ethernet with IPv6 headers (1452), jumbo frames with IPv6 and with IPv4, loopback. */
+const PROBE_SIZES = [1312, 1392, 1452, 4052, 8952, JUMBO_DATAGRAM, MAX_DATAGRAM];
 /** RFC 8899 section 5.1.2, MAX_PROBES; more, since random loss takes probes too. */
 const MAX_PROBES = 6;
 /** Section 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_INTERVAL: Micros = 600 * SECOND;
+/** A path that was not fast enough for the largest datagrams may soon be again. */
+const SLOW_INTERVAL: Micros = 10 * SECOND;
 const PROBE_INTERVAL: Micros = 100 * MILLISECOND;

@@ -5,10 +5,10 @@
  */
 import type { ControllerFactory } from '../congestion/controller.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { Ack } from '../wire/ack.js';
 import type { Frame } from '../wire/frames.js';
-import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../wire/limits.js';
 import { type AckPolicy, AckTracker, DEFAULT_POLICY } from './ack.js';
 import { Liveness, type PathState } from './liveness.js';
 import { MtuDiscovery } from './mtu.js';
@@ -152,6 +152,7 @@ export class Path {
       const total = ackedPackets + lostPackets;
       const weight = Math.min(1, total / LOSS_WINDOW);
       this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
+      if (this.mtu.asksForSpeed) this.judgeSpeed(now);
     }
     return outcome;
   }
@@ -216,6 +217,16 @@ export class Path {
     }
   }
 
+  /** Once a path was fast only loss makes it slow: the rate may be what the application asks for. */
+  private judgeSpeed(now: Micros): void {
+    const { mtu, recovery } = this;
+    const { size } = mtu;
+    const isLarge = size > JUMBO_DATAGRAM;
+    const isFast = isLarge || recovery.deliveryRate * MAX_PASSAGE >= MAX_DATAGRAM * SECOND;
+    mtu.setFast(now, isFast && this.smoothedLoss < (isLarge ? MAX_LARGE_LOSS : MAX_LARGE_LOSS / 20));
+    if (mtu.size !== size) recovery.setMtu(now, mtu.size);
+  }
+
   private firstHeard = 0;
   private timeoutsSeen = 0;
 
@@ -243,6 +254,9 @@ const LOSS_WINDOW = 256;
 /** Datagrams in flight on one path: 20 MB of the default size, half a megabyte of memory. */
 const MAX_IN_FLIGHT = 1 << 14;
 const MAX_REPORTS = 4;
+/** A datagram of the largest size is worth it where it takes no longer than this, and no more of them than that are lost. */
+const MAX_PASSAGE: Micros = MILLISECOND;
+const MAX_LARGE_LOSS = 0.2;
 const POLICY_REPEAT: Micros = 1000 * MILLISECOND;
 /** Probe timeouts without an ack between them after which large datagrams are suspected. */
 const BLACK_HOLE_TIMEOUTS = 6;

@@ -88,7 +88,8 @@ export class Recovery {
   /** When the window was last full, and when the application last had nothing to send. */
   private windowUsedAt: Micros = -NEVER;
   private idleAt: Micros = -NEVER;
-  private deliveryRate = 0;
+  /** The newest sample, bytes per second; 0 before the first. */
+  deliveryRate = 0;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
 

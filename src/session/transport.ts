@@ -108,8 +108,8 @@ export class Transport<Owner> {
     if (window.has(number)) return REPLAYED;
     const nonce = control ? this.controlNonceIn : this.dataNonceIn;
     numberNonce(nonce, number);
-    const header = datagram.subarray(0, PROTECTED_HEADER);
-    if (!this.receiveCipher.open(nonce, header, datagram.subarray(PROTECTED_HEADER))) return BAD_TAG;
+    if (!this.receiveCipher.open(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER)))
+      return BAD_TAG;
     window.mark(number);
     return number;
   }
@@ -127,9 +127,17 @@ export class Transport<Owner> {
     writeU32(datagram, 1, this.remoteIndex);
     writeU32(datagram, 5, number);
     numberNonce(nonce, number);
-    this.sendCipher.seal(nonce, datagram.subarray(0, PROTECTED_HEADER), datagram.subarray(PROTECTED_HEADER));
+    this.sendCipher.seal(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER));
   }
 }
+
+/** A copy, valid until the next call: nine bytes are copied in less time than a view of them is made. */
+function headerOf(datagram: Uint8Array): Uint8Array {
+  for (let i = 0; i < PROTECTED_HEADER; i++) header[i] = datagram[i];
+  return header;
+}
+
+const header = new Uint8Array(PROTECTED_HEADER);
 
 /** The text of an opened datagram: a view. */
 export function textOf(datagram: Uint8Array): Uint8Array {

@@ -291,7 +291,7 @@ async function openExisting(
   const { path } = options;
   if (!statSync(path).isFile()) throw new HeadwaterError('STORE', `store: expected a file, got ${path}`);
   if (!isClean && damageOf(path) !== undefined) return undefined;
-  const db = database(path);
+  const db = await database(path);
   try {
     const loaded = load(db, options);
     // The read above has put us into LMDB's table of readers, whose entries end with their process.
@@ -390,7 +390,7 @@ function heldBy(
 async function create({ path, groupId, publicKey }: StoreOptions): Promise<void> {
   const part = `${path}.new`;
   for (const file of [part, `${part}-lock`, `${path}-lock`]) rmSync(file, { force: true });
-  const db = database(part);
+  const db = await database(part);
   try {
     const header = { version: STORE_VERSION, incarnation: Date.now(), groupId, publicKey };
     await transact(db, path, 0, () => {

@@ -4,8 +4,10 @@
 
 /** The UDP payload that crosses any IPv6 path: 1280 - 40 (IPv6) - 8 (UDP) (RFC 8200 section 5). */
 export const DATAGRAM_SIZE = 1232;
-/** Larger datagrams are dropped unread; leaves room for jumbo frames. */
-export const MAX_DATAGRAM = 8972;
+/** What jumbo frames carry: 9000 - 20 (IPv4) - 8 (UDP). */
+export const JUMBO_DATAGRAM = 8972;
+/** Larger datagrams are dropped unread. What a loopback interface carries in one piece: 65536 - 40 (IPv6) - 8 (UDP). */
+export const MAX_DATAGRAM = 65_488;
 /** Member indices are 16 bits on the wire; bitmaps of members bound a control datagram. */
 export const MAX_MEMBERS = 512;
 

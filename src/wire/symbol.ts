@@ -94,15 +94,14 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
     throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${1 << depth}, got ${index}`);
   const signature = reader.take(SIGNATURE_SIZE, 'signature');
   const proof = reader.take((depth === SERVED ? 1 : depth) * NODE_SIZE, 'proof');
-  const leafBytes = reader.take(reader.remaining, 'leaf');
-  const leafReader = new Reader(leafBytes);
+  const leafBytes = body.subarray(reader.offset);
   const leaf: Leaf = {
-    sbn: leafReader.u8('SBN'),
-    esi: leafReader.u24('ESI'),
-    firstHop: leafReader.u16('first hop'),
-    symbol: leafReader.take((depth === SERVED ? index + 1 : 1) * descriptor.symbolSize, 'symbol'),
+    sbn: reader.u8('SBN'),
+    esi: reader.u24('ESI'),
+    firstHop: reader.u16('first hop'),
+    symbol: reader.take((depth === SERVED ? index + 1 : 1) * descriptor.symbolSize, 'symbol'),
   };
-  leafReader.finish('leaf');
+  reader.finish('leaf');
   if (leaf.sbn >= descriptor.sourceBlocks)
     throw new HeadwaterError(
       'MALFORMED',
@@ -153,17 +152,28 @@ export function writeServed(
   certificate: Uint8Array,
   { sbn, esi, count }: { sbn: number; esi: number; count: number },
 ): number {
+  // Most follow one of the same object.
+  if (certificate !== latestHead?.certificate) latestHead = { certificate, bytes: servedHead(certificate) };
+  target.set(latestHead.bytes);
+  target[DESCRIPTOR_SIZE + 1] = count - 1;
+  const writer = new Writer(target);
+  writer.offset = latestHead.bytes.length;
+  return writer.u8(sbn).u24(esi).u16(NO_HOP).offset;
+}
+
+/** What stands before the leaf, but for the number of symbols. */
+function servedHead(certificate: Uint8Array): Uint8Array {
   const rootEnd = DESCRIPTOR_SIZE + NODE_SIZE;
-  return new Writer(target)
+  return new Writer(SERVED_OVERHEAD - LEAF_HEADER_SIZE)
     .put(certificate.subarray(0, DESCRIPTOR_SIZE))
     .u8(SERVED)
-    .u8(count - 1)
+    .u8(0)
     .put(certificate.subarray(rootEnd))
     .put(certificate.subarray(DESCRIPTOR_SIZE, rootEnd))
-    .u8(sbn)
-    .u24(esi)
-    .u16(NO_HOP).offset;
+    .finish();
 }
+
+let latestHead: { certificate: Uint8Array; bytes: Uint8Array } | undefined;
 
 export function writeLeaf(leaf: Leaf): Uint8Array {
   return new Writer(LEAF_HEADER_SIZE + leaf.symbol.length)

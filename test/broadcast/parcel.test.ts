@@ -10,6 +10,7 @@ import {
   writeParcel,
 } from '../../src/broadcast/parcel.js';
 import { toHex } from '../../src/core/bytes.js';
+import { Sha256, sha256 } from '../../src/crypto/hash.js';
 import { HeadwaterError } from '../../src/errors.js';
 import { u16, u32, u48 } from '../wire/arbitrary.js';
 import { holds } from '../wire/holds.js';
@@ -38,6 +39,12 @@ test('are these bytes', () => {
   expect(toHex(written)).toBe(
     ['01', '0001', '0102', '030405060708', '090a0b0c', '00000002', 'aabb', '00000000'].join(''),
   );
+});
+
+test.each([0, 5, 200_000])('are hashed as they are written, with a message of %i bytes', (length) => {
+  const hash = new Sha256();
+  const written = writeParcel({ dependencies: [], messages: [new Uint8Array(length).fill(7)] }, hash);
+  expect(hash.digest()).toEqual(sha256(written));
 });
 
 test('stand alone in their memory, so that a small one kept does not keep a large pool', () => {

@@ -74,6 +74,39 @@ describe.each(VARIANTS)('%s', (variant) => {
       expect(decoder.object()).toBe(decoder.object());
     }));
 
+  test('runs of symbols do what their symbols do one by one, and the prefix is what is there without a gap', () =>
+    withSeeds(20, (seed) => {
+      const rng = new Rng(seed);
+      const bytes = randomBytes(rng, 64 * rng.integer(30, 200) - rng.integer(0, 63));
+      using encoder = new Encoder(bytes, { symbolSize: 64, sourceBlocks: rng.integer(1, 5), engine });
+      const { oti } = encoder;
+      using decoder = new Decoder(oti, { engine });
+      using single = new Decoder(oti, { engine });
+      for (let turn = 0; turn < 2000 && !decoder.complete; turn++) {
+        const sbn = rng.integer(0, oti.sourceBlocks - 1);
+        const count = rng.integer(1, 9);
+        const esi = rng.integer(0, oti.blockSymbols(sbn) + 4);
+        const run = encoder.symbolsInto(sbn, esi, count, new Uint8Array(count * 64));
+        const fresh = Array.from({ length: count }, (_, i) => esi + i).filter(
+          (each) => !decoder.has(sbn, each),
+        );
+        const added = decoder.addSymbols(sbn, esi, run);
+        for (let i = 0; i < count; i++) single.add(sbn, esi + i, run.subarray(i * 64, (i + 1) * 64));
+        // A run that completes its block midway leaves the rest of itself aside.
+        if (!decoder.blockComplete(sbn)) expect(added).toBe(fresh.length);
+        expect(decoder.blockComplete(sbn)).toBe(single.blockComplete(sbn));
+        const { prefixLength } = decoder;
+        expectSame(decoder.bytes(0, prefixLength), bytes.subarray(0, prefixLength));
+        let block = 0;
+        while (block < oti.sourceBlocks && decoder.blockComplete(block)) block++;
+        expect(prefixLength).toBeGreaterThanOrEqual(
+          block < oti.sourceBlocks ? oti.blockOffset(block) : bytes.length,
+        );
+      }
+      expectSame(decoder.object(), bytes);
+      expect(decoder.prefixLength).toBe(bytes.length);
+    }));
+
   test('K random symbols fail about once in 256 times, and never give wrong bytes', () =>
     withSeeds(1, (seed) => {
       const rng = new Rng(seed);

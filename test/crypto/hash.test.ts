@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { leafHash, MERKLE_HASH_BYTES, nodeHash, sha256 } from '../../src/crypto/hash.js';
+import { leafHash, MERKLE_HASH_BYTES, nodeHash, Sha256, sha256 } from '../../src/crypto/hash.js';
 
 describe('sha256', () => {
   it("is FIPS 180-4's for 'abc'", () => {
@@ -26,6 +26,18 @@ describe('sha256', () => {
   it('reads a view as a view', () => {
     const data = Uint8Array.from({ length: 100 }, (_, i) => i);
     expect(sha256(data.subarray(10, 60))).toEqual(reference(data.slice(10, 60)));
+  });
+});
+
+describe('Sha256', () => {
+  it('gives the same for any pieces as sha256 for the whole', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 8 }), (pieces) => {
+        const hash = new Sha256();
+        for (const piece of pieces) hash.update(piece);
+        expect(hash.digest()).toEqual(sha256(Buffer.concat(pieces)));
+      }),
+    );
   });
 });
 

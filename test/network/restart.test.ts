@@ -135,7 +135,7 @@ describe('a store', () => {
     const lab = await openGroup(1);
     await (await lab.start(0)).network.close();
     const path = lab.storePath(0);
-    const db = database(path);
+    const db = await database(path);
     const [groupId, publicKey] = [lab.group.id, keyPair(lab.secretKeys[0]).publicKey];
     const version = STORE_VERSION + 1;
     await db.put(HEADER_KEY, writeHeader({ version, incarnation: 1, groupId, publicKey }));

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { MtuDiscovery } from '../../src/path/mtu.js';
-import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../../src/wire/limits.js';
+import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../../src/wire/limits.js';
 import { holds } from '../wire/holds.js';
 
-const SIZES = [1312, 1392, 1452, 4052, 8952];
+const SIZES = [1312, 1392, 1452, 4052, 8952, JUMBO_DATAGRAM];
 const RTT = 50 * MILLISECOND;
 const RAISE = 600 * SECOND;
 
@@ -59,6 +59,24 @@ describe('a path', () => {
     expect(mtu.nextProbe()).toBe(NEVER);
   });
 
+  test('that is fast is tried with what a loopback interface carries', () => {
+    const mtu = new MtuDiscovery(MAX_DATAGRAM);
+    mtu.setFast(0, true);
+    const sent = probe(mtu, 0, { carries: MAX_DATAGRAM, until: SECOND });
+    expect(sent.map(({ size }) => size)).toEqual([...SIZES, MAX_DATAGRAM]);
+    expect([mtu.size, mtu.nextProbe()]).toEqual([MAX_DATAGRAM, NEVER]);
+  });
+
+  test('that is no longer fast goes back to jumbo frames, and is tried again ten seconds later', () => {
+    const mtu = new MtuDiscovery(MAX_DATAGRAM);
+    mtu.setFast(0, true);
+    probe(mtu, 0, { carries: MAX_DATAGRAM, until: SECOND });
+    mtu.setFast(SECOND, false);
+    expect([mtu.size, mtu.nextProbe()]).toEqual([JUMBO_DATAGRAM, NEVER]);
+    mtu.setFast(2 * SECOND, true);
+    expect(mtu.nextProbe()).toBe(11 * SECOND);
+  });
+
   test('is not tried beyond what is allowed', () => {
     const mtu = new MtuDiscovery(1452);
     const sent = probe(mtu, 0, { carries: MAX_DATAGRAM, until: 2 * RAISE });
@@ -93,7 +111,7 @@ describe('probes', () => {
     const again = probe(mtu, RAISE, { carries: 9000, until: RAISE + 10 * SECOND });
     expect(again[0]).toMatchObject({ size: 1452 });
     expect(again[0].at).toBeGreaterThanOrEqual(RAISE);
-    expect(mtu.size).toBe(8952);
+    expect(mtu.size).toBe(JUMBO_DATAGRAM);
   });
 
   test('wait at least 100 ms for their answer on a short path', () => {
@@ -145,7 +163,7 @@ describe('a black hole', () => {
   test('brings the size down to what crosses any path; after ten minutes it is tried again', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     probe(mtu, 0, { carries: 9000, until: SECOND });
-    expect(mtu.size).toBe(8952);
+    expect(mtu.size).toBe(JUMBO_DATAGRAM);
     mtu.onBlackHole(2 * SECOND);
     expect([mtu.size, mtu.nextProbe()]).toEqual([DATAGRAM_SIZE, 2 * SECOND + RAISE]);
     probe(mtu, 2 * SECOND, { carries: 1400, until: RAISE + 10 * SECOND });

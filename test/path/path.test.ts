@@ -15,7 +15,7 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js'
 import { HEARTBEAT, Path } from '../../src/path/path.js';
 import type { Ack } from '../../src/wire/ack.js';
 import type { Frame } from '../../src/wire/frames.js';
-import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../../src/wire/limits.js';
+import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../../src/wire/limits.js';
 import { ack as anyAck, rangesOf } from '../wire/arbitrary.js';
 import { holds } from '../wire/holds.js';
 
@@ -358,6 +358,28 @@ describe('the size of datagrams', () => {
   test('is not asked for where the smallest is all that is wanted', () => {
     const { us } = pair({}, DATAGRAM_SIZE);
     expect(us.nextTimeout()).toBe(NEVER);
+  });
+
+  test('goes beyond jumbo frames where the largest passes within a millisecond, and back when a fifth is lost', () => {
+    const { us, peer, send } = pair({}, MAX_DATAGRAM);
+    us.onMtuReport(0, JUMBO_DATAGRAM);
+    let now = 0;
+    const round = (datagrams: number, isLost: (i: number) => boolean) => {
+      send(datagrams, isLost, JUMBO_DATAGRAM, now);
+      now += MILLISECOND;
+      deliver(peer, us, now);
+    };
+    for (let i = 0; i < 10; i++) round(4, () => false);
+    // Some 36 MB/s: a datagram of 64 KiB would take two milliseconds.
+    expect(us.mtu.nextProbe()).toBe(NEVER);
+    for (let i = 0; i < 10; i++) round(16, () => false);
+    expect(us.mtu.nextProbe()).toBeLessThanOrEqual(now);
+    us.onMtuReport(now, MAX_DATAGRAM);
+    expect(us.mtu.size).toBe(MAX_DATAGRAM);
+    round(4, () => false);
+    expect(us.mtu.size).toBe(MAX_DATAGRAM);
+    for (let i = 0; i < 20; i++) round(16, (each) => each % 3 === 1);
+    expect(us.mtu.size).toBe(JUMBO_DATAGRAM);
   });
 
   test('is told four times at once at most, however many probes come', () => {

@@ -102,7 +102,7 @@ test.each([
 test('the store of a later version is refused and left as it is', async () => {
   const options = await storeOptions();
   await (await openStore(options)).close();
-  const db = database(options.path);
+  const db = await database(options.path);
   await db.put(
     HEADER_KEY,
     writeHeader({ version: 2, incarnation: 1, groupId: options.groupId, publicKey: options.publicKey }),
@@ -197,7 +197,7 @@ test('a head that was flipped makes its object absent, and no other', async () =
   const store = await openStore(options);
   await store.commit([put(sampleObject(0)), put(sampleObject(1))]);
   await store.close();
-  const db = database(options.path);
+  const db = await database(options.path);
   const key = headKey({ ...stream, seq: 0 });
   await db.put(
     key,
