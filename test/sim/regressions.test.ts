@@ -4,7 +4,6 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/loss.js';
 import { runScenario } from '../../src/sim/run.js';
 import type { Scenario } from '../../src/sim/scenario.js';
-import { randomScenario } from '../../src/sim/scenario.js';
 
 /** Three members, good links, no faults, but for what is given. */
 function scenario(different: Partial<Scenario>): Scenario {
@@ -129,6 +128,22 @@ describe('a run that went wrong once goes well', () => {
   });
 
   test('what members have differed on is kept for one that starts over', () => {
-    expect(runScenario(randomScenario('902317')).violation).toBeUndefined();
+    // Without that, each of these ends with a member that can get no more of the stream.
+    for (const seed of [24, 27, 34]) {
+      const run = scenario({
+        seed: `kept-${seed}`,
+        members: 4,
+        byzantine: 1,
+        links: { delay: 38 * MILLISECOND, loss: iid(0.33) },
+        disk: { delay: 0 },
+        messages: Array.from({ length: 14 }, (_, i) => message(2, 50 * i)),
+        faults: [
+          { type: 'liar', member: 2, lies: ['equivocate'] },
+          { type: 'crash', members: [0], when: { on: 'deliver', count: 26 }, down: SECOND, hit: true },
+        ],
+        healAt: 2 * SECOND,
+      });
+      expect(runScenario(run).violation, `seed ${seed}`).toBeUndefined();
+    }
   });
 });
