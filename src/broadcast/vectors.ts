@@ -89,7 +89,7 @@ export class Vectors {
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
       const said = stream.entriesFor(member);
-      for (const { ahead } of said) left -= vectorEntrySize(ahead);
+      for (const entry of said) left -= vectorEntrySize(entry);
       if (left < 0) break;
       entries.push(...said);
       dirty.delete(stream);

@@ -61,7 +61,8 @@ describe('a stream', () => {
     const stream = streamWith(['a', 'b', 'c']);
     const { chain } = claimOf(['a', 'b']);
 
-    for (const member of [1, 2]) stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, chain }]);
+    for (const member of [1, 2])
+      stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, ready: 0, chain }]);
 
     expect(stream.deliverable(4)).toBe(2);
   });
