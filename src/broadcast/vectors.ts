@@ -54,6 +54,8 @@ export class Vectors {
   /** There is more to say of it to this member. */
   touchFor(member: number, stream: Stream): void {
     this.peers[member].dirty.add(stream);
+    // What it hears of from before this is not all.
+    this.peers[member].unheard.delete(stream);
   }
 
   /** Of this stream there is nothing more to say. */
