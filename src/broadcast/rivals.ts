@@ -30,6 +30,8 @@ export function rivalGroups(
       const { count, chain } = point;
       const key = `${count} ${Buffer.from(chain).toString('latin1')}`;
       const group = groups.get(key) ?? { count, chain, members: [], votes: origin === self ? 0 : 1 };
+      // Who says it twice is still one.
+      if (group.members.includes(member)) continue;
       group.members.push(member);
       if (member !== origin) group.votes++;
       groups.set(key, group);

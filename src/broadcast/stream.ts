@@ -466,7 +466,7 @@ export class Stream implements StreamId {
     const isFarBehind = this.isFarBehind(member);
     if (isFarBehind) counts.add(Math.floor((claim!.count + RECENT) / COARSE) * COARSE);
     if (this.disputes.has(member) && (readiness || !isFarBehind)) {
-      counts.add(delivered + 1);
+      counts.add(delivered).add(delivered + 1);
       // Where the other one may have no digest of that any more.
       if (readiness) counts.add(Math.ceil((delivered + 1) / COARSE) * COARSE).add(claim!.base);
       // Who has started again knows no digest from before: what one can tell the others are asked for, too.
