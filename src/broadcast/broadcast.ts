@@ -8,7 +8,7 @@ import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { Sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
-import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { Loaded, StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
 import { type ObjectId, objectKey, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
 import { certifiedDescriptor, signCertificate } from './certificate.js';
@@ -106,7 +106,7 @@ export class Broadcast {
     const n = group.members.length;
     this.options = options;
     this.metrics = metrics;
-    this.streams = new Streams(self, n, loaded, group.byzantine === 0);
+    this.streams = new Streams(self, n, loaded, group);
     this.own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
     this.nextSeq = Math.max(
       this.own.count,
@@ -123,6 +123,7 @@ export class Broadcast {
     this.controlSentAt = group.members.map(() => -NEVER);
     this.reachable = group.members.map(() => false);
     this.mail = group.members.map(() => []);
+    for (const stream of this.streams) if (!stream.matchesTrusted()) this.toRestart.add(stream);
   }
 
   /**
@@ -167,7 +168,7 @@ export class Broadcast {
   /** `body` is the SYMBOL as received, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const stream = this.streams.find(frame.descriptor);
-    if (stream?.trusted && !(frame.depth === SERVED && stream.believes(hop)))
+    if (stream?.trusted && !stream.admits(hop, frame.depth === SERVED, frame.descriptor))
       return countDrop(this.metrics, 'tainted');
     if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
     if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
@@ -224,6 +225,7 @@ export class Broadcast {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
     for (const write of this.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
+      else if (write.type === 'stream') this.onPledged(now, write.state);
     if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
   }
 
@@ -242,14 +244,14 @@ export class Broadcast {
     const other = this.contradictions.get(objectKey(id));
     this.contradictions.delete(objectKey(id));
     if (other && object) this.report(id.origin, id, 'equivocation', [object.certificate, other]);
-    this.serving.onObject(id, object, (peer) => this.options.paths[peer]!.loss);
+    this.serve(id, object);
     this.pump(now);
   }
 
   /** The consumer is done with the last message delivered. */
   consumed(now: Micros): void {
     this.delivery.consumed(now);
-    for (const stream of this.toRestart) this.startOver(now, stream);
+    this.restartStreams(now);
     this.pump(now);
     this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
   }
@@ -265,6 +267,7 @@ export class Broadcast {
       this.reachable.forEach((reachable, member) => {
         if (reachable) this.setReachable(now, member);
       });
+      this.restartStreams(now);
       this.settleOwn(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
@@ -433,6 +436,13 @@ export class Broadcast {
     this.pump(now);
   }
 
+  private onPledged(now: Micros, { ready, ...id }: StreamState): void {
+    const stream = this.streams.find(id);
+    if (!ready || !stream?.onPledged(ready.count)) return;
+    this.vectors.touch(stream);
+    this.advance(now, stream);
+  }
+
   private startSending(now: Micros, object: StoredObject): void {
     const { sending } = this.transfer;
     // The oldest that a quorum holds makes room: who lacks it will ask for it.
@@ -535,9 +545,9 @@ export class Broadcast {
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
     const { origin, incarnation, delivered: seq } = stream;
     this.report(member, { origin, incarnation, seq }, 'disagreement');
-    const rivals = stream.rivals();
-    if (!rivals || rivals.votes < this.options.group.quorum) return;
-    stream.trusted = rivals;
+    const winners = stream.winners(this.options.group.quorum);
+    if (!winners) return;
+    stream.follow(winners);
     // Under the names of ours there is something else: ours will be delivered nowhere.
     if (stream === this.own)
       this.events.push({ type: 'lost', origin, incarnation, from: seq, to: this.own.count });
@@ -554,6 +564,10 @@ export class Broadcast {
     if (seq >= stream.delivered && stream !== this.own) return this.startOver(now, stream);
     stream.damaged.add(seq);
     this.wantMissing(now, stream);
+  }
+
+  private restartStreams(now: Micros): void {
+    for (const stream of this.toRestart) this.startOver(now, stream);
   }
 
   /** Drops what we hold beyond what is delivered: it is damaged, or not what the others agree on. */
@@ -679,6 +693,7 @@ export class Broadcast {
 
   /** Whatever may follow from news about a stream: delivery, outcomes, wishes, room in the store. */
   private advance(now: Micros, stream: Stream): void {
+    if (stream.pledge(this.options.group.quorum)) this.log.pledge(now, stream);
     if (stream === this.own) this.settleOwn(now);
     this.wantMissing(now, stream);
     this.serving.drop((peer, id) => stream.includes(id) && stream.isHeldBy(peer, id.seq));

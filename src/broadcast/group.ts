@@ -33,6 +33,8 @@ export interface Group {
   byzantine: number;
   /** Confirms that make an object safe to deliver: two quorums have more than f members in common. */
   quorum: number;
+  /** Members that must be READY for an object before it is delivered; 0 where a quorum of confirms is enough. */
+  readyQuorum: number;
 }
 
 export interface GroupMemberOptions {
@@ -102,6 +104,8 @@ export function createGroup(options: GroupOptions): Group {
     byzantine,
     pessimism,
     quorum,
+    // One liar alone cannot confirm an object that it has not signed itself, and as its origin it counts as confirming all.
+    readyQuorum: byzantine > 1 ? faulty + byzantine + 1 : 0,
   };
 }
 

@@ -52,6 +52,12 @@ export class Log {
     this.cursorAt = Math.min(this.cursorAt, now + CURSOR_DELAY);
   }
 
+  /** We are READY for more of this stream, which others wait for: with the next commit. */
+  pledge(now: Micros, stream: Stream): void {
+    this.cursors.add(stream);
+    this.cursorAt = Math.min(this.cursorAt, now);
+  }
+
   forget(stream: Stream): void {
     this.cursors.delete(stream);
   }
@@ -133,6 +139,8 @@ export class Log {
    * counts as if it had not been.
    */
   drop(stream: Stream): void {
+    // What we are READY for in place of it must not be forgotten if it is gone.
+    if (stream.state.ready) this.writes.push({ type: 'stream', state: stream.state });
     const { origin, incarnation, delivered } = stream;
     const isOf = (write: StoreWrite) =>
       write.type === 'object' && stream.includes(write.object) && write.object.seq >= delivered;

@@ -9,25 +9,17 @@ import { sha256 } from '../crypto/hash.js';
 import type { StreamState } from '../store/store.js';
 import type { VectorEntry } from '../wire/frames.js';
 import { CHAIN_SIZE, HASH_SIZE, MAX_AHEAD } from '../wire/limits.js';
-import type { StreamId } from '../wire/symbol.js';
+import type { Descriptor, StreamId } from '../wire/symbol.js';
+import type { Group } from './group.js';
+import { nthLargest, type Pledge, Readiness } from './readiness.js';
 import type { ObjectRecord } from './record.js';
+import { type Point, type Rivals, rivalGroups } from './rivals.js';
 
 /** What a member last said. */
 interface Claim {
   base: number;
   count: number;
   ahead: Uint8Array;
-}
-
-interface Point {
-  count: number;
-  chain: Uint8Array;
-}
-
-/** Members that say the same of one count. */
-interface Rivals extends Point {
-  members: number[];
-  votes: number;
 }
 
 export class Stream implements StreamId {
@@ -50,7 +42,7 @@ export class Stream implements StreamId {
   /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */
   readonly damaged = new Set<number>();
   /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
-  trusted: { members: number[]; count: number; chain: Uint8Array } | undefined;
+  trusted: Pick<Rivals, 'members' | keyof Pledge> | undefined;
   /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
   private readonly chains = new Map<number, Uint8Array>();
   private readonly self: number;
@@ -69,21 +61,23 @@ export class Stream implements StreamId {
   /** By member: so many objects it is known to agree with us on. */
   private readonly agreed: number[];
   /** By member: from where on it keeps the stream, and the digest there. */
-  private readonly gone = new Map<number, Point>();
-  private ready: number | undefined;
+  private readonly gone = new Map<number, Pledge>();
+  private due: number | undefined;
   /** What `existing` found in the claims; undefined where they may now say something else. */
   private claimed: { liars: number; top: number } | undefined;
   /** No member lies: what one says that it holds is what we shall hold, before we can check it. */
   private readonly isTrusting: boolean;
+  /** Where a quorum of confirms is not enough to deliver. */
+  private readonly readiness: Readiness | undefined;
 
   constructor(
     { origin, incarnation }: StreamId,
     self: number,
     members: number,
     state?: StreamState,
-    isTrusting = false,
+    bounds: Pick<Group, 'byzantine' | 'readyQuorum'> = { byzantine: 1, readyQuorum: 0 },
   ) {
-    this.isTrusting = isTrusting;
+    this.isTrusting = bounds.byzantine === 0;
     this.origin = origin;
     this.incarnation = incarnation;
     this.self = self;
@@ -92,13 +86,16 @@ export class Stream implements StreamId {
     this.agreed = new Array(members).fill(0);
     this.told = new Array(members).fill('');
     const zero = new Uint8Array(HASH_SIZE);
+    const pledge = state?.ready ?? { count: 0, chain: zero };
+    if (bounds.readyQuorum > 0) this.readiness = new Readiness(members, bounds, pledge);
     this.restart(state ?? { base: 0, delivered: 0, index: 0, chain: zero, baseChain: zero });
   }
 
   get state(): StreamState {
     const { origin, incarnation, base, delivered, index, chains } = this;
     const [chain, baseChain] = [chains.get(delivered)!, chains.get(base)!];
-    return { origin, incarnation, base, delivered, index, chain, baseChain };
+    const ready = this.readiness && { ready: this.readiness.pledge };
+    return { origin, incarnation, base, delivered, index, chain, baseChain, ...ready };
   }
 
   /** Whether this object or stream is (of) this one. */
@@ -132,7 +129,7 @@ export class Stream implements StreamId {
       this.chains.set(this.count + 1, link(this.chains.get(this.count)!, next));
       this.count++;
     }
-    this.ready = undefined;
+    this.due = undefined;
     for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
   }
 
@@ -174,7 +171,13 @@ export class Stream implements StreamId {
     this.chains.clear();
     this.chains.set(state.base, state.baseChain.slice());
     this.chains.set(state.delivered, state.chain.slice());
-    this.ready = undefined;
+    this.due = undefined;
+    if (this.readiness) {
+      this.readiness.restart({ count: state.delivered, chain: state.chain.slice() });
+      // What we are READY for it must become again.
+      this.trusted = { members: [], ...this.readiness.pledge };
+    }
+    if (this.trusted && this.trusted.count <= this.delivered) this.trusted = undefined;
     this.agreed.forEach((_, member) => {
       this.agreed[member] = Math.min(this.agreed[member], this.delivered);
       this.checkPoints(member);
@@ -188,22 +191,24 @@ export class Stream implements StreamId {
 
   /** What we say of it. */
   entry(): VectorEntry {
-    const { origin, incarnation, base, count } = this;
+    const { origin, incarnation, base, confirmed: count } = this;
     const ahead = new Bitset();
     let bits = 0;
-    for (const seq of this.loose.keys()) {
+    for (const seq of count < this.count ? [] : this.loose.keys()) {
       const bit = seq - count - 1;
       if (bit >= 8 * MAX_AHEAD) continue;
       ahead.add(bit);
       bits = Math.max(bits, bit + 1);
     }
     const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
-    return { origin, incarnation, base, count, chain, ahead: ahead.toBytes(bits) };
+    const ready = this.readyToSay;
+    return { origin, incarnation, base, count, ready, chain, ahead: ahead.toBytes(bits) };
   }
 
   /**
    * What we say of it to `member`: our claim, as the last entry. Where its objects are not ours, a digest of all cannot tell
-   * from which one on, so there are some of fewer before it.
+   * from which one on, so there are some of fewer before it; and one of those that we are READY for, since more of them it
+   * may never get.
    */
   entriesFor(member: number): VectorEntry[] {
     const claim = this.entry();
@@ -211,7 +216,7 @@ export class Stream implements StreamId {
     this.told[member] = counts.join();
     const lower = counts.map((count) => {
       const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
-      return { ...claim, count, chain, ahead: new Uint8Array(0) };
+      return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: new Uint8Array(0) };
     });
     return [...lower, claim];
   }
@@ -245,7 +250,7 @@ export class Stream implements StreamId {
     const top = topOf(claim);
     if (this.claimed && (top > this.claimed.top || top < (before ? topOf(before) : 0)))
       this.claimed = undefined;
-    if (this.ready !== this.count || (before && before.count > count)) this.ready = undefined;
+    if (this.due !== this.count || (before && before.count > count)) this.due = undefined;
     let points = this.points[member];
     if (before && before.count > count) {
       // It holds less than it did: it has lost its store, and with it what it had confirmed.
@@ -257,7 +262,7 @@ export class Stream implements StreamId {
     points = points.filter(
       (point) => point.count > this.count && news.every((other) => other.count !== point.count),
     );
-    for (const point of news) points.push({ count: point.count, chain: point.chain.slice() });
+    for (const { count, chain, ready } of news) points.push({ count, chain: chain.slice(), ready });
     points.sort((a, b) => a.count - b.count);
     // The nearest are those that we come to first; of what lies beyond them the newest will do.
     if (points.length > MAX_POINTS) points.splice(MAX_POINTS - 1, points.length - MAX_POINTS);
@@ -270,27 +275,27 @@ export class Stream implements StreamId {
    * the origin, who has signed what each of them holds.
    */
   rivals(): Rivals | undefined {
-    const groups = new Map<string, Rivals>();
-    this.points.forEach((points, member) => {
-      for (const { count, chain } of points) {
-        const ours = this.chains.get(count);
-        // What lies beyond ours may well be in agreement.
-        if (!ours || count <= this.delivered || isPrefix(chain, ours)) continue;
-        const key = `${count} ${Buffer.from(chain).toString('latin1')}`;
-        const group = groups.get(key) ?? {
-          count,
-          chain,
-          members: [],
-          votes: this.origin === this.self ? 0 : 1,
-        };
-        group.members.push(member);
-        if (member !== this.origin) group.votes++;
-        groups.set(key, group);
-      }
-    });
     let largest: Rivals | undefined;
-    for (const group of groups.values()) if (!largest || group.votes > largest.votes) largest = group;
+    for (const group of this.rivalGroups()) if (!largest || group.votes > largest.votes) largest = group;
     return largest;
+  }
+
+  /** The rivals that we have to follow: a quorum; or more members than may lie that are READY, those of the fewest objects. */
+  winners(quorum: number): Rivals | undefined {
+    const { readiness } = this;
+    if (!readiness) {
+      const rivals = this.rivals();
+      return rivals && rivals.votes >= quorum ? rivals : undefined;
+    }
+    return this.rivalGroups(({ count, ready }) => ready >= count && count > readiness.pledge.count)
+      .filter(({ members }) => readiness.isAttested(members.length))
+      .sort((a, b) => a.count - b.count)[0];
+  }
+
+  /** Takes what they say for right. What we hold beyond what is delivered is to be dropped: see `restart`. */
+  follow({ members, count, chain }: Rivals): void {
+    this.trusted = { members, count, chain };
+    if (this.readiness) this.readiness.pledge = { count, chain };
   }
 
   /** Whether `member` says that it holds this object, and keeps it if `kept`. */
@@ -325,7 +330,17 @@ export class Stream implements StreamId {
 
   /** Whether `member` may be believed of this stream's objects: always, unless a quorum has shown that we were misled. */
   believes(member: number): boolean {
-    return !this.trusted || this.trusted.members.includes(member);
+    return !this.trusted || this.readiness !== undefined || this.trusted.members.includes(member);
+  }
+
+  /** Whether a symbol of this object, from `member`, may be what is held by those whom we follow. */
+  admits(member: number, isServed: boolean, { seq, hash }: Pick<Descriptor, 'seq' | 'hash'>): boolean {
+    const { trusted, delivered } = this;
+    if (!trusted) return true;
+    if (!this.readiness) return isServed && this.believes(member);
+    // Of the object next to what is delivered we know the hash if that is all that they are READY for.
+    if (seq !== delivered || trusted.count !== delivered + 1) return true;
+    return isPrefix(trusted.chain, link(this.chains.get(delivered)!, hash));
   }
 
   /** Whether what we hold is what those who are trusted hold, as far as can be told yet. */
@@ -363,34 +378,82 @@ export class Stream implements StreamId {
     return Math.max(most, others[liars] ?? 0);
   }
 
-  /** Objects below are held by a quorum that agrees with us on them: they may be delivered. */
+  /** Objects below are confirmed by a quorum that agrees with us on them, or so many are READY: they may be delivered. */
   deliverable(quorum: number): number {
-    if (this.ready !== undefined) return this.ready;
-    let holders = 0;
-    for (let member = 0; member < this.agreed.length; member++)
-      if (member === this.self || member === this.origin || this.agreed[member] > this.delivered) holders++;
-    if (holders < quorum || this.count <= this.delivered) {
-      this.ready = this.delivered;
-      return this.ready;
-    }
-    const counts = this.agreed.map((agreed, member) =>
-      // The origin has signed what we hold of it, and signs nothing before it is in its store.
-      member === this.self || member === this.origin ? this.count : agreed,
-    );
-    counts.sort((a, b) => b - a);
-    this.ready = Math.max(this.delivered, Math.min(this.count, counts[quorum - 1]));
-    return this.ready;
+    if (this.due !== undefined) return this.due;
+    const { readiness, delivered } = this;
+    const safe = readiness
+      ? readiness.deliverable(this.readyToSay)
+      : this.hasQuorum(quorum)
+        ? this.confirmedBy(quorum)
+        : delivered;
+    this.due = Math.max(delivered, Math.min(this.count, safe));
+    return this.due;
+  }
+
+  /** Whether we are READY for more than before: it is to be stored, and may be said after that, with `onPledged`. */
+  pledge(quorum: number): boolean {
+    const { readiness } = this;
+    if (!readiness || this.trusted) return false;
+    const count = Math.max(this.confirmedBy(quorum), readiness.attested());
+    if (count <= readiness.pledge.count) return false;
+    readiness.pledge = { count, chain: this.chains.get(count)! };
+    return true;
+  }
+
+  /** What we are READY for is in our store, up to `count`. Whether there is more to say now. */
+  onPledged(count: number): boolean {
+    const { readiness } = this;
+    if (!readiness || count <= readiness.durable) return false;
+    readiness.durable = count;
+    this.due = undefined;
+    return true;
   }
 
   /** Objects below are held by every member, and are the same there. */
   stable(): number {
     // Where members have differed one may have to start over, and needs again what all had agreed on.
     if (this.isContested) return this.base;
-    let least = this.count;
+    let least = this.confirmed;
     this.agreed.forEach((agreed, member) => {
       if (member !== this.self && member !== this.origin) least = Math.min(least, agreed);
     });
     return least;
+  }
+
+  /** So many of our objects we confirm: none that may not be those that we are READY for. */
+  private get confirmed(): number {
+    return this.readiness && this.trusted ? this.delivered : this.count;
+  }
+
+  private get readyToSay(): number {
+    return Math.min(this.readiness?.durable ?? 0, this.confirmed);
+  }
+
+  /** Whether a quorum confirms anything that is not delivered; with hundreds of members sorting them for each costs. */
+  private hasQuorum(quorum: number): boolean {
+    if (this.count <= this.delivered) return false;
+    let holders = 0;
+    for (let member = 0; member < this.agreed.length; member++)
+      if (member === this.self || member === this.origin || this.agreed[member] > this.delivered) holders++;
+    return holders >= quorum;
+  }
+
+  private confirmedBy(quorum: number): number {
+    const counts = this.agreed.map((agreed, member) =>
+      // The origin has signed what we hold of it, and signs nothing before it is in its store.
+      member === this.self || member === this.origin ? this.confirmed : agreed,
+    );
+    return nthLargest(counts, quorum);
+  }
+
+  private rivalGroups(counts: (point: Point) => boolean = () => true): Rivals[] {
+    const isAgainstUs = ({ count, chain }: Point) => {
+      const ours = this.chains.get(count);
+      // What lies beyond ours may well be in agreement.
+      return ours !== undefined && count > this.delivered && !isPrefix(chain, ours);
+    };
+    return rivalGroups(this.points, this.origin, this.self, (point) => isAgainstUs(point) && counts(point));
   }
 
   private checkPoints(member: number): boolean {
@@ -400,7 +463,10 @@ export class Stream implements StreamId {
     for (const point of this.points[member]) {
       const ours = this.chains.get(point.count);
       if (point.count > this.count) kept.push(point);
-      else if (ours && isPrefix(point.chain, ours)) common = point;
+      else if (ours && isPrefix(point.chain, ours)) {
+        common = point;
+        this.readiness?.onHeard(member, Math.min(point.ready, point.count));
+      }
       // Else it was too long ago to tell.
       else if (ours) {
         kept.push(point);
@@ -423,20 +489,40 @@ export class Stream implements StreamId {
     return agrees;
   }
 
+  /** The fewest objects of which `member` has told a digest that is not ours; 0 if there are none. */
+  private lowestDispute(member: number): number {
+    const against = this.points[member].find(({ count, chain }) => {
+      const ours = this.chains.get(count);
+      return ours !== undefined && count > this.delivered && !isPrefix(chain, ours);
+    });
+    return against?.count ?? 0;
+  }
+
   /** What both sides need: how far we agree, where we begin to differ, and the same as the member may see it. */
   private countsFor(member: number): number[] {
-    if (this.isFarBehind(member)) {
-      const count = Math.floor((this.claims[member]!.count + RECENT) / COARSE) * COARSE;
-      return this.chains.has(count) ? [count] : [];
+    const { readiness, delivered } = this;
+    const counts = new Set<number>();
+    if (readiness) counts.add(this.readyToSay);
+    const claim = this.claims[member];
+    const isFarBehind = this.isFarBehind(member);
+    if (isFarBehind) counts.add(Math.floor((claim!.count + RECENT) / COARSE) * COARSE);
+    if (this.disputes.has(member) && (readiness || !isFarBehind)) {
+      counts.add(delivered).add(delivered + 1);
+      // Where the other one may have no digest of that any more.
+      if (readiness) counts.add(Math.ceil((delivered + 1) / COARSE) * COARSE).add(claim!.base);
+      // Who has started again knows no digest from before: what one can tell the others are asked for, too.
+      const others = new Set([...this.disputes].map((other) => this.lowestDispute(other)));
+      for (const count of [...others].sort((a, b) => a - b).slice(0, MAX_DIFFERING)) counts.add(count);
+      let differing = 0;
+      for (const { count, chain } of this.points[member]) {
+        const ours = this.chains.get(count);
+        if (ours) counts.add(count);
+        if (ours && !isPrefix(chain, ours) && ++differing === MAX_DIFFERING) break;
+      }
     }
-    if (!this.disputes.has(member)) return [];
-    const counts = new Set([this.delivered + 1]);
-    for (const { count, chain } of this.points[member]) {
-      const ours = this.chains.get(count);
-      if (ours) counts.add(count);
-      if (ours && !isPrefix(chain, ours)) break;
-    }
-    return [...counts].filter((count) => count < this.count && this.chains.has(count)).sort((a, b) => a - b);
+    return [...counts]
+      .filter((count) => count > 0 && count < this.confirmed && this.chains.has(count))
+      .sort((a, b) => a - b);
   }
 }
 
@@ -456,6 +542,8 @@ function topOf({ count, ahead }: Claim): number {
 
 const NOTHING = new Uint8Array(0);
 const MAX_POINTS = 16;
+/** Digests told of counts on which a member and we differ. */
+const MAX_DIFFERING = 8;
 /** Objects back from `delivered` of which each digest is kept, and beyond them each so-manieth. */
 const RECENT = 1024;
 const COARSE = 64;

@@ -5,12 +5,13 @@
 import type { Loaded } from '../store/store.js';
 import { type StreamId, streamKey } from '../wire/symbol.js';
 import { certifiedDescriptor } from './certificate.js';
+import type { Group } from './group.js';
 import { Stream } from './stream.js';
 
 export class Streams {
   private readonly self: number;
   private readonly members: number;
-  private readonly isTrusting: boolean;
+  private readonly bounds: Pick<Group, 'byzantine' | 'readyQuorum'> | undefined;
   private readonly byKey = new Map<string, Stream>();
   /** Looked up last. */
   private latest: Stream | undefined;
@@ -18,9 +19,13 @@ export class Streams {
   private readonly retired: number[];
   private readonly ousted: Stream[] = [];
 
-  /** @param isTrusting no member is expected to lie */
-  constructor(self: number, members: number, loaded: Loaded, isTrusting = false) {
-    this.isTrusting = isTrusting;
+  constructor(
+    self: number,
+    members: number,
+    loaded: Loaded,
+    bounds?: Pick<Group, 'byzantine' | 'readyQuorum'>,
+  ) {
+    this.bounds = bounds;
     this.self = self;
     this.members = members;
     this.retired = new Array(members).fill(-1);
@@ -28,7 +33,7 @@ export class Streams {
       if (origin < members) this.retired[origin] = incarnation;
     for (const state of loaded.streams)
       if (state.origin < members)
-        this.byKey.set(streamKey(state), new Stream(state, self, members, state, isTrusting));
+        this.byKey.set(streamKey(state), new Stream(state, self, members, state, bounds));
     for (const { certificate } of loaded.held) {
       const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.open({ origin, incarnation });
@@ -57,7 +62,7 @@ export class Streams {
     let others = 0;
     for (const { origin } of this.byKey.values()) if (origin === id.origin) others++;
     if (others >= MAX_STREAMS && !this.oust(id)) return 'over-quota';
-    const stream = new Stream(id, this.self, this.members, undefined, this.isTrusting);
+    const stream = new Stream(id, this.self, this.members, undefined, this.bounds);
     this.byKey.set(streamKey(id), stream);
     return stream;
   }

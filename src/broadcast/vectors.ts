@@ -62,6 +62,8 @@ export class Vectors {
   touchFor(member: number, stream: Stream): void {
     this.peers[member].dirty.add(stream);
     this.changed.mark(member);
+    // What it hears of from before this is not all.
+    this.peers[member].unheard.delete(stream);
   }
 
   /** Of this stream there is nothing more to say. */
@@ -99,7 +101,7 @@ export class Vectors {
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
       const said = stream.entriesFor(member);
-      for (const { ahead } of said) left -= vectorEntrySize(ahead);
+      for (const entry of said) left -= vectorEntrySize(entry);
       if (left < 0) break;
       entries.push(...said);
       dirty.delete(stream);

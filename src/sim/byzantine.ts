@@ -33,6 +33,8 @@ export const LIES = [
   'flood',
   /** Claims to hold what others hold, or what nobody does, and serves nothing. */
   'confirm',
+  /** Confirms to some whatever they hold themselves, for a while, and says nothing to the others. */
+  'collude',
   /** Serves wrong symbols to those who ask. */
   'serve',
   /** Signs two objects under one name and sends one to some, the other to the others. */
@@ -131,9 +133,33 @@ const TRICKS: Record<Lie, Trick> = {
           const told = heard.get(streamKey(entry));
           if (rng.chance(0.2))
             return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(CHAIN_SIZE) };
-          return told && told.count > entry.count ? told : entry;
+          const claim = told && told.count > entry.count ? told : entry;
+          return rng.chance(0.3) ? { ...claim, ready: claim.count } : claim;
         });
         return { ...frame, entries };
+      }),
+    );
+  },
+  collude(broadcaster, { group, rng }) {
+    const patience = group.members.map(() => (rng.chance(0.6) ? rng.integer(1, 20) : 0));
+    const claims = group.members.map(() => new Map<string, VectorEntry[]>());
+    const handleFrame = broadcaster.handleFrame.bind(broadcaster);
+    broadcaster.handleFrame = (now, from, frame) => {
+      handleFrame(now, from, frame);
+      if (frame.kind !== 'vector') return;
+      for (const key of new Set(frame.entries.map(streamKey))) {
+        const said = frame.entries.filter((entry) => streamKey(entry) === key);
+        claims[from].set(key, said.map(flattering));
+        const stream = broadcaster.streams.find(said[0]);
+        if (stream) broadcaster.vectors.touchFor(from, stream);
+      }
+    };
+    changeFrames(broadcaster, (frames, peer) =>
+      frames.map((frame) => {
+        if (frame.kind !== 'vector' || frame.entries.length === 0) return frame;
+        const isFlattered = patience[peer]-- > 0;
+        const streams = isFlattered ? [...new Set(frame.entries.map(streamKey))] : [];
+        return { ...frame, entries: streams.flatMap((key) => claims[peer].get(key) ?? []) };
       }),
     );
   },
@@ -212,17 +238,25 @@ function changeSymbols(broadcaster: Inside, change: (body: Uint8Array) => Uint8A
 }
 
 /** Frames beyond what fits are left out. */
-function changeFrames(broadcaster: Inside, change: (frames: ObjectFrame[]) => ObjectFrame[]): void {
+function changeFrames(
+  broadcaster: Inside,
+  change: (frames: ObjectFrame[], peer: number) => ObjectFrame[],
+): void {
   const takeControl = broadcaster.takeControl.bind(broadcaster);
   broadcaster.takeControl = (now, peer, room) => {
     let left = room;
-    return change(takeControl(now, peer, room)).filter((frame) => {
+    return change(takeControl(now, peer, room), peer).filter((frame) => {
       const size = frameSize(frame);
       if (size > left) return false;
       left -= size;
       return true;
     });
   };
+}
+
+/** What a member said, as if someone else said it too and were READY: copied, since it was a view of a datagram. */
+function flattering(entry: VectorEntry): VectorEntry {
+  return { ...entry, ready: entry.count, chain: entry.chain.slice(), ahead: entry.ahead.slice() };
 }
 
 /** A copy with one bit flipped somewhere from `from` on. */

@@ -60,7 +60,8 @@ export function randomScenario(seed: string): Scenario {
   const rng = new Rng(`${seed} scenario`);
   const members = randomMembers(rng);
   const most = Math.floor((members - 1) / 3);
-  const isByzantine = most > 0 && rng.chance(0.3);
+  // Two liars or more are the worst, and only large groups may have them.
+  const isByzantine = most > 0 && rng.chance(most > 1 ? 0.5 : 0.3);
   const byzantine = isByzantine ? rng.integer(1, most) : 0;
   const quorum = Math.floor((members + byzantine) / 2) + 1;
   const faulty = Math.max(byzantine, rng.integer(Math.min(1, members - quorum), members - quorum));
@@ -97,6 +98,11 @@ export function randomScenario(seed: string): Scenario {
   scenario.faults = randomFaults(rng, scenario, span, small);
   const crashes = scenario.faults.some(({ type }) => type === 'crash');
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
+  const equivocator = scenario.faults.find(
+    (fault) => fault.type === 'liar' && fault.lies.includes('equivocate'),
+  );
+  if (equivocator?.type === 'liar' && rng.chance(0.5))
+    for (const message of scenario.messages) if (rng.chance(0.8)) message.origin = equivocator.member;
   for (const fault of scenario.faults) {
     const end = 'until' in fault ? fault.until : fault.type === 'crash' ? span + SECOND : 0;
     scenario.healAt = Math.max(scenario.healAt, end, span);
@@ -108,7 +114,7 @@ function randomMembers(rng: Rng): number {
   // What a run costs goes with the square.
   if (rng.chance(0.002)) return rng.integer(17, 40);
   if (rng.chance(0.02)) return rng.integer(8, 16);
-  return rng.pick([1, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7]);
+  return rng.pick([1, 2, 3, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 7, 7]);
 }
 
 function randomLinks(rng: Rng, controller: Scenario['controller'], large: boolean): LinkOptions {
@@ -161,15 +167,15 @@ function randomMessages(
   return messages.sort((a, b) => a.at - b.at);
 }
 
-/**
- * One or two lies. An origin that equivocates and another member that confirms to each what suits it can, together, keep a
- * correct minority waiting for what the others deliver (README, 'What it does not do yet'): that pair is left out.
- */
-function lies(rng: Rng, faults: readonly Fault[]): Lie[] {
-  const told = new Set(faults.flatMap((fault) => (fault.type === 'liar' ? fault.lies : [])));
-  const without = told.has('equivocate') ? 'confirm' : told.has('confirm') ? 'equivocate' : undefined;
-  const some = rng.shuffle(LIES.filter((lie) => lie !== without));
-  return some.slice(0, rng.integer(1, 2));
+/** One or two lies of each liar. Several may be of one mind: one signs two objects, the others confirm what suits each. */
+function randomLies(rng: Rng, liars: number): Lie[][] {
+  const some = () => rng.shuffle(LIES).slice(0, rng.integer(1, 2));
+  const isPlot = liars > 1 && rng.chance(0.5);
+  return Array.from({ length: liars }, (_, liar) => {
+    if (!isPlot) return some();
+    const part = liar === 0 ? 'equivocate' : rng.pick<Lie>(['collude', 'collude', 'confirm']);
+    return rng.chance(0.7) ? [part] : [part, ...some().filter((lie) => lie !== part)];
+  });
 }
 
 /** At most k members are gone for good, liars or damaged, so that a quorum is left that keeps all its promises. */
@@ -185,8 +191,7 @@ function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean
     return { at, until: at + rng.integer(50, small ? 500 : 2500) * MILLISECOND };
   };
   const anyone = () => rng.integer(0, members - 1);
-  for (let liar = 0; liar < byzantine; liar++)
-    faults.push({ type: 'liar', member: bad.pop()!, lies: lies(rng, faults) });
+  for (const lies of randomLies(rng, byzantine)) faults.push({ type: 'liar', member: bad.pop()!, lies });
   // Damage is a fault of the disk's that breaks a promise, which liars would have to be added to.
   if (byzantine === 0 && bad.length > 0 && rng.chance(0.08))
     for (const member of bad.splice(0, rng.integer(1, bad.length)))

@@ -211,5 +211,7 @@ function compareStreams({ id: a }: Stream, { id: b }: Stream): number {
 }
 
 function copyState(state: StreamState): StreamState {
-  return { ...state, chain: state.chain.slice(), baseChain: state.baseChain.slice() };
+  const { chain, baseChain, ready } = state;
+  const copied = ready && { ready: { count: ready.count, chain: ready.chain.slice() } };
+  return { ...state, chain: chain.slice(), baseChain: baseChain.slice(), ...copied };
 }

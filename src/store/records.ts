@@ -7,13 +7,14 @@
  *   kind 1                                        session: newest 6 | CRC 4
  *   kind 1 | origin 2                             retired: incarnation 6 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
+ *                                                 (before the CRC, where there is a READY: count 6 | chain 20)
  *   kind 1 | origin 2 | incarnation 6 | seq 4     head: length 6 | certificate size 2 | certificate | CRC 4 per chunk | CRC 4
  *   kind 1 | origin 2 | incarnation 6 | seq 4 | n 4     chunk n of an object: its bytes as they are
  */
 import { crc32 } from 'node:zlib';
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
-import { HASH_SIZE } from '../wire/limits.js';
+import { CHAIN_SIZE, HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { StoredObject, StreamId, StreamState } from './store.js';
 
@@ -122,15 +123,17 @@ export function parseNumber(key: Uint8Array, value: Uint8Array): number | undefi
 }
 
 export function writeStream(state: StreamState): Uint8Array {
-  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + 4);
+  const { ready } = state;
+  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + (ready ? 6 + CHAIN_SIZE : 0) + 4);
   writer.u48(state.base).u48(state.delivered).u48(state.index).put(state.chain).put(state.baseChain);
+  if (ready) writer.u48(ready.count).put(ready.chain.subarray(0, CHAIN_SIZE));
   return sealed(streamRecordKey(state), writer);
 }
 
 export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | undefined {
   return opened(key, value, (reader) => {
     const id = new Reader(key, 1);
-    return {
+    const state: StreamState = {
       origin: id.u16('origin'),
       incarnation: id.u48('incarnation'),
       base: reader.u48('base'),
@@ -139,6 +142,9 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
       chain: copy(reader.take(HASH_SIZE, 'chain')),
       baseChain: copy(reader.take(HASH_SIZE, 'base chain')),
     };
+    if (reader.remaining === 0) return state;
+    const count = reader.u48('ready');
+    return { ...state, ready: { count, chain: copy(reader.take(CHAIN_SIZE, 'ready chain')) } };
   });
 }
 

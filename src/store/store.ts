@@ -18,6 +18,8 @@ export interface StreamState extends StreamId {
   chain: Uint8Array;
   /** The same of those below `base`. */
   baseChain: Uint8Array;
+  /** For so many objects, those with this digest, this member is READY; absent in groups that need no READY. */
+  ready?: { count: number; chain: Uint8Array };
 }
 
 export interface StoredObject extends ObjectId {

@@ -5,7 +5,8 @@
  *   SYMBOL   1  to the end of the datagram: see symbol.ts
  *   ACK      2  see ack.ts
  *   VECTOR   3 | version 4 | heard 4 | heard before 4 | count 2 | count * entry: what the sender holds, durably
- *              entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 20 | length 1 | bitmap of those beyond
+ *              entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 20 | length 1 | bitmap of those beyond;
+ *              with 0x80 in the length, ready 4 before the bitmap
  *              (of one stream there may be several: the last is the claim, those before it are digests of fewer objects)
  *   PROGRESS 4 | object id 12 | Z 1 | complete bitmap ceil(Z/8) | count 1 | count * (SBN 1, missing 2)
  *   PING     5  asks for an acknowledgement
@@ -46,6 +47,8 @@ export interface VectorEntry extends StreamId {
   base: number;
   /** All objects below are held, or were. */
   count: number;
+  /** For all below the sender is READY. At most `count`. */
+  ready: number;
   /** Digest over the hashes of the first `count` objects, cut to CHAIN_SIZE bytes: two that agree in it agree in all. */
   chain: Uint8Array;
   /** Bit i: object count + 1 + i is held too. At most MAX_AHEAD bytes. */
@@ -128,7 +131,7 @@ export function frameSize(frame: Frame): number {
     case 'ack':
       return FRAME_TYPE_SIZE + ackLength(frame.ack);
     case 'vector':
-      return VECTOR_FRAME_SIZE + frame.entries.reduce((sum, { ahead }) => sum + vectorEntrySize(ahead), 0);
+      return VECTOR_FRAME_SIZE + frame.entries.reduce((sum, entry) => sum + vectorEntrySize(entry), 0);
     case 'pull':
       return FRAME_TYPE_SIZE + OBJECT_ID_SIZE + 1 + 3 * frame.missing.length;
     case 'gone':
@@ -147,8 +150,8 @@ export function frameSize(frame: Frame): number {
 }
 
 /** Bytes of one entry of a VECTOR. */
-export function vectorEntrySize(ahead: Uint8Array): number {
-  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 1 + ahead.length;
+export function vectorEntrySize({ ready, ahead }: Pick<VectorEntry, 'ready' | 'ahead'>): number {
+  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 1 + (ready > 0 ? 4 : 0) + ahead.length;
 }
 
 /** ACK_POLICY fits beside the largest symbol. */
@@ -267,10 +270,14 @@ function parseVector(reader: Reader): VectorFrame {
     const held = reader.u32('count');
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
     const chain = reader.take(CHAIN_SIZE, 'chain');
-    const length = reader.u8('bitmap length');
+    const shape = reader.u8('bitmap length');
+    const length = shape & ~HAS_READY;
+    const ready = shape === length ? 0 : reader.u32('ready');
+    if (shape !== length && (ready === 0 || ready > held))
+      throw new HeadwaterError('MALFORMED', `ready: expected 1 to ${held}, got ${ready}`);
     if (length > MAX_AHEAD)
       throw new HeadwaterError('MALFORMED', `bitmap: expected at most ${MAX_AHEAD} bytes, got ${length}`);
-    entries.push({ ...stream, base, count: held, chain, ahead: reader.take(length, 'bitmap') });
+    entries.push({ ...stream, base, count: held, ready, chain, ahead: reader.take(length, 'bitmap') });
   }
   return { kind: 'vector', version, heard, heardBefore, entries };
 }
@@ -313,7 +320,9 @@ function writeFrame(writer: Writer, frame: Frame): void {
       writer.u8(VECTOR).u32(frame.version).u32(frame.heard).u32(frame.heardBefore).u16(frame.entries.length);
       for (const entry of frame.entries) {
         writer.u16(entry.origin).u48(entry.incarnation).u32(entry.base).u32(entry.count).put(entry.chain);
-        writer.u8(entry.ahead.length).put(entry.ahead);
+        writer.u8(entry.ahead.length | (entry.ready > 0 ? HAS_READY : 0));
+        if (entry.ready > 0) writer.u32(entry.ready);
+        writer.put(entry.ahead);
       }
       break;
     case 'progress':
@@ -367,6 +376,8 @@ const MTU_REPORT = 8;
 const PULL = 9;
 const GONE = 10;
 const SIZED_SYMBOL = 11;
+/** In the length of an entry's bitmap. */
+const HAS_READY = 0x80;
 const STREAM_ID_SIZE = 8;
 const OBJECT_ID_SIZE = STREAM_ID_SIZE + 4;
 /** A VECTOR without entries. */

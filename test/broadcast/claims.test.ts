@@ -39,6 +39,15 @@ describe('a stream', () => {
     expect(stream.rivals()).toMatchObject({ members: [1, 2, 3], votes: 4, count: 1 });
   });
 
+  test('counts a rival once, however often it says so', () => {
+    const stream = streamWith(['x']);
+    const claim = claimOf(['a']);
+
+    stream.onClaim(1, claim, [claim, claim]);
+
+    expect(stream.rivals()).toMatchObject({ members: [1], votes: 2 });
+  });
+
   test('is stable only up to where all agree, not to where all hold something', () => {
     const stream = streamWith(['a', 'b']);
 
@@ -61,7 +70,8 @@ describe('a stream', () => {
     const stream = streamWith(['a', 'b', 'c']);
     const { chain } = claimOf(['a', 'b']);
 
-    for (const member of [1, 2]) stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, chain }]);
+    for (const member of [1, 2])
+      stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, ready: 0, chain }]);
 
     expect(stream.deliverable(4)).toBe(2);
   });

@@ -226,6 +226,18 @@ test('what does not fit the room stays for the next', () => {
   expect(a.take(10, VECTOR_FRAME_SIZE - 1)).toBeUndefined();
 });
 
+test('what is to be said to one member alone is repeated until that is heard, not what was said before it', () => {
+  const [a, b] = [new Side(0), new Side(1)];
+  a.hold(0, 0);
+  b.give(0, a.take(0)!);
+  a.vectors.touchFor(1, a.streams[0]);
+  a.take(1);
+
+  a.give(2, b.take(10 * MILLISECOND)!);
+
+  expect(a.take(a.dueAt())?.entries ?? []).toHaveLength(1);
+});
+
 test('of a stream that is over nothing is said any more', () => {
   const a = new Side(0);
   a.hold(0, 0);

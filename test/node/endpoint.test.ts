@@ -142,7 +142,15 @@ describe('drops, by reason', () => {
     heard: 0,
     heardBefore: 0,
     entries: [
-      { origin, incarnation: 7, base: 0, count: 1, chain: new Uint8Array(20), ahead: new Uint8Array(0) },
+      {
+        origin,
+        incarnation: 7,
+        base: 0,
+        count: 1,
+        ready: 0,
+        chain: new Uint8Array(20),
+        ahead: new Uint8Array(0),
+      },
     ],
   });
   const ack = (largest: number, received = 1): Frame => ({

@@ -132,7 +132,7 @@ function bodiesOf(text: Buffer): Buffer[] {
 
 function vector(version: number, origin: number, incarnation: number, hashes: Buffer[]): Buffer {
   const chain = hex(objects.digests(hashes)[hashes.length].subarray(0, 20));
-  const entries = [{ origin, incarnation, base: 0, count: hashes.length, chain, ahead: '' }];
+  const entries = [{ origin, incarnation, base: 0, count: hashes.length, ready: 0, chain, ahead: '' }];
   return objects.frame({ kind: 'vector', version, heard: 0, heardBefore: 0, entries });
 }
 

@@ -20,7 +20,7 @@ export type FrameFields =
       version: number;
       heard: number;
       heardBefore: number;
-      entries: (StreamId & { base: number; count: number; chain: string; ahead: string })[];
+      entries: (StreamId & { base: number; count: number; ready: number; chain: string; ahead: string })[];
     }
   | { kind: 'progress'; id: ObjectId; sourceBlocks: number; complete: string; missing: Deficits }
   | { kind: 'ping' }
@@ -44,7 +44,8 @@ export function frame(fields: FrameFields): Buffer {
           uint(entry.base, 4),
           uint(entry.count, 4),
           chain,
-          uint(ahead.length, 1),
+          uint(ahead.length + (entry.ready > 0 ? 0x80 : 0), 1),
+          entry.ready > 0 ? uint(entry.ready, 4) : Buffer.alloc(0),
           ahead,
         );
       });

@@ -39,6 +39,15 @@ export const MUTATIONS: Record<string, () => () => void> = {
           return this.count;
         },
     ),
+  'deliver at a quorum of confirms, whoever may lie': () =>
+    replace(
+      Stream,
+      'deliverable',
+      () =>
+        function (quorum) {
+          return Math.max(this.delivered, Math.min(this.count, this.confirmedBy(quorum)));
+        },
+    ),
   'forget the cursor': () => replace(Log, 'moveCursor', () => () => {}),
   'accept a second hash': () =>
     replace(

@@ -89,6 +89,14 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
     expect(await store.commit([{ type: 'stream', state: state({ delivered: 5 }) }])).toBe(0);
   });
 
+  test.runIf(reopen)('what a member is READY for comes back as it was', async () => {
+    await using store = await open();
+    const written = state({ ready: { count: 9, chain: new Uint8Array(20).fill(5) } });
+    await store.commit([{ type: 'stream', state: written }]);
+    await using again = await reopen!(store);
+    expect(again.loaded.streams).toEqual([written]);
+  });
+
   test('it is the same as a list of objects, whatever is committed', () =>
     holds(
       'store model',

@@ -42,10 +42,14 @@ const vectorEntry: fc.Arbitrary<VectorEntry> = fc
     ...streamId,
     a: u32,
     b: u32,
+    part: fc.double({ min: 0, max: 1, noNaN: true }),
     chain: bytes(CHAIN_SIZE),
     ahead: fc.uint8Array({ maxLength: MAX_AHEAD }),
   })
-  .map(({ a, b, ...entry }) => ({ ...entry, base: Math.min(a, b), count: Math.max(a, b) }));
+  .map(({ a, b, part, ...entry }) => {
+    const count = Math.max(a, b);
+    return { ...entry, base: Math.min(a, b), count, ready: Math.floor(part * count) };
+  });
 
 const vectorFrame: fc.Arbitrary<ObjectFrame> = fc.record({
   kind: fc.constant('vector'),

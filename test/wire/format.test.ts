@@ -86,7 +86,8 @@ const framesHex = [
   '00000005', // base
   '0f101112', // count
   '61'.repeat(20), // chain
-  '02', // bitmap length
+  '82', // bitmap length, and that there is a READY
+  '0f101100', // READY
   '8103', // ahead: objects count + 1, count + 8, 9, 10
   '0001', // another origin
   '000000000002', // incarnation
@@ -162,6 +163,7 @@ const frames: Frame[] = [
         ...id,
         base: 5,
         count: 0x0f101112,
+        ready: 0x0f101100,
         chain: new Uint8Array(20).fill(0x61),
         ahead: Uint8Array.of(0x81, 0x03),
       },
@@ -170,6 +172,7 @@ const frames: Frame[] = [
         incarnation: 2,
         base: 0,
         count: 0,
+        ready: 0,
         chain: new Uint8Array(20).fill(0x62),
         ahead: new Uint8Array(0),
       },

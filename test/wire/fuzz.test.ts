@@ -129,6 +129,16 @@ describe('lengths and counts that promise more than there is', () => {
       [3, ...zeros(12), 0, 1, ...zeros(11), 2, ...zeros(3), 1, ...zeros(21)],
       'base: expected at most 1, got 2',
     ],
+    [
+      'a vector that is READY for more than it holds',
+      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(20), 0x80, ...zeros(3), 2],
+      'ready: expected 1 to 1, got 2',
+    ],
+    [
+      'a vector that is READY for nothing, said at length',
+      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(20), 0x80, ...zeros(4)],
+      'ready: expected 1 to 1, got 0',
+    ],
     ['a pull of 255 entries', [9, ...id(), 255], 'deficits: expected at most 64, got 255'],
     ['a pull of 64 entries, all missing', [9, ...id(), 64], 'deficit SBN: expected 1 bytes, got 0'],
     [
@@ -236,9 +246,10 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
   for (const frame of contents.frames) {
     size += frameSize(frame);
     if (frame.kind === 'vector') {
-      for (const { base, count, chain, ahead } of frame.entries) {
+      for (const { base, count, ready, chain, ahead } of frame.entries) {
         views.push(chain, ahead);
         expect(base).toBeLessThanOrEqual(count);
+        expect(ready).toBeLessThanOrEqual(count);
         expect(ahead.length).toBeLessThanOrEqual(MAX_AHEAD);
       }
     } else if (frame.kind === 'gone') views.push(frame.chain);

@@ -79,6 +79,7 @@ describe('a datagram of frames', () => {
     incarnation,
     base: 0,
     count: 1,
+    ready: 1,
     chain: new Uint8Array(CHAIN_SIZE),
     ahead: new Uint8Array(MAX_AHEAD),
   };

@@ -49,7 +49,9 @@ export function frameVectors(): unknown {
         version: 7,
         heard: 5,
         heardBefore: 0x8000_0001,
-        entries: [{ ...stream, base: 3, count: 8, chain, ahead: Uint8Array.of(0b0000_0101, 0b0000_0010) }],
+        entries: [
+          { ...stream, base: 3, count: 8, ready: 0, chain, ahead: Uint8Array.of(0b0000_0101, 0b0000_0010) },
+        ],
       },
     ],
     [
@@ -60,9 +62,26 @@ export function frameVectors(): unknown {
         heard: 0,
         heardBefore: 0,
         entries: [
-          { ...stream, base: 3, count: 6, chain: chain.map((byte) => byte + 1), ahead: new Uint8Array(0) },
-          { ...stream, base: 3, count: 8, chain, ahead: new Uint8Array(0) },
+          {
+            ...stream,
+            base: 3,
+            count: 6,
+            ready: 0,
+            chain: chain.map((byte) => byte + 1),
+            ahead: new Uint8Array(0),
+          },
+          { ...stream, base: 3, count: 8, ready: 0, chain, ahead: new Uint8Array(0) },
         ],
+      },
+    ],
+    [
+      'VECTOR: READY for 6 of 8 objects, with objects 9 and 11 held beyond',
+      {
+        kind: 'vector',
+        version: 9,
+        heard: 0,
+        heardBefore: 0,
+        entries: [{ ...stream, base: 3, count: 8, ready: 6, chain, ahead: Uint8Array.of(0b0000_0101) }],
       },
     ],
     [
