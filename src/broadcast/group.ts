@@ -104,8 +104,8 @@ export function createGroup(options: GroupOptions): Group {
     byzantine,
     pessimism,
     quorum,
-    // One liar alone cannot confirm an object that it has not signed itself, and as its origin it counts as confirming all.
-    readyQuorum: byzantine > 1 ? faulty + byzantine + 1 : 0,
+    // If the only one that may fail is the liar, all others stay to confirm what one of them has seen confirmed.
+    readyQuorum: byzantine > 0 && faulty > 1 ? faulty + byzantine + 1 : 0,
   };
 }
 

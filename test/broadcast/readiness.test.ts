@@ -141,7 +141,7 @@ describe('what we are READY for', () => {
   });
 });
 
-test('with one liar at most there is no READY', () => {
+test('with one liar, and nobody else to fail, there is no READY', () => {
   const { group } = smallGroup(4, 'one', { byzantine: 1, faulty: 1 });
   const stream = new Stream(ID, 0, 4, undefined, group);
   stream.hold(0, hash('a'));
