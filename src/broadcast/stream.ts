@@ -48,8 +48,8 @@ export class Stream implements StreamId {
   private readonly self: number;
   private readonly claims: (Claim | undefined)[];
   /**
-   * By member: digests that it told us, by count: those beyond ours, to be checked once we are there; and of those that can
-   * be checked, the highest on which we agree and all on which we do not.
+   * By member: digests that it told us, by count: those beyond what is delivered, to be checked once we are there and again if
+   * we start over; and of the others the highest on which we agree.
    */
   private readonly points: Point[][];
   /** Members whose objects are not ours. */
@@ -458,14 +458,17 @@ export class Stream implements StreamId {
 
   private checkPoints(member: number): boolean {
     const kept: Point[] = [];
-    let common: Point | undefined;
+    let settled: Point | undefined;
     let agrees = true;
     for (const point of this.points[member]) {
       const ours = this.chains.get(point.count);
       if (point.count > this.count) kept.push(point);
       else if (ours && isPrefix(point.chain, ours)) {
-        common = point;
+        this.agreed[member] = Math.max(this.agreed[member], point.count);
         this.readiness?.onHeard(member, Math.min(point.ready, point.count));
+        // If we start over, all of those beyond what is delivered have to be checked again.
+        if (point.count > this.delivered) kept.push(point);
+        else settled = point;
       }
       // Else it was too long ago to tell.
       else if (ours) {
@@ -473,11 +476,7 @@ export class Stream implements StreamId {
         agrees = false;
       }
     }
-    if (common) {
-      this.agreed[member] = Math.max(this.agreed[member], common.count);
-      // It has to be checked again if we start over.
-      kept.unshift(common);
-    }
+    if (settled) kept.unshift(settled);
     this.points[member] = kept;
     if (agrees && this.isTrusting)
       this.agreed[member] = Math.max(this.agreed[member], this.claims[member]?.count ?? 0);

@@ -141,6 +141,19 @@ describe('what we are READY for', () => {
   });
 });
 
+test('READY for the first objects still counts once we have started over and hold others behind them', () => {
+  const stream = streamWith(['a', 'b', 'x']);
+  const lower = claimOf(['a', 'b'], 2);
+  for (const member of [2, 3, 4, 5, 6]) stream.onClaim(member, claimOf(['a', 'b', 'x'], 2), [lower]);
+
+  stream.restart();
+  ['a', 'b', 'y'].forEach((label, seq) => {
+    stream.hold(seq, hash(label));
+  });
+
+  expect([stored(stream), stream.deliverable(quorum)]).toEqual([2, 2]);
+});
+
 test('with one liar, and nobody else to fail, there is no READY', () => {
   const { group } = smallGroup(4, 'one', { byzantine: 1, faulty: 1 });
   const stream = new Stream(ID, 0, 4, undefined, group);
