@@ -111,7 +111,7 @@ function storeOf(
     const plan = planOf(db, writes);
     if (plan.objects.size > 0 && bytes + plan.growth > maxBytes) throw storeFull(maxBytes);
     let next = Math.max(0, bytes + plan.put);
-    let pruned = takePruned(db, plan.marks);
+    let pruned = takePruned(db, plan.marks, plan.dropped);
     next = Math.max(0, next - pruned.freed);
     await transact(db, path, plan.size, () => {
       for (const key of plan.removed) db.remove(key);
@@ -125,7 +125,7 @@ function storeOf(
     bytes = next;
     // What is left to prune needs no atomicity: after a crash or an error the next prune of the stream finds it.
     while (pruned.hasMore) {
-      pruned = takePruned(db, plan.marks);
+      pruned = takePruned(db, plan.marks, new Set());
       next = Math.max(0, bytes - pruned.freed);
       await transact(db, path, 0, () => {
         for (const key of pruned.keys) db.remove(key);
@@ -163,6 +163,8 @@ interface Plan {
   streams: StreamState[];
   /** Keys of what is dropped, before anything is put. */
   removed: Uint8Array[];
+  /** Objects that are dropped, though others may be put in their place. */
+  dropped: Set<string>;
   retired: StreamId[];
   marks: { stream: StreamId; below: number }[];
   /** Bytes of objects that the puts add, and that all of the writes add. */
@@ -178,19 +180,18 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
     objects: new Map(),
     streams: [],
     removed: [],
+    dropped: new Set(),
     retired: [],
     marks: [...below.values()],
     put: 0,
     growth: 0,
     size: 0,
   };
-  /** Heads that are dropped, though an object may be put in their place. */
-  const dropped = new Set<string>();
   for (const write of writes) {
     if (write.type === 'stream') plan.streams.push(write.state);
-    else if (write.type === 'drop') drop(db, plan, dropped, write.stream, write.from);
+    else if (write.type === 'drop') drop(db, plan, write.stream, write.from);
     else if (write.type === 'retire') {
-      drop(db, plan, dropped, write.stream, 0);
+      drop(db, plan, write.stream, 0);
       plan.streams = plan.streams.filter((state) => streamKey(state) !== streamKey(write.stream));
       plan.removed.push(streamRecordKey(write.stream));
       plan.retired.push(write.stream);
@@ -202,7 +203,7 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
   }
   for (const [name, put] of plan.objects) {
     const { object } = put;
-    const old = dropped.has(name) ? undefined : db.getBinary(headKey(object));
+    const old = plan.dropped.has(name) ? undefined : db.getBinary(headKey(object));
     const oldLength = old === undefined ? 0 : headLength(old);
     put.oldChunks = Math.ceil(oldLength / CHUNK_SIZE);
     plan.put += object.bytes.length - oldLength;
@@ -210,20 +211,21 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
   }
   plan.growth = plan.put;
   for (const { stream, below } of plan.marks)
-    for (const { value } of db.getRange(headsBelow(stream, below))) plan.growth -= headLength(value);
+    for (const { key, value } of db.getRange(headsBelow(stream, below)))
+      if (!plan.dropped.has(headName(key))) plan.growth -= headLength(value);
   return plan;
 }
 
 /** Takes back what is to be put of a stream from `from` on, and removes what is there. */
-function drop(db: Database, plan: Plan, dropped: Set<string>, stream: StreamId, from: number): void {
+function drop(db: Database, plan: Plan, stream: StreamId, from: number): void {
   const name = streamKey(stream);
   for (const [key, { object }] of plan.objects)
     if (streamKey(object) === name && object.seq >= from) plan.objects.delete(key);
   const heads = { start: headKey({ ...stream, seq: from }), end: headsEnd(stream) };
   for (const { key, value } of db.getRange(heads)) {
-    const head = `${name}/${parseHeadKey(key).seq}`;
-    if (dropped.has(head)) continue;
-    dropped.add(head);
+    const head = headName(key);
+    if (plan.dropped.has(head)) continue;
+    plan.dropped.add(head);
     plan.removed.push(key);
     plan.put -= headLength(value);
   }
@@ -235,6 +237,7 @@ function drop(db: Database, plan: Plan, dropped: Set<string>, stream: StreamId, 
 function takePruned(
   db: Database,
   marks: Plan['marks'],
+  dropped: Plan['dropped'],
 ): { keys: Uint8Array[]; freed: number; hasMore: boolean } {
   const keys: Uint8Array[] = [];
   let freed = 0;
@@ -245,7 +248,7 @@ function takePruned(
     let heads = 0;
     for (const { key, value } of db.getRange({ ...headsBelow(stream, below), limit })) {
       keys.push(key);
-      freed += headLength(value);
+      if (!dropped.has(headName(key))) freed += headLength(value);
       if (++heads === limit) end = parseHeadKey(key).seq + 1;
     }
     const chunks = { start: chunkKey({ ...stream, seq: 0 }, 0), end: chunkKey({ ...stream, seq: end }, 0) };
@@ -253,6 +256,11 @@ function takePruned(
     if (end < below) return { keys, freed, hasMore: true };
   }
   return { keys, freed, hasMore: false };
+}
+
+function headName(key: Uint8Array): string {
+  const id = parseHeadKey(key);
+  return `${streamKey(id)}/${id.seq}`;
 }
 
 function headsBelow(stream: StreamId, below: number): { start: Uint8Array; end: Uint8Array } {

@@ -68,6 +68,14 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
     expect(await store.commit([prune(1), put(sampleObject(0, 70)), put(sampleObject(1, 30))])).toBe(30);
   });
 
+  test('what a commit both drops and prunes is counted once', async () => {
+    await using store = await open();
+    await store.commit([put(sampleObject(0, 70))]);
+    expect(await store.commit([{ type: 'drop', stream, from: 0 }, put(sampleObject(5, 30)), prune(3)])).toBe(
+      30,
+    );
+  });
+
   test('beyond its limit it refuses the whole commit and keeps what it had', async () => {
     await using store = await open(250);
     await store.commit([put(sampleObject(0, 200))]);
