@@ -5,22 +5,22 @@
  * the store, deadlines and events come out.
  */
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import { Sha256 } from '../crypto/hash.js';
-import { HeadwaterError } from '../errors.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
-import { type ObjectId, objectKey, SERVED, type SymbolFrame, writeDescriptor } from '../wire/symbol.js';
-import { certifiedDescriptor, signCertificate } from './certificate.js';
-import { Delivery, type MessageId } from './delivery.js';
+import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import { certifiedDescriptor } from './certificate.js';
+import { Delivery } from './delivery.js';
+import type { BroadcastEvent } from './events.js';
 import { Log, type StoreRequest } from './log.js';
+import { Mail } from './mail.js';
 import { countDrop, type Metrics } from './metrics.js';
-import { Outbox } from './outbox.js';
-import type { Outcome } from './outgoing.js';
-import { MESSAGE_OVERHEAD, PARCEL_OVERHEAD, writeParcel } from './parcel.js';
-import { copiesFor, cutObject } from './plan.js';
+import { Own } from './own.js';
+import { MESSAGE_OVERHEAD, PARCEL_OVERHEAD } from './parcel.js';
+import { copiesFor } from './plan.js';
 import { Pulls } from './pulls.js';
-import type { ObjectRecord, ObjectStatus } from './record.js';
+import type { ObjectStatus } from './record.js';
+import { Reports } from './reports.js';
 import { Serving } from './serving.js';
 import type { Stream } from './stream.js';
 import { Streams } from './streams.js';
@@ -38,63 +38,24 @@ export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'>
   order: 'fifo' | 'causal';
 }
 
-export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'disagreement' | 'malformed-object';
-
-export type BroadcastEvent =
-  /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
-  | { type: 'durable'; id: ObjectId; tickets: number[] }
-  /** Every member holds this object of ours, or a quorum does and the rest has been out of reach for a while. */
-  | { type: 'outcome'; id: ObjectId; outcome: Outcome }
-  /** The next message for the consumer: nothing more is delivered before `consumed`. */
-  | { type: 'deliver'; id: MessageId; bytes: Uint8Array }
-  | { type: 'peer'; member: number; reachable: boolean }
-  /** `evidence`: two certificates, each signed by the member, for one object. */
-  | {
-      type: 'misbehaviour';
-      member: number;
-      id: ObjectId;
-      what: Misbehaviour;
-      evidence?: [Uint8Array, Uint8Array];
-    }
-  /**
-   * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
-   * ours, and a quorum holds others under their names, as when our store is an old copy.
-   */
-  | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
-  /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */
-  | { type: 'damaged'; id: ObjectId }
-  /** The bound of our store made us drop objects that these members do not hold. */
-  | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
-  | { type: 'store-full'; full: boolean };
-
 export class Broadcast {
   private readonly options: BroadcastOptions;
   private readonly metrics: Metrics;
   private readonly streams: Streams;
-  private readonly own: Stream;
+  private readonly own: Own;
   private readonly log: Log;
   private readonly vectors: Vectors;
   private readonly pulls: Pulls;
   private readonly serving: Serving;
   private readonly transfer: Transfer;
   private readonly delivery: Delivery;
-  private readonly outbox = new Outbox();
   private readonly events: BroadcastEvent[] = [];
+  private readonly reports = new Reports(this.events);
   private readonly controlSentAt: Micros[];
   private readonly reachable: boolean[];
   /** Members that were not reachable and have been heard. */
   private readonly heard = new Set<number>();
-  /** By peer: frames that go once, with the next control datagram. */
-  private readonly mail: (PullFrame | GoneFrame)[][];
-  /** Tickets of our objects that are being stored. */
-  private readonly tickets = new Map<number, number[]>();
-  /** Our objects of which the outcome is not known yet, with when they were sent. */
-  private readonly open = new Map<number, Micros>();
-  private readonly reported = new Set<string>();
-  /** Certificates of objects that are not those that we hold, while ours are being read. */
-  private readonly contradictions = new Map<string, Uint8Array>();
-  private nextSeq: number;
-  private packAt: Micros = 0;
+  private readonly mail: Mail;
   private pruneAt: Micros = NEVER;
   /** When to look again for peers that have fallen silent. */
   private checkAt: Micros = 0;
@@ -107,11 +68,6 @@ export class Broadcast {
     this.options = options;
     this.metrics = metrics;
     this.streams = new Streams(self, n, loaded, group);
-    this.own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
-    this.nextSeq = Math.max(
-      this.own.count,
-      ...loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
-    );
     this.log = new Log(loaded);
     this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));
@@ -120,41 +76,34 @@ export class Broadcast {
     const maxObjectSize = options.maxObjectSize + PARCEL_ROOM;
     this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
     this.delivery = new Delivery(this.streams, this.log, group.quorum);
+    const own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
+    const { log, delivery, transfer } = this;
+    this.own = new Own(options, own, { log, delivery, transfer }, this.events);
     this.controlSentAt = group.members.map(() => -NEVER);
     this.reachable = group.members.map(() => false);
-    this.mail = group.members.map(() => []);
+    this.mail = new Mail(n, metrics, options.changed);
     for (const stream of this.streams) if (!stream.matchesTrusted()) this.toRestart.add(stream);
   }
 
-  /**
-   * Takes a message of ours, to be stored with the next commit and then sent. Events `durable`, `deliver` and `outcome`
-   * follow. Throws TOO_LARGE, or BUSY while `hasRoom` is false.
-   *
-   * @returns a number that names it until it has an id
-   */
+  /** See `Own.submit`. */
   submit(bytes: Uint8Array): number {
-    const { maxObjectSize } = this.options;
-    if (bytes.length > maxObjectSize)
-      throw new HeadwaterError(
-        'TOO_LARGE',
-        `message: expected at most ${maxObjectSize} bytes, got ${bytes.length}`,
-      );
-    return this.outbox.submit(bytes);
+    return this.own.submit(bytes);
   }
 
+  /** Whether `submit` would take another message. */
   get hasRoom(): boolean {
-    return this.outbox.hasRoom;
+    return this.own.hasRoom;
   }
 
   /** Takes back a message that is not on its way yet; false if it is. */
   cancel(ticket: number): boolean {
-    return this.outbox.cancel(ticket);
+    return this.own.cancel(ticket);
   }
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
     this.vectors.restart(member, this.streams, fresh);
-    this.mail[member].length = 0;
+    this.mail.clear(member);
     if (!fresh) return;
     // It is asked for a session at once.
     this.controlSentAt[member] = -NEVER;
@@ -216,7 +165,7 @@ export class Broadcast {
 
   /** What the shell is to do with the store now. At most one commit is under way; ask again after every other call. */
   pollStore(now: Micros): StoreRequest | undefined {
-    if (!this.log.isCommitting && !this.log.isFull) this.pack(now);
+    this.own.pack(now);
     return this.log.poll(now);
   }
 
@@ -241,9 +190,7 @@ export class Broadcast {
     this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
     const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
     if (!object && isKept) this.onDamaged(now, stream, id.seq);
-    const other = this.contradictions.get(objectKey(id));
-    this.contradictions.delete(objectKey(id));
-    if (other && object) this.report(id.origin, id, 'equivocation', [object.certificate, other]);
+    this.reports.onRead(id, object);
     this.serve(id, object);
     this.pump(now);
   }
@@ -268,7 +215,7 @@ export class Broadcast {
         if (reachable) this.setReachable(now, member);
       });
       this.restartStreams(now);
-      this.settleOwn(now);
+      this.own.settle(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
     }
@@ -281,24 +228,21 @@ export class Broadcast {
   }
 
   nextTimeout(now: Micros): Micros {
-    let next = Math.min(
+    return Math.min(
       this.transfer.nextTimeout(),
       this.pulls.nextTimeout(),
       this.log.nextTimeout(),
+      this.own.nextTimeout(now),
       this.pruneAt,
       this.checkAt,
     );
-    const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
-    if (isWaiting && this.nextSeq - this.own.delivered < MAX_UNDELIVERED)
-      next = Math.min(next, this.mayPack(now) ? now : this.packAt);
-    return next;
   }
 
   /** When `peer` is to get a control datagram: soon if there is news and a session to tell it in, else at the next heartbeat. */
   nextControl(peer: number): Micros {
     const sent = this.controlSentAt[peer];
     if (!this.options.paths[peer]?.isOpen) return sent + HEARTBEAT;
-    const isNews = this.mail[peer].length > 0 || this.transfer.hasNews(peer);
+    const isNews = this.mail.has(peer) || this.transfer.hasNews(peer);
     const due = isNews ? -NEVER : this.vectors.dueAt(peer);
     return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
   }
@@ -310,18 +254,16 @@ export class Broadcast {
     const { rtt, loss } = this.options.paths[peer]!;
     const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
     // With many streams there is always more to say of them; mail is not to wait for an end of it.
-    let waiting = 0;
-    for (const frame of this.mail[peer]) if (waiting < room / 2) waiting += frameSize(frame);
+    const waiting = this.mail.size(peer, room / 2);
     const vector = this.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);
     let left = room;
     if (vector) {
       frames.push(vector);
       left -= frameSize(vector);
     }
-    for (let frame = this.mail[peer][0]; frame; frame = this.mail[peer][0]) {
-      if (frameSize(frame) > left) break;
+    for (const frame of this.mail.take(peer, left)) {
       left -= frameSize(frame);
-      frames.push(this.mail[peer].shift()!);
+      frames.push(frame);
     }
     frames.push(...this.transfer.takeNews(peer, left));
     return frames;
@@ -369,53 +311,13 @@ export class Broadcast {
     this.events.push({ type: 'peer', member, reachable });
   }
 
-  // ---- our own messages
-
-  private mayPack(now: Micros): boolean {
-    const { maxObjectSize } = this.options;
-    const underWay = this.nextSeq - this.own.delivered;
-    if (underWay >= MAX_UNDELIVERED) return false;
-    // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
-    if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
-    return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
-  }
-
-  /** Puts the messages that wait into objects, and those into the next commit. */
-  private pack(now: Micros): void {
-    const { group, self, keys, loaded, order } = this.options;
-    for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
-      const { tickets, messages } = this.outbox.take();
-      const dependencies = order === 'causal' ? this.delivery.dependencies(this.own) : [];
-      const hash = new Sha256();
-      const bytes = writeParcel({ dependencies, messages }, hash);
-      const seq = this.nextSeq++;
-      const id = { origin: self, incarnation: loaded.incarnation, seq };
-      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
-      const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
-      this.tickets.set(seq, tickets);
-      this.packAt = now + PACK_INTERVAL;
-      this.log.put({ ...id, certificate, bytes });
-    }
-  }
-
-  private seqIfOwn(certificate: Uint8Array): number {
-    const { origin, incarnation, seq } = certifiedDescriptor(certificate);
-    return origin === this.options.self && incarnation === this.options.loaded.incarnation ? seq : -1;
-  }
-
   private onStored(now: Micros, object: StoredObject): void {
     const stream = this.streams.find(object);
     if (!stream) return;
     const { seq } = object;
     if (stream.holds(seq)) return this.onRepaired(now, stream, object);
     const descriptor = certifiedDescriptor(object.certificate);
-    if (stream === this.own) {
-      const { origin, incarnation } = stream;
-      const tickets = this.tickets.get(seq) ?? [];
-      this.tickets.delete(seq);
-      this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
-      this.startSending(now, object);
-    }
+    if (stream === this.own.stream) this.own.onStored(now, object);
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
@@ -443,59 +345,6 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
-  private startSending(now: Micros, object: StoredObject): void {
-    const { sending } = this.transfer;
-    // The oldest that a quorum holds makes room: who lacks it will ask for it.
-    if (sending.size >= MAX_SENDING)
-      for (const record of sending)
-        if (record.seq < this.own.delivered) {
-          this.transfer.forget(record);
-          break;
-        }
-    this.transfer.send(now, this.own, object);
-    this.open.set(object.seq, now);
-    if (this.open.size > MAX_OUTCOMES) this.settle(now, this.open.keys().next().value!, true);
-  }
-
-  /** Tells how our objects ended, and stops sending those that did. */
-  private settleOwn(now: Micros): void {
-    for (const seq of this.open.keys()) this.settle(now, seq, false);
-    for (const record of this.transfer.sending)
-      if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.forget(record);
-  }
-
-  private isWithAll({ seq }: ObjectRecord): boolean {
-    return this.options.paths.every((path, peer) => !path || this.own.isHeldBy(peer, seq));
-  }
-
-  private settle(now: Micros, seq: number, force: boolean): void {
-    const { paths, group } = this.options;
-    const confirmed: number[] = [];
-    const missing: number[] = [];
-    const sentAt = this.open.get(seq)!;
-    let isOver = true;
-    const record = this.own.records.get(seq);
-    paths.forEach((path, peer) => {
-      if (!path) return;
-      if (this.own.isHeldBy(peer, seq)) {
-        confirmed.push(peer);
-        record?.outgoing?.onConfirm(peer);
-        return;
-      }
-      missing.push(peer);
-      isOver &&= path.isGone(now, sentAt);
-    });
-    if (missing.length > 0 && !(isOver && seq < this.own.deliverable(group.quorum)) && !force) return;
-    this.open.delete(seq);
-    const { origin, incarnation } = this.own;
-    this.events.push({
-      type: 'outcome',
-      id: { origin, incarnation, seq },
-      outcome: { confirmed, missing },
-    });
-    if (record) this.transfer.forget(record);
-  }
-
   // ---- the others' objects
 
   private onArrival(
@@ -512,20 +361,20 @@ export class Broadcast {
         if (stream.holds(seq) && !stream.fits(seq, frame.descriptor.hash)) {
           // Its origin has signed two; ours was the other one.
           countDrop(this.metrics, 'equivocation');
-          this.report(stream.origin, record.id, 'equivocation');
+          this.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
           this.transfer.restart(record, -1);
         } else this.log.put(arrival.object);
         break;
       case 'equivocation':
-        this.report(stream.origin, record.id, 'equivocation', arrival.evidence);
+        this.reports.add(stream.origin, record.id, 'equivocation', arrival.evidence);
         // Who serves it says that it holds this one; ours may be one that nobody else has.
         if (frame.depth === SERVED && !record.isHeld && !record.storing) this.transfer.restart(record, hop);
         break;
       case 'wrong-symbols':
         // With symbols of several members it cannot be told whose were wrong; one at a time, it can.
         if (arrival.server >= 0 || record.servers.size === 0)
-          this.report(arrival.server >= 0 ? arrival.server : stream.origin, record.id, 'wrong-symbols');
+          this.reports.add(arrival.server >= 0 ? arrival.server : stream.origin, record.id, 'wrong-symbols');
         this.transfer.restart(record, -1);
         break;
     }
@@ -534,23 +383,22 @@ export class Broadcast {
 
   /** The origin has signed another object than the one that we hold. With what it signed of ours, that shows it to anyone. */
   private onContradiction(id: ObjectId, certificate: Uint8Array): void {
-    if (this.isReported(id.origin, id, 'equivocation')) return;
+    if (this.reports.has(id.origin, id, 'equivocation')) return;
     const object = this.log.read(id);
-    if (object) this.report(id.origin, id, 'equivocation', [object.certificate, certificate]);
-    else if (this.contradictions.size < MAX_CONTRADICTIONS)
-      this.contradictions.set(objectKey(id), certificate);
+    if (object) this.reports.add(id.origin, id, 'equivocation', [object.certificate, certificate]);
+    else this.reports.addOnRead(id, certificate);
   }
 
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
     const { origin, incarnation, delivered: seq } = stream;
-    this.report(member, { origin, incarnation, seq }, 'disagreement');
+    this.reports.add(member, { origin, incarnation, seq }, 'disagreement');
     const winners = stream.winners(this.options.group.quorum);
     if (!winners) return;
     stream.follow(winners);
     // Under the names of ours there is something else: ours will be delivered nowhere.
-    if (stream === this.own)
-      this.events.push({ type: 'lost', origin, incarnation, from: seq, to: this.own.count });
+    if (stream === this.own.stream)
+      this.events.push({ type: 'lost', origin, incarnation, from: seq, to: stream.count });
     this.startOver(now, stream);
   }
 
@@ -561,7 +409,7 @@ export class Broadcast {
     this.events.push({ type: 'damaged', id: { origin, incarnation, seq } });
     // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
     // nobody may have the ones behind this one, so they are kept.
-    if (seq >= stream.delivered && stream !== this.own) return this.startOver(now, stream);
+    if (seq >= stream.delivered && stream !== this.own.stream) return this.startOver(now, stream);
     stream.damaged.add(seq);
     this.wantMissing(now, stream);
   }
@@ -611,20 +459,9 @@ export class Broadcast {
     if (record?.only !== undefined) this.transfer.restart(record, peer);
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
-    if (!this.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
+    if (!this.mail.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
     this.pulls.onAsked(stream, seq, peer);
     this.metrics.pulls++;
-  }
-
-  /** For the next control datagrams to `peer`; false if too much waits for them: whoever still wants it will ask again. */
-  private post(peer: number, frame: PullFrame | GoneFrame): boolean {
-    if (this.mail[peer].length >= MAX_MAIL) {
-      countDrop(this.metrics, 'mail-overflow');
-      return false;
-    }
-    this.mail[peer].push(frame);
-    this.options.changed.mark(peer);
-    return true;
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -633,7 +470,7 @@ export class Broadcast {
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
       const chain = stream.chainAt(base)!;
-      this.post(from, { kind: 'gone', origin, incarnation, base, chain });
+      this.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
     if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
@@ -674,27 +511,12 @@ export class Broadcast {
     this.advance(now, stream);
   }
 
-  private isReported(member: number, id: ObjectId, what: Misbehaviour): boolean {
-    return this.reported.has(reportKey(member, id, what));
-  }
-
-  private report(
-    member: number,
-    id: ObjectId,
-    what: Misbehaviour,
-    evidence?: [Uint8Array, Uint8Array],
-  ): void {
-    if (this.isReported(member, id, what) || this.reported.size >= MAX_REPORTS) return;
-    this.reported.add(reportKey(member, id, what));
-    this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
-  }
-
   // ---- what follows
 
   /** Whatever may follow from news about a stream: delivery, outcomes, wishes, room in the store. */
   private advance(now: Micros, stream: Stream): void {
     if (stream.pledge(this.options.group.quorum)) this.log.pledge(now, stream);
-    if (stream === this.own) this.settleOwn(now);
+    if (stream === this.own.stream) this.own.settle(now);
     this.wantMissing(now, stream);
     this.serving.drop((peer, id) => stream.includes(id) && stream.isHeldBy(peer, id.seq));
     this.pump(now);
@@ -704,7 +526,7 @@ export class Broadcast {
   private pump(now: Micros): void {
     const next = this.delivery.next(now, (stream, seq) => {
       const { origin, incarnation } = stream;
-      this.report(origin, { origin, incarnation, seq }, 'malformed-object');
+      this.reports.add(origin, { origin, incarnation, seq }, 'malformed-object');
     });
     if (next) this.events.push({ type: 'deliver', ...next });
     for (const stream of this.streams)
@@ -762,26 +584,10 @@ export class Broadcast {
   }
 }
 
-function reportKey(member: number, id: ObjectId, what: Misbehaviour): string {
-  return `${member} ${objectKey(id)} ${what}`;
-}
-
 /** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
 const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
-const OBJECTS_PER_COMMIT = 8;
-const UNPACKED = 2;
-const PACK_INTERVAL: Micros = 2 * MILLISECOND;
-/** Our objects that are not delivered yet, at most: without a quorum nothing more is sent, and callers wait. */
-const MAX_UNDELIVERED = 64;
-/** Our objects being sent at once. */
-const MAX_SENDING = 64;
-const MAX_OUTCOMES = 1024;
 /** Bytes that wait for the store: when it is slow, the network has to wait. */
 const MAX_PENDING = 64 * 1024 * 1024;
-/** Frames that wait for one peer: what is wanted of four streams. */
-const MAX_MAIL = 1024;
-const MAX_REPORTS = 1000;
-const MAX_CONTRADICTIONS = 64;
 const CHECK: Micros = 100 * MILLISECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */

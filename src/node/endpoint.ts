@@ -2,7 +2,8 @@
  * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. Sessions keep
  * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
  */
-import { Broadcast, type BroadcastEvent } from '../broadcast/broadcast.js';
+import { Broadcast } from '../broadcast/broadcast.js';
+import type { BroadcastEvent } from '../broadcast/events.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { StoreRequest } from '../broadcast/log.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';

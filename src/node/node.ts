@@ -2,8 +2,8 @@
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
 import { randomBytes } from 'node:crypto';
-import type { Misbehaviour } from '../broadcast/broadcast.js';
 import type { MessageId } from '../broadcast/delivery.js';
+import type { Misbehaviour } from '../broadcast/events.js';
 import { type Group, type Member, parseLocator } from '../broadcast/group.js';
 import type { Outcome } from '../broadcast/outgoing.js';
 import type { ObjectStatus } from '../broadcast/record.js';

@@ -1,0 +1,33 @@
+/** What becomes of messages, members and the store, as the broadcast layer tells it. */
+import type { ObjectId } from '../wire/symbol.js';
+import type { MessageId } from './delivery.js';
+import type { Outcome } from './outgoing.js';
+
+export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'disagreement' | 'malformed-object';
+
+export type BroadcastEvent =
+  /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
+  | { type: 'durable'; id: ObjectId; tickets: number[] }
+  /** Every member holds this object of ours, or a quorum does and the rest has been out of reach for a while. */
+  | { type: 'outcome'; id: ObjectId; outcome: Outcome }
+  /** The next message for the consumer: nothing more is delivered before `consumed`. */
+  | { type: 'deliver'; id: MessageId; bytes: Uint8Array }
+  | { type: 'peer'; member: number; reachable: boolean }
+  /** `evidence`: two certificates, each signed by the member, for one object. */
+  | {
+      type: 'misbehaviour';
+      member: number;
+      id: ObjectId;
+      what: Misbehaviour;
+      evidence?: [Uint8Array, Uint8Array];
+    }
+  /**
+   * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
+   * ours, and a quorum holds others under their names, as when our store is an old copy.
+   */
+  | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
+  /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */
+  | { type: 'damaged'; id: ObjectId }
+  /** The bound of our store made us drop objects that these members do not hold. */
+  | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
+  | { type: 'store-full'; full: boolean };

@@ -1,0 +1,207 @@
+/**
+ * This member's own messages: those that wait are packed into objects, stored, sent, and followed until every member holds
+ * them. In: messages, and what the store and the others confirm. Out: writes for the log, objects to send, and the events
+ * `durable` and `outcome`.
+ */
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { Sha256 } from '../crypto/hash.js';
+import type { KeyPair } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import type { Loaded, StoredObject } from '../store/store.js';
+import { writeDescriptor } from '../wire/symbol.js';
+import { certifiedDescriptor, signCertificate } from './certificate.js';
+import type { Delivery } from './delivery.js';
+import type { BroadcastEvent } from './events.js';
+import type { Group } from './group.js';
+import type { Log } from './log.js';
+import { Outbox } from './outbox.js';
+import type { Paths } from './outgoing.js';
+import { writeParcel } from './parcel.js';
+import { cutObject } from './plan.js';
+import type { ObjectRecord } from './record.js';
+import type { Stream } from './stream.js';
+import type { Transfer } from './transfer.js';
+
+export interface OwnOptions {
+  group: Group;
+  self: number;
+  keys: KeyPair;
+  paths: Paths;
+  loaded: Loaded;
+  order: 'fifo' | 'causal';
+  /** Of a message, in bytes. */
+  maxObjectSize: number;
+}
+
+export class Own {
+  readonly stream: Stream;
+  private readonly options: OwnOptions;
+  private readonly log: Log;
+  private readonly delivery: Delivery;
+  private readonly transfer: Transfer;
+  private readonly events: BroadcastEvent[];
+  private readonly outbox = new Outbox();
+  /** Tickets of objects that are being stored. */
+  private readonly tickets = new Map<number, number[]>();
+  /** Objects whose outcome is open, with the time since when. */
+  private readonly open = new Map<number, Micros>();
+  private nextSeq: number;
+  private packAt: Micros = 0;
+
+  /** @param events where to put what becomes of the messages */
+  constructor(
+    options: OwnOptions,
+    stream: Stream,
+    parts: { log: Log; delivery: Delivery; transfer: Transfer },
+    events: BroadcastEvent[],
+  ) {
+    this.options = options;
+    this.stream = stream;
+    this.log = parts.log;
+    this.delivery = parts.delivery;
+    this.transfer = parts.transfer;
+    this.events = events;
+    this.nextSeq = Math.max(
+      stream.count,
+      ...options.loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
+    );
+  }
+
+  /**
+   * Takes a message of ours, to be stored with the next commit and then sent. Events `durable`, `deliver` and `outcome`
+   * follow. Throws TOO_LARGE, or BUSY while `hasRoom` is false.
+   *
+   * @returns a number that names it until it has an id
+   */
+  submit(bytes: Uint8Array): number {
+    const { maxObjectSize } = this.options;
+    if (bytes.length > maxObjectSize)
+      throw new HeadwaterError(
+        'TOO_LARGE',
+        `message: expected at most ${maxObjectSize} bytes, got ${bytes.length}`,
+      );
+    return this.outbox.submit(bytes);
+  }
+
+  get hasRoom(): boolean {
+    return this.outbox.hasRoom;
+  }
+
+  /** Takes back a message that is not on its way yet; false if it is. */
+  cancel(ticket: number): boolean {
+    return this.outbox.cancel(ticket);
+  }
+
+  /** Puts the messages that wait into objects, and those into the next commit. */
+  pack(now: Micros): void {
+    const { group, self, keys, loaded, order } = this.options;
+    const { log } = this;
+    if (log.isCommitting || log.isFull) return;
+    for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
+      const { tickets, messages } = this.outbox.take();
+      const dependencies = order === 'causal' ? this.delivery.dependencies(this.stream) : [];
+      const hash = new Sha256();
+      const bytes = writeParcel({ dependencies, messages }, hash);
+      const seq = this.nextSeq++;
+      const id = { origin: self, incarnation: loaded.incarnation, seq };
+      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
+      const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
+      this.tickets.set(seq, tickets);
+      this.packAt = now + PACK_INTERVAL;
+      log.put({ ...id, certificate, bytes });
+    }
+  }
+
+  /** When to `pack` next, if anything waits and may be packed at all. */
+  nextTimeout(now: Micros): Micros {
+    const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
+    if (!isWaiting || this.nextSeq - this.stream.delivered >= MAX_UNDELIVERED) return NEVER;
+    return this.mayPack(now) ? now : this.packAt;
+  }
+
+  /** An object of ours is in our store. */
+  onStored(now: Micros, object: StoredObject): void {
+    const { origin, incarnation } = this.stream;
+    const { seq } = object;
+    const tickets = this.tickets.get(seq) ?? [];
+    this.tickets.delete(seq);
+    this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
+    this.startSending(now, object);
+  }
+
+  /** Tells how our objects ended, and stops sending those that did. */
+  settle(now: Micros): void {
+    for (const seq of this.open.keys()) this.settleOne(now, seq, false);
+    for (const record of this.transfer.sending)
+      if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.forget(record);
+  }
+
+  private mayPack(now: Micros): boolean {
+    const { maxObjectSize } = this.options;
+    const underWay = this.nextSeq - this.stream.delivered;
+    if (underWay >= MAX_UNDELIVERED) return false;
+    // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
+    if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
+    return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
+  }
+
+  private seqIfOwn(certificate: Uint8Array): number {
+    const { origin, incarnation, seq } = certifiedDescriptor(certificate);
+    return origin === this.options.self && incarnation === this.options.loaded.incarnation ? seq : -1;
+  }
+
+  private startSending(now: Micros, object: StoredObject): void {
+    const { sending } = this.transfer;
+    // The oldest that a quorum holds makes room: who lacks it will ask for it.
+    if (sending.size >= MAX_SENDING)
+      for (const record of sending)
+        if (record.seq < this.stream.delivered) {
+          this.transfer.forget(record);
+          break;
+        }
+    this.transfer.send(now, this.stream, object);
+    this.open.set(object.seq, now);
+    if (this.open.size > MAX_OUTCOMES) this.settleOne(now, this.open.keys().next().value!, true);
+  }
+
+  private isWithAll({ seq }: ObjectRecord): boolean {
+    return this.options.paths.every((path, peer) => !path || this.stream.isHeldBy(peer, seq));
+  }
+
+  private settleOne(now: Micros, seq: number, force: boolean): void {
+    const { paths, group } = this.options;
+    const confirmed: number[] = [];
+    const missing: number[] = [];
+    const sentAt = this.open.get(seq)!;
+    let isOver = true;
+    const record = this.stream.records.get(seq);
+    paths.forEach((path, peer) => {
+      if (!path) return;
+      if (this.stream.isHeldBy(peer, seq)) {
+        confirmed.push(peer);
+        record?.outgoing?.onConfirm(peer);
+        return;
+      }
+      missing.push(peer);
+      isOver &&= path.isGone(now, sentAt);
+    });
+    if (missing.length > 0 && !(isOver && seq < this.stream.deliverable(group.quorum)) && !force) return;
+    this.open.delete(seq);
+    const { origin, incarnation } = this.stream;
+    this.events.push({
+      type: 'outcome',
+      id: { origin, incarnation, seq },
+      outcome: { confirmed, missing },
+    });
+    if (record) this.transfer.forget(record);
+  }
+}
+
+const OBJECTS_PER_COMMIT = 8;
+const UNPACKED = 2;
+const PACK_INTERVAL: Micros = 2 * MILLISECOND;
+/** Our objects that are not delivered yet, at most: without a quorum nothing more is sent, and callers wait. */
+const MAX_UNDELIVERED = 64;
+/** Our objects being sent at once. */
+const MAX_SENDING = 64;
+const MAX_OUTCOMES = 1024;

@@ -1,0 +1,49 @@
+/**
+ * Who has misbehaved, each thing said once, with the evidence there is. In: what the others find out. Out: events. Of an origin
+ * that signs a second object under a name it had used, the first one may have to be read before there is evidence.
+ */
+
+import type { StoredObject } from '../store/store.js';
+import { type ObjectId, objectKey } from '../wire/symbol.js';
+import type { BroadcastEvent, Misbehaviour } from './events.js';
+
+export class Reports {
+  private readonly events: BroadcastEvent[];
+  private readonly reported = new Set<string>();
+  /** By object that is being read: a certificate of another one with its name. */
+  private readonly contradictions = new Map<string, Uint8Array>();
+
+  /** @param events where to put what is reported */
+  constructor(events: BroadcastEvent[]) {
+    this.events = events;
+  }
+
+  has(member: number, id: ObjectId, what: Misbehaviour): boolean {
+    return this.reported.has(reportKey(member, id, what));
+  }
+
+  add(member: number, id: ObjectId, what: Misbehaviour, evidence?: [Uint8Array, Uint8Array]): void {
+    if (this.has(member, id, what) || this.reported.size >= MAX_REPORTS) return;
+    this.reported.add(reportKey(member, id, what));
+    this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
+  }
+
+  /** The origin has signed another object than the one that we hold, which is being read: see `onRead`. */
+  addOnRead(id: ObjectId, certificate: Uint8Array): void {
+    if (this.contradictions.size < MAX_CONTRADICTIONS) this.contradictions.set(objectKey(id), certificate);
+  }
+
+  /** An object has been read; undefined if it is not there. */
+  onRead(id: ObjectId, object: StoredObject | undefined): void {
+    const other = this.contradictions.get(objectKey(id));
+    this.contradictions.delete(objectKey(id));
+    if (other && object) this.add(id.origin, id, 'equivocation', [object.certificate, other]);
+  }
+}
+
+function reportKey(member: number, id: ObjectId, what: Misbehaviour): string {
+  return `${member} ${objectKey(id)} ${what}`;
+}
+
+const MAX_REPORTS = 1000;
+const MAX_CONTRADICTIONS = 64;
