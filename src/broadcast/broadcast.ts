@@ -185,11 +185,13 @@ export class Broadcast {
   }
 
   /** The answer to a read: undefined if the object is not there, or damaged. */
-  handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+  handleRead(now: Micros, id: ObjectId, answer: StoredObject | undefined): void {
     const stream = this.streams.find(id);
-    this.log.onRead(id, object, stream !== undefined && id.seq >= stream.delivered);
+    const isWanted = stream !== undefined && id.seq >= stream.delivered;
+    const isCurrent = this.log.onRead(id, answer, isWanted);
+    const object = isCurrent ? answer : undefined;
     const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
-    if (!object && isKept) this.onDamaged(now, stream, id.seq);
+    if (isCurrent && !object && isKept) this.onDamaged(now, stream, id.seq);
     this.reports.onRead(id, object);
     this.serve(id, object);
     this.pump(now);

@@ -24,7 +24,8 @@ export class Log {
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = -NEVER;
   private readonly reads: ObjectId[] = [];
-  private readonly reading = new Set<string>();
+  /** By object that is being read: whether it has been dropped since, so that the answer is of what was there before. */
+  private readonly reading = new Map<string, { id: ObjectId; isStale: boolean }>();
   private readonly cache = new Map<string, StoredObject>();
   private cachedBytes = 0;
 
@@ -113,7 +114,7 @@ export class Log {
     const key = objectKey(id);
     const object = this.cache.get(key);
     if (!object && !this.reading.has(key)) {
-      this.reading.add(key);
+      this.reading.set(key, { id, isStale: false });
       this.reads.push(id);
     }
     return object;
@@ -128,10 +129,16 @@ export class Log {
     this.cachedBytes -= object.bytes.length;
   }
 
-  /** @param isWanted the consumer has yet to have it */
-  onRead(id: ObjectId, object: StoredObject | undefined, isWanted: boolean): void {
-    this.reading.delete(objectKey(id));
-    if (object && isWanted) this.remember(object);
+  /**
+   * @param isWanted the consumer has yet to have it
+   * @returns false if the answer tells nothing of what is there now: who needs it has to ask again
+   */
+  onRead(id: ObjectId, object: StoredObject | undefined, isWanted: boolean): boolean {
+    const key = objectKey(id);
+    const isStale = this.reading.get(key)?.isStale === true;
+    this.reading.delete(key);
+    if (object && isWanted && !isStale) this.remember(object);
+    return !isStale;
   }
 
   /**
@@ -149,6 +156,8 @@ export class Log {
       if (write.type === 'object' && isOf(write)) this.pendingBytes -= write.object.bytes.length;
     this.writes = this.writes.filter((write) => !isOf(write));
     this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
+    for (const read of this.reading.values())
+      if (stream.includes(read.id) && read.id.seq >= delivered) read.isStale = true;
     for (const [key, object] of this.cache) {
       if (!stream.includes(object) || object.seq < stream.delivered) continue;
       this.cache.delete(key);

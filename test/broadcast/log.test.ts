@@ -182,4 +182,15 @@ describe('reading', () => {
     expect(log.read({ ...STREAM, seq: 0 })).toBeDefined();
     expect(log.read({ ...STREAM, seq: 1 })).toBeUndefined();
   });
+
+  test('takes no answer for an object that was dropped while it was read: another one may have its name now', () => {
+    const log = new Log(emptyStore());
+    const id = { ...STREAM, seq: 0 };
+    log.read(id);
+    log.poll(0);
+    log.drop(new Stream(STREAM, 0, 3));
+
+    expect(log.onRead(id, object(0), true)).toBe(false);
+    expect(log.read(id)).toBeUndefined();
+  });
 });
