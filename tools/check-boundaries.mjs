@@ -32,7 +32,7 @@ const MAY_IMPORT = {
   path: ['session', 'congestion', 'wire', 'crypto', 'core', 'errors.ts'],
   store: ['wire', 'crypto', 'core', 'errors.ts'],
   broadcast: MEMBER.filter((folder) => folder !== 'broadcast'),
-  sim: ['node/endpoint.ts', ...MEMBER],
+  sim: ['node/endpoint.ts', 'node/tamper.ts', ...MEMBER],
   node: MEMBER,
   file: ['node', 'broadcast', 'core', 'errors.ts'],
   network: ['node', 'store', 'broadcast', 'congestion', 'crypto', 'core', 'errors.ts'],
@@ -56,7 +56,7 @@ const SHELL = ['node', 'file', 'network', 'cli'];
 /** Single files of the shell in other folders. */
 const SHELL_FILES = ['store/lmdb.ts', 'store/database.ts', 'store/owner.ts'];
 /** Sans-IO although it stands in a folder of the shell, so that the simulator can run it. */
-const PURE = ['node/endpoint.ts', 'node/agenda.ts', 'node/failover.ts', 'node/peers.ts'];
+const PURE = ['node/endpoint.ts', 'node/agenda.ts', 'node/failover.ts', 'node/peers.ts', 'node/tamper.ts'];
 const FORBIDDEN_IMPORTS =
   /^(node:)?(dgram|fs|fs\/promises|net|http|https|http2|dns|dns\/promises|timers|timers\/promises|os|child_process|process|perf_hooks|worker_threads)$/;
 const FORBIDDEN_GLOBALS = [

@@ -7,7 +7,13 @@
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite, StreamState } from '../store/store.js';
-import { frameSize, type GoneFrame, type ObjectFrame, type PullFrame } from '../wire/frames.js';
+import {
+  frameSize,
+  type GoneFrame,
+  type ObjectFrame,
+  type PullFrame,
+  type VectorFrame,
+} from '../wire/frames.js';
 import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Delivery } from './delivery.js';
@@ -269,6 +275,11 @@ export class Broadcast {
     }
     frames.push(...this.transfer.takeNews(peer, left));
     return frames;
+  }
+
+  /** See `Vectors.number`. */
+  numberVector(peer: number): Pick<VectorFrame, 'version' | 'heard' | 'heardBefore'> {
+    return this.vectors.number(peer);
   }
 
   hasSymbol(now: Micros, peer: number): boolean {

@@ -124,6 +124,13 @@ export class Vectors {
     return { kind: 'vector', version, heard: low32(peer.heard), heardBefore: peer.heardBefore, entries };
   }
 
+  /** The numbers of a VECTOR with entries that is written elsewhere: see `Voice.say`. */
+  number(member: number): Pick<VectorFrame, 'version' | 'heard' | 'heardBefore'> {
+    const peer = this.peers[member];
+    peer.version = nextVersion(peer.version);
+    return { version: low32(peer.version), heard: low32(peer.heard), heardBefore: peer.heardBefore };
+  }
+
   /** Takes in a VECTOR; returns what is news in it: by stream the claim, and entries of fewer objects. */
   onFrame(now: Micros, member: number, frame: VectorFrame): { claim: VectorEntry; lower: VectorEntry[] }[] {
     const peer = this.peers[member];

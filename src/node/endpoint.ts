@@ -35,6 +35,7 @@ import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
 import { type PeerStatus, peerStatus } from './peers.js';
+import type { Tamper, Voice } from './tamper.js';
 
 export interface EndpointOptions {
   group: Group;
@@ -64,6 +65,8 @@ export interface EndpointOptions {
   relay?: boolean;
   /** Is told what the paths measure. */
   observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
+  /** What this member says in place of the truth: for tests of what lies come to. */
+  tamper?: Tamper | undefined;
 }
 
 /** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
@@ -79,7 +82,7 @@ export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 type StrangerEvent = 'other-version' | 'foreign-version' | 'foreign-group';
 export type EndpointEvent = BroadcastEvent | Extract<SessionEvent, { type: StrangerEvent }>;
 
-export class Endpoint {
+export class Endpoint implements Voice {
   readonly self: Member;
   private readonly counters: Metrics = createMetrics();
   private readonly options: EndpointOptions;
@@ -97,6 +100,8 @@ export class Endpoint {
   private readonly agenda: Agenda;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
   private readonly changed: Marks;
+  /** Datagrams that a liar has said: see `say`. */
+  private readonly said: Transmit[] = [];
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -141,6 +146,7 @@ export class Endpoint {
     );
     const { paths, failOvers, broadcaster, egress, changed } = this;
     this.agenda = new Agenda({ paths, failOvers, broadcaster, egress, changed });
+    options.tamper?.begin?.(this);
   }
 
   get metrics(): EndpointMetrics {
@@ -243,7 +249,11 @@ export class Endpoint {
     this.now = now;
     this.lent = undefined;
     // What polling may start is a handshake, whose first message is then there at once.
-    const control = this.sessions.pollTransmit() ?? this.pollControl(now) ?? this.sessions.pollTransmit();
+    const control =
+      this.said.shift() ??
+      this.sessions.pollTransmit() ??
+      this.pollControl(now) ??
+      this.sessions.pollTransmit();
     const transmit = control ?? this.pollSymbols(now);
     return transmit && this.count(transmit);
   }
@@ -257,6 +267,7 @@ export class Endpoint {
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   pollTimeout(): Micros {
     const { now } = this;
+    if (this.said.length > 0) return now;
     const own = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
     return Math.max(0, Math.min(own, this.agenda.nextTimeout(now)));
   }
@@ -276,6 +287,20 @@ export class Endpoint {
     );
   }
 
+  say(now: Micros, peer: number, frames: readonly Frame[], symbol?: Uint8Array): boolean {
+    if (!this.options.tamper) throw new HeadwaterError('INVALID_CONFIG', 'tamper: expected one, got none');
+    this.now = now;
+    if (!this.paths[peer]?.isOpen || !this.isUsable(now, peer)) return false;
+    const numbered = frames.map((frame) =>
+      frame.kind === 'vector' && frame.version === 0 && frame.entries.length > 0
+        ? { ...frame, ...this.broadcaster.numberVector(peer) }
+        : frame,
+    );
+    const eliciting = isEliciting({ frames: numbered, symbol });
+    this.said.push(this.seal(now, peer, writeDatagram(numbered, symbol), eliciting));
+    return true;
+  }
+
   /** Frees what the codec holds. */
   dispose(): void {
     this.broadcaster.dispose();
@@ -289,7 +314,8 @@ export class Endpoint {
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
     if (path.onReceived(now, number, eliciting, eliciting && !contents.symbol))
       this.broadcaster.onHeard(peer);
-    for (const frame of contents.frames) {
+    const { frames, symbol } = this.options.tamper?.hear?.(now, peer, contents) ?? contents;
+    for (const frame of frames) {
       switch (frame.kind) {
         case 'ack':
           // What the ack says of the path depends on whether we had more to send until now.
@@ -314,7 +340,7 @@ export class Endpoint {
           this.broadcaster.handleFrame(now, peer, frame);
       }
     }
-    if (contents.symbol) this.handleSymbol(now, peer, contents.symbol);
+    if (symbol) this.handleSymbol(now, peer, symbol);
   }
 
   private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
@@ -394,7 +420,8 @@ export class Endpoint {
     const policy = isHeartbeat ? path.takePolicy(now) : undefined;
     if (policy) frames.push(policy);
     if ((isHeartbeat && objects.length === 0) || path.recovery.probesDue > 0) frames.push({ kind: 'ping' });
-    return frames;
+    const said = this.options.tamper?.frames?.(now, peer, frames);
+    return said ? fitting(said) : frames;
   }
 
   /** Whether the session's keys may still be used; if not, its path is closed until there are new ones. */
@@ -419,13 +446,23 @@ export class Endpoint {
     const policy = path.takePolicy(now);
     const memory = this.takeMemory(path.mtu.size);
     const writer = new SymbolWriter(memory, policy ? [policy] : []);
-    const fill = (room: Uint8Array) => this.broadcaster.nextSymbol(now, peer, room);
+    const fill = (room: Uint8Array) => this.fillSymbol(now, peer, room);
     while (writer.add(fill));
     const bytes = writer.finish();
     if (!bytes) return undefined;
     this.lent = memory;
     this.egress.onSent(now, peer, bytes.length);
     return this.seal(now, peer, bytes, true);
+  }
+
+  private fillSymbol(now: Micros, peer: number, room: Uint8Array): number {
+    const length = this.broadcaster.nextSymbol(now, peer, room);
+    const { tamper } = this.options;
+    if (length === 0 || !tamper?.symbol) return length;
+    const said = tamper.symbol(now, peer, room.slice(0, length), room.length);
+    if (!said || said.length > room.length) return 0;
+    room.set(said);
+    return said.length;
   }
 
   /** Memory for a datagram of at most `size` bytes: that of the last one, if it has been given back. */
@@ -461,4 +498,15 @@ export class Endpoint {
   private drop(reason: DropReason): void {
     countDrop(this.counters, reason);
   }
+}
+
+/** The first of these frames that fit in a datagram. */
+function fitting(frames: readonly Frame[]): Frame[] {
+  let left = FRAMES_ROOM;
+  return frames.filter((frame) => {
+    const size = frameSize(frame);
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
 }

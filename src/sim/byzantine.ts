@@ -1,24 +1,15 @@
 /**
- * Members that lie. A liar is an honest endpoint, parts of which are replaced from outside: what it puts on the wire has
- * gone through its sessions, so that only what it says is wrong. In: an endpoint and what it is to do wrong.
+ * Members that lie. A liar is an honest endpoint that says something else than it means to: what it puts on the wire goes
+ * through its sessions, so that only the contents are wrong. In: what it is to do wrong. Out: its `Tamper`.
  */
-import type { Broadcast } from '../broadcast/broadcast.js';
-import { signCertificate } from '../broadcast/certificate.js';
 import type { Group } from '../broadcast/group.js';
-import { Outgoing } from '../broadcast/outgoing.js';
-import { writeParcel } from '../broadcast/parcel.js';
-import { cutObject } from '../broadcast/plan.js';
-import type { Streams } from '../broadcast/streams.js';
-import type { Transfer } from '../broadcast/transfer.js';
-import type { Vectors } from '../broadcast/vectors.js';
 import type { Rng } from '../core/rng.js';
-import type { Micros } from '../core/time.js';
-import { sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
-import type { Endpoint } from '../node/endpoint.js';
-import { frameSize, type ObjectFrame, type VectorEntry } from '../wire/frames.js';
+import type { Tamper, Voice } from '../node/tamper.js';
+import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
 import { CHAIN_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
-import { SERVED, streamKey, writeDescriptor } from '../wire/symbol.js';
+import { SERVED, streamKey } from '../wire/symbol.js';
+import { otherObject, wrongSymbols } from './forgery.js';
 
 export const LIES = [
   /** Relays nothing. */
@@ -45,56 +36,66 @@ export const LIES = [
 
 export type Lie = (typeof LIES)[number];
 
-interface LiarContext {
+export interface LiarContext {
   group: Group;
+  /** Its index. */
+  self: number;
   keys: KeyPair;
   rng: Rng;
 }
 
-type Paths = ConstructorParameters<typeof Outgoing>[3];
-
-/** What a liar reaches into: not for honest code. */
-type Inside = Pick<Broadcast, 'handleFrame' | 'takeControl' | 'hasSymbol' | 'nextSymbol'> & {
-  transfer: Pick<Transfer, 'send' | 'handleSymbol'> & { options: { paths: Paths }; relay: () => void };
-  vectors: Vectors;
-  streams: Streams;
-};
-
-/** Makes a liar of `endpoint`. */
-export function corrupt(endpoint: Endpoint, lies: readonly Lie[], context: LiarContext): void {
-  const { broadcaster } = endpoint as unknown as { broadcaster: Inside };
-  for (const lie of lies) TRICKS[lie](broadcaster, context);
+/** What makes a liar of an endpoint. A mute one is made by `EndpointOptions.relay`. */
+export function liar(lies: readonly Lie[], context: LiarContext): Tamper {
+  let voice: Voice | undefined;
+  const say: Voice['say'] = (...what) => voice!.say(...what);
+  // What is forged must be genuine before; what comes after may break it.
+  const inOrder = [...lies].sort((a, b) => Number(FORGING.has(b)) - Number(FORGING.has(a)));
+  const parts = inOrder.map((lie) => TRICKS[lie]({ ...context, say }));
+  return {
+    begin(of) {
+      voice = of;
+    },
+    hear: (now, peer, contents) =>
+      parts.reduce((heard, part) => part.hear?.(now, peer, heard) ?? heard, contents),
+    frames: (now, peer, frames) =>
+      parts.reduce((said, part) => part.frames?.(now, peer, said) ?? said, frames),
+    symbol: (now, peer, body, room) =>
+      parts.reduce<Uint8Array | undefined>(
+        (said, part) => (said && part.symbol ? part.symbol(now, peer, said, room) : said),
+        body,
+      ),
+  };
 }
 
-type Trick = (broadcaster: Inside, context: LiarContext) => void;
+type Trick = (liar: LiarContext & Voice) => Tamper;
 
 const TRICKS: Record<Lie, Trick> = {
-  mute(broadcaster) {
-    broadcaster.transfer.relay = () => {};
-  },
-  silent(broadcaster) {
-    broadcaster.hasSymbol = () => false;
-    broadcaster.nextSymbol = () => 0;
-    changeFrames(broadcaster, () => []);
-  },
-  garbage(broadcaster, { rng }) {
-    changeSymbols(broadcaster, (body) => (rng.chance(0.5) ? flipped(body, rng, 0) : body));
-  },
-  replay(broadcaster, { rng }) {
+  mute: () => ({}),
+  silent: () => ({
+    symbol: () => undefined,
+    frames: (_now, _peer, frames) => frames.filter(({ kind }) => !ABOUT_OBJECTS.has(kind)),
+  }),
+  garbage: ({ rng }) => ({
+    symbol: (_now, _peer, body) => (rng.chance(0.5) ? flipped(body, rng, 0) : body),
+  }),
+  replay({ rng }) {
     const old: Uint8Array[] = [];
     const keep = (body: Uint8Array) => {
       if (old.length < MAX_REPLAYED) old.push(body.slice());
-      return body;
     };
-    const handleSymbol = broadcaster.transfer.handleSymbol.bind(broadcaster.transfer);
-    broadcaster.transfer.handleSymbol = (now, hop, frame, body) => handleSymbol(now, hop, frame, keep(body));
-    changeSymbols(broadcaster, (body) => {
-      keep(body);
-      return rng.chance(0.5) ? rng.pick(old).slice() : body;
-    });
+    return {
+      hear(_now, _peer, contents) {
+        symbolsOf(contents).forEach(keep);
+        return contents;
+      },
+      symbol(_now, _peer, body) {
+        keep(body);
+        return rng.chance(0.5) ? rng.pick(old) : body;
+      },
+    };
   },
-  flood(broadcaster, { rng, group }) {
-    changeFrames(broadcaster, (frames) => {
+  flood: ({ rng, group }) => ({
+    frames(_now, _peer, frames) {
       const origin = rng.integer(0, group.members.length - 1);
       const id = { origin, incarnation: 1, seq: rng.integer(0, 20) };
       const base = rng.integer(1, 20);
@@ -110,153 +111,95 @@ const TRICKS: Record<Lie, Trick> = {
           missing: [{ sbn: 0, symbols: rng.integer(0, 0xffff) }],
         },
       ];
-    });
-  },
-  confirm(broadcaster, { rng }) {
+    },
+  }),
+  confirm({ rng, group, self, say }) {
     const heard = new Map<string, VectorEntry>();
-    const handleFrame = broadcaster.handleFrame.bind(broadcaster);
-    broadcaster.handleFrame = (now, from, frame) => {
-      if (frame.kind === 'pull') return;
-      handleFrame(now, from, frame);
-      if (frame.kind !== 'vector') return;
-      for (const entry of frame.entries) {
-        const stream = broadcaster.streams.find(entry);
-        if (!stream || (heard.get(streamKey(entry))?.count ?? 0) >= entry.count) continue;
-        heard.set(streamKey(entry), { ...entry, chain: entry.chain.slice(), ahead: new Uint8Array(0) });
-        broadcaster.vectors.touch(stream);
-      }
+    const lie = (entry: VectorEntry): VectorEntry => {
+      const told = heard.get(streamKey(entry));
+      if (rng.chance(0.2))
+        return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(CHAIN_SIZE) };
+      const claim = told && told.count > entry.count ? told : entry;
+      return rng.chance(0.3) ? { ...claim, ready: claim.count } : claim;
     };
-    changeFrames(broadcaster, (frames) =>
-      frames.map((frame) => {
-        if (frame.kind !== 'vector') return frame;
-        const entries = frame.entries.map((entry) => {
-          const told = heard.get(streamKey(entry));
-          if (rng.chance(0.2))
-            return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(CHAIN_SIZE) };
-          const claim = told && told.count > entry.count ? told : entry;
-          return rng.chance(0.3) ? { ...claim, ready: claim.count } : claim;
-        });
-        return { ...frame, entries };
-      }),
-    );
+    return {
+      hear(now, _peer, contents) {
+        for (const entry of entriesOf(contents.frames)) {
+          if ((heard.get(streamKey(entry))?.count ?? 0) >= entry.count) continue;
+          heard.set(streamKey(entry), { ...copyOf(entry), ahead: NOTHING });
+          for (const { index } of group.members)
+            if (index !== self) say(now, index, [vectorOf([lie(entry)])]);
+        }
+        return without(contents, 'pull');
+      },
+      frames: (_now, _peer, frames) => changeEntries(frames, (entries) => entries.map(lie)),
+    };
   },
-  collude(broadcaster, { group, rng }) {
+  collude({ group, rng, say }) {
     const patience = group.members.map(() => (rng.chance(0.6) ? rng.integer(1, 20) : 0));
     const claims = group.members.map(() => new Map<string, VectorEntry[]>());
-    const handleFrame = broadcaster.handleFrame.bind(broadcaster);
-    broadcaster.handleFrame = (now, from, frame) => {
-      handleFrame(now, from, frame);
-      if (frame.kind !== 'vector') return;
-      for (const key of new Set(frame.entries.map(streamKey))) {
-        const said = frame.entries.filter((entry) => streamKey(entry) === key);
-        claims[from].set(key, said.map(flattering));
-        const stream = broadcaster.streams.find(said[0]);
-        if (stream) broadcaster.vectors.touchFor(from, stream);
-      }
+    const isFlattered = (peer: number) => patience[peer]-- > 0;
+    return {
+      hear(now, peer, contents) {
+        const entries = entriesOf(contents.frames);
+        for (const key of new Set(entries.map(streamKey))) {
+          const said = entries.filter((entry) => streamKey(entry) === key).map(flattering);
+          claims[peer].set(key, said);
+          if (isFlattered(peer)) say(now, peer, [vectorOf(said)]);
+        }
+        return contents;
+      },
+      frames: (_now, peer, frames) =>
+        changeEntries(frames, (entries) => {
+          if (entries.length === 0) return entries;
+          const streams = isFlattered(peer) ? [...new Set(entries.map(streamKey))] : [];
+          return streams.flatMap((key) => claims[peer].get(key) ?? []);
+        }),
     };
-    changeFrames(broadcaster, (frames, peer) =>
-      frames.map((frame) => {
-        if (frame.kind !== 'vector' || frame.entries.length === 0) return frame;
-        const isFlattered = patience[peer]-- > 0;
-        const streams = isFlattered ? [...new Set(frame.entries.map(streamKey))] : [];
-        return { ...frame, entries: streams.flatMap((key) => claims[peer].get(key) ?? []) };
-      }),
-    );
   },
-  serve(broadcaster, { rng }) {
-    changeSymbols(broadcaster, (body) =>
+  serve: ({ rng }) => ({
+    symbol: (_now, _peer, body) =>
       body[DESCRIPTOR_SIZE] === SERVED ? flipped(body, rng, body.length - 16) : body,
-    );
-  },
-  equivocate(broadcaster, { group, keys, rng }) {
-    const { transfer } = broadcaster;
-    const send = transfer.send.bind(transfer);
-    transfer.send = (now, stream, object) => {
-      const record = send(now, stream, object);
-      const other = writeParcel({ dependencies: [], messages: [rng.bytes(rng.integer(1, 40))] });
-      const { origin, incarnation, seq } = object;
-      const second = {
-        origin,
-        incarnation,
-        seq,
-        length: other.length,
-        hash: sha256(other),
-        ...cutObject(other.length),
-      };
-      const certificate = signCertificate(group, writeDescriptor(second), keys.sign);
-      const { paths } = transfer.options;
-      record.outgoing = twoFaced(
-        record.outgoing!,
-        new Outgoing(now, group, keys, paths, rng, certificate, other),
-        new Set(group.members.flatMap(({ index }) => (rng.chance(0.5) ? [index] : []))),
-      );
-      return record;
-    };
-  },
-  mismatch(broadcaster, { rng }) {
-    const { transfer } = broadcaster;
-    const send = transfer.send.bind(transfer);
-    transfer.send = (now, stream, object) =>
-      send(now, stream, { ...object, bytes: flipped(object.bytes, rng, 0) });
-  },
+  }),
+  equivocate: (context) => ({ symbol: otherObject(context) }),
+  mismatch: (context) => ({ symbol: wrongSymbols(context) }),
 };
 
-/** An object that is one thing to the members in `deceived` and another to the rest. */
-function twoFaced(main: Outgoing, other: Outgoing, deceived: ReadonlySet<number>): Outgoing {
-  const { hasFor, next, handleTimeout, nextTimeout, onProgress, onConfirm, dispose } = main;
-  main.hasFor = (now, peer) => (deceived.has(peer) ? other.hasFor(now, peer) : hasFor.call(main, now, peer));
-  main.next = (now, peer, target) =>
-    deceived.has(peer) ? other.next(now, peer, target) : next.call(main, now, peer, target);
-  main.onProgress = (now, peer, frame) =>
-    deceived.has(peer) ? other.onProgress(now, peer, frame) : onProgress.call(main, now, peer, frame);
-  main.onConfirm = (peer) => {
-    onConfirm.call(main, peer);
-    other.onConfirm(peer);
-  };
-  main.handleTimeout = (now: Micros) => {
-    handleTimeout.call(main, now);
-    other.handleTimeout(now);
-  };
-  main.nextTimeout = () => Math.min(nextTimeout.call(main), other.nextTimeout());
-  main.dispose = () => {
-    dispose.call(main);
-    other.dispose();
-  };
-  return main;
+const FORGING: ReadonlySet<Lie> = new Set(['equivocate', 'mismatch']);
+const ABOUT_OBJECTS: ReadonlySet<Frame['kind']> = new Set(['vector', 'progress', 'pull', 'gone']);
+
+/** A VECTOR to be numbered by the endpoint. */
+function vectorOf(entries: VectorEntry[]): Frame {
+  return { kind: 'vector', version: 0, heard: 0, heardBefore: 0, entries };
 }
 
-function changeSymbols(broadcaster: Inside, change: (body: Uint8Array) => Uint8Array): void {
-  const nextSymbol = broadcaster.nextSymbol.bind(broadcaster);
-  broadcaster.nextSymbol = (now, peer, target) => {
-    const length = nextSymbol(now, peer, target);
-    const changed = change(target.slice(0, length));
-    // A longer one than there is room for stays away.
-    if (length === 0 || changed.length > target.length) return 0;
-    target.set(changed);
-    return changed.length;
-  };
+function entriesOf(frames: readonly Frame[]): VectorEntry[] {
+  return frames.flatMap((frame) => (frame.kind === 'vector' ? frame.entries : []));
 }
 
-/** Frames beyond what fits are left out. */
-function changeFrames(
-  broadcaster: Inside,
-  change: (frames: ObjectFrame[], peer: number) => ObjectFrame[],
-): void {
-  const takeControl = broadcaster.takeControl.bind(broadcaster);
-  broadcaster.takeControl = (now, peer, room) => {
-    let left = room;
-    return change(takeControl(now, peer, room), peer).filter((frame) => {
-      const size = frameSize(frame);
-      if (size > left) return false;
-      left -= size;
-      return true;
-    });
-  };
+function changeEntries(frames: Frame[], change: (entries: VectorEntry[]) => VectorEntry[]): Frame[] {
+  return frames.map((frame) =>
+    frame.kind === 'vector' ? { ...frame, entries: change(frame.entries) } : frame,
+  );
 }
 
-/** What a member said, as if someone else said it too and were READY: copied, since it was a view of a datagram. */
+function without({ frames, symbol }: Contents, kind: Frame['kind']): Contents {
+  return { frames: frames.filter((frame) => frame.kind !== kind), symbol };
+}
+
+function symbolsOf({ frames, symbol }: Contents): Uint8Array[] {
+  const bodies = frames.flatMap((frame) => (frame.kind === 'symbol' ? [frame.body] : []));
+  return symbol ? [...bodies, symbol] : bodies;
+}
+
+/** An entry as heard is a view of a datagram. */
+function copyOf(entry: VectorEntry): VectorEntry {
+  return { ...entry, chain: entry.chain.slice(), ahead: entry.ahead.slice() };
+}
+
+/** What a member said, as if someone else said it too and were READY. */
 function flattering(entry: VectorEntry): VectorEntry {
-  return { ...entry, ready: entry.count, chain: entry.chain.slice(), ahead: entry.ahead.slice() };
+  return { ...copyOf(entry), ready: entry.count };
 }
 
 /** A copy with one bit flipped somewhere from `from` on. */
@@ -267,3 +210,4 @@ function flipped(bytes: Uint8Array, rng: Rng, from: number): Uint8Array {
 }
 
 const MAX_REPLAYED = 64;
+const NOTHING = new Uint8Array(0);

@@ -11,7 +11,7 @@ import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
 import { Endpoint } from '../node/endpoint.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { corrupt, type Lie } from './byzantine.js';
+import { type Lie, liar } from './byzantine.js';
 import { SimDisk, type SimDiskOptions } from './disk.js';
 import type { LinkRule } from './link.js';
 import { type SimClock, type SimEvent, SimMember } from './member.js';
@@ -105,7 +105,9 @@ export function createCluster(options: ClusterOptions): Cluster {
       clock: clock(index),
       consume: (now) => consume(index, now),
       start: (start, loaded) => {
-        const endpoint = new Endpoint({
+        const lies = liars?.get(index);
+        const context = { group, self: index, keys: own };
+        return new Endpoint({
           group,
           keys: own,
           rng: new Rng(`${seed} member ${index} ${start}`),
@@ -118,11 +120,9 @@ export function createCluster(options: ClusterOptions): Cluster {
           loaded,
           maxStoredBytes: options.maxStoredBytes ?? Number.POSITIVE_INFINITY,
           order: options.order ?? 'fifo',
+          relay: !lies?.includes('mute'),
+          tamper: lies && liar(lies, { ...context, rng: new Rng(`${seed} lies ${index} ${start}`) }),
         });
-        const lies = liars?.get(index);
-        if (lies)
-          corrupt(endpoint, lies, { group, keys: own, rng: new Rng(`${seed} lies ${index} ${start}`) });
-        return endpoint;
       },
       onEvent: (member, event) => {
         world.log(
