@@ -214,6 +214,13 @@ export class Outgoing {
     return Math.max(0, ...this.paths.map((path) => (path?.isOpen ? path.loss : 0)));
   }
 
+  /** Of the paths that can be used; 0 if there are none. */
+  private meanLoss(): number {
+    const open = this.paths.flatMap((path) => (path?.isOpen ? [path.loss] : []));
+    const sum = open.reduce((all, loss) => all + loss, 0);
+    return Math.min(MAX_LOSS_PLANNED, sum / Math.max(1, open.length));
+  }
+
   /** A first hop that seems to be down would take its symbols with it, so it gets none while others are there. */
   private isFirstHop(now: Micros, { peers }: Wave, peer: number): boolean {
     const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
@@ -235,10 +242,7 @@ export class Outgoing {
     if (wave.count === 0 && wave.growsByLoss) {
       wave.growsByLoss = false;
       const block = this.blocks[wave.sbn];
-      const open = this.paths.flatMap((path) => (path?.isOpen ? [path.loss] : []));
-      const lossless =
-        1 - Math.min(MAX_LOSS_PLANNED, open.reduce((sum, loss) => sum + loss, 0) / open.length);
-      const wanted = symbolsToReach(block.sourceSymbols, wave.peers.length, lossless);
+      const wanted = symbolsToReach(block.sourceSymbols, wave.peers.length, 1 - this.meanLoss());
       wave.count = Math.max(0, wanted - block.made);
       block.planned += wave.count;
     }

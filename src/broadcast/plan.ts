@@ -4,7 +4,7 @@
  * With n members of which k may fail, an origin that gives each of the n - 1 peers its own b symbols of a block can
  * count on (n - 1 - k) * b of them being spread. It wants Cp to spare: K <= (n - 1 - k) * b - Cp.
  */
-import { MAX_SOURCE_BLOCKS, MAX_SYMBOL_SIZE, SYMBOL_ALIGNMENT } from '../wire/limits.js';
+import { BLOCK_SYMBOLS, MAX_SOURCE_BLOCKS, MAX_SYMBOL_SIZE, SYMBOL_ALIGNMENT } from '../wire/limits.js';
 
 /** T and Z for an object of `length` bytes. */
 export function cutObject(length: number): { symbolSize: number; sourceBlocks: number } {
@@ -54,5 +54,3 @@ const SIGMAS = 2;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
 const MAX_COPIES = 8;
-/** About 0.5 MB a block: one solve stays at a few milliseconds, and losses show while later blocks are still going. */
-const BLOCK_SYMBOLS = 512;

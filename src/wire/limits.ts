@@ -50,7 +50,7 @@ export const SYMBOL_OVERHEAD =
 export const MAX_SYMBOL_BODY = DATAGRAM_SIZE - PROTECTED_OVERHEAD - FRAME_TYPE_SIZE - 6;
 /** Symbol alignment Al of RFC 6330 section 4.3: SIMD lanes. */
 export const SYMBOL_ALIGNMENT = 16;
-/** The largest symbol that fits a datagram of the default size. */
+/** T: the largest symbol that fits a datagram of the default size, so that each one fits every path. */
 export const MAX_SYMBOL_SIZE =
   Math.floor((DATAGRAM_SIZE - SYMBOL_OVERHEAD) / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
 
@@ -58,6 +58,13 @@ export const MAX_SYMBOL_SIZE =
 export const MAX_REPAIR_SYMBOLS = 1 << 18;
 /** Block count Z is 8 bits in the OTI (RFC 6330 section 3.3.3). */
 export const MAX_SOURCE_BLOCKS = 255;
+/** K: about 0.5 MB a block. One solve takes a few milliseconds, and losses show while later blocks are still going. */
+export const BLOCK_SYMBOLS = 512;
+
+/** K of an object of `length` bytes, at most: more than BLOCK_SYMBOLS only if the largest T and Z would not hold it else. */
+export function maxBlockSymbols(length: number): number {
+  return Math.max(BLOCK_SYMBOLS, Math.ceil(Math.ceil(length / MAX_SYMBOL_SIZE) / MAX_SOURCE_BLOCKS));
+}
 
 /** Deficits of one object that fit a PROGRESS frame; the others are reported in later ones. */
 export const MAX_PROGRESS_ENTRIES = 64;

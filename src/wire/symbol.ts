@@ -18,6 +18,8 @@ import {
   LEAF_HEADER_SIZE,
   MAX_PROOF_DEPTH,
   MAX_SOURCE_BLOCKS,
+  MAX_SYMBOL_SIZE,
+  maxBlockSymbols,
   NODE_SIZE,
   SIGNATURE_SIZE,
   SYMBOL_ALIGNMENT,
@@ -125,8 +127,19 @@ export function parseDescriptor(bytes: Uint8Array): Descriptor {
   if (length === 0) throw new HeadwaterError('MALFORMED', 'length: expected at least 1, got 0');
   if (symbolSize === 0 || symbolSize % SYMBOL_ALIGNMENT !== 0)
     throw new HeadwaterError('MALFORMED', `T: expected a multiple of ${SYMBOL_ALIGNMENT}, got ${symbolSize}`);
-  if (sourceBlocks === 0 || sourceBlocks > Math.min(MAX_SOURCE_BLOCKS, Math.ceil(length / symbolSize)))
+  // What fits no datagram would stand for ever at the head of a queue.
+  if (symbolSize > MAX_SYMBOL_SIZE)
+    throw new HeadwaterError('MALFORMED', `T: expected at most ${MAX_SYMBOL_SIZE}, got ${symbolSize}`);
+  const symbols = Math.ceil(length / symbolSize);
+  if (sourceBlocks === 0 || sourceBlocks > Math.min(MAX_SOURCE_BLOCKS, symbols))
     throw new HeadwaterError('MALFORMED', `Z: expected 1 to the number of symbols, got ${sourceBlocks}`);
+  // A solve of a large block would hold up everything else.
+  const blockSymbols = Math.ceil(symbols / sourceBlocks);
+  if (blockSymbols > maxBlockSymbols(length))
+    throw new HeadwaterError(
+      'MALFORMED',
+      `K: expected at most ${maxBlockSymbols(length)}, got ${blockSymbols}`,
+    );
   return descriptor;
 }
 

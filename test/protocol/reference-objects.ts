@@ -152,6 +152,11 @@ export function blockSizes(length: number, symbolSize: number, sourceBlocks: num
   return [Math.ceil(symbols / sourceBlocks), Math.floor(symbols / sourceBlocks)];
 }
 
+/** The most symbols that a block of an object of `length` bytes may have: 7.2. */
+export function largestBlock(length: number): number {
+  return Math.max(512, Math.ceil(Math.ceil(length / 976) / 255));
+}
+
 /** b of 8.1. */
 export function share(k: number, members: number, faulty: number, pessimism: number): number {
   if (k <= 2 || members === 2) return k;

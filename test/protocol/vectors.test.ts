@@ -210,9 +210,10 @@ describe('the document describes them: objects', () => {
 
   test.each(vectors.cuts as Record<string, number>[])(
     'cut of $length bytes',
-    ({ length, firstK, lastK, ...made }) => {
+    ({ length, firstK, lastK, mostK, ...made }) => {
       expect(objects.cut(length)).toEqual(made);
       expect(objects.blockSizes(length, made.symbolSize, made.sourceBlocks)).toEqual([firstK, lastK]);
+      expect(objects.largestBlock(length)).toBe(mostK);
     },
   );
 

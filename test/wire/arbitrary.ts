@@ -13,6 +13,8 @@ import {
   MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
   MAX_SOURCE_BLOCKS,
+  MAX_SYMBOL_SIZE,
+  maxBlockSymbols,
   NODE_SIZE,
   PROTECTED_HEADER,
   PROTECTED_TAG,
@@ -128,15 +130,27 @@ export interface SymbolParts {
 }
 
 export const symbolParts: fc.Arbitrary<SymbolParts> = fc
-  .record({ length: fc.integer({ min: 1, max: 2 ** 40 - 1 }), lanes: fc.integer({ min: 1, max: 80 }) })
-  .chain(({ length, lanes }) =>
+  .integer({ min: 1, max: MAX_SYMBOL_SIZE / 16 })
+  .chain((lanes) =>
     fc.record({
-      length: fc.constant(length),
-      symbolSize: fc.constant(16 * lanes),
-      sourceBlocks: fc.integer({ min: 1, max: Math.min(255, Math.ceil(length / (16 * lanes))) }),
-      depth: fc.oneof(fc.nat(5), fc.constant(SERVED)),
+      // Only of the largest symbols an object may have so many that blocks have to be larger than 512.
+      length: fc.integer({
+        min: 1,
+        max: 16 * lanes < MAX_SYMBOL_SIZE ? 255 * 512 * 16 * lanes : 2 ** 40 - 1,
+      }),
+      lanes: fc.constant(lanes),
     }),
   )
+  .chain(({ length, lanes }) => {
+    const symbols = Math.ceil(length / (16 * lanes));
+    const fewest = Math.ceil(symbols / maxBlockSymbols(length));
+    return fc.record({
+      length: fc.constant(length),
+      symbolSize: fc.constant(16 * lanes),
+      sourceBlocks: fc.integer({ min: fewest, max: Math.min(255, symbols) }),
+      depth: fc.oneof(fc.nat(5), fc.constant(SERVED)),
+    });
+  })
   .chain(({ length, symbolSize, sourceBlocks, depth }) =>
     fc.record({
       descriptor: fc.record({

@@ -23,7 +23,7 @@ const symbolHex = [
   '0708', // origin
   '090a0b0c0d0e', // incarnation
   '0f101112', // seq
-  '1314151617', // length
+  '00000f1617', // length
   '0010', // T
   'ff', // Z
   '44'.repeat(32), // object hash
@@ -210,7 +210,7 @@ test('a policy and a symbol', () => {
     origin: 0x0708,
     incarnation: 0x090a0b0c0d0e,
     seq: 0x0f101112,
-    length: 0x1314151617,
+    length: 0x00000f1617,
     symbolSize: 16,
     sourceBlocks: 255,
     hash,
@@ -278,6 +278,23 @@ describe('a symbol is malformed', () => {
     ['an object of no bytes', [[12, 0, 0, 0, 0, 0]], 'length: expected at least 1, got 0'],
     ['symbols of no bytes', [[17, 0, 0]], 'T: expected a multiple of 16, got 0'],
     ['symbols of 17 bytes', [[17, 0, 17]], 'T: expected a multiple of 16, got 17'],
+    ['symbols that fit no datagram', [[17, 3, 224]], 'T: expected at most 976, got 992'],
+    [
+      'blocks of 513 symbols',
+      [
+        [12, 0, 0, 0, 32, 16],
+        [19, 1],
+      ],
+      'K: expected at most 512, got 513',
+    ],
+    [
+      'blocks larger than 255 of the largest symbols have to be',
+      [
+        [12, 0, 16, 0, 0, 0],
+        [17, 3, 192],
+      ],
+      'K: expected at most 1079, got 1097',
+    ],
     ['no source block', [[19, 0]], 'Z: expected 1 to the number of symbols, got 0'],
     [
       'more source blocks than symbols',

@@ -10,7 +10,13 @@ import { sha256 } from '../../src/crypto/hash.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { buildTree } from '../../src/crypto/merkle.js';
 import { type Frame, writeDatagram } from '../../src/wire/frames.js';
-import { MAX_SYMBOL_BODY, NODE_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
+import {
+  MAX_SYMBOL_BODY,
+  maxBlockSymbols,
+  NODE_SIZE,
+  PROTECTED_HEADER,
+  PROTECTED_TAG,
+} from '../../src/wire/limits.js';
 import { type Descriptor, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { seedOf, vectorGroup } from './sessions.js';
 
@@ -189,7 +195,8 @@ export function objectVectors(): unknown {
       const cut = cutObject(length);
       const oti = new Oti({ transferLength: length, ...cut });
       const last = cut.sourceBlocks - 1;
-      return { length, ...cut, firstK: oti.blockSymbols(0), lastK: oti.blockSymbols(last) };
+      const mostK = maxBlockSymbols(length);
+      return { length, ...cut, firstK: oti.blockSymbols(0), lastK: oti.blockSymbols(last), mostK };
     }),
     shares: [
       [1, 5, 1],
