@@ -202,7 +202,8 @@ export class Stream implements StreamId {
     }
     const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
     const ready = this.readyToSay;
-    return { origin, incarnation, base, count, ready, chain, ahead: ahead.toBytes(bits) };
+    const ended = false;
+    return { origin, incarnation, base, count, ready, ended, over: false, chain, ahead: ahead.toBytes(bits) };
   }
 
   /**

@@ -24,7 +24,7 @@ import { PROTECTED_HEADER, PROTECTED_OVERHEAD } from '../wire/limits.js';
 export { PROTECTED_HEADER, PROTECTED_OVERHEAD };
 
 /** Version 1 had no sessions. It is also inside the prologue of every handshake. */
-export const SESSION_VERSION = 2;
+export const SESSION_VERSION = 3;
 
 export const INITIATION = (SESSION_VERSION << 4) | 1;
 export const RESPONSE = (SESSION_VERSION << 4) | 2;

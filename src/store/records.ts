@@ -7,7 +7,7 @@
  *   kind 1                                        session: newest 6 | CRC 4
  *   kind 1 | origin 2                             retired: incarnation 6 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
- *                                                 (before the CRC, where there is a READY: count 6 | chain 20)
+ *                                                 (before the CRC, where there is a READY: count 6 | chain 32)
  *   kind 1 | origin 2 | incarnation 6 | seq 4     head: length 6 | certificate size 2 | certificate | CRC 4 per chunk | CRC 4
  *   kind 1 | origin 2 | incarnation 6 | seq 4 | n 4     chunk n of an object: its bytes as they are
  */
@@ -144,7 +144,7 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
     };
     if (reader.remaining === 0) return state;
     const count = reader.u48('ready');
-    return { ...state, ready: { count, chain: copy(reader.take(CHAIN_SIZE, 'ready chain')) } };
+    return { ...state, ready: { count, chain: copy(reader.take(reader.remaining, 'ready chain')) } };
   });
 }
 

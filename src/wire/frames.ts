@@ -49,7 +49,11 @@ export interface VectorEntry extends StreamId {
   count: number;
   /** For all below the sender is READY. At most `count`. */
   ready: number;
-  /** Digest over the hashes of the first `count` objects, cut to CHAIN_SIZE bytes: two that agree in it agree in all. */
+  /** A later stream of the same origin is known. */
+  ended: boolean;
+  /** The sender has retired the stream, and all earlier ones of its origin: what it says of it is the last that it will. */
+  over: boolean;
+  /** Digest over the hashes of the first `count` objects: two that agree in it agree in all. */
   chain: Uint8Array;
   /** Bit i: object count + 1 + i is held too. At most MAX_AHEAD bytes. */
   ahead: Uint8Array;
@@ -151,7 +155,7 @@ export function frameSize(frame: Frame): number {
 
 /** Bytes of one entry of a VECTOR. */
 export function vectorEntrySize({ ready, ahead }: Pick<VectorEntry, 'ready' | 'ahead'>): number {
-  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 1 + (ready > 0 ? 4 : 0) + ahead.length;
+  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 2 + (ready > 0 ? 4 : 0) + ahead.length;
 }
 
 /** ACK_POLICY fits beside the largest symbol. */
@@ -270,14 +274,27 @@ function parseVector(reader: Reader): VectorFrame {
     const held = reader.u32('count');
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
     const chain = reader.take(CHAIN_SIZE, 'chain');
-    const shape = reader.u8('bitmap length');
-    const length = shape & ~HAS_READY;
-    const ready = shape === length ? 0 : reader.u32('ready');
-    if (shape !== length && (ready === 0 || ready > held))
+    const flags = reader.u8('entry flags');
+    if (flags > ALL_FLAGS || ((flags & OVER) !== 0 && flags !== (OVER | ENDED)))
+      throw new HeadwaterError(
+        'MALFORMED',
+        `entry flags: expected READY, ENDED or both, or OVER with ENDED, got ${flags}`,
+      );
+    const hasReady = (flags & HAS_READY) !== 0;
+    const ready = hasReady ? reader.u32('ready') : 0;
+    if (hasReady && (ready === 0 || ready > held))
       throw new HeadwaterError('MALFORMED', `ready: expected 1 to ${held}, got ${ready}`);
+    const length = reader.u8('bitmap length');
     if (length > MAX_AHEAD)
       throw new HeadwaterError('MALFORMED', `bitmap: expected at most ${MAX_AHEAD} bytes, got ${length}`);
-    entries.push({ ...stream, base, count: held, ready, chain, ahead: reader.take(length, 'bitmap') });
+    const ahead = reader.take(length, 'bitmap');
+    const over = (flags & OVER) !== 0;
+    if (over && (base !== held || length > 0))
+      throw new HeadwaterError(
+        'MALFORMED',
+        `a stream that is over: expected base ${held} and no bitmap, got ${base}`,
+      );
+    entries.push({ ...stream, base, count: held, ready, ended: (flags & ENDED) !== 0, over, chain, ahead });
   }
   return { kind: 'vector', version, heard, heardBefore, entries };
 }
@@ -320,9 +337,9 @@ function writeFrame(writer: Writer, frame: Frame): void {
       writer.u8(VECTOR).u32(frame.version).u32(frame.heard).u32(frame.heardBefore).u16(frame.entries.length);
       for (const entry of frame.entries) {
         writer.u16(entry.origin).u48(entry.incarnation).u32(entry.base).u32(entry.count).put(entry.chain);
-        writer.u8(entry.ahead.length | (entry.ready > 0 ? HAS_READY : 0));
+        writer.u8((entry.ready > 0 ? HAS_READY : 0) | (entry.ended ? ENDED : 0) | (entry.over ? OVER : 0));
         if (entry.ready > 0) writer.u32(entry.ready);
-        writer.put(entry.ahead);
+        writer.u8(entry.ahead.length).put(entry.ahead);
       }
       break;
     case 'progress':
@@ -376,8 +393,11 @@ const MTU_REPORT = 8;
 const PULL = 9;
 const GONE = 10;
 const SIZED_SYMBOL = 11;
-/** In the length of an entry's bitmap. */
-const HAS_READY = 0x80;
+/** Flags of a VECTOR's entry. */
+const HAS_READY = 1;
+const ENDED = 2;
+const OVER = 4;
+const ALL_FLAGS = HAS_READY | ENDED | OVER;
 const STREAM_ID_SIZE = 8;
 const OBJECT_ID_SIZE = STREAM_ID_SIZE + 4;
 /** A VECTOR without entries. */

@@ -23,8 +23,8 @@ export const SIGNATURE_SIZE = 64;
 /** Length of a Merkle node. */
 export const NODE_SIZE = 20;
 
-/** A stream's digest in a VECTOR: as strong against collisions as a Merkle node. */
-export const CHAIN_SIZE = 20;
+/** A stream's digest. All of it is said: an origin that lies may look for two objects whose digests begin alike. */
+export const CHAIN_SIZE = HASH_SIZE;
 /** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
 export const MAX_AHEAD = 32;
 

@@ -218,8 +218,8 @@ test('what does not fit the room stays for the next', () => {
   for (let i = 0; i < 9; i++) a.hold(i, 0);
   const counts: number[] = [];
   for (let now = 0; a.dueAt() === -NEVER; now++) {
-    const frame = a.take(now, VECTOR_FRAME_SIZE + 4 * 37 + 10)!;
-    expect(frameSize(frame)).toBeLessThanOrEqual(VECTOR_FRAME_SIZE + 4 * 37 + 10);
+    const frame = a.take(now, VECTOR_FRAME_SIZE + 4 * 50 + 10)!;
+    expect(frameSize(frame)).toBeLessThanOrEqual(VECTOR_FRAME_SIZE + 4 * 50 + 10);
     counts.push(frame.entries.length);
   }
   expect(counts).toEqual([4, 4, 1]);

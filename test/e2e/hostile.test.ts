@@ -16,11 +16,11 @@ import { type Cli, cleanup, headwater, tempFolder } from './cli.js';
 import { createLab, type Lab, type Nobody, openNobody, openWire, type Wire } from './lab.js';
 
 /** First bytes: version 2 and kind. */
-const INITIATION = 0x21;
-const RESPONSE = 0x22;
-const COOKIE = 0x23;
-const DATA = 0x24;
-const CONTROL = 0x25;
+const INITIATION = 0x31;
+const RESPONSE = 0x32;
+const COOKIE = 0x33;
+const DATA = 0x34;
+const CONTROL = 0x35;
 
 let lab: Lab;
 let anna: Cli;

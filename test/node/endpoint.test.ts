@@ -148,7 +148,9 @@ describe('drops, by reason', () => {
         base: 0,
         count: 1,
         ready: 0,
-        chain: new Uint8Array(20),
+        ended: false,
+        over: false,
+        chain: new Uint8Array(32),
         ahead: new Uint8Array(0),
       },
     ],
@@ -159,12 +161,12 @@ describe('drops, by reason', () => {
   });
   const cases: [string, string, (bench: Bench) => void][] = [
     ['malformed', 'no datagram at all', (bench) => bench.give('a:1', new Uint8Array(0))],
-    ['malformed', 'a datagram of no known kind', (bench) => bench.give('a:1', Uint8Array.of(0x2f, 1, 2))],
+    ['malformed', 'a datagram of no known kind', (bench) => bench.give('a:1', Uint8Array.of(0x3f, 1, 2))],
     ['malformed', 'a datagram that is too long', (bench) => giveLong(bench)],
     [
       'foreign-version',
       'a datagram of another version',
-      (bench) => bench.give('a:1', new Uint8Array(40).fill(0x31)),
+      (bench) => bench.give('a:1', new Uint8Array(40).fill(0x41)),
     ],
     ['malformed', 'a frame of no known type', (bench) => bench.peer(ORIGIN).sendText(Uint8Array.of(99))],
     ['malformed', 'half a frame', (bench) => bench.peer(ORIGIN).sendText(Uint8Array.of(6, 1))],
@@ -347,7 +349,7 @@ describe('on the wire', () => {
     for (const secret of secrets)
       expect(seen.filter((bytes) => Buffer.from(bytes).includes(Buffer.from(secret)))).toEqual([]);
     // Handshakes are repeated as they are; no two others are alike.
-    const data = seen.filter((bytes) => bytes[0] >= 0x24);
+    const data = seen.filter((bytes) => bytes[0] >= 0x34);
     expect(new Set(data.map(toHex)).size).toBe(data.length);
     cluster.dispose();
   });
@@ -365,7 +367,7 @@ describe('on the wire', () => {
       for (const { from, bytes } of genuine.splice(0)) {
         kinds.add(bytes[0]);
         // A first message that needs no cookie is taken with any mac2: those are the last 16 bytes of it.
-        const covered = bytes[0] === 0x21 ? bytes.length - 16 : bytes.length;
+        const covered = bytes[0] === 0x31 ? bytes.length - 16 : bytes.length;
         for (let at = 0; at < covered; at++) {
           const tampered = bytes.slice();
           tampered[at] ^= 1 << (at % 8);
@@ -394,8 +396,8 @@ describe('on the wire', () => {
       expect(bench.endpoint.objects()[0].complete).toBe(true);
     }
     // First message or answer, data and control of the session layer were all among them.
-    expect([...kinds].some((kind) => kind === 0x21 || kind === 0x22)).toBe(true);
-    expect([...kinds]).toEqual(expect.arrayContaining([0x24, 0x25]));
+    expect([...kinds].some((kind) => kind === 0x31 || kind === 0x32)).toBe(true);
+    expect([...kinds]).toEqual(expect.arrayContaining([0x34, 0x35]));
     expect(bench.events().filter(({ type }) => type === 'misbehaviour')).toEqual([]);
   });
 
@@ -455,7 +457,7 @@ describe('who is no member', () => {
     const rng = new Rng('knocking');
     for (let i = 0; i < 100; i++) {
       const bytes = rng.bytes(151);
-      bytes[0] = 0x21;
+      bytes[0] = 0x31;
       bench.give('evil:1', bytes);
     }
     bench.settle();
@@ -476,7 +478,7 @@ describe('a session', () => {
     const { endpoint } = bench;
     const to: string[] = [];
     for (let out = endpoint.pollTransmit(0); out; out = endpoint.pollTransmit(0)) {
-      expect(out.bytes[0]).toBe(0x21);
+      expect(out.bytes[0]).toBe(0x31);
       to.push(out.to);
     }
     expect(to.sort()).toEqual(
@@ -537,8 +539,8 @@ describe('a session', () => {
     bench.run(600 * MILLISECOND);
     const challenges = bench.wire.filter(({ to }) => to === 'moved:1');
     expect(challenges.length).toBeGreaterThan(0);
-    for (const { bytes } of challenges) expect([bytes[0], bytes.length]).toEqual([0x25, 34]);
-    expect(bench.stray.filter(({ to, bytes }) => to === old && bytes[0] === 0x24).length).toBeGreaterThan(0);
+    for (const { bytes } of challenges) expect([bytes[0], bytes.length]).toEqual([0x35, 34]);
+    expect(bench.stray.filter(({ to, bytes }) => to === old && bytes[0] === 0x34).length).toBeGreaterThan(0);
 
     bench.isLost = () => false;
     bench.run(SECOND);
@@ -549,7 +551,7 @@ describe('a session', () => {
     bench.run(SECOND);
     expect(origin.symbols().length).toBeGreaterThan(0);
     // Its locator is at most asked whether it works.
-    expect(bench.wire.filter(({ to, bytes }) => to === old && bytes[0] !== 0x25)).toEqual([]);
+    expect(bench.wire.filter(({ to, bytes }) => to === old && bytes[0] !== 0x35)).toEqual([]);
     expect(bench.endpoint.peers()[0]).toMatchObject({ address: 'moved:1', reachable: true });
     expect(bench.drops()).toEqual({});
   });
@@ -576,7 +578,7 @@ describe('a session', () => {
     const status = bench.endpoint.peers().find(({ member }) => member.index === ORIGIN);
     expect(status).toMatchObject({ address: first, failOvers: 0 });
     const toSecond = bench.wire.filter(({ to }) => to === second);
-    expect(toSecond.every(({ bytes }) => bytes[0] === 0x25)).toBe(true);
+    expect(toSecond.every(({ bytes }) => bytes[0] === 0x35)).toBe(true);
     expect(toSecond.length).toBeGreaterThan(0);
   });
 
@@ -594,7 +596,7 @@ describe('a session', () => {
     // It gets a few challenges of 34 bytes, and no word of anything else.
     const there = bench.wire.filter(({ to }) => to === 'evil:1');
     expect(there.length).toBeLessThanOrEqual(3);
-    for (const { bytes } of there) expect([bytes[0], bytes.length]).toEqual([0x25, 34]);
+    for (const { bytes } of there) expect([bytes[0], bytes.length]).toEqual([0x35, 34]);
     expect(origin.symbols().length).toBeGreaterThan(0);
   });
 });

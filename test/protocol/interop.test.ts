@@ -52,7 +52,7 @@ class Stranger {
       index,
     });
     this.give(initiator.datagram);
-    const answer = initiator.readResponse(this.take(0x22)[0]);
+    const answer = initiator.readResponse(this.take(0x32)[0]);
     expect(answer).toMatchObject({ incarnation: 5, nextNumber: 1, version: 0 });
     this.ours = answer.initiatorSends;
     this.theirs = answer.responderSends;
@@ -61,7 +61,7 @@ class Stranger {
 
   respond(): void {
     const { seed, ephemeralSecret, index } = this;
-    const initiation = this.take(0x21)[0];
+    const initiation = this.take(0x31)[0];
     const said = { incarnation: INCARNATION, nextNumber: 1, version: 0 };
     const made = reference.respond(initiation, {
       ...said,
@@ -75,20 +75,20 @@ class Stranger {
     this.receiver = initiation.readUInt32BE(1);
     this.give(made.datagram);
     // The first that it hears under the new keys is a CHALLENGE.
-    const challenge = reference.unprotect(this.theirs, 0, this.take(0x25)[0]);
+    const challenge = reference.unprotect(this.theirs, 0, this.take(0x35)[0]);
     expect(challenge[0]).toBe(1);
     const answer = join(Buffer.of(2), challenge.subarray(1));
-    this.give(reference.protect(0x25, this.ours, this.receiver, 0, answer));
+    this.give(reference.protect(0x35, this.ours, this.receiver, 0, answer));
   }
 
   send(...frames: Buffer[]): void {
     const { ours, receiver } = this;
-    this.give(reference.protect(0x24, ours, receiver, this.nextNumber++, join(...frames)));
+    this.give(reference.protect(0x34, ours, receiver, this.nextNumber++, join(...frames)));
   }
 
   /** Texts of the DATA that it was sent since this was last asked. */
   texts(): Buffer[] {
-    return this.take(0x24).map((datagram) => {
+    return this.take(0x34).map((datagram) => {
       expect(datagram.readUInt32BE(1)).toBe(this.index);
       return reference.unprotect(this.theirs, datagram.readUInt32BE(5), datagram);
     });
@@ -131,8 +131,20 @@ function bodiesOf(text: Buffer): Buffer[] {
 }
 
 function vector(version: number, origin: number, incarnation: number, hashes: Buffer[]): Buffer {
-  const chain = hex(objects.digests(hashes)[hashes.length].subarray(0, 20));
-  const entries = [{ origin, incarnation, base: 0, count: hashes.length, ready: 0, chain, ahead: '' }];
+  const chain = hex(objects.digests(hashes)[hashes.length]);
+  const entries = [
+    {
+      origin,
+      incarnation,
+      base: 0,
+      count: hashes.length,
+      ready: 0,
+      ended: false,
+      over: false,
+      chain,
+      ahead: '',
+    },
+  ];
   return objects.frame({ kind: 'vector', version, heard: 0, heardBefore: 0, entries });
 }
 

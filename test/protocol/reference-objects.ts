@@ -20,7 +20,15 @@ export type FrameFields =
       version: number;
       heard: number;
       heardBefore: number;
-      entries: (StreamId & { base: number; count: number; ready: number; chain: string; ahead: string })[];
+      entries: (StreamId & {
+        base: number;
+        count: number;
+        ready: number;
+        ended: boolean;
+        over: boolean;
+        chain: string;
+        ahead: string;
+      })[];
     }
   | { kind: 'progress'; id: ObjectId; sourceBlocks: number; complete: string; missing: Deficits }
   | { kind: 'ping' }
@@ -44,8 +52,9 @@ export function frame(fields: FrameFields): Buffer {
           uint(entry.base, 4),
           uint(entry.count, 4),
           chain,
-          uint(ahead.length + (entry.ready > 0 ? 0x80 : 0), 1),
+          uint((entry.ready > 0 ? 1 : 0) + (entry.ended ? 2 : 0) + (entry.over ? 4 : 0), 1),
           entry.ready > 0 ? uint(entry.ready, 4) : Buffer.alloc(0),
+          uint(ahead.length, 1),
           ahead,
         );
       });

@@ -184,9 +184,9 @@ export function initiate(options: {
   const { ephemeralSecret, index } = options;
   const ourStatic = staticSecretOf(options.seed);
   const theirStatic = staticKeyOf(options.responder);
-  const head = join(Buffer.of(0x21), uint(index, 4));
+  const head = join(Buffer.of(0x31), uint(index, 4));
   const noise = new Noise();
-  noise.mixHash(join(ascii('headwater session\0'), Buffer.of(2), options.groupId, head));
+  noise.mixHash(join(ascii('headwater session\0'), Buffer.of(3), options.groupId, head));
   noise.mixHash(theirStatic);
   const ephemeral = exchangePublic(ephemeralSecret);
   noise.mixHash(ephemeral);
@@ -202,7 +202,7 @@ export function initiate(options: {
     datagram: join(withMac1, mac2),
     readResponse(datagram) {
       const response = Buffer.from(datagram);
-      if (response.length !== 75 || response[0] !== 0x22 || response.readUInt32BE(5) !== index)
+      if (response.length !== 75 || response[0] !== 0x32 || response.readUInt32BE(5) !== index)
         throw new Error(`no RESPONSE to ours: ${hex(response)}`);
       const theirs = response.subarray(9, 41);
       noise.mixHash(theirs);
@@ -238,7 +238,7 @@ export function respond(
   const { ephemeralSecret, index } = options;
   const ourStatic = staticSecretOf(options.seed);
   const noise = new Noise();
-  noise.mixHash(join(ascii('headwater session\0'), Buffer.of(2), options.groupId, first.subarray(0, 5)));
+  noise.mixHash(join(ascii('headwater session\0'), Buffer.of(3), options.groupId, first.subarray(0, 5)));
   noise.mixHash(exchangePublic(ourStatic));
   const theirEphemeral = first.subarray(5, 37);
   noise.mixHash(theirEphemeral);
@@ -252,7 +252,7 @@ export function respond(
   noise.mixKey(agree(ephemeralSecret, theirStatic));
   const { incarnation, nextNumber, version } = options;
   const payload = join(uint(incarnation, 6), uint(nextNumber, 6), uint(index, 4), uint(version, 2));
-  const head = join(Buffer.of(0x22), uint(index, 4), first.subarray(1, 5));
+  const head = join(Buffer.of(0x32), uint(index, 4), first.subarray(1, 5));
   return { datagram: join(head, ephemeral, noise.encrypt(payload)), keys: split(noise) };
 }
 
@@ -268,7 +268,7 @@ export function readCookie(responder: Uint8Array, initiation: Uint8Array, datagr
   return open(key, Buffer.alloc(12), initiation.subarray(119, 135), datagram.subarray(21));
 }
 
-/** 4.4: DATA (0x24) or CONTROL (0x25). */
+/** 4.4: DATA (0x34) or CONTROL (0x35). */
 export function protect(
   kind: number,
   key: Uint8Array,
@@ -286,5 +286,5 @@ export function unprotect(key: Uint8Array, number: number, datagram: Uint8Array)
 }
 
 function dataNonce(kind: number, number: number): Buffer {
-  return join(littleEndian(kind === 0x25 ? 1 : 0, 4), littleEndian(number, 8));
+  return join(littleEndian(kind === 0x35 ? 1 : 0, 4), littleEndian(number, 8));
 }

@@ -98,10 +98,10 @@ describe('the document describes them: sessions', () => {
   });
 
   test.each([
-    ['dataFromInitiator', 0x24, 'initiatorSends', vectors.response.index],
-    ['dataFromResponder', 0x24, 'responderSends', vectors.initiation.index],
-    ['challengeFromInitiator', 0x25, 'initiatorSends', vectors.response.index],
-    ['answerFromResponder', 0x25, 'responderSends', vectors.initiation.index],
+    ['dataFromInitiator', 0x34, 'initiatorSends', vectors.response.index],
+    ['dataFromResponder', 0x34, 'responderSends', vectors.initiation.index],
+    ['challengeFromInitiator', 0x35, 'initiatorSends', vectors.response.index],
+    ['answerFromResponder', 0x35, 'responderSends', vectors.initiation.index],
   ])('%s', (name, kind, key, receiver) => {
     const { packetNumber, text, datagram } = vectors[name];
     const made = reference.protect(kind, unhex(vectors.keys[key]), receiver, packetNumber, unhex(text));

@@ -52,7 +52,7 @@ const LIMITS = { cookielessRate: 20, cookieRate: 20, sourceRate: 5, cookieReplyR
 /** A first message that only lacks what a member has: its mac1 is right, the rest is noise. */
 function forgedInitiation(rng: Rng, victimStatic: Uint8Array): Uint8Array {
   const bytes = rng.bytes(INITIATION_SIZE);
-  bytes[0] = 0x21;
+  bytes[0] = 0x31;
   bytes.set(shortMac(macKeyOf(victimStatic), bytes.subarray(0, INITIATION_MAC1)), INITIATION_MAC1);
   if (rng.chance(0.5)) bytes.fill(0, INITIATION_MAC2);
   return bytes;
@@ -117,7 +117,7 @@ describe('a flood of first messages', () => {
       const bytes = i % 2 === 0 ? sealed.slice() : rng.bytes(rng.integer(1, 1300));
       // Data, answers, cookies and control of every version byte; of the genuine one index or tag is wrong.
       if (i % 2 === 0) bytes[i % 4 === 0 ? 1 : bytes.length - 1] ^= 0x55;
-      else bytes[0] = 0x20 | rng.pick([KIND.response, KIND.cookie, KIND.data, KIND.control]);
+      else bytes[0] = 0x30 | rng.pick([KIND.response, KIND.cookie, KIND.data, KIND.control]);
       expect(b.table.handleDatagram(world.now, `10.1.${i >> 8}.${i & 255}:9`, bytes)).toBeUndefined();
     }
     expect(b.table.sizes()).toEqual(before);
@@ -278,7 +278,7 @@ describe('amplification', () => {
       const from = rng.pick(['m0:1', 'v1:1', 'v2:1', 'v3:1']);
       let bytes: Uint8Array = rng.pick(genuine).slice();
       if (rng.chance(0.3)) bytes = rng.bytes(rng.integer(1, 100));
-      if (rng.chance(0.3)) bytes[0] = 0x20 | rng.integer(1, 5);
+      if (rng.chance(0.3)) bytes[0] = 0x30 | rng.integer(1, 5);
       if (rng.chance(0.3)) bytes = bytes.subarray(0, rng.integer(1, bytes.length));
       add(received, from, bytes.length);
       const now = world.now + i * 10 * MILLISECOND;
@@ -296,7 +296,7 @@ describe('amplification', () => {
     const world = new World();
     const [, b] = world.nodes;
     const noise = new Rng(2).bytes(49);
-    noise[0] = 0x24;
+    noise[0] = 0x34;
     const give = (size: number) => {
       world.now += SECOND;
       b.table.handleDatagram(world.now, 'm0:1', noise.slice(0, size));
@@ -314,7 +314,7 @@ describe('amplification', () => {
     const [a, b] = world.nodes;
     world.start(a);
     const noise = new Rng(1).bytes(1232);
-    noise[0] = 0x24;
+    noise[0] = 0x34;
     // The forger owns the link from the member's address; the member itself is away.
     world.links.update((from, to) => ({ blocked: to === 'm0:1' && from === 'm1:1' }));
     world.inject('m0:1', 'm1:1', noise);
@@ -336,11 +336,11 @@ describe('amplification', () => {
     const rng = new Rng('forged resets');
     for (let i = 0; i < 500; i++) {
       const bytes = rng.bytes(rng.pick([21, 25, 34, 75, 151, 1232]));
-      bytes[0] = 0x20 | rng.integer(0, 15);
+      bytes[0] = 0x30 | rng.integer(0, 15);
       world.inject('m0:1', 'm1:1', bytes);
       // With the right index, as one who listens could write it.
       const aimed = bytes.slice();
-      aimed[0] = 0x24 + (i & 1);
+      aimed[0] = 0x34 + (i & 1);
       aimed.set(
         world.wire
           .find(({ bytes: w, to }) => kindOf(w) === KIND.control && to === 'm1:1')!

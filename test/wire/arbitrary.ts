@@ -47,10 +47,15 @@ const vectorEntry: fc.Arbitrary<VectorEntry> = fc
     part: fc.double({ min: 0, max: 1, noNaN: true }),
     chain: bytes(CHAIN_SIZE),
     ahead: fc.uint8Array({ maxLength: MAX_AHEAD }),
+    ended: fc.boolean(),
+    isOver: fc.boolean(),
   })
-  .map(({ a, b, part, ...entry }) => {
+  .map(({ a, b, part, isOver, ...entry }) => {
     const count = Math.max(a, b);
-    return { ...entry, base: Math.min(a, b), count, ready: Math.floor(part * count) };
+    // Of a stream that is over nothing is kept.
+    if (isOver)
+      return { ...entry, base: count, count, ready: 0, ended: true, over: true, ahead: new Uint8Array(0) };
+    return { ...entry, base: Math.min(a, b), count, ready: Math.floor(part * count), over: false };
   });
 
 const vectorFrame: fc.Arbitrary<ObjectFrame> = fc.record({

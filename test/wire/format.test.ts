@@ -85,15 +85,17 @@ const framesHex = [
   '090a0b0c0d0e', // incarnation
   '00000005', // base
   '0f101112', // count
-  '61'.repeat(20), // chain
-  '82', // bitmap length, and that there is a READY
+  '61'.repeat(32), // chain
+  '03', // READY follows, ENDED
   '0f101100', // READY
+  '02', // bitmap length
   '8103', // ahead: objects count + 1, count + 8, 9, 10
   '0001', // another origin
   '000000000002', // incarnation
   '00000000', // base
   '00000000', // count
-  '62'.repeat(20), // chain
+  '62'.repeat(32), // chain
+  '00', // no flags
   '00', // no bitmap
   '04', // PROGRESS
   '0708', // origin
@@ -164,7 +166,9 @@ const frames: Frame[] = [
         base: 5,
         count: 0x0f101112,
         ready: 0x0f101100,
-        chain: new Uint8Array(20).fill(0x61),
+        ended: true,
+        over: false,
+        chain: new Uint8Array(32).fill(0x61),
         ahead: Uint8Array.of(0x81, 0x03),
       },
       {
@@ -173,7 +177,9 @@ const frames: Frame[] = [
         base: 0,
         count: 0,
         ready: 0,
-        chain: new Uint8Array(20).fill(0x62),
+        ended: false,
+        over: false,
+        chain: new Uint8Array(32).fill(0x62),
         ahead: new Uint8Array(0),
       },
     ],

@@ -116,28 +116,43 @@ describe('lengths and counts that promise more than there is', () => {
     ],
     [
       'a vector with 33 bytes of bitmap',
-      [3, ...zeros(12), 0, 1, ...zeros(36), 33],
+      [3, ...zeros(12), 0, 1, ...zeros(49), 33],
       'bitmap: expected at most 32 bytes, got 33',
     ],
     [
       'a vector with 32 bytes of bitmap, all missing',
-      [3, ...zeros(12), 0, 1, ...zeros(36), 32],
+      [3, ...zeros(12), 0, 1, ...zeros(49), 32],
       'bitmap: expected 32 bytes, got 0',
     ],
     [
       'a vector that keeps less than it holds, the wrong way round',
-      [3, ...zeros(12), 0, 1, ...zeros(11), 2, ...zeros(3), 1, ...zeros(21)],
+      [3, ...zeros(12), 0, 1, ...zeros(11), 2, ...zeros(3), 1, ...zeros(34)],
       'base: expected at most 1, got 2',
     ],
     [
       'a vector that is READY for more than it holds',
-      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(20), 0x80, ...zeros(3), 2],
+      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(32), 1, ...zeros(3), 2, 0],
       'ready: expected 1 to 1, got 2',
     ],
     [
       'a vector that is READY for nothing, said at length',
-      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(20), 0x80, ...zeros(4)],
+      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(32), 1, ...zeros(4), 0],
       'ready: expected 1 to 1, got 0',
+    ],
+    [
+      'a vector with a flag that there is not',
+      [3, ...zeros(12), 0, 1, ...zeros(48), 8, 0],
+      'entry flags: expected READY, ENDED or both, or OVER with ENDED, got 8',
+    ],
+    [
+      'a vector of a stream that is over and has not ended',
+      [3, ...zeros(12), 0, 1, ...zeros(48), 4, 0],
+      'entry flags: expected READY, ENDED or both, or OVER with ENDED, got 4',
+    ],
+    [
+      'a vector of a stream that is over and kept',
+      [3, ...zeros(12), 0, 1, ...zeros(15), 1, ...zeros(32), 6, 0],
+      'a stream that is over: expected base 1 and no bitmap, got 0',
     ],
     ['a pull of 255 entries', [9, ...id(), 255], 'deficits: expected at most 64, got 255'],
     ['a pull of 64 entries, all missing', [9, ...id(), 64], 'deficit SBN: expected 1 bytes, got 0'],

@@ -80,6 +80,8 @@ describe('a datagram of frames', () => {
     base: 0,
     count: 1,
     ready: 1,
+    ended: true,
+    over: false,
     chain: new Uint8Array(CHAIN_SIZE),
     ahead: new Uint8Array(MAX_AHEAD),
   };

@@ -24,7 +24,8 @@ const INCARNATION = 0x0190_0000_0003;
 
 export function frameVectors(): unknown {
   const stream = { origin: 2, incarnation: INCARNATION };
-  const chain = new Uint8Array(20).fill(0xc1);
+  const chain = new Uint8Array(32).fill(0xc1);
+  const open = { ended: false, over: false };
   const frames: [string, Frame][] = [
     [
       'ACK, ranges: 70000 to 69001, 69000 missing, 68999 alone, 200 missing, 68798 and 68797',
@@ -56,7 +57,15 @@ export function frameVectors(): unknown {
         heard: 5,
         heardBefore: 0x8000_0001,
         entries: [
-          { ...stream, base: 3, count: 8, ready: 0, chain, ahead: Uint8Array.of(0b0000_0101, 0b0000_0010) },
+          {
+            ...stream,
+            base: 3,
+            count: 8,
+            ready: 0,
+            ...open,
+            chain,
+            ahead: Uint8Array.of(0b0000_0101, 0b0000_0010),
+          },
         ],
       },
     ],
@@ -73,10 +82,11 @@ export function frameVectors(): unknown {
             base: 3,
             count: 6,
             ready: 0,
+            ...open,
             chain: chain.map((byte) => byte + 1),
             ahead: new Uint8Array(0),
           },
-          { ...stream, base: 3, count: 8, ready: 0, chain, ahead: new Uint8Array(0) },
+          { ...stream, base: 3, count: 8, ready: 0, ...open, chain, ahead: new Uint8Array(0) },
         ],
       },
     ],
@@ -87,7 +97,41 @@ export function frameVectors(): unknown {
         version: 9,
         heard: 0,
         heardBefore: 0,
-        entries: [{ ...stream, base: 3, count: 8, ready: 6, chain, ahead: Uint8Array.of(0b0000_0101) }],
+        entries: [
+          { ...stream, base: 3, count: 8, ready: 6, ...open, chain, ahead: Uint8Array.of(0b0000_0101) },
+        ],
+      },
+    ],
+    [
+      'VECTOR: of a stream that has ended 8 objects held and 3 kept; of an earlier one, retired, all 5 once held',
+      {
+        kind: 'vector',
+        version: 10,
+        heard: 0,
+        heardBefore: 0,
+        entries: [
+          {
+            ...stream,
+            base: 5,
+            count: 8,
+            ready: 0,
+            ended: true,
+            over: false,
+            chain,
+            ahead: new Uint8Array(0),
+          },
+          {
+            ...stream,
+            incarnation: stream.incarnation - 1000,
+            base: 5,
+            count: 5,
+            ready: 0,
+            ended: true,
+            over: true,
+            chain,
+            ahead: new Uint8Array(0),
+          },
+        ],
       },
     ],
     [
