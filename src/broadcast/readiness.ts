@@ -6,7 +6,7 @@
  */
 import type { Group } from './group.js';
 
-/** So many objects, those with this digest: its first CHAIN_SIZE bytes or more. */
+/** So many objects, those with this digest. */
 export interface Pledge {
   count: number;
   chain: Uint8Array;

@@ -8,7 +8,7 @@ import { equalBytes, Writer } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import type { StreamState } from '../store/store.js';
 import type { VectorEntry } from '../wire/frames.js';
-import { CHAIN_SIZE, HASH_SIZE, MAX_AHEAD } from '../wire/limits.js';
+import { HASH_SIZE, MAX_AHEAD } from '../wire/limits.js';
 import type { Descriptor, StreamId } from '../wire/symbol.js';
 import type { Group } from './group.js';
 import { nthLargest, type Pledge, Readiness } from './readiness.js';
@@ -200,7 +200,7 @@ export class Stream implements StreamId {
       ahead.add(bit);
       bits = Math.max(bits, bit + 1);
     }
-    const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
+    const chain = this.chains.get(count)!;
     const ready = this.readyToSay;
     const ended = false;
     return { origin, incarnation, base, count, ready, ended, over: false, chain, ahead: ahead.toBytes(bits) };
@@ -216,7 +216,7 @@ export class Stream implements StreamId {
     const counts = this.countsFor(member);
     this.told[member] = counts.join();
     const lower = counts.map((count) => {
-      const chain = this.chains.get(count)!.subarray(0, CHAIN_SIZE);
+      const chain = this.chains.get(count)!;
       return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: new Uint8Array(0) };
     });
     return [...lower, claim];
@@ -341,14 +341,14 @@ export class Stream implements StreamId {
     if (!this.readiness) return isServed && this.believes(member);
     // Of the object next to what is delivered we know the hash if that is all that they are READY for.
     if (seq !== delivered || trusted.count !== delivered + 1) return true;
-    return isPrefix(trusted.chain, link(this.chains.get(delivered)!, hash));
+    return equalBytes(trusted.chain, link(this.chains.get(delivered)!, hash));
   }
 
   /** Whether what we hold is what those who are trusted hold, as far as can be told yet. */
   matchesTrusted(): boolean {
     if (!this.trusted || this.count < this.trusted.count) return true;
     const ours = this.chains.get(this.trusted.count);
-    const matches = ours !== undefined && isPrefix(this.trusted.chain, ours);
+    const matches = ours !== undefined && equalBytes(this.trusted.chain, ours);
     if (matches) this.trusted = undefined;
     return matches;
   }
@@ -452,7 +452,7 @@ export class Stream implements StreamId {
     const isAgainstUs = ({ count, chain }: Point) => {
       const ours = this.chains.get(count);
       // What lies beyond ours may well be in agreement.
-      return ours !== undefined && count > this.delivered && !isPrefix(chain, ours);
+      return ours !== undefined && count > this.delivered && !equalBytes(chain, ours);
     };
     return rivalGroups(this.points, this.origin, this.self, (point) => isAgainstUs(point) && counts(point));
   }
@@ -464,7 +464,7 @@ export class Stream implements StreamId {
     for (const point of this.points[member]) {
       const ours = this.chains.get(point.count);
       if (point.count > this.count) kept.push(point);
-      else if (ours && isPrefix(point.chain, ours)) {
+      else if (ours && equalBytes(point.chain, ours)) {
         this.agreed[member] = Math.max(this.agreed[member], point.count);
         this.readiness?.onHeard(member, Math.min(point.ready, point.count));
         // If we start over, all of those beyond what is delivered have to be checked again.
@@ -493,7 +493,7 @@ export class Stream implements StreamId {
   private lowestDispute(member: number): number {
     const against = this.points[member].find(({ count, chain }) => {
       const ours = this.chains.get(count);
-      return ours !== undefined && count > this.delivered && !isPrefix(chain, ours);
+      return ours !== undefined && count > this.delivered && !equalBytes(chain, ours);
     });
     return against?.count ?? 0;
   }
@@ -517,7 +517,7 @@ export class Stream implements StreamId {
       for (const { count, chain } of this.points[member]) {
         const ours = this.chains.get(count);
         if (ours) counts.add(count);
-        if (ours && !isPrefix(chain, ours) && ++differing === MAX_DIFFERING) break;
+        if (ours && !equalBytes(chain, ours) && ++differing === MAX_DIFFERING) break;
       }
     }
     return [...counts]
@@ -528,10 +528,6 @@ export class Stream implements StreamId {
 
 function link(chain: Uint8Array, hash: Uint8Array): Uint8Array {
   return sha256(new Writer(2 * HASH_SIZE).put(chain).put(hash).finish());
-}
-
-function isPrefix(start: Uint8Array, whole: Uint8Array): boolean {
-  return equalBytes(start, whole.subarray(0, start.length));
 }
 
 /** No object at or above it is held by who claims this. */

@@ -7,7 +7,7 @@ import type { Rng } from '../core/rng.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Tamper, Voice } from '../node/tamper.js';
 import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
-import { CHAIN_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
+import { HASH_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
 import { SERVED, streamKey } from '../wire/symbol.js';
 import { otherObject, wrongSymbols } from './forgery.js';
 
@@ -118,7 +118,7 @@ const TRICKS: Record<Lie, Trick> = {
     const lie = (entry: VectorEntry): VectorEntry => {
       const told = heard.get(streamKey(entry));
       if (rng.chance(0.2))
-        return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(CHAIN_SIZE) };
+        return { ...entry, count: entry.count + rng.integer(1, 3), chain: rng.bytes(HASH_SIZE) };
       const claim = told && told.count > entry.count ? told : entry;
       return rng.chance(0.3) ? { ...claim, ready: claim.count } : claim;
     };

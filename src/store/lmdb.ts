@@ -62,7 +62,7 @@ export interface DurableStore extends Store {
  * Opens the store, or makes it. One whose file is damaged is moved to `<path>.corrupt-<time>` and begun anew; damage to
  * single objects makes only these absent.
  *
- * @throws HeadwaterError STORE if it is another group's or member's, of a later version, in use by another process, or
+ * @throws HeadwaterError STORE if it is another group's or member's, of another version, in use by another process, or
  *   the file system refuses; STORE_FULL if there is no room to make it
  * @example
  * await using store = await openStore({ path: 'data/node-1.store', groupId: group.id, publicKey });
@@ -334,7 +334,7 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   if (!('incarnation' in header))
     throw new HeadwaterError(
       'STORE',
-      `store: expected version ${STORE_VERSION}, got ${header.version} in ${path}; a newer headwater may read it`,
+      `store: expected version ${STORE_VERSION}, got ${header.version} in ${path}; another version of headwater may read it`,
     );
   for (const [what, expected, got] of [
     ['group', groupId, header.groupId],

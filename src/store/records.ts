@@ -14,12 +14,12 @@
 import { crc32 } from 'node:zlib';
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
-import { CHAIN_SIZE, HASH_SIZE } from '../wire/limits.js';
+import { HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { StoredObject, StreamId, StreamState } from './store.js';
 
-/** Of the records' layout; a store of a later one is not touched. */
-export const STORE_VERSION = 1;
+/** Of the records' layout; a store of another one is not touched. */
+export const STORE_VERSION = 2;
 /**
  * Bytes of an object in one record: 64 pages of 4 KiB less the header of the first. Pieces of one size leave gaps of one
  * size, so a store in a steady state re-uses its pages and does not grow.
@@ -124,9 +124,9 @@ export function parseNumber(key: Uint8Array, value: Uint8Array): number | undefi
 
 export function writeStream(state: StreamState): Uint8Array {
   const { ready } = state;
-  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + (ready ? 6 + CHAIN_SIZE : 0) + 4);
+  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + (ready ? 6 + HASH_SIZE : 0) + 4);
   writer.u48(state.base).u48(state.delivered).u48(state.index).put(state.chain).put(state.baseChain);
-  if (ready) writer.u48(ready.count).put(ready.chain.subarray(0, CHAIN_SIZE));
+  if (ready) writer.u48(ready.count).put(ready.chain);
   return sealed(streamRecordKey(state), writer);
 }
 
@@ -144,7 +144,7 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
     };
     if (reader.remaining === 0) return state;
     const count = reader.u48('ready');
-    return { ...state, ready: { count, chain: copy(reader.take(reader.remaining, 'ready chain')) } };
+    return { ...state, ready: { count, chain: copy(reader.take(HASH_SIZE, 'ready chain')) } };
   });
 }
 

@@ -23,7 +23,6 @@ import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import { type Ack, ackLength, parseAck, writeAck } from './ack.js';
 import {
-  CHAIN_SIZE,
   DATAGRAM_SIZE,
   DESCRIPTOR_SIZE,
   FRAME_TYPE_SIZE,
@@ -155,7 +154,7 @@ export function frameSize(frame: Frame): number {
 
 /** Bytes of one entry of a VECTOR. */
 export function vectorEntrySize({ ready, ahead }: Pick<VectorEntry, 'ready' | 'ahead'>): number {
-  return STREAM_ID_SIZE + 8 + CHAIN_SIZE + 2 + (ready > 0 ? 4 : 0) + ahead.length;
+  return STREAM_ID_SIZE + 8 + HASH_SIZE + 2 + (ready > 0 ? 4 : 0) + ahead.length;
 }
 
 /** ACK_POLICY fits beside the largest symbol. */
@@ -273,7 +272,7 @@ function parseVector(reader: Reader): VectorFrame {
     const base = reader.u32('base');
     const held = reader.u32('count');
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
-    const chain = reader.take(CHAIN_SIZE, 'chain');
+    const chain = reader.take(HASH_SIZE, 'chain');
     const flags = reader.u8('entry flags');
     if (flags > ALL_FLAGS || ((flags & OVER) !== 0 && flags !== (OVER | ENDED)))
       throw new HeadwaterError(

@@ -18,13 +18,12 @@ export const PROTECTED_TAG = 16;
 export const PROTECTED_OVERHEAD = PROTECTED_HEADER + PROTECTED_TAG;
 export const FRAME_TYPE_SIZE = 1;
 
+/** SHA-256. A stream's digest is said whole: an origin that lies may look for two objects whose digests begin alike. */
 export const HASH_SIZE = 32;
 export const SIGNATURE_SIZE = 64;
 /** Length of a Merkle node. */
 export const NODE_SIZE = 20;
 
-/** A stream's digest. All of it is said: an origin that lies may look for two objects whose digests begin alike. */
-export const CHAIN_SIZE = HASH_SIZE;
 /** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
 export const MAX_AHEAD = 32;
 

@@ -9,7 +9,7 @@ import {
   writeDatagram,
 } from '../../src/wire/frames.js';
 import {
-  CHAIN_SIZE,
+  HASH_SIZE,
   MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
   MAX_SOURCE_BLOCKS,
@@ -45,7 +45,7 @@ const vectorEntry: fc.Arbitrary<VectorEntry> = fc
     a: u32,
     b: u32,
     part: fc.double({ min: 0, max: 1, noNaN: true }),
-    chain: bytes(CHAIN_SIZE),
+    chain: bytes(HASH_SIZE),
     ahead: fc.uint8Array({ maxLength: MAX_AHEAD }),
     ended: fc.boolean(),
     isOver: fc.boolean(),

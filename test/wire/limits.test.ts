@@ -9,7 +9,6 @@ import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
 import { ACK_POLICY_SIZE, FRAMES_ROOM, type Frame, frameSize, writeDatagram } from '../../src/wire/frames.js';
 import {
   CERTIFICATE_SIZE,
-  CHAIN_SIZE,
   DATAGRAM_SIZE,
   DESCRIPTOR_SIZE,
   HASH_SIZE,
@@ -82,7 +81,7 @@ describe('a datagram of frames', () => {
     ready: 1,
     ended: true,
     over: false,
-    chain: new Uint8Array(CHAIN_SIZE),
+    chain: new Uint8Array(HASH_SIZE),
     ahead: new Uint8Array(MAX_AHEAD),
   };
   const vector: Frame = { kind: 'vector', version: 1, heard: 0, heardBefore: 0, entries: [largestEntry] };
