@@ -7,7 +7,7 @@ import type { Rng } from '../core/rng.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Tamper, Voice } from '../node/tamper.js';
 import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
-import { HASH_SIZE, DESCRIPTOR_SIZE } from '../wire/limits.js';
+import { DESCRIPTOR_SIZE, HASH_SIZE } from '../wire/limits.js';
 import { SERVED, streamKey } from '../wire/symbol.js';
 import { otherObject, wrongSymbols } from './forgery.js';
 
