@@ -22,7 +22,7 @@ import { Log, type StoreRequest } from './log.js';
 import { Mail } from './mail.js';
 import { countDrop, type Metrics } from './metrics.js';
 import { Own } from './own.js';
-import { MESSAGE_OVERHEAD, PARCEL_OVERHEAD } from './parcel.js';
+import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './parcel.js';
 import { copiesFor } from './plan.js';
 import { Pulls } from './pulls.js';
 import type { ObjectStatus } from './record.js';
@@ -79,9 +79,10 @@ export class Broadcast {
     this.pulls = new Pulls(rng.fork('pulls'));
     this.serving = new Serving(n, rng.fork('serving'));
     // Objects are a little larger than the messages in them.
-    const maxObjectSize = options.maxObjectSize + PARCEL_ROOM;
+    const parcelRoom = PARCEL_OVERHEAD + DEPENDENCY_SIZE * maxDependencies(n) + MESSAGE_OVERHEAD;
+    const maxObjectSize = options.maxObjectSize + parcelRoom;
     this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
-    this.delivery = new Delivery(this.streams, this.log, group.quorum);
+    this.delivery = new Delivery(this.streams, this.log, group.quorum, n);
     const own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
     const { log, delivery, transfer } = this;
     this.own = new Own(options, own, { log, delivery, transfer }, this.events);
@@ -597,8 +598,6 @@ export class Broadcast {
   }
 }
 
-/** Room for the header of a parcel with a dependency on every stream of a large group, and for one message's length. */
-const PARCEL_ROOM = PARCEL_OVERHEAD + 12 * 1024 + MESSAGE_OVERHEAD;
 /** Bytes that wait for the store: when it is slow, the network has to wait. */
 const MAX_PENDING = 64 * 1024 * 1024;
 const CHECK: Micros = 100 * MILLISECOND;

@@ -5,9 +5,9 @@
 import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
-import { type ObjectId, streamKey } from '../wire/symbol.js';
+import type { ObjectId } from '../wire/symbol.js';
 import type { Log } from './log.js';
-import { type Dependency, type Parcel, parseParcel } from './parcel.js';
+import { compareStreams, type Dependency, type Parcel, parseParcel } from './parcel.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
 
@@ -16,22 +16,31 @@ export interface MessageId extends ObjectId {
   index: number;
 }
 
+/** The next object of a stream, once it has been read: what it waits for, and none of its bytes. */
+interface Head {
+  seq: number;
+  /** The last is looked at first; those met are taken off. */
+  unmet: Dependency[];
+}
+
 export class Delivery {
   private readonly streams: Streams;
   private readonly log: Log;
   private readonly quorum: number;
-  /** Objects that have been read but wait for their turn, or for others. */
-  private readonly heads = new Map<Stream, { seq: number; parcel: Parcel }>();
-  private current: Stream | undefined;
+  private readonly members: number;
+  private readonly heads = new Map<Stream, Head>();
+  /** The object whose messages are being handed over. */
+  private current: { stream: Stream; seq: number; parcel: Parcel } | undefined;
   private consuming = false;
   private turn = 0;
-  /** By stream: how much of it our last object depended on. */
-  private readonly told = new Map<string, number>();
+  /** How much of each stream our last object depended on. */
+  private readonly told = new WeakMap<Stream, number>();
 
-  constructor(streams: Streams, log: Log, quorum: number) {
+  constructor(streams: Streams, log: Log, quorum: number, members: number) {
     this.streams = streams;
     this.log = log;
     this.quorum = quorum;
+    this.members = members;
   }
 
   /**
@@ -45,9 +54,8 @@ export class Delivery {
   ): { id: MessageId; bytes: Uint8Array } | undefined {
     while (!this.consuming) {
       this.current ??= this.choose(onMalformed);
-      const stream = this.current;
-      if (!stream) return undefined;
-      const { seq, parcel } = this.heads.get(stream)!;
+      if (!this.current) return undefined;
+      const { stream, seq, parcel } = this.current;
       if (stream.index >= parcel.messages.length) {
         this.finish(now, stream);
         continue;
@@ -61,17 +69,17 @@ export class Delivery {
 
   /** The consumer is done with the message that it was given. */
   consumed(now: Micros): void {
-    const stream = this.current;
     this.consuming = false;
-    if (!stream) return;
+    if (!this.current) return;
+    const { stream, parcel } = this.current;
     stream.index++;
-    if (stream.index >= this.heads.get(stream)!.parcel.messages.length) this.finish(now, stream);
+    if (stream.index >= parcel.messages.length) this.finish(now, stream);
     else this.log.moveCursor(now, stream);
   }
 
   /** Whether an object of this stream is being consumed. */
   isConsuming(stream: Stream): boolean {
-    return this.current === stream;
+    return this.current?.stream === stream;
   }
 
   /** A stream is over, or starts again from what is delivered. */
@@ -79,20 +87,19 @@ export class Delivery {
     this.heads.delete(stream);
   }
 
-  /** What has been delivered since our last object: the next one comes after it. */
+  /** What has been delivered since our last object: the next one comes after it. In the order of `compareStreams`. */
   dependencies(own: Stream): Dependency[] {
     const found: Dependency[] = [];
     for (const stream of this.streams) {
       if (stream === own) continue;
       // What is being consumed counts: a consumer may answer before it is done.
-      const isBegun = stream.index > 0 || (this.consuming && stream === this.current);
+      const isBegun = stream.index > 0 || (this.consuming && this.isConsuming(stream));
       const count = stream.delivered + (isBegun ? 1 : 0);
-      const key = streamKey(stream);
-      if (count === (this.told.get(key) ?? 0)) continue;
-      this.told.set(key, count);
+      if (count === (this.told.get(stream) ?? 0)) continue;
+      this.told.set(stream, count);
       found.push({ origin: stream.origin, incarnation: stream.incarnation, count });
     }
-    return found;
+    return found.sort(compareStreams);
   }
 
   private finish(now: Micros, stream: Stream): void {
@@ -104,32 +111,43 @@ export class Delivery {
     this.current = undefined;
   }
 
-  private choose(onMalformed: (stream: Stream, seq: number) => void): Stream | undefined {
+  private choose(onMalformed: (stream: Stream, seq: number) => void): typeof this.current {
     const streams = [...this.streams];
     for (let i = 0; i < streams.length; i++) {
       const stream = streams[(this.turn + i) % streams.length];
-      if (stream.delivered >= stream.deliverable(this.quorum)) continue;
-      const parcel = this.head(stream, onMalformed);
-      if (!parcel?.dependencies.every((dependency) => this.isSatisfied(dependency))) continue;
+      const { delivered: seq } = stream;
+      if (seq >= stream.deliverable(this.quorum)) continue;
+      const known = this.heads.get(stream);
+      if (known?.seq === seq && !this.isMet(known)) continue;
+      const parcel = this.read(stream);
+      if (!parcel) continue;
+      if (known?.seq !== seq) {
+        if (parcel.messages.length === 0) onMalformed(stream, seq);
+        const head = { seq, unmet: parcel.dependencies.reverse() };
+        this.heads.set(stream, head);
+        // It is read again when its turn comes: what never will is not to be kept in memory.
+        if (!this.isMet(head)) continue;
+      }
       // The next stream's turn, so that a busy one does not keep the others waiting.
       this.turn = (this.turn + i + 1) % streams.length;
-      return stream;
+      return { stream, seq, parcel };
     }
     return undefined;
   }
 
-  private head(stream: Stream, onMalformed: (stream: Stream, seq: number) => void): Parcel | undefined {
-    const seq = stream.delivered;
-    const known = this.heads.get(stream);
-    if (known?.seq === seq) return known.parcel;
+  /** The next object of this stream, if it is at hand. */
+  private read(stream: Stream): Parcel | undefined {
+    const { origin, incarnation, delivered: seq } = stream;
     if (stream.damaged.has(seq)) return undefined;
-    const { origin, incarnation } = stream;
     const object = this.log.read({ origin, incarnation, seq });
     if (!object) return undefined;
-    const parcel = parse(object) ?? { dependencies: [], messages: [] };
-    if (parcel.messages.length === 0) onMalformed(stream, seq);
-    this.heads.set(stream, { seq, parcel });
-    return parcel;
+    return parse(object, this.members) ?? { dependencies: [], messages: [] };
+  }
+
+  /** Looks at one dependency that is not met, however many there are: this is asked at every event. */
+  private isMet({ unmet }: Head): boolean {
+    while (unmet.length > 0 && this.isSatisfied(unmet[unmet.length - 1])) unmet.pop();
+    return unmet.length === 0;
   }
 
   private isSatisfied(dependency: Dependency): boolean {
@@ -138,9 +156,9 @@ export class Delivery {
   }
 }
 
-function parse({ bytes }: StoredObject): Parcel | undefined {
+function parse(object: StoredObject, members: number): Parcel | undefined {
   try {
-    return parseParcel(bytes);
+    return parseParcel(object.bytes, object, members);
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return undefined;
     throw error;

@@ -7,6 +7,7 @@ import { Reader, Writer } from '../core/bytes.js';
 import type { Sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import type { StreamId } from '../wire/symbol.js';
+import { MAX_STREAMS } from './streams.js';
 
 /** 'Deliver my messages after the first `count` objects of this stream.' */
 export interface Dependency extends StreamId {
@@ -43,22 +44,49 @@ export function writeParcel({ dependencies, messages }: Parcel, hash?: Sha256): 
   return bytes;
 }
 
-/** Throws MALFORMED. */
-export function parseParcel(bytes: Uint8Array): Parcel {
+/**
+ * Dependencies that an object may name, at most: one on each stream that there is room for. Their number is what a liar can
+ * make others look at, and keep, for as long as one of them is not met.
+ */
+export function maxDependencies(members: number): number {
+  return MAX_STREAMS * members;
+}
+
+/** A parcel of `stream`, in a group of so many members. Throws MALFORMED. */
+export function parseParcel(bytes: Uint8Array, stream: StreamId, members: number): Parcel {
   const reader = new Reader(bytes);
   const version = reader.u8('parcel version');
-  if (version !== VERSION)
-    throw new HeadwaterError('MALFORMED', `parcel version: expected ${VERSION}, got ${version}`);
+  if (version !== VERSION) throw malformed(`parcel version: expected ${VERSION}, got ${version}`);
   const dependencies: Dependency[] = [];
-  for (let left = reader.u16('dependencies'); left > 0; left--)
-    dependencies.push({
+  const count = reader.u16('dependencies');
+  if (count > maxDependencies(members))
+    throw malformed(`dependencies: expected at most ${maxDependencies(members)}, got ${count}`);
+  for (let i = 0; i < count; i++) {
+    const dependency = {
       origin: reader.u16('origin'),
       incarnation: reader.u48('incarnation'),
       count: reader.u32('objects'),
-    });
+    };
+    if (dependency.origin >= members)
+      throw malformed(`dependency: expected one of ${members} members, got ${dependency.origin}`);
+    if (i > 0 && compareStreams(dependencies[i - 1], dependency) >= 0)
+      throw malformed('dependencies: expected each stream once, in order, got another order');
+    if (compareStreams(dependency, stream) === 0)
+      throw malformed('dependency: expected another stream, got its own');
+    dependencies.push(dependency);
+  }
   const messages: Uint8Array[] = [];
   while (reader.remaining > 0) messages.push(reader.take(reader.u32('message length'), 'message'));
   return { dependencies, messages };
+}
+
+/** The order in which an object names streams. */
+export function compareStreams(a: StreamId, b: StreamId): number {
+  return a.origin - b.origin || a.incarnation - b.incarnation;
+}
+
+function malformed(message: string): HeadwaterError {
+  return new HeadwaterError('MALFORMED', message);
 }
 
 const VERSION = 1;

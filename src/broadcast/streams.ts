@@ -117,4 +117,4 @@ export class Streams {
 }
 
 /** Streams of one origin at once: one for each of its latest stores that not all members have caught up with. */
-const MAX_STREAMS = 16;
+export const MAX_STREAMS = 16;

@@ -1,5 +1,5 @@
 /** Delivery: one message at a time, each stream in order, none before those it depends on, and on from where it stopped. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Delivery } from '../../src/broadcast/delivery.js';
 import { Log } from '../../src/broadcast/log.js';
 import { type Dependency, writeParcel } from '../../src/broadcast/parcel.js';
@@ -9,6 +9,7 @@ import type { StreamState } from '../../src/store/store.js';
 import { emptyStore } from './objects.js';
 
 const SELF = 0;
+const MEMBERS = 4;
 const utf8 = new TextEncoder();
 
 /** A member that delivers what it holds: a quorum of two is itself and the origin. */
@@ -19,8 +20,8 @@ class Consumer {
   readonly malformed: string[] = [];
 
   constructor(states: StreamState[] = [], quorum = 2) {
-    this.streams = new Streams(SELF, 4, { ...emptyStore(), streams: states });
-    this.delivery = new Delivery(this.streams, this.log, quorum);
+    this.streams = new Streams(SELF, MEMBERS, { ...emptyStore(), streams: states });
+    this.delivery = new Delivery(this.streams, this.log, quorum, MEMBERS);
   }
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
@@ -51,10 +52,10 @@ class Consumer {
     }
     return all;
   }
+}
 
-  after(origin: number, count: number): Dependency {
-    return { origin, incarnation: 7, count };
-  }
+function after(origin: number, count: number): Dependency {
+  return { origin, incarnation: 7, count };
 }
 
 describe('messages', () => {
@@ -113,7 +114,7 @@ describe('messages', () => {
 describe('the causal order', () => {
   test('holds a message back until those it depends on are consumed whole', () => {
     const consumer = new Consumer();
-    consumer.store(2, 0, ['answer'], [consumer.after(1, 1)]);
+    consumer.store(2, 0, ['answer'], [after(1, 1)]);
     expect(consumer.next()).toBeUndefined();
     consumer.store(1, 0, ['question', 'and more']);
     expect(consumer.all()).toEqual(['1/0/0 question', '1/0/1 and more', '2/0/0 answer']);
@@ -121,9 +122,36 @@ describe('the causal order', () => {
 
   test('holds back no other stream', () => {
     const consumer = new Consumer();
-    consumer.store(1, 0, ['waits'], [consumer.after(3, 1)]);
+    consumer.store(1, 0, ['waits'], [after(3, 1)]);
     consumer.store(2, 0, ['goes']);
     expect(consumer.all()).toEqual(['2/0/0 goes']);
+  });
+
+  test('costs one look at an object that waits, however many dependencies it names, each time that something happens', () => {
+    const consumer = new Consumer();
+    const dependencies = Array.from({ length: 64 }, (_, i) => ({
+      origin: 3,
+      incarnation: i,
+      count: i < 63 ? 0 : 1,
+    }));
+    consumer.store(2, 0, ['never'], dependencies);
+    consumer.next();
+    const looks = vi.spyOn(consumer.streams, 'isRetired');
+    for (let i = 0; i < 10; i++) consumer.next();
+    expect(looks).toHaveBeenCalledTimes(10);
+  });
+
+  test('keeps no object in memory that waits: it is read again when its turn has come', () => {
+    const consumer = new Consumer();
+    consumer.store(2, 0, ['answer'], [after(1, 1)]);
+    expect(consumer.next()).toBeUndefined();
+    const answer = consumer.log.read({ origin: 2, incarnation: 7, seq: 0 })!;
+    // The cache of the log is for what comes and goes.
+    consumer.log.release(answer);
+    consumer.store(1, 0, ['question']);
+    expect(consumer.all()).toEqual(['1/0/0 question']);
+    consumer.log.onRead(answer, answer, true);
+    expect(consumer.all()).toEqual(['2/0/0 answer']);
   });
 
   test('is told once: of each stream what was delivered since our last object', () => {
@@ -133,11 +161,11 @@ describe('the causal order', () => {
     consumer.store(1, 0, ['a']);
     consumer.store(2, 0, ['b']);
     consumer.all();
-    expect(consumer.delivery.dependencies(own)).toEqual([consumer.after(1, 1), consumer.after(2, 1)]);
+    expect(consumer.delivery.dependencies(own)).toEqual([after(1, 1), after(2, 1)]);
     expect(consumer.delivery.dependencies(own)).toEqual([]);
     consumer.store(2, 1, ['c']);
     consumer.all();
-    expect(consumer.delivery.dependencies(own)).toEqual([consumer.after(2, 2)]);
+    expect(consumer.delivery.dependencies(own)).toEqual([after(2, 2)]);
   });
 
   test('counts an object that is being consumed: a consumer may answer before it is done', () => {
@@ -147,16 +175,16 @@ describe('the causal order', () => {
     consumer.store(1, 0, ['a', 'b']);
     expect(consumer.delivery.dependencies(own)).toEqual([]);
     consumer.next();
-    expect(consumer.delivery.dependencies(own)).toEqual([consumer.after(1, 1)]);
+    expect(consumer.delivery.dependencies(own)).toEqual([after(1, 1)]);
     consumer.delivery.consumed(0);
     expect(consumer.delivery.dependencies(own)).toEqual([]);
   });
 
   test('waits for no stream that is over', () => {
     const consumer = new Consumer();
-    const retired = new Streams(SELF, 4, { ...emptyStore(), retired: [{ origin: 3, incarnation: 9 }] });
-    const delivery = new Delivery(retired, consumer.log, 2);
-    consumer.store(1, 0, ['a'], [consumer.after(3, 5)]);
+    const retired = new Streams(SELF, MEMBERS, { ...emptyStore(), retired: [{ origin: 3, incarnation: 9 }] });
+    const delivery = new Delivery(retired, consumer.log, 2, MEMBERS);
+    consumer.store(1, 0, ['a'], [after(3, 5)]);
     const stream = retired.open({ origin: 1, incarnation: 7 });
     if (typeof stream === 'string') throw new Error(stream);
     stream.hold(0, new Uint8Array(32));
@@ -168,6 +196,8 @@ describe('an object that is no parcel', () => {
   test.each([
     ['at all', Uint8Array.of(9, 9, 9)],
     ['with a message', writeParcel({ dependencies: [], messages: [] })],
+    ['of other streams', writeParcel({ dependencies: [after(1, 1)], messages: [utf8.encode('of itself')] })],
+    ['of a member', writeParcel({ dependencies: [after(MEMBERS, 1)], messages: [utf8.encode('of none')] })],
   ])('%s is passed over, its origin named, and the stream goes on', (_what, bytes) => {
     const consumer = new Consumer();
     consumer.store(1, 0, bytes);

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
+  compareStreams,
   DEPENDENCY_SIZE,
   MESSAGE_OVERHEAD,
   PARCEL_OVERHEAD,
@@ -15,8 +16,16 @@ import { HeadwaterError } from '../../src/errors.js';
 import { u16, u32, u48 } from '../wire/arbitrary.js';
 import { holds } from '../wire/holds.js';
 
+/** Of the largest group there can be on the wire: no origin is unknown. */
+const MEMBERS = 0x10000;
+const STREAM = { origin: MEMBERS, incarnation: 7 };
+
 const parcel: fc.Arbitrary<Parcel> = fc.record({
-  dependencies: fc.array(fc.record({ origin: u16, incarnation: u48, count: u32 }), { maxLength: 5 }),
+  dependencies: fc
+    .array(fc.record({ origin: u16, incarnation: u48, count: u32 }), { maxLength: 5 })
+    .map((all) =>
+      all.sort(compareStreams).filter((one, i) => i === 0 || compareStreams(all[i - 1], one) !== 0),
+    ),
   messages: fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
 });
 
@@ -25,7 +34,7 @@ test('come out as they went in, empty messages too, in as many bytes as are reck
     'parcels',
     fc.property(parcel, (written) => {
       const bytes = writeParcel(written);
-      expect(parseParcel(bytes)).toEqual(written);
+      expect(parseParcel(bytes, STREAM, MEMBERS)).toEqual(written);
       const content = written.messages.reduce((sum, { length }) => sum + MESSAGE_OVERHEAD + length, 0);
       expect(bytes).toHaveLength(PARCEL_OVERHEAD + DEPENDENCY_SIZE * written.dependencies.length + content);
     }),
@@ -72,14 +81,39 @@ test.each([
   ['65,535 dependencies, all missing', [1, 255, 255], 'origin: expected 2 bytes, got 0'],
   ['a message of 4 GiB', [1, 0, 0, 255, 255, 255, 255, 7], 'message: expected 4294967295 bytes, got 1'],
 ])('of %s are malformed', (_what, bytes, message) => {
-  expect(() => parseParcel(Uint8Array.from(bytes))).toThrow(
+  expect(() => parseParcel(Uint8Array.from(bytes), STREAM, MEMBERS)).toThrow(
     expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
   );
 });
 
+test.each([
+  ['a stream twice', [1, 1], 'dependencies: expected each stream once, in order, got another order'],
+  [
+    'streams in another order',
+    [2, 1],
+    'dependencies: expected each stream once, in order, got another order',
+  ],
+  ['a member that is not there', [1, 4], 'dependency: expected one of 4 members, got 4'],
+  ['its own stream', [1, 3], 'dependency: expected another stream, got its own'],
+])('with dependencies on %s are malformed', (_what, origins, message) => {
+  const dependencies = origins.map((origin) => ({ origin, incarnation: 7, count: 1 }));
+  const bytes = writeParcel({ dependencies, messages: [] });
+  expect(() => parseParcel(bytes, { origin: 3, incarnation: 7 }, 4)).toThrow(
+    expect.objectContaining({ code: 'MALFORMED', message }),
+  );
+});
+
+test('with more dependencies than there can be streams are malformed', () => {
+  const dependencies = Array.from({ length: 65 }, (_, incarnation) => ({ origin: 1, incarnation, count: 1 }));
+  const parse = (count: number) =>
+    parseParcel(writeParcel({ dependencies: dependencies.slice(0, count), messages: [] }), STREAM, 4);
+  expect(parse(64).dependencies).toHaveLength(64);
+  expect(() => parse(65)).toThrow('dependencies: expected at most 64, got 65');
+});
+
 function attempt(bytes: Uint8Array): Parcel | undefined {
   try {
-    return parseParcel(bytes);
+    return parseParcel(bytes, STREAM, MEMBERS);
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return undefined;
     throw error;
