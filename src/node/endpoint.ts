@@ -20,6 +20,7 @@ import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { Ack } from '../wire/ack.js';
 import {
   ACK_POLICY_SIZE,
   type Contents,
@@ -80,7 +81,11 @@ export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, numbe
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
 type StrangerEvent = 'other-version' | 'foreign-version' | 'foreign-group';
-export type EndpointEvent = BroadcastEvent | Extract<SessionEvent, { type: StrangerEvent }>;
+type OwnEvent =
+  | Extract<SessionEvent, { type: StrangerEvent }>
+  /** The member has acknowledged what it cannot have received: its path is held to a trickle, longer each time. */
+  | { type: 'misbehaviour'; member: number; what: 'bad-ack'; detail: string; id?: never; evidence?: never };
+export type EndpointEvent = BroadcastEvent | OwnEvent;
 
 export class Endpoint implements Voice {
   readonly self: Member;
@@ -91,8 +96,8 @@ export class Endpoint implements Voice {
   private readonly failOvers: (FailOver | undefined)[];
   private readonly egress: Egress;
   private readonly broadcaster: Broadcast;
-  /** What sessions said of members that are not as we are. */
-  private readonly strangers: Extract<SessionEvent, { type: StrangerEvent }>[] = [];
+  /** What sessions and paths say of members. */
+  private readonly own: OwnEvent[] = [];
   private now: Micros = 0;
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
@@ -273,7 +278,7 @@ export class Endpoint implements Voice {
   }
 
   pollEvent(): EndpointEvent | undefined {
-    return this.strangers.shift() ?? this.broadcaster.pollEvent();
+    return this.own.shift() ?? this.broadcaster.pollEvent();
   }
 
   objects(): ObjectStatus[] {
@@ -320,7 +325,7 @@ export class Endpoint implements Voice {
         case 'ack':
           // What the ack says of the path depends on whether we had more to send until now.
           this.agenda.lookForSymbols(now, peer);
-          if (!path.onAck(now, frame.ack).ok) this.drop('bad-ack');
+          this.handleAck(now, peer, path, frame.ack);
           break;
         case 'ack-policy':
           path.onPolicy(frame);
@@ -343,6 +348,16 @@ export class Endpoint implements Voice {
     if (symbol) this.handleSymbol(now, peer, symbol);
   }
 
+  private handleAck(now: Micros, peer: number, path: Path, ack: Ack): void {
+    const { losses } = path.trust;
+    const outcome = path.onAck(now, ack);
+    if (outcome.ok) return;
+    this.drop('bad-ack');
+    // Its path is held back from now on: said when that begins, however many follow.
+    if (path.trust.losses > losses)
+      this.own.push({ type: 'misbehaviour', member: peer, what: 'bad-ack', detail: outcome.detail });
+  }
+
   private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
     this.broadcaster.handleSymbol(now, peer, parseSymbol(body), body);
   }
@@ -355,7 +370,7 @@ export class Endpoint implements Voice {
         event.type === 'foreign-version' ||
         event.type === 'other-version'
       ) {
-        this.strangers.push(event);
+        this.own.push(event);
         continue;
       }
       this.changed.mark(event.peer);

@@ -87,6 +87,8 @@ export type NodeEvent =
       what: Misbehaviour;
       evidence?: [Uint8Array, Uint8Array];
     }
+  /** The member has acknowledged what it cannot have received (`detail`): its path is held to a trickle, longer each time. */
+  | { type: 'misbehaviour'; member: Member; what: 'bad-ack'; detail: string; id?: never; evidence?: never }
   /**
    * Objects `from` to `to` (excluded) of this member will not be delivered here: nobody keeps them any more; or they are our
    * own, and a quorum holds others under their names, as when our store is an old copy.

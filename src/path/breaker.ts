@@ -6,18 +6,21 @@
  * no feedback at all. It resets itself: after silence at the first acknowledgement, after loss when time has passed.
  */
 import { type Micros, SECOND } from '../core/time.js';
+import { Trust } from './trust.js';
 
 export type BreakerCause =
   /** Of what was sent nearly nothing arrives: two datagrams a round trip may go. */
   | 'loss'
   /** Nothing is acknowledged: one probe a second may go. */
-  | 'silence';
+  | 'silence'
+  /** The peer has acknowledged what it cannot have received: two datagrams a third of a second may go. */
+  | 'lies';
 
 export class Breaker {
   /** How often it has tripped. */
   trips = 0;
-  /** Why it is tripped; undefined while it is not. */
-  cause: BreakerCause | undefined;
+  private tripped: 'loss' | 'silence' | undefined;
+  private readonly trust: Trust;
   /** Since when an answer is waited for. */
   private waitingSince: Micros = 0;
   private trippedAt: Micros = 0;
@@ -25,6 +28,16 @@ export class Breaker {
   private acked = 0;
   private lost = 0;
   private badPeriods = 0;
+
+  /** @param trust in the peer's acknowledgements: it outlives the path, or a liar would only have to move */
+  constructor(trust: Trust = new Trust()) {
+    this.trust = trust;
+  }
+
+  /** Why it is tripped; undefined while it is not. */
+  get cause(): BreakerCause | undefined {
+    return this.tripped !== 'silence' && this.trust.isLost ? 'lies' : this.tripped;
+  }
 
   /** A datagram was sent that asks for an answer, while no other was on its way. */
   onFirstSent(now: Micros): void {
@@ -34,7 +47,8 @@ export class Breaker {
   /** Datagrams newly acknowledged and newly found lost. Returns true if this trips it. */
   onFates(now: Micros, acked: number, lost: number): boolean {
     this.waitingSince = now;
-    if (this.cause === 'silence') this.cause = undefined;
+    this.trust.onTime(now);
+    if (this.tripped === 'silence') this.tripped = undefined;
     this.acked += acked;
     this.lost += lost;
     const elapsed = now - this.periodStart;
@@ -45,8 +59,8 @@ export class Breaker {
     this.badPeriods = isBad ? this.badPeriods + 1 : 0;
     this.acked = this.lost = 0;
     this.periodStart = now;
-    if (this.cause === 'loss') {
-      if (!isBad && now - this.trippedAt >= HOLD) this.cause = undefined;
+    if (this.tripped === 'loss') {
+      if (!isBad && now - this.trippedAt >= HOLD) this.tripped = undefined;
       return false;
     }
     return this.badPeriods >= BAD_PERIODS && this.trip(now, 'loss');
@@ -54,12 +68,12 @@ export class Breaker {
 
   /** A probe timeout, the `count`-th in a row. */
   onProbeTimeout(now: Micros, count: number): void {
-    if (this.cause === 'silence' || count < SILENT_TIMEOUTS || now - this.waitingSince < SILENCE) return;
+    if (this.tripped === 'silence' || count < SILENT_TIMEOUTS || now - this.waitingSince < SILENCE) return;
     this.trip(now, 'silence');
   }
 
-  private trip(now: Micros, cause: BreakerCause): true {
-    this.cause = cause;
+  private trip(now: Micros, cause: 'loss' | 'silence'): true {
+    this.tripped = cause;
     this.trips++;
     this.trippedAt = now;
     this.badPeriods = 0;

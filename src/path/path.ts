@@ -15,6 +15,7 @@ import { MtuDiscovery } from './mtu.js';
 import type { PathObserver } from './observer.js';
 import { type AckOutcome, Recovery, type SendMode } from './recovery.js';
 import { GRANULARITY, type Rtt } from './rtt.js';
+import { Trust } from './trust.js';
 
 export interface PathOptions {
   controller: ControllerFactory;
@@ -36,6 +37,8 @@ export class Path {
   sentBytes = 0;
   sentDatagrams = 0;
   receivedDatagrams = 0;
+  /** In what this peer acknowledges. */
+  readonly trust = new Trust();
   private readonly options: PathOptions;
   private acks = new AckTracker();
   private smoothedLoss = 0;
@@ -145,6 +148,7 @@ export class Path {
 
   onAck(now: Micros, ack: Ack): AckOutcome {
     const outcome = this.recovery.onAckReceived(now, ack);
+    if (!outcome.ok && this.trust.onLie(now)) this.distrust(now);
     if (outcome.ok && outcome.sample) {
       this.timeoutsSeen = this.recovery.stats.probeTimeouts;
       this.liveness.onAlive(now, outcome.sample.sentAt, 'ack', this.state());
@@ -227,6 +231,12 @@ export class Path {
     if (mtu.size !== size) recovery.setMtu(now, mtu.size);
   }
 
+  /** All that was learned from its acknowledgements may be a lie: begins anew, from the smallest window. */
+  private distrust(now: Micros): void {
+    this.move(this.recovery.nextNumber);
+    this.recovery.controller.onPersistentCongestion(now);
+  }
+
   private firstHeard = 0;
   private timeoutsSeen = 0;
 
@@ -237,6 +247,7 @@ export class Path {
       rng: rng.fork('recovery'),
       first,
       capacity: MAX_IN_FLIGHT,
+      trust: this.trust,
       observer,
     });
   }
