@@ -32,6 +32,7 @@ import {
   SymbolWriter,
   writeDatagram,
 } from '../wire/frames.js';
+import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { type ObjectId, parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
@@ -217,7 +218,8 @@ export class Endpoint implements Voice {
     this.followSessions();
     if (!received) return;
     try {
-      this.handleContents(now, received.peer, received.packetNumber, parseContents(received.payload));
+      const size = received.payload.length + PROTECTED_OVERHEAD;
+      this.handleContents(now, received.peer, received.packetNumber, size, parseContents(received.payload));
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.code !== 'MALFORMED') throw error;
       this.drop('malformed');
@@ -312,7 +314,7 @@ export class Endpoint implements Voice {
     this.now = NEVER;
   }
 
-  private handleContents(now: Micros, peer: number, number: number, contents: Contents): void {
+  private handleContents(now: Micros, peer: number, number: number, size: number, contents: Contents): void {
     this.changed.mark(peer);
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
@@ -331,7 +333,8 @@ export class Endpoint implements Voice {
           path.onPolicy(frame);
           break;
         case 'mtu-probe':
-          path.onMtuProbe(frame.size);
+          // Only what came in one piece of that size shows that the path carries it.
+          if (frame.size === size) path.onMtuProbe(size);
           break;
         case 'mtu-report':
           path.onMtuReport(now, frame.size);

@@ -10,6 +10,8 @@ export class MtuDiscovery {
   /** Datagrams up to this size arrive. */
   size = DATAGRAM_SIZE;
   private next = 0;
+  /** The largest size tried. */
+  private probed = DATAGRAM_SIZE;
   private tries = 0;
   private probeAt: Micros = 0;
   private readonly sizes: readonly number[];
@@ -57,13 +59,14 @@ export class MtuDiscovery {
     }
     this.tries++;
     this.probeAt = now + Math.ceil(Math.max(PROBE_INTERVAL, 3 * rtt));
+    this.probed = Math.max(this.probed, this.sizes[this.next]);
     return this.sizes[this.next];
   }
 
-  /** A probe of this size arrived at the other end. */
+  /** A probe of this size arrived at the other end; a size that was never tried, it cannot have seen. */
   onReport(now: Micros, size: number): void {
     const index = this.sizes.indexOf(size);
-    if (index < this.next || size <= this.size) return;
+    if (index < this.next || size <= this.size || size > this.probed) return;
     this.size = size;
     this.next = index + 1;
     this.tries = 0;

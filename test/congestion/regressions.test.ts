@@ -152,7 +152,7 @@ describe('losses', () => {
     const path = new Recovery({ controller, rng: new Rng(1), first: 2 ** 40, mtu: MTU });
     const round = (now: Micros, skip: number) => {
       const numbers = Array.from({ length: 8 }, () => path.onSent(now, MTU)).slice(skip);
-      path.onAckReceived(now + 20 * MS, { ranges: [numbers.at(-1)!, numbers[0]], delay: 0, received: 1 });
+      path.onAckReceived(now + 20 * MS, ackOf(...numbers.reverse()));
     };
     round(1, 0);
     round(30 * MS, 4);

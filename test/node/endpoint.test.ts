@@ -638,6 +638,10 @@ describe('acknowledgements', () => {
     bench.give(origin.address, origin.seal([{ kind: 'mtu-probe', size: 1452 }], undefined, 1452));
     bench.settle();
     expect(origin.frames('mtu-report')).toEqual([{ kind: 'mtu-report', size: 1452 }]);
+    // A datagram of another size than it says shows nothing.
+    bench.give(origin.address, origin.seal([{ kind: 'mtu-probe', size: 4052 }], undefined, 1452));
+    bench.settle();
+    expect(origin.frames('mtu-report')).toHaveLength(1);
     expect(bench.drops()).toEqual({});
   });
 });
@@ -648,8 +652,10 @@ describe('where a path carries 4052 bytes', () => {
     const two = smallGroup(2);
     const bench = new Bench({ ...two, self: SELF, maxDatagram: 4052 }).open();
     const peer = bench.peer(1);
-    for (const size of [1312, 1392, 1452, 4052]) peer.send([{ kind: 'mtu-report', size }]);
-    bench.settle();
+    for (const size of [1312, 1392, 1452, 4052]) {
+      peer.send([{ kind: 'mtu-report', size }]);
+      bench.settle();
+    }
     bench.clear();
     return bench;
   }

@@ -343,6 +343,11 @@ describe('sending', () => {
   });
 });
 
+/** Probes and their reports, until the path is known to carry datagrams of `size`. */
+function raise(path: Path, now: Micros, size: number): void {
+  while (path.mtu.size < size) path.onMtuReport(now, path.mtu.takeProbe(now, 0)!);
+}
+
 describe('the size of datagrams', () => {
   test('is asked for, told by the peer, and then told to the controller', () => {
     const { us, peer, mtus } = pair({}, MAX_DATAGRAM);
@@ -364,7 +369,7 @@ describe('the size of datagrams', () => {
 
   test('goes beyond jumbo frames where the largest passes within a millisecond, and back when a fifth is lost', () => {
     const { us, peer, send } = pair({}, MAX_DATAGRAM);
-    us.onMtuReport(0, JUMBO_DATAGRAM);
+    raise(us, 0, JUMBO_DATAGRAM);
     let now = 0;
     const round = (datagrams: number, isLost: (i: number) => boolean) => {
       send(datagrams, isLost, JUMBO_DATAGRAM, now);
@@ -376,7 +381,7 @@ describe('the size of datagrams', () => {
     expect(us.mtu.nextProbe()).toBe(NEVER);
     for (let i = 0; i < 10; i++) round(16, () => false);
     expect(us.mtu.nextProbe()).toBeLessThanOrEqual(now);
-    us.onMtuReport(now, MAX_DATAGRAM);
+    raise(us, now, MAX_DATAGRAM);
     expect(us.mtu.size).toBe(MAX_DATAGRAM);
     round(4, () => false);
     expect(us.mtu.size).toBe(MAX_DATAGRAM);
@@ -392,7 +397,7 @@ describe('the size of datagrams', () => {
 
   test('falls back after six probe timeouts in a row', () => {
     const { us, peer, mtus, send } = pair({}, 1312);
-    us.onMtuReport(0, 1312);
+    raise(us, 0, 1312);
     send(10, () => false);
     deliver(peer, us, 10 * MILLISECOND);
     send(1, () => true);
@@ -405,7 +410,7 @@ describe('the size of datagrams', () => {
 
   test('does not fall back for timeouts between which acks came', () => {
     const { us, peer, send } = pair({}, 1312);
-    us.onMtuReport(0, 1312);
+    raise(us, 0, 1312);
     let now = 0;
     for (let i = 0; i < 20; i++) {
       send(1, () => true, 100, now);
@@ -423,7 +428,7 @@ describe('the size of datagrams', () => {
     const { us, send } = pair({}, 1312);
     for (let path = 0; path < 2; path++) {
       us.move(us.recovery.nextNumber);
-      us.onMtuReport(0, 1312);
+      raise(us, 0, 1312);
       send(1, () => true);
       for (let i = 0; i < 6; i++) us.handleTimeout(us.recovery.nextTimeout());
       expect(us.mtu.size, `on path ${path}`).toBe(DATAGRAM_SIZE);
@@ -437,7 +442,7 @@ describe('a path begins anew', () => {
     exchange(0, 60 * MILLISECOND, 0);
     send(1000, (i) => i % 2 === 0);
     const late = report()!;
-    us.onMtuReport(0, 1452);
+    raise(us, 0, 1452);
     us.takePolicy(0);
     expect(us.loss).toBeGreaterThan(0.4);
     const { nextNumber } = us.recovery;
