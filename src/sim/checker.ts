@@ -158,12 +158,15 @@ export class Checker {
     this.members[member].committing = { objects: objects.map(objectKey), consumed };
   }
 
-  commitEnded(member: number, ok: boolean): void {
+  /** @returns whether it put an object there that had not been there before */
+  commitEnded(member: number, ok: boolean): boolean {
     const state = this.members[member];
     const { objects = [], consumed = [] } = ok ? (state.committing ?? {}) : {};
+    const before = state.stored.size;
     for (const name of objects) state.stored.add(name);
     for (const [history, count] of consumed) history.safe = count;
     state.committing = undefined;
+    return state.stored.size > before;
   }
 
   crashed(member: number): void {
@@ -222,14 +225,15 @@ export class Checker {
 
   /** Whether all correct members have delivered and stored all that they must. */
   get isComplete(): boolean {
+    return this.members.every((_, member) => !this.isOwed(member));
+  }
+
+  /** Whether this member has to deliver or store anything yet. */
+  isOwed(member: number): boolean {
     const { correct, lasting } = this.options;
-    return this.members.every(
-      ({ delivered, pending, consuming }, member) =>
-        !correct[member] ||
-        !lasting[member] ||
-        this.excused.has(member) ||
-        (delivered === this.expected.size && pending === 0 && !consuming),
-    );
+    if (!correct[member] || !lasting[member] || this.excused.has(member)) return false;
+    const { delivered, pending, consuming } = this.members[member];
+    return delivered !== this.expected.size || pending > 0 || consuming !== undefined;
   }
 
   /** Says what is missing. */
@@ -242,10 +246,10 @@ export class Checker {
       const lacks = [...this.expected].filter((name) => !has.has(name));
       if (lacks.length > 0)
         lines.push(
-          `member ${member} never delivers ${lacks.slice(0, 3).join(', ')}${lacks.length > 3 ? ` and ${lacks.length - 3} more` : ''}`,
+          `member ${member} has not delivered ${lacks.slice(0, 3).join(', ')}${lacks.length > 3 ? ` and ${lacks.length - 3} more` : ''}`,
         );
-      if (state.pending > 0) lines.push(`member ${member} never stores ${state.pending} messages`);
-      if (state.consuming) lines.push(`member ${member} never consumes its last message`);
+      if (state.pending > 0) lines.push(`member ${member} has not stored ${state.pending} messages`);
+      if (state.consuming) lines.push(`member ${member} has not consumed its last message`);
     });
     return lines.join('; ');
   }

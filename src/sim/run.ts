@@ -9,6 +9,7 @@ import { Checker } from './checker.js';
 import { type Cluster, createCluster } from './cluster.js';
 import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
+import { patienceOf, Watchdog } from './watchdog.js';
 
 export interface RunOptions {
   /** How many of the latest event log lines to keep; default 0. */
@@ -27,12 +28,15 @@ export interface RunReport {
   messages: number;
   datagrams: number;
   crashes: number;
+  /** The longest time that a member stood still although it was owed something, as a share of what is allowed: see `Watchdog`. */
+  standstill: number;
   /** Reports of misbehaviour, by what was reported. */
   reports: Partial<Record<string, number>>;
 }
 
 /**
- * Runs `scenario` until everybody has delivered everything, a property is violated, or two virtual minutes after the last
+ * Runs `scenario` until everybody has delivered everything, a property is violated, a member stands still for too long (see
+ * `Watchdog`), or two virtual minutes after the last
  * fault have passed.
  *
  * @example
@@ -60,6 +64,7 @@ class Run {
   private replies: number;
   private numbered = 0;
   private crashes = 0;
+  private readonly watchdog: Watchdog;
   /** Something happened that may have completed the run. */
   private isNews = false;
 
@@ -67,6 +72,7 @@ class Run {
     this.scenario = scenario;
     this.rng = new Rng(`${scenario.seed} run`);
     const { members, faults, order } = scenario;
+    this.watchdog = new Watchdog(members, patienceOf(scenario));
     const liars = new Map(
       faults.flatMap((fault) => (fault.type === 'liar' ? [[fault.member, fault.lies]] : [])),
     );
@@ -111,8 +117,15 @@ class Run {
     let end = Number.POSITIVE_INFINITY;
     const isOver = () => {
       if (checker.violation) return true;
-      if (!this.healed || (!this.isNews && end === Number.POSITIVE_INFINITY)) return false;
+      if (this.isNews) this.look();
+      const stuck = this.watchdog.stuck(world.now);
+      if (stuck >= 0) {
+        checker.fail(stuck, `stands still: ${checker.missing()}`);
+        return true;
+      }
+      const { isNews } = this;
       this.isNews = false;
+      if (!this.healed || (!isNews && end === Number.POSITIVE_INFINITY)) return false;
       // Whatever comes later must not deliver anything twice.
       if (end === Number.POSITIVE_INFINITY && checker.isComplete) end = world.now + AFTERWARDS;
       return world.now >= end;
@@ -133,6 +146,7 @@ class Run {
       messages: checker.messages,
       datagrams: world.counters.sent,
       crashes: this.crashes,
+      standstill: this.watchdog.closest,
       reports: this.reports,
     };
   }
@@ -147,20 +161,29 @@ class Run {
     for (const { origin, at, size } of messages) world.at(at, () => this.broadcast(origin, size));
     for (const fault of faults) {
       if (fault.type === 'crash' && 'at' in fault.when) world.at(fault.when.at, () => this.strike(fault, -1));
-      else if (fault.type === 'cut') {
-        world.at(fault.at, () => this.cut(fault, true));
-        world.at(fault.until, () => this.cut(fault, false));
-      } else if (fault.type === 'full') {
+      else if (fault.type === 'cut') this.during(fault, (on) => this.cut(fault, on));
+      else if (fault.type === 'stall') this.during(fault, () => {});
+      else if (fault.type === 'full') {
         const { disk } = this.cluster.members[fault.member];
-        world.at(fault.at, () => {
-          disk.full = true;
-        });
-        world.at(fault.until, () => {
-          disk.full = false;
+        this.during(fault, (on) => {
+          disk.full = on;
         });
       } else if (fault.type === 'damage') world.at(fault.at, () => this.damage(fault.member));
     }
     world.at(healAt, () => this.heal());
+  }
+
+  /** Switches a fault on and off again; meanwhile nobody has to wait in vain. */
+  private during({ at, until }: { at: Micros; until: Micros }, set: (on: boolean) => void): void {
+    const { world } = this.cluster;
+    world.at(at, () => {
+      set(true);
+      this.watchdog.disturbed(world.now);
+    });
+    world.at(until, () => {
+      set(false);
+      this.watchdog.calmed(world.now);
+    });
   }
 
   private broadcast(origin: number, size: number): void {
@@ -172,8 +195,15 @@ class Run {
     if (size >= 8) bytes.set(new Writer(4).u32(this.numbered++).finish());
     // Before the disk, which may take no time, says that it is durable.
     checker.submitted(origin, member.endpoint.submit(bytes), bytes);
+    this.isNews = true;
     member.settle(cluster.world.now);
     cluster.world.poll(member.address);
+  }
+
+  /** Who is owed something now? */
+  private look(): void {
+    const { checker, cluster, watchdog } = this;
+    for (const { index } of cluster.members) watchdog.owes(cluster.world.now, index, checker.isOwed(index));
   }
 
   private consume(member: number, now: Micros): Micros {
@@ -187,12 +217,14 @@ class Run {
   private onEvent(member: SimMember, event: SimEvent): void {
     const { checker, cluster } = this;
     const { index } = member;
+    const { now } = cluster.world;
     switch (event.type) {
       case 'durable':
         checker.durable(index, event.id, event.tickets);
         break;
       case 'deliver':
         checker.delivered(index, event.id, event.bytes);
+        this.watchdog.progressed(now, index);
         if (this.replies > 0 && this.rng.chance(0.3)) {
           this.replies--;
           cluster.world.at(cluster.world.now, () => this.broadcast(index, 8 + this.rng.integer(0, 30)));
@@ -200,6 +232,7 @@ class Run {
         break;
       case 'consumed':
         checker.consumed(index);
+        this.watchdog.progressed(now, index);
         break;
       case 'commit':
         checker.commitBegun(
@@ -208,7 +241,7 @@ class Run {
         );
         break;
       case 'committed':
-        checker.commitEnded(index, event.ok);
+        if (checker.commitEnded(index, event.ok)) this.watchdog.progressed(now, index);
         break;
       case 'misbehaviour':
         this.reports[event.what] = (this.reports[event.what] ?? 0) + 1;
@@ -245,6 +278,9 @@ class Run {
       this.crashes++;
       this.cluster.crash(member);
       this.checker.crashed(member);
+      this.watchdog.disturbed(world.now);
+      // Of who is gone for good the others only have to take note.
+      if (fault.down === undefined) this.watchdog.calmed(world.now);
       if (fault.down !== undefined) world.at(world.now + fault.down, () => this.restart(member));
     }
   }
@@ -253,6 +289,8 @@ class Run {
     if (this.cluster.isLive(member) || this.gone.has(member)) return;
     this.cluster.restart(member);
     this.checker.restarted(member, this.cluster.members[member].disk.load());
+    this.watchdog.calmed(this.cluster.world.now);
+    this.isNews = true;
   }
 
   private cut({ from, oneWay }: Extract<Fault, { type: 'cut' }>, blocked: boolean): void {

@@ -5,6 +5,7 @@
 import { Broadcast } from '../../src/broadcast/broadcast.js';
 import { Log } from '../../src/broadcast/log.js';
 import { Stream } from '../../src/broadcast/stream.js';
+import { SECOND } from '../../src/core/time.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what is replaced is private.
 type Method = (this: any, ...args: any[]) => any;
@@ -61,6 +62,18 @@ export const MUTATIONS: Record<string, () => () => void> = {
           return true;
         },
     ),
+  'ask for what is missing only after a while': () => {
+    const first = new WeakMap<object, number>();
+    return replace(
+      Broadcast,
+      'ask',
+      (original) =>
+        function (now, ...what) {
+          if (!first.has(this)) first.set(this, now);
+          if (now - first.get(this)! >= 30 * SECOND) original.call(this, now, ...what);
+        },
+    );
+  },
   'prune before stable': () =>
     replace(
       Stream,
