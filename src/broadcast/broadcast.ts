@@ -77,10 +77,19 @@ export class Broadcast {
     this.log = new Log(loaded);
     this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));
-    this.serving = new Serving(n, rng.fork('serving'));
     // Objects are a little larger than the messages in them.
     const parcelRoom = PARCEL_OVERHEAD + DEPENDENCY_SIZE * maxDependencies(n) + MESSAGE_OVERHEAD;
     const maxObjectSize = options.maxObjectSize + parcelRoom;
+    this.serving = new Serving(
+      {
+        members: n,
+        rng: rng.fork('serving'),
+        lossOf: (peer) => options.paths[peer]!.loss,
+        isHeldBy: (peer, id) => this.streams.find(id)?.isHeldBy(peer, id.seq) === true,
+        mostBytes: (id) => Math.min(maxObjectSize, this.streams.find(id)?.largest ?? 0),
+      },
+      metrics,
+    );
     this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
     this.delivery = new Delivery(this.streams, this.log, group.quorum, n);
     const own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
@@ -112,6 +121,7 @@ export class Broadcast {
     this.vectors.restart(member, this.streams, fresh);
     this.mail.clear(member);
     if (!fresh) return;
+    this.serving.forget(member);
     // It is asked for a session at once.
     this.controlSentAt[member] = -NEVER;
     for (const stream of this.streams)
@@ -200,7 +210,8 @@ export class Broadcast {
     const isKept = stream && id.seq >= stream.base && !stream.lacks(id.seq) && !this.toRestart.has(stream);
     if (isCurrent && !object && isKept) this.onDamaged(now, stream, id.seq);
     this.reports.onRead(id, object);
-    this.serve(id, object);
+    this.serve(now, id, object);
+    this.readServed(now);
     this.pump(now);
   }
 
@@ -225,6 +236,11 @@ export class Broadcast {
       });
       this.restartStreams(now);
       this.own.settle(now);
+      this.serving.handleTimeout(now);
+      this.options.paths.forEach((path, peer) => {
+        if (path?.isOpen === false) this.serving.forget(peer);
+      });
+      this.readServed(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
     }
@@ -292,7 +308,9 @@ export class Broadcast {
    * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
    */
   nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
-    return this.transfer.nextSymbol(now, peer, target);
+    const length = this.transfer.nextSymbol(now, peer, target);
+    this.readServed(now);
+    return length;
   }
 
   /** What should still be stored when this member stops in order. */
@@ -490,18 +508,20 @@ export class Broadcast {
     if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
     // It is being sent as it is; on a busy host a peer may ask too early.
     if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
-    const loss = this.options.paths[from]!.loss;
-    const state = this.serving.request(from, id, missing, loss);
-    if (state === 'full') return countDrop(this.metrics, 'over-quota');
-    if (state === 'ready') return;
-    const object = this.log.read(id);
-    if (object) this.serve(id, object);
+    this.serving.request(now, from, id, missing);
+    this.readServed(now);
   }
 
-  private serve(id: ObjectId, object: StoredObject | undefined): void {
-    const { paths, changed } = this.options;
-    this.serving.onObject(id, object, (peer) => paths[peer]!.loss);
-    changed.markAll();
+  /** Reads what peers have asked for, as their turns come. */
+  private readServed(now: Micros): void {
+    for (let id = this.serving.nextRead(); id; id = this.serving.nextRead()) {
+      const object = this.log.read(id);
+      if (object) this.serve(now, id, object);
+    }
+  }
+
+  private serve(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+    for (const peer of this.serving.onObject(now, id, object)) this.options.changed.mark(peer);
   }
 
   /** A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so. */
@@ -532,7 +552,6 @@ export class Broadcast {
     if (stream.pledge(this.options.group.quorum)) this.log.pledge(now, stream);
     if (stream === this.own.stream) this.own.settle(now);
     this.wantMissing(now, stream);
-    this.serving.drop((peer, id) => stream.includes(id) && stream.isHeldBy(peer, id.seq));
     this.pump(now);
     this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
   }

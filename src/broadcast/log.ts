@@ -85,6 +85,7 @@ export class Log {
   }
 
   nextTimeout(): Micros {
+    if (this.reads.length > 0) return -NEVER;
     if (this.committing) return NEVER;
     return this.writes.length > 0 ? this.retryAt : Math.max(this.cursorAt, this.retryAt);
   }

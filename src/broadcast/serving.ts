@@ -1,143 +1,285 @@
 /**
  * Answers PULLs: fresh symbols of objects that we hold, whoever broadcast them. In: what peers ask for, and the objects
- * once they are read. Out: for each peer the next SYMBOL body.
+ * once they are read. Out: for each peer the next SYMBOL body. What a peer asks for waits as a few numbers; an object is
+ * read when its turn comes, so that who asks for much and takes little costs others no memory.
  */
 import { Encoder } from '../codec/index.js';
 import type { Rng } from '../core/rng.js';
+import { type Micros, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 import { certifiedDescriptor, serveSymbols } from './certificate.js';
+import { countDrop, type Metrics } from './metrics.js';
 import { esiOf } from './plan.js';
 
+export interface ServingOptions {
+  members: number;
+  rng: Rng;
+  /** Of our path to a peer. */
+  lossOf(peer: number): number;
+  /** Whether the peer says that it holds an object: it need not be sent. */
+  isHeldBy(peer: number, id: ObjectId): boolean;
+  /** Bytes of an object, at most: what its memory is reckoned with before it is read. */
+  mostBytes(id: ObjectId): number;
+}
+
 interface Source {
+  key: string;
   encoder: Encoder;
   certificate: Uint8Array;
+  bytes: number;
+  /** Requests that are served from it. */
+  users: number;
 }
 
 interface Request {
   id: ObjectId;
   key: string;
   missing: readonly { sbn: number; symbols: number }[];
-  /** Once the object is there: what is left to be sent of each block. */
-  blocks: { sbn: number; esi: number; left: number }[] | undefined;
+  /** The peer had said that it holds it: it cannot read it any more. */
+  isRepair: boolean;
+  /** Bytes that it takes now, read or being read; 0 while its turn has not come. */
+  bytes: number;
+  /** Once the object is there: what is left to be sent of each block, and how much of it will arrive. */
+  source: Source | undefined;
+  blocks: { sbn: number; esi: number; left: number }[];
+  arrival: number;
+}
+
+/** What one peer has asked for, the oldest first; those whose turn has come stand before the others. */
+interface Queue {
+  requests: Request[];
+  bytes: number;
+  /** When it last took something, or began to wait. */
+  movedAt: Micros;
+  /** By object: symbols that it may still get of it, and since when they are counted. The latest is the last. */
+  allowances: Map<string, { symbols: number; since: Micros }>;
 }
 
 export class Serving {
-  private readonly rng: Rng;
+  private readonly options: ServingOptions;
+  private readonly metrics: Metrics;
   private readonly sources = new Map<string, Source>();
-  private readonly requests: Request[][];
+  private readonly queues: Queue[];
+  /** Bytes of all objects in memory or being read, each as often as it is asked for. */
+  private bytes = 0;
+  private turn = 0;
+  /** Whether an object may be due to be read that was not before. */
+  private isChanged = false;
 
-  constructor(members: number, rng: Rng) {
-    this.rng = rng;
-    this.requests = Array.from({ length: members }, () => []);
+  constructor(options: ServingOptions, metrics: Metrics) {
+    this.options = options;
+    this.metrics = metrics;
+    this.queues = Array.from({ length: options.members }, () => ({
+      requests: [],
+      bytes: 0,
+      movedAt: 0,
+      allowances: new Map(),
+    }));
+  }
+
+  /** Takes a request; a newer one for the same object takes the place of the one before. */
+  request(now: Micros, peer: number, id: ObjectId, missing: Request['missing']): void {
+    const key = objectKey(id);
+    const queue = this.queues[peer];
+    const known = queue.requests.find((request) => request.key === key);
+    if (known) {
+      known.missing = missing;
+      if (known.source) this.plan(now, peer, known, known.source);
+      return;
+    }
+    if (queue.requests.length >= MAX_REQUESTS) return countDrop(this.metrics, 'over-quota');
+    if (queue.requests.length === 0) queue.movedAt = now;
+    const isRepair = this.options.isHeldBy(peer, id);
+    queue.requests.push({ id, key, missing, isRepair, bytes: 0, source: undefined, blocks: [], arrival: 1 });
+    this.isChanged = true;
+  }
+
+  /** The next object to be read, for `onObject`; undefined if none is due. */
+  nextRead(): ObjectId | undefined {
+    if (!this.isChanged) return undefined;
+    const { queues } = this;
+    for (let i = 0; i < queues.length; i++) {
+      const peer = (this.turn + i) % queues.length;
+      const request = this.nextOf(peer);
+      if (!request) continue;
+      this.turn = peer + 1;
+      return request.id;
+    }
+    this.isChanged = false;
+    return undefined;
   }
 
   /**
-   * Takes a request; a newer one for the same object takes the place of the one before.
+   * The object that requests wait for; undefined if it could not be read.
    *
-   * @returns 'read' if the object has to be fetched for it, 'full' if it was refused
+   * @returns the peers for which there is something now
    */
-  request(
-    peer: number,
-    id: ObjectId,
-    missing: readonly { sbn: number; symbols: number }[],
-    loss: number,
-  ): 'read' | 'ready' | 'full' {
+  onObject(now: Micros, id: ObjectId, object: StoredObject | undefined): number[] {
     const key = objectKey(id);
-    const queue = this.requests[peer];
-    const known = queue.find((request) => request.key === key);
-    if (!known && queue.length >= MAX_REQUESTS) return 'full';
-    const request: Request = known ?? { id, key, missing, blocks: undefined };
-    request.missing = missing;
-    if (!known) queue.push(request);
-    const source = this.sources.get(key);
-    if (!source) return 'read';
-    this.plan(peer, request, source, loss);
-    return 'ready';
-  }
-
-  /** The object that requests wait for; undefined if it could not be read. */
-  onObject(id: ObjectId, object: StoredObject | undefined, lossOf: (peer: number) => number): void {
-    const key = objectKey(id);
-    const waiting = this.requests.some((queue) => queue.some((request) => request.key === key));
-    if (!waiting || this.sources.has(key)) return;
-    if (!object) return this.remove(key, () => true);
-    const descriptor = certifiedDescriptor(object.certificate);
-    const source = {
-      certificate: object.certificate,
-      encoder: new Encoder(object.bytes, descriptor),
-    };
-    this.sources.set(key, source);
-    this.requests.forEach((queue, peer) => {
-      for (const request of [...queue])
-        if (request.key === key) this.plan(peer, request, source, lossOf(peer));
+    const waiting = this.queues.flatMap(({ requests }, peer) => {
+      const request = requests.find((candidate) => candidate.key === key);
+      return request && request.bytes > 0 && !request.source ? [{ peer, request }] : [];
     });
-  }
-
-  /** What a peer holds by now it need not be sent. */
-  drop(isHeldBy: (peer: number, id: ObjectId) => boolean): void {
-    this.requests.forEach((queue, peer) => {
-      for (const { id, key } of queue) if (isHeldBy(peer, id)) this.remove(key, (other) => other === peer);
-    });
+    if (waiting.length === 0) return [];
+    const source = this.sources.get(key) ?? (object && this.load(key, object));
+    for (const { peer, request } of waiting)
+      if (source) this.plan(now, peer, request, source);
+      else this.remove(peer, request);
+    return waiting.map(({ peer }) => peer);
   }
 
   has(peer: number): boolean {
-    return this.requests[peer].some((request) => request.blocks !== undefined);
+    return this.current(peer) !== undefined;
   }
 
   /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
-  next(peer: number, target: Uint8Array): number {
-    const request = this.requests[peer].find((candidate) => candidate.blocks !== undefined);
-    if (!request?.blocks) return 0;
-    const { encoder, certificate } = this.sources.get(request.key)!;
+  next(now: Micros, peer: number, target: Uint8Array): number {
+    let request = this.current(peer);
+    while (request && this.isNeedless(peer, request)) {
+      this.remove(peer, request);
+      request = this.current(peer);
+    }
+    if (!request?.source) return 0;
+    const { encoder, certificate } = request.source;
     const block = request.blocks[0];
     const { sbn, left: most } = block;
     const esi = esiOf(block.esi, encoder.oti.blockSymbols(sbn));
     const { count, bytes } = serveSymbols(certificate, encoder, { sbn, esi, most }, target);
     if (count === 0) return 0;
+    const queue = this.queues[peer];
+    queue.movedAt = now;
+    const allowance = queue.allowances.get(request.key);
+    if (allowance) allowance.symbols -= count * request.arrival;
     block.esi += count;
     block.left -= count;
     if (block.left === 0) request.blocks.shift();
-    if (request.blocks.length === 0) this.remove(request.key, (other) => other === peer);
+    if (request.blocks.length === 0) this.remove(peer, request);
     return bytes;
   }
 
-  dispose(): void {
-    for (const queue of this.requests) queue.length = 0;
-    for (const { encoder } of this.sources.values()) encoder.dispose();
-    this.sources.clear();
+  /** Forgets what peers have asked for that take nothing any more: who still wants it will ask again. */
+  handleTimeout(now: Micros): void {
+    this.queues.forEach(({ requests, movedAt }, peer) => {
+      if (requests.length > 0 && now - movedAt >= PATIENCE) this.forget(peer);
+    });
   }
 
-  private plan(peer: number, request: Request, { encoder }: Source, loss: number): void {
-    const { oti } = encoder;
+  /** The session with this peer is over, or it has begun anew. */
+  forget(peer: number): void {
+    for (const request of [...this.queues[peer].requests]) this.remove(peer, request);
+  }
+
+  dispose(): void {
+    for (const peer of this.queues.keys()) this.forget(peer);
+  }
+
+  /** The first request that can be served now. */
+  private current(peer: number): Request | undefined {
+    for (const request of this.queues[peer].requests) {
+      if (request.source) return request;
+      if (request.bytes === 0) return undefined;
+    }
+    return undefined;
+  }
+
+  /** Gives the first request of a peer whose turn has not come its turn, if there is room. */
+  private nextOf(peer: number): Request | undefined {
+    const queue = this.queues[peer];
+    const isWaiting = ({ bytes }: Request) => bytes === 0;
+    let request = queue.requests.find(isWaiting);
+    while (request && this.isNeedless(peer, request)) {
+      this.remove(peer, request);
+      request = queue.requests.find(isWaiting);
+    }
+    if (!request) return undefined;
+    const bytes = Math.max(1, this.options.mostBytes(request.id));
+    const hasRoom = queue.bytes + bytes <= MAX_PEER_BYTES && this.bytes + bytes <= MAX_BYTES;
+    // Each peer may have one object, of any size.
+    if (queue.bytes > 0 && !hasRoom) return undefined;
+    this.account(queue, request, bytes);
+    return request;
+  }
+
+  private isNeedless(peer: number, { id, isRepair }: Request): boolean {
+    return !isRepair && this.options.isHeldBy(peer, id);
+  }
+
+  private load(key: string, { certificate, bytes }: StoredObject): Source {
+    const encoder = new Encoder(bytes, certifiedDescriptor(certificate));
+    const source = { key, certificate, encoder, bytes: bytes.length, users: 0 };
+    this.sources.set(key, source);
+    return source;
+  }
+
+  private plan(now: Micros, peer: number, request: Request, source: Source): void {
+    const { oti } = source.encoder;
+    if (!request.source) source.users++;
+    request.source = source;
+    this.account(this.queues[peer], request, source.bytes);
     const whole = request.missing.length === 0;
     const wanted = whole
       ? Array.from({ length: oti.sourceBlocks }, (_, sbn) => ({ sbn, symbols: oti.blockSymbols(sbn) }))
       : request.missing.filter(({ sbn, symbols }) => sbn < oti.sourceBlocks && symbols > 0);
+    request.arrival = 1 - Math.min(this.options.lossOf(peer), MAX_LOSS_PLANNED);
     request.blocks = wanted.map(({ sbn, symbols }) => {
       const k = oti.blockSymbols(sbn);
       // Who has nothing gets the block as it is; who has some, symbols that nobody else is likely to have sent.
-      const esi = whole ? 0 : k + this.rng.integer(MAX_REPAIR_SYMBOLS / 4, MAX_REPAIR_SYMBOLS / 2);
-      const left = Math.ceil(Math.min(symbols, k) / (1 - Math.min(loss, MAX_LOSS_PLANNED)));
-      return { sbn, esi, left };
+      const esi = whole ? 0 : k + this.options.rng.integer(MAX_REPAIR_SYMBOLS / 4, MAX_REPAIR_SYMBOLS / 2);
+      return { sbn, esi, left: Math.ceil(Math.min(symbols, k) / request.arrival) };
     });
     // It asks for what the object does not have.
-    if (request.blocks.length === 0) this.requests[peer] = this.requests[peer].filter((r) => r !== request);
+    if (request.blocks.length === 0) return this.remove(peer, request);
+    if (this.isAllowed(now, peer, request.key, Math.ceil(oti.transferLength / oti.symbolSize))) return;
+    countDrop(this.metrics, 'over-quota');
+    this.remove(peer, request);
   }
 
-  private remove(key: string, isFor: (peer: number) => boolean): void {
-    let used = false;
-    this.requests.forEach((queue, peer) => {
-      if (isFor(peer)) this.requests[peer] = queue.filter((request) => request.key !== key);
-      used ||= this.requests[peer].some((request) => request.key === key);
-    });
-    if (used) return;
-    this.sources.get(key)?.encoder.dispose();
-    this.sources.delete(key);
+  /** Whether a peer may get more of an object of `symbols` symbols: all of it some times in a while. */
+  private isAllowed(now: Micros, peer: number, key: string, symbols: number): boolean {
+    const { allowances } = this.queues[peer];
+    let allowance = allowances.get(key);
+    if (!allowance || now - allowance.since >= ALLOWANCE_PERIOD)
+      allowance = { symbols: ALLOWED_TIMES * symbols + ALLOWED_BESIDES, since: now };
+    allowances.delete(key);
+    allowances.set(key, allowance);
+    if (allowances.size > MAX_ALLOWANCES) allowances.delete(allowances.keys().next().value!);
+    return allowance.symbols > 0;
+  }
+
+  private account(queue: Queue, request: Request, bytes: number): void {
+    queue.bytes += bytes - request.bytes;
+    this.bytes += bytes - request.bytes;
+    // What takes less than was reckoned with makes room for another.
+    if (bytes < request.bytes) this.isChanged = true;
+    request.bytes = bytes;
+  }
+
+  private remove(peer: number, request: Request): void {
+    const queue = this.queues[peer];
+    this.account(queue, request, 0);
+    queue.requests = queue.requests.filter((other) => other !== request);
+    const { source } = request;
+    request.source = undefined;
+    if (!source || --source.users > 0) return;
+    source.encoder.dispose();
+    this.sources.delete(source.key);
   }
 }
 
 /** Objects served to one peer at a time: what it wants of one stream, and of a second. */
-const MAX_REQUESTS = 512;
+export const MAX_REQUESTS = 512;
+/** Bytes of objects read for one peer, or one object: so much that a path takes longer for it than the store. */
+export const MAX_PEER_BYTES = 4 * 1024 * 1024;
+/** Of all peers, but for one object of each. */
+export const MAX_BYTES = 64 * 1024 * 1024;
+/** How long a peer may take nothing of what it has asked for. */
+export const PATIENCE: Micros = 10 * SECOND;
+/** In so long, so many times an object's symbols to one peer, and some besides: it asks again for what is lost. */
+export const ALLOWANCE_PERIOD: Micros = 10 * SECOND;
+export const ALLOWED_TIMES = 4;
+export const ALLOWED_BESIDES = 16;
+/** Objects of which it is remembered what a peer was promised. */
+const MAX_ALLOWANCES = 1024;
 const MAX_LOSS_PLANNED = 0.75;

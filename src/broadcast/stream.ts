@@ -34,6 +34,8 @@ export class Stream implements StreamId {
   count = 0;
   /** Bytes of the objects that are held but not consumed. */
   backlog = 0;
+  /** Bytes of the largest object that we hold of it, or more: what is kept from before a restart is not known. */
+  largest: number;
   private readonly lengths = new Map<number, number>();
   /** Objects on their way in or out. */
   readonly records = new Map<number, ObjectRecord>();
@@ -78,6 +80,7 @@ export class Stream implements StreamId {
     bounds: Pick<Group, 'byzantine' | 'readyQuorum'> = { byzantine: 1, readyQuorum: 0 },
   ) {
     this.isTrusting = bounds.byzantine === 0;
+    this.largest = state && state.base < state.delivered ? Number.POSITIVE_INFINITY : 0;
     this.origin = origin;
     this.incarnation = incarnation;
     this.self = self;
@@ -123,6 +126,7 @@ export class Stream implements StreamId {
     if (this.holds(seq)) return;
     this.lengths.set(seq, length);
     this.backlog += length;
+    this.largest = Math.max(this.largest, length);
     this.loose.set(seq, hash);
     for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
       this.loose.delete(this.count);

@@ -229,7 +229,7 @@ export class Transfer {
           ? this.nextRelay(peer, target)
           : kind === 1
             ? this.nextOwn(now, peer, target)
-            : this.serving.next(peer, target);
+            : this.serving.next(now, peer, target);
       if (length > 0) return length;
     }
     return 0;
