@@ -241,6 +241,7 @@ export class Broadcast {
         if (path?.isOpen === false) this.serving.forget(peer);
       });
       this.readServed(now);
+      this.own.relieve(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
     }

@@ -32,6 +32,8 @@ export class Delivery {
   /** The object whose messages are being handed over. */
   private current: { stream: Stream; seq: number; parcel: Parcel } | undefined;
   private consuming = false;
+  /** Messages that the consumer is done with. */
+  taken = 0;
   private turn = 0;
   /** How much of each stream our last object depended on. */
   private readonly told = new WeakMap<Stream, number>();
@@ -70,11 +72,17 @@ export class Delivery {
   /** The consumer is done with the message that it was given. */
   consumed(now: Micros): void {
     this.consuming = false;
+    this.taken++;
     if (!this.current) return;
     const { stream, parcel } = this.current;
     stream.index++;
     if (stream.index >= parcel.messages.length) this.finish(now, stream);
     else this.log.moveCursor(now, stream);
+  }
+
+  /** Whether the consumer has a message. */
+  get isBusy(): boolean {
+    return this.consuming;
   }
 
   /** Whether an object of this stream is being consumed. */

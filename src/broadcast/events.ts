@@ -8,6 +8,8 @@ export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'disagreement' | '
 export type BroadcastEvent =
   /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
   | { type: 'durable'; id: ObjectId; tickets: number[] }
+  /** Our messages with these tickets are given back: the consumer or the store has to go on first, and did not for long. */
+  | { type: 'refused'; tickets: number[] }
   /** Every member holds this object of ours, or a quorum does and the rest has been out of reach for a while. */
   | { type: 'outcome'; id: ObjectId; outcome: Outcome }
   /** The next message for the consumer: nothing more is delivered before `consumed`. */

@@ -50,6 +50,14 @@ export class Outbox {
     return true;
   }
 
+  /** Takes back all that are not on their way yet. */
+  clear(): number[] {
+    const tickets = this.waiting.map(({ ticket }) => ticket);
+    this.waiting = [];
+    this.bytes = 0;
+    return tickets;
+  }
+
   /** The bytes of the messages that `take` would give. */
   nextBytes(): number {
     let size = 0;

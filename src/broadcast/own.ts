@@ -3,7 +3,7 @@
  * them. In: messages, and what the store and the others confirm. Out: writes for the log, objects to send, and the events
  * `durable` and `outcome`.
  */
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { Sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -31,6 +31,8 @@ export interface OwnOptions {
   order: 'fifo' | 'causal';
   /** Of a message, in bytes. */
   maxObjectSize: number;
+  /** Of all objects, in bytes: what the consumer has yet to take of ours may come to one member's share of it. */
+  maxStoredBytes: number;
 }
 
 export class Own {
@@ -47,6 +49,9 @@ export class Own {
   private readonly open = new Map<number, Micros>();
   private nextSeq: number;
   private packAt: Micros = 0;
+  /** What last moved, and when: see `relieve`. */
+  private moved = '';
+  private movedAt: Micros = 0;
 
   /** @param events where to put what becomes of the messages */
   constructor(
@@ -115,7 +120,7 @@ export class Own {
   /** When to `pack` next, if anything waits and may be packed at all. */
   nextTimeout(now: Micros): Micros {
     const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
-    if (!isWaiting || this.nextSeq - this.stream.delivered >= MAX_UNDELIVERED) return NEVER;
+    if (!isWaiting || this.isHeldUp) return NEVER;
     return this.mayPack(now) ? now : this.packAt;
   }
 
@@ -136,10 +141,46 @@ export class Own {
       if (!this.open.has(record.seq) && this.isWithAll(record)) this.transfer.forget(record);
   }
 
+  /**
+   * Gives back what waits, as `refused`, if the consumer has a message and nothing moves although the network would let it: it
+   * may be this very broadcast that the consumer waits for.
+   */
+  relieve(now: Micros): void {
+    const { stream, delivery, log } = this;
+    const { group, paths } = this.options;
+    const moved = `${delivery.taken} ${stream.deliverable(group.quorum)} ${log.storedBytes}`;
+    if (moved !== this.moved) {
+      this.moved = moved;
+      this.movedAt = now;
+    }
+    if (this.outbox.isEmpty || !delivery.isBusy || now - this.movedAt < PATIENCE) return;
+    const others = paths.filter((path) => path?.isReachable(now)).length;
+    const isAlone = this.isUnconfirmed && others + 1 < group.quorum;
+    if ((log.isFull || this.isHeldUp) && !isAlone)
+      this.events.push({ type: 'refused', tickets: this.outbox.clear() });
+  }
+
+  /** The network has yet to confirm so many of ours that the next ones wait for it. */
+  private get isUnconfirmed(): boolean {
+    return this.nextSeq - this.stream.deliverable(this.options.group.quorum) >= MAX_UNCONFIRMED;
+  }
+
+  /**
+   * Nothing more may be packed. What is confirmed but not consumed holds nothing up before it is a share of the store: the
+   * consumer may itself be waiting for a broadcast.
+   */
+  private get isHeldUp(): boolean {
+    const { group, maxStoredBytes } = this.options;
+    const { delivered, backlog } = this.stream;
+    const isBehind =
+      this.nextSeq - delivered >= MAX_BACKLOG || backlog > maxStoredBytes / group.members.length;
+    return isBehind || this.isUnconfirmed;
+  }
+
   private mayPack(now: Micros): boolean {
-    const { maxObjectSize } = this.options;
-    const underWay = this.nextSeq - this.stream.delivered;
-    if (underWay >= MAX_UNDELIVERED) return false;
+    const { maxObjectSize, group } = this.options;
+    if (this.isHeldUp) return false;
+    const underWay = this.nextSeq - this.stream.deliverable(group.quorum);
     // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
     if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
     return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
@@ -155,7 +196,7 @@ export class Own {
     // The oldest that a quorum holds makes room: who lacks it will ask for it.
     if (sending.size >= MAX_SENDING)
       for (const record of sending)
-        if (record.seq < this.stream.delivered) {
+        if (record.seq < this.stream.deliverable(this.options.group.quorum)) {
           this.transfer.forget(record);
           break;
         }
@@ -200,8 +241,12 @@ export class Own {
 const OBJECTS_PER_COMMIT = 8;
 const UNPACKED = 2;
 const PACK_INTERVAL: Micros = 2 * MILLISECOND;
-/** Our objects that are not delivered yet, at most: without a quorum nothing more is sent, and callers wait. */
-const MAX_UNDELIVERED = 64;
+/** Our objects that no quorum has confirmed yet, at most: without a quorum nothing more is sent, and callers wait. */
+const MAX_UNCONFIRMED = 64;
+/** Our objects that are not consumed, at most: some 200 bytes of memory each. */
+const MAX_BACKLOG = 1 << 18;
+/** So long may nothing move before what waits is refused. */
+const PATIENCE: Micros = 10 * SECOND;
 /** Our objects being sent at once. */
 const MAX_SENDING = 64;
 const MAX_OUTCOMES = 1024;
