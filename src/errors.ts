@@ -13,7 +13,7 @@ export type ErrorCode =
   | 'NOT_ENOUGH_SYMBOLS'
   /** The object is larger than the limit in force. */
   | 'TOO_LARGE'
-  /** A bounded queue or memory is full; try again after some of it has drained. */
+  /** A bounded queue or memory is full, or who may use something alone is not done; try again when some of it has drained. */
   | 'BUSY'
   /** The codec's memory cannot grow any further. */
   | 'OUT_OF_MEMORY'
@@ -51,18 +51,28 @@ export class HeadwaterError extends Error {
 }
 
 /** Throws INVALID_ARGUMENT unless `value` is an integer in [min, max]. For the edges of the API. */
-export function assertInteger(name: string, value: number, min: number, max: number): void {
-  if (!Number.isInteger(value) || value < min || value > max)
-    throw new HeadwaterError(
-      'INVALID_ARGUMENT',
-      `${name}: expected an integer from ${min} to ${max}, got ${value}`,
-    );
+export function assertInteger(name: string, value: unknown, min: number, max: number): void {
+  if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)
+    throw invalid(name, `an integer from ${min} to ${max}`, value);
 }
 
 /** Throws INVALID_ARGUMENT unless `value` is a Uint8Array (of `length` bytes, where given). For the edges of the API. */
-export function assertBytes(name: string, value: Uint8Array, length?: number): void {
-  if (!(value instanceof Uint8Array))
-    throw new HeadwaterError('INVALID_ARGUMENT', `${name}: expected a Uint8Array, got ${typeof value}`);
+export function assertBytes(name: string, value: unknown, length?: number): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw invalid(name, 'a Uint8Array', value);
   if (length !== undefined && value.length !== length)
     throw new HeadwaterError('INVALID_ARGUMENT', `${name}: expected ${length} bytes, got ${value.length}`);
+}
+
+/** That an argument named `name` is not what was expected; what came is told shortly, and never a secret's bytes. */
+export function invalid(name: string, expected: string, got: unknown): HeadwaterError {
+  return new HeadwaterError('INVALID_ARGUMENT', `${name}: expected ${expected}, got ${shown(got)}`);
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string')
+    return value.length > 40 ? `a text of ${value.length}` : JSON.stringify(value);
+  if (typeof value === 'function') return 'a function';
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }

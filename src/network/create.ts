@@ -4,10 +4,21 @@ import type { MessageId } from '../broadcast/delivery.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { ControllerName } from '../congestion/index.js';
 import { keyPair } from '../crypto/keys.js';
-import { HeadwaterError } from '../errors.js';
+import { assertBytes, HeadwaterError } from '../errors.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
+import {
+  COMMON,
+  checkOptions,
+  checkRequired,
+  IDENTITY,
+  isFunction,
+  isMessageSize,
+  isObjectWith,
+  isText,
+} from '../node/options.js';
 import { openStore } from '../store/lmdb.js';
 import { ConnectivityTracker } from './connectivity.js';
+import { Inbox } from './inbox.js';
 import type { Codec, Network, NetworkCallback, Notice } from './network.js';
 
 export interface NetworkConfig<Msg> {
@@ -44,23 +55,35 @@ export interface Received<Msg> {
   id: MessageId;
 }
 
-export interface HeadwaterNetwork<Msg> extends Network<Msg>, AsyncIterable<Received<Msg>> {
+export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   readonly self: Member;
   readonly group: Group;
+  /**
+   * The messages, where no `deliver` was given. One loop at a time: while one is not left, `next` of another throws BUSY. A loop
+   * may be left and another begun, which goes on with the message that was not taken.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Received<Msg>, undefined>;
   /** Paths, objects on their way and counters, as they stand. */
   status(): NodeStatus;
 }
 
-/** Messages that are bytes already. */
-export const rawBytes: Codec<Uint8Array> = { encode: (msg) => msg, decode: (bytes) => bytes };
+/** Messages that are bytes already. They are copied when `broadcast` is called, and may be changed after. */
+export const rawBytes: Codec<Uint8Array> = {
+  encode(msg) {
+    assertBytes('msg', msg);
+    return new Uint8Array(msg);
+  },
+  decode: (bytes) => bytes,
+};
 
 /**
  * Joins a group as one of its members. With `deliver` in `callback` messages are pushed to it; without, they are pulled by
  * `for await (const { msg, from } of network)`. Either way one at a time, in order, each once, and none is forgotten before
  * it is done with.
  *
- * Throws INVALID_CONFIG (the key is none of the group's), NETWORK (the address cannot be bound) or STORE (the store cannot be
- * opened, or is another group's or member's).
+ * Throws INVALID_ARGUMENT (an option that is not what it should be), INVALID_CONFIG (the key is none of the group's), NETWORK
+ * (the address cannot be bound) or STORE (the store cannot be opened, or is another group's or member's); then nothing is left
+ * open. No callback is called before this has resolved.
  *
  * @example
  * await using network = await createNetwork<string>(
@@ -73,10 +96,13 @@ export async function createNetwork<Msg = unknown>(
   config: NetworkConfig<Msg>,
   callback: Partial<NetworkCallback<Msg>> = {},
 ): Promise<HeadwaterNetwork<Msg>> {
+  checkOptions('config', config, CONFIG);
+  checkRequired(config, IDENTITY);
+  for (const name of ['deliver', 'onConnectivity', 'onNotice'] as const) isCallback(name, callback[name]);
   const { group, secretKey, storePath, version = 0 } = config;
   const codec = config.codec ?? messagePack<Msg>();
   const tracker = new ConnectivityTracker(group, version);
-  const inbox = callback.deliver ? undefined : new Inbox<Msg>();
+  const inbox = callback.deliver ? undefined : new Inbox<Received<Msg>>();
   const notice = (what: Notice) => callback.onNotice?.(what);
   const onEvent = (event: NodeEvent) => {
     for (const change of tracker.on(event)) callback.onConnectivity?.(change);
@@ -123,11 +149,17 @@ export async function createNetwork<Msg = unknown>(
     await store?.close();
     throw error;
   }
-  if (store?.recovered !== undefined) notice({ type: 'store-recovered', moved: store.recovered });
-  for (const change of tracker.start()) callback.onConnectivity?.(change);
-  const close = async () => {
+  // The caller has no network to use in its callbacks before this function has returned.
+  let closed = false;
+  setImmediate(() => {
+    if (closed) return;
+    if (store?.recovered !== undefined) notice({ type: 'store-recovered', moved: store.recovered });
+    for (const change of tracker.start()) callback.onConnectivity?.(change);
+  });
+  const close = () => {
+    closed = true;
     inbox?.close();
-    await node.close();
+    return node.close();
   };
   return {
     self: node.self,
@@ -141,7 +173,7 @@ export async function createNetwork<Msg = unknown>(
     [Symbol.asyncIterator]() {
       if (!inbox)
         throw new HeadwaterError('INVALID_ARGUMENT', 'network: expected no `deliver` to be given, got one');
-      return inbox;
+      return inbox.iterate();
     },
   };
 }
@@ -155,50 +187,14 @@ function messagePack<Msg>(): Codec<Msg> {
   };
 }
 
-/** Holds the one message that a `for await` has or has not asked for. */
-class Inbox<Msg> implements AsyncIterator<Received<Msg>> {
-  private waiting: { received: Received<Msg>; taken: () => void } | undefined;
-  private given: (() => void) | undefined;
-  private asking: ((result: IteratorResult<Received<Msg>>) => void) | undefined;
-  private closed = false;
+const isCallback = (name: string, value: unknown) => {
+  if (value !== undefined) isFunction(name, value);
+};
 
-  put(received: Received<Msg>): Promise<void> {
-    return new Promise((taken) => {
-      this.waiting = { received, taken };
-      this.give();
-    });
-  }
-
-  next(): Promise<IteratorResult<Received<Msg>>> {
-    // Asking for the next one says that the last one is done with.
-    this.given?.();
-    this.given = undefined;
-    if (this.closed) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((resolve) => {
-      this.asking = resolve;
-      this.give();
-    });
-  }
-
-  return(): Promise<IteratorResult<Received<Msg>>> {
-    // The loop was left in the middle of a message: it was not done with, and comes again.
-    this.given = undefined;
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  close(): void {
-    this.closed = true;
-    this.asking?.({ done: true, value: undefined });
-    this.asking = undefined;
-  }
-
-  private give(): void {
-    if (!this.waiting || !this.asking) return;
-    const { received, taken } = this.waiting;
-    const asking = this.asking;
-    this.waiting = undefined;
-    this.asking = undefined;
-    this.given = taken;
-    asking({ done: false, value: received });
-  }
-}
+const CONFIG = {
+  ...IDENTITY,
+  ...COMMON,
+  storePath: isText,
+  codec: isObjectWith('encode', 'decode'),
+  maxMessageSize: isMessageSize,
+};

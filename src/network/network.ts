@@ -15,12 +15,17 @@ export interface Codec<Msg> {
 export interface Network<Msg> extends AsyncDisposable {
   /**
    * Sends `msg` to all members and ourselves. Resolves once it is durable here: from then on it is delivered to all, though
-   * this process may stop first and be started again much later. Waits while too many are under way.
+   * this process may stop first and be started again much later. Waits while too many are under way; any number of calls may
+   * wait, and `deliver` or a loop over the messages may wait for one.
    *
-   * Throws TOO_LARGE, ABORTED or CLOSED (HeadwaterError).
+   * Throws (HeadwaterError) INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer
+   * or the store can make, and these have done nothing for 10 s.
    */
   broadcast(msg: Msg, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Stops this member; messages that are durable go out after its next start. Harmless to repeat. */
+  /**
+   * Stops this member; messages that are durable go out after its next start. May be called again, and from within a callback
+   * or a loop, which then ends: each call waits for the end. A message not done with comes again after the next start.
+   */
   close(): Promise<void>;
 }
 

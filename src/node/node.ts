@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto';
 import type { MessageId } from '../broadcast/delivery.js';
 import type { Misbehaviour } from '../broadcast/events.js';
 import { type Group, type Member, parseLocator } from '../broadcast/group.js';
-import type { Outcome } from '../broadcast/outgoing.js';
 import type { ObjectStatus } from '../broadcast/record.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
@@ -14,11 +13,14 @@ import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
-import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../wire/limits.js';
+import { MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
+import { Aborts, throwIfAborted } from './aborts.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
+import { CALL_OPTIONS, checkOptions, checkRequired, IDENTITY, NODE_OPTIONS } from './options.js';
 import type { PeerStatus } from './peers.js';
+import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
@@ -124,12 +126,6 @@ export interface BroadcastResult {
   missing: Member[];
 }
 
-interface Pending {
-  durable?(id: MessageId): void;
-  outcome?(id: MessageId, outcome: Outcome): void;
-  reject(error: Error): void;
-}
-
 export class Node implements AsyncDisposable {
   readonly group: Group;
   readonly self: Member;
@@ -139,12 +135,12 @@ export class Node implements AsyncDisposable {
   private readonly trace: TraceFile | undefined;
   private readonly driver: Driver;
   private readonly store: Store;
-  /** Messages that somebody waits for, by ticket until they have an id, then by seq and index. */
-  private readonly submitted = new Map<number, Pending>();
-  private readonly sent = new Map<number, Map<number, Pending>>();
+  private readonly aborts = new Aborts();
+  private readonly submissions: Submissions;
+  /** Calls of `reach`. */
   private readonly waiters = new Set<() => void>();
   private retry: NodeJS.Timeout | undefined;
-  private closed = false;
+  private closed: Promise<void> | undefined;
 
   private constructor(
     options: NodeOptions,
@@ -161,12 +157,14 @@ export class Node implements AsyncDisposable {
     this.socket = socket;
     this.store = store;
     this.trace = trace;
+    this.submissions = new Submissions(endpoint, this.aborts, () => this.driver.wake());
     this.driver = connect(this);
   }
 
   /**
-   * Starts a member of the group. Throws INVALID_CONFIG if the key is none of the group's, NETWORK if the address cannot
-   * be bound or a peer's name is unknown, FILE if the trace cannot be written.
+   * Starts a member of the group. Throws INVALID_ARGUMENT for an option that is not what it should be, INVALID_CONFIG if the key
+   * is none of the group's, NETWORK if the address cannot be bound or a peer's name is unknown, FILE if the trace cannot be
+   * written; then nothing is left open but the store that it was given.
    *
    * @example
    * await using node = await Node.start({ group, secretKey, deliver: ({ from, bytes }) => console.log(from.name, bytes) });
@@ -174,18 +172,11 @@ export class Node implements AsyncDisposable {
    * const { confirmed } = await node.broadcast(new TextEncoder().encode('hello'));
    */
   static async start(options: NodeOptions): Promise<Node> {
+    checkOptions('options', options, NODE_OPTIONS);
+    checkRequired(options, IDENTITY);
     const { group, secretKey } = options;
     const { controller = 'bbr', maxRate = Number.POSITIVE_INFINITY } = options;
     const { maxDatagram = largestDatagram(group) } = options;
-    if (!(maxRate > 0))
-      throw new HeadwaterError('INVALID_ARGUMENT', `maxRate: expected more than 0 bytes/s, got ${maxRate}`);
-    if (!CONTROLLERS[controller])
-      throw new HeadwaterError(
-        'INVALID_ARGUMENT',
-        `controller: expected bbr, cubic or newreno, got ${controller}`,
-      );
-    assertInteger('version', options.version ?? 0, 0, 0xffff);
-    assertInteger('maxDatagram', maxDatagram, DATAGRAM_SIZE, MAX_DATAGRAM);
     const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
@@ -207,24 +198,27 @@ export class Node implements AsyncDisposable {
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
-    const socket = await openUdp(
-      options.bind ?? bindingFor(endpoint.self),
-      group.members.map((member) => member.locators),
-      (from, bytes) => driver?.onDatagram(from, bytes),
-    );
+    let socket: UdpSocket | undefined;
     try {
+      socket = await openUdp(
+        options.bind ?? bindingFor(endpoint.self),
+        group.members.map((member) => member.locators),
+        (from, bytes) => driver?.onDatagram(from, bytes),
+      );
       if (options.trace !== undefined)
         trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
     } catch (error) {
-      await socket.close();
+      await socket?.close();
+      endpoint.dispose();
       throw error;
     }
+    const { send } = socket;
     return new Node(options, endpoint, socket, store, trace, (node) => {
       driver = startDriver(endpoint, {
-        send: socket.send,
+        send,
         store,
         onEvent: (event) => node.onEvent(event),
-        onStoreError: (error) => options.onEvent?.({ type: 'store-error', error }),
+        onStoreError: (error) => node.tell({ type: 'store-error', error }),
       });
       return driver;
     });
@@ -237,15 +231,17 @@ export class Node implements AsyncDisposable {
 
   /**
    * Broadcasts a message of 0 to `maxObjectSize` bytes to the whole group, ourselves included, and waits for every other
-   * member's confirm, or for a quorum's once the rest has been out of reach for 3 s. The bytes must not change until then.
-   * Throws TOO_LARGE, ABORTED or CLOSED; a message that is on its way when the signal fires may still be delivered.
+   * member's confirm, or for a quorum's once the rest has been out of reach for 3 s. The bytes must not change before. Any
+   * number of calls may be under way, and `deliver` may wait for one.
+   *
+   * Throws INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer or the store
+   * can make, and these have done nothing for 10 s. A message that is on its way when the signal fires may still be delivered.
    */
   async broadcast(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
+    const signal = this.begin(bytes, options);
+    const { id, outcome } = await this.submissions.broadcast(bytes, signal);
     const members = (indices: number[]) => indices.map((index) => this.group.members[index]);
-    return this.track<BroadcastResult>(bytes, options.signal, (resolve) => ({
-      outcome: (id, { confirmed, missing }) =>
-        resolve({ id, confirmed: members(confirmed), missing: members(missing) }),
-    }));
+    return { id, confirmed: members(outcome.confirmed), missing: members(outcome.missing) };
   }
 
   /**
@@ -255,11 +251,14 @@ export class Node implements AsyncDisposable {
    * @returns the message's name
    */
   async submit(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<MessageId> {
-    return this.track<MessageId>(bytes, options.signal, (resolve) => ({ durable: resolve }));
+    return this.submissions.submit(bytes, this.begin(bytes, options));
   }
 
-  /** Waits until `count` other members are reachable. Throws ABORTED or CLOSED. */
-  async reach(count: number, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
+  /** Waits until `count` other members are reachable. Throws INVALID_ARGUMENT, ABORTED or CLOSED. */
+  async reach(count: number, options: { signal?: AbortSignal } = {}): Promise<void> {
+    assertInteger('count', count, 0, this.group.members.length - 1);
+    checkOptions('options', options, CALL_OPTIONS);
+    const { signal } = options;
     while (this.endpoint.peers().filter((peer) => peer.reachable).length < count) {
       this.assertOpen();
       throwIfAborted(signal);
@@ -277,31 +276,40 @@ export class Node implements AsyncDisposable {
   }
 
   /**
-   * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. Calling it again does
-   * nothing. Throws FILE if the trace has gaps.
+   * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. `deliver` is not called
+   * again; a message that it has not done with comes again after the next start. May be called from within it, and any number
+   * of times: each call waits for the end. Throws FILE if the trace has gaps, STORE if the store cannot be closed.
    */
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
-    this.driver.stop();
-    clearTimeout(this.retry);
-    const waiting = [
-      ...this.submitted.values(),
-      ...[...this.sent.values()].flatMap((each) => [...each.values()]),
-    ];
-    for (const { reject } of waiting) reject(closedError());
-    this.submitted.clear();
-    this.sent.clear();
-    this.wakeWaiters();
-    await this.socket.close();
-    await this.saveCursor();
-    await this.store.close();
-    this.endpoint.dispose();
-    await this.trace?.close();
+  close(): Promise<void> {
+    this.closed ??= this.stop();
+    return this.closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  private async stop(): Promise<void> {
+    this.driver.stop();
+    clearTimeout(this.retry);
+    this.submissions.close(closedError());
+    this.wakeWaiters();
+    const failures: unknown[] = [];
+    const steps = [
+      () => this.socket.close(),
+      () => this.saveCursor(),
+      () => this.store.close(),
+      () => this.endpoint.dispose(),
+      () => this.trace?.close(),
+    ];
+    // Each, whatever becomes of the others: nothing is to stay open.
+    for (const step of steps)
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    if (failures.length > 0) throw asCoded(failures[0]);
   }
 
   /** Saves what a restart would otherwise repeat or lack. A full disk does not keep a node from closing. */
@@ -311,44 +319,17 @@ export class Node implements AsyncDisposable {
     try {
       await this.store.commit(writes);
     } catch (error) {
-      this.options.onEvent?.({ type: 'store-error', error: error as Error });
+      this.tell({ type: 'store-error', error: error as Error });
     }
   }
 
-  /** Submits a message once there is room for it, and waits for what `pending` resolves with. */
-  private async track<Result>(
-    bytes: Uint8Array,
-    signal: AbortSignal | undefined,
-    pending: (resolve: (result: Result) => void) => Omit<Pending, 'reject'>,
-  ): Promise<Result> {
+  /** Checks the arguments of a call. */
+  private begin(bytes: Uint8Array, options: { signal?: AbortSignal }): AbortSignal | undefined {
     assertBytes('bytes', bytes);
+    checkOptions('options', options, CALL_OPTIONS);
     this.assertOpen();
-    throwIfAborted(signal);
-    while (!this.endpoint.hasRoom) {
-      await this.change(signal);
-      this.assertOpen();
-      throwIfAborted(signal);
-    }
-    const ticket = this.endpoint.submit(bytes);
-    return new Promise<Result>((resolve, reject) => {
-      const onAbort = () => {
-        this.endpoint.cancel(ticket);
-        this.submitted.delete(ticket);
-        reject(abortError(signal!));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
-      const settle = () => signal?.removeEventListener('abort', onAbort);
-      const done = (result: Result) => {
-        settle();
-        resolve(result);
-      };
-      const failed = (error: Error) => {
-        settle();
-        reject(error);
-      };
-      this.submitted.set(ticket, { ...pending(done), reject: failed });
-      this.driver.wake();
-    });
+    throwIfAborted(options.signal);
+    return options.signal;
   }
 
   /** Waits until something may have changed that somebody waits for, or the signal fires. */
@@ -356,11 +337,11 @@ export class Node implements AsyncDisposable {
     return new Promise<void>((done) => {
       const settle = () => {
         this.waiters.delete(settle);
-        signal?.removeEventListener('abort', settle);
+        ended();
         done();
       };
+      const ended = this.aborts.on(signal, settle);
       this.waiters.add(settle);
-      signal?.addEventListener('abort', settle, { once: true });
     });
   }
 
@@ -370,65 +351,64 @@ export class Node implements AsyncDisposable {
 
   private onEvent(event: EndpointEvent): void {
     const { members } = this.group;
-    const { onEvent } = this.options;
     switch (event.type) {
       case 'deliver':
         this.deliver({ from: members[event.id.origin], id: event.id, bytes: event.bytes }, 1);
         break;
       case 'durable':
-        this.onDurable(event.id, event.tickets);
+        this.submissions.onDurable(event);
+        break;
+      case 'refused':
+        this.submissions.onRefused(event.tickets);
         break;
       case 'outcome':
-        for (const [index, pending] of this.sent.get(event.id.seq) ?? [])
-          pending.outcome?.({ ...event.id, index }, event.outcome);
-        this.sent.delete(event.id.seq);
+        this.submissions.onOutcome(event.id, event.outcome);
         break;
       case 'peer':
         this.wakeWaiters();
-        onEvent?.({ ...event, member: members[event.member] });
+        this.tell({ ...event, member: members[event.member] });
         break;
       case 'misbehaviour':
-        onEvent?.({ ...event, member: members[event.member] });
+        this.tell({ ...event, member: members[event.member] });
         break;
       case 'lost': {
         const { origin, ...rest } = event;
-        onEvent?.({ ...rest, member: members[origin] });
+        this.tell({ ...rest, member: members[origin] });
         break;
       }
       case 'damaged':
-        onEvent?.({ ...event, member: members[event.id.origin] });
+        this.tell({ ...event, member: members[event.id.origin] });
         break;
       case 'overflow': {
         const { type, incarnation, to } = event;
         const lacking = event.members.map((index) => members[index]);
-        onEvent?.({ type, member: members[event.origin], incarnation, to, lacking });
+        this.tell({ type, member: members[event.origin], incarnation, to, lacking });
         break;
       }
       case 'store-full':
-        onEvent?.(event);
+        this.tell(event);
         break;
       case 'other-version':
       case 'foreign-version': {
         const { peer, ...rest } = event;
-        onEvent?.({ ...rest, member: members[peer] });
+        this.tell({ ...rest, member: members[peer] });
         break;
       }
       case 'foreign-group':
-        onEvent?.({ type: event.type, member: event.peer === undefined ? undefined : members[event.peer] });
+        this.tell({ type: event.type, member: event.peer === undefined ? undefined : members[event.peer] });
         break;
     }
   }
 
-  private onDurable(id: ObjectId, tickets: readonly number[]): void {
-    const waiting = new Map<number, Pending>();
-    tickets.forEach((ticket, index) => {
-      const pending = this.submitted.get(ticket);
-      this.submitted.delete(ticket);
-      pending?.durable?.({ ...id, index });
-      if (pending?.outcome) waiting.set(index, pending);
-    });
-    if (waiting.size > 0) this.sent.set(id.seq, waiting);
-    this.wakeWaiters();
+  /** The application's: an error in it is none of the node's, which goes on. */
+  private tell(event: NodeEvent): void {
+    try {
+      this.options.onEvent?.(event);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   /** Gives the consumer a message until it takes it: order would be lost if the next one came before. */
@@ -438,8 +418,8 @@ export class Node implements AsyncDisposable {
       // A consumer that is done at once gets the next one in the same turn.
       if (taken) await taken;
     } catch (error) {
-      this.options.onEvent?.({ type: 'consumer-error', error, id: delivery.id, attempt });
       if (this.closed) return;
+      this.tell({ type: 'consumer-error', error, id: delivery.id, attempt });
       const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
       this.retry = setTimeout(() => this.deliver(delivery, attempt + 1), wait);
       return;
@@ -480,12 +460,12 @@ function closedError(): HeadwaterError {
   return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw abortError(signal);
-}
-
-function abortError(signal: AbortSignal): HeadwaterError {
-  return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
+function asCoded(error: unknown): HeadwaterError {
+  if (error instanceof HeadwaterError) return error;
+  const { message } = error as Error;
+  return new HeadwaterError('STORE', `store: expected to be closed in order, got ${message}`, {
+    cause: error,
+  });
 }
 
 /** 1500 bytes less the headers of IPv6 and UDP. */

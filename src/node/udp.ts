@@ -60,11 +60,12 @@ export async function openUdp(
     lookup: (address, _options, done) => done(null, address, isV6 ? 6 : 4),
   });
   await new Promise<void>((done, fail) => {
-    socket.once('error', (cause: NodeJS.ErrnoException) =>
+    socket.once('error', (cause: NodeJS.ErrnoException) => {
+      socket.close();
       fail(
         new HeadwaterError('NETWORK', `address: expected to bind ${bind}, got ${reasonOf(cause)}`, { cause }),
-      ),
-    );
+      );
+    });
     socket.bind(local.port, host, () => done());
   });
   for (const grow of ['setRecvBufferSize', 'setSendBufferSize'] as const) {

@@ -175,11 +175,11 @@ describe('a store', () => {
     await first.network.close();
     writeFileSync(lab.storePath(0), new Uint8Array(20_000).fill(0xa5));
     await using again = await lab.start<number>(0);
+    // What was consumed has been forgotten with it; bob's log has not.
+    await until(() => again.delivered.length === 1);
     expect(again.notices).toMatchObject([
       { type: 'store-recovered', moved: expect.stringContaining('corrupt') },
     ]);
-    // What was consumed has been forgotten with it; bob's log has not.
-    await until(() => again.delivered.length === 1);
     expect([again.delivered, bob.notices]).toEqual([[1], []]);
   });
 });

@@ -1,0 +1,44 @@
+/**
+ * What waits for an AbortSignal: any number of calls under one signal cost it a single listener, since a signal looks through
+ * all it has for each new one, and warns of more than ten.
+ */
+import { HeadwaterError } from '../errors.js';
+
+export class Aborts {
+  private readonly waiting = new Map<AbortSignal, { callbacks: Set<() => void>; listener: () => void }>();
+
+  /**
+   * Calls `callback` once if the signal fires.
+   *
+   * @returns what ends that
+   */
+  on(signal: AbortSignal | undefined, callback: () => void): () => void {
+    if (!signal) return () => {};
+    let entry = this.waiting.get(signal);
+    if (!entry) {
+      const callbacks = new Set<() => void>();
+      const listener = () => {
+        this.waiting.delete(signal);
+        for (const each of callbacks) each();
+      };
+      entry = { callbacks, listener };
+      this.waiting.set(signal, entry);
+      signal.addEventListener('abort', listener, { once: true });
+    }
+    const { callbacks, listener } = entry;
+    callbacks.add(callback);
+    return () => {
+      if (!callbacks.delete(callback) || callbacks.size > 0) return;
+      signal.removeEventListener('abort', listener);
+      this.waiting.delete(signal);
+    };
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal);
+}
+
+export function abortError(signal: AbortSignal): HeadwaterError {
+  return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
+}
