@@ -1,12 +1,11 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
-import { setMaxListeners } from 'node:events';
-import { createInterface } from 'node:readline';
 import { type Command, Option } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
-import { unwrap, wrapMessage } from '../file/envelope.js';
-import type { Delivery, Node, NodeEvent } from '../node/node.js';
+import { unwrap } from '../file/envelope.js';
+import type { Delivery, NodeEvent } from '../node/node.js';
 import { note, print, printable, printJson, reportError, withInterrupt } from './io.js';
+import { Lines } from './lines.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -40,6 +39,7 @@ export function nodeCommand(program: Command): void {
     .action((options: NodeCommandOptions) =>
       withInterrupt(async (signal) => {
         const { json, order } = options;
+        const lines = new Lines();
         await using node = await startMember(options, {
           order,
           storePath: options.store,
@@ -47,8 +47,12 @@ export function nodeCommand(program: Command): void {
             if (json) printJson({ event: 'store-recovered', moved });
             else note(`the store was damaged: it is kept as ${moved}, and begun anew`);
           },
-          deliver: (delivery) => printDelivery(delivery, json === true),
+          deliver: (delivery) => {
+            printDelivery(delivery, json === true);
+            if (delivery.from === node.self) lines.done();
+          },
           onEvent: (event) => {
+            if (event.type === 'lost' && event.member === node.self) lines.forget();
             if (json) printJson(eventJson(event));
             else note(eventText(event));
           },
@@ -61,7 +65,7 @@ export function nodeCommand(program: Command): void {
         const stopReports = json ? reportEvery(node, 1000) : () => {};
 
         await Promise.all([
-          broadcastLines(node, signal),
+          lines.broadcast(process.stdin, node, signal),
           new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true })),
         ]);
         stopReports();
@@ -108,29 +112,6 @@ function eventText(event: NodeEvent): string {
   }
 }
 
-/** Reads stdin no faster than the group takes it: a file piped in must not overrun the broadcasts under way. */
-async function broadcastLines(node: Node, signal: AbortSignal): Promise<void> {
-  // Each broadcast under way listens to it.
-  setMaxListeners(0, signal);
-  const lines = createInterface({ input: process.stdin });
-  signal.addEventListener('abort', () => lines.close(), { once: true });
-  for await (const line of lines) {
-    while (!signal.aborted && ownObjects(node) >= MAX_UNDER_WAY)
-      await new Promise((done) => setTimeout(done, 20));
-    if (signal.aborted) return;
-    node.broadcast(wrapMessage(new TextEncoder().encode(line)), { signal }).then(
-      ({ missing }) => {
-        if (missing.length > 0) note(`not reached: ${missing.map(({ name }) => name).join(', ')}`);
-      },
-      (error) => signal.aborted || reportError(error),
-    );
-  }
-}
-
-function ownObjects(node: Node): number {
-  return node.status().objects.filter(({ id }) => id.origin === node.self.index).length;
-}
-
 function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
   const { incarnation, seq, index } = id;
   const base = { event: 'deliver', from: from.name, incarnation, seq, index };
@@ -150,6 +131,3 @@ function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
     reportError(error);
   }
 }
-
-/** Half of what a node takes at once; a message counts until all have it, and for a while after. */
-const MAX_UNDER_WAY = 128;
