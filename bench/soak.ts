@@ -3,6 +3,7 @@ import { argv, stderr } from 'node:process';
 
 const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./soak-codec.js'),
+  hostile: () => import('./soak-hostile.js'),
   torture: () => import('./soak-torture.js'),
 };
 
