@@ -97,6 +97,12 @@ function eventText(event: NodeEvent): string {
       return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
     case 'overflow':
       return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
+    case 'older-run':
+      return `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`;
+    case 'superseded':
+      return `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`;
+    case 'unheard':
+      return `we hear ${event.member.name}, but it does not hear us`;
     case 'other-version':
       return `${event.member.name} runs version ${event.version}`;
     case 'foreign-version':

@@ -81,7 +81,13 @@ export interface Transmit {
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
-type StrangerEvent = 'other-version' | 'foreign-version' | 'foreign-group';
+type StrangerEvent =
+  | 'older-run'
+  | 'superseded'
+  | 'unheard'
+  | 'other-version'
+  | 'foreign-version'
+  | 'foreign-group';
 type OwnEvent =
   | Extract<SessionEvent, { type: StrangerEvent }>
   /** The member has acknowledged what it cannot have received: its path is held to a trickle, longer each time. */
@@ -368,11 +374,7 @@ export class Endpoint implements Voice {
   /** What became of sessions, for the paths. */
   private followSessions(): void {
     for (let event = this.sessions.pollEvent(); event; event = this.sessions.pollEvent()) {
-      if (
-        event.type === 'foreign-group' ||
-        event.type === 'foreign-version' ||
-        event.type === 'other-version'
-      ) {
+      if (isOfStrangers(event)) {
         this.own.push(event);
         continue;
       }
@@ -528,3 +530,16 @@ function fitting(frames: readonly Frame[]): Frame[] {
     return true;
   });
 }
+
+function isOfStrangers(event: SessionEvent): event is Extract<SessionEvent, { type: StrangerEvent }> {
+  return STRANGERS.has(event.type);
+}
+
+const STRANGERS = new Set<string>([
+  'older-run',
+  'superseded',
+  'unheard',
+  'other-version',
+  'foreign-version',
+  'foreign-group',
+] satisfies StrangerEvent[]);

@@ -100,6 +100,15 @@ export type NodeEvent =
   | { type: 'damaged'; member: Member; id: ObjectId }
   /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
   | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
+  /**
+   * A run of this member was refused, since a later one (`counting`) is here: one key runs in two places, or its clock was put
+   * back. The other run is let in once the later one has been silent for ten seconds. Only a hint: it may be a replay.
+   */
+  | { type: 'older-run'; member: Member; incarnation: number; counting: number }
+  /** The same from the other side: the member does not let us in, since for it a later run with our key counts. */
+  | { type: 'superseded'; member: Member; counting: number }
+  /** We hear the member, but it does not hear us: a firewall, a wrong address of ours, a route that works one way only. */
+  | { type: 'unheard'; member: Member }
   /** The member runs another version of the application. */
   | { type: 'other-version'; member: Member; version: number }
   /** At the member's address somebody speaks another version of this protocol: only a hint. */
@@ -388,6 +397,9 @@ export class Node implements AsyncDisposable {
       case 'store-full':
         this.tell(event);
         break;
+      case 'older-run':
+      case 'superseded':
+      case 'unheard':
       case 'other-version':
       case 'foreign-version': {
         const { peer, ...rest } = event;

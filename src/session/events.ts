@@ -5,7 +5,7 @@ import type { Micros } from '../core/time.js';
 export type SessionEvent =
   /** The peer can be sent to: for the first time, or again after it restarted or its session had expired. */
   | { type: 'established'; peer: number; incarnation: number; address: string; path: number }
-  /** The peer proved a higher incarnation than before: it has restarted and knows nothing of what we sent. */
+  /** The peer proved another incarnation than before: it has restarted and knows nothing of what we sent. */
   | { type: 'reset'; peer: number; incarnation: number }
   /** New keys; nothing else changed. */
   | { type: 'rekeyed'; peer: number }
@@ -17,6 +17,15 @@ export type SessionEvent =
   | { type: 'elsewhere'; peer: number }
   /** Its keys are gone, by age or disuse. */
   | { type: 'expired'; peer: number }
+  /**
+   * A handshake of this member was refused: a run of it with a higher incarnation is here. It runs twice with one key, or its
+   * clock was put back while its store was lost. Only a hint: an old first message may have been replayed.
+   */
+  | { type: 'older-run'; peer: number; incarnation: number; counting: number }
+  /** This peer refuses us: for it a run of ours with a higher incarnation counts. As above, but seen from the other side. */
+  | { type: 'superseded'; peer: number; counting: number }
+  /** We hear this peer, and it does not hear us: for ten seconds nothing that we sent has been answered. */
+  | { type: 'unheard'; peer: number }
   /** It runs another version of the application. */
   | { type: 'other-version'; peer: number; version: number }
   /** At its locator somebody speaks another version of this protocol. Only a hint: anyone can send that. */
@@ -49,7 +58,7 @@ export type SessionDropReason =
   | 'handshake-mismatch'
   /** A first message that holds, of somebody who is not a member. */
   | 'unknown-key'
-  /** A first or second message of an earlier incarnation, or an old first message replayed. */
+  /** A first or second message of an earlier incarnation while a later one is here, or an old first message replayed. */
   | 'stale-handshake'
   /** A first message that crossed ours, which has precedence. */
   | 'simultaneous'

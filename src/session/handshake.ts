@@ -44,6 +44,8 @@ export interface ResponsePayload {
   incarnation: number;
   nextNumber: number;
   version: number;
+  /** Of the initiator, the incarnation that counts here. Above its own: it is refused, and these keys are not kept. */
+  counting: number;
 }
 
 /** A first message, its macs still zero, and what its answer is read with; undefined if the peer's key is unusable. */
@@ -122,6 +124,7 @@ export function openInitiation(
         .u48(answer.nextNumber)
         .u32(index)
         .u16(answer.version)
+        .u48(answer.counting)
         .finish();
       const made = responder.respond(ephemeral, text);
       if (!made) return undefined;
@@ -141,7 +144,8 @@ export function openResponse(
   const reader = new Reader(result.payload);
   const [incarnation, nextNumber] = [reader.u48('incarnation'), reader.u48('next number')];
   const remoteIndex = reader.u32('sender index');
-  const payload = { incarnation, nextNumber, version: reader.u16('version') };
+  const version = reader.u16('version');
+  const payload = { incarnation, nextNumber, version, counting: reader.u48('counting') };
   // The header stands outside the transcript of message 2, so the index is said twice.
   if (remoteIndex !== new Reader(datagram, 1).u32('sender index')) return undefined;
   return { payload, remoteIndex, established: result.established };

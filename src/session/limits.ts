@@ -62,7 +62,7 @@ export const HANDSHAKE_LIFETIME: Micros = 10 * SECOND;
 export const GIVE_UP_AFTER: Micros = 90 * SECOND;
 /** A response that nobody confirms is forgotten. */
 export const UNCONFIRMED_LIFETIME: Micros = 10 * SECOND;
-/** After answering a peer's first message we wait so long before starting our own handshake. */
+/** Keys are renewed so much later while an answer of ours to the peer's first message waits to be confirmed. */
 export const YIELD_TIME: Micros = 2 * SECOND;
 /** Whose static key is lower ignores the other's first message for so long after its own. */
 export const PRECEDENCE_TIME: Micros = 2 * RETRY_MIN;
@@ -86,9 +86,20 @@ export const REACTION_INTERVAL: Micros = 100 * MILLISECOND;
 
 /** WireGuard: COOKIE_SECRET_MAX_AGE 120 s. A cookie holds until its secret is two of these old. */
 export const COOKIE_PERIOD: Micros = 120 * SECOND;
-/** Fresh first messages of one member that are answered, per second and at once: a member that misbehaves pays. */
+/** First messages of one member that are answered, per second and at once: a member that misbehaves pays. */
 export const MEMBER_HANDSHAKE_RATE = 5;
 export const MEMBER_HANDSHAKE_BURST = 10;
+/** The same first message is answered again no more often than this; RETRY_MIN with its jitter is longer. */
+export const ANSWER_INTERVAL: Micros = 200 * MILLISECOND;
+/**
+ * Handshakes of one member that wait for a datagram under their keys. More than the bursts of both budgets, so that a flood by
+ * who holds our own key leaves each of them a while.
+ */
+export const MAX_ANSWERED = 24;
+/** A run of a member that has been silent for so long gives way to one with a lower incarnation: clocks go back. */
+export const RUN_SILENCE: Micros = 10 * SECOND;
+/** We hear a peer that has answered nothing for so long: said then. */
+export const UNHEARD_AFTER: Micros = 10 * SECOND;
 /** Second messages that are worked on per second: two agreements each. */
 export const RESPONSE_RATE = 1_000;
 /** Hosts are hashed into so many token buckets. */
@@ -97,5 +108,7 @@ export const SOURCE_SLOTS = 1024;
 export const MAX_OUTBOX = 1024;
 /** Locators of one member that are kept. */
 export const MAX_LOCATORS = 8;
-/** Hints from one member's locator are told no more often than this. */
-export const HINT_INTERVAL: Micros = SECOND;
+/** The same is told of one member no more often than this. */
+export const HINT_INTERVAL: Micros = 60 * SECOND;
+/** That a peer sends from another of its locators is told no more often than this. */
+export const ELSEWHERE_INTERVAL: Micros = SECOND;

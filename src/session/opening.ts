@@ -18,7 +18,6 @@ import {
   RETRY_FACTOR,
   RETRY_MAX,
   RETRY_MIN,
-  YIELD_TIME,
 } from './limits.js';
 import { INITIATION_SIZE } from './wire.js';
 
@@ -50,7 +49,6 @@ export class Opening {
   private wantedSince: Micros = NEVER;
   /** First messages sent since then. */
   private attempts = 0;
-  private yieldsUntil: Micros = 0;
   private reaction = { at: -NEVER, received: 0, sent: 0 };
 
   constructor(context: SessionContext, remote: Remote, addresses: Addresses) {
@@ -85,17 +83,16 @@ export class Opening {
    * Sends what is due. Call it after `want` and whenever `deadline` has passed.
    *
    * @param nextNumber the packet number of our next DATA
-   * @param answering whether we have answered a first message of the peer: it goes first, for a while
    * @returns false if it has just given up
    */
-  run(now: Micros, nextNumber: number, answering: boolean): boolean {
+  run(now: Micros, nextNumber: number): boolean {
     if (now >= this.wantedSince + GIVE_UP_AFTER) {
       this.wantedSince = NEVER;
       this.cancel();
       return false;
     }
     if (this.pending && now >= this.pending.startedAt + HANDSHAKE_LIFETIME) this.cancel();
-    if (!this.isWanted || (!this.pending && answering && now < this.yieldsUntil)) return true;
+    if (!this.isWanted) return true;
     const pending = this.pending ?? this.start(now, nextNumber);
     if (!pending) return true;
     if (!pending.retries) pending.nextAt = now;
@@ -151,11 +148,6 @@ export class Opening {
     return true;
   }
 
-  /** The peer's first message has been answered: ours waits for what becomes of it. */
-  yieldTo(now: Micros): void {
-    this.yieldsUntil = now + YIELD_TIME;
-  }
-
   /** There is a session: nothing is wanted any more. */
   finish(): void {
     this.cancel();
@@ -178,7 +170,7 @@ export class Opening {
     const { pending } = this;
     let at = this.wantedSince + GIVE_UP_AFTER;
     if (pending) at = Math.min(at, pending.nextAt, pending.startedAt + HANDSHAKE_LIFETIME);
-    else if (this.isWanted) at = Math.min(at, this.yieldsUntil);
+    else if (this.isWanted) at = 0;
     return at;
   }
 

@@ -1,7 +1,7 @@
 /**
  * The session with one peer, sans-IO: handshakes on demand and on request, keys and their renewal, probes and paths.
- * Three sets of keys at most: `current` protects; `previous` still opens what is in flight; `next` is one that the peer
- * asked for and has not used yet (a replayed first message gets no further than that).
+ * `current` keys protect; `previous` ones still open what is in flight; `answered` are those that the peer asked for and has
+ * not used yet: a replayed or forged first message gets no further than that, and takes nothing from what is in use.
  */
 import { type Micros, NEVER } from '../core/time.js';
 import { equalSecrets } from '../crypto/mac.js';
@@ -12,12 +12,26 @@ import { Budget } from './budget.js';
 import type { Remote, SessionContext } from './context.js';
 import type { SessionDropReason } from './events.js';
 import type { OpenedInitiation } from './handshake.js';
+import { Hints } from './hints.js';
 import * as limits from './limits.js';
 import { Opening } from './opening.js';
 import { Transport, textOf } from './transport.js';
 import * as wire from './wire.js';
 
 export type SessionTransport = Transport<Session>;
+
+/** A handshake that the peer asked for, answered, and not confirmed so far by a datagram under its keys. */
+interface Answered {
+  transport: SessionTransport;
+  counter: number;
+  version: number;
+  /** Where our answer went, the latest last. */
+  addresses: string[];
+  mac1: Uint8Array;
+  response: Uint8Array;
+  /** When it may be answered again. */
+  repeatAt: Micros;
+}
 
 /** A protected datagram. */
 export interface Sealed {
@@ -42,28 +56,25 @@ export class Session {
   /** Makes DATA and CONTROL for its index reach the transport. */
   private readonly bind: (transport: SessionTransport) => void;
   private readonly hasPrecedence: boolean;
+  /** What may be told of this member now: each thing not often. */
+  readonly hints = new Hints();
+  /** For first messages that are answered: the newest of a run, and all others. */
   private readonly answerBudget = new Budget(limits.MEMBER_HANDSHAKE_RATE, limits.MEMBER_HANDSHAKE_BURST);
+  private readonly otherBudget = new Budget(limits.MEMBER_HANDSHAKE_RATE, limits.MEMBER_HANDSHAKE_BURST);
   private current: SessionTransport | undefined;
   private previous: SessionTransport | undefined;
-  private next:
-    | {
-        transport: SessionTransport;
-        /** Where our answer went. */
-        answered: string[];
-        mac1: Uint8Array;
-        response: Uint8Array;
-      }
-    | undefined;
+  /** The oldest first. */
+  private answered: Answered[] = [];
   private probe: { sends: number; nextAt: Micros } | undefined;
   /** Numbers of DATA go on from one set of keys to the next, so that acknowledgements need not know of keys. */
   nextNumber = 1;
-  /** Whether there has been a session with the peer's present incarnation. */
-  private met = false;
-  /** The newest first message of the peer's incarnation. */
+  /** Of the newest first message of this incarnation whose keys were used. */
   private peerCounter = -1;
+  /** When a first message was last answered, and since when this goes on without any being confirmed. */
+  private answeredAt: Micros = -NEVER;
+  private unheardSince: Micros = -NEVER;
   private unansweredSince: Micros = NEVER;
   private heardAt: Micros = 0;
-  private nextHint: Micros = 0;
   private nextElsewhere: Micros = 0;
   private sentAt: Micros = 0;
   private due: Micros = NEVER;
@@ -162,62 +173,48 @@ export class Session {
     this.context.emit({ type: 'migrated', peer, address, previous, path: addresses.path });
   }
 
-  /** Whether something that anyone could have sent from this member's locator may be told: not often. */
-  mayHint(now: Micros): boolean {
-    if (now < this.nextHint) return false;
-    this.nextHint = now + limits.HINT_INTERVAL;
-    return true;
-  }
-
-  /** Takes in a genuine first message; gives the reason where it is dropped all the same. */
+  /**
+   * Takes in a genuine first message; gives the reason where it is dropped all the same. Anyone may have replayed it, and who
+   * holds our own key can forge one: what it says counts only once a datagram under its keys has come.
+   */
   handleInitiation(
     now: Micros,
     from: string,
     opened: OpenedInitiation,
     datagram: Uint8Array,
   ): SessionDropReason | undefined {
-    const { incarnation, counter, nextNumber } = opened.payload;
-    const known = this.incarnation ?? -1;
-    if (incarnation < known) return 'stale-handshake';
+    const { incarnation, counter } = opened.payload;
     const mac1 = datagram.subarray(wire.INITIATION_MAC1, wire.INITIATION_MAC2);
-    if (incarnation === known && counter <= this.peerCounter) {
-      const { next } = this;
-      if (counter < this.peerCounter || !next || !equalSecrets(next.mac1, mac1)) return 'stale-handshake';
-      // The same once more: our answer was lost. The keys are the same, so it is worth nothing to who replays it.
-      if (!this.answerBudget.take(now)) return 'handshake-budget';
-      next.answered = [...next.answered.filter((address) => address !== from).slice(-3), from];
-      this.context.transmit(from, next.response);
-      return undefined;
-    }
-    // Before anything that may turn it away: a restart is news whatever becomes of this handshake.
-    this.noteIncarnation(incarnation);
-    this.noteVersion(opened.payload.version);
-    if (this.hasPrecedence && this.opening.isFresh(now)) {
-      this.rearm();
-      return 'simultaneous';
-    }
-    if (!this.answerBudget.take(now)) return 'handshake-budget';
-    this.peerCounter = counter;
+    const known = this.answered.find((each) => equalSecrets(each.mac1, mac1));
+    if (known) return this.repeatAnswer(now, from, known);
+    if (incarnation === this.incarnation && counter <= this.peerCounter) return 'stale-handshake';
+    if (this.isOutdated(now, incarnation)) return this.refuse(now, from, opened);
+    if (this.hasPrecedence && this.opening.isFresh(now)) return 'simultaneous';
+    // Of one run the newest goes first, so that replays of older ones cannot use up what it needs.
+    const isNewest = !this.answered.some(
+      (each) => each.transport.incarnation === incarnation && each.counter > counter,
+    );
+    if (!(isNewest ? this.answerBudget : this.otherBudget).take(now)) return 'handshake-budget';
     const { context } = this;
     const index = context.claimIndex(this.peer);
-    const made = opened.respond(context.entropy.bytes(32), index, {
-      incarnation: context.self.incarnation,
-      nextNumber: this.nextNumber,
-      version: context.self.version,
-    });
+    const made = this.respond(opened, index, incarnation);
     if (!made) {
       context.freeIndex(index);
       return 'handshake-mismatch';
     }
-    if (this.next) context.freeIndex(this.next.transport.localIndex);
-    const transport = this.transport(now, made.established, index, opened.remoteIndex, false, {
-      incarnation,
-      nextNumber,
-    });
+    if (this.answered.length >= limits.MAX_ANSWERED) this.forgetAnswered((_, i) => i === 0);
+    const transport = this.transport(now, made.established, index, opened.remoteIndex, false, opened.payload);
     transport.expiresAt = now + limits.UNCONFIRMED_LIFETIME;
-    this.next = { transport, answered: [from], mac1: mac1.slice(), response: made.datagram };
-    if (!this.hasPrecedence) this.opening.cancel();
-    this.opening.yieldTo(now);
+    this.answered.push({
+      transport,
+      counter,
+      version: opened.payload.version,
+      addresses: [from],
+      mac1: mac1.slice(),
+      response: made.datagram,
+      repeatAt: now + limits.ANSWER_INTERVAL,
+    });
+    this.noteUnheard(now);
     context.transmit(from, made.datagram);
     this.rearm();
     return undefined;
@@ -227,10 +224,19 @@ export class Session {
   handleResponse(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {
     const opened = this.opening.openResponse(from, datagram);
     if (!opened) return 'bad-response';
-    const { incarnation } = opened.payload;
-    if (incarnation < (this.incarnation ?? -1)) return 'stale-handshake';
+    const { incarnation, counting } = opened.payload;
+    const { peer, context } = this;
+    if (counting > context.self.incarnation) {
+      if (this.hints.take(now, 'superseded')) context.emit({ type: 'superseded', peer, counting });
+      return 'stale-handshake';
+    }
+    // Nobody can have replayed it: it answers what we have just made.
+    if (this.isOutdated(now, incarnation)) {
+      this.tellOlder(now, incarnation);
+      return 'stale-handshake';
+    }
     this.noteIncarnation(incarnation);
-    this.noteVersion(opened.payload.version);
+    this.noteVersion(now, opened.payload.version);
     const { index, remoteIndex, established } = opened;
     const transport = this.transport(now, established, index, remoteIndex, true, opened.payload);
     this.opening.release();
@@ -272,7 +278,7 @@ export class Session {
     const { addresses } = this;
     const elsewhere = addresses.onHeard(now, from, datagram.length, what, newest, this.challengeData);
     if (elsewhere && now >= this.nextElsewhere) {
-      this.nextElsewhere = now + limits.HINT_INTERVAL;
+      this.nextElsewhere = now + limits.ELSEWHERE_INTERVAL;
       this.context.emit({ type: 'elsewhere', peer: this.peer });
     }
     this.arm(addresses.deadline);
@@ -281,7 +287,7 @@ export class Session {
 
   /** A datagram came from one of this peer's locators for a session that we do not have: it may think we still do. */
   handleStranger(now: Micros, from: string, size: number): void {
-    if (this.current || this.next) return;
+    if (this.current) return;
     this.opening.react(now, from, size, this.nextNumber);
     this.rearm();
   }
@@ -298,11 +304,19 @@ export class Session {
   }
 
   private handleOtherKeys(now: Micros, from: string, transport: SessionTransport): void {
-    if (transport === this.next?.transport) {
-      const { answered } = this.next;
+    const answered = this.answered.find((each) => each.transport === transport);
+    if (answered) {
+      const { addresses, counter, version } = answered;
       // These keys took our answer to make, so who has them can receive where it went.
-      const address = answered.includes(from) ? from : answered[answered.length - 1];
-      this.next = undefined;
+      const address = addresses.includes(from) ? from : addresses[addresses.length - 1];
+      this.answered = this.answered.filter((each) => each !== answered);
+      this.noteIncarnation(transport.incarnation);
+      this.noteVersion(now, version);
+      this.peerCounter = Math.max(this.peerCounter, counter);
+      // Whatever the peer asked for before is over for it, too.
+      this.forgetAnswered(
+        (each) => each.transport.incarnation === transport.incarnation && each.counter < counter,
+      );
       transport.expiresAt = transport.rejectAt;
       this.establish(now, transport, address);
       this.rearm();
@@ -339,7 +353,7 @@ export class Session {
       current.expiresAt = Math.min(current.rejectAt, now + context.limits.grace);
     }
     this.current = transport;
-    this.met = true;
+    this.answeredAt = -NEVER;
     this.opening.finish();
     this.unansweredSince = NEVER;
     this.probe = undefined;
@@ -356,7 +370,7 @@ export class Session {
     }
   }
 
-  /** What a genuine handshake says of the peer's life; a higher incarnation ends all that belongs to the one before. */
+  /** What a handshake has proved of the peer's run; another one ends all that belongs to the one before. */
   private noteIncarnation(incarnation: number): void {
     const known = this.incarnation;
     if (known === incarnation) return;
@@ -364,39 +378,101 @@ export class Session {
     this.peerCounter = -1;
     if (known === undefined) return;
     this.dropKeys();
+    this.forgetAnswered(({ transport }) => transport.incarnation < incarnation);
     this.addresses.forgetCandidates();
-    // A life that we only know from its first messages (one may have been replayed) had nothing to lose.
-    if (!this.met) return;
-    this.met = false;
     this.addresses.path++;
     this.context.emit({ type: 'reset', peer: this.peer, incarnation });
   }
 
-  private noteVersion(version: number): void {
-    if (version !== this.context.self.version)
+  /**
+   * Whether a later run of the peer is here. Incarnations are times, and clocks go back: once that run has been silent for a
+   * while, what is here now counts.
+   */
+  private isOutdated(now: Micros, incarnation: number): boolean {
+    return (
+      this.incarnation !== undefined &&
+      incarnation < this.incarnation &&
+      now < this.heardAt + limits.RUN_SILENCE
+    );
+  }
+
+  /** Tells a run that is not the latest, so that its operator hears of it; nothing is kept. */
+  private refuse(now: Micros, from: string, opened: OpenedInitiation): SessionDropReason {
+    this.tellOlder(now, opened.payload.incarnation);
+    if (!this.otherBudget.take(now)) return 'handshake-budget';
+    const { context } = this;
+    const index = context.claimIndex(this.peer);
+    context.freeIndex(index);
+    const made = this.respond(opened, index, this.incarnation!);
+    if (made) context.transmit(from, made.datagram);
+    return 'stale-handshake';
+  }
+
+  private tellOlder(now: Micros, incarnation: number): void {
+    if (this.hints.take(now, 'older-run'))
+      this.context.emit({ type: 'older-run', peer: this.peer, incarnation, counting: this.incarnation! });
+  }
+
+  private respond(opened: OpenedInitiation, index: number, counting: number) {
+    const { entropy, self } = this.context;
+    const { incarnation, version } = self;
+    return opened.respond(entropy.bytes(32), index, {
+      incarnation,
+      nextNumber: this.nextNumber,
+      version,
+      counting,
+    });
+  }
+
+  /** The same first message once more: our answer was lost. The keys are the same, so it is worth nothing to who replays it. */
+  private repeatAnswer(now: Micros, from: string, answered: Answered): SessionDropReason | undefined {
+    if (now < answered.repeatAt) return 'handshake-budget';
+    answered.repeatAt = now + limits.ANSWER_INTERVAL;
+    answered.addresses = [...answered.addresses.filter((address) => address !== from).slice(-3), from];
+    this.noteUnheard(now);
+    this.context.transmit(from, answered.response);
+    return undefined;
+  }
+
+  /** A first message was answered: if that goes on and none is confirmed, our answers do not arrive. */
+  private noteUnheard(now: Micros): void {
+    if (now - this.answeredAt > limits.UNHEARD_AFTER) this.unheardSince = now;
+    this.answeredAt = now;
+    if (now - this.unheardSince >= limits.UNHEARD_AFTER && this.hints.take(now, 'unheard'))
+      this.context.emit({ type: 'unheard', peer: this.peer });
+  }
+
+  private forgetAnswered(which: (answered: Answered, index: number) => boolean): void {
+    this.answered = this.answered.filter((each, i) => {
+      if (!which(each, i)) return true;
+      this.context.freeIndex(each.transport.localIndex);
+      return false;
+    });
+  }
+
+  private noteVersion(now: Micros, version: number): void {
+    if (version !== this.context.self.version && this.hints.take(now, 'other-version'))
       this.context.emit({ type: 'other-version', peer: this.peer, version });
   }
 
+  /** Those in use: what has been answered is not confirmed yet, and may be of any run. */
   private dropKeys(): void {
-    for (const transport of [this.current, this.previous, this.next?.transport])
+    for (const transport of [this.current, this.previous])
       if (transport) this.context.freeIndex(transport.localIndex);
     this.current = undefined;
     this.previous = undefined;
-    this.next = undefined;
     this.probe = undefined;
     this.unansweredSince = NEVER;
   }
 
   private expireKeys(now: Micros): void {
-    const { context, current, previous, next } = this;
+    const { context, current, previous } = this;
     if (previous && now >= previous.expiresAt) {
       context.freeIndex(previous.localIndex);
       this.previous = undefined;
     }
-    if (next && now >= next.transport.expiresAt) {
-      context.freeIndex(next.transport.localIndex);
-      this.next = undefined;
-    }
+    if (this.answered.some(({ transport }) => now >= transport.expiresAt))
+      this.forgetAnswered(({ transport }) => now >= transport.expiresAt);
     if (current && now >= Math.min(current.rejectAt, this.idleAt())) {
       this.dropKeys();
       context.emit({ type: 'expired', peer: this.peer });
@@ -408,9 +484,12 @@ export class Session {
   }
 
   private rekeyAt(transport: SessionTransport): Micros {
-    if (transport.sent >= this.context.limits.rekeyAfterPackets) return transport.createdAt;
-    if (transport.initiator) return transport.rekeyAt;
-    return transport.createdAt + (transport.rekeyAt - transport.createdAt) * limits.RESPONDER_REKEY_FACTOR;
+    // The peer's own renewal, if it is one, is as good as ours.
+    const patience = this.answered.length > 0 ? limits.YIELD_TIME : 0;
+    if (transport.sent >= this.context.limits.rekeyAfterPackets) return transport.createdAt + patience;
+    if (transport.initiator) return transport.rekeyAt + patience;
+    const age = transport.rekeyAt - transport.createdAt;
+    return transport.createdAt + age * limits.RESPONDER_REKEY_FACTOR + patience;
   }
 
   private want(now: Micros): void {
@@ -419,9 +498,9 @@ export class Session {
   }
 
   private runOpening(now: Micros): void {
-    const { current, next, opening } = this;
-    if (current && !opening.isWanted && !next && now >= this.rekeyAt(current)) opening.want(now);
-    const goesOn = opening.run(now, this.nextNumber, next !== undefined);
+    const { current, opening } = this;
+    if (current && !opening.isWanted && now >= this.rekeyAt(current)) opening.want(now);
+    const goesOn = opening.run(now, this.nextNumber);
     if (!goesOn && !current) this.context.emit({ type: 'unreachable', peer: this.peer });
   }
 
@@ -485,11 +564,13 @@ export class Session {
   }
 
   private rearm(): void {
-    const { current, opening, previous, next } = this;
-    let at = Math.min(opening.deadline(), previous?.expiresAt ?? NEVER, next?.transport.expiresAt ?? NEVER);
+    const { current, opening, previous, answered } = this;
+    // In the order in which they were answered.
+    const unconfirmed = answered[0]?.transport.expiresAt ?? NEVER;
+    let at = Math.min(opening.deadline(), previous?.expiresAt ?? NEVER, unconfirmed);
     if (current) {
       at = Math.min(at, this.addresses.deadline, current.rejectAt, this.idleAt());
-      if (opening.index === undefined && !opening.isWanted && !next) at = Math.min(at, this.rekeyAt(current));
+      if (opening.index === undefined && !opening.isWanted) at = Math.min(at, this.rekeyAt(current));
       at = Math.min(at, this.probe ? this.probe.nextAt : this.unansweredSince + limits.UNANSWERED_AFTER);
     }
     this.deadline = at;

@@ -16,6 +16,7 @@ import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
 import { HandshakeGuard } from './guard.js';
 import { type Identity, openInitiation } from './handshake.js';
+import { Hints } from './hints.js';
 import {
   DEFAULT_LIMITS,
   type Entropy,
@@ -81,7 +82,7 @@ export class SessionTable {
   private readonly entropy: Entropy;
   private readonly guard: HandshakeGuard;
   private readonly responses = new Budget(RESPONSE_RATE);
-  private readonly strangerHints = new Budget(1);
+  private readonly strangerHints = new Hints();
   private readonly sessions: (Session | undefined)[] = [];
   private readonly deadlines: Deadlines;
   private readonly byStatic = new Map<string, Session>();
@@ -240,7 +241,8 @@ export class SessionTable {
     const version = datagram.length > 0 ? datagram[0] >> 4 : wire.SESSION_VERSION;
     if (version === wire.SESSION_VERSION) return 'malformed';
     const session = this.byLocator.get(from);
-    if (session?.mayHint(now)) this.events.push({ type: 'foreign-version', peer: session.peer, version });
+    if (session?.hints.take(now, 'foreign-version'))
+      this.events.push({ type: 'foreign-version', peer: session.peer, version });
     return 'foreign-version';
   }
 
@@ -287,7 +289,7 @@ export class SessionTable {
     });
     if (opened && session) return session.handleInitiation(now, from, opened, datagram);
     const sender = this.byLocator.get(from);
-    const mayHint = sender ? sender.mayHint(now) : this.strangerHints.take(now);
+    const mayHint = (sender?.hints ?? this.strangerHints).take(now, 'foreign-group');
     if (mayHint) this.events.push({ type: 'foreign-group', peer: sender?.peer });
     return reason;
   }

@@ -4,7 +4,7 @@
  *   INITIATION 1 | sender index 4 | e 32 | static 32+16 | { incarnation 6, counter 4, next number 6, version 2 } 18+16
  *                | mac1 16 | mac2 16                                                                    = 151
  *   RESPONSE   1 | sender index 4 | receiver index 4 | e 32
- *                | { incarnation 6, next number 6, sender index 4, version 2 } 18+16                    = 75
+ *                | { incarnation 6, next number 6, sender index 4, version 2, counting 6 } 24+16         = 81
  *   COOKIE     1 | receiver index 4 | nonce 16 | cookie 16+16                                           = 53
  *   DATA       1 | receiver index 4 | packet number 4 | text | tag 16
  *   CONTROL    as DATA, with packet numbers of its own; its text is one frame:
@@ -39,7 +39,7 @@ export const INITIATION_MAC2 = INITIATION_MAC1 + SHORT_MAC_BYTES;
 export const INITIATION_SIZE = INITIATION_MAC2 + SHORT_MAC_BYTES;
 
 export const RESPONSE_HEADER = 9;
-export const RESPONSE_PAYLOAD = 18;
+export const RESPONSE_PAYLOAD = 24;
 export const RESPONSE_SIZE = RESPONSE_HEADER + RESPONSE_OVERHEAD + RESPONSE_PAYLOAD;
 
 export const COOKIE_HEADER = 5;

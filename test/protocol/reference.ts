@@ -166,6 +166,8 @@ export interface Answer extends Keys {
   incarnation: number;
   nextNumber: number;
   version: number;
+  /** Of the initiator, the incarnation that counts at the responder. */
+  counting: number;
 }
 
 /** The initiator of 4.1: its INITIATION, and how it reads the RESPONSE. */
@@ -202,7 +204,7 @@ export function initiate(options: {
     datagram: join(withMac1, mac2),
     readResponse(datagram) {
       const response = Buffer.from(datagram);
-      if (response.length !== 75 || response[0] !== 0x32 || response.readUInt32BE(5) !== index)
+      if (response.length !== 81 || response[0] !== 0x32 || response.readUInt32BE(5) !== index)
         throw new Error(`no RESPONSE to ours: ${hex(response)}`);
       const theirs = response.subarray(9, 41);
       noise.mixHash(theirs);
@@ -216,6 +218,7 @@ export function initiate(options: {
         nextNumber: text.readUIntBE(6, 6),
         index: text.readUInt32BE(12),
         version: text.readUInt16BE(16),
+        counting: text.readUIntBE(18, 6),
       };
     },
   };
@@ -232,6 +235,8 @@ export function respond(
     incarnation: number;
     nextNumber: number;
     version: number;
+    /** Default: the initiator's own. */
+    counting?: number;
   },
 ): { datagram: Buffer; keys: Keys } {
   const first = Buffer.from(initiation);
@@ -245,13 +250,19 @@ export function respond(
   noise.mixKey(agree(ourStatic, theirEphemeral));
   const theirStatic = noise.decrypt(first.subarray(37, 85));
   noise.mixKey(agree(ourStatic, theirStatic));
-  noise.decrypt(first.subarray(85, 119));
+  const said = noise.decrypt(first.subarray(85, 119));
   const ephemeral = exchangePublic(ephemeralSecret);
   noise.mixHash(ephemeral);
   noise.mixKey(agree(ephemeralSecret, theirEphemeral));
   noise.mixKey(agree(ephemeralSecret, theirStatic));
-  const { incarnation, nextNumber, version } = options;
-  const payload = join(uint(incarnation, 6), uint(nextNumber, 6), uint(index, 4), uint(version, 2));
+  const { incarnation, nextNumber, version, counting = said.readUIntBE(0, 6) } = options;
+  const payload = join(
+    uint(incarnation, 6),
+    uint(nextNumber, 6),
+    uint(index, 4),
+    uint(version, 2),
+    uint(counting, 6),
+  );
   const head = join(Buffer.of(0x32), uint(index, 4), first.subarray(1, 5));
   return { datagram: join(head, ephemeral, noise.encrypt(payload)), keys: split(noise) };
 }

@@ -255,8 +255,10 @@ describe('a flood of first messages', () => {
     }
     expect(answers).toBeLessThanOrEqual(12);
     expect(counts.agreements).toBeLessThanOrEqual(200 + 12 * 3);
-    expect(table.sizes().transports).toBeLessThanOrEqual(1);
+    expect(table.sizes().transports).toBe(answers);
     expect(table.metrics.drops['handshake-budget']).toBeGreaterThan(180);
+    table.handleTimeout(13 * SECOND);
+    expect(table.sizes().transports).toBe(0);
   });
 });
 

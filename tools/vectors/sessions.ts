@@ -104,7 +104,12 @@ export function sessionVectors(): unknown {
     index: 0xa1a2a3a4,
     ephemeral: seedOf(0xe2),
     // Beyond 32 bits, of which the wire shows the lower ones.
-    payload: { incarnation: bob.incarnation, nextNumber: 0x1_0000_0005, version: bob.version },
+    payload: {
+      incarnation: bob.incarnation,
+      nextNumber: 0x1_0000_0005,
+      version: bob.version,
+      counting: alice.incarnation,
+    },
   };
   const opened = openInitiation(bob, first, (key) => suite.agreement.agree(bob.keys.secret, key))!;
   const answered = opened.respond(response.ephemeral, response.index, response.payload)!;
