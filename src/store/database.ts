@@ -4,27 +4,48 @@
  * lmdb-js is used with `overlappingSync: false`, since with it a commit resolves before it is synced, and with
  * `eventTurnBatching: false`, since with it a failed commit also rejects a promise that nobody can reach, which ends the process.
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import type { RootDatabase } from 'lmdb';
 import { HeadwaterError } from '../errors.js';
-import { findDamage } from './pages.js';
+import { findDamage, firstRecord, type ReadFile } from './pages.js';
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
-/** Opens or makes a database. Ends the process if the file is damaged: see `damageOf`. */
-export async function database(path: string): Promise<Database> {
+/** Opens or makes a database, for this user alone. Ends the process if the file is damaged: see `damageOf`. */
+export async function database(path: string, mapSize = MAP_SIZE): Promise<Database> {
   // Not before it is needed: without it a node in memory has a fifth less for the garbage collector to mark.
   const { open } = await import('lmdb');
-  return open<Uint8Array, Uint8Array>({
+  allocate(`${path}-lock`);
+  const options = {
     path,
     noSubdir: true,
     encoding: 'binary',
     keyEncoding: 'binary',
     overlappingSync: false,
     eventTurnBatching: false,
-    mapSize: MAP_SIZE,
-  });
+    mapSize,
+    permissionsMode: 0o600,
+  } as const;
+  return open<Uint8Array, Uint8Array>(options);
+}
+
+/**
+ * Makes LMDB's lock file with room on the disk for all of it, if it is not there: LMDB maps it, and where the disk is full a
+ * write to a page that has no room ends the process (SIGBUS). It appears whole, so that who opens it meanwhile is not hurt.
+ */
+function allocate(file: string): void {
+  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return;
+  const part = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+  try {
+    writeFileSync(part, new Uint8Array(LOCK_FILE_SIZE), { mode: 0o600 });
+    linkSync(part, file);
+  } catch (error) {
+    // Another one has made it, or the file system has no links: LMDB makes it then.
+    if (isNoRoom((error as NodeJS.ErrnoException).code)) throw error;
+  } finally {
+    rmSync(part, { force: true });
+  }
 }
 
 /**
@@ -38,8 +59,7 @@ export async function transact(db: Database, path: string, size: number, writes:
   } catch (error) {
     const cause = await causeOf(error);
     // LMDB gives EIO for a write that was cut short, which is how a full disk shows first.
-    const full =
-      NO_ROOM.has(cause.code) || (cause.code === EIO && (await hasNoRoom(path, 2 * size + MARGIN)));
+    const full = isNoRoom(cause.code) || (cause.code === EIO && (await hasNoRoom(path, 2 * size + MARGIN)));
     throw full
       ? new HeadwaterError('STORE_FULL', `store: expected room on the disk, got none for ${path}`, { cause })
       : storeError(cause, path);
@@ -59,7 +79,7 @@ async function hasNoRoom(path: string, size: number): Promise<boolean> {
     await writeFile(file, new Uint8Array(size));
     return false;
   } catch (error) {
-    return ['ENOSPC', 'EDQUOT', 'EFBIG'].includes((error as NodeJS.ErrnoException).code ?? '');
+    return isNoRoom((error as NodeJS.ErrnoException).code);
   } finally {
     await rm(file, { force: true }).catch(() => {});
   }
@@ -67,12 +87,21 @@ async function hasNoRoom(path: string, size: number): Promise<boolean> {
 
 /** Why the file cannot be opened; undefined if it can. */
 export function damageOf(path: string): string | undefined {
+  return onPages(path, findDamage);
+}
+
+/** The file's record with the lowest key, without opening it as a database; undefined if it has none that can be read. */
+export function firstRecordOf(path: string): { key: Uint8Array; value: Uint8Array } | undefined {
+  return onPages(path, firstRecord);
+}
+
+function onPages<T>(path: string, look: (size: number, read: ReadFile) => T): T {
   const file = openSync(path, 'r');
   try {
     const window = new Uint8Array(READ_WINDOW);
     let from = 0;
     let to = 0;
-    return findDamage(fstatSync(file).size, (at, length) => {
+    return look(fstatSync(file).size, (at, length) => {
       if (length > window.length) {
         const large = new Uint8Array(length);
         return large.subarray(0, readSync(file, large, 0, length, at));
@@ -88,7 +117,7 @@ export function damageOf(path: string): string | undefined {
   }
 }
 
-/** The processes that have the database open: LMDB drops the entries of those that have ended. */
+/** The processes that read the database, without those that have ended, by the numbers that they have in their containers. */
 export function readers(db: Database): number[] {
   db.readerCheck();
   return [...db.readerList().matchAll(/^\s*(\d+)\s/gm)].map((match) => Number(match[1]));
@@ -99,15 +128,21 @@ export function isDamage(error: unknown): boolean {
   return DAMAGED.has((error as { code?: unknown }).code);
 }
 
+function isNoRoom(code: unknown): boolean {
+  return NO_ROOM.has(code) || NO_ROOM_NAMES.has(code);
+}
+
 export function storeError(error: unknown, path: string): HeadwaterError {
   if (error instanceof HeadwaterError) return error;
   const { code, message } = error as { code?: unknown; message: string };
-  const kind = NO_ROOM.has(code) || code === 'ENOSPC' || code === 'EDQUOT' ? 'STORE_FULL' : 'STORE';
+  const kind = isNoRoom(code) ? 'STORE_FULL' : 'STORE';
   return new HeadwaterError(kind, `store: expected to use ${path}, got ${message}`, { cause: error });
 }
 
 /** Of address space, to begin with; LMDB maps anew when the file outgrows it. */
 const MAP_SIZE = 1 << 30;
+/** More than LMDB's header and table of readers: 126 of 64 bytes. */
+const LOCK_FILE_SIZE = 16_384;
 const READ_WINDOW = 65_536;
 /** Of bytes: what a transaction writes beside its objects. */
 const MARGIN = 1 << 20;
@@ -119,6 +154,8 @@ const NO_ROOM: ReadonlySet<unknown> = new Set([
   27, // EFBIG
   -30792, // MDB_MAP_FULL
 ]);
+/** The same as Node names them. */
+const NO_ROOM_NAMES: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 const DAMAGED: ReadonlySet<unknown> = new Set([
   -30797, // MDB_PAGE_NOTFOUND
   -30796, // MDB_CORRUPTED

@@ -1,18 +1,18 @@
 /**
- * The durable store, on LMDB: one data file, `path`, and beside it `path-lock` (LMDB's) and `path-owner` (see owner.ts).
+ * The durable store, on LMDB: one data file, `path`, and beside it `path-lock` (LMDB's), and `path-owner`, `path-owner-lock` and
+ * `path-closed` (see owner.ts).
  * A commit is one transaction, synced once (LMDB: the pages, then the meta page that makes them count), so it is wholly
  * there after any end of the process or the power, or not at all. Records are as in records.ts.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { equalBytes, toHex } from '../core/bytes.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
-import { type Database, damageOf, database, isDamage, readers, storeError, transact } from './database.js';
+import { type Database, damageOf, database, isDamage, storeError, transact } from './database.js';
+import { assertOurs, create, exists, moveAside, placeOf } from './files.js';
 import { pruneMarks, storeClosed, storeFull } from './memory.js';
-import { takeOwnership } from './owner.js';
+import { type Owner, takeOwnership } from './owner.js';
 import {
   CHUNK_SIZE,
   chunkKey,
@@ -60,10 +60,10 @@ export interface DurableStore extends Store {
 
 /**
  * Opens the store, or makes it. One whose file is damaged is moved to `<path>.corrupt-<time>` and begun anew; damage to
- * single objects makes only these absent.
+ * single objects makes only these absent. Nothing is changed of a file that is no store or is in use.
  *
- * @throws HeadwaterError STORE if it is another group's or member's, of another version, in use by another process, or
- *   the file system refuses; STORE_FULL if there is no room to make it
+ * @throws HeadwaterError STORE if it is no store, or another group's or member's, or of another version, or in use by another
+ *   process, in whatever container, or the file system refuses; STORE_FULL if there is no room to make it
  * @example
  * await using store = await openStore({ path: 'data/node-1.store', groupId: group.id, publicKey });
  * if (store.recovered !== undefined) warn(`damaged store kept as ${store.recovered}`);
@@ -71,28 +71,31 @@ export interface DurableStore extends Store {
 export async function openStore(options: StoreOptions): Promise<DurableStore> {
   assertBytes('groupId', options.groupId, HASH_SIZE);
   assertBytes('publicKey', options.publicKey, 32);
+  let owner: Owner | undefined;
+  try {
+    const path = placeOf(options.path);
+    assertOurs(path);
+    owner = await takeOwnership(path);
+    return await openOwned({ ...options, path }, owner);
+  } catch (error) {
+    await owner?.release(false);
+    throw storeError(error, options.path);
+  }
+}
+
+async function openOwned(options: StoreOptions, owner: Owner): Promise<DurableStore> {
   const { path } = options;
-  const owner = onDisk(path, () => {
-    mkdirSync(dirname(path), { recursive: true });
-    return takeOwnership(path);
-  });
   let opened: { db: Database; loaded: Loaded } | undefined;
   let recovered: string | undefined;
-  try {
-    if (exists(path)) opened = await openExisting(options, owner.isClean);
-    if (opened === undefined) {
-      if (exists(path)) recovered = moveAside(path);
-      await create(options);
-      opened = await openExisting(options, true);
-    }
-    if (opened === undefined)
-      throw new HeadwaterError('STORE', `store: expected a new one to be readable, got damage in ${path}`);
-  } catch (error) {
-    owner.release(false);
-    throw storeError(error, path);
+  if (exists(path)) opened = await openExisting(options, owner.isClean);
+  if (opened === undefined) {
+    if (exists(path)) recovered = moveAside(path);
+    await create(path, options);
+    opened = await openExisting(options, true);
   }
-  const { db, loaded } = opened;
-  return storeOf(db, loaded, recovered, options, () => owner.release(true));
+  if (opened === undefined)
+    throw new HeadwaterError('STORE', `store: expected a new one to be readable, got damage in ${path}`);
+  return storeOf(opened.db, opened.loaded, recovered, options, () => owner.release(true));
 }
 
 function storeOf(
@@ -100,7 +103,7 @@ function storeOf(
   loaded: Loaded,
   recovered: string | undefined,
   { path, maxBytes = Number.POSITIVE_INFINITY }: StoreOptions,
-  release: () => void,
+  release: () => Promise<void>,
 ): DurableStore {
   let bytes = loaded.bytes;
   let closed: Promise<void> | undefined;
@@ -297,15 +300,10 @@ async function openExisting(
   isClean: boolean,
 ): Promise<{ db: Database; loaded: Loaded } | undefined> {
   const { path } = options;
-  if (!statSync(path).isFile()) throw new HeadwaterError('STORE', `store: expected a file, got ${path}`);
   if (!isClean && damageOf(path) !== undefined) return undefined;
   const db = await database(path);
   try {
     const loaded = load(db, options);
-    // The read above has put us into LMDB's table of readers, whose entries end with their process.
-    const other = readers(db).find((pid) => pid !== process.pid);
-    if (other !== undefined)
-      throw new HeadwaterError('STORE', `store: expected to be alone, got process ${other} in ${path}`);
     if (loaded !== undefined) {
       const { groupId, publicKey } = options;
       const header = { version: STORE_VERSION, incarnation: loaded.incarnation, groupId, publicKey };
@@ -391,45 +389,6 @@ function heldBy(
       else unsound.push(id);
     }
     start = headsEnd(stream);
-  }
-}
-
-/** Made under another name and then renamed, so that a file at `path` is always a whole store, or one that was damaged. */
-async function create({ path, groupId, publicKey }: StoreOptions): Promise<void> {
-  const part = `${path}.new`;
-  for (const file of [part, `${part}-lock`, `${path}-lock`]) rmSync(file, { force: true });
-  const db = await database(part);
-  try {
-    const header = { version: STORE_VERSION, incarnation: Date.now(), groupId, publicKey };
-    await transact(db, path, 0, () => {
-      db.put(HEADER_KEY, writeHeader(header));
-      db.put(TOTAL_KEY, writeNumber(TOTAL_KEY, 0));
-    });
-  } finally {
-    await db.close();
-    rmSync(`${part}-lock`, { force: true });
-  }
-  renameSync(part, path);
-  const folder = openSync(dirname(path), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
-}
-
-function moveAside(path: string): string {
-  const to = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`;
-  renameSync(path, to);
-  return to;
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
-}
-
-function onDisk<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw storeError(error, path);
   }
 }
 

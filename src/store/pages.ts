@@ -28,11 +28,51 @@ export function findDamage(size: number, read: ReadFile): string | undefined {
   }
 }
 
-function checkFile(size: number, read: ReadFile): void {
+/**
+ * The record with the lowest key, without a look at the rest of the file; undefined if there is none that can be read.
+ *
+ * @param size of the file in bytes
+ */
+export function firstRecord(
+  size: number,
+  read: ReadFile,
+): { key: Uint8Array; value: Uint8Array } | undefined {
+  try {
+    const { pageSize, main } = newestMeta(read);
+    if (main.root === NO_PAGE || main.depth < 1 || main.depth > MAX_DEPTH) return undefined;
+    let page = number(main.root);
+    for (let level = 1; ; level++) {
+      if ((page + 1) * pageSize > size) return undefined;
+      const bytes = read(page * pageSize, pageSize).slice();
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+      const isLeaf = level === main.depth;
+      const [at] = parseNodes(view, page, isLeaf, false);
+      if (!isLeaf) {
+        page = childOf(view, at);
+        continue;
+      }
+      const start = at + NODE_HEADER + view.getUint16(at + 6, true);
+      if (view.getUint16(at + 4, true) === BIG_DATA) return undefined;
+      return {
+        key: bytes.slice(at + NODE_HEADER, start),
+        value: bytes.slice(start, start + view.getUint32(at, true)),
+      };
+    }
+  } catch (error) {
+    if (error instanceof Damage) return undefined;
+    throw error;
+  }
+}
+
+function newestMeta(read: ReadFile): Meta {
   const first = parseMeta(read, 0);
   const second = parseMeta(read, first.pageSize);
   if (first.pageSize !== second.pageSize) throw new Damage('its two meta pages differ in page size');
-  const meta = second.transaction > first.transaction ? second : first;
+  return second.transaction > first.transaction ? second : first;
+}
+
+function checkFile(size: number, read: ReadFile): void {
+  const meta = newestMeta(read);
   const { pageSize, lastPage, transaction } = meta;
   const pages = Math.floor(size / pageSize);
   const seen = new Uint8Array(Math.ceil(pages / 8));

@@ -41,7 +41,9 @@ for (let round = 0; round < Number(rounds); round++) {
 
 /** Copies the file and damages the copy: cut off, a run of bytes written over, a page written over, or one bit flipped. */
 function hurt() {
-  for (const file of [copy, `${copy}-lock`, `${copy}-owner`]) rmSync(file, { force: true });
+  for (const file of [copy, `${copy}-lock`, `${copy}-closed`]) rmSync(file, { force: true });
+  // A damaged file is taken for a store because of what lies beside it.
+  copyFileSync(`${path}-owner`, `${copy}-owner`);
   copyFileSync(path, copy);
   const file = openSync(copy, 'r+');
   const pages = sound.length / 4096;

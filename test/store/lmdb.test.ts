@@ -1,6 +1,6 @@
 /** The store on LMDB: what it finds after a restart, whom it refuses, and that it neither grows nor reads without need. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { afterEach, expect, test, vi } from 'vitest';
 import { database } from '../../src/store/database.js';
 import { openStore } from '../../src/store/lmdb.js';
@@ -115,38 +115,6 @@ test('the store of a later version is refused and left as it is', async () => {
     message: expect.stringContaining('got 99'),
   });
   expect(before.equals(readFileSync(options.path))).toBe(true);
-});
-
-test('a folder in its place is refused', async () => {
-  const options = await storeOptions();
-  mkdirSync(options.path);
-  await expect(openStore(options)).rejects.toMatchObject({ code: 'STORE' });
-});
-
-test('a store that is open is refused, in this process', async () => {
-  const options = await storeOptions();
-  await using _store = await openStore(options);
-  await expect(openStore(options)).rejects.toMatchObject({
-    code: 'STORE',
-    message: expect.stringContaining(`process ${process.pid}`),
-  });
-});
-
-test('a store that is open is refused, in another process', async () => {
-  const options = await storeOptions();
-  await using _store = await openStore(options);
-  const [command, ...args] = node(
-    `${CHILD} await open(${JSON.stringify(options.path)}).catch((e) => writeSync(1, e.code));`,
-  );
-  expect(spawnSync(command, args, { encoding: 'utf8' }).stdout).toBe('STORE');
-});
-
-test('the store of a process that has ended, whose number another one has now, is free', async () => {
-  const options = await storeOptions();
-  await (await openStore(options)).close();
-  writeFileSync(`${options.path}-owner`, JSON.stringify({ pid: process.ppid, started: 'another boot 17' }));
-  await using store = await openStore(options);
-  expect(store.recovered).toBeUndefined();
 });
 
 test('a closed store says so', async () => {
