@@ -14,7 +14,7 @@ import {
   type PullFrame,
   type VectorFrame,
 } from '../wire/frames.js';
-import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import { type ObjectId, SERVED, type StreamId, type SymbolFrame } from '../wire/symbol.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Delivery } from './delivery.js';
 import type { BroadcastEvent } from './events.js';
@@ -38,8 +38,6 @@ export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'>
   maxObjectSize: number;
   /** What our store holds from before. */
   loaded: Loaded;
-  /** Bytes of objects kept for members that lack them. */
-  maxStoredBytes: number;
   /** 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. */
   order: 'fifo' | 'causal';
 }
@@ -136,18 +134,17 @@ export class Broadcast {
     const stream = this.streams.find(frame.descriptor);
     if (stream?.trusted && !stream.admits(hop, frame.depth === SERVED, frame.descriptor))
       return countDrop(this.metrics, 'tainted');
-    if (this.log.pendingBytes > MAX_PENDING) return countDrop(this.metrics, 'store-busy');
-    if (stream && !stream.records.has(frame.descriptor.seq) && this.isOverQuota(stream))
-      return countDrop(this.metrics, 'over-quota');
+    if (this.isStoreBusy(frame.descriptor)) return countDrop(this.metrics, 'store-busy');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
     else if (arrival) this.onArrival(now, hop, frame, arrival);
   }
 
-  /** What is not consumed cannot be pruned: one origin must not fill the store with what never will be. */
-  private isOverQuota(stream: Stream): boolean {
-    const { maxStoredBytes, group } = this.options;
-    return stream.backlog > maxStoredBytes / group.members.length;
+  /** When the store is slow the network has to wait, but for members of which little waits for it. */
+  private isStoreBusy({ origin }: StreamId): boolean {
+    const { log } = this;
+    const share = MAX_PENDING / this.options.group.members.length;
+    return log.pendingBytes > MAX_PENDING && log.pendingOf(origin) > share;
   }
 
   /** A frame that member `from` has sent in its session. */
@@ -618,8 +615,8 @@ export class Broadcast {
   }
 }
 
-/** Bytes that wait for the store: when it is slow, the network has to wait. */
-const MAX_PENDING = 64 * 1024 * 1024;
+/** Bytes that wait for the store, of all members; beyond them each may still have its part. */
+export const MAX_PENDING = 64 * 1024 * 1024;
 const CHECK: Micros = 100 * MILLISECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */

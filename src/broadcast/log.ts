@@ -15,6 +15,8 @@ export class Log {
   storedBytes: number;
   /** Bytes of objects that are not yet in the store. */
   pendingBytes = 0;
+  /** The same by origin. */
+  private readonly pending = new Map<number, number>();
   isFull = false;
   private writes: StoreWrite[] = [];
   private committing: StoreWrite[] | undefined;
@@ -37,9 +39,14 @@ export class Log {
     return this.committing !== undefined;
   }
 
+  /** Bytes of objects of this origin that are not yet in the store. */
+  pendingOf(origin: number): number {
+    return this.pending.get(origin) ?? 0;
+  }
+
   put(object: StoredObject): void {
     this.writes.push({ type: 'object', object });
-    this.pendingBytes += object.bytes.length;
+    this.account(object.origin, object.bytes.length);
     this.remember(object);
   }
 
@@ -96,7 +103,8 @@ export class Log {
     this.committing = undefined;
     this.storedBytes = bytes;
     this.isFull = false;
-    for (const write of writes) if (write.type === 'object') this.pendingBytes -= write.object.bytes.length;
+    for (const write of writes)
+      if (write.type === 'object') this.account(write.object.origin, -write.object.bytes.length);
     const { voided } = this;
     this.voided = new Set();
     return writes.filter((write) => !voided.has(write));
@@ -154,7 +162,7 @@ export class Log {
       write.type === 'object' && stream.includes(write.object) && write.object.seq >= delivered;
     for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
     for (const write of this.writes)
-      if (write.type === 'object' && isOf(write)) this.pendingBytes -= write.object.bytes.length;
+      if (write.type === 'object' && isOf(write)) this.account(stream.origin, -write.object.bytes.length);
     this.writes = this.writes.filter((write) => !isOf(write));
     this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
     for (const read of this.reading.values())
@@ -164,6 +172,11 @@ export class Log {
       this.cache.delete(key);
       this.cachedBytes -= object.bytes.length;
     }
+  }
+
+  private account(origin: number, bytes: number): void {
+    this.pendingBytes += bytes;
+    this.pending.set(origin, this.pendingOf(origin) + bytes);
   }
 
   private remember(object: StoredObject): void {

@@ -12,6 +12,7 @@ import type { StoredObject } from '../store/store.js';
 import { frameSize, type ProgressFrame } from '../wire/frames.js';
 import { MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type Descriptor, type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import { Admission } from './admission.js';
 import { BatchVerifier } from './batch.js';
 import { writeCertificate } from './certificate.js';
 import type { Group } from './group.js';
@@ -19,6 +20,7 @@ import { type AddResult, Incoming } from './incoming.js';
 import { countDrop, type DropReason, type Metrics } from './metrics.js';
 import { Outgoing, type Paths } from './outgoing.js';
 import { ObjectRecord } from './record.js';
+import { isHeldBy, Relays } from './relays.js';
 import type { Serving } from './serving.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
@@ -31,6 +33,8 @@ export interface TransferOptions {
   rng: Rng;
   /** Of an object: larger ones are refused. */
   maxObjectSize: number;
+  /** Bytes of objects kept for members that lack them. */
+  maxStoredBytes: number;
   relay: boolean;
   /** Is told of each peer for which there is something to send that was not there before. */
   changed: Marks;
@@ -46,20 +50,15 @@ export type Arrival =
   /** Symbols that do not give what the hash says; `server` served them, -1: the origin signed them. */
   | { type: 'wrong-symbols'; record: ObjectRecord; server: number };
 
-interface Relay {
-  record: ObjectRecord;
-  sbn: number;
-  body: Uint8Array;
-}
-
 export class Transfer {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics;
   private readonly streams: Streams;
   private readonly serving: Serving;
   private readonly verifier: BatchVerifier;
-  /** By peer: symbols to relay, and objects whose progress it should hear of. */
-  private readonly relays: Relay[][];
+  private readonly admission: Admission;
+  private readonly relays: Relays;
+  /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectRecord>[];
   private readonly own = new Set<ObjectRecord>();
   private due: Micros = NEVER;
@@ -71,7 +70,8 @@ export class Transfer {
     this.streams = streams;
     this.serving = serving;
     this.verifier = new BatchVerifier(options.group);
-    this.relays = options.group.members.map(() => []);
+    this.relays = new Relays(options.group.members.length);
+    this.admission = new Admission(streams, { ...options, members: options.group.members.length });
     this.news = options.group.members.map(() => new Set());
   }
 
@@ -104,7 +104,7 @@ export class Transfer {
     let record = stream?.records.get(descriptor.seq);
     if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
       const isSame = descriptor.origin === self || stream.fits(descriptor.seq, descriptor.hash);
-      return isSame ? drop('stale') : this.contradiction(now, frame);
+      return isSame ? drop('stale') : this.contradiction(now, hop, frame);
     }
     const known = record?.incoming;
     const isDuty = () => relay && !served && leaf.firstHop === self && !record?.incoming?.isRelayed(leaf);
@@ -113,7 +113,10 @@ export class Transfer {
       if (redundancy && !isDuty()) return drop(redundancy);
     }
 
-    const verdict = this.verifier.verify(now, frame);
+    // Before the signature is checked: of what cannot be taken in anyway it need not be.
+    const room = known ? true : this.roomFor(now, stream, descriptor);
+    if (!room) return drop('over-quota');
+    const verdict = this.verifier.verify(now, hop, frame);
     if (verdict !== 'valid') return drop(verdict);
     if (known && !sameObject(known.descriptor, descriptor)) {
       drop('equivocation');
@@ -126,15 +129,15 @@ export class Transfer {
       stream = opened;
     }
     record ??= this.open(now, stream, descriptor.seq);
-    if (!record) return drop('over-quota');
     if (!record.incoming) {
-      if (!this.admits(stream, descriptor.length)) return drop('over-quota');
+      if (typeof room !== 'boolean') this.forget(room);
       try {
         record.incoming = new Incoming(descriptor);
       } catch (error) {
         if (error instanceof HeadwaterError) return drop('malformed');
         throw error;
       }
+      this.admission.add(record);
       record.certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
     }
     const { incoming } = record;
@@ -162,6 +165,7 @@ export class Transfer {
   /** An object is in our store. */
   onHeld(now: Micros, record: ObjectRecord): void {
     record.storing = false;
+    this.admission.remove(record);
     record.progressAt = NEVER;
     record.touchedAt = now;
     record.incoming?.release();
@@ -170,6 +174,7 @@ export class Transfer {
 
   /** Begins this object anew, from the symbols of one member alone; -1 until one is chosen. */
   restart(record: ObjectRecord, only: number): void {
+    this.admission.remove(record);
     record.incoming?.dispose();
     record.incoming = undefined;
     record.only = only;
@@ -181,13 +186,11 @@ export class Transfer {
   /** Ends the transfer of an object: it is with all who want it, given up, or its stream is over or starts again. */
   forget(record: ObjectRecord): void {
     record.dispose();
+    this.admission.remove(record);
     this.own.delete(record);
     record.stream.records.delete(record.seq);
     for (const news of this.news) news.delete(record);
-    this.relays.forEach((queue, peer) => {
-      if (queue.some((relay) => relay.record === record))
-        this.relays[peer] = queue.filter((relay) => relay.record !== record);
-    });
+    this.relays.forget(record);
   }
 
   hasNews(peer: number): boolean {
@@ -210,8 +213,7 @@ export class Transfer {
   }
 
   hasSymbol(now: Micros, peer: number): boolean {
-    this.skipUseless(peer);
-    if (this.relays[peer].length > 0 || this.serving.has(peer)) return true;
+    if (this.relays.has(peer) || this.serving.has(peer)) return true;
     for (const { outgoing } of this.own) if (outgoing?.hasFor(now, peer)) return true;
     return false;
   }
@@ -260,8 +262,8 @@ export class Transfer {
   }
 
   /** A symbol of an object that is not the one we hold of this name. */
-  private contradiction(now: Micros, frame: SymbolFrame): Arrival | undefined {
-    const verdict = this.verifier.verify(now, frame);
+  private contradiction(now: Micros, hop: number, frame: SymbolFrame): Arrival | undefined {
+    const verdict = this.verifier.verify(now, hop, frame);
     countDrop(this.metrics, verdict === 'valid' ? 'equivocation' : verdict);
     if (verdict !== 'valid') return undefined;
     const { origin, incarnation, seq } = frame.descriptor;
@@ -280,24 +282,16 @@ export class Transfer {
     return undefined;
   }
 
-  private open(now: Micros, stream: Stream, seq: number): ObjectRecord | undefined {
-    if (seq >= stream.delivered + WINDOW) return undefined;
+  private roomFor(now: Micros, stream: Stream | undefined, descriptor: Descriptor): boolean | ObjectRecord {
+    if (descriptor.seq >= (stream?.delivered ?? 0) + WINDOW) return false;
+    return this.admission.admits(now, stream, descriptor);
+  }
+
+  private open(now: Micros, stream: Stream, seq: number): ObjectRecord {
     const record = new ObjectRecord(stream, seq, now);
     stream.records.set(seq, record);
     this.schedule(record);
     return record;
-  }
-
-  /** Whether an object of this size may be begun: its buffer will be reserved for it. */
-  private admits(stream: Stream, length: number): boolean {
-    let open = 0;
-    let bytes = length;
-    for (const { incoming, isHeld } of stream.records.values()) {
-      if (!incoming || isHeld) continue;
-      open++;
-      bytes += incoming.descriptor.length;
-    }
-    return open < MAX_OPEN && (open === 0 || bytes <= this.options.maxObjectSize);
   }
 
   private add(now: Micros, record: ObjectRecord, frame: SymbolFrame, served: boolean): Arrival | undefined {
@@ -361,32 +355,20 @@ export class Transfer {
   private relay(record: ObjectRecord, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const { origin } = frame.descriptor;
     record.incoming!.markRelayed(frame.leaf);
+    const { sbn } = frame.leaf;
+    // Of its own, if it is a small part of what came: it may wait for long.
+    const kept = body.buffer.byteLength > 2 * body.length ? body.slice() : body;
     this.options.paths.forEach((path, peer) => {
-      if (!path || peer === origin || peer === hop) return;
-      const queue = this.relays[peer];
-      if (isHeldBy(record, peer, frame.leaf.sbn)) return;
-      if (queue.length >= MAX_RELAYS) {
-        queue.shift();
-        countDrop(this.metrics, 'relay-overflow');
-      }
-      queue.push({ record, sbn: frame.leaf.sbn, body });
+      if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
+      if (this.relays.push(peer, { record, sbn, body: kept })) countDrop(this.metrics, 'relay-overflow');
       this.options.changed.mark(peer);
     });
   }
 
-  private skipUseless(peer: number): void {
-    const queue = this.relays[peer];
-    while (queue.length > 0 && isHeldBy(queue[0].record, peer, queue[0].sbn)) queue.shift();
-  }
-
   private nextRelay(peer: number, target: Uint8Array): number {
-    this.skipUseless(peer);
-    const queue = this.relays[peer];
-    if (queue.length === 0 || queue[0].body.length > target.length) return 0;
-    this.metrics.relayedSymbols++;
-    const { body } = queue.shift()!;
-    target.set(body);
-    return body.length;
+    const length = this.relays.next(peer, target);
+    if (length > 0) this.metrics.relayedSymbols++;
+    return length;
   }
 
   private nextOwn(now: Micros, peer: number, target: Uint8Array): number {
@@ -401,10 +383,6 @@ export class Transfer {
   }
 }
 
-function isHeldBy({ stream, seq, incoming }: ObjectRecord, peer: number, sbn: number): boolean {
-  return stream.isHeldBy(peer, seq) || incoming?.peerHasBlock(peer, sbn) === true;
-}
-
 function sameObject(a: Descriptor, b: Descriptor): boolean {
   return (
     a.length === b.length &&
@@ -416,9 +394,5 @@ function sameObject(a: Descriptor, b: Descriptor): boolean {
 
 /** How far ahead of what is delivered objects of one stream are taken in: a consumer that stands still holds up no memory. */
 export const WINDOW = 4096;
-/** Objects of one stream being rebuilt at once. */
-const MAX_OPEN = 256;
-/** Symbols waiting to be relayed to one peer: about four megabytes, which the queues of all peers share. */
-const MAX_RELAYS = 4096;
 /** How often objects being sent are looked at for peers that have fallen silent. */
 const CHECK: Micros = 100 * MILLISECOND;

@@ -99,6 +99,17 @@ describe('signatures are checked', () => {
   });
 });
 
+test('one that signs thousands of batches makes room for itself alone: those of the others stay known', () => {
+  const check = vi.spyOn(defaultProvider(), 'verify').mockReturnValue(true);
+  const verifier = new BatchVerifier(group);
+  const others = batch({ origin: 1, size: 2 });
+  judge(verifier, others[0]);
+  for (let i = 0; i <= 10_000; i++) judge(verifier, unsigned(i), i * MILLISECOND);
+  check.mockClear();
+  judge(verifier, others[1], 11 * SECOND);
+  expect(check).toHaveBeenCalledTimes(0);
+});
+
 describe('a forged symbol', () => {
   test('that comes before the batch does not spoil it', () => {
     const verifier = new BatchVerifier(group);
@@ -131,43 +142,72 @@ test('the same bytes broadcast twice make the same leaves, and both objects are 
 });
 
 describe('the signature budget', () => {
-  test('of 4000 checks at once goes to whoever comes first, and known batches need none', () => {
+  const OTHER_HOP = 2;
+
+  test('of 4000 checks at once goes to whoever comes first, 500 are its own, and known batches need none', () => {
     const verifier = new BatchVerifier(group);
     const known = batch({ size: 2 });
     expect(judge(verifier, known[0])).toBe('valid');
     vi.spyOn(defaultProvider(), 'verify').mockReturnValue(false);
-    for (let i = 1; i < 4000; i++) expect(judge(verifier, unsigned(i))).toBe('bad-signature');
+    for (let i = 1; i < 4500; i++) expect(judge(verifier, unsigned(i))).toBe('bad-signature');
     vi.restoreAllMocks();
     expect(judge(verifier, batch({ seq: 1 })[0])).toBe('signature-budget');
     expect(judge(verifier, known[1])).toBe('valid');
   });
 
-  test('comes back with time, at 4 checks a millisecond', () => {
+  test('of the others is left to them by one that forges all it can', () => {
     const verifier = exhausted();
-    const checked = [0, 1, 2, 3, 4, 5].map((i) => judge(verifier, batch({ seq: i })[0], MILLISECOND));
-    expect(checked).toEqual(['valid', 'valid', 'valid', 'valid', 'signature-budget', 'signature-budget']);
+    const verdicts = Array.from({ length: 501 }, (_, seq) =>
+      judge(verifier, batch({ origin: 1, seq })[0], 0, OTHER_HOP),
+    );
+    expect(verdicts.filter((verdict) => verdict === 'valid')).toHaveLength(500);
+  });
+
+  test("is not charged for forgeries under another member's name", () => {
+    const verifier = exhausted();
+    expect(judge(verifier, batch({ origin: 0 })[0], 0, OTHER_HOP)).toBe('valid');
+  });
+
+  test('is charged to the origin that has signed, not to the members that relay it', () => {
+    const verifier = new BatchVerifier(group);
+    vi.spyOn(defaultProvider(), 'verify').mockReturnValue(true);
+    for (let i = 0; i < 4500; i++) judge(verifier, unsigned(i));
+    vi.restoreAllMocks();
+    expect(judge(verifier, batch({ origin: 0, seq: 9999 })[0])).toBe('signature-budget');
+    expect(judge(verifier, batch({ origin: 1 })[0])).toBe('valid');
+  });
+
+  test('comes back with time, at 4 checks a millisecond, and one each 2 ms of its own', () => {
+    const verifier = exhausted();
+    vi.spyOn(defaultProvider(), 'verify').mockReturnValue(false);
+    const verdicts = range(12).map((seq) => judge(verifier, unsigned(10_000 + seq), 2 * MILLISECOND));
+    expect(verdicts).toEqual(range(12).map((i) => (i < 9 ? 'bad-signature' : 'signature-budget')));
   });
 
   test('does not save up more than a second', () => {
     const verifier = exhausted();
     vi.spyOn(defaultProvider(), 'verify').mockReturnValue(false);
-    const verdicts = Array.from({ length: 4100 }, (_, i) =>
+    const verdicts = Array.from({ length: 4600 }, (_, i) =>
       judge(verifier, unsigned(10_000 + i), 3600 * SECOND),
     );
-    expect(verdicts.filter((verdict) => verdict === 'bad-signature')).toHaveLength(4000);
-    expect(verdicts.lastIndexOf('bad-signature')).toBe(3999);
+    expect(verdicts.filter((verdict) => verdict === 'bad-signature')).toHaveLength(4500);
+    expect(verdicts.lastIndexOf('bad-signature')).toBe(4499);
   });
 
-  /** One that has just spent all its checks, at time 0. */
+  /** One of which a member has just spent all checks that it may have, at time 0, on forgeries. */
   function exhausted(): BatchVerifier {
     const verifier = new BatchVerifier(group);
     vi.spyOn(defaultProvider(), 'verify').mockReturnValue(false);
-    for (let i = 0; i < 4000; i++) judge(verifier, unsigned(i));
-    expect(judge(verifier, unsigned(4000))).toBe('signature-budget');
+    for (let i = 0; i < 4500; i++) judge(verifier, unsigned(i));
+    expect(judge(verifier, unsigned(4500))).toBe('signature-budget');
     vi.restoreAllMocks();
     return verifier;
   }
 });
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}
 
 interface BatchOptions {
   size?: number;
@@ -218,10 +258,13 @@ function judge(
   verifier: BatchVerifier,
   body: Uint8Array,
   now = 0,
+  hop = 3,
 ): BatchVerdict | 'malformed' | 'unknown-member' {
   try {
     const frame = parseSymbol(body);
-    return frame.descriptor.origin < group.members.length ? verifier.verify(now, frame) : 'unknown-member';
+    return frame.descriptor.origin < group.members.length
+      ? verifier.verify(now, hop, frame)
+      : 'unknown-member';
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return 'malformed';
     throw error;

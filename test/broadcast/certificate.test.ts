@@ -18,7 +18,7 @@ function judge(shown: Uint8Array, of = group): string {
   const { symbolSize } = descriptorOf(ID, bytes);
   try {
     const frame = parseSymbol(servedSymbol(shown, { sbn: 0, esi: 0 }, new Uint8Array(symbolSize)));
-    return frame.descriptor.origin < 4 ? new BatchVerifier(of).verify(0, frame) : 'unknown-member';
+    return frame.descriptor.origin < 4 ? new BatchVerifier(of).verify(0, 0, frame) : 'unknown-member';
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return 'malformed';
     throw error;
@@ -39,7 +39,7 @@ describe('is valid', () => {
     for (const body of signBatch(group, writeDescriptor(descriptor), leaves, keys[2].sign)) {
       const verifier = new BatchVerifier(group);
       const frame = parseSymbol(body);
-      expect(verifier.verify(0, frame)).toBe('valid');
+      expect(verifier.verify(0, 0, frame)).toBe('valid');
       expect(judge(writeCertificate(frame.descriptorBytes, verifier.root, frame.signature))).toBe('valid');
     }
   });
@@ -72,6 +72,7 @@ test('a symbol that is served shows nothing of the batch: its leaf is on the wor
   for (const fill of [1, 2])
     expect(
       verifier.verify(
+        0,
         0,
         parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 3 }, new Uint8Array(symbolSize).fill(fill))),
       ),

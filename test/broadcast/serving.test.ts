@@ -78,7 +78,7 @@ describe('a whole object', () => {
     expect(frames.map(({ leaf }) => leaf.esi)).toEqual(Array.from({ length: K }, (_, esi) => esi));
     for (const frame of frames) {
       expect(frame.depth).toBe(SERVED);
-      expect(verifier.verify(0, frame)).toBe('valid');
+      expect(verifier.verify(0, 0, frame)).toBe('valid');
     }
     expect(Buffer.concat(frames.map(({ leaf }) => leaf.symbol)).subarray(0, bytes.length)).toEqual(
       Buffer.from(bytes),

@@ -65,7 +65,7 @@ describe('an origin that signs two objects under one name', () => {
       const descriptor = certifiedDescriptor(certificate);
       const symbol = new Uint8Array(descriptor.symbolSize);
       const shown = parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 0 }, symbol));
-      expect(verifier.verify(0, shown)).toBe('valid');
+      expect(verifier.verify(0, 0, shown)).toBe('valid');
       expect(descriptor).toMatchObject(ID);
       return toHex(descriptor.hash);
     });

@@ -1,0 +1,94 @@
+/**
+ * Which objects of the others may be begun: what is being rebuilt takes memory, and what is not consumed cannot be pruned.
+ * Both are counted for each origin, over all its streams, so that one member can spend only what is its own.
+ */
+import { type Micros, SECOND } from '../core/time.js';
+import type { Descriptor } from '../wire/symbol.js';
+import type { ObjectRecord } from './record.js';
+import type { Stream } from './stream.js';
+import type { Streams } from './streams.js';
+
+export interface AdmissionOptions {
+  members: number;
+  /** Bytes of an object, at most. */
+  maxObjectSize: number;
+  /** Bytes of all objects in the store. */
+  maxStoredBytes: number;
+}
+
+export class Admission {
+  private readonly streams: Streams;
+  private readonly maxObjectSize: number;
+  /** Bytes of one origin that wait for its streams to go on, in memory and in the store. */
+  private readonly share: number;
+  /** By origin: objects that are being rebuilt or stored. */
+  private readonly open: Set<ObjectRecord>[];
+
+  constructor(streams: Streams, { members, maxObjectSize, maxStoredBytes }: AdmissionOptions) {
+    this.streams = streams;
+    this.maxObjectSize = maxObjectSize;
+    this.share = maxStoredBytes / members;
+    this.open = Array.from({ length: members }, () => new Set());
+  }
+
+  /** An object has been begun. */
+  add(record: ObjectRecord): void {
+    this.open[record.stream.origin].add(record);
+  }
+
+  /** It is in our store, or given up. */
+  remove(record: ObjectRecord): void {
+    this.open[record.stream.origin].delete(record);
+  }
+
+  /**
+   * Whether an object may be begun.
+   *
+   * @returns an object of the same origin if that has to be given up for it: nothing has come of it for a while
+   */
+  admits(
+    now: Micros,
+    stream: Stream | undefined,
+    { origin, seq, length }: Descriptor,
+  ): boolean | ObjectRecord {
+    const open = this.open[origin];
+    let bytes = length;
+    let idlest: ObjectRecord | undefined;
+    for (const record of open) {
+      bytes += lengthOf(record);
+      if (!record.storing && (!idlest || record.usefulAt < idlest.usefulAt)) idlest = record;
+    }
+    const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
+    if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : false;
+    // It takes the place of what is in our store already.
+    if (stream?.damaged.has(seq)) return true;
+    const total = bytes + this.backlog(origin);
+    const isNext = seq === (stream?.count ?? 0);
+    // What lies beyond a gap must not take the room of what fills it.
+    if (!isNext) return total <= this.share / 2;
+    return total <= this.share || !this.isWaiting(origin);
+  }
+
+  /** Whether anything that comes next in a stream of this origin is on its way to the consumer. */
+  private isWaiting(origin: number): boolean {
+    for (const { stream, seq } of this.open[origin]) if (seq === stream.count) return true;
+    for (const stream of this.streams)
+      if (stream.origin === origin && stream.count > stream.delivered) return true;
+    return false;
+  }
+
+  private backlog(origin: number): number {
+    let bytes = 0;
+    for (const stream of this.streams) if (stream.origin === origin) bytes += stream.backlog;
+    return bytes;
+  }
+}
+
+function lengthOf({ incoming }: ObjectRecord): number {
+  return incoming?.descriptor.length ?? 0;
+}
+
+/** Objects of one origin being rebuilt at once. */
+export const MAX_OPEN = 256;
+/** An object of which nothing new has come for so long gives way to another of the same origin. */
+const IDLE: Micros = 3 * SECOND;
