@@ -32,7 +32,7 @@ export function groupCommand(program: Command): void {
       const file = { headwater: 'group', version: 1, name, faulty, pessimism, members };
       const text = JSON.stringify(file, null, 2);
       parseGroup(text);
-      print(text);
+      for (const line of text.split('\n')) print(line);
     });
 }
 

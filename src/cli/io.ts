@@ -3,48 +3,78 @@
  * Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 130 interrupted.
  */
 import { InvalidArgumentError } from 'commander';
+import { printable } from '../core/text.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
 
-/** A line of data. */
+/** A line of data; what it holds cannot drive a terminal. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
 }
 
 export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** A line for the person who watches. */
-export function note(line: string): void {
-  process.stderr.write(`${line}\n`);
+/**
+ * A line that counts as done once the reader's system has it: what waits in this process would be lost with it. If the
+ * output is lost it is never done.
+ *
+ * @returns undefined if that is so already
+ */
+export function hand(line: string): Promise<void> | undefined {
+  const { stdout } = process;
+  const done = new Promise<void>((resolve) => {
+    stdout.write(`${printable(line)}\n`, (error) => {
+      if (!error) resolve();
+    });
+  });
+  return stdout.writableLength === 0 && stdout.writable && !stdout.errored ? undefined : done;
 }
 
-/** Text from elsewhere, safe on a terminal and in one line: control characters are shown as escapes. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (char) =>
-    char === '\n' ? '\\n' : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+/** An event as a JSON line. While nobody reads it is left out at last, and how many were is told. */
+export function tellJson(value: unknown): void {
+  if (process.stdout.writableLength > MAX_BACKLOG) {
+    leftOut++;
+    return;
+  }
+  if (leftOut > 0) printJson({ event: 'left-out', lines: leftOut });
+  leftOut = 0;
+  printJson(value);
+}
+
+/** Waits until the reader has all that was written, but no longer than `ms`. */
+export async function drained(ms: number): Promise<void> {
+  for (let waited = 0; waited < ms && process.stdout.writableLength > 0; waited += POLL_MS)
+    await sleep(POLL_MS);
+}
+
+/** A line for the person who watches; left out while the lines before it are not read. */
+export function note(line: string): void {
+  if (process.stderr.writableLength <= MAX_BACKLOG) process.stderr.write(`${printable(line)}\n`);
 }
 
 /** Says in one line what went wrong and gives the exit code for it. */
 export function reportError(error: unknown): number {
   if (!(error instanceof HeadwaterError)) {
-    note(`headwater: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    for (const line of `headwater: ${text}`.split('\n')) note(line);
     return EXIT.failed;
   }
   if (error.code === 'ABORTED') {
     note('headwater: interrupted');
     return EXIT.interrupted;
   }
-  note(`headwater: ${printable(error.message)}`);
+  note(`headwater: ${error.message}`);
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
 }
 
-/** Runs `work` with a signal that Ctrl-C and SIGTERM fire; a second Ctrl-C ends the process at once. */
-export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` with a signal that Ctrl-C and SIGTERM fire, and the loss of stdout; a second Ctrl-C ends the process at once.
+ * Once `work` is over the process ends, whatever nobody reads or a name server has not answered.
+ */
+export async function withInterrupt(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
   const onSignal = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
@@ -52,12 +82,74 @@ export async function withInterrupt<T>(work: (signal: AbortSignal) => Promise<T>
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  stopWork = () => controller.abort();
   try {
-    return await work(controller.signal);
+    await work(controller.signal);
+  } catch (error) {
+    if (!outputLost || !isAborted(error)) throw error;
+    process.exitCode = EXIT.interrupted;
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    if (controller.signal.aborted) setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
   }
+  // A reader that has gone (`headwater ... | head -1`) is no failure.
+  if (outputLost && outputLost.code !== 'EPIPE')
+    throw new HeadwaterError('FILE', `stdout: expected to write, got ${outputLost.code}`, {
+      cause: outputLost,
+    });
+}
+
+/** The same for what runs until it is told to stop: to be told so while it starts is no failure. */
+export function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  return withInterrupt((signal) =>
+    work(signal).catch((error) => {
+      if (!signal.aborted || !isAborted(error)) throw error;
+    }),
+  );
+}
+
+/** Resolves when the signal fires, also if it has. */
+export function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}
+
+/** What `work` gives, unless the signal fires first: then ABORTED, and what it gives later goes to `discard`. */
+export async function unlessFired<T>(
+  signal: AbortSignal,
+  work: Promise<T>,
+  discard: (late: T) => unknown = () => {},
+): Promise<T> {
+  const result = await Promise.race([work.then((value) => ({ value })), fired(signal).then(() => undefined)]);
+  if (result && !signal.aborted) return result.value;
+  await (result ? discard(result.value) : void work.then(discard, () => {}));
+  throw interrupted();
+}
+
+/** Follows what becomes of stdout and stderr; to be called once, first of all. */
+export function watchOutput(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    outputLost ??= error;
+    if (stopWork) stopWork();
+    else process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
+  });
+  // Without one to tell, the work and its exit code still count.
+  process.stderr.on('error', () => {});
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+export function interrupted(): HeadwaterError {
+  return new HeadwaterError('ABORTED', 'interrupted');
+}
+
+function isAborted(error: unknown): boolean {
+  return error instanceof HeadwaterError && error.code === 'ABORTED';
 }
 
 /** A commander argument parser for numbers in [min, max]. */
@@ -91,4 +183,13 @@ export function formatPercent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
 }
 
+let outputLost: NodeJS.ErrnoException | undefined;
+let stopWork: (() => void) | undefined;
+let leftOut = 0;
+
+/** Bytes of events and notes that wait for a reader. */
+const MAX_BACKLOG = 256 * 1024;
+const POLL_MS = 20;
+/** What is still to be written when all else is over has so long to find its reader. */
+const LAST_WORDS_MS = 1000;
 const USAGE_CODES: readonly ErrorCode[] = ['INVALID_ARGUMENT', 'INVALID_CONFIG'];

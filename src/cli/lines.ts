@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline';
 import { wrapMessage } from '../file/envelope.js';
 import type { Node } from '../node/node.js';
-import { reportError } from './io.js';
+import { note, reportError } from './io.js';
 
 export class Lines {
   private underWay = 0;
@@ -16,14 +16,19 @@ export class Lines {
     const lines = createInterface({ input });
     if (signal.aborted) lines.close();
     signal.addEventListener('abort', () => lines.close(), { once: true });
-    for await (const line of lines) {
-      if (signal.aborted) return;
-      this.underWay++;
-      node.submit(wrapMessage(new TextEncoder().encode(line)), { signal }).catch((error) => {
-        if (!signal.aborted) reportError(error);
-        this.done();
-      });
-      if (this.underWay >= MAX_UNDER_WAY) await this.change(signal);
+    try {
+      for await (const line of lines) {
+        if (signal.aborted) return;
+        this.underWay++;
+        node.submit(wrapMessage(new TextEncoder().encode(line)), { signal }).catch((error) => {
+          if (!signal.aborted) reportError(error);
+          this.done();
+        });
+        if (this.underWay >= MAX_UNDER_WAY) await this.change(signal);
+      }
+    } catch (error) {
+      // nohup's stdin, or a terminal that has gone.
+      note(`stdin cannot be read (${(error as NodeJS.ErrnoException).code}): no more lines are broadcast`);
     }
   }
 

@@ -5,7 +5,17 @@ import { MILLISECOND } from '../core/time.js';
 import type { LinkOptions } from '../sim/link.js';
 import { gilbertElliott, iid } from '../sim/loss.js';
 import { startEmulator } from './emulator.js';
-import { integer, note, number, print, printJson, withInterrupt } from './io.js';
+import {
+  fired,
+  integer,
+  note,
+  number,
+  print,
+  printJson,
+  tellJson,
+  unlessFired,
+  untilInterrupted,
+} from './io.js';
 
 /** The options that say what links do, in the units of the command line. */
 export interface LinkFlags {
@@ -77,8 +87,8 @@ export function linkCommand(program: Command): void {
     .option('--json', 'print counters as JSON lines');
   linkFlags(command, { loss: 0, delay: 0, linkRate: 0 }).action(
     (pairs: Pair[], flags: LinkFlags & { json?: boolean }) =>
-      withInterrupt(async (signal) => {
-        const emulator = await startEmulator({
+      untilInterrupted(async (signal) => {
+        const starting = startEmulator({
           ports: pairs.map(({ listen, target }) => ({
             listen: parseLocator(listen),
             to: parseLocator(target),
@@ -86,15 +96,16 @@ export function linkCommand(program: Command): void {
           link: linkOptionsOf(flags),
           seed: flags.seed,
         });
+        const emulator = await unlessFired(signal, starting, (late) => late.close());
         const addresses = emulator.addresses.map(({ host, port }) =>
           host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
         );
         if (flags.json) printJson({ event: 'ready', addresses });
         else for (const [i, address] of addresses.entries()) print(`${address} -> ${pairs[i].target}`);
         const timer = setInterval(() => {
-          if (flags.json) printJson({ event: 'status', ...emulator.counters() });
+          if (flags.json) tellJson({ event: 'status', ...emulator.counters() });
         }, 1000);
-        await new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true }));
+        await fired(signal);
         clearInterval(timer);
         const { total, unknownSource } = emulator.counters();
         if (flags.json) printJson({ event: 'end', ...emulator.counters() });

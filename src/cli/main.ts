@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { demoCommand } from './demo.js';
 import { groupCommand } from './group.js';
-import { EXIT, reportError } from './io.js';
+import { EXIT, reportError, watchOutput } from './io.js';
 import { keygenCommand } from './keygen.js';
 import { linkCommand } from './link.js';
 import { nodeCommand } from './node.js';
@@ -33,16 +33,7 @@ for (const add of [
 ])
   add(program);
 
-// A reader that has gone (`headwater ... | head -1`) is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(EXIT.ok);
-  throw error;
-});
-// Without one to tell, the work and its exit code still count.
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
+watchOutput();
 try {
   await program.parseAsync();
 } catch (error) {

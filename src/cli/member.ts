@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
 import { openStore } from '../store/lmdb.js';
-import { formatPercent, integer, note, number, printJson } from './io.js';
+import { formatPercent, integer, interrupted, note, number, printJson, unlessFired } from './io.js';
 
 export interface MemberOptions {
   group: string;
@@ -52,19 +52,21 @@ interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'orde
   onRecovered?(moved: string): void;
 }
 
-/** Reads group and key, opens the store and starts the member. */
+/** Reads group and key, opens the store and starts the member. Throws ABORTED, with all closed again, once `signal` fires. */
 export async function startMember(
   options: MemberOptions,
   { storePath, onRecovered, ...handlers }: MemberHandlers,
+  signal: AbortSignal,
 ): Promise<Node> {
-  const group = await readGroup(options.group);
-  const keyText = await readText(options.key, 'key file');
+  const group = await unlessFired(signal, readGroup(options.group));
+  const keyText = await unlessFired(signal, readText(options.key, 'key file'));
   const { seed, publicKey } = parseSecretKey(keyText, `key file ${options.key}`);
-  const store =
-    storePath === undefined ? undefined : await openStore({ path: storePath, groupId: group.id, publicKey });
+  const opening =
+    storePath === undefined ? undefined : openStore({ path: storePath, groupId: group.id, publicKey });
+  const store = opening && (await unlessFired(signal, opening, (late) => late.close()));
   if (store?.recovered !== undefined) onRecovered?.(store.recovered);
   try {
-    return await Node.start({
+    const node = await Node.start({
       group,
       secretKey: seed,
       ...(store ? { store } : {}),
@@ -76,10 +78,13 @@ export async function startMember(
       trace: options.trace,
       ...handlers,
     });
+    if (!signal.aborted) return node;
+    await node.close();
   } catch (error) {
     await store?.close();
     throw error;
   }
+  throw interrupted();
 }
 
 export async function readGroup(path: string): Promise<Group> {
@@ -110,9 +115,11 @@ export function statusJson({ objects, peers, metrics }: NodeStatus) {
   };
 }
 
-/** Prints a status every `interval` ms as a JSON line, until the returned function is called. */
+/** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */
 export function reportEvery(node: Node, interval: number): () => void {
-  const timer = setInterval(() => printJson({ event: 'status', ...statusJson(node.status()) }), interval);
+  const timer = setInterval(() => {
+    if (process.stdout.writableLength === 0) printJson({ event: 'status', ...statusJson(node.status()) });
+  }, interval);
   return () => clearInterval(timer);
 }
 

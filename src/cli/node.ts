@@ -2,9 +2,9 @@
 import { type Command, Option } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
-import { unwrap } from '../file/envelope.js';
+import { type Content, unwrap } from '../file/envelope.js';
 import type { Delivery, NodeEvent } from '../node/node.js';
-import { note, print, printable, printJson, reportError, withInterrupt } from './io.js';
+import { drained, fired, hand, note, printJson, reportError, tellJson, untilInterrupted } from './io.js';
 import { Lines } from './lines.js';
 import {
   type MemberOptions,
@@ -14,6 +14,7 @@ import {
   startMember,
   statusJson,
 } from './member.js';
+import { Answers } from './receipts.js';
 
 interface NodeCommandOptions extends MemberOptions {
   store?: string;
@@ -37,26 +38,34 @@ export function nodeCommand(program: Command): void {
         .default('causal'),
     )
     .action((options: NodeCommandOptions) =>
-      withInterrupt(async (signal) => {
+      untilInterrupted(async (signal) => {
         const { json, order } = options;
         const lines = new Lines();
-        await using node = await startMember(options, {
-          order,
-          storePath: options.store,
-          onRecovered: (moved) => {
-            if (json) printJson({ event: 'store-recovered', moved });
-            else note(`the store was damaged: it is kept as ${moved}, and begun anew`);
+        await using node = await startMember(
+          options,
+          {
+            order,
+            storePath: options.store,
+            onRecovered: (moved) => {
+              if (json) printJson({ event: 'store-recovered', moved });
+              else note(`the store was damaged: it is kept as ${moved}, and begun anew`);
+            },
+            deliver: (delivery) => {
+              const done = () => {
+                if (delivery.from === node.self) lines.done();
+              };
+              const handed = printDelivery(delivery, json === true, answers);
+              return handed ? handed.then(done) : done();
+            },
+            onEvent: (event) => {
+              if (event.type === 'lost' && event.member === node.self) lines.forget();
+              if (json) tellJson(eventJson(event));
+              else note(eventText(event));
+            },
           },
-          deliver: (delivery) => {
-            printDelivery(delivery, json === true);
-            if (delivery.from === node.self) lines.done();
-          },
-          onEvent: (event) => {
-            if (event.type === 'lost' && event.member === node.self) lines.forget();
-            if (json) printJson(eventJson(event));
-            else note(eventText(event));
-          },
-        });
+          signal,
+        );
+        const answers = new Answers(node);
         if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
         else
           note(
@@ -64,11 +73,10 @@ export function nodeCommand(program: Command): void {
           );
         const stopReports = json ? reportEvery(node, 1000) : () => {};
 
-        await Promise.all([
-          lines.broadcast(process.stdin, node, signal),
-          new Promise<void>((done) => signal.addEventListener('abort', () => done(), { once: true })),
-        ]);
+        await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
         stopReports();
+        // What is with the reader should not come again.
+        await drained(GRACE_MS);
         if (json) printJson({ event: 'end', ...statusJson(node.status()) });
         else noteTotals(node.status());
       }),
@@ -118,22 +126,36 @@ function eventText(event: NodeEvent): string {
   }
 }
 
-function printDelivery({ from, id, bytes }: Delivery, json: boolean): void {
+/** Done when the reader has it: a member that is killed before delivers it again. */
+function printDelivery(
+  { from, id, bytes }: Delivery,
+  json: boolean,
+  answers: Answers,
+): Promise<void> | undefined {
   const { incarnation, seq, index } = id;
   const base = { event: 'deliver', from: from.name, incarnation, seq, index };
+  let content: Content;
   try {
-    const content = unwrap(bytes);
-    const digest = toHex(sha256(content.bytes));
-    if (content.kind === 'message') {
-      const text = new TextDecoder().decode(content.bytes);
-      if (json) printJson({ ...base, text });
-      else print(`${from.name}: ${printable(text)}`);
-    } else if (json) printJson({ ...base, file: content.name, bytes: content.bytes.length, sha256: digest });
-    else
-      print(
-        `${from.name}: file ${printable(content.name)}, ${content.bytes.length} bytes, sha256 ${digest} (not kept)`,
-      );
+    content = unwrap(bytes);
   } catch (error) {
     reportError(error);
+    return undefined;
   }
+  if (content.kind === 'message') {
+    const text = new TextDecoder().decode(content.bytes);
+    return hand(json ? JSON.stringify({ ...base, text }) : `${from.name}: ${text}`);
+  }
+  if (content.kind === 'receipt') return undefined;
+  answers.answer(id, 'held');
+  const { name } = content;
+  const { length } = content.bytes;
+  const digest = toHex(sha256(content.bytes));
+  return hand(
+    json
+      ? JSON.stringify({ ...base, file: name, bytes: length, sha256: digest })
+      : `${from.name}: file ${name}, ${length} bytes, sha256 ${digest} (not kept)`,
+  );
 }
+
+/** A reader that is there takes what is under way in this time. */
+const GRACE_MS = 500;

@@ -1,13 +1,26 @@
 /** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
 import { access, constants, mkdir } from 'node:fs/promises';
 import type { Command } from 'commander';
+import type { Member } from '../broadcast/group.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { saveFile } from '../file/disk.js';
-import { unwrap } from '../file/envelope.js';
+import { type Content, unwrap } from '../file/envelope.js';
 import type { Delivery, Node } from '../node/node.js';
-import { EXIT, formatBytes, integer, note, print, printJson, reportError, withInterrupt } from './io.js';
+import {
+  EXIT,
+  fired,
+  formatBytes,
+  hand,
+  integer,
+  note,
+  printJson,
+  reportError,
+  sleep,
+  untilInterrupted,
+  withInterrupt,
+} from './io.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -17,6 +30,7 @@ import {
   statusJson,
 } from './member.js';
 import { createProgress } from './progress.js';
+import { Answers, reasonOf } from './receipts.js';
 
 interface ReceiveOptions extends MemberOptions {
   out: string;
@@ -32,21 +46,33 @@ export function receiveCommand(program: Command): void {
     .option('-c, --count <n>', 'exit after so many files (default: run until interrupted)', integer(1, 1e9))
     .option('--overwrite', 'replace files that exist')
     .action((options: ReceiveOptions) =>
-      withInterrupt(async (signal) => {
-        const { json } = options;
+      (options.count === undefined ? untilInterrupted : withInterrupt)(async (signal) => {
+        const { json, count = Number.POSITIVE_INFINITY } = options;
         await prepareFolder(options.out);
         const finished = new AbortController();
         let saved = 0;
         let failed = 0;
-        let saving = Promise.resolve();
-        const deliver = (delivery: Delivery) => {
-          saving = saving.then(async () => {
-            if (!(await save(delivery, options))) failed++;
-            else saved++;
-            if (saved + failed === options.count) finished.abort();
-          });
+        // The next one waits until this one is on the disk: files do not pile up in memory.
+        const deliver = async (delivery: Delivery) => {
+          const content = contentOf(delivery);
+          if (content?.kind === 'receipt') return answers.heard(content.receipt.of, delivery.from);
+          if (content?.kind === 'message')
+            return note(`${delivery.from.name}: a message, not a file; not kept`);
+          if (!content) return;
+          if (saved + failed >= count) return answers.answer(delivery.id, 'failed', 'it takes no more files');
+          try {
+            await save(delivery.from, content, options);
+            saved++;
+            answers.answer(delivery.id, 'saved');
+          } catch (error) {
+            failed++;
+            reportError(error);
+            answers.answer(delivery.id, 'failed', reasonOf(error));
+          }
+          if (saved + failed === count) finished.abort();
         };
-        await using node = await startMember(options, { deliver });
+        await using node = await startMember(options, { deliver }, signal);
+        const answers = new Answers(node);
         if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
         else
           note(`${node.self.name} of group ${node.group.name} at ${node.address}, saving to ${options.out}`);
@@ -57,18 +83,17 @@ export function receiveCommand(program: Command): void {
             object && { done: Math.min(object.held, object.needed), total: object.needed, unit: 'symbols' }
           );
         });
-        await ended(AbortSignal.any([signal, finished.signal]));
-        await saving;
+        await fired(AbortSignal.any([signal, finished.signal]));
         if (!signal.aborted) {
           if (!json) note('staying until the others know that it is held here');
-          await settle(node, signal);
+          await settle(node, answers, signal);
         }
         stopReports();
         progress.stop();
         if (json) printJson({ event: 'end', saved, failed, ...statusJson(node.status()) });
         else noteTotals(node.status());
         if (failed > 0) process.exitCode = EXIT.failed;
-        else if (options.count !== undefined && saved < options.count) process.exitCode = EXIT.interrupted;
+        else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;
       }),
     );
 }
@@ -87,45 +112,41 @@ async function prepareFolder(path: string): Promise<void> {
   }
 }
 
-async function save({ from, bytes }: Delivery, { out, overwrite, json }: ReceiveOptions): Promise<boolean> {
+/** What a delivery holds; undefined, and said, if that cannot be told. */
+function contentOf({ bytes }: Delivery): Content | undefined {
   try {
-    const content = unwrap(bytes);
-    if (content.kind !== 'file') {
-      note(`${from.name}: a message, not a file; not kept`);
-      return true;
-    }
-    const path = await saveFile(out, content.name, content.bytes, { overwrite: overwrite === true });
-    const digest = toHex(sha256(content.bytes));
-    if (json)
-      printJson({ event: 'saved', from: from.name, path, bytes: content.bytes.length, sha256: digest });
-    else {
-      print(`${digest}  ${path}`);
-      note(`${formatBytes(content.bytes.length)} from ${from.name}`);
-    }
-    return true;
+    return unwrap(bytes);
   } catch (error) {
     reportError(error);
-    return false;
+    return undefined;
   }
+}
+
+async function save(
+  from: Member,
+  { name, bytes }: Content & { kind: 'file' },
+  { out, overwrite, json }: ReceiveOptions,
+): Promise<void> {
+  const path = await saveFile(out, name, bytes, { overwrite: overwrite === true });
+  const digest = toHex(sha256(bytes));
+  if (!json) note(`${formatBytes(bytes.length)} from ${from.name}`);
+  const event = { event: 'saved', from: from.name, path, bytes: bytes.length, sha256: digest };
+  await hand(json ? JSON.stringify(event) : `${digest}  ${path}`);
 }
 
 /** Stays until the others know that we hold what we hold, or for a few seconds: our confirm may be part of their quorum. */
-async function settle(node: Node, signal: AbortSignal): Promise<void> {
+async function settle(node: Node, answers: Answers, signal: AbortSignal): Promise<void> {
   const total = node.group.members.length;
+  for (let i = 0; i < MAX_SETTLE_STEPS && !answers.settled && !signal.aborted; i++) await sleep(SETTLE_STEP);
   for (let i = 0; i < SETTLE_STEPS && !signal.aborted; i++) {
     if (i >= MIN_SETTLE_STEPS && node.status().objects.every(({ confirmed }) => confirmed === total)) return;
-    await new Promise((done) => setTimeout(done, SETTLE_STEP));
+    await sleep(SETTLE_STEP);
   }
-}
-
-function ended(signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', () => done(), { once: true });
-  });
 }
 
 const SETTLE_STEP = 100;
 const SETTLE_STEPS = 30;
 /** Some repeats of our confirm at the least. */
 const MIN_SETTLE_STEPS = 10;
+/** For others that are slower. */
+const MAX_SETTLE_STEPS = 300;

@@ -1,12 +1,23 @@
 /** `headwater send FILE`: broadcasts one file to the group and waits for the members' confirms. */
 import type { Command } from 'commander';
+import type { Member } from '../broadcast/group.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
-import { wrapFile } from '../file/envelope.js';
-import type { Node } from '../node/node.js';
-import { EXIT, formatBytes, note, number, print, printJson, withInterrupt } from './io.js';
+import { type Content, unwrap, wrapFile } from '../file/envelope.js';
+import type { BroadcastResult, Delivery, Node } from '../node/node.js';
+import {
+  EXIT,
+  formatBytes,
+  interrupted,
+  note,
+  number,
+  print,
+  printJson,
+  sleep,
+  withInterrupt,
+} from './io.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -16,6 +27,7 @@ import {
   statusJson,
 } from './member.js';
 import { createProgress } from './progress.js';
+import { Answers, Verdicts } from './receipts.js';
 
 interface SendOptions extends MemberOptions {
   wait: number;
@@ -26,7 +38,9 @@ export function sendCommand(program: Command): void {
   memberOptions(
     program
       .command('send')
-      .description('broadcast a file to the group; exit 0 if all members confirm, 3 if only a quorum does')
+      .description(
+        'broadcast a file to the group; exit 0 once all members have saved it, 3 if only some hold or save it',
+      )
       .argument('<file>', 'what to send'),
   )
     .option(
@@ -37,15 +51,22 @@ export function sendCommand(program: Command): void {
     )
     .option('--timeout <seconds>', 'give up after so long', number(1, 86400 * 7), 600)
     .action((file: string, options: SendOptions) =>
-      withInterrupt(async (interrupted) => {
+      withInterrupt(async (stopped) => {
         const { name, bytes } = await readFileToSend(file, options.maxSize * 1024 * 1024);
         const timeout = AbortSignal.timeout(options.timeout * 1000);
-        const signal = AbortSignal.any([interrupted, timeout]);
-        await using node = await startMember(options, {});
+        const verdicts = new Verdicts();
+        const deliver = ({ from, id, bytes: message }: Delivery) => {
+          const content = contentOf(message);
+          if (!content) return;
+          if (content.kind === 'receipt') verdicts.hear(content.receipt, from);
+          else if (from === node.self) verdicts.sent(id);
+          else if (content.kind === 'file') new Answers(node).answer(id, 'held');
+        };
+        await using node = await startMember(options, { deliver }, stopped);
         try {
-          await sendFile(node, name, bytes, options, signal);
+          await sendFile(node, name, bytes, options, verdicts, { stopped, timeout });
         } catch (error) {
-          if (!timeout.aborted || interrupted.aborted) throw error;
+          if (!timeout.aborted || stopped.aborted) throw error;
           throw new HeadwaterError(
             'UNREACHABLE',
             `send: expected confirms from ${node.group.quorum} members within ${options.timeout} s, got too few`,
@@ -55,18 +76,36 @@ export function sendCommand(program: Command): void {
     );
 }
 
+/** What others say that cannot be told is no reason not to send. */
+function contentOf(message: Uint8Array): Content | undefined {
+  try {
+    return unwrap(message);
+  } catch {
+    return undefined;
+  }
+}
+
+interface Ends {
+  /** By the user. */
+  stopped: AbortSignal;
+  timeout: AbortSignal;
+}
+
 async function sendFile(
   node: Node,
   name: string,
   bytes: Uint8Array,
   options: SendOptions,
-  signal: AbortSignal,
+  verdicts: Verdicts,
+  ends: Ends,
 ) {
   const { json } = options;
   const { group } = node;
+  const others = group.members.filter((member) => member !== node.self);
   const digest = toHex(sha256(bytes));
   if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-  else note(`${name}: ${formatBytes(bytes.length)} to ${group.members.length - 1} members of ${group.name}`);
+  else note(`${name}: ${formatBytes(bytes.length)} to ${others.length} members of ${group.name}`);
+  const signal = AbortSignal.any([ends.stopped, ends.timeout]);
   await reachGroup(node, options.wait, signal);
 
   const started = performance.now();
@@ -74,39 +113,102 @@ async function sendFile(
   const stopReports = json ? reportEvery(node, 200) : () => {};
   const progress = createProgress(json ? 'silent' : 'bar', () => {
     const [object] = node.status().objects;
-    return object && { done: object.confirmed - 1, total: group.members.length - 1, unit: 'members' };
+    return object && { done: object.confirmed - 1, total: others.length, unit: 'members hold it' };
   });
-  let result: Awaited<ReturnType<Node['broadcast']>>;
+  const done = new AbortController();
+  let result: BroadcastResult | undefined;
   try {
-    result = await node.broadcast(wrapFile(name, bytes), { signal });
+    const broadcast = node.broadcast(wrapFile(name, bytes), {
+      signal: AbortSignal.any([signal, done.signal]),
+    });
+    result = await untilAnswered(node, verdicts, broadcast, ends);
   } finally {
+    done.abort();
     stopReports();
     progress.stop();
   }
   const seconds = (performance.now() - started) / 1000;
   const status = node.status();
   const ratio = status.metrics.sentBytes / bytes.length;
-  const names = (members: readonly { name: string }[]) => members.map((member) => member.name);
-  const summary = {
-    file: name,
-    bytes: bytes.length,
-    sha256: digest,
-    seconds,
-    sentBytes: status.metrics.sentBytes,
-    ratio,
-  };
-  const confirmed = names(result.confirmed);
-  const missing = names(result.missing);
-  if (json) printJson({ event: 'sent', ...summary, confirmed, missing, ...statusJson(status) });
-  else {
+  const outcome = outcomeOf(others, verdicts, result);
+  const { saved, failed, held, missing } = outcome;
+  const summary = { file: name, bytes: bytes.length, sha256: digest, seconds, ratio };
+  if (json) {
+    const { sentBytes } = status.metrics;
+    const confirmed = [...saved, ...failed.map((each) => each.name), ...held.map((each) => each.name)];
+    printJson({ event: 'sent', ...summary, sentBytes, confirmed, ...outcome, ...statusJson(status) });
+  } else {
     print(`${digest}  ${name}`);
     note(
-      `${confirmed.length} other members hold it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
+      `${saved.length} of ${others.length} other members have saved it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
     );
+    for (const each of failed) note(`not saved by ${each.name}: ${each.reason}`);
+    for (const each of held) note(`held by ${each.name}: ${each.reason}`);
     if (missing.length > 0) note(`not reached: ${missing.join(', ')}`);
     noteTotals(status);
   }
-  if (missing.length > 0) process.exitCode = EXIT.partial;
+  if (saved.length === others.length) return;
+  process.exitCode = saved.length + held.length > 0 ? EXIT.partial : EXIT.failed;
+}
+
+/**
+ * Waits until each member has said what became of the file, or has gone. Throws if the time is over before a quorum holds it.
+ *
+ * @returns undefined if all have said so, though some cannot hold it
+ */
+async function untilAnswered(
+  node: Node,
+  verdicts: Verdicts,
+  broadcast: Promise<BroadcastResult>,
+  { stopped, timeout }: Ends,
+): Promise<BroadcastResult | undefined> {
+  let result: BroadcastResult | undefined;
+  let failure: unknown;
+  broadcast.then(
+    (value) => {
+      result = value;
+    },
+    (error) => {
+      failure = error;
+    },
+  );
+  for (;;) {
+    const open = node.status().peers.filter(({ member, reachable }) => {
+      return !verdicts.of(member) && !(result && (!reachable || result.missing.includes(member)));
+    });
+    if (open.length === 0 && (result || node.group.members.length > 1)) return result;
+    if (stopped.aborted) throw interrupted();
+    if (timeout.aborted && (result || open.length < node.group.members.length - 1)) return result;
+    if (failure) throw failure;
+    await sleep(ANSWER_POLL_MS);
+  }
+}
+
+interface OutcomeByMember {
+  saved: string[];
+  failed: { name: string; reason: string }[];
+  /** In its memory or store, but not as a file. */
+  held: { name: string; reason: string }[];
+  missing: string[];
+}
+
+function outcomeOf(
+  others: readonly Member[],
+  verdicts: Verdicts,
+  result: BroadcastResult | undefined,
+): OutcomeByMember {
+  const outcome: OutcomeByMember = { saved: [], failed: [], held: [], missing: [] };
+  for (const member of others) {
+    const { name } = member;
+    const verdict = verdicts.of(member);
+    if (verdict?.state === 'saved') outcome.saved.push(name);
+    else if (verdict?.state === 'failed') outcome.failed.push({ name, reason: verdict.reason });
+    else if (verdict) outcome.held.push({ name, reason: 'it saves no files' });
+    else if (result?.confirmed.includes(member))
+      outcome.held.push({ name, reason: 'it has not said whether it saved it' });
+    else outcome.missing.push(name);
+  }
+  return outcome;
 }
 
 /** All members if they come within `wait` seconds, else as many as a quorum needs, however long that takes. */
@@ -120,3 +222,5 @@ async function reachGroup(node: Node, wait: number, signal: AbortSignal): Promis
     await node.reach(node.group.quorum - 1, { signal });
   }
 }
+
+const ANSWER_POLL_MS = 20;

@@ -6,14 +6,16 @@ import { randomBytes } from 'node:crypto';
 import { constants, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HeadwaterError } from '../errors.js';
+import { requireFileName } from './names.js';
 
-/** Reads a file to send; throws FILE if it is missing, no plain file or empty, TOO_LARGE if it exceeds `limit` bytes. */
+/** Reads a file to send; throws FILE if it is missing, no plain file, empty or of a name that no receiver would take, TOO_LARGE if it exceeds `limit` bytes. */
 export async function readFileToSend(
   path: string,
   limit: number,
 ): Promise<{ name: string; bytes: Uint8Array }> {
   try {
     const info = await stat(path);
+    const name = basename(path);
     if (!info.isFile()) throw new HeadwaterError('FILE', `file: expected a plain file, got ${path}`);
     if (info.size === 0)
       throw new HeadwaterError('FILE', `file: expected at least 1 byte, got the empty ${path}`);
@@ -22,14 +24,15 @@ export async function readFileToSend(
         'TOO_LARGE',
         `file: expected at most ${limit} bytes, got ${info.size} in ${path}`,
       );
-    return { name: basename(path), bytes: await readFile(path) };
+    requireFileName(name);
+    return { name, bytes: await readFile(path) };
   } catch (error) {
     throw fileError(error, 'a readable file', path);
   }
 }
 
 /**
- * Writes a received file into `folder` and returns its path. Throws FILE for a name that is no plain file name, for one
+ * Writes a received file into `folder` and returns its path. Throws FILE for a name that `requireFileName` refuses, for one
  * that exists already (unless `overwrite`), or when the disk refuses.
  */
 export async function saveFile(
@@ -38,8 +41,7 @@ export async function saveFile(
   bytes: Uint8Array,
   { overwrite = false }: { overwrite?: boolean } = {},
 ): Promise<string> {
-  if (name === '' || name === '.' || name === '..' || UNSAFE_IN_NAMES.test(name) || name.length > 255)
-    throw new HeadwaterError('FILE', `file name: expected a plain one, got ${JSON.stringify(name)}`);
+  requireFileName(name);
   const path = join(folder, name);
   const part = join(folder, `.${randomBytes(6).toString('hex')}.part`);
   try {
@@ -63,6 +65,7 @@ export async function saveFile(
       throw new HeadwaterError(
         'FILE',
         `file: expected a free name, got ${path}, which exists (see --overwrite)`,
+        { cause: error },
       );
     throw fileError(error, 'to write', path);
   } finally {
@@ -87,7 +90,3 @@ function fileError(error: unknown, expected: string, path: string): Error {
     cause: error,
   });
 }
-
-/** Separators of folders, and control characters. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not get through
-const UNSAFE_IN_NAMES = /[/\\\u0000-\u001f\u007f-\u009f]/;

@@ -81,7 +81,10 @@ test('a file that comes to a node is told of; a message that comes to `receive` 
   const file = join(lab.folder, 'data.txt');
   await writeFile(file, 'content');
   const sender = headwater(['send', file, ...lab.as('cleo')]);
-  expect(await sender.exit()).toBe(0);
+  // They keep it for others, and save nothing.
+  expect(await sender.exit()).toBe(3);
+  expect(sender.stderr).toContain('0 of 2 other members have saved it');
+  expect(sender.stderr).toContain('held by anna: it saves no files\n');
   await ben.until('the file', ({ stdout }) =>
     /^cleo: file data\.txt, 7 bytes, sha256 ed7002b4/m.test(stdout),
   );

@@ -1,6 +1,6 @@
 /** A file from one process to two others: directly, over an emulated bad link, over IPv6, and onto a name that is taken. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test as serial } from 'vitest';
 import { type Cli, canBind, cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
@@ -88,7 +88,7 @@ test('--json tells of the file at both ends', async () => {
   expect(await receiver.exit()).toBe(0);
   const told = { bytes: bytes.length, sha256: digestOf(bytes) };
   expect(sender.events('sent')).toMatchObject([
-    { file: 'data.bin', ...told, confirmed: ['ben'], missing: [] },
+    { file: 'data.bin', ...told, confirmed: ['ben'], saved: ['ben'], failed: [], held: [], missing: [] },
   ]);
   expect(receiver.events('saved')).toMatchObject([{ from: 'anna', path: join(out, 'data.bin'), ...told }]);
   expect(receiver.events('end')).toMatchObject([{ saved: 1, failed: 0 }]);
@@ -134,7 +134,10 @@ test('a name that is taken is kept and reported; --overwrite replaces it', async
   const bold = receive('cleo', 1, '--overwrite');
   for (const receiver of [careful, bold])
     await receiver.until('its address', ({ stderr }) => stderr.includes('saving to'));
-  expect(await headwater(['send', file, ...lab.as('anna')]).exit()).toBe(0);
+  const sender = headwater(['send', file, ...lab.as('anna')]);
+  expect(await sender.exit()).toBe(3);
+  expect(sender.stderr).toContain('1 of 2 other members have saved it');
+  expect(sender.stderr).toContain('not saved by ben: it has a file of that name\n');
 
   expect(await careful.exit()).toBe(1);
   expect(errorsOf(careful)).toEqual([
@@ -146,6 +149,64 @@ test('a name that is taken is kept and reported; --overwrite replaces it', async
   expect(await bold.exit()).toBe(0);
   expect(await readFile(join(outs[1], 'data.bin'))).toEqual(bytes);
   for (const out of outs) expect(await readdir(out)).toEqual(['data.bin']);
+});
+
+test('a file that no receiver can save: exit 1, and each one’s reason', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, randomBytes(10_000));
+  const receivers = ['ben', 'cleo'].map((name) => {
+    const out = join(folder, name);
+    return { out, cli: headwater(['receive', ...lab.as(name), '--out', out, '--count', '1']) };
+  });
+  for (const { out, cli } of receivers) {
+    await cli.until('its address', ({ stderr }) => stderr.includes('saving to'));
+    await rm(out, { recursive: true });
+    await writeFile(out, 'no folder any more');
+  }
+  const sender = headwater(['send', file, ...lab.as('anna'), '--json']);
+  expect(await sender.exit()).toBe(1);
+  expect(sender.events('sent')).toMatchObject([{ saved: [], held: [], missing: [] }]);
+  const [{ failed }] = sender.events('sent') as { failed?: unknown }[];
+  expect(failed).toEqual(
+    expect.arrayContaining([
+      { name: 'ben', reason: 'it cannot write the file (EEXIST)' },
+      { name: 'cleo', reason: 'it cannot write the file (EEXIST)' },
+    ]),
+  );
+  for (const { cli } of receivers) expect(await cli.exit()).toBe(1);
+});
+
+test('a name that receivers refuse is refused before anything is sent', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben']);
+  const file = join(folder, '.profile');
+  await writeFile(file, 'x');
+  const sender = headwater(['send', file, ...lab.as('anna')]);
+  expect(await sender.exit()).toBe(1);
+  expect(errorsOf(sender)).toEqual([
+    'headwater: file name: expected one that does not start with a dot (hidden), got ".profile"',
+  ]);
+});
+
+test('a chat line is no file: `receive --count 1` waits on', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const out = join(folder, 'out');
+  const receiver = headwater(['receive', ...lab.as('ben'), '--out', out, '--count', '1']);
+  const node = headwater(['node', ...lab.as('cleo')]);
+  await node.until('ben', ({ stderr }) => stderr.includes('ben is here'));
+  node.say('hello');
+  await receiver.until('the line', ({ stderr }) =>
+    stderr.includes('cleo: a message, not a file; not kept\n'),
+  );
+  const file = join(folder, 'data.bin');
+  await writeFile(file, 'content');
+  const sender = headwater(['send', file, ...lab.as('anna')]);
+  expect(await sender.exit()).toBe(3);
+  expect(await receiver.exit()).toBe(0);
+  expect(await readdir(out)).toEqual(['data.bin']);
 });
 
 /** The first name sends, the others receive; `as` gives a member's options. */

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
-import { unwrap, wrapFile, wrapMessage } from '../../src/file/envelope.js';
+import { type Receipt, unwrap, wrapFile, wrapMessage, wrapReceipt } from '../../src/file/envelope.js';
 import { holds } from '../wire/holds.js';
 
 const content = fc.uint8Array({ maxLength: 300 });
@@ -24,15 +24,44 @@ test('a file with its name', () =>
     }),
   ));
 
+test('a receipt', () =>
+  holds(
+    'receipt round trip',
+    fc.property(
+      fc.record({
+        of: fc.record({
+          origin: fc.nat(0xffff),
+          incarnation: fc.nat(2 ** 48 - 1),
+          seq: fc.nat(0xffffffff),
+          index: fc.nat(0xffffffff),
+        }),
+        state: fc.constantFrom<Receipt['state']>('saved', 'failed', 'held'),
+        reason: fc.string({ maxLength: 200 }),
+      }),
+      (receipt) => {
+        expect(unwrap(wrapReceipt(receipt))).toEqual({ kind: 'receipt', receipt });
+      },
+    ),
+  ));
+
+test('the reason in a receipt is cut to what others take', () => {
+  const of = { origin: 1, incarnation: 2, seq: 3, index: 4 };
+  const object = wrapReceipt({ of, state: 'failed', reason: 'x'.repeat(5000) });
+  expect(unwrap(object)).toMatchObject({ receipt: { reason: 'x'.repeat(200) } });
+});
+
 test('the content is a view of the object', () => {
   const object = wrapFile('a.txt', Uint8Array.of(1, 2, 3));
-  expect(unwrap(object).bytes.buffer).toBe(object.buffer);
+  expect(unwrap(object)).toMatchObject({ bytes: { buffer: object.buffer } });
 });
 
 describe('malformed', () => {
   test.each([
     ['nothing', Uint8Array.of()],
-    ['an unknown kind', Uint8Array.of(2, 0, 0)],
+    ['an unknown kind', Uint8Array.of(3, 0, 0)],
+    ['a receipt that is cut', Uint8Array.of(2, ...new Uint8Array(16))],
+    ['a receipt of an unknown state', Uint8Array.of(2, ...new Uint8Array(16), 3)],
+    ['a receipt with too long a reason', Uint8Array.of(2, ...new Uint8Array(17), ...new Uint8Array(201))],
     ['a file without the length of its header', Uint8Array.of(1, 0)],
     ['a file without a header', Uint8Array.of(1, 0, 0)],
     ['a header that is not MessagePack', withHeader(Uint8Array.of(0xc1))],
@@ -65,13 +94,13 @@ describe('malformed', () => {
     holds(
       'arbitrary objects',
       fc.property(
-        fc.constantFrom(0, 1),
+        fc.constantFrom(0, 1, 2),
         fc.nat(40),
         fc.uint8Array({ maxLength: 60 }),
         (kind, length, rest) => {
           const object = Uint8Array.from([kind, 0, length, ...rest]);
           try {
-            expect(unwrap(object).kind).toBe(kind === 0 ? 'message' : 'file');
+            expect(unwrap(object).kind).toBe(['message', 'file', 'receipt'][kind]);
           } catch (error) {
             expect(error).toMatchObject({ code: 'MALFORMED' });
           }

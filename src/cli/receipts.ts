@@ -1,0 +1,97 @@
+/**
+ * Receipts: what became of a file at each member, said by `receive` (saved or not) and by `node` and `send` (held, but they
+ * save nothing), and heard by `send`. That members hold a file only means that it is in their memory or store.
+ */
+import type { MessageId } from '../broadcast/delivery.js';
+import type { Member } from '../broadcast/group.js';
+import { HeadwaterError } from '../errors.js';
+import { type Receipt, wrapReceipt } from '../file/envelope.js';
+import type { Node } from '../node/node.js';
+
+/** What a member says of the files that come to it, and hears others say of them. */
+export class Answers {
+  private readonly node: Node;
+  /** The latest files: who has said what became of them. */
+  private readonly files = new Map<string, { origin: number; heard: Set<number> }>();
+  private underWay = 0;
+
+  constructor(node: Node) {
+    this.node = node;
+  }
+
+  /** Tells the group, without waiting: a delivery that waited for a broadcast of its own could wait for itself. */
+  answer(of: MessageId, state: Receipt['state'], reason = ''): void {
+    if (this.underWay >= MAX_UNDER_WAY) return;
+    this.underWay++;
+    this.heard(of, this.node.self);
+    this.node
+      .broadcast(wrapReceipt({ of, state, reason }))
+      .catch(() => {}) // It is closing: who waits for the answer sees this member go.
+      .then(() => this.underWay--);
+  }
+
+  heard(of: MessageId, from: Member): void {
+    const key = keyOf(of);
+    let file = this.files.get(key);
+    if (!file) {
+      if (this.files.size >= MAX_FILES) this.files.delete(this.files.keys().next().value!);
+      file = { origin: of.origin, heard: new Set() };
+      this.files.set(key, file);
+    }
+    file.heard.add(from.index);
+  }
+
+  /**
+   * Whether nobody needs us any more: our answers are with the others, and whoever is here has said what became of each
+   * file, for which our confirm may be part of the quorum; or the file's sender has gone.
+   */
+  get settled(): boolean {
+    if (this.underWay > 0) return false;
+    const here = new Set(
+      this.node.status().peers.flatMap((peer) => (peer.reachable ? [peer.member.index] : [])),
+    );
+    return [...this.files.values()].every(
+      ({ origin, heard }) =>
+        !here.has(origin) || [...here].every((member) => member === origin || heard.has(member)),
+    );
+  }
+}
+
+/** What each member has said of the one file that we send. */
+export class Verdicts {
+  private readonly receipts = new Map<string, Map<number, Receipt>>();
+  /** The file's name as a message, once it has come back to us. */
+  private file: string | undefined;
+
+  sent(id: MessageId): void {
+    this.file = keyOf(id);
+  }
+
+  hear(receipt: Receipt, from: Member): void {
+    const key = keyOf(receipt.of);
+    const said = this.receipts.get(key) ?? new Map<number, Receipt>();
+    if (said.size === 0 && this.receipts.size >= MAX_FILES) return;
+    this.receipts.set(key, said.set(from.index, receipt));
+  }
+
+  of(member: Member): Receipt | undefined {
+    return this.file === undefined ? undefined : this.receipts.get(this.file)?.get(member.index);
+  }
+}
+
+/** Why a file was not saved, in words that tell others nothing of our disk but what they need. */
+export function reasonOf(error: unknown): string {
+  const { code, syscall } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  if (code === 'EEXIST' && syscall !== 'mkdir') return 'it has a file of that name';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `its disk is full (${code})`;
+  if (error instanceof HeadwaterError && !error.cause) return error.message;
+  return `it cannot write the file (${code})`;
+}
+
+function keyOf({ origin, incarnation, seq, index }: MessageId): string {
+  return `${origin} ${incarnation} ${seq} ${index}`;
+}
+
+const MAX_FILES = 1024;
+/** Answers; some hundred fit into one object. */
+const MAX_UNDER_WAY = 1024;

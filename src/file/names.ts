@@ -1,0 +1,32 @@
+/**
+ * The names that a file may travel under: the same rule where it is sent and where it is saved, so that nothing is sent in
+ * vain. A name is refused, never changed: what is saved is called as its sender calls it.
+ */
+import { hasHazards } from '../core/text.js';
+import { HeadwaterError } from '../errors.js';
+
+/** Throws FILE unless `name` is a plain file name that hides nothing and means nothing else to a shell or a system. */
+export function requireFileName(name: string): void {
+  const fault = faultOf(name);
+  if (fault !== undefined)
+    throw new HeadwaterError('FILE', `file name: expected ${fault}, got ${JSON.stringify(name)}`);
+}
+
+/** What is expected of the name that it is not; undefined if nothing. */
+function faultOf(name: string): string | undefined {
+  if (name === '' || /[/\\]/.test(name)) return 'a plain one, without folders';
+  if (hasHazards(name)) return 'one without control and invisible characters';
+  if (name.startsWith('.')) return 'one that does not start with a dot (hidden)';
+  if (name.startsWith('-')) return 'one that does not start with a dash (an option to commands)';
+  if (/[. ]$|^ /.test(name)) return 'one that does not end with a dot or start or end with a space';
+  if (DEVICES.test(name)) return 'one that is no device on Windows';
+  if (/\.part$/i.test(name)) return 'one that does not end with .part (unfinished files)';
+  if (process.platform === 'win32' && /[<>:"|?*]/.test(name)) return 'one that Windows takes';
+  if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) return `one of at most ${MAX_NAME_BYTES} bytes`;
+  return undefined;
+}
+
+/** With any extension: "Naming Files, Paths, and Namespaces", Microsoft. */
+const DEVICES = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\.|$)/i;
+/** What file systems of today take. */
+const MAX_NAME_BYTES = 255;
