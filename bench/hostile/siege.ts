@@ -133,7 +133,7 @@ export class Siege {
     const { endpoint } = this;
     this.socket = await openUdp(
       this.group.members[this.liar].locator,
-      this.group.members.map(({ locators }) => locators),
+      this.group.members.flatMap(({ locators }) => locators),
       (from, bytes) => this.driver?.onDatagram(from, bytes),
     );
     this.driver = startDriver(endpoint, {

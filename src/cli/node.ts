@@ -117,6 +117,11 @@ function eventText(event: NodeEvent): string {
       return `${event.member.name} seems to speak version ${event.version} of the protocol`;
     case 'foreign-group':
       return `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`;
+    case 'address':
+      if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
+      if (event.problem === 'unknown-name')
+        return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
+      return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
     case 'store-full':
       return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
     case 'store-error':

@@ -20,6 +20,7 @@ import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
 import { CALL_OPTIONS, checkOptions, checkRequired, IDENTITY, NODE_OPTIONS } from './options.js';
 import type { PeerStatus } from './peers.js';
+import type { RouteChange } from './routes.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
@@ -115,6 +116,8 @@ export type NodeEvent =
   | { type: 'foreign-version'; member: Member; version: number }
   /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
   | { type: 'foreign-group'; member: Member | undefined }
+  /** An address of the member leads nowhere, or does again, or its name leads elsewhere. */
+  | ({ type: 'address'; member: Member } & RouteChange)
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean }
   | { type: 'store-error'; error: Error }
@@ -207,12 +210,17 @@ export class Node implements AsyncDisposable {
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
+    const peers = group.members.filter((member) => member !== endpoint.self);
     let socket: UdpSocket | undefined;
     try {
       socket = await openUdp(
         options.bind ?? bindingFor(endpoint.self),
-        group.members.map((member) => member.locators),
+        peers.flatMap(({ locators }) => locators),
         (from, bytes) => driver?.onDatagram(from, bytes),
+        (change) => {
+          const member = peers.find(({ locators }) => locators.includes(change.locator))!;
+          options.onEvent?.({ type: 'address', member, ...change });
+        },
       );
       if (options.trace !== undefined)
         trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);

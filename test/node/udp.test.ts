@@ -26,10 +26,8 @@ async function udp(
   const heard = new Promise<{ from: string; text: string }>((done) => {
     hear = done;
   });
-  const socket = await openUdp(
-    bind,
-    peers.map((each) => [each]),
-    (from, bytes) => hear({ from, text: Buffer.from(bytes).toString() }),
+  const socket = await openUdp(bind, peers, (from, bytes) =>
+    hear({ from, text: Buffer.from(bytes).toString() }),
   );
   open.push(socket);
   return { udp: socket, port: Number(socket.address.split(':').at(-1)), heard };
