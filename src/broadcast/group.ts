@@ -3,11 +3,14 @@
  * Read from a group file (JSON); every member must hold the same one, up to the locators.
  */
 import { compareBytes, Writer } from '../core/bytes.js';
+import { hasHazards } from '../core/text.js';
+import { PUBLIC_KEY_BYTES } from '../crypto/ed25519.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_LOCATORS } from '../session/index.js';
 import { MAX_MEMBERS } from '../wire/limits.js';
+import { canonicalLocator, isUnspecified, parseLocator } from './locator.js';
 
 export interface Member {
   /** Place in the list of members sorted by public key. */
@@ -65,8 +68,8 @@ export interface GroupOptions {
  * const group = createGroup({ name: 'lab', members: [{ publicKey, locator: '127.0.0.1:7001' }] });
  */
 export function createGroup(options: GroupOptions): Group {
+  checkShape(options);
   const n = options.members.length;
-  if (options.name.includes('\0')) throw config('name: expected no NUL in it');
   if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
   const { faulty = Math.floor((n - 1) / 3), byzantine = 0, pessimism = DEFAULT_PESSIMISM } = options;
   requireInteger('byzantine', byzantine, 0, Math.floor((n - 1) / 3));
@@ -84,13 +87,22 @@ export function createGroup(options: GroupOptions): Group {
     for (const each of locators) {
       if (parseLocator(each).port === 0)
         throw config(`address: expected a port from 1 to 65535, got ${each}`);
-      if (taken.has(each)) throw config(`members: expected distinct addresses, got ${each} twice`);
-      taken.add(each);
+      if (isUnspecified(each))
+        throw config(`address: expected one that others can send to, got ${each} (which is one to bind)`);
+      const one = canonicalLocator(each);
+      if (taken.has(one))
+        throw config(
+          `members: expected distinct addresses, got ${each} twice${one === each ? '' : `, as ${one}`}`,
+        );
+      taken.add(one);
     }
-    if (name !== undefined && sorted.some((other, i) => i < index && other.name === name))
-      throw config(`members: expected distinct names, got ${name} twice`);
     return { index, publicKey, locator, locators, name: name ?? `member-${index}` };
   });
+  const names = new Set<string>();
+  for (const { name } of members) {
+    if (names.has(name)) throw config(`members: expected distinct names, got ${name} twice`);
+    names.add(name);
+  }
 
   const label = new TextEncoder().encode(`${GROUP_DOMAIN}${options.name}\0${faulty}\0${byzantine}\0`);
   const input = new Writer(label.length + 32 * n).put(label);
@@ -134,12 +146,14 @@ export function parseGroup(text: string): Group {
     throw config(
       `group file: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`,
     );
+  requireKnown('group file', file, FILE_KEYS);
   if (!Array.isArray(file.members))
     throw config(`group file: expected "members" to be a list, got ${typeof file.members}`);
   const options: GroupOptions = {
     name: requireString('group file: "name"', file.name),
     members: file.members.map((entry: unknown, i: number) => {
       const member = requireObject(`group file: members[${i}]`, entry);
+      requireKnown(`group file: members[${i}]`, member, FILE_MEMBER_KEYS);
       return {
         publicKey: parsePublicKey(member.key, `group file: members[${i}].key`),
         ...requireAddresses(`group file: members[${i}]`, member),
@@ -155,13 +169,55 @@ export function parseGroup(text: string): Group {
   return createGroup(options);
 }
 
-/** Splits `host:port` or `[v6 host]:port`; throws INVALID_CONFIG. */
-export function parseLocator(locator: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(locator);
-  const port = match ? Number(match[3]) : -1;
-  if (!match || port > 65535)
-    throw config(`address: expected host:port or [host]:port, got ${JSON.stringify(locator)}`);
-  return { host: match[1] ?? match[2], port };
+/** What a caller without types may get wrong. */
+function checkShape(options: GroupOptions): void {
+  requireKnown('group', requireObject('group', options), OPTION_KEYS);
+  requireName('name', options.name);
+  if (!Array.isArray(options.members))
+    throw config(`members: expected a list, got ${typeof options.members}`);
+  for (const [i, member] of options.members.entries()) {
+    const what = `members[${i}]`;
+    requireKnown(what, requireObject(what, member), MEMBER_KEYS);
+    const { publicKey, name, locator, locators } = member;
+    if (!(publicKey instanceof Uint8Array) || publicKey.length !== PUBLIC_KEY_BYTES)
+      throw config(
+        `${what}.publicKey: expected a Uint8Array of ${PUBLIC_KEY_BYTES} bytes, got ${typeof publicKey}`,
+      );
+    if (name !== undefined) requireName(`${what}.name`, name);
+    for (const each of [locator, locators].flat())
+      if (each !== undefined) requireString(`${what}: address`, each);
+  }
+}
+
+/** Names are shown to people: beside others, and on terminals. */
+function requireName(what: string, value: unknown): void {
+  const name = requireString(what, value);
+  if (name === '' || hasHazards(name))
+    throw config(
+      `${what}: expected some text without control or invisible characters, got ${JSON.stringify(name)}`,
+    );
+}
+
+/** An option that is not known may be one that is misspelt, and what it was to say would not hold. */
+function requireKnown(what: string, object: Record<string, unknown>, known: readonly string[]): void {
+  for (const key of Object.keys(object)) {
+    if (known.includes(key)) continue;
+    const nearest = known.toSorted((a, b) => editDistance(key, a) - editDistance(key, b))[0];
+    const hint = editDistance(key, nearest) <= MAX_SLIPS ? ` (is "${nearest}" meant?)` : '';
+    throw config(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}${hint}`);
+  }
+}
+
+/** Letters to be put in, left out or changed (Levenshtein 1966). */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= Math.min(a.length, MAX_KEY); i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length] + Math.max(0, a.length - MAX_KEY);
 }
 
 function locatorsOf({
@@ -209,6 +265,13 @@ function config(message: string): HeadwaterError {
   return new HeadwaterError('INVALID_CONFIG', message);
 }
 
+const FILE_KEYS = ['headwater', 'version', 'name', 'members', 'faulty', 'byzantine', 'pessimism'];
+const FILE_MEMBER_KEYS = ['name', 'key', 'address', 'addresses'];
+const OPTION_KEYS = ['name', 'members', 'faulty', 'byzantine', 'pessimism'];
+/** A member of another group has an index, which says nothing here. */
+const MEMBER_KEYS = ['publicKey', 'name', 'locator', 'locators', 'index'];
+const MAX_SLIPS = 3;
+const MAX_KEY = 32;
 const GROUP_DOMAIN = 'headwater group v1\0';
 const GROUP_FILE_VERSION = 1;
 const DEFAULT_PESSIMISM = 2;

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { parseLocator } from '../broadcast/group.js';
+import { parseLocator } from '../broadcast/locator.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';

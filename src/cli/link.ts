@@ -1,6 +1,6 @@
 /** `headwater link`: a lossy network in userspace, for members that run anywhere on this machine. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseLocator } from '../broadcast/group.js';
+import { parseLocator } from '../broadcast/locator.js';
 import { MILLISECOND } from '../core/time.js';
 import type { LinkOptions } from '../sim/link.js';
 import { gilbertElliott, iid } from '../sim/loss.js';

@@ -4,7 +4,8 @@
 import { randomBytes } from 'node:crypto';
 import type { MessageId } from '../broadcast/delivery.js';
 import type { Misbehaviour } from '../broadcast/events.js';
-import { type Group, type Member, parseLocator } from '../broadcast/group.js';
+import type { Group, Member } from '../broadcast/group.js';
+import { parseLocator } from '../broadcast/locator.js';
 import type { ObjectStatus } from '../broadcast/record.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';

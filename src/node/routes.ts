@@ -5,7 +5,7 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { parseLocator } from '../broadcast/group.js';
+import { parseLocator } from '../broadcast/locator.js';
 import { HeadwaterError } from '../errors.js';
 
 export interface Route {

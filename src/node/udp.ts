@@ -2,7 +2,7 @@
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { parseLocator } from '../broadcast/group.js';
+import { parseLocator } from '../broadcast/locator.js';
 import { HeadwaterError } from '../errors.js';
 import { INITIATION } from '../session/wire.js';
 import { formatAddress, type Lookup, type RouteChange, Routes } from './routes.js';

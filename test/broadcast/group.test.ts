@@ -1,7 +1,8 @@
 /** Group files: what is in them, what the group's id stands for, and one clear line for each thing that can be wrong. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createGroup, type GroupOptions, parseGroup, parseLocator } from '../../src/broadcast/group.js';
+import { createGroup, type GroupOptions, parseGroup } from '../../src/broadcast/group.js';
+import { parseLocator } from '../../src/broadcast/locator.js';
 import { formatPublicKey, keyPair } from '../../src/crypto/keys.js';
 import { holds } from '../wire/holds.js';
 
@@ -54,6 +55,48 @@ describe('a group file', () => {
     ['one without a port', { address: undefined, addresses: ['a:1', 'b'] }, /expected host:port/],
   ])('with addresses %s is refused', (_what, change, message) => {
     expect(errorOf(() => parseGroup(withMember(change)))).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test.each([
+    ['[::1]:7001', '[0:0:0:0:0:0:0:1]:7001'],
+    ['[2001:db8::a]:7001', '[2001:DB8:0::A]:7001'],
+    ['127.0.0.1:7001', '127.1:7001'],
+    ['127.0.0.1:7001', '[::ffff:127.0.0.1]:7001'],
+    ['127.0.0.1:7001', '127.0.0.1:07001'],
+    ['node.example.org:7001', 'Node.Example.org.:7001'],
+    ['[fe80::1%eth0]:7001', '[FE80::1%eth0]:7001'],
+  ])('with one address in two spellings, %s and %s, is refused', (one, other) => {
+    const members = [one, other].map((address, i) => ({ key: keyTexts[i], address }));
+    expect(errorOf(() => parseGroup(file({ members })))).toMatchObject({
+      code: 'INVALID_CONFIG',
+      message: expect.stringMatching(/^members: expected distinct addresses, got .* twice/),
+    });
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /^group: expected an object, got undefined$/],
+    ['a text', '{}', /^group: expected an object, got string$/],
+    ['no list of members', { name: 'a' }, /^members: expected a list, got undefined$/],
+    [
+      'a misspelt option',
+      { name: 'a', members: [], faulti: 1 },
+      /^group: expected only name, .*, got "faulti" \(is "faulty" meant\?\)$/,
+    ],
+    [
+      'a key as text',
+      { name: 'a', members: [{ publicKey: keyTexts[0], locator: 'a:1' }] },
+      /^members\[0\]\.publicKey: expected a Uint8Array of 32 bytes, got string$/,
+    ],
+    [
+      'an address that is a number',
+      { name: 'a', members: [{ publicKey: new Uint8Array(32), locator: 7001 }] },
+      /^members\[0\]: address: expected a string, got number$/,
+    ],
+  ])('made of %s is refused', (_what, options, message) => {
+    expect(errorOf(() => createGroup(options as GroupOptions))).toMatchObject({
       code: 'INVALID_CONFIG',
       message: expect.stringMatching(message),
     });
@@ -154,6 +197,48 @@ describe('a group file', () => {
       'more faulty members than a minority',
       file({ faulty: 3 }),
       'faulty: expected an integer from 0 to 2, got 3',
+    ],
+    [
+      'a key that is misspelt',
+      file({ byzantin: 1 }),
+      /^group file: expected only headwater, .*, got "byzantin" \(is "byzantine" meant\?\)$/,
+    ],
+    ['a key that is unknown', file({ quorom: 2 }), /^group file: expected only .*, got "quorom"$/],
+    [
+      'a misspelt key of a member',
+      withMember({ adress: '10.0.0.9:7001' }),
+      /^group file: members\[1\]: expected only name, key, .*, got "adress" \(is "address" meant\?\)$/,
+    ],
+    [
+      'a name equal to the default name of another member',
+      file({
+        members: keyTexts
+          .slice(0, 2)
+          .toSorted()
+          .map((key, i) => ({
+            key,
+            address: `10.0.0.${i}:7001`,
+            ...(i === 0 ? { name: 'member-1' } : {}),
+          })),
+      }),
+      'members: expected distinct names, got member-1 twice',
+    ],
+    [
+      'a name that drives a terminal',
+      withMember({ name: 'a\u001b]0;x\u0007' }),
+      /^members\[1\]\.name: expected some text without control or invisible characters, got "a\\u001b/,
+    ],
+    [
+      'a name that is shown backwards',
+      withMember({ name: 'a\u202eb' }),
+      /^members\[1\]\.name: expected some text/,
+    ],
+    ['an empty name', withMember({ name: '' }), /^members\[1\]\.name: expected some text/],
+    ['a group without a name', file({ name: '' }), /^name: expected some text/],
+    [
+      'an address that nobody can send to',
+      withMember({ address: '0.0.0.0:7001' }),
+      'address: expected one that others can send to, got 0.0.0.0:7001 (which is one to bind)',
     ],
     ['a negative fault bound', file({ faulty: -1 }), 'faulty: expected an integer from 0 to 2, got -1'],
     ['a fault bound in between', file({ faulty: 0.5 }), 'faulty: expected an integer from 0 to 2, got 0.5'],
