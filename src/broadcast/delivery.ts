@@ -7,7 +7,7 @@ import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { Log } from './log.js';
-import { compareStreams, type Dependency, type Parcel, parseParcel } from './parcel.js';
+import { compareStreams, type Dependency, Messages, type OpenParcel, parseParcel } from './parcel.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
 
@@ -30,7 +30,7 @@ export class Delivery {
   private readonly members: number;
   private readonly heads = new Map<Stream, Head>();
   /** The object whose messages are being handed over. */
-  private current: { stream: Stream; seq: number; parcel: Parcel } | undefined;
+  private current: { stream: Stream; seq: number; parcel: OpenParcel } | undefined;
   private consuming = false;
   /** Messages that the consumer is done with. */
   taken = 0;
@@ -64,7 +64,7 @@ export class Delivery {
       }
       this.consuming = true;
       const { origin, incarnation, index } = stream;
-      return { id: { origin, incarnation, seq, index }, bytes: parcel.messages[index] };
+      return { id: { origin, incarnation, seq, index }, bytes: parcel.messages.get(index) };
     }
     return undefined;
   }
@@ -144,12 +144,12 @@ export class Delivery {
   }
 
   /** The next object of this stream, if it is at hand. */
-  private read(stream: Stream): Parcel | undefined {
+  private read(stream: Stream): OpenParcel | undefined {
     const { origin, incarnation, delivered: seq } = stream;
     if (stream.damaged.has(seq)) return undefined;
     const object = this.log.read({ origin, incarnation, seq });
     if (!object) return undefined;
-    return parse(object, this.members) ?? { dependencies: [], messages: [] };
+    return parse(object, this.members) ?? { dependencies: [], messages: new Messages(new Uint8Array(0), 0) };
   }
 
   /** Looks at one dependency that is not met, however many there are: this is asked at every event. */
@@ -164,7 +164,7 @@ export class Delivery {
   }
 }
 
-function parse(object: StoredObject, members: number): Parcel | undefined {
+function parse(object: StoredObject, members: number): OpenParcel | undefined {
   try {
     return parseParcel(object.bytes, object, members);
   } catch (error) {

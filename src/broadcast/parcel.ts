@@ -16,8 +16,55 @@ export interface Dependency extends StreamId {
 
 export interface Parcel {
   dependencies: Dependency[];
-  /** Views of the object's bytes. */
   messages: Uint8Array[];
+}
+
+/** A parcel as it is read. */
+export interface OpenParcel {
+  dependencies: Dependency[];
+  messages: Messages;
+}
+
+/**
+ * The messages of a parcel, found as they are asked for: a message of no bytes takes four of an object, and would take a
+ * hundred as one of many views.
+ */
+export class Messages {
+  readonly length: number;
+  private readonly bytes: Uint8Array;
+  private readonly start: number;
+  /** Where the message `index` begins. */
+  private at = 0;
+  private index = 0;
+
+  /** Throws MALFORMED unless `bytes` are messages, and not too many, from `start` to their end. */
+  constructor(bytes: Uint8Array, start: number) {
+    this.bytes = bytes;
+    this.start = start;
+    const reader = new Reader(bytes, start);
+    let length = 0;
+    for (; reader.remaining > 0; length++) {
+      if (length === MAX_MESSAGES) throw malformed(`messages: expected at most ${MAX_MESSAGES}, got more`);
+      reader.skip(reader.u32('message length'), 'message');
+    }
+    this.length = length;
+    this.at = start;
+  }
+
+  /** A view of the object's bytes. Cheap for the one after that which was asked for before. */
+  get(index: number): Uint8Array {
+    if (index < this.index) {
+      this.index = 0;
+      this.at = this.start;
+    }
+    const reader = new Reader(this.bytes, this.at);
+    for (; this.index < index; this.index++) {
+      const length = reader.u32('message length');
+      reader.skip(length, 'message');
+      this.at += MESSAGE_OVERHEAD + length;
+    }
+    return reader.take(reader.u32('message length'), 'message');
+  }
 }
 
 /** @param hash is given the object's bytes, while the processor has them at hand */
@@ -53,7 +100,7 @@ export function maxDependencies(members: number): number {
 }
 
 /** A parcel of `stream`, in a group of so many members. Throws MALFORMED. */
-export function parseParcel(bytes: Uint8Array, stream: StreamId, members: number): Parcel {
+export function parseParcel(bytes: Uint8Array, stream: StreamId, members: number): OpenParcel {
   const reader = new Reader(bytes);
   const version = reader.u8('parcel version');
   if (version !== VERSION) throw malformed(`parcel version: expected ${VERSION}, got ${version}`);
@@ -75,9 +122,7 @@ export function parseParcel(bytes: Uint8Array, stream: StreamId, members: number
       throw malformed('dependency: expected another stream, got its own');
     dependencies.push(dependency);
   }
-  const messages: Uint8Array[] = [];
-  while (reader.remaining > 0) messages.push(reader.take(reader.u32('message length'), 'message'));
-  return { dependencies, messages };
+  return { dependencies, messages: new Messages(bytes, bytes.length - reader.remaining) };
 }
 
 /** The order in which an object names streams. */
@@ -92,6 +137,8 @@ function malformed(message: string): HeadwaterError {
 const VERSION = 1;
 /** Bytes copied and hashed in turn: 750 us/MB, against 1060 us/MB one after the other for 16 MiB. */
 const PIECE = 128 * 1024;
+/** Of one object, whoever made it: one of ours has no more than fit into 28 KiB. */
+export const MAX_MESSAGES = 65_535;
 export const PARCEL_OVERHEAD = 3;
 export const DEPENDENCY_SIZE = 12;
 export const MESSAGE_OVERHEAD = 4;

@@ -46,6 +46,10 @@ export class Reader {
     return uint16(this.bytes, at) * 0x100000000 + uint32(this.bytes, at + 2);
   }
 
+  skip(length: number, field: string): void {
+    this.advance(length, field);
+  }
+
   /** A view, not a copy. */
   take(length: number, field: string): Uint8Array {
     const at = this.advance(length, field);

@@ -1,5 +1,4 @@
 /** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
-import { Packr } from 'msgpackr';
 import type { MessageId } from '../broadcast/delivery.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { ControllerName } from '../congestion/index.js';
@@ -12,6 +11,7 @@ import {
   checkRequired,
   IDENTITY,
   isFunction,
+  isInteger,
   isMessageSize,
   isObjectWith,
   isText,
@@ -19,6 +19,7 @@ import {
 import { openStore } from '../store/lmdb.js';
 import { ConnectivityTracker } from './connectivity.js';
 import { Inbox } from './inbox.js';
+import { messagePack } from './message-pack.js';
 import type { Codec, Network, NetworkCallback, Notice } from './network.js';
 
 export interface NetworkConfig<Msg> {
@@ -38,8 +39,18 @@ export interface NetworkConfig<Msg> {
   order?: 'fifo' | 'causal';
   /** Of the application's messages: members with another one are reported. Default 0. */
   version?: number;
-  /** How messages become bytes. Default: MessagePack, which takes what JSON takes, bytes, dates and more. */
+  /**
+   * How messages become bytes. Default: MessagePack, which takes plain data: what JSON takes, bytes, dates
+   * and undefined. A Map comes out as an object, a set as an array, a typed array as its bytes. What a member sends of
+   * MessagePack's extensions beyond that (errors, patterns, large bigints, references) is `undecodable`.
+   */
   codec?: Codec<Msg>;
+  /**
+   * Values in a message, for the default codec: each element of an array, each key and each value of an object counts. More are
+   * refused, by `broadcast` with INVALID_ARGUMENT and from others as `undecodable`, before anything is made of them: a byte may
+   * stand for an object. Default 1,000,000.
+   */
+  maxMessageValues?: number;
   /** Bytes of an encoded message. Default 256 MiB. */
   maxMessageSize?: number;
   /** Congestion control. Default 'bbr'. */
@@ -100,7 +111,7 @@ export async function createNetwork<Msg = unknown>(
   checkRequired(config, IDENTITY);
   for (const name of ['deliver', 'onConnectivity', 'onNotice'] as const) isCallback(name, callback[name]);
   const { group, secretKey, storePath, version = 0 } = config;
-  const codec = config.codec ?? messagePack<Msg>();
+  const codec = config.codec ?? messagePack<Msg>(config.maxMessageValues ?? DEFAULT_MAX_VALUES);
   const tracker = new ConnectivityTracker(group, version);
   const inbox = callback.deliver ? undefined : new Inbox<Received<Msg>>();
   const notice = (what: Notice) => callback.onNotice?.(what);
@@ -178,23 +189,18 @@ export async function createNetwork<Msg = unknown>(
   };
 }
 
-function messagePack<Msg>(): Codec<Msg> {
-  const packr = new Packr({ useRecords: false });
-  return {
-    // The packer's buffer is its own, and reused.
-    encode: (msg) => Uint8Array.from(packr.pack(msg)),
-    decode: (bytes) => packr.unpack(bytes) as Msg,
-  };
-}
-
 const isCallback = (name: string, value: unknown) => {
   if (value !== undefined) isFunction(name, value);
 };
+
+/** Empty objects of so many take 60 MB. */
+const DEFAULT_MAX_VALUES = 1_000_000;
 
 const CONFIG = {
   ...IDENTITY,
   ...COMMON,
   storePath: isText,
   codec: isObjectWith('encode', 'decode'),
+  maxMessageValues: isInteger(1, 2 ** 31),
   maxMessageSize: isMessageSize,
 };

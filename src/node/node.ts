@@ -78,6 +78,7 @@ export interface Delivery {
   from: Member;
   /** The same at every member, and after a restart. Those of one member's incarnation (a life of its store) rise: seq, then index. */
   id: MessageId;
+  /** The consumer's own, to keep or to change. */
   bytes: Uint8Array;
 }
 
@@ -435,7 +436,8 @@ export class Node implements AsyncDisposable {
   /** Gives the consumer a message until it takes it: order would be lost if the next one came before. */
   private async deliver(delivery: Delivery, attempt: number): Promise<void> {
     try {
-      const taken = this.options.deliver?.(delivery);
+      // A copy of its own for each attempt: the consumer may change it, and what we hold is served to others.
+      const taken = this.options.deliver?.({ ...delivery, bytes: new Uint8Array(delivery.bytes) });
       // A consumer that is done at once gets the next one in the same turn.
       if (taken) await taken;
     } catch (error) {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   compareStreams,
   DEPENDENCY_SIZE,
+  MAX_MESSAGES,
   MESSAGE_OVERHEAD,
   PARCEL_OVERHEAD,
   type Parcel,
@@ -34,7 +35,7 @@ test('come out as they went in, empty messages too, in as many bytes as are reck
     'parcels',
     fc.property(parcel, (written) => {
       const bytes = writeParcel(written);
-      expect(parseParcel(bytes, STREAM, MEMBERS)).toEqual(written);
+      expect(attempt(bytes)).toEqual(written);
       const content = written.messages.reduce((sum, { length }) => sum + MESSAGE_OVERHEAD + length, 0);
       expect(bytes).toHaveLength(PARCEL_OVERHEAD + DEPENDENCY_SIZE * written.dependencies.length + content);
     }),
@@ -103,6 +104,34 @@ test.each([
   );
 });
 
+test('give their messages in any order, again and again', () => {
+  const written = [3, 0, 5, 0, 1].map((length, i) => new Uint8Array(length).fill(i));
+  const { messages } = parseParcel(writeParcel({ dependencies: [], messages: written }), STREAM, 4);
+  const order = [2, 2, 4, 0, 1, 3];
+  expect(order.map((i) => messages.get(i))).toEqual(order.map((i) => written[i]));
+});
+
+test('with more messages than there may be are malformed', () => {
+  const parse = (count: number) => parseParcel(empty(count), STREAM, 4);
+  expect(parse(MAX_MESSAGES).messages.length).toBe(MAX_MESSAGES);
+  expect(() => parse(MAX_MESSAGES + 1)).toThrow('messages: expected at most 65535, got more');
+});
+
+test('take no memory for each message', () => {
+  const bytes = empty(MAX_MESSAGES);
+  const before = process.memoryUsage().heapUsed;
+  const all = Array.from({ length: 100 }, () => parseParcel(bytes, STREAM, 4));
+  // As views they would take 600 MB.
+  expect([all.length, process.memoryUsage().heapUsed - before < 10e6]).toEqual([100, true]);
+});
+
+/** A parcel of messages without bytes. */
+function empty(count: number): Uint8Array {
+  const bytes = new Uint8Array(PARCEL_OVERHEAD + MESSAGE_OVERHEAD * count);
+  bytes[0] = 1;
+  return bytes;
+}
+
 test('with more dependencies than there can be streams are malformed', () => {
   const dependencies = Array.from({ length: 65 }, (_, incarnation) => ({ origin: 1, incarnation, count: 1 }));
   const parse = (count: number) =>
@@ -113,7 +142,8 @@ test('with more dependencies than there can be streams are malformed', () => {
 
 function attempt(bytes: Uint8Array): Parcel | undefined {
   try {
-    return parseParcel(bytes, STREAM, MEMBERS);
+    const { dependencies, messages } = parseParcel(bytes, STREAM, MEMBERS);
+    return { dependencies, messages: Array.from({ length: messages.length }, (_, i) => messages.get(i)) };
   } catch (error) {
     if (error instanceof HeadwaterError && error.code === 'MALFORMED') return undefined;
     throw error;

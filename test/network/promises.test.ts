@@ -87,6 +87,38 @@ describe.each([
     }
   }, 120_000);
 
+  test('may overwrite the bytes it gets: who comes later still gets what was sent', async () => {
+    const lab = await openGroup(3);
+    let taken = 0;
+    const overwrite: Deliver = (bytes) => {
+      bytes.fill(0);
+      taken++;
+    };
+    await using alice: Member = await start(lab, 0, overwrite);
+    await using _bob: Member = await start(lab, 1, overwrite);
+    await alice.broadcast(message(QUESTION, 7, 20_000));
+    await until(() => taken === 2);
+    const got: number[] = [];
+    await using _carol: Member = await start(lab, 2, (bytes) => {
+      got.push(numberOf(bytes));
+    });
+    await until(() => got.length === 1);
+    expect(got).toEqual([7]);
+  });
+
+  test('that throws gets the same bytes again, whatever it did to them', async () => {
+    const lab = await openGroup(1);
+    const got: number[] = [];
+    await using alice: Member = await start(lab, 0, (bytes) => {
+      got.push(numberOf(bytes));
+      bytes.fill(0);
+      if (got.length < 3) throw new Error('not yet');
+    });
+    await alice.broadcast(message(QUESTION, 7));
+    await until(() => got.length === 3);
+    expect(got).toEqual([7, 7, 7]);
+  });
+
   test('broadcasts 5000 messages one after the other from within one `deliver`', async () => {
     const lab = await openGroup(1);
     let answers = 0;
