@@ -2,9 +2,9 @@
  * The static group: who its members are, where they can be reached, and how many of them may fail.
  * Read from a group file (JSON); every member must hold the same one, up to the locators.
  */
-import { compareBytes, Writer } from '../core/bytes.js';
+import { compareBytes, toHex, Writer } from '../core/bytes.js';
 import { hasHazards } from '../core/text.js';
-import { PUBLIC_KEY_BYTES } from '../crypto/ed25519.js';
+import { isAdmissiblePublicKey, PUBLIC_KEY_BYTES } from '../crypto/ed25519.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -80,6 +80,10 @@ export function createGroup(options: GroupOptions): Group {
   const sorted = [...options.members].sort((a, b) => compareBytes(a.publicKey, b.publicKey));
   const taken = new Set<string>();
   const members = sorted.map(({ publicKey, name, ...where }, index) => {
+    if (!isAdmissiblePublicKey(publicKey))
+      throw config(
+        `members: expected Ed25519 public keys, got ${toHex(publicKey)}, which is none (${name ?? 'no name'})`,
+      );
     const locators = locatorsOf(where);
     const locator = locators[0];
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)

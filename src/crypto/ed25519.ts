@@ -1,16 +1,18 @@
 /**
  * Ed25519 behind one small interface, twice: libsodium (`sodium-native`) and, where that cannot load, node:crypto.
  * All nodes must accept and reject the same signatures, or one forged with care splits the group. The one rule is
- * libsodium's, which leaves the signer no choice of encoding:
+ * libsodium's, which leaves the signer no choice of encoding, with keys of prime order only:
  *
- *   s < L; A decodes, is canonical (y < p) and not of small order; R is not of small order;
- *   R equals the canonical encoding of [s]B - [k]A byte for byte, k = SHA-512(R || A || M)   (no cofactor).
+ *   s < L; A decodes, is canonical (y < p), not the neutral element, and [L]A is it; R is not of small order;
+ *   R equals the canonical encoding of [s]B - [k]A byte for byte, k = SHA-512(R || A || M) mod L   (no cofactor).
  *
  * The last line is what libsodium and OpenSSL both compute. The others are checked here, in front of either: OpenSSL 3.0
  * lets small orders and some non-canonical keys pass, 3.5 does not, and the rule must not hang on how a library was
- * built. test/crypto/ed25519-rule.test.ts pins it.
+ * built. Under a key with a part of small order [k]A is another point for a reader that does not reduce k, and such keys no
+ * honest seed gives. test/crypto/ed25519-rule.test.ts pins it.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { Point } from '@noble/ed25519';
 import { assertBytes } from '../errors.js';
 import { loadSodium, trySodium } from './sodium.js';
 
@@ -121,12 +123,39 @@ export function nodeProvider(): SignatureProvider {
 }
 
 /**
- * Whether 32 bytes can be a public key at all under the rule, as far as their bytes show: canonical, not of small
- * order. (Whether they decode to a point only verification tells.)
+ * Whether 32 bytes can be a public key at all under the rule: the canonical encoding of a point of order L. Where libsodium
+ * does not load this takes some milliseconds, once for each key.
  */
 export function isAdmissiblePublicKey(key: Uint8Array): boolean {
-  return key.length === PUBLIC_KEY_BYTES && isCanonicalPoint(key) && !hasSmallOrder(key);
+  if (key.length !== PUBLIC_KEY_BYTES || !isCanonicalPoint(key) || hasSmallOrder(key)) return false;
+  const id = Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+  let isOfPrimeOrder = admitted.get(id);
+  if (isOfPrimeOrder === undefined) {
+    primeOrder ??= sodiumPrimeOrder() ?? noblePrimeOrder;
+    isOfPrimeOrder = primeOrder(key);
+    if (admitted.size >= MAX_ADMITTED) admitted.delete(admitted.keys().next().value!);
+    admitted.set(id, isOfPrimeOrder);
+  }
+  return isOfPrimeOrder;
 }
+
+/** Whether a canonical encoding is that of a point of order L, by libsodium; undefined where it does not load. */
+export function sodiumPrimeOrder(load: () => unknown = loadSodium): PrimeOrder | undefined {
+  const sodium = trySodium<SodiumPoints>(load, ['crypto_core_ed25519_is_valid_point']);
+  return sodium && ((key) => sodium.crypto_core_ed25519_is_valid_point(key));
+}
+
+/** The same by @noble/ed25519. */
+export const noblePrimeOrder: PrimeOrder = (key) => {
+  try {
+    const point = Point.fromBytes(key);
+    return !point.isSmallOrder() && point.isTorsionFree();
+  } catch {
+    return false; // Its way to say that no point has this encoding.
+  }
+};
+
+type PrimeOrder = (key: Uint8Array) => boolean;
 
 /** The part of the rule that is about encodings. */
 function admissible(publicKey: Uint8Array, signature: Uint8Array): boolean {
@@ -180,9 +209,18 @@ interface Sodium {
   crypto_sign_verify_detached(signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean;
 }
 
+interface SodiumPoints {
+  crypto_core_ed25519_is_valid_point(point: Uint8Array): boolean;
+}
+
 let chosen: SignatureProvider | undefined;
+let primeOrder: PrimeOrder | undefined;
+/** What was found of keys lately. */
+const admitted = new Map<string, boolean>();
 
 const MAX_CACHED_KEYS = 256;
+/** The members of the largest group eight times over. */
+const MAX_ADMITTED = 4096;
 /** DER around a raw key (RFC 8410): everything before the 32 bytes. */
 const SPKI_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');

@@ -82,7 +82,7 @@ export function parsePublicKey(text: unknown, where = 'public key'): Uint8Array 
   if (!isAdmissiblePublicKey(key))
     throw new HeadwaterError(
       'INVALID_CONFIG',
-      `${where}: expected an Ed25519 public key, got a point of small order or a non-canonical one`,
+      `${where}: expected an Ed25519 public key, got bytes that are not the canonical encoding of a point of prime order`,
     );
   return key;
 }

@@ -126,10 +126,8 @@ export function staticKeys(seed: Uint8Array, provider: AgreementProvider = defau
 }
 
 /**
- * The X25519 public key of an Ed25519 identity, or undefined where the identity is not admissible (not canonical, or of
- * small order). In big integers, with one inversion: once per member and start.
- *
- * A part of small order in the identity does no harm here: X25519 multiplies by the cofactor.
+ * The X25519 public key of an Ed25519 identity, or undefined where the identity is not admissible (see
+ * `isAdmissiblePublicKey`). In big integers, with one inversion: once per member and start.
  *
  * @example
  * const theirStatic = agreementKeyOf(member.publicKey);

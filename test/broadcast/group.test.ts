@@ -165,7 +165,7 @@ describe('a group file', () => {
     [
       'a key that is none',
       withMember({ key: '00'.repeat(32) }),
-      /^group file: members\[1\]\.key: expected an Ed25519 public key, got a point of small order/,
+      /^group file: members\[1\]\.key: expected an Ed25519 public key, got bytes that are not the canonical/,
     ],
     [
       'an address twice',

@@ -65,10 +65,14 @@ export function ruleSaysValid(publicKey: Uint8Array, message: Uint8Array, signat
   const r = decode(encodedR);
   if (!a || !r || s >= L) return false;
   if ((toInteger(publicKey) & (2n ** 255n - 1n)) >= P) return false;
-  if (isSmall(a) || isSmall(r)) return false;
+  if (isSmall(a) || isSmall(r) || !isOfPrimeOrder(a)) return false;
   const k = challenge(encodedR, publicKey, message);
   const expected = encode(add(multiply(s, BASE), negate(multiply(k, a))));
   return Buffer.compare(expected, encodedR) === 0;
+}
+
+export function isOfPrimeOrder(point: Point): boolean {
+  return multiply(L, point)[0] === 0n && multiply(L, point)[1] === 1n;
 }
 
 export function isSmall(point: Point): boolean {
