@@ -9,6 +9,7 @@ import type { Tamper, Voice } from '../node/tamper.js';
 import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
 import { DESCRIPTOR_SIZE, HASH_SIZE } from '../wire/limits.js';
 import { SERVED, streamKey } from '../wire/symbol.js';
+import { ATTACK_TRICKS, ATTACKS, vectorOf } from './attacks.js';
 import { otherObject, wrongSymbols } from './forgery.js';
 
 export const LIES = [
@@ -32,6 +33,7 @@ export const LIES = [
   'equivocate',
   /** Signs symbols that do not give what their hash says. */
   'mismatch',
+  ...ATTACKS,
 ] as const;
 
 export type Lie = (typeof LIES)[number];
@@ -163,15 +165,11 @@ const TRICKS: Record<Lie, Trick> = {
   }),
   equivocate: (context) => ({ symbol: otherObject(context) }),
   mismatch: (context) => ({ symbol: wrongSymbols(context) }),
+  ...ATTACK_TRICKS,
 };
 
 const FORGING: ReadonlySet<Lie> = new Set(['equivocate', 'mismatch']);
 const ABOUT_OBJECTS: ReadonlySet<Frame['kind']> = new Set(['vector', 'progress', 'pull', 'gone']);
-
-/** A VECTOR to be numbered by the endpoint. */
-function vectorOf(entries: VectorEntry[]): Frame {
-  return { kind: 'vector', version: 0, heard: 0, heardBefore: 0, entries };
-}
 
 function entriesOf(frames: readonly Frame[]): VectorEntry[] {
   return frames.flatMap((frame) => (frame.kind === 'vector' ? frame.entries : []));

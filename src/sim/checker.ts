@@ -32,8 +32,12 @@ export interface CheckerOptions {
 interface Submission {
   bytes: Uint8Array;
   ticket: number;
-  /** 'doubt': its origin stopped before it knew whether the message was in its store. */
+  /** 'doubt': its origin stopped before it knew whether the message was in its store, or has not that store any more. */
   state: 'pending' | 'doubt' | 'durable';
+  /** The name under which it is durable, or was. */
+  id: MessageId | undefined;
+  /** The name under which it was first delivered. */
+  name: string | undefined;
   /** By stream: the last message that the origin had delivered. */
   before: Map<string, MessageId>;
 }
@@ -48,16 +52,24 @@ interface History {
   places: number[];
 }
 
+/** What a member did with one store: another one begins as if nothing had happened. */
+interface StoreState {
+  histories: Map<string, History>;
+  /** Names of the messages in them. */
+  delivered: Set<string>;
+  /** Names of objects that have been in it. */
+  stored: Set<string>;
+}
+
 interface MemberState {
   submissions: Submission[];
   /** Those that are neither durable nor lost. */
   pending: number;
-  histories: Map<string, History>;
-  delivered: number;
   /** The stream of the message being consumed. */
   consuming: History | undefined;
-  /** Names of objects that have been on its disk. */
-  stored: Set<string>;
+  stores: StoreState[];
+  /** Which of them it has now. */
+  store: number;
   /** The commit under way: its objects, and what had been consumed when it began. */
   committing: { objects: string[]; consumed: Map<History, number> } | undefined;
 }
@@ -71,6 +83,8 @@ export class Checker {
   private readonly known = new Map<string, { bytes: Uint8Array; place: number }>();
   /** Names of what everybody must deliver. */
   private readonly expected = new Set<string>();
+  /** Names of what any correct member has delivered. */
+  private readonly anywhere = new Set<string>();
   /** Members that have said that they lost something. */
   private readonly excused = new Set<number>();
 
@@ -79,10 +93,9 @@ export class Checker {
     this.members = options.correct.map(() => ({
       submissions: [],
       pending: 0,
-      histories: new Map(),
-      delivered: 0,
       consuming: undefined,
-      stored: new Set(),
+      stores: [emptyStore()],
+      store: 0,
       committing: undefined,
     }));
   }
@@ -90,8 +103,16 @@ export class Checker {
   submitted(member: number, ticket: number, bytes: Uint8Array): void {
     const state = this.members[member];
     const before = new Map<string, MessageId>();
-    for (const [stream, { ids }] of state.histories) if (ids.length > 0) before.set(stream, ids.at(-1)!);
-    state.submissions.push({ bytes, ticket, state: 'pending', before });
+    for (const [stream, { ids }] of storeOf(state).histories)
+      if (ids.length > 0) before.set(stream, ids.at(-1)!);
+    state.submissions.push({
+      bytes,
+      ticket,
+      state: 'pending',
+      id: undefined,
+      name: undefined,
+      before,
+    });
     state.pending++;
   }
 
@@ -105,6 +126,7 @@ export class Checker {
       if (submission?.state !== 'pending')
         return this.fail(member, `says that ${name} is durable, which it has not submitted`);
       submission.state = 'durable';
+      submission.id = { ...id, index };
       state.pending--;
       this.known.set(name, { bytes: submission.bytes, place });
       if (this.options.lasting[member]) this.expected.add(name);
@@ -122,7 +144,8 @@ export class Checker {
       return this.fail(member, `delivers ${name} after ${nameOf(last)}: duplication, or out of order`);
     if (
       !this.excused.has(member) &&
-      (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin])
+      (last ? !follows(last, id) : id.seq !== 0 && this.options.correct[id.origin]) &&
+      !this.isForgiven(member, last, id)
     )
       return this.fail(member, `delivers ${name} after ${last ? nameOf(last) : 'nothing'}: a gap`);
     const known = this.known.get(name) ?? this.recognize(id, bytes);
@@ -132,15 +155,16 @@ export class Checker {
       return this.fail(member, `delivers other bytes as ${name} than elsewhere: no agreement`);
     const object = objectKey(id);
     const holders = this.members.filter(
-      ({ stored }, each) => !this.options.correct[each] || stored.has(object),
+      ({ stores }, each) => !this.options.correct[each] || stores.some(({ stored }) => stored.has(object)),
     ).length;
     if (holders < this.options.quorum)
       return this.fail(member, `delivers ${name}, which ${holders} disks hold: not uniform`);
     if (this.options.correct[id.origin]) this.checkPlace(member, history, known.place, name);
     this.expected.add(name);
+    this.anywhere.add(name);
     history.ids.push(id);
     history.places.push(known.place);
-    state.delivered++;
+    storeOf(state).delivered.add(name);
     state.consuming = history;
   }
 
@@ -152,7 +176,7 @@ export class Checker {
 
   /** The member hands its disk a commit with these objects. */
   commitBegun(member: number, objects: readonly ObjectId[]): void {
-    const { histories } = this.members[member];
+    const { histories } = storeOf(this.members[member]);
     const consumed = new Map<History, number>();
     for (const history of histories.values()) consumed.set(history, history.consumed);
     this.members[member].committing = { objects: objects.map(objectKey), consumed };
@@ -162,11 +186,12 @@ export class Checker {
   commitEnded(member: number, ok: boolean): boolean {
     const state = this.members[member];
     const { objects = [], consumed = [] } = ok ? (state.committing ?? {}) : {};
-    const before = state.stored.size;
-    for (const name of objects) state.stored.add(name);
+    const { stored } = storeOf(state);
+    const before = stored.size;
+    for (const name of objects) stored.add(name);
     for (const [history, count] of consumed) history.safe = count;
     state.committing = undefined;
-    return state.stored.size > before;
+    return stored.size > before;
   }
 
   crashed(member: number): void {
@@ -178,14 +203,31 @@ export class Checker {
     state.pending = 0;
   }
 
+  /**
+   * The member, which is down, will start with its `store`-th store: an empty one if it had none of that number. What it had
+   * broadcast from the one before and nobody has delivered need not come any more.
+   */
+  changedStore(member: number, store: number): void {
+    const state = this.members[member];
+    state.store = store;
+    state.stores[store] ??= emptyStore();
+    if (!this.options.correct[member]) return;
+    for (const [name, { place }] of this.known) {
+      if (this.anywhere.has(name) || originOf(name) !== member) continue;
+      this.expected.delete(name);
+      state.submissions[place].state = 'doubt';
+    }
+  }
+
   /** The member starts again, from what its disk holds. */
   restarted(member: number, { streams, held }: Pick<Loaded, 'streams' | 'held'>): void {
     if (!this.options.correct[member]) return;
     const state = this.members[member];
     // What was under way when it stopped may have got there.
-    for (const object of held) state.stored.add(objectKey(object));
+    const store = storeOf(state);
+    for (const object of held) store.stored.add(objectKey(object));
     const cursors = new Map(streams.map((stream) => [streamKey(stream), stream]));
-    for (const [stream, history] of state.histories) {
+    for (const [stream, history] of store.histories) {
       const { delivered, index } = cursors.get(stream) ?? { delivered: 0, index: 0 };
       const count = history.ids.filter(
         ({ seq, index: i }) => seq < delivered || (seq === delivered && i < index),
@@ -196,7 +238,7 @@ export class Checker {
           `starts again after ${count} messages of ${stream}, of which ${history.consumed} were consumed and ` +
             `${history.safe} safely so: ${count < history.safe ? 'duplication' : 'loss'}`,
         );
-      state.delivered -= history.ids.length - count;
+      for (const id of history.ids.slice(count)) store.delivered.delete(nameOf(id));
       history.ids.length = count;
       history.places.length = count;
       history.consumed = count;
@@ -204,10 +246,15 @@ export class Checker {
     }
   }
 
-  /** The member says that it lacks objects of this stream that nobody keeps any more. */
-  lost(member: number, origin: number): void {
-    if (this.options.damaged[member]) this.excused.add(member);
-    else this.fail(member, `says that objects of member ${origin} are gone`);
+  /** The member says that it lacks objects of this stream that nobody keeps any more: which it had itself, in another store. */
+  lost(member: number, { origin, incarnation, from, to }: StreamId & { from: number; to: number }): void {
+    if (this.options.damaged[member]) {
+      this.excused.add(member);
+      return;
+    }
+    for (let seq = from; seq < to; seq++)
+      if (!this.hadElsewhere(member, objectKey({ origin, incarnation, seq })))
+        return this.fail(member, `says that objects ${from} to ${to} of member ${origin} are gone`);
   }
 
   accused(by: number, member: number, what: string): void {
@@ -232,8 +279,8 @@ export class Checker {
   isOwed(member: number): boolean {
     const { correct, lasting } = this.options;
     if (!correct[member] || !lasting[member] || this.excused.has(member)) return false;
-    const { delivered, pending, consuming } = this.members[member];
-    return delivered !== this.expected.size || pending > 0 || consuming !== undefined;
+    const state = this.members[member];
+    return state.pending > 0 || state.consuming !== undefined || this.lacks(member).next().done !== true;
   }
 
   /** Says what is missing. */
@@ -242,8 +289,7 @@ export class Checker {
     const lines: string[] = [];
     this.members.forEach((state, member) => {
       if (!correct[member] || !lasting[member] || this.excused.has(member)) return;
-      const has = new Set([...state.histories.values()].flatMap(({ ids }) => ids.map(nameOf)));
-      const lacks = [...this.expected].filter((name) => !has.has(name));
+      const lacks = [...this.lacks(member)];
       if (lacks.length > 0)
         lines.push(
           `member ${member} has not delivered ${lacks.slice(0, 3).join(', ')}${lacks.length > 3 ? ` and ${lacks.length - 3} more` : ''}`,
@@ -259,18 +305,53 @@ export class Checker {
     return this.expected.size;
   }
 
+  /** Names of what this member has to deliver yet. */
+  private *lacks(member: number): Generator<string> {
+    const { stores, store } = this.members[member];
+    const { delivered } = stores[store];
+    if (delivered.size === this.expected.size) return;
+    for (const name of this.expected)
+      if (!delivered.has(name) && !this.hadElsewhere(member, objectOf(name))) yield name;
+  }
+
+  /** Whether the member has had this object in another of its stores: on that word the others may have let go of it. */
+  private hadElsewhere(member: number, object: string): boolean {
+    const { stores, store } = this.members[member];
+    return stores.some(({ stored }, each) => each !== store && stored.has(object));
+  }
+
+  /** Whether a member may leave out what is between these two messages. */
+  private isForgiven(
+    member: number,
+    last: MessageId | undefined,
+    { origin, incarnation, seq, index }: MessageId,
+  ): boolean {
+    if (index !== 0) return false;
+    for (let each = last ? last.seq + 1 : 0; each < seq; each++)
+      if (!this.hadElsewhere(member, objectKey({ origin, incarnation, seq: each }))) return false;
+    return last?.seq !== seq;
+  }
+
   private checkPlace(member: number, history: History, place: number, name: string): void {
-    const { submissions } = this.members[Number(name.slice(0, name.indexOf('/')))];
+    const { submissions } = this.members[originOf(name)];
+    const submission = submissions[place];
+    submission.name ??= name;
+    if (submission.name !== name)
+      this.fail(member, `delivers as ${name} what was delivered as ${submission.name}: duplication`);
     const last = history.places.at(-1) ?? -1;
     if (place <= last) this.fail(member, `delivers ${name} against the order in which it was submitted`);
     if (this.excused.has(member)) return;
-    for (let i = last + 1; i < place; i++)
-      if (submissions[i].state === 'durable') this.fail(member, `delivers ${name} but not one before it`);
+    for (const before of submissions.slice(last + 1, place)) {
+      // Between two streams of one origin there is no order.
+      if (before.state !== 'durable' || streamKey(before.id!) !== streamKey(submission.id!)) continue;
+      if (!this.hadElsewhere(member, objectKey(before.id!)))
+        this.fail(member, `delivers ${name} but not one before it`);
+    }
     if (this.options.order === 'fifo') return;
-    const { histories } = this.members[member];
-    for (const [stream, id] of submissions[place].before) {
+    const { histories } = storeOf(this.members[member]);
+    for (const [stream, id] of submission.before) {
       const latest = histories.get(stream)?.ids.at(-1);
-      if (!latest || compare(latest, id) < 0)
+      if ((!latest || compare(latest, id) < 0) && !this.hadElsewhere(member, objectKey(id)))
         this.fail(member, `delivers ${name} before ${nameOf(id)}, on which it may depend`);
     }
   }
@@ -286,6 +367,7 @@ export class Checker {
       );
       if (place >= 0) {
         submissions[place].state = 'durable';
+        submissions[place].id = id;
         known = { bytes, place };
       }
     }
@@ -294,12 +376,21 @@ export class Checker {
   }
 }
 
+function emptyStore(): StoreState {
+  return { histories: new Map(), delivered: new Set(), stored: new Set() };
+}
+
+function storeOf({ stores, store }: MemberState): StoreState {
+  return stores[store];
+}
+
 function historyOf(state: MemberState, id: StreamId): History {
   const stream = streamKey(id);
-  let history = state.histories.get(stream);
+  const { histories } = storeOf(state);
+  let history = histories.get(stream);
   if (!history) {
     history = { ids: [], consumed: 0, safe: 0, places: [] };
-    state.histories.set(stream, history);
+    histories.set(stream, history);
   }
   return history;
 }
@@ -315,4 +406,13 @@ function follows(a: MessageId, b: MessageId): boolean {
 
 function nameOf(id: MessageId): string {
   return `${objectKey(id)}.${id.index}`;
+}
+
+function originOf(name: string): number {
+  return Number(name.slice(0, name.indexOf('/')));
+}
+
+/** The object that a message is in, by name. */
+function objectOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('.'));
 }

@@ -47,7 +47,9 @@ export interface ClusterOptions {
   /** How long the consumer of a member takes for a message; default 0. */
   consume?: (member: number, now: Micros) => Micros;
   /** Default: the world's. */
-  clock?: (member: number) => SimClock;
+  clock?: (member: number, start: number) => SimClock;
+  /** The session incarnation of a member's `start`-th life; default: `start`. A store begun then gets the same. */
+  incarnation?: (member: number, start: number) => number;
   /** What happens at members, as it happens. */
   onEvent?: (member: SimMember, event: SimEvent) => void;
   /** How many of the latest event log lines to keep for reading; default 0. */
@@ -62,6 +64,8 @@ export interface Cluster {
   broadcast(member: number, bytes: Uint8Array): number;
   /** Stops a member: all that is not on its disk is gone. */
   crash(member: number): void;
+  /** Puts another store into a member that is down: its `store`-th, from 0, an empty one where it had none of that number. */
+  changeStore(member: number, store: number): void;
   /** Starts it again. */
   restart(member: number): void;
   isLive(member: number): boolean;
@@ -79,6 +83,7 @@ export interface Cluster {
  */
 export function createCluster(options: ClusterOptions): Cluster {
   const { seed, members: n, liars, onEvent, consume = () => 0, clock = () => TRUE_CLOCK } = options;
+  const incarnation = options.incarnation ?? ((_member, start) => start);
   const rng = new Rng(`${seed} cluster`);
   // In the order of the group's members, so that the last part of an address is the member's index.
   const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
@@ -89,20 +94,25 @@ export function createCluster(options: ClusterOptions): Cluster {
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({
       publicKey,
-      locators: places.map((network) => `10.${network}.${i >> 8}.${i & 255}:7000`),
+      locators: places.map((network) => addressOf(i, network)),
     })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
     ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
     ...(options.byzantine === undefined ? {} : { byzantine: options.byzantine }),
   });
   const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
+  const newDisk = (index: number, store: number, start: number) => {
+    const name = `${seed} disk ${index}${store === 0 ? '' : ` ${store}`}`;
+    return new SimDisk(new Rng(name), incarnation(index, start), options.disk ?? INSTANT_DISK);
+  };
+  const disks = group.members.map(({ index }) => [newDisk(index, 0, 1)]);
   const members = group.members.map(({ index, locator }) => {
     const own = keys[index];
     return new SimMember({
       index,
       address: locator,
-      disk: new SimDisk(new Rng(`${seed} disk ${index}`), 1, options.disk ?? INSTANT_DISK),
-      clock: clock(index),
+      disk: disks[index][0],
+      clock: (start) => clock(index, start),
       consume: (now) => consume(index, now),
       start: (start, loaded) => {
         const lies = liars?.get(index);
@@ -111,7 +121,7 @@ export function createCluster(options: ClusterOptions): Cluster {
           group,
           keys: own,
           rng: new Rng(`${seed} member ${index} ${start}`),
-          incarnation: start,
+          incarnation: incarnation(index, start),
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
           controller: options.controller ?? (() => UNCONTROLLED),
           egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
@@ -150,6 +160,10 @@ export function createCluster(options: ClusterOptions): Cluster {
       world.removeNode(members[index].address);
       members[index].crash();
     },
+    changeStore(index, store) {
+      disks[index][store] ??= newDisk(index, store, members[index].starts + 1);
+      members[index].disk = disks[index][store];
+    },
     restart(index) {
       members[index].start();
       connect(index);
@@ -159,6 +173,11 @@ export function createCluster(options: ClusterOptions): Cluster {
       for (const member of members) if (member.isLive) member.endpoint.dispose();
     },
   };
+}
+
+/** Where a member is, in each of its networks. */
+export function addressOf(member: number, network = 0): string {
+  return `10.${network}.${member >> 8}.${member & 255}:7000`;
 }
 
 /** It has no state, so one will do for all paths. */

@@ -28,7 +28,8 @@ export interface SimMemberOptions {
   index: number;
   address: string;
   disk: SimDisk;
-  clock: SimClock;
+  /** Of the `start`-th life: a clock may be set back between two. */
+  clock: (start: number) => SimClock;
   /** Makes the endpoint of the `start`-th life, from 1, with what the disk holds. */
   start: (start: number, loaded: Loaded) => Endpoint;
   /** How long the consumer takes for a message that it gets now. */
@@ -40,7 +41,8 @@ export interface SimMemberOptions {
 export class SimMember implements SimNode {
   readonly index: number;
   readonly address: string;
-  readonly disk: SimDisk;
+  /** May be replaced while the member is down. */
+  disk: SimDisk;
   endpoint: Endpoint;
   /** Lives so far. */
   starts = 0;
@@ -50,6 +52,7 @@ export class SimMember implements SimNode {
   /** The messages delivered, in order, again after a restart included. */
   readonly delivered: { origin: number; bytes: Uint8Array }[] = [];
   private readonly options: SimMemberOptions;
+  private clock: SimClock;
   /** When the consumer is done with what it has; NEVER if it has nothing. */
   private consumedAt: Micros = NEVER;
 
@@ -58,6 +61,7 @@ export class SimMember implements SimNode {
     this.index = options.index;
     this.address = options.address;
     this.disk = options.disk;
+    this.clock = options.clock(1);
     this.endpoint = this.start();
   }
 
@@ -66,6 +70,7 @@ export class SimMember implements SimNode {
     this.starts++;
     this.isLive = true;
     this.consumedAt = NEVER;
+    this.clock = this.options.clock(this.starts);
     this.endpoint = this.options.start(this.starts, this.disk.load());
     return this.endpoint;
   }
@@ -143,13 +148,13 @@ export class SimMember implements SimNode {
   }
 
   private local(now: Micros): Micros {
-    const { offset, rate } = this.options.clock;
+    const { offset, rate } = this.clock;
     return Math.floor(offset + now * rate);
   }
 
   /** The first time of the world at which the own clock shows `local`. */
   private world(local: Micros): Micros {
-    const { offset, rate } = this.options.clock;
+    const { offset, rate } = this.clock;
     if (local === NEVER) return NEVER;
     let time = Math.max(0, Math.ceil((local - offset) / rate));
     while (this.local(time) < local) time++;

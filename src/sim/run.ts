@@ -6,7 +6,7 @@ import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { Checker } from './checker.js';
-import { type Cluster, createCluster } from './cluster.js';
+import { addressOf, type Cluster, createCluster } from './cluster.js';
 import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
 import { patienceOf, Watchdog } from './watchdog.js';
@@ -57,6 +57,8 @@ class Run {
   private readonly cluster: Cluster;
   private readonly rng: Rng;
   private readonly gone = new Set<number>();
+  /** Members whose clock was set back when they lost their store. */
+  private readonly isBehind = new Set<number>();
   private readonly stalls: Extract<Fault, { type: 'stall' }>[];
   private readonly counts: Partial<Record<SimEvent['type'], number>> = {};
   private readonly reports: Partial<Record<string, number>> = {};
@@ -72,12 +74,18 @@ class Run {
     this.scenario = scenario;
     this.rng = new Rng(`${scenario.seed} run`);
     const { members, faults, order } = scenario;
-    this.watchdog = new Watchdog(members, patienceOf(scenario));
+    this.watchdog = new Watchdog(
+      Array.from({ length: members }, (_, member) => patienceOf(scenario, member)),
+    );
     const liars = new Map(
       faults.flatMap((fault) => (fault.type === 'liar' ? [[fault.member, fault.lies]] : [])),
     );
     const doomed = new Set(
-      faults.flatMap((fault) => (fault.type === 'crash' && fault.down === undefined ? fault.members : [])),
+      faults.flatMap((fault) => {
+        // Who comes back with an earlier clock and no store is taken for a copy of what it was once.
+        if (fault.type === 'store' && fault.clock === 'behind') return [fault.member];
+        return fault.type === 'crash' && fault.down === undefined ? fault.members : [];
+      }),
     );
     this.stalls = faults.filter((fault) => fault.type === 'stall');
     this.replies = scenario.replies;
@@ -91,20 +99,27 @@ class Run {
       order,
       quorum: Math.floor((members + scenario.byzantine) / 2) + 1,
     });
-    const { seed, faulty, byzantine, links, maxDatagram, disk, clocks } = scenario;
+    const { seed, faulty, byzantine, links, maxDatagram, disk, clocks, slow } = scenario;
+    const behind = faults.find((fault) => fault.type === 'store' && fault.clock === 'behind');
     this.cluster = createCluster({
       seed,
       members,
       faulty,
       byzantine,
-      links,
+      links: (from, to) =>
+        slow && [from, to].includes(addressOf(slow.member)) ? { ...links, delay: slow.delay } : links,
       controller: factoryOf(scenario),
       liars,
       maxDatagram,
       order,
       disk,
       consume: (member, now) => this.consume(member, now),
-      clock: (member) => clocks[member] ?? { offset: 0, rate: 1 },
+      // With each start it is set back.
+      clock: (member, start) => {
+        const { offset, rate } = clocks[member] ?? { offset: 0, rate: 1 };
+        return { offset: Math.floor(offset / start), rate };
+      },
+      ...(behind && { incarnation: (member, start) => start + (this.isBehind.has(member) ? 0 : BEHIND) }),
       onEvent: (member, event) => this.onEvent(member, event),
       keepLines,
     });
@@ -162,7 +177,10 @@ class Run {
     for (const fault of faults) {
       if (fault.type === 'crash' && 'at' in fault.when) world.at(fault.when.at, () => this.strike(fault, -1));
       else if (fault.type === 'cut') this.during(fault, (on) => this.cut(fault, on));
-      else if (fault.type === 'stall') this.during(fault, () => {});
+      else if (fault.type === 'store') {
+        world.at(fault.at, () => this.changeStore(fault, 1));
+        if (fault.back !== undefined) world.at(fault.back, () => this.changeStore(fault, 0));
+      } else if (fault.type === 'stall') this.during(fault, () => {});
       else if (fault.type === 'full') {
         const { disk } = this.cluster.members[fault.member];
         this.during(fault, (on) => {
@@ -225,7 +243,7 @@ class Run {
       case 'deliver':
         checker.delivered(index, event.id, event.bytes);
         this.watchdog.progressed(now, index);
-        if (this.replies > 0 && this.rng.chance(0.3)) {
+        if (this.replies > 0 && index !== this.scenario.slow?.member && this.rng.chance(0.3)) {
           this.replies--;
           cluster.world.at(cluster.world.now, () => this.broadcast(index, 8 + this.rng.integer(0, 30)));
         }
@@ -248,7 +266,7 @@ class Run {
         checker.accused(index, event.member, event.what);
         break;
       case 'lost':
-        checker.lost(index, event.origin);
+        checker.lost(index, event);
         break;
       case 'overflow':
         checker.fail(index, 'says that its store has overflowed');
@@ -275,10 +293,7 @@ class Run {
     for (const member of members) {
       if (fault.down === undefined) this.gone.add(member);
       if (!this.cluster.isLive(member)) continue;
-      this.crashes++;
-      this.cluster.crash(member);
-      this.checker.crashed(member);
-      this.watchdog.disturbed(world.now);
+      this.stop(member);
       // Of who is gone for good the others only have to take note.
       if (fault.down === undefined) this.watchdog.calmed(world.now);
       if (fault.down !== undefined) world.at(world.now + fault.down, () => this.restart(member));
@@ -291,6 +306,25 @@ class Run {
     this.checker.restarted(member, this.cluster.members[member].disk.load());
     this.watchdog.calmed(this.cluster.world.now);
     this.isNews = true;
+  }
+
+  private changeStore({ member, down, clock }: Extract<Fault, { type: 'store' }>, store: number): void {
+    const { world } = this.cluster;
+    if (this.cluster.isLive(member)) {
+      this.stop(member);
+      world.at(world.now + down, () => this.restart(member));
+    }
+    if (clock === 'behind') this.isBehind.add(member);
+    this.cluster.changeStore(member, store);
+    this.checker.changedStore(member, store);
+    this.isNews = true;
+  }
+
+  private stop(member: number): void {
+    this.crashes++;
+    this.cluster.crash(member);
+    this.checker.crashed(member);
+    this.watchdog.disturbed(this.cluster.world.now);
   }
 
   private cut({ from, oneWay }: Extract<Fault, { type: 'cut' }>, blocked: boolean): void {
@@ -335,4 +369,6 @@ function factoryOf({ controller }: Scenario): ControllerFactory {
 }
 
 const PATIENCE: Micros = 120 * SECOND;
+/** More than the starts of any run. */
+const BEHIND = 1000;
 const AFTERWARDS: Micros = 300 * MILLISECOND;

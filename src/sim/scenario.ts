@@ -26,6 +26,18 @@ export type Fault =
   | { type: 'stall'; member: number; at: Micros; until: Micros }
   /** An object on its disk is damaged. */
   | { type: 'damage'; member: number; at: Micros }
+  /**
+   * It stops, and comes back after `down` with an empty store; and if `back` is given, stops once more then and has the former
+   * one again. `clock` 'behind': it has no idea that it was there before, as the others do.
+   */
+  | {
+      type: 'store';
+      member: number;
+      at: Micros;
+      down: Micros;
+      back: Micros | undefined;
+      clock: 'right' | 'behind';
+    }
   | { type: 'liar'; member: number; lies: Lie[] };
 
 export interface Message {
@@ -47,6 +59,8 @@ export interface Scenario {
   /** How long consumers take for a message. */
   consume: Micros;
   clocks: Record<number, SimClock>;
+  /** A member that everything takes longer to and from: one way, µs. It only listens. */
+  slow?: { member: number; delay: Micros } | undefined;
   messages: Message[];
   /** So many deliveries are answered with a message, from within the consumer. */
   replies: number;
@@ -96,15 +110,26 @@ export function randomScenario(seed: string): Scenario {
   };
   const span = rng.integer(0, 1200) * MILLISECOND;
   scenario.faults = randomFaults(rng, scenario, span, small);
-  const crashes = scenario.faults.some(({ type }) => type === 'crash');
+  const crashes = scenario.faults.some(({ type }) => type === 'crash' || type === 'store');
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
+  const { slow } = scenario;
+  if (slow)
+    for (const message of scenario.messages)
+      if (message.origin === slow.member) message.origin = (slow.member + 1) % members;
   const equivocator = scenario.faults.find(
     (fault) => fault.type === 'liar' && fault.lies.includes('equivocate'),
   );
   if (equivocator?.type === 'liar' && rng.chance(0.5))
     for (const message of scenario.messages) if (rng.chance(0.8)) message.origin = equivocator.member;
   for (const fault of scenario.faults) {
-    const end = 'until' in fault ? fault.until : fault.type === 'crash' ? span + SECOND : 0;
+    const end =
+      'until' in fault
+        ? fault.until
+        : fault.type === 'crash'
+          ? span + SECOND
+          : fault.type === 'store'
+            ? (fault.back ?? fault.at) + fault.down
+            : 0;
     scenario.healAt = Math.max(scenario.healAt, end, span);
   }
   return scenario;
@@ -178,6 +203,20 @@ function randomLies(rng: Rng, liars: number): Lie[][] {
   });
 }
 
+/** Lies that hold up nobody even where no member is expected to lie. */
+const TOLERATED: readonly Lie[] = [
+  'mute',
+  'silent',
+  'phantom',
+  'phantoms',
+  'gone',
+  'unmet',
+  'streams',
+  'pulls',
+  'greedy',
+  'acks',
+];
+
 /** At most k members are gone for good, liars or damaged, so that a quorum is left that keeps all its promises. */
 function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean): Fault[] {
   const { members, faulty, byzantine } = scenario;
@@ -192,6 +231,12 @@ function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean
   };
   const anyone = () => rng.integer(0, members - 1);
   for (const lies of randomLies(rng, byzantine)) faults.push({ type: 'liar', member: bad.pop()!, lies });
+  // Nobody is said to lie; who does counts as failed, and must not do more harm than that.
+  if (byzantine === 0 && bad.length > 0 && rng.chance(0.1))
+    faults.push({ type: 'liar', member: bad.pop()!, lies: rng.shuffle(TOLERATED).slice(0, 1) });
+  if (bad.length > 0 && rng.chance(0.2)) faults.push(randomStore(rng, bad.pop()!, time()));
+  if (bad.length > 0 && members > 2 && !small && rng.chance(0.04))
+    scenario.slow = { member: bad.pop()!, delay: rng.integer(200, 2000) * MILLISECOND };
   // Damage is a fault of the disk's that breaks a promise, which liars would have to be added to.
   if (byzantine === 0 && bad.length > 0 && rng.chance(0.08))
     for (const member of bad.splice(0, rng.integer(1, bad.length)))
@@ -222,6 +267,13 @@ function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean
       oneWay: rng.chance(0.7),
     });
   return rng.shuffle(faults);
+}
+
+function randomStore(rng: Rng, member: number, at: Micros): Fault {
+  const down = rng.integer(0, 600) * MILLISECOND;
+  const back = rng.chance(0.4) ? at + down + rng.integer(50, 1500) * MILLISECOND : undefined;
+  const clock = back === undefined && rng.chance(0.1) ? 'behind' : 'right';
+  return { type: 'store', member, at, down, back, clock };
 }
 
 function randomWhen(rng: Rng, at: Micros): When {

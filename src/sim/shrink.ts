@@ -34,6 +34,7 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
   for (const part of parts(messages)) yield { ...scenario, messages: part };
   for (let i = 0; i < faults.length; i++) yield healed({ ...scenario, faults: without(faults, i) });
   if (scenario.replies > 0) yield { ...scenario, replies: 0 };
+  if (scenario.slow) yield { ...scenario, slow: undefined };
   if (scenario.consume > 0) yield { ...scenario, consume: 0 };
   if (Object.keys(scenario.clocks).length > 0) yield { ...scenario, clocks: {} };
   if (scenario.order === 'causal') yield { ...scenario, order: 'fifo' };
@@ -61,7 +62,8 @@ function* lesser(fault: Fault): Generator<Fault> {
   if (fault.type === 'crash') {
     for (let i = 0; i < fault.members.length; i++) yield { ...fault, members: without(fault.members, i) };
     if (fault.hit) yield { ...fault, hit: false };
-  } else if (fault.type === 'cut' && fault.from.length > 1)
+  } else if (fault.type === 'store' && fault.back !== undefined) yield { ...fault, back: undefined };
+  else if (fault.type === 'cut' && fault.from.length > 1)
     for (let i = 0; i < fault.from.length; i++) yield { ...fault, from: without(fault.from, i) };
   else if (fault.type === 'liar' && fault.lies.length > 1)
     for (const lie of fault.lies) yield { ...fault, lies: [lie] };
@@ -74,13 +76,14 @@ function withoutMember(scenario: Scenario, last: number): Scenario | undefined {
   const most = n - (Math.floor((n + byzantine) / 2) + 1);
   if (n < 1 || byzantine > Math.floor((n - 1) / 3) || most < byzantine) return undefined;
   const names = (fault: Fault) => ('member' in fault ? fault.member === last : false);
-  if (faults.some(names) || messages.some(({ origin }) => origin === last)) return undefined;
+  if (faults.some(names) || scenario.slow?.member === last || messages.some(({ origin }) => origin === last))
+    return undefined;
   const gone = new Set(
     faults.flatMap((fault) => (fault.type === 'crash' && fault.down === undefined ? fault.members : [])),
   );
   gone.delete(last);
-  const bad = faults.filter(({ type }) => type === 'liar' || type === 'damage').length;
-  if (gone.size + bad > most) return undefined;
+  const bad = faults.filter(({ type }) => type === 'liar' || type === 'damage' || type === 'store').length;
+  if (gone.size + bad + (scenario.slow ? 1 : 0) > most) return undefined;
   return {
     ...scenario,
     members: n,
@@ -99,6 +102,7 @@ function healed(scenario: Scenario): Scenario {
   for (const { at } of scenario.messages) healAt = Math.max(healAt, at);
   for (const fault of scenario.faults) {
     if ('until' in fault) healAt = Math.max(healAt, fault.until);
+    else if (fault.type === 'store') healAt = Math.max(healAt, (fault.back ?? fault.at) + fault.down);
     else if (fault.type === 'crash')
       healAt = Math.max(
         healAt,

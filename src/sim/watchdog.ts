@@ -10,7 +10,7 @@ import type { Scenario } from './scenario.js';
 export class Watchdog {
   /** The longest standstill so far, as a share of what is allowed. */
   closest = 0;
-  private readonly limit: Micros;
+  private readonly limits: readonly Micros[];
   /** By member: since when it has not got on; NEVER while it needs not. */
   private readonly since: Micros[];
   private readonly owed: boolean[];
@@ -18,11 +18,11 @@ export class Watchdog {
   /** The first time at which anyone stands still for too long. */
   private deadline: Micros = NEVER;
 
-  /** @param limit µs without progress that are too long */
-  constructor(members: number, limit: Micros) {
-    this.limit = limit;
-    this.since = new Array(members).fill(NEVER);
-    this.owed = new Array(members).fill(false);
+  /** @param limits by member: µs without progress that are too long */
+  constructor(limits: readonly Micros[]) {
+    this.limits = limits;
+    this.since = limits.map(() => NEVER);
+    this.owed = limits.map(() => false);
   }
 
   /** A fault begins: whoever stands still may do so because of it. */
@@ -52,8 +52,9 @@ export class Watchdog {
   /** The member that has stood still for too long; -1 if none has. */
   stuck(now: Micros): number {
     if (now < this.deadline) return -1;
-    this.deadline = Math.min(...this.since) + this.limit;
-    return now < this.deadline ? -1 : this.since.findIndex((since) => now - since >= this.limit);
+    const ends = this.since.map((since, member) => since + this.limits[member]);
+    this.deadline = Math.min(...ends);
+    return ends.findIndex((end) => end <= now);
   }
 
   private startAll(now: Micros): void {
@@ -61,22 +62,24 @@ export class Watchdog {
   }
 
   private start(now: Micros, member: number): void {
-    this.closest = Math.max(this.closest, (now - this.since[member]) / this.limit);
+    this.closest = Math.max(this.closest, (now - this.since[member]) / this.limits[member]);
     this.since[member] = this.disturbances === 0 && this.owed[member] ? now : NEVER;
-    this.deadline = Math.min(this.deadline, this.since[member] + this.limit);
+    this.deadline = Math.min(this.deadline, this.since[member] + this.limits[member]);
   }
 }
 
-/** How long a member may stand still in this scenario, with no fault under way: µs. */
-export function patienceOf({ links, disk, consume, messages, controller, clocks }: Scenario): Micros {
-  const { delay = 0, jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
+/** How long a member may stand still in this scenario, with no fault under way: µs. A slow one holds up nobody else. */
+export function patienceOf(scenario: Scenario, member: number): Micros {
+  const { links, disk, consume, messages, controller, clocks, slow } = scenario;
+  const delay = slow?.member === member ? slow.delay : (links.delay ?? 0);
+  const { jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
   const lost = 1 - (1 - meanLoss(links.loss)) * (1 - corrupt);
   const missed = 1 - (1 - lost) ** 2;
   const tries = missed > 0 ? Math.log(UNLIKELY) / Math.log(missed) : 0;
   const queue = rate > 0 ? Math.max(100 * MILLISECOND, (24_000 * 8e6) / rate) : 0;
   const trip = 2 * (delay + jitter + queue + (reorder > 0 ? 10 * MILLISECOND : 0)) + MILLISECOND;
-  const slow = disk.slow ? (disk.slowFactor ?? 1) : 1;
-  const store = (disk.delay ?? 0) * slow;
+  const factor = disk.slow ? (disk.slowFactor ?? 1) : 1;
+  const store = (disk.delay ?? 0) * factor;
   const largest = Math.max(0, ...messages.map(({ size }) => size));
   const isLossBased = controller === 'cubic' || controller === 'newreno';
   // Bytes per µs. Those that take loss for congestion come down to two datagrams a round trip.

@@ -8,7 +8,7 @@ import { patienceOf, Watchdog } from '../../src/sim/watchdog.js';
 const LIMIT = 10;
 
 function owingTo(...members: number[]): Watchdog {
-  const watchdog = new Watchdog(3, LIMIT);
+  const watchdog = new Watchdog([LIMIT, LIMIT, LIMIT]);
   for (const member of members) watchdog.owes(0, member, true);
   return watchdog;
 }
@@ -58,7 +58,7 @@ describe('the patience of a scenario', () => {
     disk: { delay: 0 },
     messages: [],
   };
-  const of = (links: Scenario['links']) => patienceOf({ ...base, links });
+  const of = (links: Scenario['links']) => patienceOf({ ...base, slow: undefined, links }, 0);
 
   test('is a few seconds on good links', () => {
     expect(of({ delay: 20_000 })).toBeLessThan(4 * SECOND);
@@ -70,7 +70,7 @@ describe('the patience of a scenario', () => {
   });
 
   test('is far from a minute in most random scenarios', () => {
-    const times = Array.from({ length: 200 }, (_, i) => patienceOf(randomScenario(`patience-${i}`)));
+    const times = Array.from({ length: 200 }, (_, i) => patienceOf(randomScenario(`patience-${i}`), 0));
     expect(times.filter((time) => time < 30 * SECOND).length).toBeGreaterThan(170);
   });
 });
