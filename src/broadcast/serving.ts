@@ -124,9 +124,12 @@ export class Serving {
     });
     if (waiting.length === 0) return [];
     const source = this.sources.get(key) ?? (object && this.load(key, object));
+    // Until all have it: the first may not be allowed any more of it, and would be its last user.
+    if (source) source.users++;
     for (const { peer, request } of waiting)
       if (source) this.plan(now, peer, request, source);
       else this.remove(peer, request);
+    if (source) this.release(source);
     return waiting.map(({ peer }) => peer);
   }
 
@@ -262,7 +265,11 @@ export class Serving {
     queue.requests = queue.requests.filter((other) => other !== request);
     const { source } = request;
     request.source = undefined;
-    if (!source || --source.users > 0) return;
+    if (source) this.release(source);
+  }
+
+  private release(source: Source): void {
+    if (--source.users > 0) return;
     source.encoder.dispose();
     this.sources.delete(source.key);
   }

@@ -327,3 +327,19 @@ describe('serving ends', () => {
     expect(serving.nextRead()).toEqual(ID);
   });
 });
+
+test('a peer that may not have more of an object does not take it from the one asking with it', () => {
+  const serving = newServing();
+  // All that it may have for a while, and the object is let go of.
+  for (let i = 0; i < 20; i++) {
+    ask(serving, PEER);
+    give(serving);
+    drain(serving, PEER);
+  }
+  ask(serving, PEER);
+  ask(serving, OTHER);
+  expect(reads(serving)).toEqual([ID.seq, ID.seq]);
+  serving.onObject(0, ID, object);
+  expect(drain(serving, PEER)).toEqual([]);
+  expect(drain(serving, OTHER)).toHaveLength(K);
+});
