@@ -342,7 +342,7 @@ export class Arena {
       index,
       address: group.members[index].locator,
       disk: new SimDisk(new Rng(`${seed} disk ${index}`), FIRST_STORE, {}),
-      clock: { offset: 0, rate: 1 },
+      clock: () => ({ offset: 0, rate: 1 }),
       consume: () => 0,
       start: (start, loaded) => {
         const endpoint = new Endpoint({

@@ -4,7 +4,7 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { LIES, type Lie } from '../../src/sim/byzantine.js';
 import { iid } from '../../src/sim/loss.js';
 import { runScenario } from '../../src/sim/run.js';
-import type { Fault, Scenario } from '../../src/sim/scenario.js';
+import { type Fault, HARMFUL, type Scenario } from '../../src/sim/scenario.js';
 
 /** Four members of which one may lie. All broadcast, and one comes back and has to ask for what it missed. */
 function runWith(...lies: Lie[]): { hash: string; violation: string | undefined } {
@@ -42,14 +42,18 @@ function runWith(...lies: Lie[]): { hash: string; violation: string | undefined 
 describe('a lie', () => {
   const honest = runWith().hash;
 
-  test.each(LIES)('%s changes the run, and harms nobody', (lie) => {
-    const { hash, violation } = runWith(lie);
-    expect(violation).toBeUndefined();
-    expect(hash).not.toBe(honest);
+  test.each(LIES)('%s changes the run', (lie) => {
+    expect(runWith(lie).hash).not.toBe(honest);
   });
 
-  test('on top of any other one harms nobody', () => {
-    for (const [i, lie] of LIES.entries())
-      expect(runWith(lie, LIES[(i + 1) % LIES.length]).violation, lie).toBeUndefined();
+  const borne = LIES.filter((lie) => !HARMFUL.includes(lie));
+
+  test.each(borne)('%s harms nobody', (lie) => {
+    expect(runWith(lie).violation).toBeUndefined();
+  });
+
+  test('on top of another one harms nobody', () => {
+    for (const [i, lie] of borne.entries())
+      expect(runWith(lie, borne[(i + 1) % borne.length]).violation, lie).toBeUndefined();
   });
 });
