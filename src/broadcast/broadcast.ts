@@ -27,6 +27,7 @@ import { copiesFor } from './plan.js';
 import { Pulls } from './pulls.js';
 import type { ObjectStatus } from './record.js';
 import { Reports } from './reports.js';
+import { rttOf, typicalRtt } from './rtts.js';
 import { Serving } from './serving.js';
 import type { Stream } from './stream.js';
 import { Streams } from './streams.js';
@@ -224,8 +225,9 @@ export class Broadcast {
     for (const member of this.heard) this.setReachable(now, member);
     this.heard.clear();
     this.transfer.handleTimeout(now);
-    const rtt = this.slowestRtt();
-    for (const { stream, seq, tries } of this.pulls.take(now, rtt)) this.ask(now, stream, seq, tries);
+    const typical = this.typicalRtt();
+    const rttTo = (member: number) => Math.max(typical, rttOf(this.options.paths[member]));
+    for (const { stream, seq, tries } of this.pulls.take(now, rttTo)) this.ask(now, stream, seq, tries);
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
       this.reachable.forEach((reachable, member) => {
@@ -467,7 +469,7 @@ export class Broadcast {
   private wantMissing(now: Micros, stream: Stream): void {
     const existing = Math.min(stream.existing(this.options.group.byzantine), stream.delivered + WINDOW);
     if (existing > stream.count || stream.damaged.size > 0 || this.pulls.wantsOf(stream))
-      this.pulls.update(now, stream, existing, this.slowestRtt());
+      this.pulls.update(now, stream, existing, this.patienceFor(stream));
   }
 
   /** Asks a member that holds it for an object that has not come by itself. */
@@ -490,7 +492,7 @@ export class Broadcast {
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.mail.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
-    this.pulls.onAsked(stream, seq, peer);
+    this.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
     this.metrics.pulls++;
   }
 
@@ -607,11 +609,13 @@ export class Broadcast {
     this.log.write({ type: 'retire', stream: { origin, incarnation } });
   }
 
-  private slowestRtt(): Micros {
-    let rtt = 0;
-    for (const path of this.options.paths)
-      if (path?.rtt.min !== undefined) rtt = Math.max(rtt, path.rtt.smoothed);
-    return rtt;
+  /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
+  private patienceFor({ origin }: Stream): Micros {
+    return Math.max(this.typicalRtt(), rttOf(this.options.paths[origin]));
+  }
+
+  private typicalRtt(): Micros {
+    return typicalRtt(this.options.paths, this.options.group.faulty);
   }
 }
 

@@ -8,7 +8,6 @@ import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Path } from '../path/path.js';
-import { INITIAL_RTT } from '../path/rtt.js';
 import type { ProgressFrame } from '../wire/frames.js';
 import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../wire/limits.js';
 import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../wire/symbol.js';
@@ -17,6 +16,7 @@ import { certifiedDescriptor, serveSymbols } from './certificate.js';
 import { Deficits } from './deficits.js';
 import type { Group } from './group.js';
 import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
+import { rttOf, typicalRtt, withMargin } from './rtts.js';
 
 /** The peers of this member by index; undefined at its own. */
 export type Paths = readonly (Path | undefined)[];
@@ -34,6 +34,10 @@ interface Block {
   sentAt: Micros;
   /** Top-ups since a peer last reported to hold more of it. */
   backoff: number;
+  /** Drawn for the wait that began then. */
+  jitter: number;
+  /** By peer: symbols of top-ups on its account. */
+  readonly granted: Map<number, number>;
 }
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
@@ -107,6 +111,8 @@ export class Outgoing {
         topUpAt: NEVER,
         sentAt: NEVER,
         backoff: 0,
+        jitter: 1,
+        granted: new Map(),
       });
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
       const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && this.worstLoss() < LITTLE_LOSS);
@@ -162,28 +168,31 @@ export class Outgoing {
   /** Plans top-ups for the blocks whose time has come. */
   handleTimeout(now: Micros): void {
     this.giveUpStuck(now);
+    const typical = this.typicalRtt();
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
-      const unfinished = this.deficits.lacking(sbn).filter((peer) => this.paths[peer]!.isResponsive(now));
+      const lacking = this.deficits.lacking(sbn).filter((peer) => !this.isSpent(peer, block));
+      const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
       // Where symbols still come in, by relays with a queue, what is missing is not known yet.
-      const needy = unfinished.filter((peer) => this.quietAt(sbn, peer) <= now);
+      const needy = unfinished.filter((peer) => this.quietAt(sbn, peer, typical) <= now);
       if (unfinished.length > 0 && needy.length === 0) {
-        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(sbn, peer)));
+        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(sbn, peer, typical)));
         return;
       }
       block.backoff++;
       block.topUpAt = NEVER;
-      if (this.deficits.lacking(sbn).length === 0) return;
+      if (lacking.length === 0) return;
       if (needy.length === 0) {
-        block.topUpAt = now + this.topUpDelay(block);
+        block.topUpAt = now + this.topUpDelay(block, typical);
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const count = Math.min(
-        room,
-        Math.max(...needy.map((peer) => this.demand(peer, sbn, unfinished.length))),
-      );
+      const demands = needy.map((peer) => this.demand(peer, sbn, unfinished.length));
+      const count = Math.min(room, Math.max(...demands));
       if (count <= 0) return;
+      needy.forEach((peer, i) => {
+        block.granted.set(peer, (block.granted.get(peer) ?? 0) + Math.min(count, demands[i]));
+      });
       block.planned += count;
       // First, so that early blocks are finished before late ones are begun.
       this.waves.unshift({
@@ -352,33 +361,37 @@ export class Outgoing {
   private scheduleTopUp(now: Micros, block: Block): void {
     if (block.planned > 0 || block.queued > 0) return;
     block.sentAt = now;
-    block.topUpAt = now + this.topUpDelay(block);
+    block.jitter = 1 + 0.25 * this.rng.float();
+    block.topUpAt = now + this.topUpDelay(block, this.typicalRtt());
   }
 
   /**
    * A symbol, its relay and the report take three one-way delays: RTT + RTT/2. With no progress the wait for more
    * grows from RTT/2, doubling slowly, with jitter.
    */
-  private topUpDelay(block: Block): Micros {
-    const rtt = this.rtt();
+  private topUpDelay(block: Block, rtt: Micros): Micros {
     const grown = (rtt / 2) * BACKOFF_BASE ** Math.min(block.backoff, MAX_BACKOFF_STEPS);
-    const jitter = 1 + 0.25 * this.rng.float();
-    return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * jitter + REPORT_ALLOWANCE));
+    return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * block.jitter + REPORT_ALLOWANCE));
   }
 
-  /** The slowest peer's, with the margin for its variation that a probe timeout has (RFC 9002 section 6.2.1). */
-  private rtt(): Micros {
-    let slowest = 0;
-    for (const path of this.paths)
-      if (path?.rtt.min !== undefined)
-        slowest = Math.max(slowest, path.rtt.smoothed + 4 * path.rtt.variation);
-    return slowest === 0 ? INITIAL_RTT : slowest;
+  private typicalRtt(): Micros {
+    return typicalRtt(this.paths, this.group.faulty, withMargin);
   }
 
-  /** When nothing more of a block is to be expected at a peer of what has been sent. */
-  private quietAt(sbn: number, peer: number): Micros {
-    const advanced = this.deficits.advancedAt(peer, sbn) + this.rtt() + REPORT_ALLOWANCE;
-    return Math.ceil(Math.min(advanced, this.blocks[sbn].sentAt + MAX_PATIENCE));
+  /** When nothing more of a block is to be expected at a peer of what has been sent: that one's distance counts, no other's. */
+  private quietAt(sbn: number, peer: number, typical: Micros): Micros {
+    const block = this.blocks[sbn];
+    const rtt = Math.max(typical, rttOf(this.paths[peer], withMargin));
+    const advanced = this.deficits.advancedAt(peer, sbn) + rtt + REPORT_ALLOWANCE;
+    const patience = Math.min(advanced, block.sentAt + MAX_PATIENCE);
+    return Math.ceil(Math.max(block.sentAt + this.topUpDelay(block, rtt), patience));
+  }
+
+  /** Whether a peer has had so much of a block that it has to ask for the rest: it may never be content. */
+  private isSpent(peer: number, { sourceSymbols, granted }: Block): boolean {
+    const allowed = TOP_UP_TIMES * sourceSymbols + TOP_UP_BESIDES;
+    const arrival = 1 - Math.min(MAX_LOSS_PLANNED, this.paths[peer]!.loss);
+    return (granted.get(peer) ?? 0) >= allowed / arrival;
   }
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
@@ -412,3 +425,6 @@ const MAX_TOP_UP_DELAY: Micros = SECOND;
 /** Peers report their deficits at intervals of this order. */
 const REPORT_ALLOWANCE: Micros = 15 * MILLISECOND;
 const MAX_LOSS_PLANNED = 0.75;
+/** Of a block goes to one peer in top-ups, over 1 - p: so many times K, and so many symbols besides. */
+export const TOP_UP_TIMES = 4;
+export const TOP_UP_BESIDES = 16;

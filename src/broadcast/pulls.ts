@@ -12,6 +12,8 @@ interface Want {
   tries: number;
   /** Tries that ended in nothing but time. */
   waits: number;
+  /** Drawn for the wait after the last try. */
+  jitter: number;
   isLost: boolean;
   /** Whom it was asked of, and the place among all that was asked; -1: nobody, or it counts no longer. */
   peer: number;
@@ -57,7 +59,7 @@ export class Pulls {
         wants = new Map();
         this.wants.set(stream, wants);
       }
-      wants.set(seq, { askAt, tries: 0, waits: 0, isLost: false, peer: -1, place: -1 });
+      wants.set(seq, { askAt, tries: 0, waits: 0, jitter: 1, isLost: false, peer: -1, place: -1 });
       this.due = Math.min(this.due, askAt);
     };
     // Nobody sends again what we have said that we hold.
@@ -71,10 +73,12 @@ export class Pulls {
     }
   }
 
-  /** Member `peer` was asked for it. */
-  onAsked(stream: Stream, seq: number, peer: number): void {
+  /** Member `peer`, at a distance of `rtt`, was asked for it. */
+  onAsked(now: Micros, stream: Stream, seq: number, peer: number, rtt: Micros): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
+    want.askAt = now + waitOf(want, rtt);
+    this.due = Math.min(this.due, want.askAt);
     this.settle(want);
     want.peer = peer;
     want.place = this.places++;
@@ -104,27 +108,32 @@ export class Pulls {
     this.due = now;
   }
 
-  /** Objects to ask for now; each is asked for again, ever more rarely, unless it has come or moved by then. */
-  take(now: Micros, rtt: Micros): { stream: Stream; seq: number; tries: number }[] {
+  /**
+   * Objects to ask for now; each is asked for again, ever more rarely, unless it has come or moved by then.
+   *
+   * @param rttOf how long a symbol takes of which this member is the origin, or that it serves
+   */
+  take(now: Micros, rttOf: (member: number) => Micros): { stream: Stream; seq: number; tries: number }[] {
     if (this.due > now) return [];
     const asked: { stream: Stream; seq: number; tries: number }[] = [];
     this.due = NEVER;
     for (const [stream, wants] of this.wants) {
       // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
       let coming = -NEVER;
+      const rtt = rttOf(stream.origin);
       for (const [seq, want] of wants) {
         const record = stream.records.get(seq);
         if (record?.incoming) coming = Math.max(coming, record.usefulAt);
         const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking.
-        want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt, this.turnOf(want, rtt));
+        want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon.
           if (want.tries > 0 && !want.isLost) want.waits++;
           want.isLost = false;
           asked.push({ stream, seq, tries: want.tries++ });
-          const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(want.waits, MAX_STEPS);
-          want.askAt = now + Math.ceil(Math.min(MAX_WAIT, wait) * (1 + 0.25 * this.rng.float()));
+          want.jitter = 1 + 0.25 * this.rng.float();
+          want.askAt = now + waitOf(want, rtt);
         }
         this.due = Math.min(this.due, want.askAt);
       }
@@ -150,10 +159,10 @@ export class Pulls {
   }
 
   /** Until when whoever was asked for it may be busy with what it was asked for before. */
-  private turnOf(want: Want, rtt: Micros): Micros {
+  private turnOf(want: Want, rttOf: (member: number) => Micros): Micros {
     const server = want.peer < 0 ? undefined : this.servers.get(want.peer);
     if (!server || server.servedPlace >= want.place) return -NEVER;
-    return server.servedAt + SECOND_PATIENCE + rtt;
+    return server.servedAt + SECOND_PATIENCE + rttOf(want.peer);
   }
 
   /** Whom it was asked of counts no longer. */
@@ -170,6 +179,12 @@ export class Pulls {
     }
     return server;
   }
+}
+
+/** How long an answer is waited for: ever longer, but where it was known to be lost. */
+function waitOf({ waits, jitter }: Want, rtt: Micros): Micros {
+  const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(waits, MAX_STEPS);
+  return Math.ceil(Math.min(MAX_WAIT, wait) * jitter);
 }
 
 /** Objects of a stream wanted at once; of small ones up to so many, as our vector can name, that come to so many bytes. */

@@ -1,7 +1,8 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Outgoing } from '../../src/broadcast/outgoing.js';
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Path } from '../../src/path/path.js';
 import { MAX_SYMBOL_BODY } from '../../src/wire/limits.js';
 import { storedObject } from './objects.js';
@@ -33,3 +34,102 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
   expect(outgoing.hasFor(0, PEER)).toBe(false);
   outgoing.dispose();
 });
+
+describe('top-ups', () => {
+  const FAST = 10 * MILLISECOND;
+  const SLOW = 4 * SECOND;
+  const [NEAR, ALSO_NEAR, FAR] = [1, 2, 3];
+  const bytes = new Rng('object').bytes(100_000);
+
+  test('of a near peer do not wait for one that is late', () => {
+    const sender = new Sender([FAST, FAST, SLOW], bytes);
+    sender.drain(0);
+    sender.lacks(NEAR, 50 * MILLISECOND, 3);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    sender.outgoing.handleTimeout(at);
+    expect(sender.outgoing.hasFor(at, NEAR)).toBe(true);
+  });
+
+  test('of a late peer wait for that one', () => {
+    const sender = new Sender([FAST, FAST, SLOW], bytes);
+    sender.drain(0);
+    for (const peer of [NEAR, ALSO_NEAR]) sender.outgoing.onConfirm(peer);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    sender.outgoing.handleTimeout(at);
+    expect(sender.outgoing.hasFor(at, FAR)).toBe(false);
+  });
+
+  test('of one that is never content come to four times the object and a little', () => {
+    const sender = new Sender([FAST, FAST, FAST], bytes);
+    const k = sender.outgoing.sourceSymbols;
+    const wave = sender.drain(0);
+    for (const peer of [NEAR, ALSO_NEAR]) sender.outgoing.onConfirm(peer);
+    let sent = 0;
+    for (let now = 0; now < 60 * SECOND; now += 20 * MILLISECOND) {
+      sender.hear(now);
+      sender.lacks(FAR, now, k);
+      sender.outgoing.handleTimeout(now);
+      sent += sender.drain(now);
+    }
+    expect(wave).toBeLessThan(3 * k);
+    expect(sent).toBeGreaterThan(k);
+    expect(sent).toBeLessThanOrEqual(5 * k + 16);
+  });
+});
+
+/** Member 0 of a small group, with an object to send to peers that are so far away. */
+class Sender {
+  readonly outgoing: Outgoing;
+  private readonly paths: (Path | undefined)[];
+
+  constructor(rtts: number[], bytes: Uint8Array) {
+    const small = smallGroup(rtts.length + 1);
+    const { certificate } = storedObject({ origin: 0, incarnation: 1, seq: 0 }, bytes, small);
+    this.paths = [undefined, ...rtts.map(pathOf)];
+    this.outgoing = new Outgoing(
+      0,
+      small.group,
+      small.keys[0],
+      this.paths,
+      new Rng('wave'),
+      certificate,
+      bytes,
+    );
+    this.hear(0);
+  }
+
+  /** All peers are heard. */
+  hear(now: number): void {
+    for (const path of this.paths) if (path) path.heardAt = now;
+  }
+
+  /** Takes all that is to be sent; returns how many symbols that is. */
+  drain(now: number): number {
+    const before = this.outgoing.sentSymbols;
+    const target = new Uint8Array(MAX_SYMBOL_BODY);
+    for (const peer of this.paths.keys())
+      if (this.paths[peer]) while (this.outgoing.next(now, peer, target) > 0);
+    return this.outgoing.sentSymbols - before;
+  }
+
+  lacks(peer: number, now: number, symbols: number): void {
+    const id = { origin: 0, incarnation: 1, seq: 0 };
+    const missing = [{ sbn: 0, symbols }];
+    this.outgoing.onProgress(now, peer, {
+      kind: 'progress',
+      id,
+      sourceBlocks: 1,
+      complete: new Uint8Array(1),
+      missing,
+    });
+  }
+}
+
+function pathOf(rtt: number): Path {
+  const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
+  path.isOpen = true;
+  path.rtt.onSample(rtt);
+  return path;
+}

@@ -24,14 +24,16 @@ function newPulls(): Pulls {
 
 /** Asks one member for all that is to be asked for. */
 function askAll(pulls: Pulls, now: Micros, peer: number): number[] {
-  return pulls.take(now, RTT).map(({ stream, seq }) => {
-    pulls.onAsked(stream, seq, peer);
-    return seq;
-  });
+  return pulls
+    .take(now, () => RTT)
+    .map(({ stream, seq }) => {
+      pulls.onAsked(now, stream, seq, peer, RTT);
+      return seq;
+    });
 }
 
 function asked(pulls: Pulls, now: Micros): number[] {
-  return pulls.take(now, RTT).map(({ seq }) => seq);
+  return pulls.take(now, () => RTT).map(({ seq }) => seq);
 }
 
 describe('patience', () => {
@@ -51,6 +53,16 @@ describe('patience', () => {
     pulls.update(100 * MILLISECOND, stream, 2, RTT);
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([0]);
     expect(asked(pulls, 280 * MILLISECOND)).toContain(1);
+  });
+
+  test('after one has been asked is as long as that one is far, whoever else is farther', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    const far = (member: number) => (member === stream.origin ? SECOND : RTT);
+    expect(pulls.take(2 * SECOND, far)).toMatchObject([{ seq: 0 }]);
+    pulls.onAsked(2 * SECOND, stream, 0, PEER, RTT);
+    expect(pulls.nextTimeout()).toBeLessThan(2 * SECOND + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
   });
 
   test('is renewed while symbols of the object come in', () => {
@@ -83,7 +95,7 @@ describe('an object that does not come', () => {
     const times: Micros[] = [];
     for (let i = 0; i < 15; i++) {
       const now = pulls.nextTimeout();
-      expect(pulls.take(now, RTT)).toMatchObject([{ seq: 0, tries: i }]);
+      expect(pulls.take(now, () => RTT)).toMatchObject([{ seq: 0, tries: i }]);
       times.push(now);
     }
     const gaps = times.slice(1).map((at, i) => at - times[i]);
