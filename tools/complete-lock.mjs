@@ -1,6 +1,8 @@
 // Adds to package-lock.json the optional packages of other platforms that npm left out because the registry in use did
-// not have them: `npm ci` refuses a lock file without them, though it would never install them here.
+// not have them: `npm ci` refuses a lock file without them, though it would never install them here. And to each entry that
+// lacks it the integrity that the registry tells now.
 // Run it after each `npm install`. Usage: node tools/complete-lock.mjs
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stdout } from 'node:process';
@@ -22,9 +24,20 @@ for (const [path, info] of Object.entries(packages)) {
     added++;
   }
 }
+let completed = 0;
+for (const [path, info] of Object.entries(packages)) {
+  if (info.integrity || info.link) continue;
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  const { version, ...rest } = info;
+  const asked = execFileSync('npm', ['view', `${name}@${version}`, 'dist.integrity'], { encoding: 'utf8' });
+  packages[path] = { version, integrity: asked.trim(), ...rest };
+  completed++;
+}
 const sorted = Object.fromEntries(Object.entries(packages).sort(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync(file, `${JSON.stringify({ ...lock, packages: { '': rootPackage, ...sorted } }, null, 2)}\n`);
-stdout.write(`package-lock.json: ${added} packages of other platforms added\n`);
+stdout.write(
+  `package-lock.json: ${added} packages of other platforms added, ${completed} given their integrity\n`,
+);
 
 /** Whether `name`, as the package at `path` would find it, is in the lock file. */
 function isLocked(path, name) {
