@@ -138,6 +138,7 @@ export class Broadcast {
     if (this.isStoreBusy(frame.descriptor)) return countDrop(this.metrics, 'store-busy');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
+    else if (arrival?.type === 'too-large') this.events.push(arrival);
     else if (arrival) this.onArrival(now, hop, frame, arrival);
   }
 
@@ -383,7 +384,7 @@ export class Broadcast {
     now: Micros,
     hop: number,
     frame: SymbolFrame,
-    arrival: Exclude<Arrival, { type: 'late-equivocation' }>,
+    arrival: Exclude<Arrival, { type: 'late-equivocation' | 'too-large' }>,
   ): void {
     const { record } = arrival;
     const { stream, seq } = record;

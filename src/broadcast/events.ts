@@ -30,6 +30,8 @@ export type BroadcastEvent =
   | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
   /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */
   | { type: 'damaged'; id: ObjectId }
+  /** An object above our limit, signed by its origin: told at most once a second of each. */
+  | { type: 'too-large'; id: ObjectId; length: number }
   /** The bound of our store made us drop objects that these members do not hold. */
   | { type: 'overflow'; origin: number; incarnation: number; to: number; members: number[] }
   | { type: 'store-full'; full: boolean };

@@ -5,7 +5,7 @@
 import { equalBytes } from '../core/bytes.js';
 import type { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
@@ -47,6 +47,8 @@ export type Arrival =
   | { type: 'equivocation'; record: ObjectRecord; evidence: [Uint8Array, Uint8Array] }
   /** The same, but of ours only the store has the certificate. */
   | { type: 'late-equivocation'; id: ObjectId; certificate: Uint8Array }
+  /** Above our limit, and signed by its origin. */
+  | { type: 'too-large'; id: ObjectId; length: number }
   /** Symbols that do not give what the hash says; `server` served them, -1: the origin signed them. */
   | { type: 'wrong-symbols'; record: ObjectRecord; server: number };
 
@@ -58,6 +60,8 @@ export class Transfer {
   private readonly verifier: BatchVerifier;
   private readonly admission: Admission;
   private readonly relays: Relays;
+  /** By origin: when the next object above our limit is told. */
+  private readonly tellTooLargeAt = new Map<number, Micros>();
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectRecord>[];
   private readonly own = new Set<ObjectRecord>();
@@ -98,6 +102,7 @@ export class Transfer {
     const { descriptor, leaf } = frame;
     const drop = (reason: DropReason): undefined => void countDrop(this.metrics, reason);
     const reason = this.refusal(frame);
+    if (reason === 'too-large') return this.tooLarge(now, hop, frame);
     if (reason) return drop(reason);
     const served = frame.depth === SERVED;
     let stream = this.streams.find(descriptor);
@@ -269,6 +274,16 @@ export class Transfer {
     const { origin, incarnation, seq } = frame.descriptor;
     const certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
     return { type: 'late-equivocation', id: { origin, incarnation, seq }, certificate };
+  }
+
+  /** Its origin waits for us in vain: told, though not of each symbol. */
+  private tooLarge(now: Micros, hop: number, frame: SymbolFrame): Arrival | undefined {
+    countDrop(this.metrics, 'too-large');
+    const { origin, incarnation, seq, length } = frame.descriptor;
+    if (frame.depth === SERVED || now < (this.tellTooLargeAt.get(origin) ?? 0)) return undefined;
+    if (this.verifier.verify(now, hop, frame) !== 'valid') return undefined;
+    this.tellTooLargeAt.set(origin, now + SECOND);
+    return { type: 'too-large', id: { origin, incarnation, seq }, length };
   }
 
   private refusal({ descriptor, leaf, depth }: SymbolFrame): DropReason | undefined {

@@ -55,8 +55,18 @@ export function note(line: string): void {
   if (process.stderr.writableLength <= MAX_BACKLOG) process.stderr.write(`${printable(line)}\n`);
 }
 
-/** Says in one line what went wrong and gives the exit code for it. */
+/** From now on what goes wrong is an event on stdout too. */
+export function useJson(): void {
+  json = true;
+}
+
+/** Says in one line on stderr what went wrong, with --json also as an event on stdout, and gives the exit code for it. */
 export function reportError(error: unknown): number {
+  if (json) {
+    const { code, message } =
+      error instanceof HeadwaterError ? error : { code: 'INTERNAL', message: String(error) };
+    tellJson({ event: 'error', code, message });
+  }
   if (!(error instanceof HeadwaterError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     for (const line of `headwater: ${text}`.split('\n')) note(line);
@@ -186,6 +196,7 @@ export function formatPercent(share: number): string {
 let outputLost: NodeJS.ErrnoException | undefined;
 let stopWork: (() => void) | undefined;
 let leftOut = 0;
+let json = false;
 
 /** Bytes of events and notes that wait for a reader. */
 const MAX_BACKLOG = 256 * 1024;

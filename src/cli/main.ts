@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { demoCommand } from './demo.js';
 import { groupCommand } from './group.js';
-import { EXIT, reportError, watchOutput } from './io.js';
+import { EXIT, reportError, useJson, watchOutput } from './io.js';
 import { keygenCommand } from './keygen.js';
 import { linkCommand } from './link.js';
 import { nodeCommand } from './node.js';
@@ -32,6 +32,10 @@ for (const add of [
   linkCommand,
 ])
   add(program);
+
+program.hook('preAction', (_program, command) => {
+  if (command.opts<{ json?: boolean }>().json) useJson();
+});
 
 watchOutput();
 try {

@@ -1,7 +1,7 @@
 /**
  * What `node`, `send` and `receive` share: the options that make a process a member of a group, and how it reports.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { type Group, parseGroup } from '../broadcast/group.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
@@ -78,13 +78,26 @@ export async function startMember(
       trace: options.trace,
       ...handlers,
     });
-    if (!signal.aborted) return node;
+    if (!signal.aborted) {
+      await checkKeyMode(options);
+      return node;
+    }
     await node.close();
   } catch (error) {
     await store?.close();
     throw error;
   }
   throw interrupted();
+}
+
+/** Said and not refused: where secrets are mounted (Kubernetes, Docker) their owner and mode are not ours to choose. */
+async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
+  if (process.platform === 'win32') return;
+  const mode = (await stat(key)).mode & 0o777;
+  if ((mode & 0o077) === 0) return;
+  const octal = mode.toString(8).padStart(4, '0');
+  if (json) printJson({ event: 'key-mode', file: key, mode: octal });
+  else note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`);
 }
 
 export async function readGroup(path: string): Promise<Group> {

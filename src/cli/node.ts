@@ -3,8 +3,9 @@ import { type Command, Option } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { type Content, unwrap } from '../file/envelope.js';
-import type { Delivery, NodeEvent } from '../node/node.js';
-import { drained, fired, hand, note, printJson, reportError, tellJson, untilInterrupted } from './io.js';
+import type { Delivery } from '../node/node.js';
+import { Events } from './events.js';
+import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from './io.js';
 import { Lines } from './lines.js';
 import {
   type MemberOptions,
@@ -41,6 +42,7 @@ export function nodeCommand(program: Command): void {
       untilInterrupted(async (signal) => {
         const { json, order } = options;
         const lines = new Lines();
+        const events = new Events(json === true);
         await using node = await startMember(
           options,
           {
@@ -59,8 +61,8 @@ export function nodeCommand(program: Command): void {
             },
             onEvent: (event) => {
               if (event.type === 'lost' && event.member === node.self) lines.forget();
-              if (json) tellJson(eventJson(event));
-              else note(eventText(event));
+              events.on(event);
+              if (event.type === 'too-large') answers.tooLarge(event.id, options.maxSize);
             },
           },
           signal,
@@ -81,54 +83,6 @@ export function nodeCommand(program: Command): void {
         else noteTotals(node.status());
       }),
     );
-}
-
-function eventJson(event: NodeEvent): object {
-  const { type, ...rest } = event;
-  const plain: Record<string, unknown> = { event: type, ...rest };
-  if ('member' in event) plain.member = event.member?.name;
-  if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
-  if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
-  if ('error' in event) plain.error = String(event.error);
-  return plain;
-}
-
-function eventText(event: NodeEvent): string {
-  switch (event.type) {
-    case 'peer':
-      return `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`;
-    case 'misbehaviour':
-      return `${event.member.name} misbehaves: ${event.what}`;
-    case 'lost':
-      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
-    case 'damaged':
-      return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
-    case 'overflow':
-      return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
-    case 'older-run':
-      return `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`;
-    case 'superseded':
-      return `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`;
-    case 'unheard':
-      return `we hear ${event.member.name}, but it does not hear us`;
-    case 'other-version':
-      return `${event.member.name} runs version ${event.version}`;
-    case 'foreign-version':
-      return `${event.member.name} seems to speak version ${event.version} of the protocol`;
-    case 'foreign-group':
-      return `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`;
-    case 'address':
-      if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
-      if (event.problem === 'unknown-name')
-        return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
-      return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
-    case 'store-full':
-      return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
-    case 'store-error':
-      return `store: ${event.error.message}`;
-    case 'consumer-error':
-      return `delivery: ${String(event.error)}`;
-  }
 }
 
 /** Done when the reader has it: a member that is killed before delivers it again. */

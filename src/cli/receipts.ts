@@ -7,6 +7,7 @@ import type { Member } from '../broadcast/group.js';
 import { HeadwaterError } from '../errors.js';
 import { type Receipt, wrapReceipt } from '../file/envelope.js';
 import type { Node } from '../node/node.js';
+import type { ObjectId } from '../wire/symbol.js';
 
 /** What a member says of the files that come to it, and hears others say of them. */
 export class Answers {
@@ -28,6 +29,11 @@ export class Answers {
       .broadcast(wrapReceipt({ of, state, reason }))
       .catch(() => {}) // It is closing: who waits for the answer sees this member go.
       .then(() => this.underWay--);
+  }
+
+  /** A file of a member is more than we take: its sender would wait for us in vain. */
+  tooLarge(object: ObjectId, maxSize: number): void {
+    this.answer({ ...object, index: 0 }, 'failed', `it takes at most ${maxSize} MiB (see its --max-size)`);
   }
 
   heard(of: MessageId, from: Member): void {

@@ -7,7 +7,8 @@ import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { saveFile } from '../file/disk.js';
 import { type Content, unwrap } from '../file/envelope.js';
-import type { Delivery, Node } from '../node/node.js';
+import type { Delivery, Node, NodeEvent } from '../node/node.js';
+import { Events } from './events.js';
 import {
   EXIT,
   fired,
@@ -71,7 +72,12 @@ export function receiveCommand(program: Command): void {
           }
           if (saved + failed === count) finished.abort();
         };
-        await using node = await startMember(options, { deliver }, signal);
+        const events = new Events(json === true, ['peer']);
+        const onEvent = (event: NodeEvent) => {
+          events.on(event);
+          if (event.type === 'too-large') answers.tooLarge(event.id, options.maxSize);
+        };
+        await using node = await startMember(options, { deliver, onEvent }, signal);
         const answers = new Answers(node);
         if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
         else

@@ -6,7 +6,8 @@ import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
 import { type Content, unwrap, wrapFile } from '../file/envelope.js';
-import type { BroadcastResult, Delivery, Node } from '../node/node.js';
+import type { BroadcastResult, Delivery, Node, NodeEvent } from '../node/node.js';
+import { Events } from './events.js';
 import {
   EXIT,
   formatBytes,
@@ -62,18 +63,28 @@ export function sendCommand(program: Command): void {
           else if (from === node.self) verdicts.sent(id);
           else if (content.kind === 'file') new Answers(node).answer(id, 'held');
         };
-        await using node = await startMember(options, { deliver }, stopped);
+        const events = new Events(options.json === true, ['peer']);
+        const onEvent = (event: NodeEvent) => events.on(event);
+        await using node = await startMember(options, { deliver, onEvent }, stopped);
+        const why = (member: Member) => events.why(member, node);
         try {
-          await sendFile(node, name, bytes, options, verdicts, { stopped, timeout });
+          await sendFile(node, name, bytes, options, verdicts, why, { stopped, timeout });
         } catch (error) {
           if (!timeout.aborted || stopped.aborted) throw error;
           throw new HeadwaterError(
             'UNREACHABLE',
-            `send: expected confirms from ${node.group.quorum} members within ${options.timeout} s, got too few`,
+            `send: expected confirms from ${node.group.quorum} members within ${options.timeout} s, got too few: ${lacking(node, why)}`,
           );
         }
       }),
     );
+}
+
+/** The members that have not confirmed, and why. */
+function lacking(node: Node, why: (member: Member) => string): string {
+  const { peers, objects } = node.status();
+  const open = peers.filter(({ reachable }) => !reachable || objects.length > 0);
+  return open.map(({ member }) => `${member.name} (${why(member)})`).join(', ');
 }
 
 /** What others say that cannot be told is no reason not to send. */
@@ -97,6 +108,7 @@ async function sendFile(
   bytes: Uint8Array,
   options: SendOptions,
   verdicts: Verdicts,
+  why: (member: Member) => string,
   ends: Ends,
 ) {
   const { json } = options;
@@ -132,11 +144,22 @@ async function sendFile(
   const ratio = status.metrics.sentBytes / bytes.length;
   const outcome = outcomeOf(others, verdicts, result);
   const { saved, failed, held, missing } = outcome;
+  const reasons = Object.fromEntries(
+    others.flatMap((member) => (missing.includes(member.name) ? [[member.name, why(member)]] : [])),
+  );
   const summary = { file: name, bytes: bytes.length, sha256: digest, seconds, ratio };
   if (json) {
     const { sentBytes } = status.metrics;
     const confirmed = [...saved, ...failed.map((each) => each.name), ...held.map((each) => each.name)];
-    printJson({ event: 'sent', ...summary, sentBytes, confirmed, ...outcome, ...statusJson(status) });
+    printJson({
+      event: 'sent',
+      ...summary,
+      sentBytes,
+      confirmed,
+      ...outcome,
+      reasons,
+      ...statusJson(status),
+    });
   } else {
     print(`${digest}  ${name}`);
     note(
@@ -144,7 +167,7 @@ async function sendFile(
     );
     for (const each of failed) note(`not saved by ${each.name}: ${each.reason}`);
     for (const each of held) note(`held by ${each.name}: ${each.reason}`);
-    if (missing.length > 0) note(`not reached: ${missing.join(', ')}`);
+    for (const each of missing) note(`not reached: ${each} (${reasons[each]})`);
     noteTotals(status);
   }
   if (saved.length === others.length) return;

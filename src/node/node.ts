@@ -118,6 +118,8 @@ export type NodeEvent =
   | { type: 'foreign-version'; member: Member; version: number }
   /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
   | { type: 'foreign-group'; member: Member | undefined }
+  /** The member sends an object above `maxObjectSize`, `length` bytes: it and what comes after it are not delivered here. */
+  | { type: 'too-large'; member: Member; id: ObjectId; length: number }
   /** An address of the member leads nowhere, or does again, or its name leads elsewhere. */
   | ({ type: 'address'; member: Member } & RouteChange)
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
@@ -396,6 +398,7 @@ export class Node implements AsyncDisposable {
         break;
       }
       case 'damaged':
+      case 'too-large':
         this.tell({ ...event, member: members[event.id.origin] });
         break;
       case 'overflow': {

@@ -35,6 +35,8 @@ export interface CliEvent {
   peers?: { name: string; reachable: boolean }[];
   objects?: object[];
   moved?: string;
+  mode?: string;
+  code?: string;
   metrics?: { receivedDatagrams: number; drops: Record<string, number> };
 }
 

@@ -25,7 +25,7 @@ export async function createLab(
   const members = await Promise.all(
     names.map(async (name, i) => {
       const seed = randomBytes(32);
-      await writeFile(join(folder, `${name}.key`), formatSecretKey(seed));
+      await writeFile(join(folder, `${name}.key`), formatSecretKey(seed), { mode: 0o600 });
       return { name, key: formatPublicKey(keyPair(seed).publicKey), ...where(own[i]) };
     }),
   );

@@ -1,0 +1,119 @@
+/** What happens to a member, for people and programs: as text and JSON, and what it says of members that do not answer. */
+import type { Member } from '../broadcast/group.js';
+import { toHex } from '../core/bytes.js';
+import type { Node, NodeEvent } from '../node/node.js';
+import { formatBytes, note, tellJson } from './io.js';
+
+/** Tells events as they come, and remembers why a member may be out of reach. */
+export class Events {
+  private readonly json: boolean;
+  private readonly quiet: readonly NodeEvent['type'][];
+  private readonly causes = new Map<Member, string>();
+  private readonly heard = new Set<Member>();
+  private readonly told = new Map<string, number>();
+
+  /** @param quiet events that people are not told of */
+  constructor(json: boolean, quiet: readonly NodeEvent['type'][] = []) {
+    this.json = json;
+    this.quiet = quiet;
+  }
+
+  on(event: NodeEvent): void {
+    this.remember(event);
+    if (this.json) tellJson(eventJson(event));
+    else if (!this.quiet.includes(event.type)) this.tell(event);
+  }
+
+  /** Why a member has not confirmed, as far as can be known here. */
+  why(member: Member, node: Node): string {
+    const cause = this.causes.get(member);
+    if (cause !== undefined) return cause;
+    const isHere = node.status().peers.some((peer) => peer.member === member && peer.reachable);
+    if (isHere) return 'it is here, but has not got all of it';
+    return this.heard.has(member) ? 'it has gone' : 'nothing was heard of it';
+  }
+
+  private remember(event: NodeEvent): void {
+    if (!('member' in event) || !event.member) return;
+    const { member } = event;
+    if (event.type === 'peer') {
+      this.heard.add(member);
+      if (event.reachable) this.causes.delete(member);
+    } else if (event.type === 'address' && 'address' in event) this.causes.delete(member);
+    else if (CAUSES.includes(event.type)) this.causes.set(member, eventText(event));
+  }
+
+  /** The same is not told more than once a minute, but for members that come and go, and what is lost. */
+  private tell(event: NodeEvent): void {
+    const text = eventText(event);
+    const now = performance.now();
+    if (event.type !== 'peer' && event.type !== 'lost') {
+      if (now - (this.told.get(text) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
+      if (this.told.size >= MAX_TOLD) this.told.clear();
+      this.told.set(text, now);
+    }
+    note(text);
+  }
+}
+
+function eventJson(event: NodeEvent): object {
+  const { type, ...rest } = event;
+  const plain: Record<string, unknown> = { event: type, ...rest };
+  if ('member' in event) plain.member = event.member?.name;
+  if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
+  if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
+  if ('error' in event) plain.error = String(event.error);
+  return plain;
+}
+
+function eventText(event: NodeEvent): string {
+  switch (event.type) {
+    case 'peer':
+      return `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`;
+    case 'misbehaviour':
+      return `${event.member.name} misbehaves: ${event.what}`;
+    case 'lost':
+      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
+    case 'damaged':
+      return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
+    case 'overflow':
+      return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
+    case 'too-large':
+      return `${event.member.name} sends ${formatBytes(event.length)}, more than this member takes (see --max-size): what it sends after that waits, too`;
+    case 'older-run':
+      return `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`;
+    case 'superseded':
+      return `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`;
+    case 'unheard':
+      return `we hear ${event.member.name}, but it does not hear us`;
+    case 'other-version':
+      return `${event.member.name} runs version ${event.version}`;
+    case 'foreign-version':
+      return `${event.member.name} seems to speak version ${event.version} of the protocol`;
+    case 'foreign-group':
+      return `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`;
+    case 'address':
+      if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
+      if (event.problem === 'unknown-name')
+        return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
+      return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
+    case 'store-full':
+      return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
+    case 'store-error':
+      return `store: ${event.error.message}`;
+    case 'consumer-error':
+      return `delivery: ${String(event.error)}`;
+  }
+}
+
+/** What keeps a member from confirming. */
+const CAUSES: readonly NodeEvent['type'][] = [
+  'address',
+  'foreign-group',
+  'foreign-version',
+  'older-run',
+  'superseded',
+  'unheard',
+];
+const REPEAT_MS = 60_000;
+const MAX_TOLD = 1000;

@@ -1,0 +1,70 @@
+/** Why something did not work is said by name, at the end where somebody waits for it. */
+import { randomBytes } from 'node:crypto';
+import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { cleanup, freePorts, headwater, tempFolder } from './cli.js';
+import { createLab } from './lab.js';
+
+afterEach(cleanup);
+
+test('a receiver whose limit is smaller says so at both ends, and the sender does not wait for it', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, randomBytes(1_300_000));
+  const receive = (name: string, limit: string) =>
+    headwater(['receive', ...lab.as(name), '--out', join(folder, name), '--max-size', limit]);
+  const [ben, cleo] = [receive('ben', '1'), receive('cleo', '2')];
+  for (const cli of [ben, cleo]) await cli.until('its address', ({ stderr }) => stderr.includes('saving to'));
+
+  const sender = headwater(['send', file, ...lab.as('anna'), '--timeout', '3000']);
+  expect(await sender.exit()).toBe(3);
+  expect(sender.stderr).toContain('1 of 2 other members have saved it');
+  expect(sender.stderr).toContain('not saved by ben: it takes at most 1 MiB (see its --max-size)\n');
+  expect(ben.stderr).toContain('anna sends 1.3 MB, more than this member takes (see --max-size)');
+});
+
+test('a member with another group file is named where the others wait for it', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben']);
+  const other = join(folder, 'other.json');
+  const group = JSON.parse(await readFile(lab.groupFile, 'utf8'));
+  await writeFile(other, JSON.stringify({ ...group, name: 'another' }));
+  const ben = headwater([
+    'receive',
+    ...['--group', other, '--key', join(folder, 'ben.key'), '--out', join(folder, 'out')],
+  ]);
+  await ben.until('its address', ({ stderr }) => stderr.includes('saving to'));
+  const sender = headwater(['send', lab.groupFile, ...lab.as('anna'), '--timeout', '8', '--json']);
+  expect(await sender.exit()).toBe(1);
+  expect(sender.stderr).toMatch(/got too few: ben \(ben seems to have another group file\)\n/);
+  expect(sender.events('error')).toMatchObject([{ code: 'UNREACHABLE' }]);
+  expect(ben.stderr.split('anna seems to have another group file\n')).toHaveLength(2);
+});
+
+test('a name that is not known, or an address of the other family, keeps no member from starting, and is named', async () => {
+  const ports = (await freePorts(3)) as [number, number, number];
+  const lab = await createLab(
+    await tempFolder(),
+    ['anna', 'ben', 'cleo'],
+    [`127.0.0.1:${ports[0]}`, `nosuch.invalid:${ports[1]}`, `[2001:db8::1]:${ports[2]}`],
+  );
+  const sender = headwater(['send', lab.groupFile, ...lab.as('anna'), '--wait', '0', '--timeout', '2']);
+  expect(await sender.exit()).toBe(1);
+  expect(sender.stderr).toMatch(
+    /got too few: .*ben \(nosuch\.invalid:\d+ of ben is not known \(E\w+\): it is looked up again\)/,
+  );
+  expect(sender.stderr).toMatch(/got too few: .*cleo \(\[2001:db8::1\]:\d+ of cleo has IPv6 only, /);
+});
+
+test.skipIf(process.platform === 'win32')('a key that others can read is warned of', async () => {
+  const lab = await createLab(await tempFolder(), ['anna']);
+  await chmod(join(lab.folder, 'anna.key'), 0o644);
+  const plain = headwater(['node', ...lab.as('anna')]);
+  await plain.until('the warning', ({ stderr }) => stderr.includes('anna.key: expected mode 0600, got 0644'));
+  plain.child.kill('SIGTERM');
+  await plain.exit();
+  const json = headwater(['node', ...lab.as('anna'), '--json']);
+  expect(await json.first('key-mode')).toMatchObject({ mode: '0644' });
+});
