@@ -227,12 +227,25 @@ export class Arena {
     this.world.addNode(this.members[member].address, this.nodeOf(member));
   }
 
-  /** A stopped member's disk is a new one; what was broadcast before need not reach it. */
-  lose(member: number): void {
-    this.stores[member] = (this.stores[member] ?? 0) + 1000;
+  /**
+   * A stopped member's disk is a new one; what was broadcast before need not reach it.
+   *
+   * @param step by how much the clock has gone on since the disk before was made
+   */
+  lose(member: number, step = 1000): void {
+    this.stores[member] = (this.stores[member] ?? 0) + step;
     this.members[member].disk.lose(this.stream(member).incarnation);
     this.excuse(member);
   }
+
+  /** A stopped member goes on with its other disk, which is new at first, and a later time with the one before. */
+  swapDisks(member: number): void {
+    const holder = this.members[member] as { disk: SimDisk };
+    const other = this.spares.get(member) ?? new SimDisk(this.rng.fork('spare'), FIRST_STORE + 500, {});
+    this.spares.set(member, holder.disk);
+    holder.disk = other;
+  }
+  private readonly spares = new Map<number, SimDisk>();
 
   /** What was broadcast until now need not reach this member. */
   excuse(member: number): void {
@@ -267,6 +280,8 @@ export class Arena {
 
   /** Bytes that came by `inject`. */
   injected = 0;
+  /** Bytes that honest members have sent to addresses of nobody. */
+  strayBytes = 0;
   /** Sees all datagrams that arrive at honest members, as a stranger on the way does. */
   wiretap: ((to: number, from: string, bytes: Uint8Array) => void) | undefined;
   /** The longest that one honest member's turn has taken, ms of CPU. */
@@ -404,7 +419,12 @@ export class Arena {
         timed(() => member.handleDatagram(now, from, bytes));
       },
       handleTimeout: (now) => timed(() => member.handleTimeout(now)),
-      pollTransmit: (now) => timed(() => member.pollTransmit(now)),
+      pollTransmit: (now) => {
+        const transmit = timed(() => member.pollTransmit(now));
+        if (transmit && !this.group.members.some(({ locator }) => locator === transmit.to))
+          this.strayBytes += transmit.bytes.length;
+        return transmit;
+      },
       pollTimeout: () => member.pollTimeout(),
     };
   }

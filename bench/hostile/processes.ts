@@ -44,8 +44,8 @@ export function processes(attack: ProcessAttack): Attack {
 
 const controls = new Map<string, Promise<Measured>>();
 
-function controlOf({ members, byzantine, faulty, heap, seconds }: ProcessAttack): Promise<Measured> {
-  const options = { members, byzantine, faulty, heap, seconds } as SiegeOptions;
+function controlOf({ members, byzantine, faulty, heap, seconds, library }: ProcessAttack): Promise<Measured> {
+  const options = { members, byzantine, faulty, heap, seconds, library } as SiegeOptions;
   const key = JSON.stringify(options);
   const known = controls.get(key);
   if (known) return known;

@@ -32,8 +32,8 @@ export interface SiegeOptions {
   heap?: number;
   /** Names of members in the group file, by index. */
   names?: readonly string[];
-  /** Of the honest ones, `--json`; default true. */
-  json?: boolean;
+  /** Honest members are programs of the library's users, not `headwater node`. */
+  library?: boolean;
   /** Seconds of load; default 4. */
   seconds?: number;
   /** Members that are not started with the others. */
@@ -97,14 +97,16 @@ export class Siege {
   }
 
   /** What `headwater node` is given for a member. */
-  argsOf(index: number, command = 'node', store = `${index}.store`): string[] {
-    const { heap, json = true } = this.options;
-    return [
-      ...(heap === undefined ? [] : [`--max-old-space-size=${heap}`]),
-      ...[MAIN, command, '--group', this.groupFile, '--key', join(this.folder, `${index}.key`)],
-      ...(json ? ['--json'] : []),
-      ...(command === 'node' && store !== '' ? ['--store', join(this.folder, store)] : []),
-    ];
+  argsOf(index: number, command = ['node', '--json', '--store', this.store(index)]): string[] {
+    const { heap, library } = this.options;
+    const node = heap === undefined ? [] : [`--max-old-space-size=${heap}`];
+    const key = join(this.folder, `${index}.key`);
+    if (library) return [...node, WORKER, this.groupFile, key, this.store(index)];
+    return [...node, MAIN, ...command, '--group', this.groupFile, '--key', key];
+  }
+
+  store(index: number): string {
+    return join(this.folder, `${index}.store`);
   }
 
   now(): number {
@@ -216,6 +218,12 @@ export class Siege {
     );
   }
 
+  /** The liar broadcasts a message as an honest member does. */
+  broadcast(bytes: Uint8Array): void {
+    this.endpoint.submit(bytes);
+    this.driver!.wake();
+  }
+
   /** A line for a member to broadcast. */
   submit(from: number): void {
     const text = `m${from}-${this.counter++}`.padEnd(200, '.');
@@ -282,6 +290,7 @@ export class Process {
   readonly got = new Map<string, { at: number; times: number }>();
   readonly peers = new Set<string>();
   readonly events: Record<string, unknown>[] = [];
+  stdout = '';
   stderr = '';
   hasDied = false;
   /** MiB. */
@@ -308,6 +317,9 @@ export class Process {
     child.stdin.on('error', () => {});
     child.stderr.on('data', (text) => {
       if (this.stderr.length < 100_000) this.stderr += text;
+    });
+    child.stdout.on('data', (text) => {
+      if (this.stdout.length < 100_000) this.stdout += text;
     });
     createInterface({ input: child.stdout }).on('line', (line) => this.take(line, life));
     this.ended = new Promise((done) =>
@@ -399,5 +411,6 @@ async function freePorts(count: number): Promise<number[]> {
   return [...ports];
 }
 
+const WORKER = join(import.meta.dirname, 'worker.js');
 const MAIN = fileURLToPath(new URL('../../../../dist/cli/main.js', import.meta.url));
 const DRAIN_SECONDS = 20;

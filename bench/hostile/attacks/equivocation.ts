@@ -1,0 +1,94 @@
+/**
+ * An origin that signs two objects under one name and gives one to some, the other to the rest; to a newcomer, long after the
+ * first was delivered; two liars that confirm to each what it holds. Stopped by: quorums that share an honest member, READY
+ * where two may lie (PROTOCOL 9.4, 9.5).
+ */
+import { createHash } from 'node:crypto';
+import { type Arena, ATTACK_AT } from '../arena.js';
+import { entryOf, type Forged, parcel } from '../forge.js';
+import { virtual } from '../virtual.js';
+
+const two = (arena: Arena, seq = 0) =>
+  ['one', 'another'].map((text) => {
+    const message = new Uint8Array(600).fill(text.length);
+    message.set(new TextEncoder().encode(`${text}|`));
+    return arena.forge(parcel([message]), seq);
+  });
+/** The digest of a stream of this one object. */
+const digestOf = (forged: Forged) =>
+  new Uint8Array(createHash('sha256').update(new Uint8Array(32)).update(forged.descriptor.hash).digest());
+const claim = (arena: Arena, forged: Forged, peer: number, liar: number) => {
+  // Digests of version 2 are shorter.
+  const size = entryOf(forged.stream, 1).chain.length;
+  arena.vector(
+    peer,
+    [entryOf(forged.stream, 1, { chain: digestOf(forged).subarray(0, size), ready: 1 })],
+    liar,
+  );
+};
+
+export const split = virtual({
+  name: 'two objects under one name, one to each half',
+  attack: (arena) => {
+    arena.at(ATTACK_AT, () => {
+      const [a, b] = two(arena);
+      arena.serve(a, [0]);
+      arena.serve(b, [1, 2]);
+    });
+  },
+});
+
+export const confirmed = virtual({
+  name: 'two objects under one name, both confirmed and READY by the liar',
+  attack: (arena) => {
+    const [a, b] = two(arena);
+    arena.at(ATTACK_AT, () => {
+      arena.serve(a, [0]);
+      arena.serve(b, [1, 2]);
+    });
+    arena.each(ATTACK_AT, 6, 20_000, () => {
+      claim(arena, a, 0, arena.liar);
+      for (const peer of [1, 2]) claim(arena, b, peer, arena.liar);
+    });
+  },
+});
+
+export const colluding = virtual({
+  name: 'two objects under one name, two liars of seven confirm to each what it holds (f 2)',
+  severe: true,
+  members: 7,
+  byzantine: 2,
+  liars: [5, 6],
+  seconds: 5,
+  attack: (arena) => {
+    const [a, b] = two(arena);
+    arena.at(ATTACK_AT, () => {
+      arena.serve(a, [0, 1, 2]);
+      arena.serve(b, [3, 4]);
+    });
+    arena.each(ATTACK_AT, 4, 20_000, () => {
+      for (const liar of arena.liars) {
+        for (const peer of [0, 1, 2]) claim(arena, a, peer, liar);
+        for (const peer of [3, 4]) claim(arena, b, peer, liar);
+      }
+    });
+  },
+});
+
+export const toNewcomer = virtual({
+  name: 'another object under an old name to a member that has lost its store',
+  grace: 15_000,
+  story: (arena) => {
+    arena.at(4, () => arena.stop(1));
+    arena.at(5, () => {
+      arena.lose(1);
+      arena.start(1);
+    });
+  },
+  attack: (arena) => {
+    const [a, b] = two(arena);
+    arena.at(ATTACK_AT, () => arena.serve(a));
+    arena.each(5, 7, 100_000, () => arena.serve(b, [1]));
+    arena.each(5, 9, 20_000, () => claim(arena, b, 1, arena.liar));
+  },
+});

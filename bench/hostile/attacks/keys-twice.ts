@@ -1,0 +1,59 @@
+/**
+ * No liar: one key used by two processes, in turn with different stores, or at once. Others must hear of all that the key's holder
+ * says afterwards, nobody else may notice, nothing may be in silence. Stopped by: a member that finds a later stream of its own begins
+ * one above it (PROTOCOL 10.2).
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { processes } from '../processes.js';
+import { Process } from '../siege.js';
+
+export const inTurn = processes({
+  name: 'accident: `node --store`, `send` with the same key, `node --store` again',
+  severe: true,
+  loadAfter: true,
+  attack: async (siege) => {
+    const [member] = siege.honest;
+    siege.submit(0);
+    await sleep(1000);
+    await member.kill('SIGTERM');
+    const file = join(siege.folder, 'file.txt');
+    writeFileSync(file, 'something');
+    const sender = new Process(0, siege.argsOf(0, ['send', file, '--timeout', '20']));
+    sender.start();
+    for (let i = 0; i < 200 && sender.isRunning; i++) await sleep(100);
+    await sender.kill();
+    member.start();
+    await sleep(1500);
+  },
+});
+
+export const withoutStore = processes({
+  name: 'accident: `node --store`, `node` without it, `node --store` again',
+  loadAfter: true,
+  attack: async (siege) => {
+    const [member] = siege.honest;
+    siege.submit(0);
+    await sleep(1000);
+    await member.kill('SIGTERM');
+    const other = new Process(0, siege.argsOf(0, ['node', '--json']));
+    other.start();
+    await sleep(2000);
+    other.say('from another store');
+    await sleep(1500);
+    await other.kill('SIGTERM');
+    member.start();
+    await sleep(1500);
+  },
+});
+
+export const atOnce = processes({
+  name: 'accident: two processes with one key at once, for three seconds',
+  attack: async (siege) => {
+    const other = new Process(0, siege.argsOf(0, ['node', '--json', '--bind', '127.0.0.1:0']));
+    other.start();
+    await sleep(3000);
+    await other.kill();
+  },
+});
