@@ -4,8 +4,19 @@
  * lmdb-js is used with `overlappingSync: false`, since with it a commit resolves before it is synced, and with
  * `eventTurnBatching: false`, since with it a failed commit also rejects a promise that nobody can reach, which ends the process.
  */
-import { closeSync, fstatSync, linkSync, openSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  openSync,
+  readSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { RootDatabase } from 'lmdb';
 import { HeadwaterError } from '../errors.js';
 import { findDamage, firstRecord, type ReadFile } from './pages.js';
@@ -54,16 +65,54 @@ function allocate(file: string): void {
  * @param size about how many bytes it writes
  */
 export async function transact(db: Database, path: string, size: number, writes: () => void): Promise<void> {
+  if (!hasRoom(db, path, 2 * size + OVERHEAD)) throw noRoom(path);
   try {
     await db.batch(writes);
   } catch (error) {
     const cause = await causeOf(error);
     // LMDB gives EIO for a write that was cut short, which is how a full disk shows first.
     const full = isNoRoom(cause.code) || (cause.code === EIO && (await hasNoRoom(path, 2 * size + MARGIN)));
-    throw full
-      ? new HeadwaterError('STORE_FULL', `store: expected room on the disk, got none for ${path}`, { cause })
-      : storeError(cause, path);
+    throw full ? noRoom(path, cause) : storeError(cause, path);
   }
+}
+
+/**
+ * Whether so many bytes have room on the disk, or in what the file has free. LMDB would find out too, but it and lmdb-js print
+ * each write that fails to stderr; what only a quota forbids they still do.
+ */
+function hasRoom(db: Database, path: string, size: number): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    if (bavail * bsize >= size) return true;
+  } catch {
+    return true;
+  }
+  const { root, free, lastPageNumber, pageSize } = db.getStats() as unknown as Stats;
+  const used = META_PAGES + pagesOf(root) + pagesOf(free);
+  return (lastPageNumber + 1 - used) * pageSize >= size;
+}
+
+function pagesOf(tree: TreeStats): number {
+  return tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages;
+}
+
+interface TreeStats {
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
+interface Stats {
+  root: TreeStats;
+  free: TreeStats;
+  lastPageNumber: number;
+  pageSize: number;
+}
+
+function noRoom(path: string, cause?: Error): HeadwaterError {
+  return new HeadwaterError('STORE_FULL', `store: expected room on the disk, got none for ${path}`, {
+    cause,
+  });
 }
 
 /** lmdb-js rejects a commit with an error that holds a promise of the real one. */
@@ -146,6 +195,9 @@ const LOCK_FILE_SIZE = 16_384;
 const READ_WINDOW = 65_536;
 /** Of bytes: what a transaction writes beside its objects. */
 const MARGIN = 1 << 20;
+/** The same of one that writes no object: some pages of the trees. */
+const OVERHEAD = 128 * 1024;
+const META_PAGES = 2;
 /** errno(3), and lmdb.h. */
 const EIO = 5;
 const NO_ROOM: ReadonlySet<unknown> = new Set([

@@ -142,7 +142,10 @@ function storeOf(
     closed ??= last
       .catch(() => {})
       .then(() => db.close())
-      .then(release);
+      .catch((error) => {
+        throw storeError(error, path);
+      })
+      .finally(release);
     return closed;
   };
   return {

@@ -119,7 +119,7 @@ test.skipIf(!canMount)(
   async () => {
     const { path } = await storeOptions();
     const folder = path.slice(0, path.lastIndexOf('/'));
-    const script = `import { rmSync, writeFileSync } from 'node:fs';
+    const script = `import { readdirSync, rmSync, writeFileSync } from 'node:fs';
     import { openStore } from '${module}';
     const fill = (value) => new Uint8Array(32).fill(value);
     writeFileSync('${folder}/ballast', new Uint8Array(1 << 20));
@@ -132,12 +132,43 @@ test.skipIf(!canMount)(
     rmSync('${folder}/ballast');
     await write(seq);
     console.log(JSON.stringify({ code, kept, after: await there() - seq }));
-    await store.close();`;
+    writeFileSync('${folder}/ballast', new Uint8Array(600_000));
+    await store.commit([{ type: 'object', object: { origin: 0, incarnation: 1, seq: 99, certificate: fill(3), bytes: new Uint8Array(3e6) } }]).catch(() => {});
+    await store.close();
+    console.log(readdirSync('${folder}').sort().join(' '));`;
     // In a mount namespace of its own: the file system is gone with the process.
     const shell = `mount -t tmpfs -o size=3m tmpfs '${folder}' && exec "$0" --input-type=module -e "$1"`;
     const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', shell, process.execPath, script], {
       encoding: 'utf8',
     });
-    expect(stdout.trim(), stderr).toBe(JSON.stringify({ code: 'STORE_FULL', kept: true, after: 1 }));
+    expect(stderr).toBe('');
+    expect(stdout.trim().split('\n')).toEqual([
+      JSON.stringify({ code: 'STORE_FULL', kept: true, after: 1 }),
+      'ballast member.store member.store-closed member.store-lock member.store-owner member.store-owner-lock',
+    ]);
+  },
+);
+
+test.skipIf(!canMount)(
+  'on a disk without any room to begin with it is refused, and no more (root only)',
+  async () => {
+    const { path } = await storeOptions();
+    const folder = path.slice(0, path.lastIndexOf('/'));
+    const script = `import { openSync, readdirSync, writeSync } from 'node:fs';
+    import { openStore } from '${module}';
+    const file = openSync('${folder}/ballast', 'w');
+    try { for (;;) writeSync(file, new Uint8Array(4096)); } catch {}
+    const fill = (value) => new Uint8Array(32).fill(value);
+    const code = await openStore({ path: '${path}', groupId: fill(1), publicKey: fill(2) }).then(() => 'open', (error) => error.code);
+    console.log(code, readdirSync('${folder}').join(' '));`;
+    const shell = `mount -t tmpfs -o size=1m tmpfs '${folder}' && exec "$0" --input-type=module -e "$1"`;
+    const { stdout, stderr, signal } = spawnSync(
+      'unshare',
+      ['-m', 'sh', '-c', shell, process.execPath, script],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect({ stdout, stderr, signal }).toEqual({ stdout: 'STORE_FULL ballast\n', stderr: '', signal: null });
   },
 );

@@ -27,6 +27,25 @@ test('the incarnation is the time at which it was made', async () => {
   expect(store.loaded.incarnation).toBeGreaterThanOrEqual(before);
 });
 
+test.each([
+  ['goes back by an hour', 3_600_000],
+  ['stands still', 0],
+])('the session is above the last one though the clock %s', async (_, back) => {
+  const options = await storeOptions();
+  vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+  try {
+    const sessions: number[] = [];
+    for (let start = 0; start < 3; start++) {
+      await using store = await openStore(options);
+      sessions.push(store.loaded.session);
+      vi.setSystemTime(1_700_000_000_000 - back);
+    }
+    expect(sessions).toEqual([1_700_000_000_000, 1_700_000_000_001, 1_700_000_000_002]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 test('opening looks at the objects not yet delivered only', async () => {
   const options = await storeOptions();
   const first = await openStore(options);
