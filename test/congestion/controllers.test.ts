@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
+import type { BbrPath } from '../../src/congestion/bbr-path.js';
 import { type Controller, fixedRate, initialWindow } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { HyStart } from '../../src/congestion/hystart.js';
@@ -96,6 +97,15 @@ describe('CUBIC, RFC 9438', () => {
     const flow = cubicAt(100);
     flow.onLost(SECOND, lossAt(SECOND - 1, 2));
     flow.onAck(SECOND + 1, sample({ spuriousPackets: 2, sentAt: 1 }));
+    expect(flow.window() / MTU).toBeCloseTo(100);
+  });
+
+  test('a cut of which only some losses were reordering stays', () => {
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1, 3));
+    flow.onAck(SECOND + 1, sample({ spuriousPackets: 1, sentAt: 1 }));
+    expect(flow.window() / MTU).toBeCloseTo(70);
+    flow.onAck(SECOND + 2, sample({ spuriousPackets: 2, sentAt: 1 }));
     expect(flow.window() / MTU).toBeCloseTo(100);
   });
 
@@ -253,5 +263,19 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('bbr', () => {
+  test.each([
+    ['after persistent congestion takes the next test for the length of the path', true, 100],
+    ['else keeps the smallest round trip that it has met within 30 s', false, 50],
+  ])('%s', (_what, isPersistent, expected) => {
+    const controller = new Bbr(MTU);
+    const { path } = controller as unknown as { path: BbrPath };
+    controller.onAck(SECOND, sample({ rtt: 50_000 }));
+    if (isPersistent) controller.onPersistentCongestion();
+    path.onTest(2 * SECOND, 100_000, Number.POSITIVE_INFINITY, false);
+    expect(path.minRtt).toBe(expected * 1000);
   });
 });

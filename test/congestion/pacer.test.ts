@@ -75,6 +75,17 @@ describe('the pacer', () => {
     expect(Number.isFinite(pacer.nextSend(10 * SECOND, rate))).toBe(true);
   });
 
+  test('a clock that is put back and set right again, a hundred times over, gives no credit', () => {
+    const pacer = new Pacer();
+    const rate = 1.25e6;
+    const now = 10 * SECOND;
+    let sent = 0;
+    for (let i = 0; i < 100; i++)
+      for (const at of [now, now - SECOND])
+        for (; pacer.nextSend(at, rate) <= at; sent++) pacer.onSent(at, 1232, rate);
+    expect(sent).toBeLessThanOrEqual(3);
+  });
+
   test('very small and very large rates stay finite', () => {
     for (const rate of [1, 1e12]) {
       const pacer = new Pacer();

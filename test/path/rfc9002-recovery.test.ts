@@ -103,7 +103,26 @@ describe('loss detection, RFC 9002 section 6.1', () => {
   });
 });
 
+test('of the delay that a peer claims no more than 25 ms count, RFC 9002 section 5.3', () => {
+  const { path } = recovery();
+  for (let i = 0; i < 2; i++) path.onSent(0, 1200);
+  path.onAckReceived(100 * MS, ack(0, 0));
+  path.onAckReceived(300 * MS, { ...ack(1, 0), delay: 160 * MS });
+  // 300 ms less 25, an eighth of the way from 100.
+  expect(path.rtt.smoothed).toBe(100 * MS + (275 * MS - 100 * MS) / 8);
+});
+
 describe('probe timeout, RFC 9002 section 6.2', () => {
+  test('runs from the first unanswered datagram, however many follow it', () => {
+    const { path } = recovery();
+    path.onSent(0, 1200);
+    path.onAckReceived(20 * MS, ack(0, 0));
+    path.onSent(100 * MS, 1200);
+    const due = path.nextTimeout();
+    for (let i = 1; i < 8; i++) path.onSent((100 + 10 * i) * MS, 1200);
+    expect(path.nextTimeout()).toBe(due);
+  });
+
   test('fires after srtt + 4 rttvar + ack delay, then doubles; probes pass a full window', () => {
     const { path } = recovery(recorder(2400));
     path.onSent(0, 1200);

@@ -202,6 +202,24 @@ describe('new keys', () => {
       expect(drops(b)['bad-tag']).toBeUndefined();
     }));
 
+  test.each([
+    ['before ten seconds are over', 9, true],
+    ['when they are over', 11, false],
+  ])('end those before them: a datagram under these that comes %s', (_when, seconds, isTaken) => {
+    const world = new World({ limits: { rekeyAfter: 20 * SECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const late = a.table.protect(world.now, 1, text('late'))!.bytes;
+    for (let i = 0; i < 200 && !b.saw('rekeyed'); i++) {
+      world.send(b, a, 'x');
+      world.run(200 * MILLISECOND);
+    }
+    expect(b.saw('rekeyed')).toBe(true);
+    world.run(seconds * SECOND);
+    expect(b.table.handleDatagram(world.now, 'm0:1', late) !== undefined).toBe(isTaken);
+    expect(drops(b)).toEqual(isTaken ? {} : { 'unknown-index': 1 });
+  });
+
   test('under loss the session lives on past the life of any keys', () =>
     withSeeds(5, (seed) => {
       const limits = { rekeyAfter: 2 * SECOND, rejectAfter: 20 * SECOND, grace: SECOND };

@@ -41,6 +41,21 @@ describe('a new address', () => {
     expect(b.events.filter(({ type }) => type === 'migrated').length).toBe(2);
   });
 
+  test('is not taken where the answer to its challenge comes from a third one', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    a.address = 'nat:7';
+    world.tap = (sent) => [
+      sent.from === 'nat:7' && kindOf(sent.bytes) === KIND.control ? { ...sent, from: 'third:9' } : sent,
+    ];
+    world.send(a, b, 'from elsewhere');
+    world.run(SECOND);
+    expect(world.wire.some(({ from, to }) => from === 'third:9' && to === 'm1:1')).toBe(true);
+    expect(b.saw('migrated')).toBe(false);
+    expect(b.table.session(0)!.addresses.current).toBe('m0:1');
+  });
+
   test('is found under loss while data flows', () =>
     withSeeds(20, (seed) => {
       const world = new World({ seed });
