@@ -135,6 +135,48 @@ describe('recorded first messages', () => {
     expect(a.texts()).toContain('at once');
   });
 
+  test('of the present run are not answered once a later one of it counts', () => {
+    const world = new World({ limits: { rekeyAfter: 2 * SECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    for (let i = 0; i < 20; i++) {
+      world.send(a, b, 'x');
+      world.send(b, a, 'x');
+      world.run(500 * MILLISECOND);
+    }
+    world.run(4 * RTT);
+    const recorded = world.wire.filter(({ bytes, to }) => kindOf(bytes) === KIND.initiation && to === 'm1:1');
+    expect(recorded.length).toBeGreaterThan(2);
+    const before = world.wire.filter(({ bytes }) => kindOf(bytes) === KIND.response).length;
+    for (const { bytes } of recorded) world.inject('m0:1', 'm1:1', bytes);
+    world.run(RTT);
+    expect(world.wire.filter(({ bytes }) => kindOf(bytes) === KIND.response)).toHaveLength(before);
+    expect(drops(b)['stale-handshake']).toBe(recorded.length);
+  });
+
+  test('of a former run, however many, take no turn from the first message of the present one', () => {
+    const world = new World({ limits: { rekeyAfter: SECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    for (let i = 0; i < 80; i++) {
+      world.send(a, b, 'x');
+      world.send(b, a, 'x');
+      world.run(500 * MILLISECOND);
+    }
+    const recorded = world.wire.filter(({ bytes, to }) => kindOf(bytes) === KIND.initiation && to === 'm1:1');
+    expect(recorded.length).toBeGreaterThan(20);
+    world.start(b);
+    world.start(a);
+    a.events.length = 0;
+    for (const { bytes } of recorded.toReversed()) world.inject('m0:1', 'm1:1', bytes);
+    world.run(RTT);
+    expect(drops(b)['handshake-budget']).toBeGreaterThan(5);
+    const at = world.now;
+    a.table.connect(world.now, 1);
+    expect(world.run(5 * SECOND, () => a.saw('established'))).toBe(true);
+    expect(world.now - at).toBe(RTT);
+  });
+
   test('of a former run do nothing to the present one', () => {
     const world = new World();
     const [a, b] = world.nodes;
