@@ -13,7 +13,7 @@ import { defaultSuite } from '../../src/crypto/noise.js';
 import { agreementKeyOf } from '../../src/crypto/x25519.js';
 import { macKeyOf, writeMacs } from '../../src/session/guard.js';
 import { writeInitiation } from '../../src/session/handshake.js';
-import { drops, KIND, kindOf, type Node, RTT, World } from './world.js';
+import { DELAY, drops, KIND, kindOf, type Node, RTT, World } from './world.js';
 
 const HIGHEST = 2 ** 48 - 1;
 const GROUP = new Uint8Array(32).fill(7);
@@ -133,6 +133,23 @@ describe('recorded first messages', () => {
     expect(world.send(b, a, 'at once')).toBe(true);
     world.run(RTT);
     expect(a.texts()).toContain('at once');
+  });
+
+  test('replayed at once are answered once, and again after 200 ms', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.links.update((from) => ({ blocked: from === 'm1:1' }));
+    a.table.connect(world.now, 1);
+    world.run(DELAY);
+    const [recorded] = world.wire;
+    const answers = () => world.wire.filter(({ bytes }) => kindOf(bytes) === KIND.response).length;
+    for (let i = 0; i < 20; i++) world.inject('m0:1', 'm1:1', recorded.bytes);
+    world.run(DELAY);
+    expect([answers(), drops(b)]).toEqual([1, { 'handshake-budget': 20 }]);
+    world.run(200 * MILLISECOND - DELAY);
+    for (let i = 0; i < 20; i++) world.inject('m0:1', 'm1:1', recorded.bytes);
+    world.run(DELAY);
+    expect(answers()).toBe(2);
   });
 
   test('of the present run are not answered once a later one of it counts', () => {
