@@ -152,6 +152,21 @@ describe('recorded first messages', () => {
     expect(answers()).toBe(2);
   });
 
+  test('at a restarted member do not keep it from telling a peer that still takes it for up', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    const [recorded] = world.wire.filter(({ bytes }) => kindOf(bytes) === KIND.initiation);
+    world.start(b);
+    world.inject('m0:1', 'm1:1', recorded.bytes);
+    world.run(RTT);
+    expect(b.table.sizes().transports).toBe(1);
+    const at = world.now;
+    world.send(a, b, 'x'.repeat(200));
+    expect(world.run(5 * SECOND, () => a.saw('reset'))).toBe(true);
+    expect(world.now - at).toBeLessThanOrEqual(2 * RTT);
+  });
+
   test('of the present run are not answered once a later one of it counts', () => {
     const world = new World({ limits: { rekeyAfter: 2 * SECOND } });
     const [a, b] = world.nodes;
