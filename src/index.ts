@@ -24,6 +24,7 @@ export {
 } from './network/create.js';
 export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
 export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
+export type { DeadLetter } from './node/dead-letters.js';
 export type { EndpointDrops, EndpointMetrics } from './node/endpoint.js';
 export {
   type BroadcastResult,

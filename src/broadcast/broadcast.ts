@@ -15,6 +15,7 @@ import {
   type VectorFrame,
 } from '../wire/frames.js';
 import { type ObjectId, SERVED, type StreamId, type SymbolFrame } from '../wire/symbol.js';
+import { Attempts } from './attempts.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Delivery } from './delivery.js';
 import type { BroadcastEvent } from './events.js';
@@ -61,6 +62,7 @@ export class Broadcast {
   /** Members that were not reachable and have been heard. */
   private readonly heard = new Set<number>();
   private readonly mail: Mail;
+  private readonly attempts: Attempts;
   private pruneAt: Micros = NEVER;
   /** When to look again for peers that have fallen silent. */
   private checkAt: Micros = 0;
@@ -90,7 +92,8 @@ export class Broadcast {
       metrics,
     );
     this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
-    this.delivery = new Delivery(this.streams, this.log, group.quorum, n);
+    this.attempts = new Attempts(loaded, this.log);
+    this.delivery = new Delivery(this.streams, this.log, this.attempts, group.quorum, n);
     const own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
     const { log, delivery, transfer } = this;
     this.own = new Own(options, own, { log, delivery, transfer }, this.events);
@@ -191,6 +194,10 @@ export class Broadcast {
     for (const write of this.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
       else if (write.type === 'stream') this.onPledged(now, write.state);
+      else if (write.type === 'attempt') {
+        this.attempts.onNoted(write.attempt);
+        this.pump(now);
+      }
     if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
   }
 
@@ -558,10 +565,14 @@ export class Broadcast {
   }
 
   private pump(now: Micros): void {
-    const next = this.delivery.next(now, (stream, seq) => {
-      const { origin, incarnation } = stream;
-      this.reports.add(origin, { origin, incarnation, seq }, 'malformed-object');
-    });
+    const next = this.delivery.next(
+      now,
+      (stream, seq) => {
+        const { origin, incarnation } = stream;
+        this.reports.add(origin, { origin, incarnation, seq }, 'malformed-object');
+      },
+      (id) => this.events.push({ type: 'dead-letter', id }),
+    );
     if (next) this.events.push({ type: 'deliver', ...next });
     for (const stream of this.streams)
       for (const member of stream.untold()) this.vectors.touchFor(member, stream);

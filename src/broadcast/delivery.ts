@@ -6,6 +6,7 @@ import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
 import type { ObjectId } from '../wire/symbol.js';
+import type { Attempts } from './attempts.js';
 import type { Log } from './log.js';
 import { compareStreams, type Dependency, Messages, type OpenParcel, parseParcel } from './parcel.js';
 import type { Stream } from './stream.js';
@@ -31,6 +32,7 @@ export class Delivery {
   private readonly heads = new Map<Stream, Head>();
   /** The object whose messages are being handed over. */
   private current: { stream: Stream; seq: number; parcel: OpenParcel } | undefined;
+  private readonly attempts: Attempts;
   private consuming = false;
   /** Messages that the consumer is done with. */
   taken = 0;
@@ -38,9 +40,10 @@ export class Delivery {
   /** How much of each stream our last object depended on. */
   private readonly told = new WeakMap<Stream, number>();
 
-  constructor(streams: Streams, log: Log, quorum: number, members: number) {
+  constructor(streams: Streams, log: Log, attempts: Attempts, quorum: number, members: number) {
     this.streams = streams;
     this.log = log;
+    this.attempts = attempts;
     this.quorum = quorum;
     this.members = members;
   }
@@ -49,10 +52,12 @@ export class Delivery {
    * The next message, unless the consumer is busy or nothing is due. It must be followed by `consumed`.
    *
    * @param onMalformed an object that is no parcel: its origin's fault, and skipped by everyone
+   * @param onDead a message at which too many runs have ended: it is kept aside, and the next one is due
    */
   next(
     now: Micros,
     onMalformed: (stream: Stream, seq: number) => void,
+    onDead: (id: MessageId) => void,
   ): { id: MessageId; bytes: Uint8Array } | undefined {
     while (!this.consuming) {
       this.current ??= this.choose(onMalformed);
@@ -62,9 +67,19 @@ export class Delivery {
         this.finish(now, stream);
         continue;
       }
-      this.consuming = true;
       const { origin, incarnation, index } = stream;
-      return { id: { origin, incarnation, seq, index }, bytes: parcel.messages.get(index) };
+      const id = { origin, incarnation, seq, index };
+      const verdict = this.attempts.judge(id);
+      if (verdict === 'wait') return undefined;
+      const bytes = parcel.messages.get(index);
+      if (verdict === 'deliver') {
+        this.consuming = true;
+        return { id, bytes };
+      }
+      // Before the cursor that passes it, or in one commit with it.
+      this.log.write({ type: 'bury', letter: { ...id, retry: false, bytes } });
+      onDead(id);
+      this.consumed(now);
     }
     return undefined;
   }

@@ -14,6 +14,8 @@ export type BroadcastEvent =
   | { type: 'outcome'; id: ObjectId; outcome: Outcome }
   /** The next message for the consumer: nothing more is delivered before `consumed`. */
   | { type: 'deliver'; id: MessageId; bytes: Uint8Array }
+  /** Several runs in a row have ended at this message: it is kept aside, and the ones after it are delivered. */
+  | { type: 'dead-letter'; id: MessageId }
   | { type: 'peer'; member: number; reachable: boolean }
   /** `evidence`: two certificates, each signed by the member, for one object. */
   | {

@@ -76,6 +76,8 @@ function eventText(event: NodeEvent): string {
       return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
     case 'damaged':
       return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
+    case 'dead-letter':
+      return `a message of ${event.member.name} is set aside, as several runs in a row have ended at it: see headwater dead-letters`;
     case 'overflow':
       return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
     case 'too-large':

@@ -2,6 +2,7 @@
 /** The `headwater` command. Each subcommand has a file of its own. */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { deadLettersCommand } from './dead-letters.js';
 import { demoCommand } from './demo.js';
 import { groupCommand } from './group.js';
 import { EXIT, reportError, useJson, watchOutput } from './io.js';
@@ -29,6 +30,7 @@ for (const add of [
   sendCommand,
   receiveCommand,
   nodeCommand,
+  deadLettersCommand,
   linkCommand,
 ])
   add(program);

@@ -9,7 +9,7 @@ import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
-import { openStore } from '../store/lmdb.js';
+import { type DurableStore, openStore } from '../store/lmdb.js';
 import { formatPercent, integer, interrupted, note, number, printJson, unlessFired } from './io.js';
 
 export interface MemberOptions {
@@ -58,11 +58,8 @@ export async function startMember(
   { storePath, onRecovered, ...handlers }: MemberHandlers,
   signal: AbortSignal,
 ): Promise<Node> {
-  const group = await unlessFired(signal, readGroup(options.group));
-  const keyText = await unlessFired(signal, readText(options.key, 'key file'));
-  const { seed, publicKey } = parseSecretKey(keyText, `key file ${options.key}`);
-  const opening =
-    storePath === undefined ? undefined : openStore({ path: storePath, groupId: group.id, publicKey });
+  const { group, seed, publicKey } = await unlessFired(signal, readIdentity(options));
+  const opening = storePath === undefined ? undefined : openMemberStore(storePath, group, publicKey);
   const store = opening && (await unlessFired(signal, opening, (late) => late.close()));
   if (store?.recovered !== undefined) onRecovered?.(store.recovered);
   try {
@@ -98,6 +95,17 @@ async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
   const octal = mode.toString(8).padStart(4, '0');
   if (json) printJson({ event: 'key-mode', file: key, mode: octal });
   else note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`);
+}
+
+/** Reads the files that say who the member is. */
+export async function readIdentity(files: { group: string; key: string }) {
+  const group = await readGroup(files.group);
+  const keyText = await readText(files.key, 'key file');
+  return { group, ...parseSecretKey(keyText, `key file ${files.key}`) };
+}
+
+export function openMemberStore(path: string, group: Group, publicKey: Uint8Array): Promise<DurableStore> {
+  return openStore({ path, groupId: group.id, publicKey });
 }
 
 export async function readGroup(path: string): Promise<Group> {

@@ -4,6 +4,7 @@ import type { Group, Member } from '../broadcast/group.js';
 import type { ControllerName } from '../congestion/index.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
+import type { DeadLetter } from '../node/dead-letters.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
 import {
   COMMON,
@@ -74,6 +75,12 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
    * may be left and another begun, which goes on with the message that was not taken.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Msg>, undefined>;
+  /** Messages that were set aside, since several runs in a row had ended while `deliver` had them. See `Node.deadLetters`. */
+  deadLetters(): Promise<DeadLetter[]>;
+  /** The bytes of one, not decoded. See `Node.deadLetter`. */
+  deadLetter(id: MessageId): Promise<Delivery>;
+  /** Delivers one again. See `Node.retryDeadLetter`. */
+  retryDeadLetter(id: MessageId): Promise<void>;
   /** Paths, objects on their way and counters, as they stand. */
   status(): NodeStatus;
 }
@@ -178,6 +185,9 @@ export async function createNetwork<Msg = unknown>(
     async broadcast(msg, options = {}) {
       await node.submit(codec.encode(msg), options);
     },
+    deadLetters: () => node.deadLetters(),
+    deadLetter: (id) => node.deadLetter(id),
+    retryDeadLetter: (id) => node.retryDeadLetter(id),
     status: () => node.status(),
     close,
     [Symbol.asyncDispose]: close,

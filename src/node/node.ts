@@ -17,6 +17,7 @@ import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
+import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
 import { CALL_OPTIONS, checkOptions, checkRequired, IDENTITY, NODE_OPTIONS } from './options.js';
@@ -125,6 +126,8 @@ export type NodeEvent =
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean }
   | { type: 'store-error'; error: Error }
+  /** Several runs in a row have ended while `deliver` had this message: it is kept as a dead letter, and the next one comes. */
+  | { type: 'dead-letter'; member: Member; id: MessageId }
   /** `deliver` threw: the same message comes again after a while. */
   | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
 
@@ -153,6 +156,7 @@ export class Node implements AsyncDisposable {
   private readonly store: Store;
   private readonly aborts = new Aborts();
   private readonly submissions: Submissions;
+  private readonly letters: DeadLetters;
   /** Calls of `reach`. */
   private readonly waiters = new Set<() => void>();
   private retry: NodeJS.Timeout | undefined;
@@ -173,6 +177,7 @@ export class Node implements AsyncDisposable {
     this.socket = socket;
     this.store = store;
     this.trace = trace;
+    this.letters = new DeadLetters(store, options.group, (delivery) => options.deliver?.(delivery));
     this.submissions = new Submissions(endpoint, this.aborts, () => this.driver.wake());
     this.driver = connect(this);
   }
@@ -234,7 +239,7 @@ export class Node implements AsyncDisposable {
       throw error;
     }
     const { send } = socket;
-    return new Node(options, endpoint, socket, store, trace, (node) => {
+    const started = new Node(options, endpoint, socket, store, trace, (node) => {
       driver = startDriver(endpoint, {
         send,
         store,
@@ -243,6 +248,12 @@ export class Node implements AsyncDisposable {
       });
       return driver;
     });
+    setImmediate(() =>
+      started.letters.retryNoted((error, id) =>
+        started.tell({ type: 'consumer-error', error, id, attempt: 1 }),
+      ),
+    );
+    return started;
   }
 
   /** Where the socket is bound, `host:port`. */
@@ -287,6 +298,24 @@ export class Node implements AsyncDisposable {
     }
   }
 
+  /** The messages that are kept aside since several runs in a row had ended at them, in the order of their ids. */
+  deadLetters(): Promise<DeadLetter[]> {
+    return this.letters.list();
+  }
+
+  /** One of them. Throws INVALID_ARGUMENT if there is none of that name. */
+  deadLetter(id: MessageId): Promise<Delivery> {
+    return this.letters.read(id);
+  }
+
+  /**
+   * Gives one of them to `deliver` again, between two others, and forgets it when that is done. Throws what `deliver` throws, and
+   * keeps it then; INVALID_ARGUMENT if there is none of that name; CLOSED. Not to be waited for from within `deliver`.
+   */
+  retryDeadLetter(id: MessageId): Promise<void> {
+    return this.letters.retry(id);
+  }
+
   status(): NodeStatus {
     return {
       address: this.address,
@@ -314,6 +343,7 @@ export class Node implements AsyncDisposable {
     this.driver.stop();
     clearTimeout(this.retry);
     this.submissions.close(closedError());
+    this.letters.close(closedError());
     this.wakeWaiters();
     const failures: unknown[] = [];
     const steps = [
@@ -374,7 +404,9 @@ export class Node implements AsyncDisposable {
     const { members } = this.group;
     switch (event.type) {
       case 'deliver':
-        this.deliver({ from: members[event.id.origin], id: event.id, bytes: event.bytes }, 1);
+        this.letters.begin(() =>
+          this.deliver({ from: members[event.id.origin], id: event.id, bytes: event.bytes }, 1),
+        );
         break;
       case 'durable':
         this.submissions.onDurable(event);
@@ -397,6 +429,7 @@ export class Node implements AsyncDisposable {
         this.tell({ ...rest, member: members[origin] });
         break;
       }
+      case 'dead-letter':
       case 'damaged':
       case 'too-large':
         this.tell({ ...event, member: members[event.id.origin] });
@@ -451,6 +484,7 @@ export class Node implements AsyncDisposable {
       return;
     }
     if (this.closed) return;
+    this.letters.end();
     this.endpoint.consumed(this.driver.now());
     this.driver.wake();
   }

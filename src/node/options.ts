@@ -84,7 +84,7 @@ export const NODE_OPTIONS: Record<string, Check> = {
   ...COMMON,
   maxDatagram: isInteger(DATAGRAM_SIZE, MAX_DATAGRAM),
   maxObjectSize: isMessageSize,
-  store: isObjectWith('commit', 'read', 'close'),
+  store: isObjectWith('commit', 'read', 'deadLetters', 'deadLetter', 'close'),
   relay: isBoolean,
   trace: isText,
   deliver: isFunction,

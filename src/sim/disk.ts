@@ -7,7 +7,7 @@ import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import { MemoryStore } from '../store/memory.js';
-import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { DeadLetter, Loaded, MessageRef, StoredObject, StoreWrite } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 
 export interface SimDiskOptions {
@@ -46,6 +46,7 @@ export class SimDisk {
   private commit: { at: Micros; writes: readonly StoreWrite[] } | undefined;
   private readonly reads: { at: Micros; id: ObjectId }[] = [];
   /** Objects whose records are no longer what was written: the store's checksums tell, so they count as absent. */
+  private crashed = false;
   private readonly damaged = new Set<string>();
 
   /** @param incarnation of the store that is on it */
@@ -92,12 +93,22 @@ export class SimDisk {
     const { commit } = this;
     this.commit = undefined;
     this.reads.length = 0;
+    this.crashed = true;
     if (commit !== undefined && this.rng.chance(0.5)) this.apply(commit.writes);
+  }
+
+  deadLetters(): ReturnType<MemoryStore['deadLetters']> {
+    return this.state.deadLetters();
+  }
+
+  deadLetter(id: MessageRef): DeadLetter | undefined {
+    return this.state.deadLetter(id);
   }
 
   /** What a store opened now finds. */
   load(): Loaded {
-    const loaded = this.state.loaded();
+    const loaded = this.state.loaded(this.crashed);
+    this.crashed = false;
     return { ...loaded, held: loaded.held.filter((object) => !this.damaged.has(objectKey(object))) };
   }
 

@@ -14,6 +14,7 @@ import { assertOurs, create, exists, moveAside, placeOf } from './files.js';
 import { pruneMarks, storeClosed, storeFull } from './memory.js';
 import { type Owner, takeOwnership } from './owner.js';
 import {
+  ATTEMPT_KEY,
   CHUNK_SIZE,
   chunkKey,
   chunksEnd,
@@ -23,9 +24,15 @@ import {
   headLength,
   headsEnd,
   isChunk,
+  LETTERS,
+  letterKey,
+  letterStatus,
+  parseAttempt,
   parseHead,
   parseHeader,
   parseHeadKey,
+  parseLetter,
+  parseLetterKey,
   parseNumber,
   parseStream,
   RETIRED,
@@ -35,12 +42,14 @@ import {
   STREAMS,
   streamRecordKey,
   TOTAL_KEY,
+  writeAttempt,
   writeHeader,
+  writeLetter,
   writeNumber,
   writeObject,
   writeStream,
 } from './records.js';
-import type { Loaded, Store, StoredObject, StoreWrite, StreamId, StreamState } from './store.js';
+import type { Attempt, Loaded, Store, StoredObject, StoreWrite, StreamId, StreamState } from './store.js';
 
 export interface StoreOptions {
   /** The data file; its folder is made if it is not there. */
@@ -88,6 +97,7 @@ async function openOwned(options: StoreOptions, owner: Owner): Promise<DurableSt
   let opened: { db: Database; loaded: Loaded } | undefined;
   let recovered: string | undefined;
   if (exists(path)) opened = await openExisting(options, owner.isClean);
+  if (opened && !owner.isClean) opened.loaded.crash = { attempt: lastAttempt(opened.db) };
   if (opened === undefined) {
     if (exists(path)) recovered = moveAside(path);
     await create(path, options);
@@ -121,6 +131,7 @@ function storeOf(
       for (const { origin, incarnation } of plan.retired)
         db.put(retiredKey(origin), writeNumber(retiredKey(origin), incarnation));
       for (const { object, oldChunks } of plan.objects.values()) putObject(db, object, oldChunks);
+      for (const { key, value } of plan.puts) db.put(key, value);
       for (const state of plan.streams) db.put(streamRecordKey(state), writeStream(state));
       for (const key of pruned.keys) db.remove(key);
       db.put(TOTAL_KEY, writeNumber(TOTAL_KEY, next));
@@ -158,6 +169,12 @@ function storeOf(
       return result;
     },
     read: (id) => (closed === undefined ? readObject(db, id) : Promise.reject(storeClosed())),
+    deadLetters: async () =>
+      [...db.getRange(LETTERS)].map(({ key, value }) => ({ ...parseLetterKey(key), ...letterStatus(value) })),
+    deadLetter: async (id) => {
+      const value = db.getBinary(letterKey(id));
+      return value && parseLetter(letterKey(id), value);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -167,6 +184,8 @@ interface Plan {
   /** To be put, one per id, and the chunks of what is there under that id. */
   objects: Map<string, { object: StoredObject; oldChunks: number }>;
   streams: StreamState[];
+  /** Records of other kinds. */
+  puts: { key: Uint8Array; value: Uint8Array }[];
   /** Keys of what is dropped, before anything is put. */
   removed: Uint8Array[];
   /** Objects that are dropped, though others may be put in their place. */
@@ -185,6 +204,7 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
   const plan: Plan = {
     objects: new Map(),
     streams: [],
+    puts: [],
     removed: [],
     dropped: new Set(),
     retired: [],
@@ -196,6 +216,13 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
   for (const write of writes) {
     if (write.type === 'stream') plan.streams.push(write.state);
     else if (write.type === 'drop') drop(db, plan, write.stream, write.from);
+    else if (write.type === 'attempt')
+      plan.puts.push({ key: ATTEMPT_KEY, value: writeAttempt(write.attempt) });
+    else if (write.type === 'bury') {
+      const value = writeLetter(write.letter);
+      plan.puts.push({ key: letterKey(write.letter), value });
+      plan.size += value.length;
+    } else if (write.type === 'unbury') plan.removed.push(letterKey(write.id));
     else if (write.type === 'retire') {
       drop(db, plan, write.stream, 0);
       plan.streams = plan.streams.filter((state) => streamKey(state) !== streamKey(write.stream));
@@ -325,6 +352,11 @@ async function openExisting(
   }
   await db.close();
   return undefined;
+}
+
+function lastAttempt(db: Database): Attempt | undefined {
+  const value = db.getBinary(ATTEMPT_KEY);
+  return value && parseAttempt(value);
 }
 
 /** Undefined if a record that everything else rests on is damaged or missing. */

@@ -3,8 +3,17 @@
  * as what a simulated disk holds, for those that do. In: writes. Out: what would be there after a restart.
  */
 import { HeadwaterError } from '../errors.js';
-import { type ObjectId, type StreamId, streamKey } from '../wire/symbol.js';
-import type { Loaded, Store, StoredObject, StoreWrite, StreamState } from './store.js';
+import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symbol.js';
+import type {
+  Attempt,
+  DeadLetter,
+  Loaded,
+  MessageRef,
+  Store,
+  StoredObject,
+  StoreWrite,
+  StreamState,
+} from './store.js';
 
 /**
  * The state. Bytes are kept as given, not copied.
@@ -20,6 +29,9 @@ export class MemoryStore {
   private readonly streams = new Map<string, Stream>();
   /** By origin. */
   private readonly retired = new Map<number, StreamId>();
+  /** By name. */
+  private readonly letters = new Map<string, DeadLetter>();
+  private attempt: Attempt | undefined;
   private bytes = 0;
   private starts = 0;
 
@@ -45,6 +57,9 @@ export class MemoryStore {
       else if (write.type === 'object') this.put(write.object);
       else if (write.type === 'drop') this.drop(write.stream, write.from);
       else if (write.type === 'retire') this.retire(write.stream);
+      else if (write.type === 'attempt') this.attempt = write.attempt;
+      else if (write.type === 'bury') this.letters.set(nameOf(write.letter), write.letter);
+      else if (write.type === 'unbury') this.letters.delete(nameOf(write.id));
     }
     for (const write of writes) if (write.type === 'prune') this.prune(write.stream, write.below);
     return this.bytes;
@@ -55,8 +70,18 @@ export class MemoryStore {
     return this.streams.get(streamKey(id))?.objects.get(id.seq);
   }
 
-  /** What a restart finds. */
-  loaded(): Loaded {
+  deadLetters(): (MessageRef & { length: number; retry: boolean })[] {
+    return [...this.letters.values()]
+      .sort(compareMessages)
+      .map(({ bytes, ...rest }) => ({ ...rest, length: bytes.length }));
+  }
+
+  deadLetter(id: MessageRef): DeadLetter | undefined {
+    return this.letters.get(nameOf(id));
+  }
+
+  /** What a restart finds: after a crash, or an end in order. */
+  loaded(crashed = false): Loaded {
     this.starts++;
     const streams = [...this.streams.values()].sort(compareStreams);
     return {
@@ -71,6 +96,7 @@ export class MemoryStore {
       ),
       retired: [...this.retired.values()].sort((a, b) => a.origin - b.origin),
       bytes: this.bytes,
+      ...(crashed ? { crash: { attempt: this.attempt } } : {}),
     };
   }
 
@@ -173,6 +199,8 @@ export function memoryStore(incarnation: number, options: { maxBytes?: number } 
     loaded: state.loaded(),
     commit: async (writes) => open().apply(writes),
     read: async (id) => open().read(id),
+    deadLetters: async () => open().deadLetters(),
+    deadLetter: async (id) => open().deadLetter(id),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -208,6 +236,14 @@ interface Stream {
 
 function compareStreams({ id: a }: Stream, { id: b }: Stream): number {
   return a.origin - b.origin || a.incarnation - b.incarnation;
+}
+
+function nameOf(id: MessageRef): string {
+  return `${objectKey(id)}/${id.index}`;
+}
+
+function compareMessages(a: MessageRef, b: MessageRef): number {
+  return a.origin - b.origin || a.incarnation - b.incarnation || a.seq - b.seq || a.index - b.index;
 }
 
 function copyState(state: StreamState): StreamState {

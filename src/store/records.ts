@@ -6,9 +6,11 @@
  *   kind 1                                        total: bytes of all objects 6 | CRC 4
  *   kind 1                                        session: newest 6 | CRC 4
  *   kind 1 | origin 2                             retired: incarnation 6 | CRC 4
+ *   kind 1                                        attempt: origin 2 | incarnation 6 | seq 4 | index 4 | count 4 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
  *                                                 (before the CRC, where there is a READY: count 6 | chain 32)
  *   kind 1 | origin 2 | incarnation 6 | seq 4     head: length 6 | certificate size 2 | certificate | CRC 4 per chunk | CRC 4
+ *   kind 1 | origin 2 | incarnation 6 | seq 4 | index 4     dead letter: retry 1 | bytes | CRC 4
  *   kind 1 | origin 2 | incarnation 6 | seq 4 | n 4     chunk n of an object: its bytes as they are
  */
 import { crc32 } from 'node:zlib';
@@ -16,7 +18,7 @@ import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
-import type { StoredObject, StreamId, StreamState } from './store.js';
+import type { Attempt, DeadLetter, MessageRef, StoredObject, StreamId, StreamState } from './store.js';
 
 /** Of the records' layout; a store of another one is not touched. */
 export const STORE_VERSION = 2;
@@ -46,9 +48,12 @@ export const HEADER_KEY = Uint8Array.of(1);
 export const TOTAL_KEY = Uint8Array.of(2);
 export const SESSION_KEY = Uint8Array.of(6);
 
+export const ATTEMPT_KEY = Uint8Array.of(8);
+
 /** The keys that all streams, or all heads, lie between. */
 export const STREAMS = { start: Uint8Array.of(3), end: Uint8Array.of(4) };
 export const RETIRED = { start: Uint8Array.of(7), end: Uint8Array.of(8) };
+export const LETTERS = { start: Uint8Array.of(9), end: Uint8Array.of(10) };
 export const HEADS = { start: Uint8Array.of(4), end: Uint8Array.of(5) };
 
 export function streamRecordKey(id: StreamId): Uint8Array {
@@ -148,6 +153,57 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
   });
 }
 
+export function writeAttempt({ origin, incarnation, seq, index, count }: Attempt): Uint8Array {
+  const writer = new Writer(2 + 6 + 4 + 4 + 4 + 4)
+    .u16(origin)
+    .u48(incarnation)
+    .u32(seq)
+    .u32(index)
+    .u32(count);
+  return sealed(ATTEMPT_KEY, writer);
+}
+
+export function parseAttempt(value: Uint8Array): Attempt | undefined {
+  return opened(ATTEMPT_KEY, value, (reader) => ({
+    origin: reader.u16('origin'),
+    incarnation: reader.u48('incarnation'),
+    seq: reader.u32('seq'),
+    index: reader.u32('index'),
+    count: reader.u32('count'),
+  }));
+}
+
+export function letterKey({ origin, incarnation, seq, index }: MessageRef): Uint8Array {
+  return new Writer(17).u8(LETTER).u16(origin).u48(incarnation).u32(seq).u32(index).finish();
+}
+
+export function parseLetterKey(key: Uint8Array): MessageRef {
+  const reader = new Reader(key, 1);
+  return {
+    origin: reader.u16('origin'),
+    incarnation: reader.u48('incarnation'),
+    seq: reader.u32('seq'),
+    index: reader.u32('index'),
+  };
+}
+
+export function writeLetter(letter: DeadLetter): Uint8Array {
+  const { retry, bytes } = letter;
+  return sealed(letterKey(letter), new Writer(1 + bytes.length + 4).u8(retry ? 1 : 0).put(bytes));
+}
+
+export function parseLetter(key: Uint8Array, value: Uint8Array): DeadLetter | undefined {
+  return opened(key, value, (reader) => {
+    const retry = reader.u8('retry') === 1;
+    return { ...parseLetterKey(key), retry, bytes: copy(reader.take(reader.remaining, 'bytes')) };
+  });
+}
+
+/** What a list of dead letters says of one, without a look at its bytes. */
+export function letterStatus(value: Uint8Array): { length: number; retry: boolean } {
+  return { length: Math.max(0, value.length - 5), retry: value[0] === 1 };
+}
+
 /** The head of an object and its bytes cut to chunks: views, no copies. */
 export function writeObject(object: StoredObject): { head: Uint8Array; chunks: Uint8Array[] } {
   const { bytes, certificate } = object;
@@ -212,4 +268,5 @@ const STREAM = 3;
 const HEAD = 4;
 const CHUNK = 5;
 const RETIRED_KIND = 7;
+const LETTER = 9;
 const PUBLIC_KEY_SIZE = 32;

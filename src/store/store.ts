@@ -28,6 +28,23 @@ export interface StoredObject extends ObjectId {
   bytes: Uint8Array;
 }
 
+/** Names a message: the `index`-th of its object. */
+export interface MessageRef extends ObjectId {
+  index: number;
+}
+
+/** A message that is about to be handed to the consumer, and how many times in a row it will have been. */
+export interface Attempt extends MessageRef {
+  count: number;
+}
+
+/** A message that has been set aside: several starts in a row have ended at it. */
+export interface DeadLetter extends MessageRef {
+  /** It is to be handed over once more, at the next start. */
+  retry: boolean;
+  bytes: Uint8Array;
+}
+
 export type StoreWrite =
   | { type: 'object'; object: StoredObject }
   | { type: 'stream'; state: StreamState }
@@ -36,7 +53,12 @@ export type StoreWrite =
   /** Deletes the objects of a stream from `from` on. */
   | { type: 'drop'; stream: StreamId; from: number }
   /** Deletes a stream, and remembers that it and all earlier ones of its origin are over. */
-  | { type: 'retire'; stream: StreamId };
+  | { type: 'retire'; stream: StreamId }
+  /** In place of the attempt before it. */
+  | { type: 'attempt'; attempt: Attempt }
+  /** Keeps a dead letter, or another one in its place. */
+  | { type: 'bury'; letter: DeadLetter }
+  | { type: 'unbury'; id: MessageRef };
 
 /** What a store held when it was opened. */
 export interface Loaded {
@@ -49,8 +71,10 @@ export interface Loaded {
   retired: StreamId[];
   /** The objects at and above `delivered` of each stream, in order of origin, incarnation and seq; without their bytes. */
   held: Omit<StoredObject, 'bytes'>[];
-  /** Bytes of all objects kept. */
+  /** Bytes of all objects kept; dead letters are not among them. */
   bytes: number;
+  /** There if the store was not closed the last time: its process was killed or has crashed. With what it attempted last. */
+  crash?: { attempt: Attempt | undefined };
 }
 
 export interface Store extends AsyncDisposable {
@@ -64,5 +88,9 @@ export interface Store extends AsyncDisposable {
   commit(writes: readonly StoreWrite[]): Promise<number>;
   /** Undefined if it is not there, or no longer what was written. */
   read(id: ObjectId): Promise<StoredObject | undefined>;
+  /** In order of origin, incarnation, seq and index. */
+  deadLetters(): Promise<(MessageRef & { length: number; retry: boolean })[]>;
+  /** Undefined if it is not there, or no longer what was written. */
+  deadLetter(id: MessageRef): Promise<DeadLetter | undefined>;
   close(): Promise<void>;
 }

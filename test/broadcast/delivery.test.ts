@@ -1,5 +1,6 @@
 /** Delivery: one message at a time, each stream in order, none before those it depends on, and on from where it stopped. */
 import { describe, expect, test, vi } from 'vitest';
+import { Attempts } from '../../src/broadcast/attempts.js';
 import { Delivery } from '../../src/broadcast/delivery.js';
 import { Log } from '../../src/broadcast/log.js';
 import { type Dependency, writeParcel } from '../../src/broadcast/parcel.js';
@@ -21,7 +22,13 @@ class Consumer {
 
   constructor(states: StreamState[] = [], quorum = 2) {
     this.streams = new Streams(SELF, MEMBERS, { ...emptyStore(), streams: states });
-    this.delivery = new Delivery(this.streams, this.log, quorum, MEMBERS);
+    this.delivery = new Delivery(
+      this.streams,
+      this.log,
+      new Attempts(emptyStore(), this.log),
+      quorum,
+      MEMBERS,
+    );
   }
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
@@ -38,7 +45,11 @@ class Consumer {
 
   /** The next message as 'origin/seq/index text'. */
   next(): string | undefined {
-    const next = this.delivery.next(0, ({ origin }, seq) => this.malformed.push(`${origin}/${seq}`));
+    const next = this.delivery.next(
+      0,
+      ({ origin }, seq) => this.malformed.push(`${origin}/${seq}`),
+      () => undefined,
+    );
     if (!next) return undefined;
     const { origin, seq, index } = next.id;
     return `${origin}/${seq}/${index} ${new TextDecoder().decode(next.bytes)}`;
@@ -183,12 +194,24 @@ describe('the causal order', () => {
   test('waits for no stream that is over', () => {
     const consumer = new Consumer();
     const retired = new Streams(SELF, MEMBERS, { ...emptyStore(), retired: [{ origin: 3, incarnation: 9 }] });
-    const delivery = new Delivery(retired, consumer.log, 2, MEMBERS);
+    const delivery = new Delivery(
+      retired,
+      consumer.log,
+      new Attempts(emptyStore(), consumer.log),
+      2,
+      MEMBERS,
+    );
     consumer.store(1, 0, ['a'], [after(3, 5)]);
     const stream = retired.open({ origin: 1, incarnation: 7 });
     if (typeof stream === 'string') throw new Error(stream);
     stream.hold(0, new Uint8Array(32));
-    expect(delivery.next(0, () => undefined)?.id.seq).toBe(0);
+    expect(
+      delivery.next(
+        0,
+        () => undefined,
+        () => undefined,
+      )?.id.seq,
+    ).toBe(0);
   });
 });
 

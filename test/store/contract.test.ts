@@ -105,6 +105,27 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
     expect(again.loaded.streams).toEqual([written]);
   });
 
+  test('dead letters are kept, listed in order, and read, until they are taken out', async () => {
+    await using store = await open();
+    const letter = (seq: number, index: number, size: number, retry = false) => ({
+      ...{ ...stream, seq, index, retry },
+      bytes: new Uint8Array(size).fill(seq),
+    });
+    await store.commit([2, 0, 1].map((seq) => ({ type: 'bury', letter: letter(seq, 3, 300_000 * seq) })));
+    await store.commit([
+      { type: 'unbury', id: letter(1, 3, 0) },
+      { type: 'bury', letter: letter(2, 3, 600_000, true) },
+    ]);
+    const again = reopen ? await reopen(store) : store;
+    expect(await again.deadLetters()).toEqual([
+      { ...stream, seq: 0, index: 3, retry: false, length: 0 },
+      { ...stream, seq: 2, index: 3, retry: true, length: 600_000 },
+    ]);
+    const read = [await again.deadLetter(letter(2, 3, 0)), await again.deadLetter(letter(1, 3, 0))];
+    expect(read).toEqual([letter(2, 3, 600_000, true), undefined]);
+    await again.close();
+  });
+
   test('it is the same as a list of objects, whatever is committed', () =>
     holds(
       'store model',
@@ -122,7 +143,8 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
         await using again = await reopen(first);
         const { incarnation, session } = first.loaded;
         expect(again.loaded.session).toBeGreaterThan(session);
-        expect(again.loaded).toEqual({ ...model.loaded(), incarnation, session: again.loaded.session });
+        const { crash: _, ...loaded } = again.loaded;
+        expect(loaded).toEqual({ ...model.loaded(), incarnation, session: again.loaded.session });
         for (const object of model.all) expect(digest(await again.read(object))).toEqual(digest(object));
       }) as unknown as fc.IProperty<unknown>,
       40,
@@ -188,6 +210,8 @@ function storeOn(disk: SimDisk): Store {
       const done = answer();
       return done?.type === 'read' ? done.object : undefined;
     },
+    deadLetters: async () => disk.deadLetters(),
+    deadLetter: async (id) => disk.deadLetter(id),
     close,
     [Symbol.asyncDispose]: close,
   };
