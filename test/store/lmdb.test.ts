@@ -136,6 +136,31 @@ test('the store of a later version is refused and left as it is', async () => {
   expect(before.equals(readFileSync(options.path))).toBe(true);
 });
 
+test('an open that is refused does not make an end in order a crash', async () => {
+  const options = await storeOptions();
+  await (await openStore(options)).close();
+  await expect(openStore({ ...options, groupId: new Uint8Array(32) })).rejects.toMatchObject({
+    code: 'STORE',
+  });
+  await using again = await openStore(options);
+  expect(again.loaded.crash).toBeUndefined();
+});
+
+test('after a kill it says so, and what was attempted last', async () => {
+  const { path, ...options } = await storeOptions();
+  const attempt = { ...stream, seq: 4, index: 5, count: 2 };
+  const [command, ...args] = node(`${CHILD}
+    const store = await open(${JSON.stringify(path)});
+    await store.commit([{ type: 'attempt', attempt: ${JSON.stringify({ ...attempt, count: 1 })} }]);
+    await store.commit([{ type: 'attempt', attempt: ${JSON.stringify(attempt)} }]);
+    process.kill(process.pid, 'SIGKILL');`);
+  spawnSync(command, args);
+  const killed = await openStore({ path, ...options });
+  await killed.close();
+  await using closed = await openStore({ path, ...options });
+  expect([killed.loaded.crash, closed.loaded.crash]).toEqual([{ attempt }, undefined]);
+});
+
 test('a closed store says so', async () => {
   const store = await openStore(await storeOptions());
   await store.close();
