@@ -1,4 +1,4 @@
-/** All attacks: whatever the files of attacks/ export, the severe ones first. */
+/** All attacks: whatever the files of attacks/ export; the severe ones first, and of those the ones on the virtual clock. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Attack } from './attack.js';
@@ -15,5 +15,6 @@ export async function loadAttacks(): Promise<Attack[]> {
   const names = attacks.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`attacks: expected each name once, got '${twice}' twice`);
-  return attacks.sort((a, b) => Number(b.severe) - Number(a.severe));
+  const rank = ({ severe, where }: Attack) => (severe ? 0 : 2) + (where === 'virtual' ? 0 : 1);
+  return attacks.sort((a, b) => rank(a) - rank(b));
 }

@@ -133,11 +133,11 @@ export const greedy = virtual({
         }),
     }),
   more: (attacked, control) => [
-    // To each of three others one copy and some; the liar takes the place of one.
+    // Up to 4 K symbols of each block to one member (PROTOCOL 8.1), a quarter of it headers, and half as much again by PULL.
     {
       what: 'sent by the busiest, MB',
       measured: attacked.sentMegabytes,
-      must: 3 * control.sentMegabytes + 5,
+      must: control.sentMegabytes + (7 * 8 * 400_000) / 1e6,
     },
   ],
 });
