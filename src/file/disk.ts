@@ -3,7 +3,7 @@
  * in place of another one unless that is asked for.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, copyFile, link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { HeadwaterError } from '../errors.js';
 import { requireFileName } from './names.js';
@@ -59,6 +59,7 @@ export async function saveFile(
     }
     if (overwrite) await rename(part, path);
     else await publish(part, path);
+    await syncFolder(folder);
     return path;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
@@ -73,13 +74,31 @@ export async function saveFile(
   }
 }
 
-/** Gives a file a name that must be free; by copying where the file system has no hard links. */
+/** Gives a file a name that must be free; where the file system has no hard links, in place of an empty one made for it. */
 async function publish(part: string, path: string): Promise<void> {
   try {
     await link(part, path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-    await copyFile(part, path, constants.COPYFILE_EXCL);
+    if (!NO_LINKS.includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await (await open(path, 'wx')).close();
+    try {
+      await rename(part, path);
+    } catch (cause) {
+      await rm(path, { force: true }).catch(() => {});
+      throw cause;
+    }
+  }
+}
+
+/** So that the name outlives a power cut, too: its receipt says that the file is saved. */
+async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return;
+  const handle = await open(folder);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
@@ -90,3 +109,5 @@ function fileError(error: unknown, expected: string, path: string): Error {
     cause: error,
   });
 }
+
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];

@@ -71,8 +71,11 @@ test('stdin at its end: the member stays; many lines at once: none is lost, and 
 test('what a member says cannot drive the terminal of another', async () => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben']);
   const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
-  anna.say('\u001b[2Jgone\u0007 \u009b2J');
-  await ben.until('the line', ({ stdout }) => stdout === 'anna: \\u001b[2Jgone\\u0007 \\u009b2J\n');
+  anna.say('\u001b[2Jgone\u0007 \u009b2J \u202eabc\u200b');
+  await ben.until(
+    'the line',
+    ({ stdout }) => stdout === 'anna: \\u001b[2Jgone\\u0007 \\u009b2J \\u202eabc\\u200b\n',
+  );
 });
 
 test('a file that comes to a node is told of; a message that comes to `receive` is not kept', async () => {
