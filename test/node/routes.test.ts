@@ -150,3 +150,38 @@ test('a request for a session that was made in vain goes out at once to where th
   await socket.close();
   await new Promise<void>((done) => peer.close(() => done()));
 });
+
+test('what comes from where a name leads is known as the peer’s from the moment that this is known', async () => {
+  const peer = createSocket('udp4');
+  await new Promise<void>((done) => peer.bind(0, '127.0.0.1', done));
+  const { port } = peer.address();
+  const froms: string[] = [];
+  let known = false;
+  const socket = await openUdp(
+    '127.0.0.1:0',
+    [`b.test:${port}`],
+    (from) => froms.push(from),
+    () => {},
+    async () => {
+      if (!known) throw new Error();
+      return ['127.0.0.1'];
+    },
+  );
+  const ours = Number(socket.address.split(':').at(-1));
+  const hear = async (wanted: string) => {
+    await expect
+      .poll(
+        () => {
+          peer.send('hello', ours, '127.0.0.1');
+          return froms.at(-1);
+        },
+        { timeout: 10_000 },
+      )
+      .toBe(wanted);
+  };
+  await hear(`127.0.0.1:${port}`);
+  known = true;
+  await hear(`b.test:${port}`);
+  await socket.close();
+  await new Promise<void>((done) => peer.close(() => done()));
+});

@@ -1,0 +1,128 @@
+/** What commands write while nobody reads, and what they do when they are told to stop. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Member } from '../../src/broadcast/group.js';
+import { Events } from '../../src/cli/events.js';
+import { hand, note, tellJson, unlessFired } from '../../src/cli/io.js';
+import type { Node } from '../../src/node/node.js';
+
+let written: string[];
+let waiting: number;
+let callbacks: ((error?: Error) => void)[];
+
+beforeEach(() => {
+  [written, waiting, callbacks] = [[], 0, []];
+  for (const stream of [process.stdout, process.stderr]) {
+    vi.spyOn(stream, 'writableLength', 'get').mockImplementation(() => waiting);
+    vi.spyOn(stream, 'write').mockImplementation(((text: string, done?: (error?: Error) => void) => {
+      written.push(text);
+      if (done) callbacks.push(done);
+      return true;
+    }) as typeof stream.write);
+  }
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+describe('a line that must reach its reader', () => {
+  test('is done at once when nothing waits', () => {
+    expect(hand('line')).toBeUndefined();
+    expect(written).toEqual(['line\n']);
+  });
+
+  test('is done when it is out', async () => {
+    waiting = 5;
+    let done = false;
+    const handed = hand('line')?.then(() => {
+      done = true;
+    });
+    await Promise.resolve();
+    expect(done).toBe(false);
+    callbacks[0]();
+    await handed;
+    expect(done).toBe(true);
+  });
+
+  test('is never done when it cannot be written', async () => {
+    waiting = 5;
+    let done = false;
+    void hand('line')?.then(() => {
+      done = true;
+    });
+    callbacks[0](new Error('EPIPE'));
+    await new Promise((turn) => setImmediate(turn));
+    expect(done).toBe(false);
+  });
+});
+
+test('events that nobody reads are left out, and counted', () => {
+  waiting = 10 ** 6;
+  for (let i = 0; i < 3; i++) tellJson({ event: 'peer' });
+  note('to stderr');
+  expect(written).toEqual([]);
+  waiting = 0;
+  tellJson({ event: 'peer' });
+  expect(written).toEqual(['{"event":"left-out","lines":3}\n', '{"event":"peer"}\n']);
+});
+
+describe('work that starts when a signal fires', () => {
+  test('is given up, and what it makes in the end is closed', async () => {
+    const controller = new AbortController();
+    const closed: string[] = [];
+    let finish = (_made: string) => {};
+    const work = new Promise<string>((done) => {
+      finish = done;
+    });
+    const started = unlessFired(controller.signal, work, (late) => closed.push(late));
+    controller.abort();
+    await expect(started).rejects.toMatchObject({ code: 'ABORTED' });
+    finish('store');
+    await new Promise((turn) => setImmediate(turn));
+    expect(closed).toEqual(['store']);
+  });
+
+  test('is its result otherwise', async () => {
+    expect(await unlessFired(new AbortController().signal, Promise.resolve('store'))).toBe('store');
+  });
+});
+
+describe('events', () => {
+  const ben = { name: 'ben', index: 1 } as Member;
+  const node = (reachable: boolean) =>
+    ({ status: () => ({ peers: [{ member: ben, reachable }] }) }) as unknown as Node;
+
+  test('are told once a minute where they are the same, but for who comes and goes', () => {
+    vi.useFakeTimers();
+    const events = new Events(false);
+    for (let second = 0; second < 120; second++) {
+      events.on({ type: 'foreign-group', member: ben });
+      if (second % 60 === 0) events.on({ type: 'peer', member: ben, reachable: second === 0 });
+      vi.advanceTimersByTime(1000);
+    }
+    expect(written).toEqual([
+      'ben seems to have another group file\n',
+      'ben is here\n',
+      'ben seems to have another group file\n',
+      'ben is gone\n',
+    ]);
+  });
+
+  test('say why a member has not confirmed, as long as it holds', () => {
+    const events = new Events(false);
+    expect(events.why(ben, node(false))).toBe('nothing was heard of it');
+    events.on({ type: 'foreign-group', member: ben });
+    expect(events.why(ben, node(false))).toBe('ben seems to have another group file');
+    events.on({ type: 'peer', member: ben, reachable: true });
+    expect(events.why(ben, node(true))).toBe('it is here, but has not got all of it');
+    events.on({ type: 'peer', member: ben, reachable: false });
+    expect(events.why(ben, node(false))).toBe('it has gone');
+  });
+
+  test('that people did not ask for are for programs only', () => {
+    new Events(false, ['peer']).on({ type: 'peer', member: ben, reachable: true });
+    expect(written).toEqual([]);
+    new Events(true, ['peer']).on({ type: 'peer', member: ben, reachable: true });
+    expect(written).toEqual(['{"event":"peer","member":"ben","reachable":true}\n']);
+  });
+});
