@@ -144,7 +144,7 @@ export function watchOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     outputLost ??= error;
     if (stopWork) stopWork();
-    else process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
+    else process.exit(error.code === 'EPIPE' ? EXIT.ok : reportError(outputError(error)));
   });
   // Without one to tell, the work and its exit code still count.
   process.stderr.on('error', () => {});
@@ -156,6 +156,11 @@ export function sleep(ms: number): Promise<void> {
 
 export function interrupted(): HeadwaterError {
   return new HeadwaterError('ABORTED', 'interrupted');
+}
+
+function outputError(cause: NodeJS.ErrnoException): HeadwaterError {
+  json = false;
+  return new HeadwaterError('FILE', `stdout: expected to write, got ${cause.code}`, { cause });
 }
 
 function isAborted(error: unknown): boolean {

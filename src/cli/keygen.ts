@@ -1,6 +1,6 @@
 /** `headwater keygen`: makes a member's secret key file and prints its public key. */
 import { randomBytes } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -18,6 +18,8 @@ export function keygenCommand(program: Command): void {
         await writeFile(file, formatSecretKey(seed), { mode: 0o600, flag: 'wx' });
       } catch (cause) {
         const { code } = cause as NodeJS.ErrnoException;
+        // Half a key, as a full disk leaves it, is of no use and in the way.
+        if (code !== 'EEXIST') await rm(file, { force: true }).catch(() => {});
         throw new HeadwaterError('FILE', `key file: expected a new file, got ${code} for ${file}`, { cause });
       }
       const publicKey = formatPublicKey(keyPair(seed).publicKey);

@@ -10,7 +10,7 @@ import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
 import { type DurableStore, openStore } from '../store/lmdb.js';
-import { formatPercent, integer, interrupted, note, number, printJson, unlessFired } from './io.js';
+import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
 
 export interface MemberOptions {
   group: string;
@@ -139,7 +139,7 @@ export function statusJson({ objects, peers, metrics }: NodeStatus) {
 /** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */
 export function reportEvery(node: Node, interval: number): () => void {
   const timer = setInterval(() => {
-    if (process.stdout.writableLength === 0) printJson({ event: 'status', ...statusJson(node.status()) });
+    if (process.stdout.writableLength === 0) tellJson({ event: 'status', ...statusJson(node.status()) });
   }, interval);
   return () => clearInterval(timer);
 }

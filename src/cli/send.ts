@@ -7,6 +7,7 @@ import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
 import { type Content, unwrap, wrapFile } from '../file/envelope.js';
 import type { BroadcastResult, Delivery, Node, NodeEvent } from '../node/node.js';
+import type { PeerStatus } from '../node/peers.js';
 import { Events } from './events.js';
 import {
   EXIT,
@@ -118,7 +119,11 @@ async function sendFile(
   if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
   else note(`${name}: ${formatBytes(bytes.length)} to ${others.length} members of ${group.name}`);
   const signal = AbortSignal.any([ends.stopped, ends.timeout]);
-  await reachGroup(node, options.wait, signal);
+  const stopWaiting = noteWaiting(json, () => {
+    const away = node.status().peers.filter(({ reachable }) => !reachable);
+    return away.map(({ member }) => `${member.name} (${why(member)})`);
+  });
+  await reachGroup(node, options.wait, signal).finally(stopWaiting);
 
   const started = performance.now();
   if (json) printJson({ event: 'start', file: name, bytes: bytes.length, sha256: digest });
@@ -133,7 +138,7 @@ async function sendFile(
     const broadcast = node.broadcast(wrapFile(name, bytes), {
       signal: AbortSignal.any([signal, done.signal]),
     });
-    result = await untilAnswered(node, verdicts, broadcast, ends);
+    result = await untilAnswered(node, verdicts, broadcast, ends, { why, json });
   } finally {
     done.abort();
     stopReports();
@@ -184,9 +189,15 @@ async function untilAnswered(
   verdicts: Verdicts,
   broadcast: Promise<BroadcastResult>,
   { stopped, timeout }: Ends,
+  { why, json }: { why: (member: Member) => string; json: boolean | undefined },
 ): Promise<BroadcastResult | undefined> {
   let result: BroadcastResult | undefined;
   let failure: unknown;
+  let open: readonly PeerStatus[] = [];
+  const stopWaiting = noteWaiting(json, () => {
+    const state = (member: Member) => (result ? 'has it, but has not said that it is saved' : why(member));
+    return open.map(({ member }) => `${member.name} (${state(member)})`);
+  });
   broadcast.then(
     (value) => {
       result = value;
@@ -195,16 +206,33 @@ async function untilAnswered(
       failure = error;
     },
   );
-  for (;;) {
-    const open = node.status().peers.filter(({ member, reachable }) => {
-      return !verdicts.of(member) && !(result && (!reachable || result.missing.includes(member)));
-    });
-    if (open.length === 0 && (result || node.group.members.length > 1)) return result;
-    if (stopped.aborted) throw interrupted();
-    if (timeout.aborted && (result || open.length < node.group.members.length - 1)) return result;
-    if (failure) throw failure;
-    await sleep(ANSWER_POLL_MS);
+  try {
+    for (;;) {
+      open = node.status().peers.filter(({ member, reachable }) => {
+        return !verdicts.of(member) && !(result && (!reachable || result.missing.includes(member)));
+      });
+      if (open.length === 0 && (result || node.group.members.length > 1)) return result;
+      if (stopped.aborted) throw interrupted();
+      if (timeout.aborted && (result || open.length < node.group.members.length - 1)) return result;
+      if (failure) throw failure;
+      await sleep(ANSWER_POLL_MS);
+    }
+  } finally {
+    stopWaiting();
   }
+}
+
+/** Says after a while whom the command waits for, and again each minute, until the returned function is called. */
+function noteWaiting(json: boolean | undefined, names: () => readonly string[]): () => void {
+  if (json) return () => {};
+  let timer: NodeJS.Timeout;
+  const tell = () => {
+    const waiting = names();
+    if (waiting.length > 0) note(`waiting for ${waiting.join(', ')}`);
+    timer = setTimeout(tell, WAITING_AGAIN_MS);
+  };
+  timer = setTimeout(tell, WAITING_MS);
+  return () => clearTimeout(timer);
 }
 
 interface OutcomeByMember {
@@ -247,3 +275,5 @@ async function reachGroup(node: Node, wait: number, signal: AbortSignal): Promis
 }
 
 const ANSWER_POLL_MS = 20;
+const WAITING_MS = 5000;
+const WAITING_AGAIN_MS = 60_000;

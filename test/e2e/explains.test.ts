@@ -1,5 +1,7 @@
 /** Why something did not work is said by name, at the end where somebody waits for it. */
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { existsSync, openSync } from 'node:fs';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -42,6 +44,29 @@ test('a member with another group file is named where the others wait for it', a
   expect(sender.events('error')).toMatchObject([{ code: 'UNREACHABLE' }]);
   expect(ben.stderr.split('anna seems to have another group file\n')).toHaveLength(2);
 });
+
+test('`send` says whom it waits for while it waits', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+  const sender = headwater(['send', lab.groupFile, ...lab.as('anna')]);
+  await sender.until('that', ({ stderr }) => stderr.includes('waiting for ben (nothing was heard of it)\n'));
+});
+
+test.skipIf(!existsSync('/dev/full'))(
+  'a stdout on a full disk is an error in words, and exit 1',
+  async () => {
+    const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [main, 'keygen', join(await tempFolder(), 'a.key')],
+      {
+        stdio: ['ignore', openSync('/dev/full', 'w'), 'pipe'],
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toBe('headwater: stdout: expected to write, got ENOSPC\n');
+    expect(status).toBe(1);
+  },
+);
 
 test('a name that is not known, or an address of the other family, keeps no member from starting, and is named', async () => {
   const ports = (await freePorts(3)) as [number, number, number];
