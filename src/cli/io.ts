@@ -101,7 +101,7 @@ export async function withInterrupt(work: (signal: AbortSignal) => Promise<void>
   } finally {
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
-    if (controller.signal.aborted) setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+    if (controller.signal.aborted) setTimeout(endProcess, LAST_WORDS_MS).unref();
   }
   // A reader that has gone (`headwater ... | head -1`) is no failure.
   if (outputLost && outputLost.code !== 'EPIPE')
@@ -135,7 +135,11 @@ export async function unlessFired<T>(
 ): Promise<T> {
   const result = await Promise.race([work.then((value) => ({ value })), fired(signal).then(() => undefined)]);
   if (result && !signal.aborted) return result.value;
-  await (result ? discard(result.value) : void work.then(discard, () => {}));
+  if (result) await discard(result.value);
+  else {
+    abandoned++;
+    void work.then(discard, () => {}).finally(() => abandoned--);
+  }
   throw interrupted();
 }
 
@@ -156,6 +160,12 @@ export function sleep(ms: number): Promise<void> {
 
 export function interrupted(): HeadwaterError {
   return new HeadwaterError('ABORTED', 'interrupted');
+}
+
+/** A file that cannot even be opened (a FIFO, a server that has gone) holds a thread for which an exit would wait. */
+function endProcess(): void {
+  if (abandoned > 0) process.kill(process.pid, 'SIGTERM');
+  else process.exit();
 }
 
 function outputError(cause: NodeJS.ErrnoException): HeadwaterError {
@@ -201,6 +211,7 @@ export function formatPercent(share: number): string {
 let outputLost: NodeJS.ErrnoException | undefined;
 let stopWork: (() => void) | undefined;
 let leftOut = 0;
+let abandoned = 0;
 let json = false;
 
 /** Bytes of events and notes that wait for a reader. */

@@ -15,6 +15,7 @@ describe('what is shown as an escape', () => {
     ['separators of lines and paragraphs', '\u2028\u2029', '\\u2028\\u2029'],
     ['a letter that is shown as nothing', '\u3164', '\\u3164'],
     ['tags, beyond 16 bits', '\u{e0041}', '\\udb40\\udc41'],
+    ['signs of format that are no ignorables', '\u0600\ufff9', '\\u0600\\ufff9'],
     ['half a surrogate', '\ud800', '\\ud800'],
   ])('%s', (_what, text, shown) => {
     expect(printable(text)).toBe(shown);

@@ -33,6 +33,19 @@ test.skipIf(process.platform === 'win32').each([
 });
 
 test.skipIf(process.platform === 'win32')(
+  'SIGTERM ends a command whose group file is never there to read',
+  async () => {
+    const lab = await createLab(await tempFolder(), ['anna']);
+    const slow = join(lab.folder, 'slow.json');
+    await once(spawn('mkfifo', [slow]), 'exit');
+    const cli = headwater(['node', '--group', slow, '--key', join(lab.folder, 'anna.key')]);
+    await new Promise((done) => setTimeout(done, 3000));
+    cli.child.kill('SIGTERM');
+    expect(await cli.exit()).toBe('SIGTERM');
+  },
+);
+
+test.skipIf(process.platform === 'win32')(
   'a stdin that cannot be read, as nohup gives it, is one that has ended',
   async () => {
     const lab = await createLab(await tempFolder(), ['anna']);
