@@ -53,8 +53,8 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
   const timer = setInterval(
     () => {
       receivers.forEach((member, i) => {
-        const object = member.status?.objects[0];
-        if (object && object.needed > 0) member.needed = object.needed;
+        const object = fileOf(member);
+        if (object && object.needed > 0) member.needed = Math.max(member.needed ?? 0, object.needed);
         bars?.[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
         if (member.needed) bars?.[i].setTotal(member.needed);
       });
@@ -76,6 +76,11 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
       bars.multi.stop();
     },
   };
+}
+
+/** The file among what a member has under way: the largest, beside the receipts for it. */
+export function fileOf({ status }: DemoMember): MemberStatus['objects'][number] | undefined {
+  return status?.objects.reduce((file, each) => (each.needed > file.needed ? each : file), status.objects[0]);
 }
 
 export const printSummary = {

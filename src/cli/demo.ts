@@ -15,7 +15,7 @@ import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
 import { type Child, spawnCommand } from './child.js';
-import { createDemoView, type DemoMember, printSummary, type Summary } from './demo-view.js';
+import { createDemoView, type DemoMember, fileOf, printSummary, type Summary } from './demo-view.js';
 import { type Emulator, startEmulator } from './emulator.js';
 import { EXIT, integer, note, number, printJson, withInterrupt } from './io.js';
 import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
@@ -211,7 +211,7 @@ class Demo {
   }
 
   private killMidway(member: DemoMember): void {
-    const object = member.status?.objects[0];
+    const object = fileOf(member);
     if (!object || object.held < object.needed * KILL_AT) return;
     member.state = 'killed';
     member.child?.kill();

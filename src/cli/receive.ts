@@ -62,9 +62,12 @@ export function receiveCommand(program: Command): void {
           if (!content) return;
           if (saved + failed >= count) return answers.answer(delivery.id, 'failed', 'it takes no more files');
           try {
-            await save(delivery.from, content, options);
+            const path = await saveFile(options.out, content.name, content.bytes, {
+              overwrite: options.overwrite === true,
+            });
             saved++;
             answers.answer(delivery.id, 'saved');
+            await tellSaved(delivery.from, path, content.bytes, json === true);
           } catch (error) {
             failed++;
             reportError(error);
@@ -128,12 +131,7 @@ function contentOf({ bytes }: Delivery): Content | undefined {
   }
 }
 
-async function save(
-  from: Member,
-  { name, bytes }: Content & { kind: 'file' },
-  { out, overwrite, json }: ReceiveOptions,
-): Promise<void> {
-  const path = await saveFile(out, name, bytes, { overwrite: overwrite === true });
+async function tellSaved(from: Member, path: string, bytes: Uint8Array, json: boolean): Promise<void> {
   const digest = toHex(sha256(bytes));
   if (!json) note(`${formatBytes(bytes.length)} from ${from.name}`);
   const event = { event: 'saved', from: from.name, path, bytes: bytes.length, sha256: digest };

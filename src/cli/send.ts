@@ -129,7 +129,7 @@ async function sendFile(
   if (json) printJson({ event: 'start', file: name, bytes: bytes.length, sha256: digest });
   const stopReports = json ? reportEvery(node, 200) : () => {};
   const progress = createProgress(json ? 'silent' : 'bar', () => {
-    const [object] = node.status().objects;
+    const object = node.status().objects.find(({ id }) => id.origin === node.self.index);
     return object && { done: object.confirmed - 1, total: others.length, unit: 'members hold it' };
   });
   const done = new AbortController();
