@@ -308,6 +308,19 @@ describe('drops, by reason', () => {
     expect(bench.endpoint.metrics.receivedDatagrams).toBeGreaterThan(0);
   });
 
+  test('an object above the limit is told, once a second, if its origin has signed it', () => {
+    const bench = newBench();
+    const large = new Uint8Array(1e6 + 2 ** 14);
+    feed(bench, symbolsOf(large, [0], { signer: keys[3] }));
+    expect(bench.eventsOf('too-large')).toEqual([]);
+    feed(bench, symbolsOf(large, [0, 1, 2]));
+    const told = { id: { origin: ORIGIN, incarnation: 7, seq: 0 }, length: large.length };
+    expect(bench.eventsOf('too-large')).toMatchObject([told]);
+    bench.now += 2 * SECOND;
+    feed(bench, symbolsOf(large, [3, 4]));
+    expect(bench.eventsOf('too-large')).toMatchObject([told]);
+  });
+
   function giveLong(bench: Bench): void {
     const sealed = bench.peer(ORIGIN).seal([{ kind: 'ping' }], undefined, MAX_DATAGRAM + 1);
     bench.give(bench.peer(ORIGIN).address, sealed);
