@@ -135,11 +135,7 @@ export async function unlessFired<T>(
 ): Promise<T> {
   const result = await Promise.race([work.then((value) => ({ value })), fired(signal).then(() => undefined)]);
   if (result && !signal.aborted) return result.value;
-  if (result) await discard(result.value);
-  else {
-    abandoned++;
-    void work.then(discard, () => {}).finally(() => abandoned--);
-  }
+  await (result ? discard(result.value) : void work.then(discard, () => {}));
   throw interrupted();
 }
 
@@ -162,9 +158,10 @@ export function interrupted(): HeadwaterError {
   return new HeadwaterError('ABORTED', 'interrupted');
 }
 
-/** A file that cannot even be opened (a FIFO, a server that has gone) holds a thread for which an exit would wait. */
+/** A file that cannot even be opened, or a name server that does not answer, holds a thread for which an exit would wait. */
 function endProcess(): void {
-  if (abandoned > 0) process.kill(process.pid, 'SIGTERM');
+  if (process.getActiveResourcesInfo().some((what) => IN_THREADS.test(what)))
+    process.kill(process.pid, 'SIGTERM');
   else process.exit();
 }
 
@@ -211,12 +208,12 @@ export function formatPercent(share: number): string {
 let outputLost: NodeJS.ErrnoException | undefined;
 let stopWork: (() => void) | undefined;
 let leftOut = 0;
-let abandoned = 0;
 let json = false;
 
 /** Bytes of events and notes that wait for a reader. */
 const MAX_BACKLOG = 256 * 1024;
 const POLL_MS = 20;
+const IN_THREADS = /^(FSReq|GetAddrInfo)/;
 /** What is still to be written when all else is over has so long to find its reader. */
 const LAST_WORDS_MS = 1000;
 const USAGE_CODES: readonly ErrorCode[] = ['INVALID_ARGUMENT', 'INVALID_CONFIG'];
