@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
-import type { BbrPath } from '../../src/congestion/bbr-path.js';
+import { BbrPath } from '../../src/congestion/bbr-path.js';
 import { type Controller, fixedRate, initialWindow } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { HyStart } from '../../src/congestion/hystart.js';
@@ -98,6 +98,26 @@ describe('CUBIC, RFC 9438', () => {
     flow.onLost(SECOND, lossAt(SECOND - 1, 2));
     flow.onAck(SECOND + 1, sample({ spuriousPackets: 2, sentAt: 1 }));
     expect(flow.window() / MTU).toBeCloseTo(100);
+  });
+
+  test('idle time is no growth for the whole window that follows either', () => {
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1));
+    flow.onAck(SECOND + 50_000, sample({ sentAt: SECOND + 1 }));
+    const before = flow.window();
+    for (let now = 2 * SECOND; now < 100 * SECOND; now += SECOND)
+      flow.onAck(now, sample({ sentAt: now - 1, windowUsed: false }));
+    flow.onAck(100 * SECOND, sample({ sentAt: 100 * SECOND - 1, acked: before }));
+    expect(flow.window()).toBeLessThan(before * 1.3);
+  });
+
+  test('losses among what was sent before a cut cut no more', () => {
+    const flow = cubicAt(100);
+    flow.onLost(SECOND, lossAt(SECOND - 1));
+    flow.onLost(SECOND + 10, lossAt(SECOND - 2));
+    expect(flow.window() / MTU).toBeCloseTo(70);
+    flow.onLost(2 * SECOND, lossAt(SECOND + 1));
+    expect(flow.window() / MTU).toBeCloseTo(49);
   });
 
   test('a cut of which only some losses were reordering stays', () => {
@@ -277,5 +297,15 @@ describe('bbr', () => {
     if (isPersistent) controller.onPersistentCongestion();
     path.onTest(2 * SECOND, 100_000, Number.POSITIVE_INFINITY, false);
     expect(path.minRtt).toBe(expected * 1000);
+  });
+
+  test('has as much more in flight as the path loses by itself', () => {
+    const path = new BbrPath();
+    path.onRtt(SECOND, 50_000);
+    path.onRate(1e6);
+    expect(path.bdp(MTU)).toBe(50_000);
+    for (let i = 0; i < 200; i++) path.floor.learn(50, 50);
+    expect(path.floor.floor).toBeGreaterThan(0.3);
+    expect(path.bdp(MTU)).toBeCloseTo(50_000 / (1 - path.floor.floor));
   });
 });

@@ -112,6 +112,28 @@ test('of the delay that a peer claims no more than 25 ms count, RFC 9002 section
   expect(path.rtt.smoothed).toBe(100 * MS + (275 * MS - 100 * MS) / 8);
 });
 
+test('an ack that only adds older numbers gives no round-trip time, RFC 9002 section 5.1', () => {
+  const { path, samples } = recovery();
+  for (let i = 0; i < 4; i++) path.onSent(0, 1200);
+  path.onAckReceived(50 * MS, ack(3, 3));
+  path.onAckReceived(60 * MS, ack(3, 2));
+  expect(path.rtt.latest).toBe(50 * MS);
+  expect(samples.map(({ rtt }) => rtt)).toEqual([50 * MS, undefined]);
+});
+
+test('while nothing is acknowledged for long only the probe of each second goes, however little is in flight', () => {
+  const { path } = recovery();
+  path.onSent(0, 60);
+  let sent = 0;
+  for (let now = 0; now < 30_000 * MS; now += 10 * MS) {
+    path.onTimeout(now);
+    if (path.breaker.cause !== 'silence') continue;
+    for (; path.canSend(now) === 'any'; sent++) path.onSent(now, 60);
+  }
+  expect(sent).toBeGreaterThan(10);
+  expect(sent).toBeLessThan(25);
+});
+
 describe('probe timeout, RFC 9002 section 6.2', () => {
   test('runs from the first unanswered datagram, however many follow it', () => {
     const { path } = recovery();
