@@ -70,3 +70,19 @@ test.each([-3600, -1, 1, 3600])(
     for (const { rtt } of bench.endpoint.peers()) expect(rtt ?? 0).toBeLessThan(SECOND);
   },
 );
+
+test('a member that has restarted is acknowledged from its first number on', () => {
+  const bench = newBench();
+  for (let i = 0; i < 100; i++) bench.peer(LIAR).send([{ kind: 'ping' }]);
+  bench.settle();
+  const restarted = bench.replace(LIAR, { incarnation: 2 });
+  restarted.connect();
+  bench.run(100 * MILLISECOND);
+  restarted.forget();
+  restarted.send([{ kind: 'ping' }]);
+  bench.run(50 * MILLISECOND);
+  const acks = restarted.frames('ack').map((frame) => (frame.kind === 'ack' ? frame.ack : undefined));
+  expect(acks.length).toBeGreaterThan(0);
+  expect(acks.at(-1)!.ranges[0]).toBeLessThan(50);
+  expect(acks.at(-1)!.received).toBeLessThan(50);
+});
