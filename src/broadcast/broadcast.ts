@@ -19,6 +19,7 @@ import { Attempts } from './attempts.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Delivery } from './delivery.js';
 import type { BroadcastEvent } from './events.js';
+import { Kept } from './kept.js';
 import { Log, type StoreRequest } from './log.js';
 import { Mail } from './mail.js';
 import { countDrop, type Metrics } from './metrics.js';
@@ -50,6 +51,7 @@ export class Broadcast {
   private readonly streams: Streams;
   private readonly own: Own;
   private readonly log: Log;
+  private readonly kept: Kept;
   private readonly vectors: Vectors;
   private readonly pulls: Pulls;
   private readonly serving: Serving;
@@ -76,6 +78,7 @@ export class Broadcast {
     this.metrics = metrics;
     this.streams = new Streams(self, n, loaded, group);
     this.log = new Log(loaded);
+    this.kept = new Kept(this.streams, loaded);
     this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));
     // Objects are a little larger than the messages in them.
@@ -198,7 +201,7 @@ export class Broadcast {
         this.attempts.onNoted(write.attempt);
         this.pump(now);
       }
-    if (this.log.storedBytes > this.options.maxStoredBytes) this.prune(now);
+    if (this.isOverfull) this.prune(now);
   }
 
   /** There was no room for the commit: it is tried again after a while, and until then nothing is confirmed. */
@@ -359,6 +362,7 @@ export class Broadcast {
     const descriptor = certifiedDescriptor(object.certificate);
     if (stream === this.own.stream) this.own.onStored(now, object);
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
+    this.kept.add(stream, seq, descriptor.length);
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
@@ -466,6 +470,7 @@ export class Broadcast {
     }
     this.toRestart.delete(stream);
     this.log.drop(stream);
+    this.kept.drop(stream);
     stream.restart();
     for (const record of [...stream.records.values()])
       if (record.seq >= stream.delivered) this.transfer.forget(record);
@@ -586,14 +591,20 @@ export class Broadcast {
       this.tellOverflow(stream, stream.count);
       this.retire(stream);
     }
-    if (this.log.storedBytes <= this.options.maxStoredBytes) return;
-    const [longest] = [...this.streams].sort((a, b) => b.delivered - b.base - (a.delivered - a.base));
-    const { base } = longest;
-    this.pruneTo(now, longest, base + Math.max(MIN_OVERFLOW, Math.ceil((longest.delivered - base) / 8)));
-    if (longest.base === base) return;
-    this.tellOverflow(longest, longest.base);
-    this.metrics.overflowed += longest.base - base;
-    this.vectors.touch(longest);
+    if (!this.isOverfull) return;
+    const stream = this.kept.first();
+    if (!stream) return;
+    const { base } = stream;
+    this.pruneTo(now, stream, base + Math.max(MIN_OVERFLOW, Math.ceil((stream.delivered - base) / 8)));
+    if (stream.base === base) return;
+    this.tellOverflow(stream, stream.base);
+    this.metrics.overflowed += stream.base - base;
+    this.vectors.touch(stream);
+  }
+
+  /** What is on its way into the store counts, too. */
+  private get isOverfull(): boolean {
+    return this.log.storedBytes + this.log.pendingBytes > this.options.maxStoredBytes;
   }
 
   /** Says who goes without, if anyone does, now that objects below `to` are let go of. */

@@ -54,6 +54,8 @@ export interface Metrics {
   /** Objects that were held and could not be read again. */
   damaged: number;
   drops: Drops;
+  /** By origin: symbols dropped because its part of memory or of the store was spent. */
+  refused: Record<number, number>;
 }
 
 export function createMetrics(): Metrics {
@@ -68,6 +70,7 @@ export function createMetrics(): Metrics {
     overflowed: 0,
     damaged: 0,
     drops: {},
+    refused: {},
   };
 }
 

@@ -120,7 +120,11 @@ export class Transfer {
 
     // Before the signature is checked: of what cannot be taken in anyway it need not be.
     const room = known ? true : this.roomFor(now, stream, descriptor);
-    if (!room) return drop('over-quota');
+    if (!room) {
+      const { refused } = this.metrics;
+      refused[descriptor.origin] = (refused[descriptor.origin] ?? 0) + 1;
+      return drop('over-quota');
+    }
     const verdict = this.verifier.verify(now, hop, frame);
     if (verdict !== 'valid') return drop(verdict);
     if (known && !sameObject(known.descriptor, descriptor)) {
