@@ -91,4 +91,4 @@ function lengthOf({ incoming }: ObjectRecord): number {
 /** Objects of one origin being rebuilt at once. */
 export const MAX_OPEN = 256;
 /** An object of which nothing new has come for so long gives way to another of the same origin. */
-const IDLE: Micros = 3 * SECOND;
+export const IDLE: Micros = 3 * SECOND;

@@ -206,4 +206,5 @@ function firstOf(writes: readonly StoreWrite[]): number {
 const CURSOR_DELAY: Micros = 200 * MILLISECOND;
 const RETRY: Micros = SECOND;
 const SMALL_COMMIT = 1024 * 1024;
-const MAX_CACHED = 16 * 1024 * 1024;
+/** Of all members: the oldest goes, and is read again. */
+export const MAX_CACHED = 16 * 1024 * 1024;

@@ -52,4 +52,4 @@ export class Mail {
 }
 
 /** Frames that wait for one peer: what is wanted of four streams. */
-const MAX_MAIL = 1024;
+export const MAX_MAIL = 1024;

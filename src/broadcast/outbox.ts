@@ -86,5 +86,5 @@ export class Outbox {
 
 /** One batch of symbols: packing more saves no signature. */
 const PARCEL_TARGET = 28 * 1024;
-const MAX_WAITING = 4096;
-const MAX_WAITING_BYTES = 8 * 1024 * 1024;
+export const MAX_WAITING = 4096;
+export const MAX_WAITING_BYTES = 8 * 1024 * 1024;

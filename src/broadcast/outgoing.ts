@@ -413,7 +413,7 @@ export class Outgoing {
 }
 
 /** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
-const MAX_QUEUED = MAX_BATCH;
+export const MAX_QUEUED = MAX_BATCH;
 /** Below this share relays of whole copies would save less than they cost. */
 const LITTLE_LOSS = 0.01;
 const STUCK_AFTER: Micros = 300 * MILLISECOND;

@@ -242,11 +242,11 @@ const OBJECTS_PER_COMMIT = 8;
 const UNPACKED = 2;
 const PACK_INTERVAL: Micros = 2 * MILLISECOND;
 /** Our objects that no quorum has confirmed yet, at most: without a quorum nothing more is sent, and callers wait. */
-const MAX_UNCONFIRMED = 64;
+export const MAX_UNCONFIRMED = 64;
 /** Our objects that are not consumed, at most: some 200 bytes of memory each. */
 const MAX_BACKLOG = 1 << 18;
 /** So long may nothing move before what waits is refused. */
 const PATIENCE: Micros = 10 * SECOND;
 /** Our objects being sent at once. */
-const MAX_SENDING = 64;
-const MAX_OUTCOMES = 1024;
+export const MAX_SENDING = 64;
+export const MAX_OUTCOMES = 1024;

@@ -117,6 +117,6 @@ export class ObjectRecord {
 const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
 /** How long an object that is held is still relayed. */
-const LINGER: Micros = 3 * SECOND;
+export const LINGER: Micros = 3 * SECOND;
 /** How long an object may stand still before what is held of it is given up. */
-const RETENTION: Micros = 60 * SECOND;
+export const RETENTION: Micros = 60 * SECOND;

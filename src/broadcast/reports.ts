@@ -9,7 +9,8 @@ import type { BroadcastEvent, Misbehaviour } from './events.js';
 
 export class Reports {
   private readonly events: BroadcastEvent[];
-  private readonly reported = new Set<string>();
+  /** By member: what is said of it. */
+  private readonly reported = new Map<number, Set<string>>();
   /** By object that is being read: a certificate of another one with its name. */
   private readonly contradictions = new Map<string, Uint8Array>();
 
@@ -19,12 +20,15 @@ export class Reports {
   }
 
   has(member: number, id: ObjectId, what: Misbehaviour): boolean {
-    return this.reported.has(reportKey(member, id, what));
+    return this.reported.get(member)?.has(reportKey(id, what)) === true;
   }
 
   add(member: number, id: ObjectId, what: Misbehaviour, evidence?: [Uint8Array, Uint8Array]): void {
-    if (this.has(member, id, what) || this.reported.size >= MAX_REPORTS) return;
-    this.reported.add(reportKey(member, id, what));
+    const reported = this.reported.get(member) ?? new Set();
+    this.reported.set(member, reported);
+    const key = reportKey(id, what);
+    if (reported.has(key) || reported.size >= MAX_REPORTS) return;
+    reported.add(key);
     this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
   }
 
@@ -41,9 +45,11 @@ export class Reports {
   }
 }
 
-function reportKey(member: number, id: ObjectId, what: Misbehaviour): string {
-  return `${member} ${objectKey(id)} ${what}`;
+function reportKey(id: ObjectId, what: Misbehaviour): string {
+  return `${objectKey(id)} ${what}`;
 }
 
-const MAX_REPORTS = 1000;
-const MAX_CONTRADICTIONS = 64;
+/** Of one member: who has done so much is known. */
+export const MAX_REPORTS = 100;
+/** Of all members; of an origin that has signed two objects one example will do. */
+export const MAX_CONTRADICTIONS = 64;

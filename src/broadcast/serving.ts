@@ -288,5 +288,5 @@ export const ALLOWANCE_PERIOD: Micros = 10 * SECOND;
 export const ALLOWED_TIMES = 4;
 export const ALLOWED_BESIDES = 16;
 /** Objects of which it is remembered what a peer was promised. */
-const MAX_ALLOWANCES = 1024;
+export const MAX_ALLOWANCES = 1024;
 const MAX_LOSS_PLANNED = 0.75;

@@ -541,7 +541,7 @@ function topOf({ count, ahead }: Claim): number {
 }
 
 const NOTHING = new Uint8Array(0);
-const MAX_POINTS = 16;
+export const MAX_POINTS = 16;
 /** Digests told of counts on which a member and we differ. */
 const MAX_DIFFERING = 8;
 /** Objects back from `delivered` of which each digest is kept, and beyond them each so-manieth. */

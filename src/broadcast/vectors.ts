@@ -209,4 +209,4 @@ const MAX_RESEND: Micros = 300 * MILLISECOND;
 const RESEND_BASE = 1.5;
 /** Versions with one entry whose arrival is waited for. */
 const MAX_VERSIONS = 16;
-const MAX_APPLIED = 4096;
+export const MAX_APPLIED = 4096;

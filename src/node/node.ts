@@ -530,7 +530,7 @@ function asCoded(error: unknown): HeadwaterError {
 
 /** 1500 bytes less the headers of IPv6 and UDP. */
 const ETHERNET_DATAGRAM = 1452;
-const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
-const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
+export const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
+export const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
 const FIRST_RETRY_MS = 10;
 const MAX_RETRY_MS = 10_000;
