@@ -3,7 +3,7 @@
  * Both are counted for each origin, over all its streams, so that one member can spend only what is its own.
  */
 import { type Micros, SECOND } from '../core/time.js';
-import type { Descriptor } from '../wire/symbol.js';
+import { type Descriptor, objectKey } from '../wire/symbol.js';
 import type { ObjectRecord } from './record.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
@@ -23,12 +23,15 @@ export class Admission {
   private readonly share: number;
   /** By origin: objects that are being rebuilt or stored. */
   private readonly open: Set<ObjectRecord>[];
+  /** By origin: objects that were refused for want of room. The latest is the last. */
+  private readonly refused: Map<string, Descriptor>[];
 
   constructor(streams: Streams, { members, maxObjectSize, maxStoredBytes }: AdmissionOptions) {
     this.streams = streams;
     this.maxObjectSize = maxObjectSize;
     this.share = maxStoredBytes / members;
     this.open = Array.from({ length: members }, () => new Set());
+    this.refused = Array.from({ length: members }, () => new Map());
   }
 
   /** An object has been begun. */
@@ -39,6 +42,26 @@ export class Admission {
   /** It is in our store, or given up. */
   remove(record: ObjectRecord): void {
     this.open[record.stream.origin].delete(record);
+  }
+
+  /** There was no room for an object. */
+  onRefused(descriptor: Descriptor): void {
+    const refused = this.refused[descriptor.origin];
+    const key = objectKey(descriptor);
+    refused.delete(key);
+    refused.set(key, descriptor);
+    if (refused.size > MAX_REFUSED) refused.delete(refused.keys().next().value!);
+  }
+
+  /** Whether an object was refused, and would be again: to ask for it is to have it sent in vain. */
+  isRefused(now: Micros, stream: Stream, seq: number): boolean {
+    const { origin, incarnation } = stream;
+    const refused = this.refused[origin];
+    const key = objectKey({ origin, incarnation, seq });
+    const descriptor = refused.get(key);
+    if (!descriptor || !this.admits(now, stream, descriptor)) return descriptor !== undefined;
+    refused.delete(key);
+    return false;
   }
 
   /**
@@ -90,5 +113,7 @@ function lengthOf({ incoming }: ObjectRecord): number {
 
 /** Objects of one origin being rebuilt at once. */
 export const MAX_OPEN = 256;
+/** Objects of one origin of which it is remembered that there was no room: as many as are asked for. */
+export const MAX_REFUSED = 512;
 /** An object of which nothing new has come for so long gives way to another of the same origin. */
 export const IDLE: Micros = 3 * SECOND;

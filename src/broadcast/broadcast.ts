@@ -488,6 +488,7 @@ export class Broadcast {
   /** Asks a member that holds it for an object that has not come by itself. */
   private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
     const { paths, rng } = this.options;
+    if (this.transfer.isRefused(now, stream, seq)) return;
     const able = (kept: boolean) =>
       paths.flatMap((path, peer) => {
         const holds = stream.isHeldBy(peer, seq, kept) || (peer === stream.origin && tries % 2 === 1);

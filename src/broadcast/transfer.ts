@@ -123,6 +123,7 @@ export class Transfer {
     if (!room) {
       const { refused } = this.metrics;
       refused[descriptor.origin] = (refused[descriptor.origin] ?? 0) + 1;
+      if (stream) this.admission.onRefused({ ...descriptor, hash: NOTHING });
       return drop('over-quota');
     }
     const verdict = this.verifier.verify(now, hop, frame);
@@ -161,6 +162,11 @@ export class Transfer {
     else record.hasSigned = true;
     record.usefulAt = now;
     return this.add(now, record, frame, served);
+  }
+
+  /** Whether there is no room for an object that is not begun, as far as we know it. */
+  isRefused(now: Micros, stream: Stream, seq: number): boolean {
+    return !stream.records.get(seq)?.incoming && this.admission.isRefused(now, stream, seq);
   }
 
   /** A member's word on what it lacks of an object. */
@@ -401,6 +407,9 @@ export class Transfer {
     return 0;
   }
 }
+
+/** A hash that nobody asks for: that of the datagram is a view of it. */
+const NOTHING = new Uint8Array(0);
 
 function sameObject(a: Descriptor, b: Descriptor): boolean {
   return (

@@ -90,6 +90,18 @@ describe('what an origin has not seen delivered', () => {
     expect([seq, member.admits(HONEST, 0, 5000)]).toEqual([6, true]);
   });
 
+  test('is not asked for again before there is room for it', () => {
+    const member = new Member();
+    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, 1000);
+    const stream = member.stream(HONEST);
+    const id = { origin: HONEST, incarnation: 7, seq: 10 };
+    member.admission.onRefused({ ...id, length: 1000, ...cutObject(1000), hash });
+    expect(member.admission.isRefused(0, stream, 10)).toBe(true);
+    expect(member.admission.isRefused(0, stream, 11)).toBe(false);
+    stream.onDelivered();
+    expect(member.admission.isRefused(0, stream, 10)).toBe(false);
+  });
+
   test('may be one object larger than its share, if nothing else of it is under way', () => {
     const member = new Member();
     member.hold(HONEST, 1, 5000);
