@@ -10,6 +10,9 @@ import type { Streams } from './streams.js';
 
 export interface AdmissionOptions {
   members: number;
+  self: number;
+  /** f: members that may lie. */
+  byzantine: number;
   /** Bytes of an object, at most. */
   maxObjectSize: number;
   /** Bytes of all objects in the store. */
@@ -18,6 +21,9 @@ export interface AdmissionOptions {
 
 export class Admission {
   private readonly streams: Streams;
+  private readonly members: number;
+  private readonly self: number;
+  private readonly byzantine: number;
   private readonly maxObjectSize: number;
   /** Bytes of one origin that wait for its streams to go on, in memory and in the store. */
   private readonly share: number;
@@ -26,8 +32,12 @@ export class Admission {
   /** By origin: objects that were refused for want of room. The latest is the last. */
   private readonly refused: Map<string, Descriptor>[];
 
-  constructor(streams: Streams, { members, maxObjectSize, maxStoredBytes }: AdmissionOptions) {
+  constructor(streams: Streams, options: AdmissionOptions) {
+    const { members, self, byzantine, maxObjectSize, maxStoredBytes } = options;
     this.streams = streams;
+    this.members = members;
+    this.self = self;
+    this.byzantine = byzantine;
     this.maxObjectSize = maxObjectSize;
     this.share = maxStoredBytes / members;
     this.open = Array.from({ length: members }, () => new Set());
@@ -85,11 +95,21 @@ export class Admission {
     if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : false;
     // It takes the place of what is in our store already.
     if (stream?.damaged.has(seq)) return true;
+    // Who was away needs all of it before it can tell that the others agree.
+    if (stream && this.isVouchedFor(stream, seq)) return true;
     const total = bytes + this.backlog(origin);
     const isNext = seq === (stream?.count ?? 0);
     // What lies beyond a gap must not take the room of what fills it.
     if (!isNext) return total <= this.share / 2;
     return total <= this.share || !this.isWaiting(origin);
+  }
+
+  /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */
+  private isVouchedFor(stream: Stream, seq: number): boolean {
+    let holders = 0;
+    for (let member = 0; member < this.members; member++)
+      if (member !== this.self && member !== stream.origin && stream.isHeldBy(member, seq)) holders++;
+    return holders > this.byzantine;
   }
 
   /** Whether anything that comes next in a stream of this origin is on its way to the consumer. */

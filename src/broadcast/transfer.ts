@@ -75,7 +75,8 @@ export class Transfer {
     this.serving = serving;
     this.verifier = new BatchVerifier(options.group);
     this.relays = new Relays(options.group.members.length);
-    this.admission = new Admission(streams, { ...options, members: options.group.members.length });
+    const { members, byzantine } = options.group;
+    this.admission = new Admission(streams, { ...options, byzantine, members: members.length });
     this.news = options.group.members.map(() => new Set());
   }
 

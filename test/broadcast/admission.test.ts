@@ -21,7 +21,13 @@ class Member {
   now = 0;
 
   constructor(maxObjectSize = 1e6, maxStoredBytes = MEMBERS * SHARE) {
-    this.admission = new Admission(this.streams, { members: MEMBERS, maxObjectSize, maxStoredBytes });
+    this.admission = new Admission(this.streams, {
+      members: MEMBERS,
+      self: 0,
+      byzantine: 1,
+      maxObjectSize,
+      maxStoredBytes,
+    });
   }
 
   stream(origin: number, incarnation = 7): Stream {
@@ -88,6 +94,18 @@ describe('what an origin has not seen delivered', () => {
     let seq = 1;
     while (member.hold(HONEST, seq, 1000)) seq++;
     expect([seq, member.admits(HONEST, 0, 5000)]).toEqual([6, true]);
+  });
+
+  test('does not count where more members hold it than may lie: who was away catches up, however much that is', () => {
+    const member = new Member();
+    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, 1000);
+    const stream = member.stream(HONEST);
+    const claim = { ...stream.entry(), count: 100 };
+    for (const holder of [HONEST, LIAR]) stream.onClaim(holder, claim);
+    expect(member.admits(HONEST, 10, 1000)).toBe(false);
+    stream.onClaim(1, claim);
+    expect([member.admits(HONEST, 10, 1000), member.admits(HONEST, 99, 1000)]).toEqual([true, true]);
+    expect(member.admits(HONEST, 100, 1000)).toBe(false);
   });
 
   test('is not asked for again before there is room for it', () => {
