@@ -13,6 +13,7 @@ const COMMANDS: Record<string, string[]> = {
   send: [...MEMBER, 'wait', 'timeout'],
   receive: [...MEMBER, 'out', 'count', 'overwrite'],
   node: [...MEMBER, 'store', 'order'],
+  'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   link: ['json', ...LINK],
 };
 
@@ -23,7 +24,7 @@ describe('--help', () => {
     const cli = headwater(['--help']);
     expect(await cli.exit()).toBe(0);
     expect(cli.stderr).toBe('');
-    const listed = [...cli.stdout.matchAll(/^ {2}(\w+) (?:\[options\]|\[command\])/gm)].map(
+    const listed = [...cli.stdout.matchAll(/^ {2}([\w-]+) (?:\[options\]|\[command\])/gm)].map(
       ([, name]) => name,
     );
     expect(listed.toSorted()).toEqual([...Object.keys(COMMANDS), 'help'].toSorted());
