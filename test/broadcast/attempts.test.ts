@@ -88,6 +88,11 @@ test('after an end in order nothing is noted, whatever had been', () => {
   expect([run.judge(message(0)), run.commits]).toEqual(['deliver', 0]);
 });
 
+test('after a crash the last object that was held is noted, too', () => {
+  const run = new Run(disk());
+  expect([run.judge(message(9)), run.commits]).toEqual(['deliver', 1]);
+});
+
 test('after a crash what came since costs nothing', () => {
   const run = new Run(disk());
   expect([run.judge(message(10)), run.judge({ ...message(0), origin: 2 }), run.commits]).toEqual([
