@@ -360,18 +360,19 @@ export class Arena {
       clock: () => ({ offset: 0, rate: 1 }),
       consume: () => 0,
       start: (start, loaded) => {
+        // As in a real one, above all incarnations of stores, whichever it has now.
+        const session = FIRST_STORE * 1000 + start;
         const endpoint = new Endpoint({
           group,
           keys: keys[index],
           rng: new Rng(`${seed} member ${index} ${start}`),
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
-          // As in a real one, above all incarnations of stores.
-          incarnation: FIRST_STORE * 1000 + start,
+          incarnation: session,
           controller: controller ? CONTROLLERS[controller] : UNCONTROLLED,
           egressRate: Number.POSITIVE_INFINITY,
           maxDatagram: options.maxDatagram ?? 1232,
           maxObjectSize: 64 * 2 ** 20,
-          loaded,
+          loaded: { ...loaded, session },
           maxStoredBytes: options.maxStoredBytes ?? 16e6,
           order: options.order ?? 'causal',
           ...(this.liars.has(index) ? { tamper: this.tampers[index] } : {}),

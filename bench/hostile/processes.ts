@@ -107,4 +107,4 @@ function claimsOf(
 }
 
 /** ms: what a machine busy with other things adds. Latency proper is judged on the virtual clock. */
-const LATENCY_FLOOR = 3000;
+const LATENCY_FLOOR = 5000;

@@ -218,6 +218,16 @@ export class Siege {
     );
   }
 
+  /** All honest members are killed and started again with what is in their stores; resolves once they have found each other. */
+  async restartAll(): Promise<void> {
+    for (const process of this.honest) {
+      await process.kill();
+      process.start();
+    }
+    const others = this.honest.length - 1;
+    await until(() => this.dead() > 0 || this.honest.every(({ peers }) => peers.size >= others), 60);
+  }
+
   /** The liar broadcasts a message as an honest member does. */
   broadcast(bytes: Uint8Array): void {
     this.endpoint.submit(bytes);

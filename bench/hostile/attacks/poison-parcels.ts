@@ -13,11 +13,7 @@ const MIB = 2 ** 20;
 async function restarted(siege: Siege): Promise<void> {
   await sleep(3000);
   // What was not delivered yet is delivered again.
-  for (const process of siege.honest) {
-    await process.kill();
-    process.start();
-  }
-  await sleep(2000);
+  await siege.restartAll();
 }
 
 export const emptyMessages = processes({

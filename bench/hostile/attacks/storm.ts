@@ -50,10 +50,6 @@ export const everything = processes({
       }
       await sleep(10);
     }
-    for (const process of siege.honest) {
-      await process.kill();
-      process.start();
-    }
-    await sleep(2000);
+    await siege.restartAll();
   },
 });
