@@ -88,7 +88,7 @@ export class Forged {
 export function entryOf(stream: StreamId, count: number, changes: Partial<VectorEntry> = {}): VectorEntry {
   const { origin, incarnation } = stream;
   const entry = {
-    ...{ origin, incarnation, base: 0, count, ready: 0, ended: false, over: false },
+    ...{ origin, incarnation, base: 0, count, ready: 0, ended: false, first: false, over: false },
     ...{ chain: new Uint8Array(DIGEST_SIZE).fill(0x5a), ahead: new Uint8Array(0) },
   };
   return { ...entry, ...changes } as VectorEntry;

@@ -33,6 +33,7 @@ import { rttOf, typicalRtt } from './rtts.js';
 import { Serving } from './serving.js';
 import type { Stream } from './stream.js';
 import { Streams } from './streams.js';
+import { Succession } from './succession.js';
 import { type Arrival, Transfer, type TransferOptions, WINDOW } from './transfer.js';
 import { Vectors } from './vectors.js';
 
@@ -68,8 +69,11 @@ export class Broadcast {
   private pruneAt: Micros = NEVER;
   /** When to look again for peers that have fallen silent. */
   private checkAt: Micros = 0;
-  /** Streams that start over once the consumer is done with the object it has. */
-  private readonly toRestart = new Set<Stream>();
+  /** Streams that start over once the consumer is done with the object it has, and from where. */
+  private readonly toRestart = new Map<Stream, number>();
+  private readonly succession: Succession;
+  /** Streams that our store is to be told of. */
+  private readonly recording = new Set<Stream>();
 
   constructor(options: BroadcastOptions, metrics: Metrics) {
     const { group, self, loaded, rng } = options;
@@ -97,13 +101,15 @@ export class Broadcast {
     this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
     this.attempts = new Attempts(loaded, this.log);
     this.delivery = new Delivery(this.streams, this.log, this.attempts, group.quorum, n);
-    const own = this.streams.open({ origin: self, incarnation: loaded.incarnation }) as Stream;
+    const own = this.streams.own(loaded.incarnation);
     const { log, delivery, transfer } = this;
     this.own = new Own(options, own, { log, delivery, transfer }, this.events);
     this.controlSentAt = group.members.map(() => -NEVER);
     this.reachable = group.members.map(() => false);
     this.mail = new Mail(n, metrics, options.changed);
-    for (const stream of this.streams) if (!stream.matchesTrusted()) this.toRestart.add(stream);
+    for (const stream of this.streams)
+      if (!stream.matchesTrusted()) this.toRestart.set(stream, stream.delivered);
+    this.succession = new Succession(group.byzantine, loaded.session);
   }
 
   /** See `Own.submit`. */
@@ -123,10 +129,11 @@ export class Broadcast {
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
-    this.vectors.restart(member, this.streams, fresh);
+    this.vectors.restart(member, this.streams.said(), fresh);
     this.mail.clear(member);
     if (!fresh) return;
     this.serving.forget(member);
+    this.streams.onFresh(member);
     // It is asked for a session at once.
     this.controlSentAt[member] = -NEVER;
     for (const stream of this.streams)
@@ -143,6 +150,7 @@ export class Broadcast {
       return countDrop(this.metrics, 'tainted');
     if (this.isStoreBusy(frame.descriptor)) return countDrop(this.metrics, 'store-busy');
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
+    this.onSymbol(now, hop, frame);
     if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
     else if (arrival?.type === 'too-large') this.events.push(arrival);
     else if (arrival) this.onArrival(now, hop, frame, arrival);
@@ -159,17 +167,7 @@ export class Broadcast {
   handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
     switch (frame.kind) {
       case 'vector':
-        for (const { claim, lower } of this.vectors.onFrame(now, from, frame)) {
-          const isNews = claim.count > 0 || claim.ahead.length > 0;
-          const stream = isNews ? this.streams.open(claim) : this.streams.find(claim);
-          if (!stream || typeof stream === 'string') {
-            if (stream) countDrop(this.metrics, stream);
-            continue;
-          }
-          if (!stream.onClaim(from, claim, lower)) this.onDisagreement(now, stream, from);
-          if (stream.isFarBehind(from)) this.vectors.touchFor(from, stream);
-          this.advance(now, stream);
-        }
+        this.onVector(now, from, frame);
         break;
       case 'progress': {
         const stream = this.streams.find(frame.id);
@@ -187,7 +185,7 @@ export class Broadcast {
 
   /** What the shell is to do with the store now. At most one commit is under way; ask again after every other call. */
   pollStore(now: Micros): StoreRequest | undefined {
-    this.own.pack(now);
+    if (!this.succession.isDue) this.own.pack(now);
     return this.log.poll(now);
   }
 
@@ -196,7 +194,8 @@ export class Broadcast {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
     for (const write of this.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
-      else if (write.type === 'stream') this.onPledged(now, write.state);
+      else if (write.type === 'stream') this.onState(now, write.state);
+      else if (write.type === 'begin') this.onRecorded(this.streams.own(write.incarnation));
       else if (write.type === 'attempt') {
         this.attempts.onNoted(write.attempt);
         this.pump(now);
@@ -252,6 +251,7 @@ export class Broadcast {
       });
       this.readServed(now);
       this.own.relieve(now);
+      this.succeed(now);
       // What the store held at the start may be due without a word from anybody.
       this.pump(now);
     }
@@ -366,7 +366,8 @@ export class Broadcast {
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
-    if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream);
+    if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream, stream.delivered);
+    this.onRecorded(stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
   }
@@ -382,11 +383,83 @@ export class Broadcast {
     this.pump(now);
   }
 
-  private onPledged(now: Micros, { ready, ...id }: StreamState): void {
+  private onState(now: Micros, { ready, ...id }: StreamState): void {
     const stream = this.streams.find(id);
+    if (stream) this.onRecorded(stream);
     if (!ready || !stream?.onPledged(ready.count)) return;
     this.vectors.touch(stream);
     this.advance(now, stream);
+  }
+
+  /** What `from` says of streams, its own and others'. */
+  private onVector(now: Micros, from: number, frame: VectorFrame): void {
+    const { streams } = this;
+    const touched = new Set<Stream>();
+    for (const { claim, lower } of this.vectors.onFrame(now, from, frame, (entry) =>
+      streams.hasRoomFor(entry, from),
+    )) {
+      if (claim.origin === this.options.self) this.succession.onClaim(now, from, this.own.stream, claim);
+      if (claim.over) streams.onOver(from, claim);
+      const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from);
+      if (typeof stream === 'string') countDrop(this.metrics, stream);
+      if (!stream || typeof stream === 'string') continue;
+      this.record(stream);
+      if (!stream.onClaim(from, claim, lower)) this.onDisagreement(now, stream, from);
+      if (stream.isFarBehind(from)) this.vectors.touchFor(from, stream);
+      touched.add(stream);
+    }
+    if (touched.size === 0) return;
+    for (const stream of touched) this.advanceOnly(now, stream);
+    this.pump(now);
+  }
+
+  /** That a stream is there is in our store before it is acted on, or said. */
+  private record(stream: Stream): void {
+    if (!stream.attested || stream.recorded || this.recording.has(stream)) return;
+    this.recording.add(stream);
+    this.log.write({ type: 'stream', state: stream.state });
+  }
+
+  private onRecorded(stream: Stream): void {
+    this.recording.delete(stream);
+    this.streams.onRecorded(stream);
+  }
+
+  /** A symbol has come: what it shows of streams, and of who serves. */
+  private onSymbol(now: Micros, hop: number, { descriptor, depth }: SymbolFrame): void {
+    const stream = this.streams.find(descriptor);
+    if (!stream?.attested) return;
+    this.record(stream);
+    if (depth === SERVED && stream.records.get(descriptor.seq)?.usefulAt === now) stream.onServed(hop);
+    if (stream.origin === this.options.self)
+      this.succession.onSigned(now, this.own.stream, stream.incarnation);
+  }
+
+  /**
+   * Begins another stream of ours in place of one that has a later one, in one commit with what it says again of that. Once
+   * our store has it, the former counts as ended.
+   */
+  private succeed(now: Micros): void {
+    const { own, succession } = this;
+    const former = own.stream;
+    if (!succession.isReady(now) || own.isStoring || this.delivery.isConsuming(former)) return;
+    const { origin, incarnation: ended } = former;
+    const from = succession.abandoned(former);
+    const objects: StoredObject[] = [];
+    for (let seq = from; seq < former.count; seq++) {
+      const object = this.log.read({ origin, incarnation: ended, seq });
+      if (object) objects.push(object);
+    }
+    if (objects.length < former.count - from) return;
+    const incarnation = succession.next(former);
+    const stream = this.streams.own(incarnation);
+    stream.recorded = false;
+    own.begin(now, stream);
+    succession.onBegun();
+    this.log.write({ type: 'begin', incarnation });
+    this.startOver(now, former, from);
+    for (const object of objects) own.repeat(object);
+    this.events.push({ type: 'begun-anew', incarnation, former: ended });
   }
 
   // ---- the others' objects
@@ -408,6 +481,10 @@ export class Broadcast {
           this.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
           this.transfer.restart(record, -1);
+        } else if (stream.closed && !stream.isVouched(seq, this.options.group.byzantine)) {
+          // It has been, while the object came in.
+          countDrop(this.metrics, 'stale');
+          this.transfer.forget(record);
         } else this.log.put(arrival.object);
         break;
       case 'equivocation':
@@ -435,15 +512,16 @@ export class Broadcast {
 
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
-    const { origin, incarnation, delivered: seq } = stream;
-    this.reports.add(member, { origin, incarnation, seq }, 'disagreement');
-    const winners = stream.winners(this.options.group.quorum);
+    const { group, self } = this.options;
+    const { origin, incarnation } = stream;
+    this.reports.addDisagreement(stream, member);
+    const winners = stream.winners(group.quorum);
     if (!winners) return;
+    const from = stream.sharedWith(winners, group.byzantine);
     stream.follow(winners);
     // Under the names of ours there is something else: ours will be delivered nowhere.
-    if (stream === this.own.stream)
-      this.events.push({ type: 'lost', origin, incarnation, from: seq, to: stream.count });
-    this.startOver(now, stream);
+    if (origin === self) this.events.push({ type: 'lost', origin, incarnation, from, to: stream.count });
+    this.startOver(now, stream, from);
   }
 
   /** What we had promised to hold is gone; the others may still have it. */
@@ -453,27 +531,28 @@ export class Broadcast {
     this.events.push({ type: 'damaged', id: { origin, incarnation, seq } });
     // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
     // nobody may have the ones behind this one, so they are kept.
-    if (seq >= stream.delivered && stream !== this.own.stream) return this.startOver(now, stream);
+    if (seq >= stream.delivered && stream !== this.own.stream)
+      return this.startOver(now, stream, Math.min(seq, stream.count));
     stream.damaged.add(seq);
     this.wantMissing(now, stream);
   }
 
   private restartStreams(now: Micros): void {
-    for (const stream of this.toRestart) this.startOver(now, stream);
+    for (const [stream, from] of this.toRestart)
+      this.startOver(now, stream, Math.max(from, stream.delivered));
   }
 
-  /** Drops what we hold beyond what is delivered: it is damaged, or not what the others agree on. */
-  private startOver(now: Micros, stream: Stream): void {
+  /** Drops what we hold from `from` on, which is not delivered: it is damaged, or not what the others agree on. */
+  private startOver(now: Micros, stream: Stream, from: number): void {
     if (this.delivery.isConsuming(stream)) {
-      this.toRestart.add(stream);
+      this.toRestart.set(stream, Math.min(from, this.toRestart.get(stream) ?? from));
       return;
     }
     this.toRestart.delete(stream);
-    this.log.drop(stream);
-    this.kept.drop(stream);
-    stream.restart();
-    for (const record of [...stream.records.values()])
-      if (record.seq >= stream.delivered) this.transfer.forget(record);
+    this.log.drop(stream, from);
+    this.kept.drop(stream, from);
+    stream.restart(from);
+    for (const record of [...stream.records.values()]) if (record.seq >= from) this.transfer.forget(record);
     this.delivery.forget(stream);
     this.vectors.touch(stream);
     this.wantMissing(now, stream);
@@ -489,14 +568,14 @@ export class Broadcast {
   private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
     const { paths, rng } = this.options;
     if (this.transfer.isRefused(now, stream, seq)) return;
-    const able = (kept: boolean) =>
-      paths.flatMap((path, peer) => {
-        const holds = stream.isHeldBy(peer, seq, kept) || (peer === stream.origin && tries % 2 === 1);
-        return path?.isOpen && path.isResponsive(now) && holds && stream.believes(peer) ? [peer] : [];
-      });
-    let candidates = able(true);
+    const able = (isApt: (peer: number) => boolean) =>
+      paths.flatMap((path, peer) =>
+        path?.isOpen && path.isResponsive(now) && isApt(peer) && stream.believes(peer) ? [peer] : [],
+      );
+    const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
+    let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
     // Nobody keeps it any more: who has dropped it will say so.
-    if (candidates.length === 0) candidates = able(false);
+    if (candidates.length === 0) candidates = able((peer) => stream.isHeldBy(peer, seq));
     const record = stream.records.get(seq);
     if (record?.only !== undefined && candidates.length > 1)
       candidates = candidates.filter((peer) => peer !== record.only);
@@ -506,12 +585,19 @@ export class Broadcast {
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.mail.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
+    stream.onAsked(now, peer);
     this.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
     this.metrics.pulls++;
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.streams.find(id);
+    const final = stream ? undefined : this.streams.finalOf(id);
+    if (final && id.seq < final.count) {
+      const { origin, incarnation, count: base, chain } = final;
+      this.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
+      return;
+    }
     if (!stream?.holds(id.seq)) return countDrop(this.metrics, 'stale');
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
@@ -541,20 +627,22 @@ export class Broadcast {
   /** A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so. */
   private onGone(now: Micros, from: number, frame: GoneFrame): void {
     const stream = this.streams.find(frame);
-    if (!stream || frame.base <= stream.count) return countDrop(this.metrics, 'stale');
-    const votes = stream.onGone(from, frame.base, frame.chain);
-    const { origin, incarnation, count: lost } = stream;
-    const isKept = this.options.paths.some(
-      (path, peer) => path?.isReachable(now) && stream.isHeldBy(peer, lost, true),
-    );
-    // What is held must be consumed before it can be left behind.
-    if (votes <= this.options.group.byzantine || isKept || stream.delivered < lost) return;
-    this.events.push({ type: 'lost', origin, incarnation, from: lost, to: frame.base });
+    const { paths, group } = this.options;
     const { base, chain } = frame;
-    stream.restart({ base, delivered: base, index: 0, chain, baseChain: chain });
-    for (const record of [...stream.records.values()])
-      if (record.seq < frame.base) this.transfer.forget(record);
+    if (!stream?.isAsked(from) || base <= stream.count || base > stream.named(group.byzantine))
+      return countDrop(this.metrics, 'stale');
+    const { origin, incarnation, count: lost } = stream;
+    const votes = stream.onGone(from, base, chain);
+    const isKept = paths.some((path, peer) => path?.isReachable(now) && stream.isKeptBy(now, peer, lost));
+    // What is held must be consumed before it can be left behind.
+    if (votes <= group.byzantine || isKept || stream.delivered < lost) return;
+    if (stream.against(base, chain) > group.byzantine) return countDrop(this.metrics, 'stale');
+    this.events.push({ type: 'lost', origin, incarnation, from: lost, to: base });
+    stream.skipTo(base, chain);
+    for (const record of [...stream.records.values()]) if (record.seq < base) this.transfer.forget(record);
+    this.delivery.forget(stream);
     this.log.moveCursor(now, stream);
+    if (!stream.matchesTrusted()) this.startOver(now, stream, base);
     this.vectors.touch(stream);
     this.advance(now, stream);
   }
@@ -563,10 +651,14 @@ export class Broadcast {
 
   /** Whatever may follow from news about a stream: delivery, outcomes, wishes, room in the store. */
   private advance(now: Micros, stream: Stream): void {
+    this.advanceOnly(now, stream);
+    this.pump(now);
+  }
+
+  private advanceOnly(now: Micros, stream: Stream): void {
     if (stream.pledge(this.options.group.quorum)) this.log.pledge(now, stream);
     if (stream === this.own.stream) this.own.settle(now);
     this.wantMissing(now, stream);
-    this.pump(now);
     this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
   }
 
@@ -580,6 +672,7 @@ export class Broadcast {
       (id) => this.events.push({ type: 'dead-letter', id }),
     );
     if (next) this.events.push({ type: 'deliver', ...next });
+    for (const stream of this.streams.takeChanged()) this.vectors.touch(stream);
     for (const stream of this.streams)
       for (const member of stream.untold()) this.vectors.touchFor(member, stream);
   }
@@ -591,6 +684,11 @@ export class Broadcast {
     for (const stream of this.streams.takeRetired()) {
       this.tellOverflow(stream, stream.count);
       this.retire(stream);
+    }
+    for (const stream of this.streams.takeEmpty()) {
+      this.forget(stream);
+      const { origin, incarnation } = stream;
+      this.log.write({ type: 'forget', stream: { origin, incarnation } });
     }
     if (!this.isOverfull) return;
     const stream = this.kept.first();
@@ -624,13 +722,22 @@ export class Broadcast {
   }
 
   private retire(stream: Stream): void {
-    const { origin, incarnation } = stream;
+    const { origin, incarnation, count } = stream;
+    this.forget(stream);
+    this.log.write({ type: 'retire', stream: { origin, incarnation, count, chain: stream.chainAt(count)! } });
+    const final = this.streams.finalOf(stream);
+    if (final) this.vectors.touch(final);
+  }
+
+  /** It is not there any more. */
+  private forget(stream: Stream): void {
     for (const record of [...stream.records.values()]) this.transfer.forget(record);
     this.delivery.forget(stream);
     this.log.forget(stream);
     this.vectors.forget(stream);
     this.pulls.forget(stream);
-    this.log.write({ type: 'retire', stream: { origin, incarnation } });
+    this.recording.delete(stream);
+    this.toRestart.delete(stream);
   }
 
   /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */

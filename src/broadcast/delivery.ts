@@ -38,7 +38,7 @@ export class Delivery {
   taken = 0;
   private turn = 0;
   /** How much of each stream our last object depended on. */
-  private readonly told = new WeakMap<Stream, number>();
+  private told = new WeakMap<Stream, number>();
 
   constructor(streams: Streams, log: Log, attempts: Attempts, quorum: number, members: number) {
     this.streams = streams;
@@ -114,7 +114,7 @@ export class Delivery {
   dependencies(own: Stream): Dependency[] {
     const found: Dependency[] = [];
     for (const stream of this.streams) {
-      if (stream === own) continue;
+      if (stream === own || !stream.attested) continue;
       // What is being consumed counts: a consumer may answer before it is done.
       const isBegun = stream.index > 0 || (this.consuming && this.isConsuming(stream));
       const count = stream.delivered + (isBegun ? 1 : 0);
@@ -123,6 +123,11 @@ export class Delivery {
       found.push({ origin: stream.origin, incarnation: stream.incarnation, count });
     }
     return found.sort(compareStreams);
+  }
+
+  /** Our next object is the first of its stream: it says all that it comes after. */
+  forgetTold(): void {
+    this.told = new WeakMap();
   }
 
   private finish(now: Micros, stream: Stream): void {
@@ -174,7 +179,7 @@ export class Delivery {
   }
 
   private isSatisfied(dependency: Dependency): boolean {
-    if (this.streams.isRetired(dependency)) return true;
+    if (this.streams.isPast(dependency)) return true;
     return (this.streams.find(dependency)?.delivered ?? 0) >= dependency.count;
   }
 }

@@ -3,7 +3,7 @@ import type { ObjectId } from '../wire/symbol.js';
 import type { MessageId } from './delivery.js';
 import type { Outcome } from './outgoing.js';
 
-export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'disagreement' | 'malformed-object';
+export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'malformed-object';
 
 export type BroadcastEvent =
   /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
@@ -25,6 +25,16 @@ export type BroadcastEvent =
       what: Misbehaviour;
       evidence?: [Uint8Array, Uint8Array];
     }
+  /**
+   * Members hold other objects of a stream than we do: its origin has signed two under one name, or somebody lies of what it
+   * holds. Nobody can tell from this who it is.
+   */
+  | { type: 'disagreement'; origin: number; incarnation: number; seq: number; members: number[] }
+  /**
+   * Others know a later stream of ours than our store does, as after a run with another store: another one has begun, and
+   * what was not delivered anywhere is said there again.
+   */
+  | { type: 'begun-anew'; incarnation: number; former: number }
   /**
    * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
    * ours, and a quorum holds others under their names, as when our store is an old copy.

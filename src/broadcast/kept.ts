@@ -41,10 +41,10 @@ export class Kept {
     grains.set(grain(seq), (grains.get(grain(seq)) ?? 0) + length);
   }
 
-  /** What is not delivered of this stream is dropped. */
-  drop(stream: Stream): void {
+  /** What is held of this stream from `from` on is dropped. */
+  drop(stream: Stream, from: number): void {
     const grains = this.bytes.get(stream);
-    for (const index of grains?.keys() ?? []) if (GRAIN * index >= stream.delivered) grains!.delete(index);
+    for (const index of grains?.keys() ?? []) if (GRAIN * index >= from) grains!.delete(index);
   }
 
   /** The stream that gives way first: of the origin that takes most, of those with anything that may go. */

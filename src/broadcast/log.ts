@@ -151,24 +151,24 @@ export class Log {
   }
 
   /**
-   * What is not delivered yet of this stream is not what it was taken for: it is deleted, and what is being stored of it
+   * What is held of this stream from `from` on is not what it was taken for: it is deleted, and what is being stored of it
    * counts as if it had not been.
    */
-  drop(stream: Stream): void {
+  drop(stream: Stream, from: number): void {
     // What we are READY for in place of it must not be forgotten if it is gone.
     if (stream.state.ready) this.writes.push({ type: 'stream', state: stream.state });
-    const { origin, incarnation, delivered } = stream;
+    const { origin, incarnation } = stream;
     const isOf = (write: StoreWrite) =>
-      write.type === 'object' && stream.includes(write.object) && write.object.seq >= delivered;
+      write.type === 'object' && stream.includes(write.object) && write.object.seq >= from;
     for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
     for (const write of this.writes)
       if (write.type === 'object' && isOf(write)) this.account(stream.origin, -write.object.bytes.length);
     this.writes = this.writes.filter((write) => !isOf(write));
-    this.writes.push({ type: 'drop', stream: { origin, incarnation }, from: delivered });
+    this.writes.push({ type: 'drop', stream: { origin, incarnation }, from });
     for (const read of this.reading.values())
-      if (stream.includes(read.id) && read.id.seq >= delivered) read.isStale = true;
+      if (stream.includes(read.id) && read.id.seq >= from) read.isStale = true;
     for (const [key, object] of this.cache) {
-      if (!stream.includes(object) || object.seq < stream.delivered) continue;
+      if (!stream.includes(object) || object.seq < from) continue;
       this.cache.delete(key);
       this.cachedBytes -= object.bytes.length;
     }

@@ -16,7 +16,7 @@ import type { Group } from './group.js';
 import type { Log } from './log.js';
 import { Outbox } from './outbox.js';
 import type { Paths } from './outgoing.js';
-import { writeParcel } from './parcel.js';
+import { parseParcel, writeParcel } from './parcel.js';
 import { cutObject } from './plan.js';
 import type { ObjectRecord } from './record.js';
 import type { Stream } from './stream.js';
@@ -36,7 +36,8 @@ export interface OwnOptions {
 }
 
 export class Own {
-  readonly stream: Stream;
+  /** The one that our messages go to. */
+  stream: Stream;
   private readonly options: OwnOptions;
   private readonly log: Log;
   private readonly delivery: Delivery;
@@ -99,22 +100,35 @@ export class Own {
 
   /** Puts the messages that wait into objects, and those into the next commit. */
   pack(now: Micros): void {
-    const { group, self, keys, loaded, order } = this.options;
     const { log } = this;
     if (log.isCommitting || log.isFull) return;
     for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
       const { tickets, messages } = this.outbox.take();
-      const dependencies = order === 'causal' ? this.delivery.dependencies(this.stream) : [];
-      const hash = new Sha256();
-      const bytes = writeParcel({ dependencies, messages }, hash);
-      const seq = this.nextSeq++;
-      const id = { origin: self, incarnation: loaded.incarnation, seq };
-      const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
-      const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
-      this.tickets.set(seq, tickets);
       this.packAt = now + PACK_INTERVAL;
-      log.put({ ...id, certificate, bytes });
+      this.put(messages, tickets);
     }
+  }
+
+  /** Another stream of ours takes the place of the one so far: nothing of that may be on its way to the store. */
+  begin(now: Micros, stream: Stream): void {
+    for (const seq of [...this.open.keys()]) this.settleOne(now, seq, true);
+    for (const record of [...this.transfer.sending]) this.transfer.forget(record);
+    this.stream = stream;
+    this.nextSeq = stream.count;
+    this.delivery.forgetTold();
+  }
+
+  /** Whether objects of ours are on their way to the store. */
+  get isStoring(): boolean {
+    return this.tickets.size > 0;
+  }
+
+  /** Says again, in our present stream, what an object of a former one holds. */
+  repeat({ bytes }: StoredObject): void {
+    const { group } = this.options;
+    const { messages } = parseParcel(bytes, this.stream, group.members.length);
+    const all = Array.from({ length: messages.length }, (_, index) => messages.get(index));
+    if (all.length > 0) this.put(all, []);
   }
 
   /** When to `pack` next, if anything waits and may be packed at all. */
@@ -175,6 +189,20 @@ export class Own {
     const isBehind =
       this.nextSeq - delivered >= MAX_BACKLOG || backlog > maxStoredBytes / group.members.length;
     return isBehind || this.isUnconfirmed;
+  }
+
+  private put(messages: Uint8Array[], tickets: number[]): void {
+    const { group, self, keys, order } = this.options;
+    const { incarnation } = this.stream;
+    const dependencies = order === 'causal' ? this.delivery.dependencies(this.stream) : [];
+    const hash = new Sha256();
+    const bytes = writeParcel({ dependencies, messages }, hash);
+    const seq = this.nextSeq++;
+    const id = { origin: self, incarnation, seq };
+    const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
+    const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
+    this.tickets.set(seq, tickets);
+    this.log.put({ ...id, certificate, bytes });
   }
 
   private mayPack(now: Micros): boolean {

@@ -48,12 +48,12 @@ export class Readiness {
     return nthLargest([own, ...this.heard], this.bounds.readyQuorum);
   }
 
-  /** We hold the objects of `held`, and nothing beyond them any more that others could be READY for. */
-  restart(held: Pledge): void {
-    this.heard.forEach((count, member) => {
-      this.heard[member] = Math.min(count, held.count);
+  /** We have delivered `delivered`, and hold objects below `count` but nothing beyond that others could be READY for. */
+  restart(delivered: Pledge, count: number): void {
+    this.heard.forEach((heard, member) => {
+      this.heard[member] = Math.min(heard, count);
     });
-    if (this.pledge.count < held.count) this.pledge = held;
+    if (this.pledge.count < delivered.count) this.pledge = delivered;
   }
 }
 

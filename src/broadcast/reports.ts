@@ -6,6 +6,7 @@
 import type { StoredObject } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 import type { BroadcastEvent, Misbehaviour } from './events.js';
+import type { Stream } from './stream.js';
 
 export class Reports {
   private readonly events: BroadcastEvent[];
@@ -24,12 +25,23 @@ export class Reports {
   }
 
   add(member: number, id: ObjectId, what: Misbehaviour, evidence?: [Uint8Array, Uint8Array]): void {
+    if (!this.isNews(member, reportKey(id, what))) return;
+    this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
+  }
+
+  /** Others hold something else of this stream from what is delivered on: said once for each place and member. */
+  addDisagreement(stream: Stream, member: number): void {
+    const { origin, incarnation, delivered: seq, disputed } = stream;
+    if (this.isNews(member, `${objectKey({ origin, incarnation, seq })} disagreement`))
+      this.events.push({ type: 'disagreement', origin, incarnation, seq, members: [...disputed] });
+  }
+
+  private isNews(member: number, key: string): boolean {
     const reported = this.reported.get(member) ?? new Set();
     this.reported.set(member, reported);
-    const key = reportKey(id, what);
-    if (reported.has(key) || reported.size >= MAX_REPORTS) return;
+    if (reported.has(key) || reported.size >= MAX_REPORTS) return false;
     reported.add(key);
-    this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
+    return true;
   }
 
   /** The origin has signed another object than the one that we hold, which is being read: see `onRead`. */

@@ -5,6 +5,7 @@
  */
 import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes, Writer } from '../core/bytes.js';
+import { type Micros, SECOND } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import type { StreamState } from '../store/store.js';
 import type { VectorEntry } from '../wire/frames.js';
@@ -20,6 +21,10 @@ interface Claim {
   base: number;
   count: number;
   ahead: Uint8Array;
+  ended: boolean;
+  first: boolean;
+  /** It was said in the member's present run: only such words count for pruning and retirement. */
+  isPresent: boolean;
 }
 
 export class Stream implements StreamId {
@@ -45,6 +50,20 @@ export class Stream implements StreamId {
   readonly damaged = new Set<number>();
   /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
   trusted: Pick<Rivals, 'members' | keyof Pledge> | undefined;
+  /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */
+  attested = true;
+  /** Our store says so, too; only then is it spoken of. */
+  recorded = true;
+  /** A later one of its origin is attested: nothing is taken any more that might be nowhere else. */
+  closed = false;
+  /** And our store says so. */
+  ended = false;
+  /** No earlier one of its origin is here. */
+  isFirst = true;
+  /** An earlier one of its origin is known: then it is spoken of even while it is empty. */
+  isLater = false;
+  /** Members that have retired it. */
+  readonly over = new Set<number>();
   /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
   private readonly chains = new Map<number, Uint8Array>();
   private readonly self: number;
@@ -56,14 +75,16 @@ export class Stream implements StreamId {
   private readonly points: Point[][];
   /** Members whose objects are not ours. */
   private readonly disputes = new Set<number>();
-  /** Whether there ever were any. */
-  private isContested = false;
   /** By member: of which counts, besides all, we have told it. */
   private readonly told: string[];
   /** By member: so many objects it is known to agree with us on. */
   private readonly agreed: number[];
+  /** The same by what it has said in its present run. */
+  private readonly agreedNow: number[];
   /** By member: from where on it keeps the stream, and the digest there. */
   private readonly gone = new Map<number, Pledge>();
+  /** By member: since when it has been asked for objects without serving any. */
+  private readonly askedAt = new Map<number, Micros>();
   private due: number | undefined;
   /** What `existing` found in the claims; undefined where they may now say something else. */
   private claimed: { liars: number; top: number } | undefined;
@@ -87,11 +108,18 @@ export class Stream implements StreamId {
     this.claims = Array.from({ length: members });
     this.points = Array.from({ length: members }, () => []);
     this.agreed = new Array(members).fill(0);
+    this.agreedNow = new Array(members).fill(0);
     this.told = new Array(members).fill('');
-    const zero = new Uint8Array(HASH_SIZE);
-    const pledge = state?.ready ?? { count: 0, chain: zero };
+    const pledge = state?.ready ?? { count: 0, chain: EMPTY.chain };
     if (bounds.readyQuorum > 0) this.readiness = new Readiness(members, bounds, pledge);
-    this.restart(state ?? { base: 0, delivered: 0, index: 0, chain: zero, baseChain: zero });
+    const { base, delivered, index, chain, baseChain } = state ?? EMPTY;
+    this.base = base;
+    this.delivered = delivered;
+    this.index = index;
+    this.count = delivered;
+    this.chains.set(base, baseChain.slice());
+    this.chains.set(delivered, chain.slice());
+    this.recheck();
   }
 
   get state(): StreamState {
@@ -128,6 +156,10 @@ export class Stream implements StreamId {
     this.backlog += length;
     this.largest = Math.max(this.largest, length);
     this.loose.set(seq, hash);
+    this.extend();
+  }
+
+  private extend(): void {
     for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
       this.loose.delete(this.count);
       this.chains.set(this.count + 1, link(this.chains.get(this.count)!, next));
@@ -160,30 +192,55 @@ export class Stream implements StreamId {
   }
 
   /**
-   * Starts again from `delivered`, as if nothing above were held: the objects there are lost, or not those that the
-   * others agree on.
+   * Starts again from `from`, at least `delivered` and at most `count`, as if nothing from there on were held: the objects
+   * are lost, or not those that the others agree on.
    */
-  restart(state: Omit<StreamState, keyof StreamId> = this.state): void {
-    this.base = state.base;
-    this.delivered = state.delivered;
-    this.index = state.index;
-    this.count = state.delivered;
+  restart(from: number): void {
+    this.count = from;
     this.loose.clear();
-    for (const seq of this.damaged) if (seq < state.base || seq >= state.delivered) this.damaged.delete(seq);
-    this.lengths.clear();
-    this.backlog = 0;
+    for (const seq of this.damaged) if (seq >= from) this.damaged.delete(seq);
+    for (const [seq, length] of this.lengths)
+      if (seq >= from) {
+        this.lengths.delete(seq);
+        this.backlog -= length;
+      }
+    for (const count of this.chains.keys()) if (count > from) this.chains.delete(count);
+    this.recheck();
+  }
+
+  /** Nobody keeps objects below `base` any more: goes on from there, with what is held beyond. */
+  skipTo(base: number, chain: Uint8Array): void {
+    this.base = base;
+    this.delivered = base;
+    this.index = 0;
+    this.count = base;
+    for (const seq of this.loose.keys()) if (seq < base) this.loose.delete(seq);
+    for (const [seq, length] of this.lengths)
+      if (seq < base) {
+        this.lengths.delete(seq);
+        this.backlog -= length;
+      }
+    this.damaged.clear();
     this.chains.clear();
-    this.chains.set(state.base, state.baseChain.slice());
-    this.chains.set(state.delivered, state.chain.slice());
+    this.chains.set(base, chain.slice());
+    this.extend();
+    this.recheck();
+  }
+
+  /** What is held is no longer what it was: all that rests on it is looked at again. */
+  private recheck(): void {
+    const { count, delivered, readiness } = this;
     this.due = undefined;
-    if (this.readiness) {
-      this.readiness.restart({ count: state.delivered, chain: state.chain.slice() });
+    this.claimed = undefined;
+    if (readiness) {
+      readiness.restart({ count: delivered, chain: this.chains.get(delivered)!.slice() }, count);
       // What we are READY for it must become again.
-      this.trusted = { members: [], ...this.readiness.pledge };
+      if (readiness.pledge.count > count) this.trusted = { members: [], ...readiness.pledge };
     }
-    if (this.trusted && this.trusted.count <= this.delivered) this.trusted = undefined;
+    if (this.trusted && this.trusted.count <= delivered) this.trusted = undefined;
     this.agreed.forEach((_, member) => {
-      this.agreed[member] = Math.min(this.agreed[member], this.delivered);
+      this.agreed[member] = Math.min(this.agreed[member], count);
+      this.agreedNow[member] = Math.min(this.agreedNow[member], count);
       this.checkPoints(member);
     });
   }
@@ -206,8 +263,20 @@ export class Stream implements StreamId {
     }
     const chain = this.chains.get(count)!;
     const ready = this.readyToSay;
-    const ended = false;
-    return { origin, incarnation, base, count, ready, ended, over: false, chain, ahead: ahead.toBytes(bits) };
+    const { ended } = this;
+    const first = ended && this.isFirst;
+    return {
+      origin,
+      incarnation,
+      base,
+      count,
+      ready,
+      ended,
+      first,
+      over: false,
+      chain,
+      ahead: ahead.toBytes(bits),
+    };
   }
 
   /**
@@ -216,6 +285,7 @@ export class Stream implements StreamId {
    * may never get.
    */
   entriesFor(member: number): VectorEntry[] {
+    if (!this.isSaid) return [];
     const claim = this.entry();
     const counts = this.countsFor(member);
     this.told[member] = counts.join();
@@ -224,6 +294,17 @@ export class Stream implements StreamId {
       return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: new Uint8Array(0) };
     });
     return [...lower, claim];
+  }
+
+  /** What is to be said of it changes with this. */
+  get standing(): string {
+    return [this.isSaid, this.ended, this.ended && this.isFirst].join();
+  }
+
+  /** Whether there is anything to say of it: not before our store says that it is there. */
+  private get isSaid(): boolean {
+    const { origin, self, attested, recorded, count, isLater } = this;
+    return attested && recorded && (origin === self || count > 0 || this.loose.size > 0 || isLater);
   }
 
   /** Members whose objects are known not to be ours. */
@@ -247,13 +328,15 @@ export class Stream implements StreamId {
    * two, or the origin, is lying.
    */
   onClaim(member: number, entry: VectorEntry, lower: readonly Point[] = []): boolean {
-    const { base, count } = entry;
+    const { base, count, ended, first } = entry;
     const before = this.claims[member];
-    const claim = { base, count, ahead: entry.ahead.length === 0 ? NOTHING : entry.ahead.slice() };
+    const ahead = entry.ahead.length === 0 ? NOTHING : entry.ahead.slice();
+    const claim = { base, count, ahead, ended, first, isPresent: true };
     this.claims[member] = claim;
     // Each of hundreds of members says the same in turn: what it cannot change is not counted again.
     const top = topOf(claim);
-    if (this.claimed && (top > this.claimed.top || top < (before ? topOf(before) : 0)))
+    const isNewWord = member === this.origin && before?.ended !== ended;
+    if (this.claimed && (isNewWord || top > this.claimed.top || top < (before ? topOf(before) : 0)))
       this.claimed = undefined;
     if (this.due !== this.count || (before && before.count > count)) this.due = undefined;
     let points = this.points[member];
@@ -261,6 +344,7 @@ export class Stream implements StreamId {
       // It holds less than it did: it has lost its store, and with it what it had confirmed.
       points = [];
       this.agreed[member] = Math.min(this.agreed[member], count);
+      this.agreedNow[member] = Math.min(this.agreedNow[member], count);
     }
     const news = [...lower, entry];
     // What can be checked it has just said anew.
@@ -312,6 +396,96 @@ export class Stream implements StreamId {
   }
 
   /**
+   * Where to start again from if we follow them: what lies below is theirs too. So many of them that one at least does not
+   * lie agree with us on it, or keep it no more, which they do with nothing that we had not agreed on.
+   */
+  sharedWith({ members, count }: Rivals, liars: number): number {
+    if (members.length <= liars) return this.delivered;
+    const agreed = nthLargest(
+      members.map((member) => this.agreed[member]),
+      liars + 1,
+    );
+    const pruned = nthLargest(
+      members.map((member) => this.claims[member]?.base ?? 0),
+      liars + 1,
+    );
+    return Math.max(this.delivered, Math.min(this.count, count - 1, Math.max(agreed, pruned)));
+  }
+
+  /** Its origin has named it, or signed an object of it. */
+  attest(): void {
+    this.attested = true;
+    this.claimed = undefined;
+  }
+
+  /** A later one of its origin is attested. */
+  close(): void {
+    this.closed = true;
+    this.claimed = undefined;
+  }
+
+  /** What `member` has said it has said in its former run: it may have lost what it held, or come back with an old copy. */
+  onFresh(member: number): void {
+    this.agreedNow[member] = 0;
+    this.claimed = undefined;
+    this.over.delete(member);
+    this.gone.delete(member);
+    this.askedAt.delete(member);
+    const claim = this.claims[member];
+    if (claim) claim.isPresent = false;
+  }
+
+  /** `member` is asked for objects. */
+  onAsked(now: Micros, member: number): void {
+    if (!this.askedAt.has(member)) this.askedAt.set(member, now);
+  }
+
+  /** `member` has served something that was of use. */
+  onServed(member: number): void {
+    this.askedAt.delete(member);
+  }
+
+  /** Whether more members than may lie say that they hold something of it. */
+  isKnownTo(liars: number): boolean {
+    return this.claims.filter((claim) => claim !== undefined && topOf(claim) > 0).length > liars;
+  }
+
+  /** It has ended, and nobody has anything of it. */
+  isVoid(): boolean {
+    return this.ended && this.count === 0 && this.loose.size === 0 && this.claimant(-1) < 0;
+  }
+
+  /** Another member than this one that says that it holds something of it; -1: none. */
+  claimant(than: number): number {
+    return this.claims.findIndex(
+      (claim, member) => member !== than && claim !== undefined && topOf(claim) > 0,
+    );
+  }
+
+  isAsked(member: number): boolean {
+    return this.askedAt.has(member);
+  }
+
+  /** Whether `member` may be expected to serve this object: it says that it keeps it, and does not leave us without for long. */
+  isKeptBy(now: Micros, member: number, seq: number): boolean {
+    return this.isHeldBy(member, seq, true) && now - (this.askedAt.get(member) ?? now) < KEEPER_PATIENCE;
+  }
+
+  /** Whether more members than may lie say that they hold this object, the origin only if it says so as one of many. */
+  isVouched(seq: number, liars: number): boolean {
+    let votes = 0;
+    for (let member = 0; member < this.claims.length; member++)
+      if (
+        member !== this.self &&
+        this.claims[member]?.isPresent &&
+        this.mayVouch(member) &&
+        this.isHeldBy(member, seq)
+      )
+        votes++;
+    return votes > liars;
+  }
+
+  /**
    * `member` keeps nothing below `base`.
    *
    * @returns how many members have said the same of the same base
@@ -324,6 +498,13 @@ export class Stream implements StreamId {
     for (const point of this.gone.values())
       if (point.count === base && equalBytes(point.chain, chain)) votes++;
     return votes;
+  }
+
+  /** So many members have told another digest of the first `count` objects. */
+  against(count: number, chain: Uint8Array): number {
+    return this.points.filter((points) =>
+      points.some((point) => point.count === count && !equalBytes(point.chain, chain)),
+    ).length;
   }
 
   /** Members that do not hold all objects below `count`. */
@@ -357,30 +538,39 @@ export class Stream implements StreamId {
     return matches;
   }
 
-  /** Whether any member but the origin, which may have lost its store, says that it holds more than we do. */
-  isBeyond(): boolean {
-    return this.claims.some(
-      (claim, member) => claim !== undefined && member !== this.origin && topOf(claim) > this.count,
-    );
-  }
-
   /** Objects below this are certain to exist: their origin says so, or more members than may lie. */
   existing(liars: number): number {
     if (this.claimed?.liars !== liars) this.claimed = { liars, top: this.countClaims(liars) };
     return Math.max(this.count, this.claimed.top);
   }
 
+  /** So many objects there are, by the word of the origin, or of more members than may lie; those beyond gaps not counted. */
+  named(liars: number): number {
+    return this.mostClaimed(liars, ({ count }) => count);
+  }
+
   private countClaims(liars: number): number {
+    if (this.attested) return this.mostClaimed(liars, topOf);
+    // The first object of a rumour shows whether there is anything to it.
+    return Math.min(this.mostClaimed(0, topOf), this.count + 1);
+  }
+
+  private mostClaimed(liars: number, of: (claim: Claim) => number): number {
     let most = 0;
     const others: number[] = [];
     this.claims.forEach((claim, member) => {
-      if (!claim) return;
-      const top = topOf(claim);
-      if (member === this.origin) most = top;
-      else others.push(top);
+      if (!claim || !this.mayVouch(member)) return;
+      if (member === this.origin && !this.closed) most = of(claim);
+      else others.push(of(claim));
     });
     others.sort((a, b) => b - a);
     return Math.max(most, others[liars] ?? 0);
+  }
+
+  /** What the origin said of it before it knew of a later one it may have lost: then its word counts like anyone's. */
+  private mayVouch(member: number): boolean {
+    const claim = this.claims[member];
+    return member !== this.origin || !this.closed || (claim?.isPresent === true && claim.ended);
   }
 
   /** Objects below are confirmed by a quorum that agrees with us on them, or so many are READY: they may be delivered. */
@@ -415,15 +605,32 @@ export class Stream implements StreamId {
     return true;
   }
 
-  /** Objects below are held by every member, and are the same there. */
+  /** Objects below are held by every member, the origin included, as each has said in its present run; and are the same there. */
   stable(): number {
-    // Where members have differed one may have to start over, and needs again what all had agreed on.
-    if (this.isContested) return this.base;
+    // While members differ one may have to start over, and may need again what all had agreed on.
+    if (this.disputes.size > 0) return this.base;
     let least = this.confirmed;
-    this.agreed.forEach((agreed, member) => {
-      if (member !== this.self && member !== this.origin) least = Math.min(least, agreed);
+    this.agreedNow.forEach((agreed, member) => {
+      if (member === this.self || this.over.has(member)) return;
+      least = Math.min(least, this.mayVouch(member) ? agreed : 0);
     });
     return least;
+  }
+
+  /**
+   * Whether it may be forgotten: a later one is there, all of it is delivered and no longer kept, and every other member, the
+   * origin included, has said in its present run that it is the same there, and that it knows of the later one, and of none
+   * before it: that one it might still need.
+   */
+  isOver(): boolean {
+    const { ended, base, delivered, count } = this;
+    if (!ended || base !== count || delivered !== count || this.loose.size > 0 || this.disputes.size > 0)
+      return false;
+    return this.claims.every((claim, member) => {
+      if (member === this.self || this.over.has(member)) return true;
+      if (!claim?.isPresent || !claim.first) return false;
+      return claim.count === count && claim.base === count && this.agreedNow[member] === count;
+    });
   }
 
   /** So many of our objects we confirm: none that may not be those that we are READY for. */
@@ -470,6 +677,7 @@ export class Stream implements StreamId {
       if (point.count > this.count) kept.push(point);
       else if (ours && equalBytes(point.chain, ours)) {
         this.agreed[member] = Math.max(this.agreed[member], point.count);
+        this.agreedNow[member] = Math.max(this.agreedNow[member], point.count);
         this.readiness?.onHeard(member, Math.min(point.ready, point.count));
         // If we start over, all of those beyond what is delivered have to be checked again.
         if (point.count > this.delivered) kept.push(point);
@@ -483,13 +691,13 @@ export class Stream implements StreamId {
     }
     if (settled) kept.unshift(settled);
     this.points[member] = kept;
-    if (agrees && this.isTrusting)
-      this.agreed[member] = Math.max(this.agreed[member], this.claims[member]?.count ?? 0);
-    if (agrees) this.disputes.delete(member);
-    else {
-      this.disputes.add(member);
-      this.isContested = true;
+    if (agrees && this.isTrusting) {
+      const claim = this.claims[member];
+      this.agreed[member] = Math.max(this.agreed[member], claim?.count ?? 0);
+      if (claim?.isPresent) this.agreedNow[member] = Math.max(this.agreedNow[member], claim.count);
     }
+    if (agrees) this.disputes.delete(member);
+    else this.disputes.add(member);
     return agrees;
   }
 
@@ -541,6 +749,15 @@ function topOf({ count, ahead }: Claim): number {
 }
 
 const NOTHING = new Uint8Array(0);
+const EMPTY = {
+  base: 0,
+  delivered: 0,
+  index: 0,
+  chain: new Uint8Array(HASH_SIZE),
+  baseChain: new Uint8Array(HASH_SIZE),
+};
+/** How long a member that answers may leave us without what it says it keeps, before others are believed that it is gone. */
+const KEEPER_PATIENCE: Micros = 10 * SECOND;
 export const MAX_POINTS = 16;
 /** Digests told of counts on which a member and we differ. */
 const MAX_DIFFERING = 8;

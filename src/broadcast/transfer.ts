@@ -108,6 +108,7 @@ export class Transfer {
     const served = frame.depth === SERVED;
     let stream = this.streams.find(descriptor);
     let record = stream?.records.get(descriptor.seq);
+    if (stream && this.isClosed(stream, descriptor.seq)) return drop('stale');
     if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
       const isSame = descriptor.origin === self || stream.fits(descriptor.seq, descriptor.hash);
       return isSame ? drop('stale') : this.contradiction(now, hop, frame);
@@ -119,6 +120,8 @@ export class Transfer {
       if (redundancy && !isDuty()) return drop(redundancy);
     }
 
+    // It may be anyone who says again what its origin had once signed, and of that nobody has anything.
+    if (!stream && this.streams.hasLater(descriptor)) return drop('stale');
     // Before the signature is checked: of what cannot be taken in anyway it need not be.
     const room = known ? true : this.roomFor(now, stream, descriptor);
     if (!room) {
@@ -134,10 +137,11 @@ export class Transfer {
       const other = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
       return { type: 'equivocation', record: record!, evidence: [record!.certificate, other] };
     }
-    if (!stream) {
-      const opened = this.streams.open(descriptor);
+    if (!stream?.attested) {
+      const opened = this.streams.signed(descriptor);
       if (typeof opened === 'string') return drop(opened);
       stream = opened;
+      if (this.isClosed(stream, descriptor.seq)) return drop('stale');
     }
     record ??= this.open(now, stream, descriptor.seq);
     if (!record.incoming) {
@@ -306,6 +310,11 @@ export class Transfer {
     if (descriptor.length > maxObjectSize) return 'too-large';
     if (this.streams.isRetired(descriptor)) return 'stale';
     return undefined;
+  }
+
+  /** Its origin has begun anew: an object that is nowhere else any more would be delivered by some only. */
+  private isClosed(stream: Stream, seq: number): boolean {
+    return stream.closed && !stream.holds(seq) && !stream.isVouched(seq, this.options.group.byzantine);
   }
 
   private roomFor(now: Micros, stream: Stream | undefined, descriptor: Descriptor): boolean | ObjectRecord {

@@ -7,7 +7,6 @@ import { fullNumber, low32 } from '../core/serial.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../wire/frames.js';
 import { streamKey } from '../wire/symbol.js';
-import type { Stream } from './stream.js';
 
 /** An entry on its way. */
 interface Sent {
@@ -17,11 +16,17 @@ interface Sent {
   resendAt: Micros;
 }
 
+/** A stream, as far as it is spoken of. */
+export interface Spoken {
+  /** What is to be said of it to this member; nothing, for a start, if there is nothing. */
+  entriesFor(member: number): VectorEntry[];
+}
+
 interface Peer {
   /** Streams with something to say. */
-  dirty: Set<Stream>;
+  dirty: Set<Spoken>;
   /** Streams whose last entry is not known to have arrived. */
-  unheard: Map<Stream, Sent>;
+  unheard: Map<Spoken, Sent>;
   /** Of the last that went. Versions are full numbers here, and their low 32 bits on the wire. */
   version: number;
   resendAt: Micros;
@@ -50,7 +55,7 @@ export class Vectors {
   }
 
   /** What we hold of this stream has changed. */
-  touch(stream: Stream): void {
+  touch(stream: Spoken): void {
     for (const peer of this.peers) {
       peer.dirty.add(stream);
       peer.unheard.delete(stream);
@@ -59,7 +64,7 @@ export class Vectors {
   }
 
   /** There is more to say of it to this member. */
-  touchFor(member: number, stream: Stream): void {
+  touchFor(member: number, stream: Spoken): void {
     this.peers[member].dirty.add(stream);
     this.changed.mark(member);
     // What it hears of from before this is not all.
@@ -67,7 +72,7 @@ export class Vectors {
   }
 
   /** Of this stream there is nothing more to say. */
-  forget(stream: Stream): void {
+  forget(stream: Spoken): void {
     for (const peer of this.peers) {
       peer.dirty.delete(stream);
       peer.unheard.delete(stream);
@@ -75,7 +80,7 @@ export class Vectors {
   }
 
   /** The peer may not know what it was told; and if it is `fresh`, it counts its versions from 1 again. */
-  restart(member: number, streams: Iterable<Stream>, isFresh: boolean): void {
+  restart(member: number, streams: Iterable<Spoken>, isFresh: boolean): void {
     const { version, heard, heardBefore, applied } = this.peers[member];
     const known = isFresh ? {} : { heard, heardBefore, applied };
     this.peers[member] = { ...fresh(), version, ...known, dirty: new Set(streams) };
@@ -105,6 +110,7 @@ export class Vectors {
       if (left < 0) break;
       entries.push(...said);
       dirty.delete(stream);
+      if (said.length === 0) continue;
       const { versions, sends } = unheard.get(stream) ?? { versions: [], sends: 0 };
       // On a lossy path the first few follow closely: each may be what a delivery waits for.
       const wait = Math.min(
@@ -131,8 +137,18 @@ export class Vectors {
     return { version: low32(peer.version), heard: low32(peer.heard), heardBefore: peer.heardBefore };
   }
 
-  /** Takes in a VECTOR; returns what is news in it: by stream the claim, and entries of fewer objects. */
-  onFrame(now: Micros, member: number, frame: VectorFrame): { claim: VectorEntry; lower: VectorEntry[] }[] {
+  /**
+   * Takes in a VECTOR.
+   *
+   * @param isTaken whether there is room for an entry: if not, the version counts as not heard, so that it is said again
+   * @returns what is news in it: by stream the claim, and entries of fewer objects
+   */
+  onFrame(
+    now: Micros,
+    member: number,
+    frame: VectorFrame,
+    isTaken: (entry: VectorEntry) => boolean = () => true,
+  ): { claim: VectorEntry; lower: VectorEntry[] }[] {
     const peer = this.peers[member];
     if (frame.heard !== 0) {
       const heard = fullNumber(frame.heard, peer.version);
@@ -145,15 +161,17 @@ export class Vectors {
     const version = fullNumber(frame.version, peer.heard);
     peer.answerAt = Math.min(peer.answerAt, now + ANSWER_DELAY);
     this.changed.mark(member);
-    if (version > peer.heard) {
+    const entries = frame.entries.filter(isTaken);
+    const isWhole = entries.length === frame.entries.length;
+    if (isWhole && version > peer.heard) {
       const steps = version - peer.heard;
       peer.heardBefore = steps >= 32 ? 0 : (peer.heardBefore << steps) >>> 0;
       if (peer.heard > 0 && steps <= 32) peer.heardBefore = (peer.heardBefore | (1 << (steps - 1))) >>> 0;
       peer.heard = version;
-    } else if (version < peer.heard && peer.heard - version <= 32)
+    } else if (isWhole && version < peer.heard && peer.heard - version <= 32)
       peer.heardBefore = (peer.heardBefore | (1 << (peer.heard - version - 1))) >>> 0;
     const news = new Map<string, { claim: VectorEntry; lower: VectorEntry[] }>();
-    for (const entry of frame.entries) {
+    for (const entry of entries) {
       const key = streamKey(entry);
       const earlier = news.get(key);
       if (earlier) {

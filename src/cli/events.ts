@@ -61,6 +61,7 @@ function eventJson(event: NodeEvent): object {
   const plain: Record<string, unknown> = { event: type, ...rest };
   if ('member' in event) plain.member = event.member?.name;
   if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
+  if ('against' in event) plain.against = event.against.map(({ name }) => name);
   if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
   if ('error' in event) plain.error = String(event.error);
   return plain;
@@ -74,6 +75,10 @@ function eventText(event: NodeEvent): string {
       return `${event.member.name} misbehaves: ${event.what}`;
     case 'lost':
       return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
+    case 'disagreement':
+      return `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`;
+    case 'begun-anew':
+      return 'the others know of a later life of this member, with another store: it begins a new one';
     case 'damaged':
       return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
     case 'dead-letter':

@@ -100,6 +100,16 @@ export type NodeEvent =
    * own, and a quorum holds others under their names, as when our store is an old copy.
    */
   | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
+  /**
+   * The members `against` hold other objects of this member than we do, from `seq` on: it has signed two under one name, or
+   * somebody lies of what it holds. Nobody can tell from this who it is.
+   */
+  | { type: 'disagreement'; member: Member; incarnation: number; seq: number; against: Member[] }
+  /**
+   * Others know a later stream of ours than our store does, as after a run with another store: another one has begun, and
+   * what was not delivered anywhere is said there again.
+   */
+  | { type: 'begun-anew'; incarnation: number; former: number }
   /** The disk no longer gives an object of this member as it was written; the others are asked for it. */
   | { type: 'damaged'; member: Member; id: ObjectId }
   /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
@@ -429,6 +439,14 @@ export class Node implements AsyncDisposable {
         this.tell({ ...rest, member: members[origin] });
         break;
       }
+      case 'disagreement': {
+        const { origin, members: against, ...rest } = event;
+        this.tell({ ...rest, member: members[origin], against: against.map((index) => members[index]) });
+        break;
+      }
+      case 'begun-anew':
+        this.tell(event);
+        break;
       case 'dead-letter':
       case 'damaged':
       case 'too-large':

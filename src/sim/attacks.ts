@@ -270,6 +270,7 @@ function entry(stream: StreamId, count: number, rng: Rng): VectorEntry {
     chain,
     ahead: NOTHING,
     ended: false,
+    first: false,
     over: false,
   };
 }

@@ -259,9 +259,13 @@ export class Checker {
 
   accused(by: number, member: number, what: string): void {
     const { correct } = this.options;
-    const isDoubt = what === 'disagreement';
-    if (correct[by] && correct[member] && (!isDoubt || correct.every(Boolean)))
+    if (correct[by] && correct[member])
       this.fail(by, `reports ${what} of member ${member}, which is correct`);
+  }
+
+  /** The member says that others hold something else than it does: without a liar nobody may. */
+  disagreed(by: number): void {
+    if (this.options.correct.every(Boolean)) this.fail(by, 'says that others hold other objects');
   }
 
   /** Any other thing that must not happen; liars harm themselves as they like. */

@@ -265,6 +265,10 @@ class Run {
         this.reports[event.what] = (this.reports[event.what] ?? 0) + 1;
         checker.accused(index, event.member, event.what);
         break;
+      case 'disagreement':
+        this.reports[event.type] = (this.reports[event.type] ?? 0) + 1;
+        checker.disagreed(index);
+        break;
       case 'lost':
         checker.lost(index, event);
         break;

@@ -34,6 +34,7 @@ import {
   parseLetter,
   parseLetterKey,
   parseNumber,
+  parseRetired,
   parseStream,
   RETIRED,
   retiredKey,
@@ -47,9 +48,19 @@ import {
   writeLetter,
   writeNumber,
   writeObject,
+  writeRetired,
   writeStream,
 } from './records.js';
-import type { Attempt, Loaded, Store, StoredObject, StoreWrite, StreamId, StreamState } from './store.js';
+import type {
+  Attempt,
+  Final,
+  Loaded,
+  Store,
+  StoredObject,
+  StoreWrite,
+  StreamId,
+  StreamState,
+} from './store.js';
 
 export interface StoreOptions {
   /** The data file; its folder is made if it is not there. */
@@ -112,7 +123,7 @@ function storeOf(
   db: Database,
   loaded: Loaded,
   recovered: string | undefined,
-  { path, maxBytes = Number.POSITIVE_INFINITY }: StoreOptions,
+  { path, groupId, publicKey, maxBytes = Number.POSITIVE_INFINITY }: StoreOptions,
   release: () => Promise<void>,
 ): DurableStore {
   let bytes = loaded.bytes;
@@ -128,8 +139,12 @@ function storeOf(
     next = Math.max(0, next - pruned.freed);
     await transact(db, path, plan.size, () => {
       for (const key of plan.removed) db.remove(key);
-      for (const { origin, incarnation } of plan.retired)
-        db.put(retiredKey(origin), writeNumber(retiredKey(origin), incarnation));
+      for (const final of plan.retired) db.put(retiredKey(final.origin), writeRetired(final));
+      if (plan.begun !== undefined)
+        db.put(
+          HEADER_KEY,
+          writeHeader({ version: STORE_VERSION, incarnation: plan.begun, groupId, publicKey }),
+        );
       for (const { object, oldChunks } of plan.objects.values()) putObject(db, object, oldChunks);
       for (const { key, value } of plan.puts) db.put(key, value);
       for (const state of plan.streams) db.put(streamRecordKey(state), writeStream(state));
@@ -190,7 +205,9 @@ interface Plan {
   removed: Uint8Array[];
   /** Objects that are dropped, though others may be put in their place. */
   dropped: Set<string>;
-  retired: StreamId[];
+  retired: Final[];
+  /** Where our own stream is another one from now on. */
+  begun: number | undefined;
   marks: { stream: StreamId; below: number }[];
   /** Bytes of objects that the puts add, and that all of the writes add. */
   put: number;
@@ -208,6 +225,7 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
     removed: [],
     dropped: new Set(),
     retired: [],
+    begun: undefined,
     marks: [...below.values()],
     put: 0,
     growth: 0,
@@ -223,12 +241,12 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
       plan.puts.push({ key: letterKey(write.letter), value });
       plan.size += value.length;
     } else if (write.type === 'unbury') plan.removed.push(letterKey(write.id));
-    else if (write.type === 'retire') {
+    else if (write.type === 'retire' || write.type === 'forget') {
       drop(db, plan, write.stream, 0);
       plan.streams = plan.streams.filter((state) => streamKey(state) !== streamKey(write.stream));
       plan.removed.push(streamRecordKey(write.stream));
-      plan.retired.push(write.stream);
-    }
+      if (write.type === 'retire') plan.retired.push(write.stream);
+    } else if (write.type === 'begin') plan.begun = write.incarnation;
     if (write.type !== 'object') continue;
     const stream = streamKey(write.object);
     if (write.object.seq >= (below.get(stream)?.below ?? 0))
@@ -387,11 +405,11 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
     streams.push(state);
   }
   if (bytes === undefined) return undefined;
-  const retired: StreamId[] = [];
+  const retired: Final[] = [];
   for (const { key, value } of db.getRange(RETIRED)) {
-    const incarnation = parseNumber(key, value);
-    if (incarnation === undefined) return undefined;
-    retired.push({ origin: (key[1] << 8) | key[2], incarnation });
+    const final = parseRetired(key, value);
+    if (final === undefined) return undefined;
+    retired.push(final);
   }
   const newest = db.getBinary(SESSION_KEY);
   const session = Math.max(Date.now(), 1 + ((newest && parseNumber(SESSION_KEY, newest)) ?? 0));

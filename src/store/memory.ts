@@ -7,6 +7,7 @@ import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symb
 import type {
   Attempt,
   DeadLetter,
+  Final,
   Loaded,
   MessageRef,
   Store,
@@ -24,16 +25,16 @@ import type {
  * disk.read(object); // object
  */
 export class MemoryStore {
-  readonly incarnation: number;
+  incarnation: number;
   private readonly maxBytes: number;
   private readonly streams = new Map<string, Stream>();
   /** By origin. */
-  private readonly retired = new Map<number, StreamId>();
+  private readonly retired = new Map<number, Final>();
   /** By name. */
   private readonly letters = new Map<string, DeadLetter>();
   private attempt: Attempt | undefined;
   private bytes = 0;
-  private starts = 0;
+  private session: number;
 
   /**
    * @param incarnation of the member's own stream: unlike that of any start before, for instance the time in milliseconds
@@ -41,6 +42,7 @@ export class MemoryStore {
    */
   constructor(incarnation: number, maxBytes = Number.POSITIVE_INFINITY) {
     this.incarnation = incarnation;
+    this.session = incarnation;
     this.maxBytes = maxBytes;
   }
 
@@ -60,6 +62,8 @@ export class MemoryStore {
       else if (write.type === 'attempt') this.attempt = write.attempt;
       else if (write.type === 'bury') this.letters.set(nameOf(write.letter), write.letter);
       else if (write.type === 'unbury') this.letters.delete(nameOf(write.id));
+      else if (write.type === 'forget') this.forget(write.stream);
+      else if (write.type === 'begin') this.incarnation = write.incarnation;
     }
     for (const write of writes) if (write.type === 'prune') this.prune(write.stream, write.below);
     return this.bytes;
@@ -82,11 +86,11 @@ export class MemoryStore {
 
   /** What a restart finds: after a crash, or an end in order. */
   loaded(crashed = false): Loaded {
-    this.starts++;
+    this.session = Math.max(this.session, this.incarnation) + 1;
     const streams = [...this.streams.values()].sort(compareStreams);
     return {
       incarnation: this.incarnation,
-      session: this.incarnation + this.starts,
+      session: this.session,
       streams: streams.flatMap(({ state }) => (state === undefined ? [] : [copyState(state)])),
       held: streams.flatMap(({ state, objects }) =>
         [...objects.values()]
@@ -148,10 +152,14 @@ export class MemoryStore {
     }
   }
 
-  private retire({ origin, incarnation }: StreamId): void {
-    this.drop({ origin, incarnation }, 0);
-    this.streams.delete(streamKey({ origin, incarnation }));
-    this.retired.set(origin, { origin, incarnation });
+  private retire(final: Final): void {
+    this.forget(final);
+    this.retired.set(final.origin, final);
+  }
+
+  private forget(id: StreamId): void {
+    this.drop(id, 0);
+    this.streams.delete(streamKey(id));
   }
 
   private prune(id: StreamId, below: number): void {

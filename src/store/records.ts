@@ -5,7 +5,7 @@
  *   kind 1                                        header: version 2 | incarnation 6 | group id 32 | public key 32 | CRC 4
  *   kind 1                                        total: bytes of all objects 6 | CRC 4
  *   kind 1                                        session: newest 6 | CRC 4
- *   kind 1 | origin 2                             retired: incarnation 6 | CRC 4
+ *   kind 1 | origin 2                             retired: incarnation 6 | count 6 | chain 32 | CRC 4
  *   kind 1                                        attempt: origin 2 | incarnation 6 | seq 4 | index 4 | count 4 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
  *                                                 (before the CRC, where there is a READY: count 6 | chain 32)
@@ -18,7 +18,7 @@ import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
-import type { Attempt, DeadLetter, MessageRef, StoredObject, StreamId, StreamState } from './store.js';
+import type { Attempt, DeadLetter, Final, MessageRef, StoredObject, StreamId, StreamState } from './store.js';
 
 /** Of the records' layout; a store of another one is not touched. */
 export const STORE_VERSION = 2;
@@ -118,7 +118,21 @@ export function parseHeader(value: Uint8Array): StoreHeader | { version: number 
   });
 }
 
-/** A record that holds one number: the total, the session, or an incarnation that is over. */
+export function writeRetired({ origin, incarnation, count, chain }: Final): Uint8Array {
+  return sealed(retiredKey(origin), new Writer(6 + 6 + HASH_SIZE + 4).u48(incarnation).u48(count).put(chain));
+}
+
+/** Undefined if the record is damaged. */
+export function parseRetired(key: Uint8Array, value: Uint8Array): Final | undefined {
+  return opened(key, value, (reader) => ({
+    origin: new Reader(key, 1).u16('origin'),
+    incarnation: reader.u48('incarnation'),
+    count: reader.u48('count'),
+    chain: copy(reader.take(HASH_SIZE, 'chain')),
+  }));
+}
+
+/** A record that holds one number: the total, or the session. */
 export function writeNumber(key: Uint8Array, value: number): Uint8Array {
   return sealed(key, new Writer(6 + 4).u48(value));
 }

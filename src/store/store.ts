@@ -52,13 +52,24 @@ export type StoreWrite =
   | { type: 'prune'; stream: StreamId; below: number }
   /** Deletes the objects of a stream from `from` on. */
   | { type: 'drop'; stream: StreamId; from: number }
-  /** Deletes a stream, and remembers that it and all earlier ones of its origin are over. */
-  | { type: 'retire'; stream: StreamId }
+  /** Deletes a stream, and remembers that it and all earlier ones of its origin are over, and how it ended. */
+  | { type: 'retire'; stream: Final }
+  /** Deletes a stream of which there are no objects. */
+  | { type: 'forget'; stream: StreamId }
+  /** Our own stream is another one from now on: also for those who open the store later. */
+  | { type: 'begin'; incarnation: number }
   /** In place of the attempt before it. */
   | { type: 'attempt'; attempt: Attempt }
   /** Keeps a dead letter, or another one in its place. */
   | { type: 'bury'; letter: DeadLetter }
   | { type: 'unbury'; id: MessageRef };
+
+/** How a stream that is over ended: so many objects, with this digest. */
+export interface Final extends StreamId {
+  count: number;
+  /** 32 bytes. */
+  chain: Uint8Array;
+}
 
 /** What a store held when it was opened. */
 export interface Loaded {
@@ -68,7 +79,7 @@ export interface Loaded {
   session: number;
   streams: StreamState[];
   /** By origin: the newest stream that is over. */
-  retired: StreamId[];
+  retired: Final[];
   /** The objects at and above `delivered` of each stream, in order of origin, incarnation and seq; without their bytes. */
   held: Omit<StoredObject, 'bytes'>[];
   /** Bytes of all objects kept; dead letters are not among them. */

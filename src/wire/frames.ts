@@ -50,6 +50,8 @@ export interface VectorEntry extends StreamId {
   ready: number;
   /** A later stream of the same origin is known. */
   ended: boolean;
+  /** And the sender knows of no earlier one. */
+  first: boolean;
   /** The sender has retired the stream, and all earlier ones of its origin: what it says of it is the last that it will. */
   over: boolean;
   /** Digest over the hashes of the first `count` objects: two that agree in it agree in all. */
@@ -274,10 +276,10 @@ function parseVector(reader: Reader): VectorFrame {
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
     const chain = reader.take(HASH_SIZE, 'chain');
     const flags = reader.u8('entry flags');
-    if (flags > ALL_FLAGS || ((flags & OVER) !== 0 && flags !== (OVER | ENDED)))
+    if (!VALID_FLAGS.includes(flags & ~HAS_READY) || (flags & (OVER | HAS_READY)) === (OVER | HAS_READY))
       throw new HeadwaterError(
         'MALFORMED',
-        `entry flags: expected READY, ENDED or both, or OVER with ENDED, got ${flags}`,
+        `entry flags: expected READY, and none or ENDED, or ENDED with FIRST or, without READY, with OVER; got ${flags}`,
       );
     const hasReady = (flags & HAS_READY) !== 0;
     const ready = hasReady ? reader.u32('ready') : 0;
@@ -293,7 +295,17 @@ function parseVector(reader: Reader): VectorFrame {
         'MALFORMED',
         `a stream that is over: expected base ${held} and no bitmap, got ${base}`,
       );
-    entries.push({ ...stream, base, count: held, ready, ended: (flags & ENDED) !== 0, over, chain, ahead });
+    entries.push({
+      ...stream,
+      base,
+      count: held,
+      ready,
+      ended: (flags & ENDED) !== 0,
+      first: (flags & FIRST) !== 0,
+      over,
+      chain,
+      ahead,
+    });
   }
   return { kind: 'vector', version, heard, heardBefore, entries };
 }
@@ -336,7 +348,12 @@ function writeFrame(writer: Writer, frame: Frame): void {
       writer.u8(VECTOR).u32(frame.version).u32(frame.heard).u32(frame.heardBefore).u16(frame.entries.length);
       for (const entry of frame.entries) {
         writer.u16(entry.origin).u48(entry.incarnation).u32(entry.base).u32(entry.count).put(entry.chain);
-        writer.u8((entry.ready > 0 ? HAS_READY : 0) | (entry.ended ? ENDED : 0) | (entry.over ? OVER : 0));
+        writer.u8(
+          (entry.ready > 0 ? HAS_READY : 0) |
+            (entry.ended ? ENDED : 0) |
+            (entry.first ? FIRST : 0) |
+            (entry.over ? OVER : 0),
+        );
         if (entry.ready > 0) writer.u32(entry.ready);
         writer.u8(entry.ahead.length).put(entry.ahead);
       }
@@ -396,7 +413,8 @@ const SIZED_SYMBOL = 11;
 const HAS_READY = 1;
 const ENDED = 2;
 const OVER = 4;
-const ALL_FLAGS = HAS_READY | ENDED | OVER;
+const FIRST = 8;
+const VALID_FLAGS = [0, ENDED, ENDED | FIRST, ENDED | OVER];
 const STREAM_ID_SIZE = 8;
 const OBJECT_ID_SIZE = STREAM_ID_SIZE + 4;
 /** A VECTOR without entries. */

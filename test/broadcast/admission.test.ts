@@ -31,7 +31,7 @@ class Member {
   }
 
   stream(origin: number, incarnation = 7): Stream {
-    return this.streams.open({ origin, incarnation }) as Stream;
+    return this.streams.signed({ origin, incarnation }) as Stream;
   }
 
   admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectRecord {

@@ -96,7 +96,7 @@ describe('the log', () => {
     log.put(object);
     log.poll(0);
 
-    log.drop(streamWith([]));
+    log.drop(streamWith([]), 0);
 
     expect(log.onCommitted(5)).toEqual([]);
     expect(log.pendingBytes).toBe(0);
@@ -107,7 +107,7 @@ describe('the log', () => {
     const log = emptyLog();
     log.put(object);
 
-    log.drop(streamWith([]));
+    log.drop(streamWith([]), 0);
 
     expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
     expect(log.pendingBytes).toBe(0);

@@ -33,7 +33,7 @@ class Consumer {
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
   store(origin: number, seq: number, content: Uint8Array | string[], dependencies: Dependency[] = []): void {
-    const stream = this.streams.open({ origin, incarnation: 7 });
+    const stream = this.streams.signed({ origin, incarnation: 7 });
     if (typeof stream === 'string') throw new Error(stream);
     const bytes =
       content instanceof Uint8Array
@@ -167,7 +167,7 @@ describe('the causal order', () => {
 
   test('is told once: of each stream what was delivered since our last object', () => {
     const consumer = new Consumer();
-    const own = consumer.streams.open({ origin: SELF, incarnation: 1 });
+    const own = consumer.streams.signed({ origin: SELF, incarnation: 1 });
     if (typeof own === 'string') throw new Error(own);
     consumer.store(1, 0, ['a']);
     consumer.store(2, 0, ['b']);
@@ -181,7 +181,7 @@ describe('the causal order', () => {
 
   test('counts an object that is being consumed: a consumer may answer before it is done', () => {
     const consumer = new Consumer();
-    const own = consumer.streams.open({ origin: SELF, incarnation: 1 });
+    const own = consumer.streams.signed({ origin: SELF, incarnation: 1 });
     if (typeof own === 'string') throw new Error(own);
     consumer.store(1, 0, ['a', 'b']);
     expect(consumer.delivery.dependencies(own)).toEqual([]);
@@ -193,7 +193,10 @@ describe('the causal order', () => {
 
   test('waits for no stream that is over', () => {
     const consumer = new Consumer();
-    const retired = new Streams(SELF, MEMBERS, { ...emptyStore(), retired: [{ origin: 3, incarnation: 9 }] });
+    const retired = new Streams(SELF, MEMBERS, {
+      ...emptyStore(),
+      retired: [{ origin: 3, incarnation: 9, count: 2, chain: new Uint8Array(32) }],
+    });
     const delivery = new Delivery(
       retired,
       consumer.log,
@@ -202,7 +205,7 @@ describe('the causal order', () => {
       MEMBERS,
     );
     consumer.store(1, 0, ['a'], [after(3, 5)]);
-    const stream = retired.open({ origin: 1, incarnation: 7 });
+    const stream = retired.signed({ origin: 1, incarnation: 7 });
     if (typeof stream === 'string') throw new Error(stream);
     stream.hold(0, new Uint8Array(32));
     expect(

@@ -12,7 +12,7 @@ function newKept() {
   const kept = new Kept(streams, emptyStore());
   /** Stores `count` objects of a stream, and delivers them or not. */
   const store = (origin: number, incarnation: number, count: number, length: number, isDelivered = true) => {
-    const stream = streams.open({ origin, incarnation }) as Stream;
+    const stream = streams.signed({ origin, incarnation }) as Stream;
     for (let i = 0; i < count; i++) {
       const seq = stream.count;
       stream.hold(seq, hash, length);
@@ -53,7 +53,7 @@ test('what has been pruned or dropped counts no more', () => {
   store(2, 7, 128, 1000, false);
   const third = store(3, 7, 65, 950);
   pruned.prune(64);
-  kept.drop(dropped);
+  kept.drop(dropped, dropped.delivered);
   // 64000, 57600 and 61750 bytes.
   expect(kept.first()).toBe(pruned);
   pruned.prune(128);

@@ -178,7 +178,7 @@ describe('reading', () => {
       log.put(object(seq));
     }
     stream.onDelivered();
-    log.drop(stream);
+    log.drop(stream, stream.delivered);
     expect(log.read({ ...STREAM, seq: 0 })).toBeDefined();
     expect(log.read({ ...STREAM, seq: 1 })).toBeUndefined();
   });
@@ -188,7 +188,7 @@ describe('reading', () => {
     const id = { ...STREAM, seq: 0 };
     log.read(id);
     log.poll(0);
-    log.drop(new Stream(STREAM, 0, 3));
+    log.drop(new Stream(STREAM, 0, 3), 0);
 
     expect(log.onRead(id, object(0), true)).toBe(false);
     expect(log.read(id)).toBeUndefined();

@@ -82,14 +82,14 @@ describe('a member that holds something else', () => {
     const stream = misled();
     stream.onClaim(4, claimOf(['a', 'b'], 2));
     stream.follow(stream.winners(quorum)!);
-    stream.restart();
+    stream.restart(stream.delivered);
     expect(stream.entry()).toMatchObject({ count: 0, ahead: NONE });
 
     stream.hold(0, hash('a'));
     expect(stream.entry().count).toBe(0);
     stream.hold(1, hash('x'));
     expect([stream.matchesTrusted(), stream.entry().count]).toEqual([false, 0]);
-    stream.restart();
+    stream.restart(stream.delivered);
     for (const [seq, label] of ['a', 'b'].entries()) stream.hold(seq, hash(label));
     expect([stream.matchesTrusted(), stream.entry().count]).toEqual([true, 2]);
   });
@@ -98,7 +98,7 @@ describe('a member that holds something else', () => {
     const stream = streamWith(['x']);
     for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a'], 1));
     stream.follow(stream.winners(quorum)!);
-    stream.restart();
+    stream.restart(stream.delivered);
 
     const admitted = ['a', 'x'].map((label) => stream.admits(5, false, { seq: 0, hash: hash(label) }));
 
@@ -146,7 +146,7 @@ test('READY for the first objects still counts once we have started over and hol
   const lower = claimOf(['a', 'b'], 2);
   for (const member of [2, 3, 4, 5, 6]) stream.onClaim(member, claimOf(['a', 'b', 'x'], 2), [lower]);
 
-  stream.restart();
+  stream.restart(stream.delivered);
   ['a', 'b', 'y'].forEach((label, seq) => {
     stream.hold(seq, hash(label));
   });

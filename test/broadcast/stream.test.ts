@@ -184,11 +184,11 @@ describe('a disagreement', () => {
     const stream = viewOf([0, 1]);
     for (const member of [2, 4]) stream.onClaim(member, claim(2, 'other'));
     stream.trusted = stream.rivals()!;
-    stream.restart();
+    stream.restart(stream.delivered);
     expect([stream.count, stream.believes(2), stream.believes(3)]).toEqual([0, true, false]);
     for (const seq of [0, 1]) stream.hold(seq, hashOf(seq));
     expect(stream.matchesTrusted()).toBe(false);
-    stream.restart();
+    stream.restart(stream.delivered);
     stream.hold(0, hashOf(0, 'other'));
     expect(stream.matchesTrusted()).toBe(true);
     expect(stream.believes(3)).toBe(false);
@@ -220,6 +220,7 @@ describe('pruning', () => {
     const stream = viewOf(range(0, 9));
     expect(stream.stable()).toBe(0);
     for (const [member, count] of [
+      [ORIGIN, 9],
       [2, 8],
       [3, 9],
       [4, 5],
@@ -227,6 +228,33 @@ describe('pruning', () => {
       stream.onClaim(member, claim(count));
     expect(stream.stable()).toBe(5);
     expect(stream.lacking(8)).toEqual([4]);
+  });
+
+  test('waits for the origin, which may have lost what it signed', () => {
+    const stream = viewOf(range(0, 9));
+    for (const member of [2, 3, 4]) stream.onClaim(member, claim(9));
+    expect(stream.stable()).toBe(0);
+    stream.onClaim(ORIGIN, claim(9));
+    expect(stream.stable()).toBe(9);
+  });
+
+  test('waits for a member that has started again to say anew what it holds', () => {
+    const stream = viewOf(range(0, 9));
+    for (const member of [ORIGIN, 2, 3, 4]) stream.onClaim(member, claim(9));
+    stream.onFresh(3);
+    expect(stream.stable()).toBe(0);
+    expect(stream.deliverable(QUORUM)).toBe(9);
+    stream.onClaim(3, claim(9));
+    expect(stream.stable()).toBe(9);
+  });
+
+  test('goes on when a digest that was not ours has been taken back', () => {
+    const stream = viewOf(range(0, 9));
+    for (const member of [ORIGIN, 2, 3]) stream.onClaim(member, claim(9));
+    expect(stream.onClaim(4, claim(9, 'other'))).toBe(false);
+    expect(stream.stable()).toBe(0);
+    stream.onClaim(4, claim(9));
+    expect(stream.stable()).toBe(9);
   });
 
   test('goes no further than what is delivered, and the digests go with it', () => {
@@ -297,7 +325,7 @@ describe('a restart', () => {
     stream.onClaim(2, claim(5));
     expect(stream.deliverable(QUORUM)).toBe(5);
     stream.onDelivered();
-    stream.restart();
+    stream.restart(stream.delivered);
     expect([stream.count, stream.holds(0), stream.holds(1)]).toEqual([1, true, false]);
     expect(stream.deliverable(QUORUM)).toBe(1);
     for (const seq of range(1, 5)) stream.hold(seq, hashOf(seq));

@@ -149,6 +149,7 @@ describe('drops, by reason', () => {
         count: 1,
         ready: 0,
         ended: false,
+        first: false,
         over: false,
         chain: new Uint8Array(32),
         ahead: new Uint8Array(0),
@@ -260,9 +261,12 @@ describe('drops, by reason', () => {
     ],
     [
       'over-quota',
-      'one stream more than an origin may have, older than all others',
+      'one stream more than an origin may have on its word alone',
       (bench) => {
-        for (const incarnation of range(1, 17).reverse()) feed(bench, symbolsOf(text, [0], { incarnation }));
+        const vector = vectorOf(ORIGIN) as Extract<Frame, { kind: 'vector' }>;
+        const entries = range(2, 16).map((incarnation) => ({ ...vector.entries[0], count: 0, incarnation }));
+        bench.peer(ORIGIN).send([{ ...vector, entries }]);
+        feed(bench, symbolsOf(text, [0], { incarnation: 18 }));
       },
     ],
     [

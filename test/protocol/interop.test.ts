@@ -140,6 +140,7 @@ function vector(version: number, origin: number, incarnation: number, hashes: Bu
       count: hashes.length,
       ready: 0,
       ended: false,
+      first: false,
       over: false,
       chain,
       ahead: '',

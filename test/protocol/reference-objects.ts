@@ -25,6 +25,7 @@ export type FrameFields =
         count: number;
         ready: number;
         ended: boolean;
+        first: boolean;
         over: boolean;
         chain: string;
         ahead: string;
@@ -52,7 +53,10 @@ export function frame(fields: FrameFields): Buffer {
           uint(entry.base, 4),
           uint(entry.count, 4),
           chain,
-          uint((entry.ready > 0 ? 1 : 0) + (entry.ended ? 2 : 0) + (entry.over ? 4 : 0), 1),
+          uint(
+            (entry.ready > 0 ? 1 : 0) + (entry.ended ? 2 : 0) + (entry.over ? 4 : 0) + (entry.first ? 8 : 0),
+            1,
+          ),
           entry.ready > 0 ? uint(entry.ready, 4) : Buffer.alloc(0),
           uint(ahead.length, 1),
           ahead,

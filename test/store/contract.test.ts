@@ -7,7 +7,7 @@ import { SimDisk } from '../../src/sim/disk.js';
 import { openStore } from '../../src/store/lmdb.js';
 import { memoryStore } from '../../src/store/memory.js';
 import { CHUNK_SIZE } from '../../src/store/records.js';
-import type { Loaded, Store, StoreWrite } from '../../src/store/store.js';
+import type { Final, Loaded, Store, StoreWrite } from '../../src/store/store.js';
 import { seedFor } from '../util/seed.js';
 import { holds } from '../wire/holds.js';
 import { digest, prune, put, sampleObject, state, storeOptions, stream } from './samples.js';
@@ -144,7 +144,11 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
         const { incarnation, session } = first.loaded;
         expect(again.loaded.session).toBeGreaterThan(session);
         const { crash: _, ...loaded } = again.loaded;
-        expect(loaded).toEqual({ ...model.loaded(), incarnation, session: again.loaded.session });
+        expect(loaded).toEqual({
+          ...model.loaded(),
+          incarnation: model.incarnation ?? incarnation,
+          session: again.loaded.session,
+        });
         for (const object of model.all) expect(digest(await again.read(object))).toEqual(digest(object));
       }) as unknown as fc.IProperty<unknown>,
       40,
@@ -221,7 +225,9 @@ function storeOn(disk: SimDisk): Store {
 class Model {
   all: ReturnType<typeof sampleObject>[] = [];
   private streams: ReturnType<typeof state>[] = [];
-  private retired = new Map<number, Named>();
+  private retired = new Map<number, Final>();
+  /** Of our own stream, if a commit has said which one it is. */
+  incarnation: number | undefined;
 
   apply(writes: readonly StoreWrite[]): void {
     for (const write of writes) {
@@ -233,13 +239,13 @@ class Model {
           write.state,
         ];
       } else if (write.type === 'drop') this.drop(write.stream, write.from);
-      else if (write.type === 'retire') {
+      else if (write.type === 'retire' || write.type === 'forget') {
         this.drop(write.stream, 0);
         this.streams = this.streams.filter(
           (other) => !isSame({ ...other, seq: 0 }, { ...write.stream, seq: 0 }),
         );
-        this.retired.set(write.stream.origin, write.stream);
-      }
+        if (write.type === 'retire') this.retired.set(write.stream.origin, write.stream);
+      } else if (write.type === 'begin') this.incarnation = write.incarnation;
     }
     for (const write of writes)
       if (write.type === 'prune')
@@ -299,7 +305,14 @@ function commits(): fc.Arbitrary<StoreWrite[]> {
       ),
       fc.tuple(id, seq).map(([of, below]) => prune(below, of)),
       fc.tuple(id, seq).map(([of, from]): StoreWrite => ({ type: 'drop', stream: of, from })),
-      id.map((of): StoreWrite => ({ type: 'retire', stream: of })),
+      fc.tuple(id, seq).map(
+        ([of, count]): StoreWrite => ({
+          type: 'retire',
+          stream: { ...of, count, chain: new Uint8Array(32).fill(count & 0xff) },
+        }),
+      ),
+      id.map((of): StoreWrite => ({ type: 'forget', stream: of })),
+      fc.nat(9).map((incarnation): StoreWrite => ({ type: 'begin', incarnation })),
     ),
     { maxLength: 6 },
   );

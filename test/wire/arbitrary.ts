@@ -48,14 +48,31 @@ const vectorEntry: fc.Arbitrary<VectorEntry> = fc
     chain: bytes(HASH_SIZE),
     ahead: fc.uint8Array({ maxLength: MAX_AHEAD }),
     ended: fc.boolean(),
+    isFirst: fc.boolean(),
     isOver: fc.boolean(),
   })
-  .map(({ a, b, part, isOver, ...entry }) => {
+  .map(({ a, b, part, isOver, isFirst, ...entry }) => {
     const count = Math.max(a, b);
     // Of a stream that is over nothing is kept.
     if (isOver)
-      return { ...entry, base: count, count, ready: 0, ended: true, over: true, ahead: new Uint8Array(0) };
-    return { ...entry, base: Math.min(a, b), count, ready: Math.floor(part * count), over: false };
+      return {
+        ...entry,
+        base: count,
+        count,
+        ready: 0,
+        ended: true,
+        first: false,
+        over: true,
+        ahead: new Uint8Array(0),
+      };
+    return {
+      ...entry,
+      base: Math.min(a, b),
+      count,
+      ready: Math.floor(part * count),
+      first: entry.ended && isFirst,
+      over: false,
+    };
   });
 
 const vectorFrame: fc.Arbitrary<ObjectFrame> = fc.record({

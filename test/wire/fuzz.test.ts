@@ -140,14 +140,14 @@ describe('lengths and counts that promise more than there is', () => {
       'ready: expected 1 to 1, got 0',
     ],
     [
-      'a vector with a flag that there is not',
+      'a vector of a stream that is the first, and has not ended',
       [3, ...zeros(12), 0, 1, ...zeros(48), 8, 0],
-      'entry flags: expected READY, ENDED or both, or OVER with ENDED, got 8',
+      'entry flags: expected READY, and none or ENDED, or ENDED with FIRST or, without READY, with OVER; got 8',
     ],
     [
       'a vector of a stream that is over and has not ended',
       [3, ...zeros(12), 0, 1, ...zeros(48), 4, 0],
-      'entry flags: expected READY, ENDED or both, or OVER with ENDED, got 4',
+      'entry flags: expected READY, and none or ENDED, or ENDED with FIRST or, without READY, with OVER; got 4',
     ],
     [
       'a vector of a stream that is over and kept',

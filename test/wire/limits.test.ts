@@ -80,6 +80,7 @@ describe('a datagram of frames', () => {
     count: 1,
     ready: 1,
     ended: true,
+    first: false,
     over: false,
     chain: new Uint8Array(HASH_SIZE),
     ahead: new Uint8Array(MAX_AHEAD),

@@ -25,7 +25,7 @@ const INCARNATION = 0x0190_0000_0003;
 export function frameVectors(): unknown {
   const stream = { origin: 2, incarnation: INCARNATION };
   const chain = new Uint8Array(32).fill(0xc1);
-  const open = { ended: false, over: false };
+  const open = { ended: false, first: false, over: false };
   const frames: [string, Frame][] = [
     [
       'ACK, ranges: 70000 to 69001, 69000 missing, 68999 alone, 200 missing, 68798 and 68797',
@@ -103,7 +103,7 @@ export function frameVectors(): unknown {
       },
     ],
     [
-      'VECTOR: of a stream that has ended 8 objects held and 3 kept; of an earlier one, retired, all 5 once held',
+      'VECTOR: of a stream that has ended, the first that is known, 8 objects held and 3 kept; of an earlier one, retired, all 5 once held',
       {
         kind: 'vector',
         version: 10,
@@ -116,6 +116,7 @@ export function frameVectors(): unknown {
             count: 8,
             ready: 0,
             ended: true,
+            first: true,
             over: false,
             chain,
             ahead: new Uint8Array(0),
@@ -127,6 +128,7 @@ export function frameVectors(): unknown {
             count: 5,
             ready: 0,
             ended: true,
+            first: false,
             over: true,
             chain,
             ahead: new Uint8Array(0),

@@ -1,0 +1,84 @@
+/**
+ * When a later stream of our own is known to others, as after a run with another store, ours is over for them: we begin one
+ * above it, and say there again what nobody will take any more in the former. In: what members name of our streams, and
+ * what they hold. Out: the incarnation of the stream to begin, and from where on the former is to be said again.
+ */
+import { type Micros, NEVER, SECOND } from '../core/time.js';
+import type { VectorEntry } from '../wire/frames.js';
+import { nthLargest } from './readiness.js';
+import type { Stream } from './stream.js';
+
+export class Succession {
+  private readonly liars: number;
+  private readonly session: number;
+  /** By member: the latest stream of ours that it names. */
+  private readonly named = new Map<number, number>();
+  /** The latest of which we have seen our own signature. */
+  private signed = -1;
+  private beginAt: Micros = NEVER;
+
+  /**
+   * @param liars members that may lie
+   * @param session the incarnation of this run: what streams we had before are below it, or nobody would talk to us
+   */
+  constructor(liars: number, session: number) {
+    this.liars = liars;
+    this.session = session;
+  }
+
+  /** `member` says this of a stream of ours. */
+  onClaim(now: Micros, member: number, own: Stream, { incarnation, over }: VectorEntry): void {
+    const isBeyond = over ? incarnation >= own.incarnation : incarnation > own.incarnation;
+    if (!isBeyond || incarnation >= this.session) return;
+    this.named.set(member, Math.max(incarnation, this.named.get(member) ?? -1));
+    this.look(now, own);
+  }
+
+  /** A certificate of ours shows that there is such a stream. */
+  onSigned(now: Micros, own: Stream, incarnation: number): void {
+    if (incarnation <= own.incarnation || incarnation >= MAX_INCARNATION) return;
+    this.signed = Math.max(this.signed, incarnation);
+    this.look(now, own);
+  }
+
+  /** Whether another stream is to begin: nothing more goes into the present one. */
+  get isDue(): boolean {
+    return this.beginAt !== NEVER;
+  }
+
+  /** Whether it is to begin now. Members that are there have told by then what they hold of the present one. */
+  isReady(now: Micros): boolean {
+    return now >= this.beginAt;
+  }
+
+  /** What takes the place of `own`. */
+  next(own: Stream): number {
+    return Math.max(this.session, this.signed + 1, own.incarnation + 1);
+  }
+
+  /** The first object that is not delivered and that others will not take: of what has ended they take what more than may lie hold. */
+  abandoned(own: Stream): number {
+    // Of one that is being consumed a quorum holds it.
+    let seq = own.delivered + (own.index > 0 ? 1 : 0);
+    while (seq < own.count && own.isVouched(seq, this.liars)) seq++;
+    return Math.min(seq, own.count);
+  }
+
+  /** It has begun. */
+  onBegun(): void {
+    this.named.clear();
+    this.signed = -1;
+    this.beginAt = NEVER;
+  }
+
+  private look(now: Micros, own: Stream): void {
+    const said = [...this.named.values()];
+    const isNamed = said.length > this.liars && nthLargest(said, this.liars + 1) >= own.incarnation;
+    if (isNamed || this.signed > own.incarnation) this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+  }
+}
+
+/** 48 bits. */
+const MAX_INCARNATION = 2 ** 48 - 1;
+/** Some round trips and heartbeats. */
+const PATIENCE: Micros = 2 * SECOND;
