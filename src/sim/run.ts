@@ -14,6 +14,8 @@ import { patienceOf, Watchdog } from './watchdog.js';
 export interface RunOptions {
   /** How many of the latest event log lines to keep; default 0. */
   keepLines?: number;
+  /** Told what happens at members, before anything else is. */
+  observe?: (member: SimMember, event: SimEvent) => void;
 }
 
 export interface RunReport {
@@ -42,8 +44,8 @@ export interface RunReport {
  * @example
  * const { violation } = runScenario(randomScenario('42'));
  */
-export function runScenario(scenario: Scenario, { keepLines = 0 }: RunOptions = {}): RunReport {
-  const run = new Run(scenario, keepLines);
+export function runScenario(scenario: Scenario, options: RunOptions = {}): RunReport {
+  const run = new Run(scenario, options);
   try {
     return run.report();
   } finally {
@@ -70,7 +72,7 @@ class Run {
   /** Something happened that may have completed the run. */
   private isNews = false;
 
-  constructor(scenario: Scenario, keepLines: number) {
+  constructor(scenario: Scenario, { keepLines = 0, observe }: RunOptions) {
     this.scenario = scenario;
     this.rng = new Rng(`${scenario.seed} run`);
     const { members, faults, order } = scenario;
@@ -120,7 +122,10 @@ class Run {
         return { offset: Math.floor(offset / start), rate };
       },
       ...(behind && { incarnation: (member, start) => start + (this.isBehind.has(member) ? 0 : BEHIND) }),
-      onEvent: (member, event) => this.onEvent(member, event),
+      onEvent: (member, event) => {
+        observe?.(member, event);
+        this.onEvent(member, event);
+      },
       keepLines,
     });
     this.schedule();
