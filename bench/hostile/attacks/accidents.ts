@@ -1,6 +1,7 @@
 /**
  * No liar: members that lose their stores, set their clocks back or come back with an old copy, a key that two processes use.
- * What other members broadcast must reach all, as if nothing had happened.
+ * What other members broadcast must reach all, as if nothing had happened. Who is down for half a second hears that much later, and asks
+ * until GONE is believed; who finds a later stream of its own waits 2 s for what others hold before it begins another (PROTOCOL 10.2).
  */
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
@@ -18,13 +19,13 @@ export const lostStore = virtual({
   severe: true,
   attack: (arena) => lost(arena, 1, 4),
   slower: 2,
-  grace: 1000,
+  grace: 1500,
 });
 
 export const lostWhileAway = virtual({
   name: 'accident: a member that was away comes back without its store',
   severe: true,
-  grace: 1000,
+  grace: 1500,
   story: (arena) => arena.at(ATTACK_AT, () => arena.stop(1)),
   attack: (arena) => {
     arena.at(5, () => {
@@ -36,7 +37,7 @@ export const lostWhileAway = virtual({
 
 export const oneAfterTheOther = virtual({
   name: 'accident: members lose their stores, one after the other',
-  grace: 1000,
+  grace: 1500,
   attack: (arena) => {
     for (const member of [0, 1, 2]) lost(arena, member, 2.5 + 2 * member);
   },
@@ -54,7 +55,7 @@ export const lostAndLiar = virtual({
 
 export const clockBack = virtual({
   name: 'accident: a member loses its store, and its clock has gone back',
-  grace: 1000,
+  grace: 3000,
   attack: (arena) => {
     arena.at(4, () => arena.stop(0));
     arena.at(4.5, () => {
@@ -67,7 +68,7 @@ export const clockBack = virtual({
 export const otherStore = virtual({
   name: 'accident: a key is used with one store, then with another, then with the first again',
   severe: true,
-  grace: 1000,
+  grace: 3000,
   attack: (arena) => {
     for (const at of [3, 5]) {
       arena.at(at, () => arena.stop(0));
