@@ -35,10 +35,10 @@ function broadcast(bench: Bench, bytes: Uint8Array, seq = 0): void {
   bench.peer(ORIGIN).sendSymbols(signedSymbols(members, { ...STREAM, seq }, bytes));
 }
 
-/** For two seconds these peers serve what they are asked for; says how often each was asked. */
+/** For eight seconds these peers serve what they are asked for; says how often each was asked. */
 function serve(bench: Bench, shelves: Record<number, StoredObject[]>): Record<number, number> {
   const asked: Record<number, number> = {};
-  for (let i = 0; i < 40; i++) {
+  for (let i = 0; i < 160; i++) {
     bench.run(50 * MILLISECOND);
     for (const [peer, shelf] of Object.entries(shelves).map(([key, value]) => [Number(key), value] as const))
       for (const { id } of bench.peer(peer).takePulls()) {
