@@ -17,7 +17,7 @@ import {
 import { type ObjectId, SERVED, type StreamId, type SymbolFrame } from '../wire/symbol.js';
 import { Attempts } from './attempts.js';
 import { certifiedDescriptor } from './certificate.js';
-import { Delivery } from './delivery.js';
+import { Delivery, type MessageId } from './delivery.js';
 import type { BroadcastEvent } from './events.js';
 import { Kept } from './kept.js';
 import { Log, type StoreRequest } from './log.js';
@@ -113,8 +113,13 @@ export class Broadcast {
   }
 
   /** See `Own.submit`. */
-  submit(bytes: Uint8Array): number {
-    return this.own.submit(bytes);
+  submit(bytes: Uint8Array, key?: Uint8Array): number {
+    return this.own.submit(bytes, key);
+  }
+
+  /** See `Own.find`. */
+  sent(key: Uint8Array): MessageId | undefined {
+    return this.own.find(key);
   }
 
   /** Whether `submit` would take another message. */

@@ -3,7 +3,7 @@
  * meanwhile, and keeps the latest objects at hand so that most are never read back.
  */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { Loaded, SentKey, StoredObject, StoreWrite } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 import type { Stream } from './stream.js';
 
@@ -44,8 +44,8 @@ export class Log {
     return this.pending.get(origin) ?? 0;
   }
 
-  put(object: StoredObject): void {
-    this.writes.push({ type: 'object', object });
+  put(object: StoredObject, keys?: readonly SentKey[]): void {
+    this.writes.push(keys ? { type: 'object', object, keys } : { type: 'object', object });
     this.account(object.origin, object.bytes.length);
     this.remember(object);
   }

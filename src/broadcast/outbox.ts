@@ -8,6 +8,7 @@ import { MESSAGE_OVERHEAD } from './parcel.js';
 interface Waiting {
   ticket: number;
   bytes: Uint8Array;
+  key: Uint8Array | undefined;
 }
 
 export class Outbox {
@@ -30,13 +31,13 @@ export class Outbox {
   }
 
   /** @returns a number for this message; throws BUSY */
-  submit(bytes: Uint8Array): number {
+  submit(bytes: Uint8Array, key?: Uint8Array): number {
     if (!this.hasRoom)
       throw new HeadwaterError(
         'BUSY',
         `messages waiting: expected fewer than ${MAX_WAITING} of ${MAX_WAITING_BYTES} bytes, got as many`,
       );
-    this.waiting.push({ ticket: this.tickets, bytes });
+    this.waiting.push({ ticket: this.tickets, bytes, key });
     this.bytes += bytes.length;
     return this.tickets++;
   }
@@ -66,10 +67,14 @@ export class Outbox {
   }
 
   /** The messages of the next object: one of any size, or as many small ones as make a good one. */
-  take(): { tickets: number[]; messages: Uint8Array[] } {
+  take(): { tickets: number[]; messages: Uint8Array[]; keys: (Uint8Array | undefined)[] } {
     const taken = this.waiting.splice(0, this.nextCount());
     for (const { bytes } of taken) this.bytes -= bytes.length;
-    return { tickets: taken.map(({ ticket }) => ticket), messages: taken.map(({ bytes }) => bytes) };
+    return {
+      tickets: taken.map(({ ticket }) => ticket),
+      messages: taken.map(({ bytes }) => bytes),
+      keys: taken.map(({ key }) => key),
+    };
   }
 
   private nextCount(): number {

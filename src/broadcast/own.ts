@@ -7,10 +7,10 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { Sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
-import type { Loaded, StoredObject } from '../store/store.js';
+import type { Loaded, SentKey, StoredObject } from '../store/store.js';
 import { writeDescriptor } from '../wire/symbol.js';
 import { certifiedDescriptor, signCertificate } from './certificate.js';
-import type { Delivery } from './delivery.js';
+import type { Delivery, MessageId } from './delivery.js';
 import type { BroadcastEvent } from './events.js';
 import type { Group } from './group.js';
 import type { Log } from './log.js';
@@ -19,6 +19,7 @@ import type { Paths } from './outgoing.js';
 import { parseParcel, writeParcel } from './parcel.js';
 import { cutObject } from './plan.js';
 import type { ObjectRecord } from './record.js';
+import { SentKeys } from './sent.js';
 import type { Stream } from './stream.js';
 import type { Transfer } from './transfer.js';
 
@@ -45,7 +46,8 @@ export class Own {
   private readonly events: BroadcastEvent[];
   private readonly outbox = new Outbox();
   /** Tickets of objects that are being stored. */
-  private readonly tickets = new Map<number, number[]>();
+  private readonly tickets = new Map<number, { tickets: number[]; keys: readonly SentKey[] }>();
+  private readonly sent: SentKeys;
   /** Objects whose outcome is open, with the time since when. */
   private readonly open = new Map<number, Micros>();
   private nextSeq: number;
@@ -67,6 +69,7 @@ export class Own {
     this.delivery = parts.delivery;
     this.transfer = parts.transfer;
     this.events = events;
+    this.sent = new SentKeys(options.self, options.loaded.sent);
     this.nextSeq = Math.max(
       stream.count,
       ...options.loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
@@ -77,16 +80,22 @@ export class Own {
    * Takes a message of ours, to be stored with the next commit and then sent. Events `durable`, `deliver` and `outcome`
    * follow. Throws TOO_LARGE, or BUSY while `hasRoom` is false.
    *
+   * @param key is stored with it; see `find`
    * @returns a number that names it until it has an id
    */
-  submit(bytes: Uint8Array): number {
+  submit(bytes: Uint8Array, key?: Uint8Array): number {
     const { maxObjectSize } = this.options;
     if (bytes.length > maxObjectSize)
       throw new HeadwaterError(
         'TOO_LARGE',
         `message: expected at most ${maxObjectSize} bytes, got ${bytes.length}`,
       );
-    return this.outbox.submit(bytes);
+    return this.outbox.submit(bytes, key);
+  }
+
+  /** The message that was stored with this key, if that is in our store: of the last 65,536 with one. */
+  find(key: Uint8Array): MessageId | undefined {
+    return this.sent.find(key);
   }
 
   get hasRoom(): boolean {
@@ -103,9 +112,9 @@ export class Own {
     const { log } = this;
     if (log.isCommitting || log.isFull) return;
     for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
-      const { tickets, messages } = this.outbox.take();
+      const { tickets, messages, keys } = this.outbox.take();
       this.packAt = now + PACK_INTERVAL;
-      this.put(messages, tickets);
+      this.put(messages, tickets, keys);
     }
   }
 
@@ -123,12 +132,12 @@ export class Own {
     return this.tickets.size > 0;
   }
 
-  /** Says again, in our present stream, what an object of a former one holds. */
-  repeat({ bytes }: StoredObject): void {
+  /** Says again, in our present stream and under the same keys, what an object of a former one holds. */
+  repeat({ incarnation, seq, bytes }: StoredObject): void {
     const { group } = this.options;
     const { messages } = parseParcel(bytes, this.stream, group.members.length);
     const all = Array.from({ length: messages.length }, (_, index) => messages.get(index));
-    if (all.length > 0) this.put(all, []);
+    if (all.length > 0) this.put(all, [], this.sent.keysOf(incarnation, seq));
   }
 
   /** When to `pack` next, if anything waits and may be packed at all. */
@@ -142,8 +151,9 @@ export class Own {
   onStored(now: Micros, object: StoredObject): void {
     const { origin, incarnation } = this.stream;
     const { seq } = object;
-    const tickets = this.tickets.get(seq) ?? [];
+    const { tickets = [], keys: sent = [] } = this.tickets.get(seq) ?? {};
     this.tickets.delete(seq);
+    this.sent.remember(sent);
     this.events.push({ type: 'durable', id: { origin, incarnation, seq }, tickets });
     this.startSending(now, object);
   }
@@ -191,7 +201,7 @@ export class Own {
     return isBehind || this.isUnconfirmed;
   }
 
-  private put(messages: Uint8Array[], tickets: number[]): void {
+  private put(messages: Uint8Array[], tickets: number[], given: readonly (Uint8Array | undefined)[]): void {
     const { group, self, keys, order } = this.options;
     const { incarnation } = this.stream;
     const dependencies = order === 'causal' ? this.delivery.dependencies(this.stream) : [];
@@ -201,8 +211,9 @@ export class Own {
     const id = { origin: self, incarnation, seq };
     const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
     const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
-    this.tickets.set(seq, tickets);
-    this.log.put({ ...id, certificate, bytes });
+    const sent = this.sent.entries(incarnation, seq, given);
+    this.tickets.set(seq, { tickets, keys: sent });
+    this.log.put({ ...id, certificate, bytes }, sent);
   }
 
   private mayPack(now: Micros): boolean {

@@ -71,6 +71,17 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   readonly self: Member;
   readonly group: Group;
   /**
+   * As any network's, and tells the message's id. With a `key`, 1 to 64 bytes or a text of as many, the message is sent once,
+   * however often and in whatever life of this process it is broadcast under that: each time its id is told. The key is
+   * stored with the message in one step; the last 65,536 keys of a store are known.
+   *
+   * @example
+   * await network.broadcast(order, { key: `order ${order.number}` }); // after a crash: again, and it is there once
+   */
+  broadcast(msg: Msg, options?: { signal?: AbortSignal; key?: string | Uint8Array }): Promise<MessageId>;
+  /** The id of our message with this key if it is in our store; undefined if it was not taken, or not yet. */
+  sent(key: string | Uint8Array): MessageId | undefined;
+  /**
    * The messages, where no `deliver` was given. One loop at a time: while one is not left, `next` of another throws BUSY. A loop
    * may be left and another begun, which goes on with the message that was not taken.
    */
@@ -183,8 +194,9 @@ export async function createNetwork<Msg = unknown>(
     self: node.self,
     group,
     async broadcast(msg, options = {}) {
-      await node.submit(codec.encode(msg), options);
+      return node.submit(codec.encode(msg), options);
     },
+    sent: (key) => node.sent(key),
     deadLetters: () => node.deadLetters(),
     deadLetter: (id) => node.deadLetter(id),
     retryDeadLetter: (id) => node.retryDeadLetter(id),

@@ -21,7 +21,7 @@ export interface Network<Msg> extends AsyncDisposable {
    * Throws (HeadwaterError) INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer
    * or the store can make, and these have done nothing for 10 s.
    */
-  broadcast(msg: Msg, options?: { signal?: AbortSignal }): Promise<void>;
+  broadcast(msg: Msg, options?: { signal?: AbortSignal }): Promise<unknown>;
   /**
    * Stops this member; messages that are durable go out after its next start. May be called again, and from within a callback
    * or a loop, which then ends: each call waits for the end. A message not done with comes again after the next start.

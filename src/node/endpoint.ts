@@ -3,6 +3,7 @@
  * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
  */
 import { Broadcast } from '../broadcast/broadcast.js';
+import type { MessageId } from '../broadcast/delivery.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
 import type { Group, Member } from '../broadcast/group.js';
 import type { StoreRequest } from '../broadcast/log.js';
@@ -169,8 +170,13 @@ export class Endpoint implements Voice {
   }
 
   /** See `Broadcast.submit`. */
-  submit(bytes: Uint8Array): number {
-    return this.broadcaster.submit(bytes);
+  submit(bytes: Uint8Array, key?: Uint8Array): number {
+    return this.broadcaster.submit(bytes, key);
+  }
+
+  /** See `Own.find`. */
+  sent(key: Uint8Array): MessageId | undefined {
+    return this.broadcaster.sent(key);
   }
 
   /** Whether `submit` would take another message now. */

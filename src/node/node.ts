@@ -20,7 +20,16 @@ import { Aborts, throwIfAborted } from './aborts.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type Driver, startDriver } from './driver.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
-import { CALL_OPTIONS, checkOptions, checkRequired, IDENTITY, NODE_OPTIONS } from './options.js';
+import {
+  CALL_OPTIONS,
+  checkOptions,
+  checkRequired,
+  IDENTITY,
+  isKey,
+  KEYED_OPTIONS,
+  keyBytes,
+  NODE_OPTIONS,
+} from './options.js';
 import type { PeerStatus } from './peers.js';
 import type { RouteChange } from './routes.js';
 import { Submissions } from './submissions.js';
@@ -280,7 +289,9 @@ export class Node implements AsyncDisposable {
    * can make, and these have done nothing for 10 s. A message that is on its way when the signal fires may still be delivered.
    */
   async broadcast(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
-    const signal = this.begin(bytes, options);
+    assertBytes('bytes', bytes);
+    checkOptions('options', options, CALL_OPTIONS);
+    const { signal } = this.begin(options);
     const { id, outcome } = await this.submissions.broadcast(bytes, signal);
     const members = (indices: number[]) => indices.map((index) => this.group.members[index]);
     return { id, confirmed: members(outcome.confirmed), missing: members(outcome.missing) };
@@ -290,10 +301,29 @@ export class Node implements AsyncDisposable {
    * The same, but waits only until the message is in our store: from then on it will be delivered everywhere, even if this
    * process dies now. Waits before that while too many of our messages are on their way.
    *
+   * @param options.key 1 to 64 bytes, or a text of as many in UTF-8, that name this message for its sender: stored with it, in one
+   *   step, so that `sent` tells after a crash whether it was. A message sent again under its key has the id that it has, and
+   *   nothing is sent twice. The last 65,536 keys of a store are known.
    * @returns the message's name
    */
-  async submit(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<MessageId> {
-    return this.submissions.submit(bytes, this.begin(bytes, options));
+  async submit(
+    bytes: Uint8Array,
+    options: { signal?: AbortSignal; key?: string | Uint8Array } = {},
+  ): Promise<MessageId> {
+    assertBytes('bytes', bytes);
+    checkOptions('options', options, KEYED_OPTIONS);
+    const { signal } = this.begin(options);
+    return this.submissions.submit(
+      bytes,
+      signal,
+      options.key === undefined ? undefined : keyBytes(options.key),
+    );
+  }
+
+  /** The id of our message that was submitted with this key, if it is in our store; else it was not taken, or is not yet. */
+  sent(key: string | Uint8Array): MessageId | undefined {
+    isKey('key', key);
+    return this.endpoint.sent(keyBytes(key));
   }
 
   /** Waits until `count` other members are reachable. Throws INVALID_ARGUMENT, ABORTED or CLOSED. */
@@ -384,13 +414,10 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  /** Checks the arguments of a call. */
-  private begin(bytes: Uint8Array, options: { signal?: AbortSignal }): AbortSignal | undefined {
-    assertBytes('bytes', bytes);
-    checkOptions('options', options, CALL_OPTIONS);
+  private begin(options: { signal?: AbortSignal }): { signal: AbortSignal | undefined } {
     this.assertOpen();
     throwIfAborted(options.signal);
-    return options.signal;
+    return { signal: options.signal };
   }
 
   /** Waits until something may have changed that somebody waits for, or the signal fires. */

@@ -95,3 +95,19 @@ export const NODE_OPTIONS: Record<string, Check> = {
 export const CALL_OPTIONS: Record<string, Check> = {
   signal: isObjectWith('addEventListener', 'removeEventListener'),
 };
+
+/** Of a message that has a name for its sender. */
+export const isKey: Check = (name, value) => {
+  const size =
+    typeof value === 'string' ? Buffer.byteLength(value) : value instanceof Uint8Array ? value.length : -1;
+  if (size < 1 || size > MAX_KEY) throw invalid(name, `a text or bytes, 1 to ${MAX_KEY} of them`, value);
+};
+
+export const KEYED_OPTIONS: Record<string, Check> = { ...CALL_OPTIONS, key: isKey };
+
+/** A text is its UTF-8. The bytes are a copy, which the caller cannot change. */
+export function keyBytes(key: string | Uint8Array): Uint8Array {
+  return typeof key === 'string' ? new TextEncoder().encode(key) : new Uint8Array(key);
+}
+
+const MAX_KEY = 64;

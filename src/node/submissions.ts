@@ -4,6 +4,7 @@
  */
 import type { MessageId } from '../broadcast/delivery.js';
 import type { Outcome } from '../broadcast/outgoing.js';
+import { nameOf } from '../broadcast/sent.js';
 import { HeadwaterError } from '../errors.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Aborts, abortError } from './aborts.js';
@@ -12,6 +13,7 @@ import type { Endpoint, EndpointEvent } from './endpoint.js';
 /** One call. `outcome` is there if it waits for that. */
 interface Waiting {
   bytes: Uint8Array;
+  key: Uint8Array | undefined;
   /** Once there was room for it. */
   ticket?: number;
   durable?(id: MessageId): void;
@@ -19,26 +21,42 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** A message with a key, which any number of calls wait for. */
+interface Shared {
+  call: Waiting;
+  result: Promise<MessageId>;
+  users: number;
+}
+
+type Sender = Pick<Endpoint, 'submit' | 'cancel' | 'hasRoom' | 'sent'>;
+
 export class Submissions {
-  private readonly endpoint: Pick<Endpoint, 'submit' | 'cancel' | 'hasRoom'>;
+  private readonly endpoint: Sender;
   private readonly aborts: Aborts;
   private readonly wake: () => void;
   /** Waiting for room, oldest first. */
   private readonly queue = new Set<Waiting>();
   private readonly submitted = new Map<number, Waiting>();
+  /** Those with a key that are not in the store yet. */
+  private readonly keyed = new Map<string, Shared>();
   /** By seq and index. */
   private readonly sent = new Map<number, Map<number, Waiting>>();
 
   /** @param wake is called when the endpoint has got something to do */
-  constructor(endpoint: Pick<Endpoint, 'submit' | 'cancel' | 'hasRoom'>, aborts: Aborts, wake: () => void) {
+  constructor(endpoint: Sender, aborts: Aborts, wake: () => void) {
     this.endpoint = endpoint;
     this.aborts = aborts;
     this.wake = wake;
   }
 
-  /** Resolves once the message is in our store. Rejects with TOO_LARGE, BUSY, ABORTED or what `close` is given. */
-  submit(bytes: Uint8Array, signal?: AbortSignal): Promise<MessageId> {
-    return this.add(bytes, signal, (resolve) => ({ durable: resolve }));
+  /**
+   * Resolves once the message is in our store. Rejects with TOO_LARGE, BUSY, ABORTED or what `close` is given. With the key of
+   * one that is there, or on its way, it is that one, and nothing is sent.
+   */
+  submit(bytes: Uint8Array, signal?: AbortSignal, key?: Uint8Array): Promise<MessageId> {
+    return key
+      ? this.submitOnce(bytes, signal, key)
+      : this.add(bytes, signal, (resolve) => ({ durable: resolve }));
   }
 
   /** Resolves once it is known what becomes of it. */
@@ -89,6 +107,45 @@ export class Submissions {
     this.sent.clear();
   }
 
+  private async submitOnce(
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+    key: Uint8Array,
+  ): Promise<MessageId> {
+    const sent = this.endpoint.sent(key);
+    if (sent) return sent;
+    const name = nameOf(key);
+    const shared = this.keyed.get(name) ?? this.share(bytes, key, name);
+    shared.users++;
+    return new Promise<MessageId>((resolve, reject) => {
+      const ended = this.aborts.on(signal, () => {
+        reject(abortError(signal!));
+        // One that is on its way has its key still, for who sends it again meanwhile.
+        if (--shared.users === 0 && this.takeBack(shared.call)) this.keyed.delete(name);
+      });
+      shared.result.then(resolve, reject).finally(ended);
+    });
+  }
+
+  private share(bytes: Uint8Array, key: Uint8Array, name: string): Shared {
+    const call: Waiting = { bytes, key, reject() {} };
+    const result = new Promise<MessageId>((resolve, reject) => {
+      call.durable = (id) => {
+        this.keyed.delete(name);
+        resolve(id);
+      };
+      call.reject = (error) => {
+        this.keyed.delete(name);
+        reject(error);
+      };
+    });
+    const shared = { call, result, users: 0 };
+    this.keyed.set(name, shared);
+    this.queue.add(call);
+    this.fill();
+    return shared;
+  }
+
   private add<Result>(
     bytes: Uint8Array,
     signal: AbortSignal | undefined,
@@ -98,6 +155,7 @@ export class Submissions {
       let ended = () => {};
       const call: Waiting = {
         bytes,
+        key: undefined,
         ...pending((result) => {
           ended();
           resolve(result);
@@ -119,7 +177,7 @@ export class Submissions {
       if (!this.endpoint.hasRoom) return;
       this.queue.delete(call);
       try {
-        call.ticket = this.endpoint.submit(call.bytes);
+        call.ticket = this.endpoint.submit(call.bytes, call.key);
         this.submitted.set(call.ticket, call);
         this.wake();
       } catch (error) {
@@ -128,14 +186,17 @@ export class Submissions {
     }
   }
 
-  /** What is on its way already goes on. */
   private abort(call: Waiting, error: Error): void {
-    this.queue.delete(call);
-    if (call.ticket !== undefined) {
-      this.endpoint.cancel(call.ticket);
-      this.submitted.delete(call.ticket);
-    }
+    if (!this.takeBack(call) && call.ticket !== undefined) this.submitted.delete(call.ticket);
     call.reject(error);
+  }
+
+  /** False if it is on its way already: that goes on. */
+  private takeBack(call: Waiting): boolean {
+    if (this.queue.delete(call)) return true;
+    if (call.ticket === undefined || !this.endpoint.cancel(call.ticket)) return false;
+    this.submitted.delete(call.ticket);
     this.fill();
+    return true;
   }
 }

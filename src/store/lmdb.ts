@@ -35,12 +35,15 @@ import {
   parseLetterKey,
   parseNumber,
   parseRetired,
+  parseSent,
   parseStream,
   RETIRED,
   retiredKey,
+  SENT,
   SESSION_KEY,
   STORE_VERSION,
   STREAMS,
+  sentKey,
   streamRecordKey,
   TOTAL_KEY,
   writeAttempt,
@@ -49,12 +52,14 @@ import {
   writeNumber,
   writeObject,
   writeRetired,
+  writeSent,
   writeStream,
 } from './records.js';
 import type {
   Attempt,
   Final,
   Loaded,
+  SentKey,
   Store,
   StoredObject,
   StoreWrite,
@@ -145,7 +150,10 @@ function storeOf(
           HEADER_KEY,
           writeHeader({ version: STORE_VERSION, incarnation: plan.begun, groupId, publicKey }),
         );
-      for (const { object, oldChunks } of plan.objects.values()) putObject(db, object, oldChunks);
+      for (const { object, keys, oldChunks } of plan.objects.values()) {
+        putObject(db, object, oldChunks);
+        for (const sent of keys) db.put(sentKey(sent.number), writeSent(sent));
+      }
       for (const { key, value } of plan.puts) db.put(key, value);
       for (const state of plan.streams) db.put(streamRecordKey(state), writeStream(state));
       for (const key of pruned.keys) db.remove(key);
@@ -197,7 +205,7 @@ function storeOf(
 
 interface Plan {
   /** To be put, one per id, and the chunks of what is there under that id. */
-  objects: Map<string, { object: StoredObject; oldChunks: number }>;
+  objects: Map<string, { object: StoredObject; keys: readonly SentKey[]; oldChunks: number }>;
   streams: StreamState[];
   /** Records of other kinds. */
   puts: { key: Uint8Array; value: Uint8Array }[];
@@ -250,7 +258,11 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
     if (write.type !== 'object') continue;
     const stream = streamKey(write.object);
     if (write.object.seq >= (below.get(stream)?.below ?? 0))
-      plan.objects.set(`${stream}/${write.object.seq}`, { object: write.object, oldChunks: 0 });
+      plan.objects.set(`${stream}/${write.object.seq}`, {
+        object: write.object,
+        keys: write.keys ?? [],
+        oldChunks: 0,
+      });
   }
   for (const [name, put] of plan.objects) {
     const { object } = put;
@@ -411,13 +423,19 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
     if (final === undefined) return undefined;
     retired.push(final);
   }
+  const sent: SentKey[] = [];
+  for (const { key, value } of db.getRange(SENT)) {
+    const parsed = parseSent(key, value);
+    if (parsed) sent.push(parsed);
+  }
+  sent.sort((a, b) => a.number - b.number);
   const newest = db.getBinary(SESSION_KEY);
   const session = Math.max(Date.now(), 1 + ((newest && parseNumber(SESSION_KEY, newest)) ?? 0));
   const { held, unsound } = heldBy(db, streams);
   // What we had sent may be gone, and its number must not be given to something else.
   const isDamaged = unsound.some(({ incarnation }) => incarnation === header.incarnation);
   const incarnation = isDamaged ? Math.max(session, header.incarnation + 1) : header.incarnation;
-  return { incarnation, session, streams, retired, held, bytes };
+  return { incarnation, session, streams, retired, held, sent, bytes };
 }
 
 /** The sound objects not yet delivered. Goes from stream to stream by seeking: what is delivered is not looked at. */

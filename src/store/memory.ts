@@ -4,16 +4,18 @@
  */
 import { HeadwaterError } from '../errors.js';
 import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symbol.js';
-import type {
-  Attempt,
-  DeadLetter,
-  Final,
-  Loaded,
-  MessageRef,
-  Store,
-  StoredObject,
-  StoreWrite,
-  StreamState,
+import {
+  type Attempt,
+  type DeadLetter,
+  type Final,
+  type Loaded,
+  MAX_SENT_KEYS,
+  type MessageRef,
+  type SentKey,
+  type Store,
+  type StoredObject,
+  type StoreWrite,
+  type StreamState,
 } from './store.js';
 
 /**
@@ -33,6 +35,8 @@ export class MemoryStore {
   /** By name. */
   private readonly letters = new Map<string, DeadLetter>();
   private attempt: Attempt | undefined;
+  /** By number, modulo as many as are kept. */
+  private readonly sent = new Map<number, SentKey>();
   private bytes = 0;
   private session: number;
 
@@ -56,7 +60,7 @@ export class MemoryStore {
     if (added > 0 && this.bytes + growth > this.maxBytes) throw storeFull(this.maxBytes);
     for (const write of writes) {
       if (write.type === 'stream') this.stream(write.state).state = copyState(write.state);
-      else if (write.type === 'object') this.put(write.object);
+      else if (write.type === 'object') this.put(write.object, write.keys);
       else if (write.type === 'drop') this.drop(write.stream, write.from);
       else if (write.type === 'retire') this.retire(write.stream);
       else if (write.type === 'attempt') this.attempt = write.attempt;
@@ -99,6 +103,7 @@ export class MemoryStore {
           .map(({ origin, incarnation, seq, certificate }) => ({ origin, incarnation, seq, certificate })),
       ),
       retired: [...this.retired.values()].sort((a, b) => a.origin - b.origin),
+      sent: [...this.sent.values()].sort((a, b) => a.number - b.number),
       bytes: this.bytes,
       ...(crashed ? { crash: { attempt: this.attempt } } : {}),
     };
@@ -136,7 +141,8 @@ export class MemoryStore {
     return stream;
   }
 
-  private put(object: StoredObject): void {
+  private put(object: StoredObject, keys: readonly SentKey[] = []): void {
+    for (const sent of keys) this.sent.set(sent.number % MAX_SENT_KEYS, { ...sent, key: sent.key.slice() });
     const stream = this.stream(object);
     this.bytes += object.bytes.length - (stream.objects.get(object.seq)?.bytes.length ?? 0);
     stream.objects.set(object.seq, object);

@@ -5,6 +5,8 @@
  *   kind 1                                        header: version 2 | incarnation 6 | group id 32 | public key 32 | CRC 4
  *   kind 1                                        total: bytes of all objects 6 | CRC 4
  *   kind 1                                        session: newest 6 | CRC 4
+ *   kind 1 | slot 2                               sent: number 6 | incarnation 6 | seq 4 | index 4 | key size 1 | key | CRC 4
+ *                                                 (slot: the number modulo 2^16, so that the last 2^16 are there)
  *   kind 1 | origin 2                             retired: incarnation 6 | count 6 | chain 32 | CRC 4
  *   kind 1                                        attempt: origin 2 | incarnation 6 | seq 4 | index 4 | count 4 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
@@ -18,7 +20,17 @@ import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
-import type { Attempt, DeadLetter, Final, MessageRef, StoredObject, StreamId, StreamState } from './store.js';
+import {
+  type Attempt,
+  type DeadLetter,
+  type Final,
+  MAX_SENT_KEYS,
+  type MessageRef,
+  type SentKey,
+  type StoredObject,
+  type StreamId,
+  type StreamState,
+} from './store.js';
 
 /** Of the records' layout; a store of another one is not touched. */
 export const STORE_VERSION = 2;
@@ -49,6 +61,7 @@ export const TOTAL_KEY = Uint8Array.of(2);
 export const SESSION_KEY = Uint8Array.of(6);
 
 export const ATTEMPT_KEY = Uint8Array.of(8);
+export const SENT = { start: Uint8Array.of(12), end: Uint8Array.of(13) };
 
 /** The keys that all streams, or all heads, lie between. */
 export const STREAMS = { start: Uint8Array.of(3), end: Uint8Array.of(4) };
@@ -218,6 +231,30 @@ export function letterStatus(value: Uint8Array): { length: number; retry: boolea
   return { length: Math.max(0, value.length - 5), retry: value[0] === 1 };
 }
 
+export function sentKey(number: number): Uint8Array {
+  return new Writer(3)
+    .u8(SENT_KIND)
+    .u16(number % MAX_SENT_KEYS)
+    .finish();
+}
+
+export function writeSent({ number, key, incarnation, seq, index }: SentKey): Uint8Array {
+  const writer = new Writer(6 + 6 + 4 + 4 + 1 + key.length + 4);
+  writer.u48(number).u48(incarnation).u32(seq).u32(index).u8(key.length).put(key);
+  return sealed(sentKey(number), writer);
+}
+
+/** Undefined if the record is damaged. */
+export function parseSent(key: Uint8Array, value: Uint8Array): SentKey | undefined {
+  return opened(key, value, (reader) => ({
+    number: reader.u48('number'),
+    incarnation: reader.u48('incarnation'),
+    seq: reader.u32('seq'),
+    index: reader.u32('index'),
+    key: copy(reader.take(reader.u8('key size'), 'key')),
+  }));
+}
+
 /** The head of an object and its bytes cut to chunks: views, no copies. */
 export function writeObject(object: StoredObject): { head: Uint8Array; chunks: Uint8Array[] } {
   const { bytes, certificate } = object;
@@ -283,4 +320,5 @@ const HEAD = 4;
 const CHUNK = 5;
 const RETIRED_KIND = 7;
 const LETTER = 9;
+const SENT_KIND = 12;
 const PUBLIC_KEY_SIZE = 32;

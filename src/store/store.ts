@@ -45,8 +45,19 @@ export interface DeadLetter extends MessageRef {
   bytes: Uint8Array;
 }
 
+/** That a message of ours was sent under this key of the application's, 1 to 64 bytes; its place is that of the message. */
+export interface SentKey {
+  /** Rises by one for each key in the life of a store, which keeps the last MAX_SENT_KEYS. */
+  number: number;
+  key: Uint8Array;
+  incarnation: number;
+  seq: number;
+  index: number;
+}
+
 export type StoreWrite =
-  | { type: 'object'; object: StoredObject }
+  /** `keys`: of its messages. */
+  | { type: 'object'; object: StoredObject; keys?: readonly SentKey[] }
   | { type: 'stream'; state: StreamState }
   /** Deletes the objects of a stream below `below`. */
   | { type: 'prune'; stream: StreamId; below: number }
@@ -82,6 +93,8 @@ export interface Loaded {
   retired: Final[];
   /** The objects at and above `delivered` of each stream, in order of origin, incarnation and seq; without their bytes. */
   held: Omit<StoredObject, 'bytes'>[];
+  /** Keys of the messages that we sent last, the oldest first. */
+  sent: SentKey[];
   /** Bytes of all objects kept; dead letters are not among them. */
   bytes: number;
   /** There if the store was not closed the last time: its process was killed or has crashed. With what it attempted last. */
@@ -105,3 +118,6 @@ export interface Store extends AsyncDisposable {
   deadLetter(id: MessageRef): Promise<DeadLetter | undefined>;
   close(): Promise<void>;
 }
+
+/** Some 10 MB of memory and as much on disk, where an application gives each message a key. */
+export const MAX_SENT_KEYS = 1 << 16;

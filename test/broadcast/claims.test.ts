@@ -89,7 +89,7 @@ describe('a stream', () => {
 describe('the log', () => {
   const object = { ...ID, seq: 0, certificate: new Uint8Array(1), bytes: new Uint8Array(5) };
   const emptyLog = () =>
-    new Log({ incarnation: 1, session: 1, streams: [], retired: [], held: [], bytes: 0 });
+    new Log({ incarnation: 1, session: 1, streams: [], retired: [], held: [], sent: [], bytes: 0 });
 
   test('does not count as stored what was dropped while it was being stored', () => {
     const log = emptyLog();

@@ -54,5 +54,5 @@ export function servedSymbol(
 
 /** What a new store holds. */
 export function emptyStore(): Loaded {
-  return { incarnation: 1, session: 2, streams: [], held: [], retired: [], bytes: 0 };
+  return { incarnation: 1, session: 2, streams: [], held: [], retired: [], sent: [], bytes: 0 };
 }

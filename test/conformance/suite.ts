@@ -298,7 +298,7 @@ export function testConformance(kind: NetworkKind): void {
       await cluster.start(alice);
       const network = cluster.seats[alice].network!;
       await cluster.stop(alice);
-      const refused = await network.broadcast(1).catch((error) => error);
+      const refused = (await network.broadcast(1).catch((error) => error)) as HeadwaterError;
       expect(refused).toBeInstanceOf(HeadwaterError);
       expect(refused.code).toBe('CLOSED');
     });
@@ -306,7 +306,9 @@ export function testConformance(kind: NetworkKind): void {
     scenario('a broadcast that was aborted before it began is not sent', { members: 1 }, async (cluster) => {
       await cluster.start(alice);
       const network = cluster.seats[alice].network!;
-      const refused = await network.broadcast(1, { signal: AbortSignal.abort() }).catch((error) => error);
+      const refused = (await network
+        .broadcast(1, { signal: AbortSignal.abort() })
+        .catch((error) => error)) as HeadwaterError;
       expect(refused.code).toBe('ABORTED');
       await cluster.send(alice, 2);
       await cluster.consumed(alice, [2]);

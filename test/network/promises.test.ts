@@ -169,6 +169,26 @@ describe.each([
     await until(() => delivered === count);
   });
 
+  test('may write into what it gets: it, and a member that comes later, get what was sent', async () => {
+    const lab = await openGroup(3);
+    const got: number[][] = [];
+    const overwrite = (attempts: number): Deliver => {
+      let failures = 0;
+      return (bytes) => {
+        got.push([...bytes]);
+        bytes.fill(0xff);
+        if (failures++ < attempts) throw new Error('once more');
+      };
+    };
+    await using alice = await start(lab, 0, overwrite(1));
+    await using _bob = await start(lab, 1, overwrite(0));
+    await alice.broadcast(message(QUESTION, 7));
+    await until(() => got.length === 3);
+    await using _carol = await start(lab, 2, overwrite(0));
+    await until(() => got.length === 4);
+    expect(got).toEqual(numbers(1, 4).map(() => [...message(QUESTION, 7)]));
+  });
+
   test('gets one message at a time, and the same one again if it throws', async () => {
     const lab = await openGroup(1);
     const calls: number[] = [];

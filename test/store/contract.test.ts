@@ -272,6 +272,7 @@ class Model {
         .sort((a, b) => compare(a, b) || a.seq - b.seq)
         .map(({ bytes: _, ...object }) => object),
       retired: [...this.retired.values()].sort(compare),
+      sent: [],
       bytes: this.bytes(),
     };
   }
