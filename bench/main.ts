@@ -7,6 +7,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   congestion: () => import('./congestion.js'),
   failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
+  messages: () => import('./messages.js'),
   resilience: () => import('./resilience.js'),
   tcp: () => import('./tcp.js'),
   loopback: () => import('./loopback.js'),

@@ -56,7 +56,7 @@ export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir(
         size: MESSAGE_SIZE,
       };
       const script = join(import.meta.dirname, 'worker.js');
-      return follow(
+      return follow<WorkerLine>(
         site.spawn(self, execPath, [script, JSON.stringify(config)], { stdio: ['pipe', 'pipe', 'inherit'] }),
       );
     });
@@ -92,14 +92,15 @@ export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir(
   }
 }
 
-interface Worker {
+interface Worker<Line extends { type: string }> {
   say(line: 'go' | 'report'): void;
   /** The next line of this type. Rejects if the process ends first. */
-  heard<T extends WorkerLine['type']>(type: T): Promise<WorkerLine & { type: T }>;
+  heard<T extends Line['type']>(type: T): Promise<Line & { type: T }>;
 }
 
-function follow(child: ChildProcess): Worker {
-  const lines: WorkerLine[] = [];
+/** A process that says what happens, a JSON object a line. */
+export function follow<Line extends { type: string }>(child: ChildProcess): Worker<Line> {
+  const lines: Line[] = [];
   let wake = () => {};
   let ended = false;
   createInterface({ input: child.stdout! }).on('line', (line) => {
@@ -116,7 +117,7 @@ function follow(child: ChildProcess): Worker {
     async heard(type) {
       for (;;) {
         const found = lines.find((line) => line.type === type);
-        if (found !== undefined) return found as WorkerLine & { type: typeof type };
+        if (found !== undefined) return found as Line & { type: typeof type };
         if (ended) throw new Error(`a node has ended before it said '${type}'`);
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -126,13 +127,16 @@ function follow(child: ChildProcess): Worker {
   };
 }
 
-function all<T extends WorkerLine['type']>(workers: readonly Worker[], type: T) {
+export function all<Line extends { type: string }, T extends Line['type']>(
+  workers: readonly Worker<Line>[],
+  type: T,
+) {
   return Promise.all(workers.map((worker) => worker.heard(type)));
 }
 
-class TimeLimit extends Error {}
+export class TimeLimit extends Error {}
 
-async function within<T>(
+export async function within<T>(
   seconds: number,
   promise: Promise<T>,
   what = 'a time limit was reached',
@@ -148,13 +152,13 @@ async function within<T>(
   }
 }
 
-function quantile(sorted: readonly number[], q: number): number | null {
+export function quantile(sorted: readonly number[], q: number): number | null {
   return sorted.length === 0
     ? null
     : round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]);
 }
 
-function round(value: number): number {
+export function round(value: number): number {
   return Math.round(value * 100) / 100;
 }
 
