@@ -81,15 +81,23 @@ export class Outbox {
     let size = 0;
     let count = 0;
     for (const { bytes } of this.waiting) {
-      size += bytes.length + MESSAGE_OVERHEAD;
-      if (count > 0 && size > PARCEL_TARGET) break;
+      const more = bytes.length + MESSAGE_OVERHEAD;
+      const isLarge = more > PARCEL_TARGET;
+      if (count > 0 && (isLarge || size + more > MAX_PARCEL)) break;
+      size += more;
       count++;
+      if (isLarge) break;
     }
     return count;
   }
 }
 
-/** One batch of symbols: packing more saves no signature. */
+/** One batch of symbols: enough not to wait for more. A message of more goes alone. */
 const PARCEL_TARGET = 28 * 1024;
+/**
+ * Under load each object costs a commit, confirms and reports, whatever it holds: with 1024 messages of 500 bytes in flight this
+ * takes a fifth less processor time for each than 28 KiB.
+ */
+const MAX_PARCEL = 112 * 1024;
 export const MAX_WAITING = 4096;
 export const MAX_WAITING_BYTES = 8 * 1024 * 1024;

@@ -137,7 +137,7 @@ function malformed(message: string): HeadwaterError {
 const VERSION = 1;
 /** Bytes copied and hashed in turn: 750 us/MB, against 1060 us/MB one after the other for 16 MiB. */
 const PIECE = 128 * 1024;
-/** Of one object, whoever made it: one of ours has no more than fit into 28 KiB. */
+/** Of one object, whoever made it: one of ours has no more than wait at once, 4096. */
 export const MAX_MESSAGES = 65_535;
 export const PARCEL_OVERHEAD = 3;
 export const DEPENDENCY_SIZE = 12;
