@@ -14,7 +14,7 @@ import {
   type PullFrame,
   type VectorFrame,
 } from '../wire/frames.js';
-import { type ObjectId, SERVED, type StreamId, type SymbolFrame } from '../wire/symbol.js';
+import { type ObjectId, SERVED, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import { Attempts } from './attempts.js';
 import { certifiedDescriptor } from './certificate.js';
 import { Delivery, type MessageId } from './delivery.js';
@@ -273,7 +273,8 @@ export class Broadcast {
       this.transfer.nextTimeout(),
       this.pulls.nextTimeout(),
       this.log.nextTimeout(),
-      this.own.nextTimeout(now),
+      // Nothing is packed until the stream has begun that it is to go into.
+      this.succession.isDue ? NEVER : this.own.nextTimeout(now),
       this.pruneAt,
       this.checkAt,
     );
@@ -345,6 +346,15 @@ export class Broadcast {
     for (const stream of this.streams)
       for (const record of stream.records.values()) all.push(record.status(group.members.length, self));
     return all;
+  }
+
+  /** See `Endpoint.check`. */
+  check(): string | undefined {
+    for (const stream of this.streams) {
+      const fault = stream.check();
+      if (fault) return `stream ${streamKey(stream)}: ${fault}`;
+    }
+    return this.vectors.check(this.streams.said()) ?? this.pulls.check(this.streams) ?? this.serving.check();
   }
 
   dispose(): void {

@@ -5,6 +5,7 @@
  */
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { streamKey } from '../wire/symbol.js';
 import type { Stream } from './stream.js';
 
 interface Want {
@@ -145,6 +146,20 @@ export class Pulls {
     for (const want of this.wants.get(stream)?.values() ?? []) this.settle(want);
     this.wants.delete(stream);
     this.behind.delete(stream);
+  }
+
+  /** Whether only of these streams something is wanted, and all that members were asked for is. */
+  check(streams: Iterable<Stream>): string | undefined {
+    const all = new Set(streams);
+    const wanted = new Set<Want>();
+    for (const [stream, wants] of this.wants) {
+      if (!all.has(stream)) return `objects wanted of ${streamKey(stream)}, which is over`;
+      for (const want of wants.values()) wanted.add(want);
+    }
+    for (const [peer, { waiting }] of this.servers)
+      for (const want of waiting)
+        if (!wanted.has(want) || want.peer !== peer) return `${peer} was asked for what is not wanted`;
+    return undefined;
   }
 
   nextTimeout(): Micros {

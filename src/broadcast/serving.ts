@@ -174,6 +174,26 @@ export class Serving {
     for (const request of [...this.queues[peer].requests]) this.remove(peer, request);
   }
 
+  /** Whether bytes and users are counted right. */
+  check(): string | undefined {
+    const users = new Map<Source, number>();
+    let all = 0;
+    for (const { requests, bytes } of this.queues) {
+      let sum = 0;
+      for (const request of requests) {
+        sum += request.bytes;
+        if (request.source) users.set(request.source, (users.get(request.source) ?? 0) + 1);
+      }
+      if (sum !== bytes) return `${bytes} bytes counted for a peer that is served ${sum}`;
+      all += sum;
+    }
+    if (all !== this.bytes) return `${this.bytes} bytes counted of ${all} served`;
+    for (const source of this.sources.values())
+      if (source.users !== users.get(source))
+        return `${source.users} users of ${source.key}, not ${users.get(source)}`;
+    return undefined;
+  }
+
   dispose(): void {
     for (const peer of this.queues.keys()) this.forget(peer);
   }

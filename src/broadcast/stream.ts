@@ -134,6 +134,24 @@ export class Stream implements StreamId {
     return origin === this.origin && incarnation === this.incarnation;
   }
 
+  /** What of it contradicts the rest; undefined if nothing does. */
+  check(): string | undefined {
+    const { base, delivered, count, chains, loose, readiness } = this;
+    if (!(base <= delivered && delivered <= count))
+      return `base ${base}, delivered ${delivered}, count ${count}`;
+    for (const seq of [base, delivered, count]) if (!chains.has(seq)) return `no digest at ${seq}`;
+    for (const seq of loose.keys()) if (seq <= count) return `${seq} held as if beyond ${count}`;
+    if (this.backlog !== [...this.lengths.values()].reduce((sum, length) => sum + length, 0))
+      return `backlog of ${this.backlog} bytes`;
+    for (const seq of this.lengths.keys())
+      if (seq < delivered || !this.holds(seq)) return `${seq} counted as waiting, ${delivered} delivered`;
+    const agreed = Math.max(...this.agreed);
+    if (!this.isTrusting && agreed > count) return `agreement on ${agreed} of ${count}`;
+    if (readiness && readiness.durable > readiness.pledge.count)
+      return `READY for ${readiness.durable} not pledged`;
+    return undefined;
+  }
+
   holds(seq: number): boolean {
     return seq < this.count || this.loose.has(seq);
   }

@@ -137,6 +137,15 @@ export class Vectors {
     return { version: low32(peer.version), heard: low32(peer.heard), heardBefore: peer.heardBefore };
   }
 
+  /** Whether only of these streams there is something to say. */
+  check(streams: Iterable<Spoken>): string | undefined {
+    const all = new Set(streams);
+    for (const { dirty, unheard } of this.peers)
+      for (const stream of [...dirty, ...unheard.keys()])
+        if (!all.has(stream)) return `something to say to a peer of a stream that is forgotten`;
+    return undefined;
+  }
+
   /**
    * Takes in a VECTOR.
    *

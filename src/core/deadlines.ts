@@ -29,6 +29,10 @@ export class Deadlines {
     return this.times[1];
   }
 
+  get(slot: number): Micros {
+    return this.times[slot + this.leaves];
+  }
+
   set(slot: number, at: Micros): void {
     const { times } = this;
     let node = slot + this.leaves;

@@ -24,6 +24,10 @@ export class Marks {
     this.list.push(slot);
   }
 
+  has(slot: number): boolean {
+    return this.isMarked[slot] === 1;
+  }
+
   markAll(): void {
     for (let slot = 0; slot < this.isMarked.length; slot++) this.mark(slot);
   }

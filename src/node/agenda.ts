@@ -74,6 +74,29 @@ export class Agenda {
     this.paced.set(peer, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);
   }
 
+  /** A peer that is due before we would look at it, as nobody has marked it; undefined if there is none. For the simulator. */
+  check(): string | undefined {
+    for (let peer = 0; peer < this.options.paths.length; peer++) {
+      if (!this.options.paths[peer] || this.options.changed.has(peer)) continue;
+      const { control, timers } = this.deadlinesOf(peer);
+      if (control < this.control.get(peer))
+        return `control to ${peer} is due at ${control}, not ${this.control.get(peer)}`;
+      if (timers < this.timers.get(peer))
+        return `timers of ${peer} are due at ${timers}, not ${this.timers.get(peer)}`;
+    }
+    return undefined;
+  }
+
+  private deadlinesOf(peer: number): { control: Micros; timers: Micros } {
+    const { paths, failOvers, broadcaster } = this.options;
+    const path = paths[peer]!;
+    const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
+    return {
+      control: Math.min(broadcaster.nextControl(peer), path.nextFrames(), probe),
+      timers: Math.min(path.nextTimeout(), failOvers[peer]!.nextTimeout()),
+    };
+  }
+
   private firstDue(deadlines: Deadlines, now: Micros, from: number): number {
     this.refresh(now);
     const peer = deadlines.firstDue(now, from);
@@ -82,13 +105,12 @@ export class Agenda {
   }
 
   private refresh(now: Micros): void {
-    const { changed, paths, failOvers, broadcaster } = this.options;
+    const { changed, paths } = this.options;
     for (let peer = changed.take(); peer >= 0; peer = changed.take()) {
-      const path = paths[peer];
-      if (!path) continue;
-      const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-      this.control.set(peer, Math.min(broadcaster.nextControl(peer), path.nextFrames(), probe));
-      this.timers.set(peer, Math.min(path.nextTimeout(), failOvers[peer]!.nextTimeout()));
+      if (!paths[peer]) continue;
+      const { control, timers } = this.deadlinesOf(peer);
+      this.control.set(peer, control);
+      this.timers.set(peer, timers);
       this.lookForSymbols(now, peer);
     }
   }

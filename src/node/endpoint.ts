@@ -306,6 +306,11 @@ export class Endpoint implements Voice {
     );
   }
 
+  /** What of its state contradicts the rest; undefined if nothing does, as ever. For the simulator, after any call. */
+  check(): string | undefined {
+    return this.agenda.check() ?? this.broadcaster.check();
+  }
+
   say(now: Micros, peer: number, frames: readonly Frame[], symbol?: Uint8Array): boolean {
     if (!this.options.tamper) throw new HeadwaterError('INVALID_CONFIG', 'tamper: expected one, got none');
     this.now = now;

@@ -3,7 +3,7 @@
  * without end. Each was shown once to do harm. In: a liar's voice and keys. Out: its `Tamper`.
  */
 import { writeParcel } from '../broadcast/parcel.js';
-import type { Rng } from '../core/rng.js';
+import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import type { Tamper, Voice } from '../node/tamper.js';
@@ -230,7 +230,9 @@ function broadcasting(
   const chains = new Map<number, Uint8Array>();
   for (let i = 0; i < count; i++) {
     const { id, dependencies } = plan(i);
-    const bytes = writeParcel({ dependencies, messages: [rng.bytes(20)] });
+    // After a restart it says the same again: to sign two objects under one name is another lie.
+    const message = new Rng(`forged ${self} ${id.incarnation} ${id.seq}`).bytes(20);
+    const bytes = writeParcel({ dependencies, messages: [message] });
     bodies.push(new Forgery(liar, { origin: self, ...id }, bytes).served(0, 0, 1200));
     const before = chains.get(id.incarnation) ?? new Uint8Array(HASH_SIZE);
     const chain = sha256(Buffer.concat([before, sha256(bytes)]));

@@ -211,6 +211,12 @@ export class Checker {
     const state = this.members[member];
     state.store = store;
     state.stores[store] ??= emptyStore();
+    this.begunAnew(member);
+  }
+
+  /** What the member has broadcast so far and nobody has delivered may not come, or under another name. */
+  begunAnew(member: number): void {
+    const state = this.members[member];
     if (!this.options.correct[member]) return;
     for (const [name, { place }] of this.known) {
       if (this.anywhere.has(name) || originOf(name) !== member) continue;

@@ -69,6 +69,7 @@ class Run {
   private numbered = 0;
   private crashes = 0;
   private readonly watchdog: Watchdog;
+  private readonly isInspected: boolean;
   /** Something happened that may have completed the run. */
   private isNews = false;
 
@@ -91,6 +92,7 @@ class Run {
     );
     this.stalls = faults.filter((fault) => fault.type === 'stall');
     this.replies = scenario.replies;
+    this.isInspected = new Rng(`${scenario.seed} inspection`).chance(INSPECTED);
     const all = Array.from({ length: members }, (_, member) => member);
     this.checker = new Checker({
       correct: all.map((member) => !liars.has(member)),
@@ -138,6 +140,7 @@ class Run {
     const isOver = () => {
       if (checker.violation) return true;
       if (this.isNews) this.look();
+      this.inspect();
       const stuck = this.watchdog.stuck(world.now);
       if (stuck >= 0) {
         checker.fail(stuck, `stands still: ${checker.missing()}`);
@@ -223,6 +226,15 @@ class Run {
     cluster.world.poll(member.address);
   }
 
+  /** Whether any member's state contradicts itself; in a share of the runs, since it takes longer than all else. */
+  private inspect(): void {
+    if (!this.isInspected) return;
+    for (const { index, isLive, endpoint } of this.cluster.members) {
+      const fault = isLive ? endpoint.check() : undefined;
+      if (fault) this.checker.fail(index, `contradicts itself: ${fault}`);
+    }
+  }
+
   /** Who is owed something now? */
   private look(): void {
     const { checker, cluster, watchdog } = this;
@@ -273,6 +285,9 @@ class Run {
       case 'disagreement':
         this.reports[event.type] = (this.reports[event.type] ?? 0) + 1;
         checker.disagreed(index);
+        break;
+      case 'begun-anew':
+        checker.begunAnew(index);
         break;
       case 'lost':
         checker.lost(index, event);
@@ -380,4 +395,6 @@ function factoryOf({ controller }: Scenario): ControllerFactory {
 const PATIENCE: Micros = 120 * SECOND;
 /** More than the starts of any run. */
 const BEHIND = 1000;
+/** Share of the runs. */
+const INSPECTED = 0.2;
 const AFTERWARDS: Micros = 300 * MILLISECOND;

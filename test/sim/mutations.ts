@@ -5,6 +5,7 @@
 import { Broadcast } from '../../src/broadcast/broadcast.js';
 import { Log } from '../../src/broadcast/log.js';
 import { Stream } from '../../src/broadcast/stream.js';
+import { Marks } from '../../src/core/marks.js';
 import { SECOND } from '../../src/core/time.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: what is replaced is private.
@@ -71,6 +72,17 @@ export const MUTATIONS: Record<string, () => () => void> = {
         function (now, ...what) {
           if (!first.has(this)) first.set(this, now);
           if (now - first.get(this)! >= 30 * SECOND) original.call(this, now, ...what);
+        },
+    );
+  },
+  'forget to say that there is news for a peer': () => {
+    let marks = 0;
+    return replace(
+      Marks,
+      'mark',
+      (original) =>
+        function (slot) {
+          if (++marks % 50 !== 0) original.call(this, slot);
         },
     );
   },
