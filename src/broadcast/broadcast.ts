@@ -138,7 +138,7 @@ export class Broadcast {
     this.mail.clear(member);
     if (!fresh) return;
     this.serving.forget(member);
-    this.streams.onFresh(member);
+    for (const stream of this.streams.onFresh(member)) this.forget(stream);
     // It is asked for a session at once.
     this.controlSentAt[member] = -NEVER;
     for (const stream of this.streams)

@@ -165,8 +165,13 @@ export class Streams {
       if (stream.origin === origin && stream.incarnation <= incarnation) stream.over.add(member);
   }
 
-  /** `member` begins a new run: what it said before counts no more for what is forgotten. */
-  onFresh(member: number): void {
+  /**
+   * `member` begins a new run: what it said before counts no more for what is forgotten.
+   *
+   * @returns the rumours that are gone with it
+   */
+  onFresh(member: number): Stream[] {
+    const gone: Stream[] = [];
     for (const over of this.overs) over?.delete(member);
     for (const stream of this.byKey.values()) stream.onFresh(member);
     // Of rumours that nobody else has heard of nothing is left.
@@ -174,8 +179,12 @@ export class Streams {
       const other = stream.claimant(member);
       this.rumours[member].delete(stream);
       if (other >= 0) this.rumours[other].add(stream);
-      else this.remove(stream);
+      else {
+        this.remove(stream);
+        gone.push(stream);
+      }
     }
+    return gone;
   }
 
   /** Our store says that this stream is there. */
