@@ -194,7 +194,7 @@ function randomMessages(
 
 /** One or two lies of each liar. Several may be of one mind: one signs two objects, the others confirm what suits each. */
 function randomLies(rng: Rng, liars: number): Lie[][] {
-  const some = () => rng.shuffle(LIES.filter((lie) => !HARMFUL.includes(lie))).slice(0, rng.integer(1, 2));
+  const some = () => rng.shuffle(LIES).slice(0, rng.integer(1, 2));
   const isPlot = liars > 1 && rng.chance(0.5);
   return Array.from({ length: liars }, (_, liar) => {
     if (!isPlot) return some();
@@ -202,11 +202,6 @@ function randomLies(rng: Rng, liars: number): Lie[][] {
     return rng.chance(0.7) ? [part] : [part, ...some().filter((lie) => lie !== part)];
   });
 }
-
-/** Lies that still do harm, and are kept out of random runs until they do not. */
-export const HARMFUL: readonly Lie[] = [];
-/** How often a member loses its store: not at all as long as it has to wait a minute then. */
-const STORE_SHARE = 0.2;
 
 /** Lies that hold up nobody even where no member is expected to lie. */
 const TOLERATED: readonly Lie[] = [
@@ -216,7 +211,6 @@ const TOLERATED: readonly Lie[] = [
   'phantoms',
   'gone',
   'unmet',
-  'streams',
   'pulls',
   'greedy',
   'acks',
@@ -241,9 +235,9 @@ function randomFaults(rng: Rng, scenario: Scenario, span: Micros, small: boolean
     faults.push({
       type: 'liar',
       member: bad.pop()!,
-      lies: rng.shuffle(TOLERATED.filter((lie) => !HARMFUL.includes(lie))).slice(0, 1),
+      lies: rng.shuffle(TOLERATED).slice(0, 1),
     });
-  if (bad.length > 0 && rng.chance(STORE_SHARE)) faults.push(randomStore(rng, bad.pop()!, time()));
+  if (bad.length > 0 && rng.chance(0.2)) faults.push(randomStore(rng, bad.pop()!, time()));
   if (bad.length > 0 && members > 2 && !small && rng.chance(0.04))
     scenario.slow = { member: bad.pop()!, delay: rng.integer(200, 2000) * MILLISECOND };
   // Damage is a fault of the disk's that breaks a promise, which liars would have to be added to.
