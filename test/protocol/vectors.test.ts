@@ -1,11 +1,15 @@
 /** The committed test vectors: the code still makes them, and so does the second implementation of the document. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parseParcel } from '../../src/broadcast/parcel.js';
+import { parseContents } from '../../src/wire/frames.js';
+import { parseSymbol } from '../../src/wire/symbol.js';
 import { makeVectors } from '../../tools/vectors/make.js';
 import * as reference from './reference.js';
 import * as objects from './reference-objects.js';
 
 const { hex, unhex } = reference;
+const MALFORMED = expect.objectContaining({ code: 'MALFORMED' });
 const read = (name: string) => JSON.parse(readFileSync(`test/vectors/${name}`, 'utf8'));
 
 describe('the code makes the committed vectors', () => {
@@ -122,6 +126,36 @@ describe('the document describes them: frames', () => {
     const types = new Set(vectors.map(({ text }) => Number.parseInt(text.slice(0, 2), 16)));
     expect([...types].sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
+});
+
+describe('what must be refused, and what must not', () => {
+  const { texts, symbols, parcels } = read('protocol-refused.json');
+
+  test.each(texts as Record<string, string>[])('text: $name: $verdict', ({ text, verdict, frames }) => {
+    const bytes = unhex(text);
+    if (verdict === 'malformed') expect(() => parseContents(bytes)).toThrow(MALFORMED);
+    else expect(parseContents(bytes).frames).toHaveLength(Number(frames));
+  });
+
+  test.each(symbols as Record<string, string>[])('symbol: $name: $verdict', ({ body, verdict }) => {
+    const bytes = unhex(body);
+    if (verdict === 'malformed') expect(() => parseSymbol(bytes)).toThrow(MALFORMED);
+    else expect(parseSymbol(bytes).leaf.symbol.length).toBeGreaterThan(0);
+  });
+
+  test.each(parcels.bytes as Record<string, string>[])('parcel: $name: $verdict', ({ bytes, verdict }) => {
+    const { members, ...stream } = parcels;
+    if (verdict === 'malformed') expect(() => parseParcel(unhex(bytes), stream, members)).toThrow(MALFORMED);
+    else expect(parseParcel(unhex(bytes), stream, members).messages.length).toBe(1);
+  });
+});
+
+test('section 13 names every file of vectors', () => {
+  const text = readFileSync('docs/PROTOCOL.md', 'utf8');
+  const section = text.slice(text.indexOf('## 13.'));
+  const named = [...section.matchAll(/^\| `(.+?\.json)` \|/gm)].map(([, name]) => name);
+
+  expect(named.sort()).toEqual(readdirSync('test/vectors').sort());
 });
 
 describe('the document describes them: objects', () => {

@@ -1,5 +1,6 @@
 /** The test vectors of docs/PROTOCOL.md by file name: what this implementation makes of fixed seeds. */
 import { frameVectors, objectVectors } from './objects.js';
+import { refusedVectors } from './refused.js';
 import { groupVectors, sessionVectors } from './sessions.js';
 
 /** @example makeVectors()['protocol-group.json'] */
@@ -9,5 +10,6 @@ export function makeVectors(): Record<string, unknown> {
     'protocol-session.json': sessionVectors(),
     'protocol-frames.json': frameVectors(),
     'protocol-objects.json': objectVectors(),
+    'protocol-refused.json': refusedVectors(),
   };
 }

@@ -59,7 +59,7 @@ export function groupVectors(): unknown {
     groups: [
       describe(vectorGroup('vectors', [1, 2, 3]), [1, 2, 3]),
       describe(vectorGroup('größer', numbers, 1), numbers),
-      describe(vectorGroup('', [1]), [1]),
+      describe(vectorGroup('one', [1]), [1]),
     ],
   };
 }
