@@ -90,7 +90,8 @@ export async function startMember(
 /** Said and not refused: where secrets are mounted (Kubernetes, Docker) their owner and mode are not ours to choose. */
 async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
   if (process.platform === 'win32') return;
-  const mode = (await stat(key)).mode & 0o777;
+  // It may have gone since it was read.
+  const mode = ((await stat(key).catch(() => undefined))?.mode ?? 0) & 0o777;
   if ((mode & 0o077) === 0) return;
   const octal = mode.toString(8).padStart(4, '0');
   if (json) printJson({ event: 'key-mode', file: key, mode: octal });
