@@ -62,6 +62,8 @@ export class Engine {
   readonly #plans: Lru<number, number>;
   readonly #slabs: Lru<object, Slab>;
   readonly #generators: Lru<number, Slab>;
+  /** What the call under way works on, by address: making room frees none of it. */
+  readonly #inUse = new Set<number>();
   /** K' of decodes that a generator would have served. */
   readonly #seen = new Set<number>();
   /** One symbol's room for results: taken once, so that handing out a result never allocates (and evicts a slab). */
@@ -109,11 +111,12 @@ export class Engine {
     target: Uint8Array,
     way: EncodeWay = block.k <= MAX_COEFFICIENT_K ? 'coefficients' : 'intermediates',
   ): void {
+    this.#inUse.clear();
     const { k, symbolSize } = block;
     const exports = this.#wasm.exports;
     const direct = way === 'coefficients';
     const generator = direct ? this.#generator(k) : undefined;
-    const { pointer, stride } = direct ? this.#sources(owner, block) : this.intermediates(owner, block);
+    const { pointer, stride } = direct ? this.#sources(owner, block) : this.#intermediates(owner, block);
     const batch = stride === symbolSize ? Math.floor(OUTPUT_BYTES / stride) : 1;
     for (let at = 0; at < count; at += batch) {
       const symbols = Math.min(batch, count - at);
@@ -130,15 +133,8 @@ export class Engine {
 
   /** The intermediate symbols of a block, computed from its K source symbols unless they are still cached under `owner`. */
   intermediates(owner: object, block: { k: number; symbolSize: number; fill: Fill }): Slab {
-    const cached = this.#slabs.get(owner);
-    if (cached) return cached;
-    const stride = roundUp(block.symbolSize, LANE);
-    const plan = this.#encodePlan(block.k);
-    const pointer = this.#slab(plan, stride, block.fill);
-    this.#apply(plan, pointer, stride);
-    const slab = { pointer, stride };
-    this.#slabs.set(owner, slab, this.#wasm.exports.code_intermediates(block.k) * stride);
-    return slab;
+    this.#inUse.clear();
+    return this.#intermediates(owner, block);
   }
 
   isPrepared(owner: object): boolean {
@@ -149,6 +145,7 @@ export class Engine {
   adopt(owner: object, k: number, symbolSize: number, bytes: Uint8Array): void {
     const stride = roundUp(symbolSize, LANE);
     assertBytes('result', bytes, this.#wasm.exports.code_intermediates(k) * stride);
+    this.#inUse.clear();
     const pointer = this.#alloc(bytes.length);
     this.bytes.set(bytes, pointer);
     this.#slabs.set(owner, { pointer, stride }, bytes.length);
@@ -177,6 +174,7 @@ export class Engine {
     recovered: (esi: number, symbol: Uint8Array) => void,
     way: SolveWay = this.#cheapestWay(block.k, wanted.length),
   ): boolean {
+    this.#inUse.clear();
     const exports = this.#wasm.exports;
     const { k, esis, symbolSize, fill } = block;
     const stride = roundUp(symbolSize, LANE);
@@ -190,11 +188,10 @@ export class Engine {
       let results: number;
       if (way === 'coefficients') {
         const { pointer: units, stride: pitch } = this.#generator(k);
-        slab = this.#alloc((esis.length + wanted.length) * stride, units);
+        slab = this.#alloc((esis.length + wanted.length) * stride);
         fill(this.bytes, slab, stride, esis.length);
-        const solved = this.#retry(
-          () => exports.coefficients_decode(k, units, pitch, list, esis.length, wanted.length, slab, stride),
-          units,
+        const solved = this.#retry(() =>
+          exports.coefficients_decode(k, units, pitch, list, esis.length, wanted.length, slab, stride),
         );
         if (solved !== 1) return false;
         results = slab + esis.length * stride;
@@ -239,22 +236,34 @@ export class Engine {
   #encodePlan(k: number): number {
     const padded = this.#wasm.exports.code_padded(k);
     const cached = this.#plans.get(padded);
-    if (cached) return cached;
+    if (cached) return this.#use(cached);
     const plan = this.#retry(() => this.#wasm.exports.plan_encode(padded));
     this.#plans.set(padded, plan, this.#wasm.exports.plan_size(plan));
-    return plan;
+    return this.#use(plan);
+  }
+
+  #intermediates(
+    owner: object,
+    { k, symbolSize, fill }: { k: number; symbolSize: number; fill: Fill },
+  ): Slab {
+    return this.#cached(this.#slabs, owner, () => {
+      const stride = roundUp(symbolSize, LANE);
+      return {
+        pointer: this.#encoded(k, stride, fill),
+        stride,
+        rows: this.#wasm.exports.code_intermediates(k),
+      };
+    });
   }
 
   /** The same for a block that is encoded by coefficients: its source symbols. */
-  #sources(owner: object, block: { k: number; symbolSize: number; fill: Fill }): Slab {
-    const cached = this.#slabs.get(owner);
-    if (cached) return cached;
-    const stride = roundUp(block.symbolSize, LANE);
-    const pointer = this.#alloc(block.k * stride);
-    block.fill(this.bytes, pointer, stride, block.k);
-    const slab = { pointer, stride };
-    this.#slabs.set(owner, slab, block.k * stride);
-    return slab;
+  #sources(owner: object, { k, symbolSize, fill }: { k: number; symbolSize: number; fill: Fill }): Slab {
+    return this.#cached(this.#slabs, owner, () => {
+      const stride = roundUp(symbolSize, LANE);
+      const pointer = this.#alloc(k * stride);
+      fill(this.bytes, pointer, stride, k);
+      return { pointer, stride, rows: k };
+    });
   }
 
   #cheapestWay(k: number, wanted: number): SolveWay {
@@ -270,45 +279,72 @@ export class Engine {
   /** The factors of all symbols of a code: the intermediate symbols of K' unit vectors. */
   #generator(k: number): Slab {
     const padded = this.#wasm.exports.code_padded(k);
-    const cached = this.#generators.get(padded);
-    if (cached) return cached;
-    const stride = roundUp(padded, LANE);
-    const units: Fill = (memory, offset, pitch, slots) => {
-      memory.fill(0, offset, offset + slots * pitch);
-      for (let i = 0; i < slots; i++) memory[offset + i * pitch + i] = 1;
-    };
-    const plan = this.#encodePlan(padded);
-    const pointer = this.#slab(plan, stride, units);
-    this.#apply(plan, pointer, stride);
-    const generator = { pointer, stride };
-    this.#generators.set(padded, generator, this.#wasm.exports.code_intermediates(k) * stride);
-    return generator;
+    return this.#cached(this.#generators, padded, () => {
+      const stride = roundUp(padded, LANE);
+      const units: Fill = (memory, offset, pitch, slots) => {
+        memory.fill(0, offset, offset + slots * pitch);
+        for (let i = 0; i < slots; i++) memory[offset + i * pitch + i] = 1;
+      };
+      const rows = this.#wasm.exports.code_intermediates(padded);
+      return { pointer: this.#encoded(padded, stride, units), stride, rows };
+    });
+  }
+
+  /** What a cache holds under `key`, or else what `make` makes; in use until the next call of the engine. */
+  #cached<Key>(cache: Lru<Key, Slab>, key: Key, make: () => Slab & { rows: number }): Slab {
+    let slab = cache.get(key);
+    if (!slab) {
+      const { pointer, stride, rows } = make();
+      slab = { pointer, stride };
+      cache.set(key, slab, rows * stride);
+    }
+    this.#use(slab.pointer);
+    return slab;
+  }
+
+  #use(pointer: number): number {
+    this.#inUse.add(pointer);
+    return pointer;
+  }
+
+  /** Intermediate symbols of a block, in memory that the caller frees. */
+  #encoded(k: number, stride: number, fill: Fill): number {
+    const plan = this.#encodePlan(k);
+    const pointer = this.#slab(plan, stride, fill);
+    try {
+      this.#apply(plan, pointer, stride);
+    } catch (error) {
+      this.#wasm.exports.mem_free(pointer);
+      throw error;
+    }
+    this.#inUse.delete(plan);
+    return pointer;
   }
 
   /** Memory for what goes into `plan` and what comes out, the former filled in. The caller frees it. */
   #slab(plan: number, stride: number, fill: Fill): number {
-    const pointer = this.#alloc(this.#wasm.exports.plan_rows(plan) * stride, plan);
+    const pointer = this.#alloc(this.#wasm.exports.plan_rows(plan) * stride);
     fill(this.bytes, pointer, stride, this.#wasm.exports.plan_data(plan));
     return pointer;
   }
 
   #apply(plan: number, slab: number, stride: number): void {
-    this.#retry(() => this.#wasm.exports.plan_apply(plan, slab, stride), plan);
+    this.#retry(() => this.#wasm.exports.plan_apply(plan, slab, stride));
   }
 
-  #alloc(size: number, keep?: number): number {
+  #alloc(size: number): number {
     // Sizes beyond 2^31 would wrap on their way into a 32-bit parameter.
     if (size > this.limits.memory) throw outOfMemory(size, this.limits.memory);
-    return this.#retry(() => this.#wasm.exports.mem_alloc(size), keep, size);
+    return this.#retry(() => this.#wasm.exports.mem_alloc(size), size);
   }
 
-  /** Calls an allocating function; when memory is short, drops the caches but `keep` and calls it once more. */
-  #retry(call: () => number, keep?: number, size?: number): number {
+  /** Calls an allocating function; when memory is short, drops all that is cached and not in use, and calls it once more. */
+  #retry(call: () => number, size?: number): number {
     let result = call();
     if (result !== 0) return result;
-    this.#slabs.clear((slab) => slab.pointer === keep);
-    this.#plans.clear((plan) => plan === keep);
-    this.#generators.clear((units) => units.pointer === keep);
+    this.#slabs.clear((slab) => this.#inUse.has(slab.pointer));
+    this.#plans.clear((plan) => this.#inUse.has(plan));
+    this.#generators.clear((units) => this.#inUse.has(units.pointer));
     result = call();
     if (result === 0) throw outOfMemory(size, this.limits.memory);
     return result;

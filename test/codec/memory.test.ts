@@ -3,10 +3,28 @@ import { describe, expect, test } from 'vitest';
 import { Engine } from '../../src/codec/engine.js';
 import { Decoder, Encoder, Oti } from '../../src/codec/index.js';
 import { Lru } from '../../src/codec/lru.js';
-import { bestVariant, instantiate } from '../../src/codec/wasm.js';
+import { bestVariant, instantiate, type Variant } from '../../src/codec/wasm.js';
 import { Rng } from '../../src/core/rng.js';
 import { withSeeds } from '../util/seed.js';
-import { expectSame, patternBytes, VARIANTS } from './support.js';
+import { engineOf, expectSame, patternBytes, randomBytes, VARIANTS } from './support.js';
+
+/** Blocks of K <= 16 with repair symbols from an engine that has memory enough, which the oracle's tests hold to the RFC. */
+const smallBlocks = (variant: Variant) => {
+  const engine = engineOf(variant);
+  const rng = new Rng('short of memory');
+  return Array.from({ length: 150 }, () => {
+    const k = rng.integer(1, 16);
+    const symbolSize = 16 * rng.integer(1, 256);
+    const bytes = randomBytes(rng, k * symbolSize);
+    using encoder = new Encoder(bytes, { symbolSize, sourceBlocks: 1, engine });
+    return {
+      k,
+      symbolSize,
+      bytes,
+      repair: Array.from({ length: k + 3 }, (_, i) => encoder.symbol(0, k + i)),
+    };
+  });
+};
 
 const code = (value: string) => expect.objectContaining({ name: 'HeadwaterError', code: value });
 
@@ -94,6 +112,32 @@ describe.each(VARIANTS)('%s', (variant) => {
     for (let esi = 9; !other.add(0, esi, small.symbol(0, esi)); esi++);
     expectSame(other.object(), patternBytes(1280 * 300));
     expect(engine.usage().reserved).toBeLessThanOrEqual(3 * 2 ** 20);
+  });
+
+  test('an engine short of memory makes right symbols of small blocks, or none', () => {
+    const blocks = smallBlocks(variant);
+    // Caches that are never full by themselves: it is a lack of memory that takes from them.
+    for (let memory = 2 ** 19; memory <= 2.5 * 2 ** 20; memory += 2 ** 16) {
+      const engine = new Engine(variant, { memory });
+      let made = 0;
+      for (const { k, symbolSize, bytes, repair } of blocks) {
+        const what = `${memory} bytes, K = ${k}, T = ${symbolSize}`;
+        const encoder = new Encoder(bytes, { symbolSize, sourceBlocks: 1, engine });
+        const decoder = new Decoder(encoder.oti, { engine });
+        try {
+          for (const [i, symbol] of repair.entries()) expectSame(encoder.symbol(0, k + i), symbol, what);
+          made += repair.length;
+          // Each symbol but one source symbol is lost, if there is a choice.
+          if (k > 1) decoder.add(0, k - 1, encoder.symbol(0, k - 1));
+          for (let i = 0; i < repair.length && !decoder.complete; i++) decoder.add(0, k + i, repair[i]);
+          expectSame(decoder.object(), bytes, what);
+        } catch (error) {
+          expect(error).toEqual(code('OUT_OF_MEMORY'));
+        }
+        // Nobody disposes of them: what is cached fills the memory.
+      }
+      expect(made).toBeGreaterThan(1000);
+    }
   });
 
   test('the allocator keeps blocks apart and merges what is freed', () =>
