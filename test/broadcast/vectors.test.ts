@@ -260,6 +260,35 @@ describe('a session made anew', () => {
     expect(again.belief()).toEqual(a.truth());
   });
 
+  test('with a peer that counts its versions from 1 again takes them from the first on', () => {
+    const [a, b] = [new Side(0), new Side(1)];
+    for (let seq = 0; seq < 5; seq++) {
+      b.hold(0, seq);
+      a.give(seq, b.take(seq)!);
+    }
+    const again = new Side(1);
+    for (let seq = 0; seq < 7; seq++) again.hold(0, seq);
+    a.vectors.restart(1, a.streams, true);
+
+    const first = again.take(10)!;
+    a.give(10, first);
+
+    expect(first.version).toBe(1);
+    expect(a.belief()).toEqual(again.truth());
+    expect(a.take(20 * MILLISECOND)).toMatchObject({ heard: 1, heardBefore: 0 });
+  });
+
+  test('with a peer that goes on with its numbers does not take what came before for news', () => {
+    const [a, b] = [new Side(0), new Side(1)];
+    b.hold(0, 0);
+    const old = structuredClone(b.take(0)!);
+    b.hold(0, 1);
+    a.give(1, b.take(1)!);
+    a.vectors.restart(1, a.streams, false);
+
+    expect(a.vectors.onFrame(2, 1, old)).toEqual([]);
+  });
+
   test('on one side only does not make the other deaf', () => {
     const [a, b] = [new Side(0), new Side(1)];
     for (let seq = 0; seq < 10; seq++) {

@@ -260,6 +260,22 @@ describe('what we lack', () => {
     ]);
   });
 
+  test('is not lost by the word of as many as may lie, only of one more', () => {
+    const bench = newBench(smallGroup(5, 'one may lie', { byzantine: 1 }));
+    for (const peer of [2, 3]) bench.peer(peer).confirm(entryOf(STREAM, objects, 2));
+    const say = (peer: number) => {
+      bench.run(50 * MILLISECOND);
+      answer(bench, [peer], 2);
+    };
+
+    for (let i = 0; i < 40; i++) say(2);
+    const byOne = bench.eventsOf('lost');
+    for (let i = 0; i < 40; i++) say(3);
+
+    expect(byOne).toEqual([]);
+    expect(bench.eventsOf('lost')).toEqual([{ type: 'lost', ...STREAM, from: 0, to: 2 }]);
+  });
+
   test('is not lost while one member that is there keeps it', () => {
     const bench = newBench();
     bench.peer(2).confirm(entryOf(STREAM, objects, 2));

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { writeCertificate } from '../../src/broadcast/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import type { Ack } from '../../src/wire/ack.js';
-import { type Frame, parseContents, writeDatagram } from '../../src/wire/frames.js';
-import { PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
+import { type Frame, frameSize, parseContents, SymbolWriter, writeDatagram } from '../../src/wire/frames.js';
+import { DATAGRAM_SIZE, MAX_SYMBOL_BODY, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
 import { parseSymbol, SERVED, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
 import { servedSymbol } from '../broadcast/objects.js';
 import { textOf } from './arbitrary.js';
@@ -277,6 +277,21 @@ test('a datagram to be sealed: room for header and tag around the text, zeros up
   const text = datagram.subarray(PROTECTED_HEADER, datagram.length - PROTECTED_TAG);
   expect(toHex(text)).toBe(`070520${'00'.repeat(1312 - 9 - 16 - 3)}`);
   expect(parseContents(text)).toEqual({ frames: [{ kind: 'mtu-probe', size: 1312 }], symbol: undefined });
+});
+
+test.each<[string, Frame[]]>([
+  ['nothing else', []],
+  ['a policy', [{ kind: 'ack-policy', packets: 2, delay: 25_000 }]],
+  ['a policy and a ping', [{ kind: 'ack-policy', packets: 2, delay: 25_000 }, { kind: 'ping' }]],
+])('the first symbol of a datagram has all the room that it can use beside %s', (_what, frames) => {
+  const writer = new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), frames);
+  const before = PROTECTED_HEADER + frames.reduce((sum, frame) => sum + frameSize(frame), 0) + PROTECTED_TAG;
+  let room = 0;
+  writer.add(({ length }) => {
+    room = length;
+    return 0;
+  });
+  expect(room).toBeGreaterThanOrEqual(Math.min(MAX_SYMBOL_BODY, DATAGRAM_SIZE - before - 1));
 });
 
 describe('a symbol is malformed', () => {
