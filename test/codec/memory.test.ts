@@ -140,6 +140,24 @@ describe.each(VARIANTS)('%s', (variant) => {
     }
   });
 
+  test.each([
+    ['small', 10],
+    ['large', 100],
+  ])('making room for a %s block takes from other blocks, never from what it is made of', (_, k) => {
+    const blocks = [1, 2, 3].map((mask) => patternBytes(256 * k).map((byte) => byte ^ mask));
+    const open = (engine: Engine) =>
+      blocks.map((bytes) => new Encoder(bytes, { symbolSize: 256, sourceBlocks: 1, engine }));
+    const expected = open(engineOf(variant)).map((encoder) => encoder.symbol(0, 500));
+    // Asked for when the first two are cached, and there is no other room left: one of these, or the third.
+    for (const asked of [0, 2]) {
+      const engine = new Engine(variant, { memory: 2 ** 20 });
+      const encoders = open(engine);
+      for (const i of [0, 1]) expectSame(encoders[i].symbol(0, 500), expected[i]);
+      for (let size = 2 ** 16; size >= 64; size /= 2) while (engine.exports.mem_alloc(size) !== 0);
+      expectSame(encoders[asked].symbol(0, 500), expected[asked]);
+    }
+  });
+
   test('the allocator keeps blocks apart and merges what is freed', () =>
     withSeeds(
       5,
