@@ -289,6 +289,58 @@ test('no member puts more than 16 rumours in anyone’s memory, and a version wi
   expect(streams.hasRoomFor(entryOf(101, { count: 1 }), 3)).toBe(true);
 });
 
+describe('a member that has restarted', () => {
+  const group = groups[1];
+  const said = { base: 1, ended: true, first: true };
+
+  function retirable(): { streams: Streams; former: Stream } {
+    const streams = streamsOf(group);
+    const [former, later] = [7, 8].map(
+      (incarnation) => streams.claimed(entryOf(incarnation), ORIGIN) as Stream,
+    );
+    former.hold(0, hashOf(0));
+    former.onDelivered();
+    former.prune(1);
+    for (const stream of [former, later]) streams.onRecorded(stream);
+    for (const member of [ORIGIN, ...others(group)]) former.onClaim(member, claim(group, 1, said));
+    return { streams, former };
+  }
+
+  test.each([ORIGIN, 3])('has to say anew what it holds before a stream is retired: member %i', (member) => {
+    const { streams, former } = retirable();
+
+    streams.onFresh(member);
+
+    expect(streams.takeRetired()).toEqual([]);
+    former.onClaim(member, claim(group, 1, said));
+    expect(streams.takeRetired()).toEqual([former]);
+  });
+
+  test('no longer vouches for objects of a stream that has ended', () => {
+    const stream = viewOf(group, 0);
+    stream.close();
+    for (const member of [2, 3]) stream.onClaim(member, claim(group, 1));
+    expect(stream.isVouched(0, group.f)).toBe(true);
+
+    stream.onFresh(2);
+
+    expect(stream.isVouched(0, group.f)).toBe(false);
+  });
+});
+
+test('of a stream that has a later one its origin’s word counts only with ENDED', () => {
+  const group = groups[1];
+  const stream = viewOf(group, 0);
+  stream.close();
+  stream.onClaim(2, claim(group, 1));
+
+  stream.onClaim(ORIGIN, claim(group, 1));
+  expect([stream.isVouched(0, group.f), stream.named(group.f)]).toEqual([false, 0]);
+
+  stream.onClaim(ORIGIN, claim(group, 1, { ended: true }));
+  expect([stream.isVouched(0, group.f), stream.named(group.f)]).toEqual([true, 1]);
+});
+
 test('the example of section 9.1: to whom which digests are told', () => {
   const group = groups[2];
   const [b, c, d] = [2, 3, 4];
