@@ -260,6 +260,17 @@ describe('what we lack', () => {
     ]);
   });
 
+  test('is not lost by the word of one that was asked while another keeps it', () => {
+    const bench = newBench();
+    confirm(bench, [2, 3], objects);
+    const asked = () => bench.peer(2).takePulls().length > 0;
+    for (let i = 0, isAsked = asked(); i < 100 && !isAsked; i++, isAsked = asked())
+      bench.run(10 * MILLISECOND);
+    bench.peer(2).send([{ kind: 'gone', ...STREAM, base: 2, chain: chainOf(objects.slice(0, 2)) }]);
+    expect(bench.drops()).toEqual({});
+    expect(bench.eventsOf('lost')).toEqual([]);
+  });
+
   test('is not lost by the word of as many as may lie, only of one more', () => {
     const bench = newBench(smallGroup(5, 'one may lie', { byzantine: 1 }));
     for (const peer of [2, 3]) bench.peer(peer).confirm(entryOf(STREAM, objects, 2));
