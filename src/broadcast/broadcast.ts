@@ -649,10 +649,13 @@ export class Broadcast {
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some((path, peer) => path?.isReachable(now) && stream.isKeptBy(now, peer, lost));
-    // What is held must be consumed before it can be left behind.
-    if (votes <= group.byzantine || isKept || stream.delivered < lost) return;
+    if (votes <= group.byzantine || isKept) return;
     if (stream.against(base, chain) > group.byzantine) return countDrop(this.metrics, 'stale');
-    this.events.push({ type: 'lost', origin, incarnation, from: lost, to: base });
+    // What is held must be consumed before it can be left behind; but nobody can tell any more whether it is what all agreed on,
+    // if their digests begin beyond it.
+    if (stream.deliverable(group.quorum) > stream.delivered || this.delivery.isConsuming(stream)) return;
+    if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
+    this.events.push({ type: 'lost', origin, incarnation, from: stream.delivered, to: base });
     stream.skipTo(base, chain);
     for (const record of [...stream.records.values()]) if (record.seq < base) this.transfer.forget(record);
     this.delivery.forget(stream);

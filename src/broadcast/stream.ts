@@ -52,6 +52,8 @@ export class Stream implements StreamId {
   trusted: Pick<Rivals, 'members' | keyof Pledge> | undefined;
   /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */
   attested = true;
+  /** It was taken on its origin's word alone. */
+  onWord = true;
   /** Our store says so, too; only then is it spoken of. */
   recorded = true;
   /** A later one of its origin is attested: nothing is taken any more that might be nowhere else. */

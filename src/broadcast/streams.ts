@@ -117,6 +117,7 @@ export class Streams {
     if (!this.hasRoom(id, known)) return 'over-quota';
     const stream = known ?? this.begin(id);
     this.settleRumour(stream);
+    stream.onWord = !known?.isKnownTo(this.bounds.byzantine);
     stream.attest();
     stream.recorded = false;
     this.relate(id.origin);
@@ -273,15 +274,15 @@ export class Streams {
   }
 
   /**
-   * Whether there is room for one more attested stream of this origin. What more members than may lie hold of one is let in
-   * always: others may have delivered it.
+   * Whether there is room for one more attested stream of this origin. One of which more members than may lie hold something
+   * is let in always: others may have delivered it.
    */
   private hasRoom({ origin }: StreamId, known: Stream | undefined): boolean {
     const { byzantine } = this.bounds;
     if (known?.isKnownTo(byzantine)) return true;
     let count = 0;
     for (const stream of this.byKey.values())
-      if (stream.origin === origin && stream.attested && !stream.isKnownTo(byzantine)) count++;
+      if (stream.origin === origin && stream.attested && stream.onWord) count++;
     return count < MAX_STREAMS;
   }
 
