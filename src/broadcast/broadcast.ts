@@ -445,7 +445,7 @@ export class Broadcast {
     const stream = this.streams.find(descriptor);
     if (!stream?.attested) return;
     this.record(stream);
-    if (depth === SERVED && stream.records.get(descriptor.seq)?.usefulAt === now) stream.onServed(hop);
+    if (depth === SERVED && stream.records.get(descriptor.seq)?.usefulAt === now) stream.onServed(now, hop);
     if (stream.origin === this.options.self)
       this.succession.onSigned(now, this.own.stream, stream.incarnation);
   }

@@ -16,6 +16,7 @@ export type DropReason =
   | 'late'
   /** Of an earlier incarnation of its origin, or of an object long finished. */
   | 'stale'
+  | 'unasked'
   /** Of an object above the size limit. */
   | 'too-large'
   /** Its origin has too many objects open. */

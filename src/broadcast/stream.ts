@@ -5,7 +5,7 @@
  */
 import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes, Writer } from '../core/bytes.js';
-import { type Micros, SECOND } from '../core/time.js';
+import { type Micros, NEVER, SECOND } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import type { StreamState } from '../store/store.js';
 import type { VectorEntry } from '../wire/frames.js';
@@ -87,6 +87,8 @@ export class Stream implements StreamId {
   private readonly gone = new Map<number, Pledge>();
   /** By member: since when it has been asked for objects without serving any. */
   private readonly askedAt = new Map<number, Micros>();
+  /** By member: when it was last asked, or served something of use. */
+  private readonly servingAt = new Map<number, Micros>();
   private due: number | undefined;
   /** What `existing` found in the claims; undefined where they may now say something else. */
   private claimed: { liars: number; top: number } | undefined;
@@ -458,11 +460,13 @@ export class Stream implements StreamId {
   /** `member` is asked for objects. */
   onAsked(now: Micros, member: number): void {
     if (!this.askedAt.has(member)) this.askedAt.set(member, now);
+    this.servingAt.set(member, now);
   }
 
   /** `member` has served something that was of use. */
-  onServed(member: number): void {
+  onServed(now: Micros, member: number): void {
     this.askedAt.delete(member);
+    this.servingAt.set(member, now);
   }
 
   /** Whether more members than may lie say that they hold something of it. */
@@ -480,6 +484,11 @@ export class Stream implements StreamId {
     return this.claims.findIndex(
       (claim, member) => member !== than && claim !== undefined && topOf(claim) > 0,
     );
+  }
+
+  /** Whether `member` may serve objects: we have asked it, and not so long ago that it is not to be expected any more. */
+  mayServe(now: Micros, member: number): boolean {
+    return now - (this.servingAt.get(member) ?? -NEVER) < KEEPER_PATIENCE;
   }
 
   isAsked(member: number): boolean {

@@ -109,6 +109,8 @@ export class Transfer {
     let stream = this.streams.find(descriptor);
     let record = stream?.records.get(descriptor.seq);
     if (stream && this.isClosed(stream, descriptor.seq)) return drop('stale');
+    // Nobody but its origin could be blamed for what spoils an object with symbols that nobody wanted.
+    if (served && hop !== descriptor.origin && !stream?.mayServe(now, hop)) return drop('unasked');
     if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
       const isSame = descriptor.origin === self || stream.fits(descriptor.seq, descriptor.hash);
       return isSame ? drop('stale') : this.contradiction(now, hop, frame);
