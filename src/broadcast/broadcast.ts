@@ -12,6 +12,7 @@ import {
   type GoneFrame,
   type ObjectFrame,
   type PullFrame,
+  type VectorEntry,
   type VectorFrame,
 } from '../wire/frames.js';
 import { type ObjectId, SERVED, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
@@ -410,9 +411,13 @@ export class Broadcast {
   private onVector(now: Micros, from: number, frame: VectorFrame): void {
     const { streams } = this;
     const touched = new Set<Stream>();
-    for (const { claim, lower } of this.vectors.onFrame(now, from, frame, (entry) =>
-      streams.hasRoomFor(entry, from),
-    )) {
+    const begun = new Set<string>();
+    const isTaken = (entry: VectorEntry) => {
+      if (!streams.hasRoomFor(entry, from, begun.size)) return false;
+      if (streams.begins(entry, from)) begun.add(streamKey(entry));
+      return true;
+    };
+    for (const { claim, lower } of this.vectors.onFrame(now, from, frame, isTaken)) {
       if (claim.origin === this.options.self) this.succession.onClaim(now, from, this.own.stream, claim);
       if (claim.over) streams.onOver(from, claim);
       const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from);
@@ -644,8 +649,10 @@ export class Broadcast {
     const stream = this.streams.find(frame);
     const { paths, group } = this.options;
     const { base, chain } = frame;
-    if (!stream?.isAsked(from) || base <= stream.count || base > stream.named(group.byzantine))
+    // Our own present stream is nobody's to end; and whoever says that objects are gone is not alone to say that there were any.
+    if (!stream?.isAsked(from) || stream === this.own.stream || !stream.isNamedBeside(from, base))
       return countDrop(this.metrics, 'stale');
+    if (base <= stream.count || base > stream.named(group.byzantine)) return countDrop(this.metrics, 'stale');
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some((path, peer) => path?.isReachable(now) && stream.isKeptBy(now, peer, lost));

@@ -8,7 +8,14 @@ import type { StoredObject } from '../store/store.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { Attempts } from './attempts.js';
 import type { Log } from './log.js';
-import { compareStreams, type Dependency, Messages, type OpenParcel, parseParcel } from './parcel.js';
+import {
+  compareStreams,
+  type Dependency,
+  Messages,
+  maxDependencies,
+  type OpenParcel,
+  parseParcel,
+} from './parcel.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
 
@@ -113,13 +120,18 @@ export class Delivery {
   /** What has been delivered since our last object: the next one comes after it. In the order of `compareStreams`. */
   dependencies(own: Stream): Dependency[] {
     const found: Dependency[] = [];
+    const most = Math.floor(maxDependencies(this.members) / this.members);
+    const counts = new Array(this.members).fill(0);
     for (const stream of this.streams) {
       if (stream === own || !stream.attested) continue;
+      // Only who lies has more; they wait for the next object, so that nobody's messages are refused for it.
+      if (counts[stream.origin] >= most) continue;
       // What is being consumed counts: a consumer may answer before it is done.
       const isBegun = stream.index > 0 || (this.consuming && this.isConsuming(stream));
       const count = stream.delivered + (isBegun ? 1 : 0);
       if (count === (this.told.get(stream) ?? 0)) continue;
       this.told.set(stream, count);
+      counts[stream.origin]++;
       found.push({ origin: stream.origin, incarnation: stream.incarnation, count });
     }
     return found.sort(compareStreams);

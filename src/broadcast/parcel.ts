@@ -96,7 +96,7 @@ export function writeParcel({ dependencies, messages }: Parcel, hash?: Sha256): 
  * make others look at, and keep, for as long as one of them is not met.
  */
 export function maxDependencies(members: number): number {
-  return MAX_STREAMS * members;
+  return Math.min(0xffff, MAX_STREAMS * members);
 }
 
 /** A parcel of `stream`, in a group of so many members. Throws MALFORMED. */

@@ -491,6 +491,14 @@ export class Stream implements StreamId {
     return now - (this.servingAt.get(member) ?? -NEVER) < KEEPER_PATIENCE;
   }
 
+  /** Whether another member than this one, or the origin, has said that there are so many objects. */
+  isNamedBeside(member: number, count: number): boolean {
+    if (member === this.origin) return true;
+    return this.claims.some(
+      (claim, other) => other !== member && claim !== undefined && claim.count >= count,
+    );
+  }
+
   isAsked(member: number): boolean {
     return this.askedAt.has(member);
   }

@@ -147,12 +147,16 @@ export class Streams {
     return stream;
   }
 
-  /** Whether an entry of `member` can be taken, now or for good; if not it is to be said again. */
-  hasRoomFor(entry: VectorEntry, member: number): boolean {
+  /**
+   * Whether an entry of `member` can be taken, now or for good; if not it is to be said again.
+   *
+   * @param begun streams that begin with other entries before it is taken
+   */
+  hasRoomFor(entry: VectorEntry, member: number, begun = 0): boolean {
     if (entry.over || this.refusal(entry) !== undefined) return true;
     const known = this.find(entry);
-    if (member === entry.origin) return known?.attested === true || this.hasRoom(entry, known);
-    if (this.rumours[member].size < MAX_RUMOURS || known) return true;
+    if (member === entry.origin) return known?.attested === true || this.hasRoom(entry, known, begun);
+    if (this.rumours[member].size + begun < MAX_RUMOURS || known) return true;
     return entry.count === 0 && entry.ahead.length === 0;
   }
 
@@ -259,6 +263,14 @@ export class Streams {
     return false;
   }
 
+  /** Whether a stream begins, or is attested, with this entry of `member`. */
+  begins(entry: VectorEntry, member: number): boolean {
+    if (entry.over || this.refusal(entry) !== undefined) return false;
+    const known = this.find(entry);
+    if (member === entry.origin) return known?.attested !== true;
+    return !known && (entry.count > 0 || entry.ahead.length > 0);
+  }
+
   private refusal(id: StreamId): 'stale' | 'unknown-member' | undefined {
     if (id.origin >= this.members) return 'unknown-member';
     return this.isRetired(id) ? 'stale' : undefined;
@@ -277,13 +289,13 @@ export class Streams {
    * Whether there is room for one more attested stream of this origin. One of which more members than may lie hold something
    * is let in always: others may have delivered it.
    */
-  private hasRoom({ origin }: StreamId, known: Stream | undefined): boolean {
+  private hasRoom({ origin }: StreamId, known: Stream | undefined, begun = 0): boolean {
     const { byzantine } = this.bounds;
     if (known?.isKnownTo(byzantine)) return true;
     let count = 0;
     for (const stream of this.byKey.values())
       if (stream.origin === origin && stream.attested && stream.onWord) count++;
-    return count < MAX_STREAMS;
+    return count + begun < MAX_STREAMS;
   }
 
   /** What the streams of an origin mean to each other. */
@@ -341,6 +353,6 @@ export class Streams {
 }
 
 /** Streams of one origin at once that are there on its word alone. */
-export const MAX_STREAMS = 16;
+export const MAX_STREAMS = 256;
 /** Rumours on the word of one member at once. */
 export const MAX_RUMOURS = 16;

@@ -65,7 +65,8 @@ export class Answers {
 
 /** What each member has said of the one file that we send. */
 export class Verdicts {
-  private readonly receipts = new Map<string, Map<number, Receipt>>();
+  /** By member, by message. */
+  private readonly receipts = new Map<number, Map<string, Receipt>>();
   /** The file's name as a message, once it has come back to us. */
   private file: string | undefined;
 
@@ -74,14 +75,14 @@ export class Verdicts {
   }
 
   hear(receipt: Receipt, from: Member): void {
-    const key = keyOf(receipt.of);
-    const said = this.receipts.get(key) ?? new Map<number, Receipt>();
-    if (said.size === 0 && this.receipts.size >= MAX_FILES) return;
-    this.receipts.set(key, said.set(from.index, receipt));
+    const said = this.receipts.get(from.index) ?? new Map<string, Receipt>();
+    this.receipts.set(from.index, said.set(keyOf(receipt.of), receipt));
+    // Who speaks of more files than there are forgets its own words only.
+    if (said.size > MAX_FILES) said.delete(said.keys().next().value!);
   }
 
   of(member: Member): Receipt | undefined {
-    return this.file === undefined ? undefined : this.receipts.get(this.file)?.get(member.index);
+    return this.file === undefined ? undefined : this.receipts.get(member.index)?.get(this.file);
   }
 }
 
@@ -98,6 +99,7 @@ function keyOf({ origin, incarnation, seq, index }: MessageId): string {
   return `${origin} ${incarnation} ${seq} ${index}`;
 }
 
+/** Receipts kept of one member. */
 const MAX_FILES = 1024;
 /** Answers; some hundred fit into one object. */
 const MAX_UNDER_WAY = 1024;

@@ -133,11 +133,15 @@ function empty(count: number): Uint8Array {
 }
 
 test('with more dependencies than there can be streams are malformed', () => {
-  const dependencies = Array.from({ length: 65 }, (_, incarnation) => ({ origin: 1, incarnation, count: 1 }));
+  const dependencies = Array.from({ length: 1025 }, (_, incarnation) => ({
+    origin: 1,
+    incarnation,
+    count: 1,
+  }));
   const parse = (count: number) =>
     parseParcel(writeParcel({ dependencies: dependencies.slice(0, count), messages: [] }), STREAM, 4);
-  expect(parse(64).dependencies).toHaveLength(64);
-  expect(() => parse(65)).toThrow('dependencies: expected at most 64, got 65');
+  expect(parse(1024).dependencies).toHaveLength(1024);
+  expect(() => parse(1025)).toThrow('dependencies: expected at most 1024, got 1025');
 });
 
 function attempt(bytes: Uint8Array): Parcel | undefined {

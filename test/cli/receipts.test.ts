@@ -111,8 +111,18 @@ describe('a sender', () => {
     const verdicts = new Verdicts();
     for (let seq = 0; seq < 5000; seq++)
       verdicts.hear({ of: { ...file, seq: 10 + seq }, state: 'saved', reason: '' }, ben);
-    verdicts.sent({ ...file, seq: 4000 });
+    verdicts.sent({ ...file, seq: 10 });
     expect(verdicts.of(ben)).toBeUndefined();
+  });
+
+  test('does not lose what one member says by what another says of files that there are not', () => {
+    const verdicts = new Verdicts();
+    verdicts.hear({ of: file, state: 'saved', reason: '' }, ben);
+    const liar = { ...ben, index: ben.index + 1 };
+    for (let seq = 0; seq < 5000; seq++)
+      verdicts.hear({ of: { ...file, seq: 10 + seq }, state: 'saved', reason: '' }, liar);
+    verdicts.sent(file);
+    expect(verdicts.of(ben)?.state).toBe('saved');
   });
 });
 

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { signBatch } from '../../src/broadcast/batch.js';
 import { createGroup } from '../../src/broadcast/group.js';
 import { cutObject } from '../../src/broadcast/plan.js';
+import { MAX_STREAMS } from '../../src/broadcast/streams.js';
 import { Encoder } from '../../src/codec/index.js';
 import { toHex } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
@@ -264,9 +265,12 @@ describe('drops, by reason', () => {
       'one stream more than an origin may have on its word alone',
       (bench) => {
         const vector = vectorOf(ORIGIN) as Extract<Frame, { kind: 'vector' }>;
-        const entries = range(2, 16).map((incarnation) => ({ ...vector.entries[0], count: 0, incarnation }));
-        bench.peer(ORIGIN).send([{ ...vector, entries }]);
-        feed(bench, symbolsOf(text, [0], { incarnation: 18 }));
+        for (let version = 1; version <= MAX_STREAMS / 16; version++) {
+          const named = range(16 * version, 16);
+          const entries = named.map((incarnation) => ({ ...vector.entries[0], count: 0, incarnation }));
+          bench.peer(ORIGIN).send([{ ...vector, version, entries }]);
+        }
+        feed(bench, symbolsOf(text, [0], { incarnation: 10_000 }));
       },
     ],
     [

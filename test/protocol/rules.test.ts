@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../src/broadcast/stream.js';
-import { Streams } from '../../src/broadcast/streams.js';
+import { MAX_STREAMS, Streams } from '../../src/broadcast/streams.js';
 import { Succession } from '../../src/broadcast/succession.js';
 import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
@@ -103,13 +103,14 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
   },
   room: (group) => {
     const streams = streamsOf(group);
-    for (let incarnation = 1; incarnation <= 16; incarnation++) streams.claimed(entryOf(incarnation), ORIGIN);
-    const entry = entryOf(17, { count: 1 });
+    for (let incarnation = 1; incarnation <= MAX_STREAMS; incarnation++)
+      streams.claimed(entryOf(incarnation), ORIGIN);
+    const entry = entryOf(MAX_STREAMS + 1, { count: 1 });
     const say = (member: number) => {
       const stream = streams.claimed(entry, member);
       if (stream instanceof Stream) stream.onClaim(member, entry);
     };
-    return fewest(others(group), say, () => streams.hasRoomFor(entryOf(17), ORIGIN));
+    return fewest(others(group), say, () => streams.hasRoomFor(entryOf(MAX_STREAMS + 1), ORIGIN));
   },
   'exists, by its origin': (group) => {
     const stream = viewOf(group, 0);
