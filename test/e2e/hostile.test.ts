@@ -138,7 +138,7 @@ test('exact replays are told from news, and deliver nothing twice', async () => 
   expect(drops.replayed).toBe(5);
   expect(ben.events('deliver').map(({ text }) => text)).toEqual(['before', 'after']);
   // A first message may be answered as it was before, in case the answer was lost; nothing follows from that.
-  const refused = ['stale-handshake', 'bad-response', 'simultaneous'].reduce(
+  const refused = ['stale-handshake', 'bad-response', 'handshake-budget'].reduce(
     (sum, why) => sum + (drops[why] ?? 0),
     0,
   );
