@@ -1,5 +1,5 @@
 /** `headwater node --store`: a member that may be killed at any time, and goes on where it was. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test as serial } from 'vitest';
 import { type Cli, cleanup, headwater, tempFolder } from './cli.js';
@@ -64,7 +64,7 @@ test('a store that is in use, or another member’s, is refused', async () => {
   const store = join(lab.folder, 'anna.store');
   const second = headwater(['node', ...lab.as('anna'), '--bind', '127.0.0.1:0', '--store', store]);
   expect(await second.exit()).toBe(1);
-  expect(second.stderr).toMatch(/^headwater: store: expected one that no process uses, got .*anna\.store/);
+  expect(second.stderr).toMatch(/^headwater: store: expected one that nobody uses, got .*anna\.store/);
   anna.child.kill('SIGTERM');
   await anna.exit();
   const other = headwater(['node', ...lab.as('ben'), '--store', store]);
@@ -74,7 +74,13 @@ test('a store that is in use, or another member’s, is refused', async () => {
 
 test('a damaged store is kept aside, and said so', async () => {
   const lab = await createLab(await tempFolder(), ['anna']);
-  await writeFile(join(lab.folder, 'anna.store'), new Uint8Array(20_000).fill(0xa5));
+  const before = durable(lab, 'anna');
+  await before.first('ready');
+  before.child.kill('SIGTERM');
+  await before.exit();
+  const store = join(lab.folder, 'anna.store');
+  // Behind the two pages by which LMDB knows its files.
+  await writeFile(store, (await readFile(store)).fill(0xa5, 2 * 4096));
   const anna = durable(lab, 'anna');
   expect(await anna.first('store-recovered')).toMatchObject({
     moved: expect.stringContaining('anna.store.corrupt-'),
