@@ -594,7 +594,8 @@ export class Broadcast {
       );
     const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
     let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
-    // Nobody keeps it any more: who has dropped it will say so.
+    // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
+    if (candidates.length === 0) candidates = able((peer) => this.mayTell(stream, peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.isHeldBy(peer, seq));
     const record = stream.records.get(seq);
     if (record?.only !== undefined && candidates.length > 1)
@@ -608,6 +609,11 @@ export class Broadcast {
     stream.onAsked(now, peer);
     this.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
     this.metrics.pulls++;
+  }
+
+  /** Whether `peer` has let go of an object, and has not said so in answer to us. */
+  private mayTell(stream: Stream, peer: number, seq: number): boolean {
+    return stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.saysGone(peer, seq);
   }
 
   private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -656,7 +662,12 @@ export class Broadcast {
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some((path, peer) => path?.isReachable(now) && stream.isKeptBy(now, peer, lost));
-    if (votes <= group.byzantine || isKept) return;
+    if (isKept) return;
+    if (votes <= group.byzantine) {
+      const isOpen = paths.some((path, peer) => path && this.mayTell(stream, peer, lost));
+      if (isOpen) this.ask(now, stream, lost, 0);
+      return;
+    }
     if (stream.against(base, chain) > group.byzantine) return countDrop(this.metrics, 'stale');
     // What is held must be consumed before it can be left behind; but nobody can tell any more whether it is what all agreed on,
     // if their digests begin beyond it.

@@ -544,6 +544,11 @@ export class Stream implements StreamId {
     ).length;
   }
 
+  /** Whether `member` has said that it does not keep this object any more. */
+  saysGone(member: number, seq: number): boolean {
+    return (this.gone.get(member)?.count ?? 0) > seq;
+  }
+
   /** Members that do not hold all objects below `count`. */
   lacking(count: number): number[] {
     return this.claims.flatMap((claim, member) =>
