@@ -717,11 +717,12 @@ export class Broadcast {
   private prune(now: Micros): void {
     this.pruneAt = NEVER;
     for (const stream of this.streams) this.pruneTo(now, stream, stream.stable());
-    for (const stream of this.streams.takeRetired()) {
+    for (const stream of this.streams.takeRetired(this.own.stream)) {
       this.tellOverflow(stream, stream.count);
       this.retire(stream);
     }
-    for (const stream of this.streams.takeEmpty()) {
+    for (const final of this.streams.takeReplaced()) this.vectors.forget(final);
+    for (const stream of this.streams.takeEmpty(this.own.stream)) {
       this.forget(stream);
       const { origin, incarnation } = stream;
       this.log.write({ type: 'forget', stream: { origin, incarnation } });

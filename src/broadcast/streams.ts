@@ -59,6 +59,7 @@ export class Streams {
   /** By member: rumours that are there on its word. */
   private readonly rumours: Set<Stream>[];
   private readonly changed = new Set<Stream>();
+  private readonly replaced: FinalStream[] = [];
 
   constructor(
     self: number,
@@ -242,16 +243,23 @@ export class Streams {
     return said.length > this.bounds.byzantine ? nthLargest(said, this.bounds.byzantine + 1) : -1;
   }
 
-  /** Ends the streams that are over (see `Stream.isOver`), from the earliest on. */
-  takeRetired(): Stream[] {
-    const over = [...this.byKey.values()].filter((stream) => stream.isOver() && !this.hasEarlier(stream));
+  /** Ends the streams that are over (see `Stream.isOver`), from the earliest on, but for the one that our messages go to. */
+  takeRetired(own?: Stream): Stream[] {
+    const over = [...this.byKey.values()].filter(
+      (stream) => stream !== own && stream.isOver() && !this.hasEarlier(stream),
+    );
     for (const stream of over) this.end(stream);
     return over;
   }
 
+  /** Of earlier ones that are over nothing is said any more. */
+  takeReplaced(): FinalStream[] {
+    return this.replaced.splice(0);
+  }
+
   /** Takes away the streams that have ended and of which nobody has an object: who never heard of them is no worse off. */
-  takeEmpty(): Stream[] {
-    const empty = [...this.byKey.values()].filter((stream) => stream.isVoid());
+  takeEmpty(own?: Stream): Stream[] {
+    const empty = [...this.byKey.values()].filter((stream) => stream !== own && stream.isVoid());
     for (const stream of empty) this.remove(stream);
     return empty;
   }
@@ -334,6 +342,8 @@ export class Streams {
     const { origin, incarnation, count } = stream;
     this.remove(stream);
     for (const earlier of this.of(origin)) if (earlier.incarnation < incarnation) this.remove(earlier);
+    const before = this.finals[origin];
+    if (before) this.replaced.push(before);
     this.finals[origin] = new FinalStream({ origin, incarnation, count, chain: stream.chainAt(count)! });
   }
 
