@@ -341,7 +341,6 @@ export class Streams {
   private end(stream: Stream): void {
     const { origin, incarnation, count } = stream;
     this.remove(stream);
-    for (const earlier of this.of(origin)) if (earlier.incarnation < incarnation) this.remove(earlier);
     const before = this.finals[origin];
     if (before) this.replaced.push(before);
     this.finals[origin] = new FinalStream({ origin, incarnation, count, chain: stream.chainAt(count)! });
