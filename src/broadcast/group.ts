@@ -72,7 +72,14 @@ export function createGroup(options: GroupOptions): Group {
   const n = options.members.length;
   if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
   const { faulty = Math.floor((n - 1) / 3), byzantine = 0, pessimism = DEFAULT_PESSIMISM } = options;
-  requireInteger('byzantine', byzantine, 0, Math.floor((n - 1) / 3));
+  const liars = Math.floor((n - 1) / 3);
+  requireInteger(
+    'byzantine',
+    byzantine,
+    0,
+    liars,
+    ` (of ${n} members; each that may lie takes three others)`,
+  );
   const quorum = Math.floor((n + byzantine) / 2) + 1;
   requireInteger('faulty', faulty, byzantine, n - quorum);
   requireInteger('pessimism', pessimism, 0, MAX_PESSIMISM);
@@ -260,9 +267,9 @@ function requireString(what: string, value: unknown): string {
   return value;
 }
 
-function requireInteger(what: string, value: number, min: number, max: number): void {
+function requireInteger(what: string, value: number, min: number, max: number, why = ''): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw config(`${what}: expected an integer from ${min} to ${max}, got ${JSON.stringify(value)}`);
+    throw config(`${what}: expected an integer from ${min} to ${max}${why}, got ${JSON.stringify(value)}`);
 }
 
 function config(message: string): HeadwaterError {

@@ -6,6 +6,7 @@ import { integer, print } from './io.js';
 interface GroupOptions {
   name: string;
   faulty?: number;
+  byzantine?: number;
   pessimism?: number;
 }
 
@@ -27,9 +28,14 @@ export function groupCommand(program: Command): void {
     )
     .requiredOption('-n, --name <name>', 'name of the group')
     .option('--faulty <k>', 'members that may fail (default: a third of the others)', integer(0, 512))
+    .option(
+      '--byzantine <f>',
+      'how many of those may lie; takes more than 3f members (default: 0)',
+      integer(0, 512),
+    )
     .option('--pessimism <cp>', 'symbols planned beyond need (default: 2)', integer(0, 1000))
-    .action((members: FileMember[], { name, faulty, pessimism }: GroupOptions) => {
-      const file = { headwater: 'group', version: 1, name, faulty, pessimism, members };
+    .action((members: FileMember[], { name, ...bounds }: GroupOptions) => {
+      const file = { headwater: 'group', version: 1, name, ...bounds, members };
       const text = JSON.stringify(file, null, 2);
       parseGroup(text);
       for (const line of text.split('\n')) print(line);

@@ -9,7 +9,7 @@ const MEMBER = 'group key bind controller max-rate max-size no-relay trace json'
 const COMMANDS: Record<string, string[]> = {
   demo: ['nodes', 'trace', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
-  group: ['name', 'faulty', 'pessimism'],
+  group: ['name', 'faulty', 'byzantine', 'pessimism'],
   send: [...MEMBER, 'wait', 'timeout'],
   receive: [...MEMBER, 'out', 'count', 'overwrite'],
   node: [...MEMBER, 'store', 'order'],
