@@ -1,9 +1,10 @@
-// Packs the project, installs the tarball into an empty project, and uses it as a stranger would: imports each entry,
-// type-checks a small program against it, and runs the command. Exits 1 at the first thing that does not work.
+// Packs the project, installs the tarball into an empty project, and uses it as a stranger would: follows the links of its
+// documents, imports each entry, type-checks a small program against it, and runs the command. Exits 1 at the first thing
+// that does not work.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { stdout } from 'node:process';
 
 const PROGRAM = `
@@ -41,10 +42,15 @@ try {
   const [{ filename, files, size }] = JSON.parse(
     run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root),
   );
-  const stray = files
-    .map((file) => file.path)
-    .filter((path) => !/^(dist\/|README\.md$|LICENSE$|CHANGELOG\.md$|package\.json$)/.test(path));
+  const paths = files.map((file) => file.path);
+  const stray = paths.filter(
+    (path) => !/^((dist|docs|examples)\/|README\.md$|LICENSE$|CHANGELOG\.md$|package\.json$)/.test(path),
+  );
   if (stray.length > 0) throw new Error(`package: expected only dist and documents, got ${stray.join(', ')}`);
+  for (const path of paths.filter((path) => path.endsWith('.md')))
+    for (const target of linksOf(path))
+      if (!paths.includes(target))
+        throw new Error(`${path}: expected ${target} to be packed, too, got a dead link`);
 
   writeFileSync(
     join(folder, 'package.json'),
@@ -86,4 +92,14 @@ try {
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The files of the package that a document of it refers to: by links, and, of documents and examples, by their names. */
+function linksOf(path) {
+  const text = readFileSync(join(root, path), 'utf8');
+  const links = [...text.matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(([, to]) =>
+    posix.join(posix.dirname(path), to),
+  );
+  const names = [...text.matchAll(/`((?:docs|examples)\/[^`\s]+)`/g)].map(([, to]) => to);
+  return [...links, ...names];
 }
