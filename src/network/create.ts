@@ -41,9 +41,10 @@ export interface NetworkConfig<Msg> {
   /** Of the application's messages: members with another one are reported. Default 0. */
   version?: number;
   /**
-   * How messages become bytes. Default: MessagePack, which takes plain data: what JSON takes, bytes, dates
-   * and undefined. A Map comes out as an object, a set as an array, a typed array as its bytes. What a member sends of
-   * MessagePack's extensions beyond that (errors, patterns, large bigints, references) is `undecodable`.
+   * How messages become bytes. Default: MessagePack, for plain data: null, undefined, booleans, numbers (-0 arrives as 0), bigints
+   * of 64 bits, texts, bytes (Uint8Array; so arrives a Buffer), dates, and lists and plain objects of them. What would not arrive
+   * as it is (functions, symbols, maps, sets, other typed arrays, objects of classes) `broadcast` refuses with
+   * INVALID_ARGUMENT, and says where it is; from others such things are `undecodable`.
    */
   codec?: Codec<Msg>;
   /**

@@ -1,42 +1,36 @@
 /**
- * The codec of messages that need no other: MessagePack, plain data only. What a member sends is looked at before anything is
- * made of it, in one pass that allocates nothing: a byte can stand for an object of fifty, and some of MessagePack's extensions
- * for objects with a life of their own (errors, patterns, classes, references).
+ * The codec of messages that need no other: MessagePack, plain data only (plain.ts). What another member sends is looked at before
+ * anything is made of it, in one pass that allocates nothing: a byte can stand for an object of fifty, and some of MessagePack's
+ * extensions for objects with a life of their own (errors, patterns, classes, references).
  */
 import { Packr } from 'msgpackr';
 import { HeadwaterError } from '../errors.js';
 import type { Codec } from './network.js';
+import { checkPlain } from './plain.js';
 
 /** @param maxValues values that a message may have, each element, key and member of an array or map counted */
 export function messagePack<Msg>(maxValues: number): Codec<Msg> {
   const packr = new Packr({ useRecords: false });
   return {
     encode(msg) {
-      let bytes: Uint8Array;
-      try {
-        // The packer's buffer is its own, and reused.
-        bytes = Uint8Array.from(packr.pack(msg));
-      } catch (cause) {
-        const got = (cause as Error).message;
-        throw new HeadwaterError('INVALID_ARGUMENT', `message: expected plain data, got ${got}`, { cause });
-      }
-      checkPlain(bytes, maxValues, 'INVALID_ARGUMENT');
-      return bytes;
+      checkPlain(msg, maxValues);
+      // The packer's buffer is its own, and reused.
+      return Uint8Array.from(packr.pack(msg));
     },
     decode(bytes) {
-      checkPlain(bytes, maxValues, 'MALFORMED');
+      checkBytes(bytes, maxValues);
       return packr.unpack(bytes) as Msg;
     },
   };
 }
 
 /**
- * Throws `code` unless `bytes` are one value of plain data: nil, booleans, numbers, strings, bytes, dates,
+ * Throws MALFORMED unless `bytes` are one value of plain data: nil, booleans, numbers, strings, bytes, dates,
  * undefined, and arrays and maps of them, the keys of maps strings or numbers.
  */
-function checkPlain(bytes: Uint8Array, maxValues: number, code: 'INVALID_ARGUMENT' | 'MALFORMED'): void {
+function checkBytes(bytes: Uint8Array, maxValues: number): void {
   const fail = (expected: string, got: string): HeadwaterError =>
-    new HeadwaterError(code, `message: expected ${expected}, got ${got}`);
+    new HeadwaterError('MALFORMED', `message: expected ${expected}, got ${got}`);
   /** What is still to come at each level, the root's at 0; of a map twice its size. */
   const left = [1];
   const isMap = [false];
