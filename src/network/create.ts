@@ -61,7 +61,7 @@ export interface NetworkConfig<Msg> {
   maxRate?: number;
 }
 
-/** A message as `for await` gives it; it counts as taken when the next one is asked for. */
+/** A message as `for await` gives it; it counts as taken when the next one is asked for, in this loop or another. */
 export interface Received<Msg> {
   msg: Msg;
   from: Member;
@@ -84,7 +84,8 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   sent(key: string | Uint8Array): MessageId | undefined;
   /**
    * The messages, where no `deliver` was given. One loop at a time: while one is not left, `next` of another throws BUSY. A loop
-   * may be left and another begun, which goes on with the message that was not taken.
+   * may be left and another begun, which goes on with the message after the last one, however the loop was left: a body that
+   * fails has to catch its error itself if it is to try again.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Msg>, undefined>;
   /** Messages that were set aside, since several runs in a row had ended while `deliver` had them. See `Node.deadLetters`. */

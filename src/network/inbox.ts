@@ -1,7 +1,7 @@
 /**
  * Messages as `for await` takes them. In: one message at a time, from the node, which waits until it is taken. Out: iterators,
- * one in use at a time. A message counts as taken when the next one is asked for; what a loop that is left had in hand is the
- * first that the next loop gets.
+ * one in use at a time. A message counts as taken when the next one is asked for, be it by the loop that got it or by the one
+ * after that.
  */
 import { HeadwaterError } from '../errors.js';
 
@@ -66,10 +66,9 @@ export class Inbox<T> {
     });
   }
 
-  /** The message in hand was not done with: it is there for the next loop. */
+  /** Whether the body was done with the message in hand cannot be told: the next loop says so by asking for another. */
   private leave(): void {
     this.user = undefined;
-    this.isGiven = false;
     this.end();
   }
 

@@ -1,6 +1,6 @@
 /**
  * What is promised to a consumer (docs/GUIDE.md), at both facades: `Node`, whose messages are bytes, and `createNetwork`. Where
- * they differ the test says so. Leaving a loop, which only a network has, is in inbox.test.ts.
+ * they differ the test says so. Loops, which only a network has, are at the end, and in inbox.test.ts.
  */
 import { describe, expect, test } from 'vitest';
 import type { MessageId } from '../../src/broadcast/delivery.js';
@@ -277,5 +277,50 @@ describe.each([
     });
     await alice.close();
     expect(first).toBe(true);
+  });
+});
+
+describe('a loop over the messages of a network', () => {
+  const open = (lab: TestGroup) => lab.start<number>(0, { deliver: undefined });
+  const loop = async ({ network }: Awaited<ReturnType<typeof open>>, upTo: number, body = () => {}) => {
+    const got: number[] = [];
+    for await (const { msg } of network) {
+      got.push(msg);
+      body();
+      if (msg === upTo) break;
+    }
+    return got;
+  };
+
+  test('that is left by break, and begun again: each message comes once', async () => {
+    const lab = await openGroup(1);
+    await using alice = await open(lab);
+    for (const i of numbers(1, 6)) await alice.network.broadcast(i);
+    expect([await loop(alice, 2), await loop(alice, 3), await loop(alice, 6)]).toEqual([
+      [1, 2],
+      [3],
+      [4, 5, 6],
+    ]);
+  });
+
+  test('whose body throws has had that message: the next loop goes on behind it', async () => {
+    const lab = await openGroup(1);
+    await using alice = await open(lab);
+    for (const i of numbers(1, 3)) await alice.network.broadcast(i);
+    const fail = () => {
+      throw new Error('no');
+    };
+    await expect(loop(alice, 3, fail)).rejects.toThrow('no');
+    expect(await loop(alice, 3)).toEqual([2, 3]);
+  });
+
+  test('that was left before a close: what it had in hand comes again after the next start', async () => {
+    const lab = await openGroup(1);
+    const first = await open(lab);
+    for (const i of numbers(1, 3)) await first.network.broadcast(i);
+    await loop(first, 2);
+    await first.network.close();
+    await using again = await open(lab);
+    expect(await loop(again, 3)).toEqual([2, 3]);
   });
 });
