@@ -180,6 +180,13 @@ export function parseGroup(text: string): Group {
   return createGroup(options);
 }
 
+/** The member that has this key; throws INVALID_CONFIG if there is none. */
+export function memberWith(group: Group, publicKey: Uint8Array): Member {
+  const member = group.members.find((each) => compareBytes(each.publicKey, publicKey) === 0);
+  if (!member) throw config(`key: expected one of group '${group.name}', got another`);
+  return member;
+}
+
 /** What a caller without types may get wrong. */
 function checkShape(options: GroupOptions): void {
   requireKnown('group', requireObject('group', options), OPTION_KEYS);

@@ -30,8 +30,9 @@ export function deadLettersCommand(program: Command): void {
     .option('--retry <id...>', 'have these delivered once more, at the member’s next start')
     .option('--json', 'print one JSON object a line')
     .action(async ({ store: path, read, retry = [], json, ...files }: Options) => {
-      const { group, publicKey } = await readIdentity(files);
-      await using store = await openMemberStore(path, group, publicKey);
+      const identity = await readIdentity(files);
+      const { group } = identity;
+      await using store = await openMemberStore(path, identity, 'nothing');
       const find = async (text: string) => {
         const id = parseId(group, text);
         const letter = id && (await store.deadLetter(id));

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -167,7 +167,6 @@ class Demo {
       const key = formatPublicKey(keyPair(secret).publicKey);
       file.members.push({ name, key, address: `${host}:${port}` });
     }
-    await mkdir(this.folder, { recursive: true });
     const path = join(this.folder, 'group.json');
     await writeFile(path, JSON.stringify(file));
     return path;

@@ -3,7 +3,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { type Group, parseGroup } from '../broadcast/group.js';
+import { type Group, memberWith, parseGroup } from '../broadcast/group.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
@@ -58,8 +58,9 @@ export async function startMember(
   { storePath, onRecovered, ...handlers }: MemberHandlers,
   signal: AbortSignal,
 ): Promise<Node> {
-  const { group, seed, publicKey } = await unlessFired(signal, readIdentity(options));
-  const opening = storePath === undefined ? undefined : openMemberStore(storePath, group, publicKey);
+  const identity = await unlessFired(signal, readIdentity(options));
+  const { group, seed } = identity;
+  const opening = storePath === undefined ? undefined : openMemberStore(storePath, identity, 'store');
   const store = opening && (await unlessFired(signal, opening, (late) => late.close()));
   if (store?.recovered !== undefined) onRecovered?.(store.recovered);
   try {
@@ -98,15 +99,20 @@ async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
   else note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`);
 }
 
-/** Reads the files that say who the member is. */
+/** Reads the files that say who the member is. Throws INVALID_CONFIG if the group does not know it. */
 export async function readIdentity(files: { group: string; key: string }) {
   const group = await readGroup(files.group);
-  const keyText = await readText(files.key, 'key file');
-  return { group, ...parseSecretKey(keyText, `key file ${files.key}`) };
+  const key = parseSecretKey(await readText(files.key, 'key file'), `key file ${files.key}`);
+  memberWith(group, key.publicKey);
+  return { group, ...key };
 }
 
-export function openMemberStore(path: string, group: Group, publicKey: Uint8Array): Promise<DurableStore> {
-  return openStore({ path, groupId: group.id, publicKey });
+export function openMemberStore(
+  path: string,
+  { group, publicKey }: { group: Group; publicKey: Uint8Array },
+  create: 'store' | 'nothing',
+): Promise<DurableStore> {
+  return openStore({ path, groupId: group.id, publicKey, create });
 }
 
 export async function readGroup(path: string): Promise<Group> {

@@ -30,8 +30,9 @@ export function nodeCommand(program: Command): void {
   )
     .option(
       '--store <file>',
-      'keep messages in a file, so that nothing is lost when this member stops, however it does; a delivery that was ' +
-        'interrupted comes again, with the same incarnation, seq and index (default: memory)',
+      'keep messages in a file, which is made if it is not there, in a folder that is; nothing is lost then when this ' +
+        'member stops, however it does; a delivery that was interrupted comes again, with the same incarnation, seq ' +
+        'and index (default: memory)',
     )
     .addOption(
       new Option('--order <order>', 'causal: also never before what its sender had delivered')

@@ -1,11 +1,11 @@
 /** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { Member } from '../broadcast/group.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
-import { saveFile } from '../file/disk.js';
+import { makeFolder, saveFile } from '../file/disk.js';
 import { type Content, unwrap } from '../file/envelope.js';
 import type { Delivery, Node, NodeEvent } from '../node/node.js';
 import { Events } from './events.js';
@@ -110,7 +110,7 @@ export function receiveCommand(program: Command): void {
 /** Now, not when the first file has arrived, is the time to say that it could not be saved. */
 async function prepareFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolder(path);
     await access(path, constants.W_OK | constants.X_OK);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { HeadwaterError } from '../errors.js';
 import { requireFileName } from './names.js';
 
@@ -45,7 +45,7 @@ export async function saveFile(
   const path = join(folder, name);
   const part = join(folder, `.${randomBytes(6).toString('hex')}.part`);
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
   } catch (error) {
     throw fileError(error, 'a folder', folder);
   }
@@ -71,6 +71,28 @@ export async function saveFile(
     throw fileError(error, 'to write', path);
   } finally {
     await rm(part, { force: true }).catch(() => {});
+  }
+}
+
+/**
+ * Makes a folder and those above it, where they are not there. Throws what the file system says. Node's own way (`recursive`)
+ * never ends where a file system takes no folders but does not say so, such as /proc.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeOne(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeOne(path);
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
   }
 }
 

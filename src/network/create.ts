@@ -1,6 +1,6 @@
 /** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
 import type { MessageId } from '../broadcast/delivery.js';
-import type { Group, Member } from '../broadcast/group.js';
+import { type Group, type Member, memberWith } from '../broadcast/group.js';
 import type { ControllerName } from '../congestion/index.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
@@ -28,8 +28,8 @@ export interface NetworkConfig<Msg> {
   /** 32 bytes: the seed of this member's Ed25519 key. */
   secretKey: Uint8Array;
   /**
-   * The file that holds what must outlive this process; it is made if it is not there. Default: nothing does, and a member
-   * that stops takes with it what it had promised to hold.
+   * The file that holds what must outlive this process; it is made if it is not there, and so is the folder that it lies in, but
+   * none above that. Default: nothing does, and a member that stops takes with it what it had promised to hold.
    */
   storePath?: string;
   /** Bytes of messages kept for members that are away. Default 4 GiB; beyond, the oldest go, and a notice says so. */
@@ -156,10 +156,10 @@ export async function createNetwork<Msg = unknown>(
     }
     return callback.deliver ? callback.deliver(msg, from, id) : inbox?.put({ msg, from, id });
   };
+  // Before a store is made, which would be a stranger's.
+  const { publicKey } = memberWith(group, keyPair(secretKey).publicKey);
   const store =
-    storePath === undefined
-      ? undefined
-      : await openStore({ path: storePath, groupId: group.id, publicKey: keyPair(secretKey).publicKey });
+    storePath === undefined ? undefined : await openStore({ path: storePath, groupId: group.id, publicKey });
   let node: Node;
   try {
     node = await Node.start({

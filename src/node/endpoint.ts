@@ -5,13 +5,13 @@
 import { Broadcast } from '../broadcast/broadcast.js';
 import type { MessageId } from '../broadcast/delivery.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
-import type { Group, Member } from '../broadcast/group.js';
+import { type Group, type Member, memberWith } from '../broadcast/group.js';
 import type { StoreRequest } from '../broadcast/log.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
 import type { ObjectStatus } from '../broadcast/record.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
-import { equalBytes, Writer } from '../core/bytes.js';
+import { Writer } from '../core/bytes.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import { type Micros, NEVER } from '../core/time.js';
@@ -120,10 +120,8 @@ export class Endpoint implements Voice {
   constructor(options: EndpointOptions) {
     const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
     this.options = options;
-    const self = group.members.find((member) => equalBytes(member.publicKey, keys.publicKey));
-    if (!self)
-      throw new HeadwaterError('INVALID_CONFIG', `key: expected one of group '${group.name}', got another`);
-    this.self = self;
+    this.self = memberWith(group, keys.publicKey);
+    const { self } = this;
     this.egress = new Egress({ rate: options.egressRate, peers: group.members.length });
     this.changed = new Marks(group.members.length);
     this.paths = group.members.map((member) => {

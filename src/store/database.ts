@@ -5,7 +5,9 @@
  * `eventTurnBatching: false`, since with it a failed commit also rejects a promise that nobody can reach, which ends the process.
  */
 import {
+  accessSync,
   closeSync,
+  constants,
   fstatSync,
   linkSync,
   openSync,
@@ -23,8 +25,18 @@ import { findDamage, firstRecord, type ReadFile } from './pages.js';
 
 export type Database = RootDatabase<Uint8Array, Uint8Array>;
 
-/** Opens or makes a database, for this user alone. Ends the process if the file is damaged: see `damageOf`. */
+/**
+ * Opens or makes a database, for this user alone. Throws STORE if something else is in its place. Ends the process if the file
+ * is damaged: see `damageOf`.
+ */
 export async function database(path: string, mapSize = MAP_SIZE): Promise<Database> {
+  // LMDB ends the process at a lock that it cannot open.
+  for (const file of [path, `${path}-lock`]) {
+    const info = statSync(file, { throwIfNoEntry: false });
+    if (info?.isFile() === false)
+      throw new HeadwaterError('STORE', `store: expected a plain file at ${file}, got something else`);
+    if (info) accessSync(file, constants.R_OK | constants.W_OK);
+  }
   // Not before it is needed: without it a node in memory has a fifth less for the garbage collector to mark.
   const { open } = await import('lmdb');
   allocate(`${path}-lock`);

@@ -18,11 +18,36 @@ import { database, firstRecordOf, transact } from './database.js';
 import { hasOwnerFile } from './owner.js';
 import { HEADER_KEY, parseHeader, STORE_VERSION, TOTAL_KEY, writeHeader, writeNumber } from './records.js';
 
-/** The one name of a store, by whatever links it is reached, and its folder made: what it is locked by lies beside it. */
-export function placeOf(path: string): string {
-  mkdirSync(dirname(path), { recursive: true });
+/** What may be made where it is not there. */
+export type Creation = 'folder' | 'store' | 'nothing';
+
+/**
+ * The one name of a store, by whatever links it is reached: what it is locked by lies beside it. Its folder is made if
+ * `create` says so, but none above that, which would be a slip more often than not. Throws STORE if something is not there
+ * that may not be made.
+ */
+export function placeOf(path: string, create: Creation): string {
   if (exists(path)) return realpathSync(path);
-  return join(realpathSync(dirname(path)), basename(path));
+  if (create === 'nothing') throw new HeadwaterError('STORE', `store: expected one at ${path}, got nothing`);
+  const folder = dirname(path);
+  if (create === 'folder' && !exists(folder)) make(folder, path);
+  if (!exists(folder)) throw nowhere(path);
+  return join(realpathSync(folder), basename(path));
+}
+
+function make(folder: string, path: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw nowhere(path);
+    // Another process may have made it.
+    if (code !== 'EEXIST') throw error;
+  }
+}
+
+function nowhere(path: string): HeadwaterError {
+  return new HeadwaterError('STORE', `store: expected a folder that is there for ${path}, got none`);
 }
 
 /**

@@ -10,7 +10,7 @@ import { assertBytes, HeadwaterError } from '../errors.js';
 import { HASH_SIZE } from '../wire/limits.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
 import { type Database, damageOf, database, isDamage, storeError, transact } from './database.js';
-import { assertOurs, create, exists, moveAside, placeOf } from './files.js';
+import { assertOurs, type Creation, create, exists, moveAside, placeOf } from './files.js';
 import { pruneMarks, storeClosed, storeFull } from './memory.js';
 import { type Owner, takeOwnership } from './owner.js';
 import {
@@ -68,8 +68,13 @@ import type {
 } from './store.js';
 
 export interface StoreOptions {
-  /** The data file; its folder is made if it is not there. */
+  /** The data file. */
   path: string;
+  /**
+   * What is made if it is not there: the store and the folder that it lies in (the default; none above that), the store alone, or
+   * nothing, which also leaves a damaged store where it is.
+   */
+  create?: Creation;
   /** 32 bytes: the group that the store belongs to. */
   groupId: Uint8Array;
   /** 32 bytes: the member's. */
@@ -87,8 +92,8 @@ export interface DurableStore extends Store {
  * Opens the store, or makes it. One whose file is damaged is moved to `<path>.corrupt-<time>` and begun anew; damage to
  * single objects makes only these absent. Nothing is changed of a file that is no store or is in use.
  *
- * @throws HeadwaterError STORE if it is no store, or another group's or member's, or of another version, or in use by another
- *   process, in whatever container, or the file system refuses; STORE_FULL if there is no room to make it
+ * @throws HeadwaterError STORE if it is no store, or not there and not to be made, or another group's or member's, or of another
+ *   version, or in use by another process, in whatever container, or the file system refuses; STORE_FULL if there is no room to make it
  * @example
  * await using store = await openStore({ path: 'data/node-1.store', groupId: group.id, publicKey });
  * if (store.recovered !== undefined) warn(`damaged store kept as ${store.recovered}`);
@@ -96,9 +101,10 @@ export interface DurableStore extends Store {
 export async function openStore(options: StoreOptions): Promise<DurableStore> {
   assertBytes('groupId', options.groupId, HASH_SIZE);
   assertBytes('publicKey', options.publicKey, 32);
+  const { create = 'folder' } = options;
   let owner: Owner | undefined;
   try {
-    const path = placeOf(options.path);
+    const path = placeOf(options.path, create);
     assertOurs(path);
     owner = await takeOwnership(path);
     return await openOwned({ ...options, path }, owner);
@@ -114,6 +120,8 @@ async function openOwned(options: StoreOptions, owner: Owner): Promise<DurableSt
   let recovered: string | undefined;
   if (exists(path)) opened = await openExisting(options, owner.isClean);
   if (opened && !owner.isClean) opened.loaded.crash = { attempt: lastAttempt(opened.db) };
+  if (opened === undefined && options.create === 'nothing')
+    throw new HeadwaterError('STORE', `store: expected one that can be read, got damage in ${path}`);
   if (opened === undefined) {
     if (exists(path)) recovered = moveAside(path);
     await create(path, options);
@@ -121,7 +129,9 @@ async function openOwned(options: StoreOptions, owner: Owner): Promise<DurableSt
   }
   if (opened === undefined)
     throw new HeadwaterError('STORE', `store: expected a new one to be readable, got damage in ${path}`);
-  return storeOf(opened.db, opened.loaded, recovered, options, () => owner.release(true));
+  // Who only looks at what a crash has left leaves it for the member to see.
+  const closes = options.create !== 'nothing' || owner.isClean;
+  return storeOf(opened.db, opened.loaded, recovered, options, () => owner.release(closes));
 }
 
 function storeOf(

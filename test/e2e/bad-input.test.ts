@@ -1,5 +1,6 @@
 /** What a user gets wrong: one line that says what was expected and what came, and exit code 2 (usage) or 1. */
-import { writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
@@ -153,6 +154,49 @@ describe('folder to save to', () => {
     await writeFile(at('taken'), '');
     await refused(['receive', ...lab.as('anna'), '--out', at(out)], 1, message);
   });
+});
+
+describe('store', () => {
+  const entries = async () => (await readdir(lab.folder)).toSorted();
+
+  test.each([
+    ['node', [], /^store: expected a folder that is there for .*typo\/deep, got none$/],
+    ['node', ['--json'], /^store: expected a folder that is there for .*typo\/deep, got none$/],
+    ['dead-letters', [], /^store: expected one at .*typo\/deep, got nothing$/],
+    ['dead-letters', ['--retry', 'anna/1/2/3'], /^store: expected one at .*typo\/deep, got nothing$/],
+  ])('`%s %j` in a folder that is not there: nothing is made', async (command, more, message) => {
+    const before = await entries();
+    const cli = headwater([command, ...lab.as('anna'), '--store', at('typo/deep'), ...more]);
+    expect(await cli.exit()).toBe(1);
+    expect(linesOf(cli.stderr)).toEqual([expect.stringMatching(/^headwater: /)]);
+    expect(cli.stderr.slice('headwater: '.length).trimEnd()).toMatch(message);
+    expect(await entries()).toEqual(before);
+  });
+
+  test('`dead-letters` where there is none beside other files: none is made', async () => {
+    const before = await entries();
+    const message = /^store: expected one at .*typo, got nothing$/;
+    await refused(['dead-letters', ...lab.as('anna'), '--store', at('typo')], 1, message);
+    expect(await entries()).toEqual(before);
+  });
+
+  test.each(['node', 'dead-letters'])('`%s` with the key of no member: none is made', async (command) => {
+    const stranger = headwater(['keygen', at('other.key')]);
+    await stranger.exit();
+    const before = await entries();
+    const identity = ['--group', lab.groupFile, '--key', at('other.key')];
+    await refused(
+      [command, ...identity, '--store', at('new')],
+      2,
+      /^key: expected one of group 'lab', got another$/,
+    );
+    expect(await entries()).toEqual(before);
+  });
+});
+
+test.skipIf(!existsSync('/proc/self'))('a folder to save to where there can be none', async () => {
+  const message = /^--out: expected a folder to write to, got ENOENT at \/proc\/x\/y$/;
+  await refused(['receive', ...lab.as('anna'), '--out', '/proc/x/y'], 1, message);
 });
 
 test('trace to a folder that is not there', async () => {

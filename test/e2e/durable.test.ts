@@ -93,7 +93,7 @@ test('a store in a place that is no folder, and an order that is none', async ()
   const lab = await createLab(await tempFolder(), ['anna']);
   const nowhere = headwater(['node', ...lab.as('anna'), '--store', join(lab.groupFile, 'store')]);
   expect(await nowhere.exit()).toBe(1);
-  expect(nowhere.stderr).toMatch(/^headwater: store: expected to use .*group\.json\/store, got EEXIST/);
+  expect(nowhere.stderr).toMatch(/^headwater: store: expected to use .*group\.json\/store, got ENOTDIR/);
   const total = headwater(['node', ...lab.as('anna'), '--order', 'total']);
   expect(await total.exit()).toBe(2);
   expect(total.stderr).toContain('Allowed choices are fifo, causal.');
