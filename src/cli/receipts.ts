@@ -68,10 +68,11 @@ export class Verdicts {
   /** By member, by message. */
   private readonly receipts = new Map<number, Map<string, Receipt>>();
   /** The file's name as a message, once it has come back to us. */
-  private file: string | undefined;
+  private file: MessageId | undefined;
 
+  /** A file of ours has come back to us. What an earlier run has sent may do so after ours. */
   sent(id: MessageId): void {
-    this.file = keyOf(id);
+    if (!this.file || this.file.incarnation <= id.incarnation) this.file = id;
   }
 
   hear(receipt: Receipt, from: Member): void {
@@ -82,7 +83,7 @@ export class Verdicts {
   }
 
   of(member: Member): Receipt | undefined {
-    return this.file === undefined ? undefined : this.receipts.get(member.index)?.get(this.file);
+    return this.file && this.receipts.get(member.index)?.get(keyOf(this.file));
   }
 }
 

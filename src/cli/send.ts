@@ -61,8 +61,9 @@ export function sendCommand(program: Command): void {
           const content = contentOf(message);
           if (!content) return;
           if (content.kind === 'receipt') verdicts.hear(content.receipt, from);
+          else if (content.kind !== 'file') return;
           else if (from === node.self) verdicts.sent(id);
-          else if (content.kind === 'file') new Answers(node).answer(id, 'held');
+          else new Answers(node).answer(id, 'held');
         };
         const events = new Events(options.json === true, ['peer']);
         const onEvent = (event: NodeEvent) => events.on(event);

@@ -107,6 +107,14 @@ describe('a sender', () => {
     ]);
   });
 
+  test('does not wait for word of a file that its killed run had sent, which comes back after its own', () => {
+    const verdicts = new Verdicts();
+    verdicts.hear({ of: file, state: 'saved', reason: '' }, ben);
+    verdicts.sent(file);
+    verdicts.sent({ ...file, incarnation: file.incarnation - 1 });
+    expect(verdicts.of(ben)?.state).toBe('saved');
+  });
+
   test('keeps a bounded number of what is said of files that are not its own', () => {
     const verdicts = new Verdicts();
     for (let seq = 0; seq < 5000; seq++)
