@@ -466,11 +466,19 @@ export class Broadcast {
     const { origin, incarnation: ended } = former;
     const from = succession.abandoned(former);
     const objects: StoredObject[] = [];
+    const lost: number[] = [];
     for (let seq = from; seq < former.count; seq++) {
+      if (former.damaged.has(seq)) {
+        lost.push(seq);
+        continue;
+      }
       const object = this.log.read({ origin, incarnation: ended, seq });
-      if (object) objects.push(object);
+      // It is being read.
+      if (!object) return;
+      objects.push(object);
     }
-    if (objects.length < former.count - from) return;
+    for (const seq of lost)
+      this.events.push({ type: 'lost', origin, incarnation: ended, from: seq, to: seq + 1 });
     const incarnation = succession.next(former);
     const stream = this.streams.own(incarnation);
     stream.recorded = false;
@@ -532,15 +540,14 @@ export class Broadcast {
 
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
-    const { group, self } = this.options;
-    const { origin, incarnation } = stream;
+    const { group } = this.options;
     this.reports.addDisagreement(stream, member);
     const winners = stream.winners(group.quorum);
     if (!winners) return;
     const from = stream.sharedWith(winners, group.byzantine);
+    // Under these names ours will be delivered nowhere: they get others before they are dropped.
+    if (stream === this.own.stream) return this.succession.onRefused(now, from);
     stream.follow(winners);
-    // Under the names of ours there is something else: ours will be delivered nowhere.
-    if (origin === self) this.events.push({ type: 'lost', origin, incarnation, from, to: stream.count });
     this.startOver(now, stream, from);
   }
 

@@ -31,13 +31,13 @@ export type BroadcastEvent =
    */
   | { type: 'disagreement'; origin: number; incarnation: number; seq: number; members: number[] }
   /**
-   * Others know a later stream of ours than our store does, as after a run with another store: another one has begun, and
-   * what was not delivered anywhere is said there again.
+   * Others know a later stream of ours than our store does, or other objects under the names of ours, as after a run with
+   * another store or with an old copy: another stream has begun, and what was not delivered anywhere is said there again.
    */
   | { type: 'begun-anew'; incarnation: number; former: number }
   /**
    * Objects of a stream that will not be delivered here: nobody keeps them any more, we were away for too long; or they are
-   * ours, and a quorum holds others under their names, as when our store is an old copy.
+   * ours, were to be said again in another stream, and are damaged.
    */
   | { type: 'lost'; origin: number; incarnation: number; from: number; to: number }
   /** An object that we held cannot be read any more: the others are asked for it, and none of its bytes are served. */

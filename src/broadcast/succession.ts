@@ -1,7 +1,8 @@
 /**
- * When a later stream of our own is known to others, as after a run with another store, ours is over for them: we begin one
- * above it, and say there again what nobody will take any more in the former. In: what members name of our streams, and
- * what they hold. Out: the incarnation of the stream to begin, and from where on the former is to be said again.
+ * When a later stream of our own is known to others, as after a run with another store, ours is over for them; and when they
+ * hold others in place of our objects, as when our store is an old copy, these are. We begin a stream above all that is known,
+ * and say there again what nobody will take any more in the former. In: what members name of our streams, and what they
+ * hold. Out: the incarnation of the stream to begin, and from where on the former is to be said again.
  */
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import type { VectorEntry } from '../wire/frames.js';
@@ -15,6 +16,7 @@ export class Succession {
   private readonly named = new Map<number, number>();
   /** The latest of which we have seen our own signature. */
   private signed = -1;
+  private refusedFrom = Number.POSITIVE_INFINITY;
   private beginAt: Micros = NEVER;
 
   /**
@@ -41,6 +43,12 @@ export class Succession {
     this.look(now, own);
   }
 
+  /** Others are agreed on in place of our objects from `from` on. */
+  onRefused(now: Micros, from: number): void {
+    this.refusedFrom = Math.min(this.refusedFrom, from);
+    this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+  }
+
   /** Whether another stream is to begin: nothing more goes into the present one. */
   get isDue(): boolean {
     return this.beginAt !== NEVER;
@@ -61,13 +69,14 @@ export class Succession {
     // Of one that is being consumed a quorum holds it.
     let seq = own.delivered + (own.index > 0 ? 1 : 0);
     while (seq < own.count && own.isVouched(seq, this.liars)) seq++;
-    return Math.min(seq, own.count);
+    return Math.min(seq, own.count, Math.max(own.delivered, this.refusedFrom));
   }
 
   /** It has begun. */
   onBegun(): void {
     this.named.clear();
     this.signed = -1;
+    this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
   }
 

@@ -78,7 +78,7 @@ function eventText(event: NodeEvent): string {
     case 'disagreement':
       return `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`;
     case 'begun-anew':
-      return 'the others know of a later life of this member, with another store: it begins a new one';
+      return 'the others know messages of this member that its store does not (an old copy, or its key was used with another): what they lack of ours is sent again';
     case 'damaged':
       return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
     case 'dead-letter':

@@ -106,7 +106,7 @@ export type NodeEvent =
   | { type: 'misbehaviour'; member: Member; what: 'bad-ack'; detail: string; id?: never; evidence?: never }
   /**
    * Objects `from` to `to` (excluded) of this member will not be delivered here: nobody keeps them any more; or they are our
-   * own, and a quorum holds others under their names, as when our store is an old copy.
+   * own, were to be said again in another stream, and are damaged.
    */
   | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
   /**
@@ -115,8 +115,8 @@ export type NodeEvent =
    */
   | { type: 'disagreement'; member: Member; incarnation: number; seq: number; against: Member[] }
   /**
-   * Others know a later stream of ours than our store does, as after a run with another store: another one has begun, and
-   * what was not delivered anywhere is said there again.
+   * Others know a later stream of ours than our store does, or other objects under the names of ours, as after a run with
+   * another store or with an old copy: another stream has begun, and what was not delivered anywhere is said there again.
    */
   | { type: 'begun-anew'; incarnation: number; former: number }
   /** The disk no longer gives an object of this member as it was written; the others are asked for it. */

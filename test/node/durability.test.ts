@@ -43,6 +43,18 @@ function symbolsHeard(bench: Bench): number {
   return PEERS.reduce((sum, peer) => sum + bench.peer(peer).symbols().length, 0);
 }
 
+/** Gives `object` to the bench as often as it asks these members for it. */
+function serve(bench: Bench, peers: number[], object: StoredObject): void {
+  const served = servedSymbols(object);
+  for (let i = 0; i < 20; i++) {
+    bench.run(50 * MILLISECOND);
+    for (const peer of peers) {
+      bench.peer(peer).send([{ kind: 'ping' }]);
+      for (const _ of bench.peer(peer).takePulls()) bench.peer(peer).sendSymbols(served);
+    }
+  }
+}
+
 const text = (content: string) => new TextEncoder().encode(content);
 const first = parcelOf('one', 'two');
 const second = parcelOf('three');
@@ -446,17 +458,6 @@ describe('an object that the disk damages while we run', () => {
   const pull = (bench: Bench, peer: number, id: ObjectId) =>
     bench.peer(peer).send([{ kind: 'pull', id, missing: [] }]);
 
-  function serve(bench: Bench, peers: number[], object: StoredObject): void {
-    const served = servedSymbols(object);
-    for (let i = 0; i < 20; i++) {
-      bench.run(50 * MILLISECOND);
-      for (const peer of peers) {
-        bench.peer(peer).send([{ kind: 'ping' }]);
-        for (const _ of bench.peer(peer).takePulls()) bench.peer(peer).sendSymbols(served);
-      }
-    }
-  }
-
   test('is told, once, and counted', () => {
     const { bench } = withDelivered();
     for (let i = 0; i < 5; i++) {
@@ -509,6 +510,17 @@ describe('an object that the disk damages while we run', () => {
     expect(delivered(bench)).toEqual(['mine', 'also mine']);
   });
 
+  test('is told to be lost, and keeps no later ones back, if it was to be said again in a new stream', () => {
+    const { bench } = withOwn();
+    pull(bench, 4, own);
+    for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [second]));
+    bench.run(3 * SECOND);
+    const events = bench.events().filter(({ type }) => type === 'lost' || type === 'begun-anew');
+    expect(events).toMatchObject([{ type: 'lost', ...OWN, from: 0, to: 1 }, { type: 'begun-anew' }]);
+    const { incarnation } = events[1] as { incarnation: number };
+    expect(bench.store.read({ ...OWN, incarnation, seq: 0 })?.bytes).toEqual(parcelOf('also mine'));
+  });
+
   test('is asked of the store only once while nobody has it', () => {
     const { bench, disk, objects } = withOwn();
     let reads = 0;
@@ -523,9 +535,29 @@ describe('an object that the disk damages while we run', () => {
   });
 });
 
-test('objects of ours in whose place a quorum holds others are said to be lost', () => {
-  const bench = newBench();
-  bench.submit(text('mine'));
-  for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [first]));
-  expect(bench.eventsOf('lost')).toEqual([{ type: 'lost', ...OWN, from: 0, to: 1 }]);
+describe('objects of ours in whose place a quorum holds others, as when our store is an old copy', () => {
+  function withOthersInPlace() {
+    const bench = newBench();
+    bench.submit(text('mine'));
+    for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [first]));
+    bench.run(3 * SECOND);
+    return bench;
+  }
+
+  test('are said again in a new stream', () => {
+    const bench = withOthersInPlace();
+    const [{ incarnation, former }] = bench.eventsOf('begun-anew');
+    expect(former).toBe(OWN.incarnation);
+    expect(bench.store.read({ origin: SELF, incarnation, seq: 0 })?.bytes).toEqual(parcelOf('mine'));
+  });
+
+  test('are not said to be lost', () => {
+    expect(withOthersInPlace().eventsOf('lost')).toEqual([]);
+  });
+
+  test('give way to the others in the stream that they were said in', () => {
+    const bench = withOthersInPlace();
+    serve(bench, [1, 2, 3], storedObject({ ...OWN, seq: 0 }, first, members));
+    expect(delivered(bench)).toEqual(['one', 'two']);
+  });
 });
