@@ -1,5 +1,5 @@
 /** `headwater node --store`: a member that may be killed at any time, and goes on where it was. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, expect, test as serial } from 'vitest';
 import { type Cli, cleanup, headwater, tempFolder } from './cli.js';
@@ -55,6 +55,38 @@ test('a member that was stopped does not hear again what it had, and hears what 
   ben.say('after');
   await again.until('the last line', () => texts(again).includes('after'));
   expect(texts(again)).toEqual(['meanwhile', 'after']);
+});
+
+test('what is said from an old copy of a store, while the others are away, reaches them', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const start = () => ['anna', 'ben', 'cleo'].map((name) => durable(lab, name));
+  const stop = async (members: Cli[]) => {
+    for (const { child } of members) child.kill('SIGTERM');
+    for (const member of members) await member.exit();
+  };
+  const store = join(lab.folder, 'anna.store');
+  const first = start();
+  first[0].say('first');
+  for (const cli of first) await cli.until('the line', () => texts(cli).includes('first'));
+  await stop([first[0]]);
+  await cp(store, `${store}.old`, { recursive: true });
+  const second = [durable(lab, 'anna'), ...first.slice(1)];
+  second[0].say('forgotten');
+  for (const cli of second) await cli.until('the line', () => texts(cli).includes('forgotten'));
+  await stop(second);
+
+  await rm(store, { recursive: true });
+  await cp(`${store}.old`, store, { recursive: true });
+  const anna = durable(lab, 'anna');
+  await anna.first('ready');
+  anna.say('from the old copy');
+  await anna.until('it under way', (cli) =>
+    cli.events('status').some(({ objects }) => (objects?.length ?? 0) > 0),
+  );
+  const others = [durable(lab, 'ben'), durable(lab, 'cleo')];
+  for (const cli of others) await cli.until('the line', () => texts(cli).includes('from the old copy'));
+  expect(others.map(texts)).toEqual([['from the old copy'], ['from the old copy']]);
+  await anna.until('what it had forgotten', () => texts(anna).includes('forgotten'));
 });
 
 test('a store that is in use, or another member’s, is refused', async () => {
