@@ -16,6 +16,7 @@ import { certifiedDescriptor, serveSymbols } from './certificate.js';
 import { Deficits } from './deficits.js';
 import type { Group } from './group.js';
 import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
+import { Queues } from './queues.js';
 import { rttOf, typicalRtt, withMargin } from './rtts.js';
 
 /** The peers of this member by index; undefined at its own. */
@@ -25,12 +26,10 @@ interface Block {
   sourceSymbols: number;
   /** Symbols made so far: the next one has this number. */
   made: number;
-  /** Symbols made but not yet handed to a path. */
-  queued: number;
   /** Symbols planned but not yet made. */
   planned: number;
   topUpAt: Micros;
-  /** When all that was planned was out. */
+  /** When the last symbol went that was waited for. */
   sentAt: Micros;
   /** Top-ups since a peer last reported to hold more of it. */
   backoff: number;
@@ -68,9 +67,9 @@ export class Outgoing {
   private readonly certificate: Uint8Array;
   private readonly blocks: Block[];
   private readonly waves: Wave[];
-  private readonly queues: { sbn: number; body: Uint8Array }[][];
-  /** By peer: when its queue last moved. */
-  private readonly movedAt: Micros[];
+  private readonly queues: Queues;
+  /** The distance that most peers keep, as of the last look. */
+  private typical: Micros;
   private dealer = 0;
   private readonly deficits: Deficits;
 
@@ -94,8 +93,8 @@ export class Outgoing {
       symbolSize: descriptor.symbolSize,
       sourceBlocks: descriptor.sourceBlocks,
     });
-    this.queues = paths.map(() => []);
-    this.movedAt = paths.map(() => now);
+    this.queues = new Queues(paths, descriptor.sourceBlocks);
+    this.typical = this.typicalRtt();
     const peers = paths.flatMap((path, index) => (path ? [index] : []));
     this.waves = [];
     this.blocks = [];
@@ -106,10 +105,9 @@ export class Outgoing {
       this.blocks.push({
         sourceSymbols,
         made: 0,
-        queued: 0,
         planned: count,
         topUpAt: NEVER,
-        sentAt: NEVER,
+        sentAt: now,
         backoff: 0,
         jitter: 1,
         granted: new Map(),
@@ -130,25 +128,26 @@ export class Outgoing {
   }
 
   hasFor(now: Micros, peer: number): boolean {
-    return this.queues[peer].length > 0 || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
+    return this.queues.has(peer) || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
   }
 
   /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
   next(now: Micros, peer: number, target: Uint8Array): number {
-    const queue = this.queues[peer];
-    if (queue.length === 0) {
+    if (!this.queues.has(peer)) {
       const wave = this.firstWave(now, peer);
       if (!wave) return 0;
       if (wave.isDirect && wave.peers.length === 1) return this.makeRun(now, wave, target);
       this.makeBatch(now, peer);
     }
-    if (queue.length === 0 || queue[0].body.length > target.length) return 0;
-    const { sbn, body } = queue.shift()!;
-    this.movedAt[peer] = now;
+    const symbol = this.queues.shift(now, peer, target.length);
+    if (!symbol) return 0;
     this.sentSymbols++;
-    this.unqueue(now, sbn);
-    target.set(body);
-    return body.length;
+    if (symbol.isAwaited) {
+      this.blocks[symbol.sbn].sentAt = now;
+      this.scheduleTopUp(now, symbol.sbn);
+    }
+    target.set(symbol.body);
+    return symbol.body.length;
   }
 
   /** `peer` holds the whole object: nothing more for it. */
@@ -167,23 +166,24 @@ export class Outgoing {
 
   /** Plans top-ups for the blocks whose time has come. */
   handleTimeout(now: Micros): void {
+    this.typical = this.typicalRtt();
     this.giveUpStuck(now);
-    const typical = this.typicalRtt();
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
       const lacking = this.deficits.lacking(sbn).filter((peer) => !this.isSpent(peer, block));
       const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
       // Where symbols still come in, by relays with a queue, what is missing is not known yet.
-      const needy = unfinished.filter((peer) => this.quietAt(sbn, peer, typical) <= now);
+      const quietAt = unfinished.map((peer) => this.quietAt(now, sbn, peer));
+      const needy = unfinished.filter((_, i) => quietAt[i] <= now);
       if (unfinished.length > 0 && needy.length === 0) {
-        block.topUpAt = Math.min(...unfinished.map((peer) => this.quietAt(sbn, peer, typical)));
+        block.topUpAt = Math.min(...quietAt);
         return;
       }
       block.backoff++;
       block.topUpAt = NEVER;
       if (lacking.length === 0) return;
       if (needy.length === 0) {
-        block.topUpAt = now + this.topUpDelay(block, typical);
+        block.topUpAt = now + this.topUpDelay(block, this.typical);
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
@@ -208,13 +208,13 @@ export class Outgoing {
   nextTimeout(): Micros {
     let next = NEVER;
     for (const block of this.blocks) next = Math.min(next, block.topUpAt);
-    return next;
+    return Math.min(next, this.queues.nextTimeout(this.patience));
   }
 
   dispose(): void {
     this.encoder.dispose();
     this.waves.length = 0;
-    for (const queue of this.queues) queue.length = 0;
+    this.queues.clear();
     for (const block of this.blocks) block.topUpAt = NEVER;
   }
 
@@ -230,10 +230,20 @@ export class Outgoing {
     return Math.min(MAX_LOSS_PLANNED, sum / Math.max(1, open.length));
   }
 
-  /** A first hop that seems to be down would take its symbols with it, so it gets none while others are there. */
-  private isFirstHop(now: Micros, { peers }: Wave, peer: number): boolean {
+  /**
+   * A first hop that seems to be down would take its symbols with it, and one that is late would hold up the others: they
+   * get none while others are there, which relay to them.
+   */
+  private isFirstHop(now: Micros, { peers, isDirect }: Wave, peer: number): boolean {
+    if (!peers.includes(peer)) return false;
     const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
-    return peers.includes(peer) && (isResponsive(peer) || !peers.some(isResponsive));
+    const isPrompt = (other: number) => isResponsive(other) && (isDirect || !this.isLate(other));
+    return isPrompt(peer) || (!peers.some(isPrompt) && (isResponsive(peer) || !peers.some(isResponsive)));
+  }
+
+  /** Much farther than most peers: more than what a report may be held back. */
+  private isLate(peer: number): boolean {
+    return rttOf(this.paths[peer], withMargin) > 2 * this.typical + REPORT_ALLOWANCE;
   }
 
   /** The wave whose turn it is for `peer`; those that are over are dropped. */
@@ -251,7 +261,8 @@ export class Outgoing {
     if (wave.count === 0 && wave.growsByLoss) {
       wave.growsByLoss = false;
       const block = this.blocks[wave.sbn];
-      const wanted = symbolsToReach(block.sourceSymbols, wave.peers.length, 1 - this.meanLoss());
+      const hops = wave.peers.filter((peer) => !this.isLate(peer)).length || wave.peers.length;
+      const wanted = symbolsToReach(block.sourceSymbols, hops, 1 - this.meanLoss());
       wave.count = Math.max(0, wanted - block.made);
       block.planned += wave.count;
     }
@@ -261,7 +272,7 @@ export class Outgoing {
   private endWave(now: Micros, wave: Wave): void {
     this.waves.splice(this.waves.indexOf(wave), 1);
     this.blocks[wave.sbn].planned -= wave.count;
-    this.scheduleTopUp(now, this.blocks[wave.sbn]);
+    this.scheduleTopUp(now, wave.sbn);
   }
 
   /** For one peer that relays nothing: made when they can be sent, as many as fit a datagram. */
@@ -274,6 +285,7 @@ export class Outgoing {
     if (count === 0) return 0;
     block.made += count;
     block.planned -= count;
+    block.sentAt = now;
     wave.count -= count;
     this.sentSymbols += count;
     if (this.isOver(wave)) this.endWave(now, wave);
@@ -283,15 +295,15 @@ export class Outgoing {
   /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
   private makeBatch(now: Micros, hungry: number): void {
     const leaves: (Leaf & { isDirect: boolean })[] = [];
-    const pending = this.queues.map((queue) => queue.length);
-    for (let i = 0; i < this.waves.length && leaves.length < MAX_BATCH; ) {
-      const wave = this.waves[i];
+    const pending = this.queues.lengths();
+    const over: Wave[] = [];
+    for (const wave of this.waves) {
+      if (leaves.length >= MAX_BATCH) break;
       const block = this.blocks[wave.sbn];
       if (this.isOver(wave)) {
-        this.endWave(now, wave);
+        over.push(wave);
         continue;
       }
-      i++;
       if (!this.isFirstHop(now, wave, hungry)) continue;
       const peers = wave.peers.filter((peer) => this.isFirstHop(now, wave, peer));
       for (; wave.count > 0 && leaves.length < MAX_BATCH; wave.count--) {
@@ -299,13 +311,16 @@ export class Outgoing {
         if (pending[firstHop] >= MAX_QUEUED) break;
         pending[firstHop]++;
         block.planned--;
-        block.queued++;
         const esi = esiOf(block.made++, block.sourceSymbols);
         const symbol = this.encoder.symbol(wave.sbn, esi);
         leaves.push({ sbn: wave.sbn, esi, firstHop, symbol, isDirect: wave.isDirect });
       }
     }
-    if (leaves.length === 0) return;
+    this.queueUp(now, leaves);
+    for (const wave of over) this.endWave(now, wave);
+  }
+
+  private queueUp(now: Micros, leaves: readonly (Leaf & { isDirect: boolean })[]): void {
     const relayed = leaves.filter(({ isDirect }) => !isDirect);
     const descriptorBytes = this.certificate.subarray(0, DESCRIPTOR_SIZE);
     const signed =
@@ -315,8 +330,7 @@ export class Outgoing {
     for (const leaf of leaves) {
       const { sbn, firstHop, isDirect } = leaf;
       const body = isDirect ? this.directBody(leaf) : signed!.next().value!;
-      if (this.queues[firstHop].length === 0) this.movedAt[firstHop] = now;
-      this.queues[firstHop].push({ sbn, body });
+      this.queues.push(now, firstHop, sbn, body);
     }
   }
 
@@ -344,25 +358,20 @@ export class Outgoing {
       if (wave.peers.some(isResponsive) || !this.deficits.lacking(wave.sbn).some(isResponsive)) continue;
       this.endWave(now, wave);
     }
-    this.queues.forEach((queue, peer) => {
-      const path = this.paths[peer];
-      if (!path || queue.length === 0) return;
-      if (path.isResponsive(now) && now - this.movedAt[peer] < STUCK_AFTER + 2 * path.rtt.smoothed) return;
-      for (const { sbn } of queue.splice(0)) this.unqueue(now, sbn);
-    });
+    for (const sbn of this.queues.handleTimeout(now, this.patience)) this.scheduleTopUp(now, sbn);
   }
 
-  private unqueue(now: Micros, sbn: number): void {
-    this.blocks[sbn].queued--;
-    this.scheduleTopUp(now, this.blocks[sbn]);
+  /** Of top-ups with a queue that does not move: a symbol would have been there and back. */
+  private get patience(): Micros {
+    return this.typical + REPORT_ALLOWANCE;
   }
 
-  /** Once all that was planned for a block is out, the wait for confirms begins. */
-  private scheduleTopUp(now: Micros, block: Block): void {
-    if (block.planned > 0 || block.queued > 0) return;
-    block.sentAt = now;
+  /** Once all that was planned for a block is out, or stands still, the wait for confirms begins. */
+  private scheduleTopUp(now: Micros, sbn: number): void {
+    const block = this.blocks[sbn];
+    if (block.planned > 0 || this.queues.awaits(sbn)) return;
     block.jitter = 1 + 0.25 * this.rng.float();
-    block.topUpAt = now + this.topUpDelay(block, this.typicalRtt());
+    block.topUpAt = Math.max(now, block.sentAt + this.topUpDelay(block, this.typical));
   }
 
   /**
@@ -379,9 +388,11 @@ export class Outgoing {
   }
 
   /** When nothing more of a block is to be expected at a peer of what has been sent: that one's distance counts, no other's. */
-  private quietAt(sbn: number, peer: number, typical: Micros): Micros {
+  private quietAt(now: Micros, sbn: number, peer: number): Micros {
     const block = this.blocks[sbn];
-    const rtt = Math.max(typical, rttOf(this.paths[peer], withMargin));
+    const rtt = Math.max(this.typical, rttOf(this.paths[peer], withMargin));
+    // What waits for its path is on its way to it as it is.
+    if (this.queues.holds(peer, sbn)) return now + this.topUpDelay(block, rtt);
     const advanced = this.deficits.advancedAt(peer, sbn) + rtt + REPORT_ALLOWANCE;
     const patience = Math.min(advanced, block.sentAt + MAX_PATIENCE);
     return Math.ceil(Math.max(block.sentAt + this.topUpDelay(block, rtt), patience));
@@ -416,7 +427,6 @@ export class Outgoing {
 export const MAX_QUEUED = MAX_BATCH;
 /** Below this share relays of whole copies would save less than they cost. */
 const LITTLE_LOSS = 0.01;
-const STUCK_AFTER: Micros = 300 * MILLISECOND;
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
 const MAX_PATIENCE: Micros = 10 * SECOND;
 const BACKOFF_BASE = 1.5;

@@ -61,6 +61,27 @@ describe('top-ups', () => {
     expect(sender.outgoing.hasFor(at, FAR)).toBe(false);
   });
 
+  test('do not wait for symbols that one path alone does not take', () => {
+    const sender = new Sender([FAST, FAST, FAST], new Uint8Array(300));
+    sender.drain(0, [NEAR, ALSO_NEAR]);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    sender.outgoing.handleTimeout(at);
+    sender.drain(at, [NEAR]);
+    expect(sender.symbolsOf(NEAR)).toBe(2);
+  });
+
+  test('are not made for a peer for which symbols of the block still wait', () => {
+    const sender = new Sender([FAST, FAST, FAST], new Uint8Array(300));
+    sender.drain(0, [NEAR, ALSO_NEAR]);
+    for (const peer of [NEAR, ALSO_NEAR]) sender.outgoing.onConfirm(peer);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    sender.outgoing.handleTimeout(at);
+    sender.drain(at);
+    expect(sender.symbolsOf(FAR)).toBe(1);
+  });
+
   test('of one that is never content come to four times the object and a little', () => {
     const sender = new Sender([FAST, FAST, FAST], bytes);
     const k = sender.outgoing.sourceSymbols;
@@ -79,10 +100,24 @@ describe('top-ups', () => {
   });
 });
 
+test('who is late is not first to get a symbol that the others wait for', () => {
+  const sender = new Sender([10 * MILLISECOND, 10 * MILLISECOND, SECOND], new Rng('object').bytes(100_000));
+  sender.drain(0);
+  expect([1, 2].map((peer) => sender.symbolsOf(peer) > 0)).toEqual([true, true]);
+  expect(sender.symbolsOf(3)).toBe(0);
+});
+
+test('who is late is the first to get a symbol where nobody relays any', () => {
+  const sender = new Sender([10 * MILLISECOND, 10 * MILLISECOND, SECOND], new Uint8Array(300));
+  sender.drain(0);
+  expect([1, 2, 3].map((peer) => sender.symbolsOf(peer))).toEqual([1, 1, 1]);
+});
+
 /** Member 0 of a small group, with an object to send to peers that are so far away. */
 class Sender {
   readonly outgoing: Outgoing;
   private readonly paths: (Path | undefined)[];
+  private readonly taken = new Map<number, number>();
 
   constructor(rtts: number[], bytes: Uint8Array) {
     const small = smallGroup(rtts.length + 1);
@@ -105,13 +140,18 @@ class Sender {
     for (const path of this.paths) if (path) path.heardAt = now;
   }
 
-  /** Takes all that is to be sent; returns how many symbols that is. */
-  drain(now: number): number {
+  /** Takes all that is to be sent to these peers; returns how many symbols that is. */
+  drain(now: number, peers = [...this.paths.keys()].slice(1)): number {
     const before = this.outgoing.sentSymbols;
     const target = new Uint8Array(MAX_SYMBOL_BODY);
-    for (const peer of this.paths.keys())
-      if (this.paths[peer]) while (this.outgoing.next(now, peer, target) > 0);
+    for (const peer of peers)
+      while (this.outgoing.next(now, peer, target) > 0) this.taken.set(peer, this.symbolsOf(peer) + 1);
     return this.outgoing.sentSymbols - before;
+  }
+
+  /** How many symbols were taken for this peer. */
+  symbolsOf(peer: number): number {
+    return this.taken.get(peer) ?? 0;
   }
 
   lacks(peer: number, now: number, symbols: number): void {
