@@ -24,8 +24,14 @@ export function natsUnavailable(): string | undefined {
   }
 }
 
-/** Starts the server, with a sync for each write where this version can; ends with us. */
-export function startNats({ directory, hosts, self }: NatsOptions): { syncs: boolean; child: ChildProcess } {
+export interface NatsServer {
+  /** What puts each write on the disk before it counts; 'nothing': the system, some time after. */
+  syncs: 'server' | 'folder' | 'nothing';
+  child: ChildProcess;
+}
+
+/** Starts the server, with a sync for each write where this version or the file system can; ends with us. */
+export function startNats({ directory, hosts, self }: NatsOptions): NatsServer {
   mkdirSync(directory, { recursive: true });
   const path = join(directory, 'nats.conf');
   const write = (sync: string) =>
@@ -42,16 +48,27 @@ cluster {
 `,
     );
   write(', sync_interval: always');
-  let syncs = true;
+  let syncs: NatsServer['syncs'] = 'server';
   try {
     execFileSync('nats-server', ['-t', '-c', path], { stdio: 'pipe' });
   } catch {
     // Versions before 2.10 know no such setting.
-    syncs = false;
     write('');
+    syncs = makeSynchronous(directory) ? 'folder' : 'nothing';
   }
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'nats-server', '-c', path], { stdio: 'ignore' });
   return { syncs, child };
+}
+
+/** Each write to a file made under `directory` from now on returns once it is on the disk. False where that cannot be had. */
+function makeSynchronous(directory: string): boolean {
+  try {
+    // ext4 and a few others know the attribute, and new folders and files take it from theirs.
+    execFileSync('chattr', ['+S', directory], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export interface NatsClient {

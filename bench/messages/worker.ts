@@ -1,7 +1,7 @@
 /**
  * One node of the messages benchmark, a process, with its server where the system has one. The first sends: so many messages
  * under way at once, each until it is where a crash of one node cannot take it. In: a MessagesConfig as the argument, the line
- * 'go' or 'report' on standard input. Out: MessagesLines on standard output.
+ * 'go', 'measure' or 'report' on standard input. Out: MessagesLines on standard output.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -25,32 +25,44 @@ export interface MessagesConfig {
   bind: string;
   directory: string;
   messages: number;
+  /** So many of them are sent before anything is measured: code is compiled meanwhile. */
+  warmUp: number;
   inFlight: number;
   bytes: number;
 }
 
 export type MessagesLine =
-  /** All that is needed to send is there. `note`: what is not as it should be. */
+  /** All that is needed to send is there. `note`: what its figures are to be read with. */
   | { type: 'ready'; note?: string }
-  /** All messages are confirmed; said by the first node. */
-  | { type: 'done' }
-  /** cpuUs: of this process and its server since 'go'; latencies in ms, of what is confirmed; seconds that took. */
+  /** Enough are confirmed to measure the rest, or all are; said by the first node. */
+  | { type: 'warm' | 'done' }
+  /**
+   * cpuUs: of this process and its server; latencies in ms, of what is confirmed; seconds that took. Since 'measure', or since
+   * 'go' if it never came so far.
+   */
   | { type: 'report'; cpuUs: number; latencies: number[]; seconds: number };
 
 /** Sends one message; resolves when it is confirmed. */
 type Send = (bytes: Uint8Array, number: number) => Promise<unknown>;
 
 const ETCD_PORT = 2379;
+const SYNC_NOTES = {
+  server: "each write is synced by the server ('sync_interval: always')",
+  folder: 'this version of NATS cannot sync each write: its folder is one of synchronous writes (chattr +S)',
+  nothing:
+    'this version of NATS cannot sync each write, and its folder cannot either: it syncs every two minutes',
+};
 const config = JSON.parse(argv[2]) as MessagesConfig;
-const { system, locators, self, bind, directory, messages, inFlight, bytes } = config;
+const { system, locators, self, bind, directory, messages, warmUp, inFlight, bytes } = config;
 const open: Record<MessagesSystem, () => Promise<{ send: Send; note?: string }>> = {
   headwater,
   etcd,
   jetstream,
 };
 const { send, note } = await open[system]();
-const latencies: number[] = [];
+let latencies: number[] = [];
 let sent = 0;
+let confirmed = 0;
 let startedAt = 0;
 let endedAt = 0;
 let cpuAtStart = 0;
@@ -58,12 +70,19 @@ say(note === undefined ? { type: 'ready' } : { type: 'ready', note });
 
 createInterface({ input: stdin })
   .on('line', (line) => {
-    if (line === 'go') {
-      cpuAtStart = cpu();
-      startedAt = endedAt = clock();
-      if (self === 0) for (let i = 0; i < inFlight; i++) next();
-    } else
-      say({ type: 'report', cpuUs: cpu() - cpuAtStart, latencies, seconds: (endedAt - startedAt) / 1000 });
+    if (line === 'report') {
+      const until = confirmed === messages ? endedAt : clock();
+      return say({
+        type: 'report',
+        cpuUs: cpu() - cpuAtStart,
+        latencies,
+        seconds: (until - startedAt) / 1000,
+      });
+    }
+    cpuAtStart = cpu();
+    startedAt = clock();
+    latencies = [];
+    if (line === 'go' && self === 0) for (let i = 0; i < inFlight; i++) next();
   })
   .on('close', () => process.exit());
 
@@ -74,7 +93,9 @@ async function next(): Promise<void> {
     await send(new Uint8Array(bytes).fill(number), number);
     endedAt = clock();
     latencies.push(endedAt - at);
-    if (latencies.length === messages) say({ type: 'done' });
+    confirmed++;
+    if (confirmed === warmUp) say({ type: 'warm' });
+    if (confirmed === messages) say({ type: 'done' });
   }
 }
 
@@ -129,9 +150,7 @@ async function jetstream() {
     const answer = await client.request('bench', message);
     if (answer.includes('error')) throw new Error(`jetstream: expected an acknowledgement, got ${answer}`);
   };
-  return syncs
-    ? { send }
-    : { send, note: 'this version of NATS cannot sync each write: it syncs every two minutes' };
+  return { send, note: SYNC_NOTES[syncs] };
 }
 
 async function untilDone<T>(attempt: () => Promise<T>): Promise<T> {

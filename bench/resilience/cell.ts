@@ -93,7 +93,7 @@ export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir(
 }
 
 interface Worker<Line extends { type: string }> {
-  say(line: 'go' | 'report'): void;
+  say(line: 'go' | 'measure' | 'report'): void;
   /** The next line of this type. Rejects if the process ends first. */
   heard<T extends Line['type']>(type: T): Promise<Line & { type: T }>;
 }
