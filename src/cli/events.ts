@@ -74,7 +74,7 @@ function eventText(event: NodeEvent): string {
     case 'misbehaviour':
       return `${event.member.name} misbehaves: ${event.what}`;
     case 'lost':
-      return `messages of ${event.member.name} are lost to us: we were away for longer than they were kept, or our store is an old copy`;
+      return `older messages of ${event.member.name} do not come here: it sent them before this member was there, or while it was away for long, and nobody keeps them any more`;
     case 'disagreement':
       return `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`;
     case 'begun-anew':

@@ -1,12 +1,22 @@
 /**
  * How commands talk: data on stdout (plain lines, or one JSON object a line with --json), everything else on stderr.
- * Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 130 interrupted.
+ * Exit codes: see EXIT_CODES.
  */
 import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
+
+/** For --help; README has the same as a table. To be told to stop is Ctrl-C, SIGTERM, or a reader of stdout that has gone. */
+export const EXIT_CODES = `Exit codes:
+  0    done; also what runs until it is told to stop (node, link, receive without --count) and was told so
+  1    failed
+  2    usage or configuration: nothing was begun
+  3    done in part: some members have the file, some do not
+  130  told to stop before it was done
+
+To stop: Ctrl-C, SIGTERM, or a stdout whose reader has gone (\`... | head -1\`). A second Ctrl-C ends at once, with 130.`;
 
 /** A line of data; what it holds cannot drive a terminal. */
 export function print(line: string): void {

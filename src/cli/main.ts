@@ -5,7 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { deadLettersCommand } from './dead-letters.js';
 import { demoCommand } from './demo.js';
 import { groupCommand } from './group.js';
-import { EXIT, reportError, useJson, watchOutput } from './io.js';
+import { EXIT, EXIT_CODES, reportError, useJson, watchOutput } from './io.js';
 import { keygenCommand } from './keygen.js';
 import { linkCommand } from './link.js';
 import { nodeCommand } from './node.js';
@@ -19,10 +19,7 @@ const program = new Command('headwater')
   .version(version)
   .exitOverride()
   .showHelpAfterError('(see --help)')
-  .addHelpText(
-    'after',
-    '\nExit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part, 130 interrupted.',
-  );
+  .addHelpText('after', `\n${EXIT_CODES}`);
 for (const add of [
   demoCommand,
   keygenCommand,

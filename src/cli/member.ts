@@ -64,6 +64,7 @@ export async function startMember(
   const store = opening && (await unlessFired(signal, opening, (late) => late.close()));
   if (store?.recovered !== undefined) onRecovered?.(store.recovered);
   try {
+    await checkKeyMode(options);
     const node = await Node.start({
       group,
       secretKey: seed,
@@ -76,10 +77,8 @@ export async function startMember(
       trace: options.trace,
       ...handlers,
     });
-    if (!signal.aborted) {
-      await checkKeyMode(options);
-      return node;
-    }
+    // Nothing is waited for from here on: who has started it must have it before its first event.
+    if (!signal.aborted) return node;
     await node.close();
   } catch (error) {
     await store?.close();

@@ -19,6 +19,7 @@ import {
   printJson,
   reportError,
   sleep,
+  tellJson,
   untilInterrupted,
   withInterrupt,
 } from './io.js';
@@ -78,6 +79,7 @@ export function receiveCommand(program: Command): void {
         const events = new Events(json === true, ['peer']);
         const onEvent = (event: NodeEvent) => {
           events.on(event);
+          if (event.type === 'peer' && !event.reachable) tellMissing(node, event.member, json === true);
           if (event.type === 'too-large') answers.tooLarge(event.id, options.maxSize);
         };
         await using node = await startMember(options, { deliver, onEvent }, signal);
@@ -105,6 +107,20 @@ export function receiveCommand(program: Command): void {
         else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;
       }),
     );
+}
+
+/** A file whose sender goes silent may never be whole: that is to be said, and how much of it there is. */
+function tellMissing(node: Node, from: Member, json: boolean): void {
+  for (const { id, length, held, needed, complete } of node.status().objects) {
+    if (id.origin !== from.index || complete) continue;
+    const missing = Math.ceil(length * Math.max(0, 1 - held / needed));
+    if (json) tellJson({ event: 'silent', member: from.name, bytes: length, missing });
+    else
+      note(
+        `${from.name} has gone silent: ${formatBytes(missing)} of ${formatBytes(length)} are missing, ` +
+          'and come once it is back, or from others who have them',
+      );
+  }
 }
 
 /** Now, not when the first file has arrived, is the time to say that it could not be saved. */

@@ -65,7 +65,8 @@ export function sendCommand(program: Command): void {
           else if (from === node.self) verdicts.sent(id);
           else new Answers(node).answer(id, 'held');
         };
-        const events = new Events(options.json === true, ['peer']);
+        // What was sent before is nothing to who sends.
+        const events = new Events(options.json === true, ['peer', 'lost']);
         const onEvent = (event: NodeEvent) => events.on(event);
         await using node = await startMember(options, { deliver, onEvent }, stopped);
         const why = (member: Member) => events.why(member, node);

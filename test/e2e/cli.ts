@@ -37,7 +37,7 @@ export interface CliEvent {
   moved?: string;
   mode?: string;
   code?: string;
-  metrics?: { receivedDatagrams: number; drops: Record<string, number> };
+  metrics?: { receivedDatagrams: number; sentBytes: number; drops: Record<string, number> };
 }
 
 export interface Cli {

@@ -1,6 +1,8 @@
 /** What every command is expected to do: help, version, no colours into pipes, and no fuss when a reader goes away. */
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { EXIT } from '../../src/cli/io.js';
 import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab } from './lab.js';
 
@@ -28,7 +30,10 @@ describe('--help', () => {
       ([, name]) => name,
     );
     expect(listed.toSorted()).toEqual([...Object.keys(COMMANDS), 'help'].toSorted());
-    expect(cli.stdout).toContain('Exit codes: 0 done, 1 failed, 2 usage');
+    const codes = [...cli.stdout.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => code);
+    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
+    expect([...readme.matchAll(/^\| (\d+) \| /gm)].map(([, code]) => code)).toEqual(codes);
+    expect(codes).toEqual(Object.values(EXIT).map(String));
   });
 
   test.each(Object.entries(COMMANDS))('%s', async (command, options) => {
@@ -96,18 +101,57 @@ describe('interrupted', () => {
     expect(linesOf(sender.stderr)).toHaveLength(1);
   });
 
-  test('a command that runs until then exits with 0', async () => {
-    const lab = await createLab(await tempFolder(), ['anna']);
-    const receiver = headwater(['receive', ...lab.as('anna'), '--out', lab.folder, '--json']);
-    await receiver.first('ready');
-    receiver.child.kill('SIGINT');
-    expect(await receiver.exit()).toBe(0);
-    expect(receiver.events('end')).toMatchObject([{ saved: 0, failed: 0 }]);
-
-    const link = headwater(['link', '127.0.0.1:0=127.0.0.1:9']);
-    await link.until('its address', ({ stdout }) => /^127\.0\.0\.1:\d+ -> 127\.0\.0\.1:9\n$/.test(stdout));
-    link.child.kill('SIGINT');
-    expect(await link.exit()).toBe(0);
-    expect(link.stderr).toMatch(/^0 datagrams: 0 delivered/);
+  test('a receiver that has all its files, and stays for others, exits with 0; one that lacks some with 130', async () => {
+    const folder = await tempFolder();
+    const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+    const receive = (name: string, count: string) =>
+      headwater(['receive', ...lab.as(name), '--out', join(folder, name), '--count', count]);
+    const [ben, cleo] = [receive('ben', '1'), receive('cleo', '2')];
+    for (const cli of [ben, cleo])
+      await cli.until('its address', ({ stderr }) => stderr.includes('saving to'));
+    await writeFile(join(folder, 'data.bin'), 'content');
+    const sender = headwater(['send', join(folder, 'data.bin'), ...lab.as('anna')]);
+    await ben.until('the file', ({ stderr }) => stderr.includes('staying until'));
+    await cleo.until('the file', ({ stdout }) => stdout.includes('data.bin'));
+    for (const cli of [ben, cleo]) cli.child.kill('SIGINT');
+    expect([await ben.exit(), await cleo.exit()]).toEqual([0, 130]);
+    await sender.exit();
   });
+
+  test('by a reader that goes away is the same as by a signal', async () => {
+    const lab = await createLab(await tempFolder(), ['anna']);
+    const receive = ['receive', ...lab.as('anna'), '--out', lab.folder, '--json'];
+    for (const [more, code] of [
+      [[], 0],
+      [['--count', '1'], 130],
+    ] as const) {
+      const cli = headwater([...receive, ...more]);
+      await cli.first('ready');
+      cli.child.stdout?.destroy();
+      expect([await cli.exit(), cli.stderr]).toEqual([code, '']);
+    }
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'a command that runs until then exits with 0: %s',
+    async (signal) => {
+      const lab = await createLab(await tempFolder(), ['anna']);
+      const node = headwater(['node', ...lab.as('anna'), '--json']);
+      await node.first('ready');
+      node.child.kill(signal);
+      expect([await node.exit(), node.stderr]).toEqual([0, '']);
+
+      const receiver = headwater(['receive', ...lab.as('anna'), '--out', lab.folder, '--json']);
+      await receiver.first('ready');
+      receiver.child.kill(signal);
+      expect(await receiver.exit()).toBe(0);
+      expect(receiver.events('end')).toMatchObject([{ saved: 0, failed: 0 }]);
+
+      const link = headwater(['link', '127.0.0.1:0=127.0.0.1:9']);
+      await link.until('its address', ({ stdout }) => /^127\.0\.0\.1:\d+ -> 127\.0\.0\.1:9\n$/.test(stdout));
+      link.child.kill(signal);
+      expect(await link.exit()).toBe(0);
+      expect(link.stderr).toMatch(/^0 datagrams: 0 delivered/);
+    },
+  );
 });

@@ -45,6 +45,49 @@ test('a member with another group file is named where the others wait for it', a
   expect(ben.stderr.split('anna seems to have another group file\n')).toHaveLength(2);
 });
 
+test('a receiver says who went silent in the middle of a file, and how much of it is missing', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const file = join(folder, 'data.bin');
+  await writeFile(file, randomBytes(4_000_000));
+  const receive = (...more: string[]) =>
+    headwater(['receive', ...lab.as('ben'), '--out', join(folder, 'ben'), ...more]);
+  for (const more of [[], ['--json']]) {
+    const ben = receive(...more);
+    // A node that holds a part of it, so that there is a quorum to begin with.
+    const cleo = headwater(['node', ...lab.as('cleo')]);
+    await cleo.until('ben', ({ stderr }) => stderr.includes('ben is here'));
+    const sender = headwater(['send', file, ...lab.as('anna'), '--max-rate', '4', '--json']);
+    await sender.until('some of it sent', (cli) =>
+      cli.events('status').some(({ metrics }) => (metrics?.sentBytes ?? 0) > 1_000_000),
+    );
+    sender.child.kill('SIGKILL');
+    if (more.length === 0)
+      await ben.until('that', ({ stderr }) =>
+        /^anna has gone silent: \d\.\d MB of 4\.0 MB are missing, and come once it is back/m.test(stderr),
+      );
+    else expect(await ben.first('silent')).toMatchObject({ member: 'anna', bytes: expect.any(Number) });
+    for (const cli of [ben, cleo]) cli.child.kill('SIGTERM');
+    expect(await ben.exit()).toBe(0);
+    await cleo.exit();
+  }
+});
+
+test('`send` to members that others have written to before frightens nobody with what was before', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben', 'cleo']);
+  const [ben, cleo] = ['ben', 'cleo'].map((name) => headwater(['node', ...lab.as(name)]));
+  await ben.until('cleo', ({ stderr }) => stderr.includes('cleo is here'));
+  for (const i of [1, 2, 3]) ben.say(`line ${i}`);
+  await cleo.until('the lines', ({ stdout }) => stdout.includes('line 3'));
+  const sends = [1, 2].map(() => ['send', lab.groupFile, ...lab.as('anna')]);
+  for (const args of sends) {
+    const sender = headwater(args);
+    expect(await sender.exit()).toBe(3);
+    expect(sender.stderr).not.toMatch(/lost to us|older messages/);
+  }
+});
+
 test('`send` says whom it waits for while it waits', async () => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben']);
   const sender = headwater(['send', lab.groupFile, ...lab.as('anna')]);
