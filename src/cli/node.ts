@@ -42,7 +42,7 @@ export function nodeCommand(program: Command): void {
     .action((options: NodeCommandOptions) =>
       untilInterrupted(async (signal) => {
         const { json, order } = options;
-        const lines = new Lines();
+        const lines = new Lines(options.maxSize * 1024 * 1024);
         const events = new Events(json === true);
         await using node = await startMember(
           options,

@@ -68,6 +68,21 @@ test('stdin at its end: the member stays; many lines at once: none is lost, and 
   await anna.until('an answer', ({ stdout }) => stdout.includes('ben: still there?\n'));
 });
 
+test('a line that is longer than a message may be is left out, and said; those around it are sent', async () => {
+  const lab = await createLab(await tempFolder(), ['anna']);
+  const anna = headwater(['node', ...lab.as('anna'), '--max-size', '1']);
+  anna.say('before');
+  const part = 'x'.repeat(1 << 20);
+  for (let i = 0; i < 40; i++) anna.child.stdin?.write(part);
+  anna.say('');
+  anna.say('after');
+  await anna.until('the last line', ({ stdout }) => stdout.includes('anna: after\n'));
+  expect(anna.stdout).toBe('anna: before\nanna: after\n');
+  expect(anna.stderr).toContain(
+    'headwater: line: expected at most 1.0 MB (see --max-size), got more: it is left out\n',
+  );
+});
+
 test('what a member says cannot drive the terminal of another', async () => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben']);
   const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
