@@ -149,18 +149,20 @@ async function judge(copy, { file, find, replace, tests, build }, seconds) {
   try {
     if (build && (await run(copy, 'npm', ['run', '--silent', 'build'], seconds)) !== 0)
       return { outcome: 'BROKEN', why: 'it does not build' };
-    const args = ['vitest', 'run', '--maxWorkers=1', '--bail=1', '--reporter=json', `--outputFile=${report}`];
-    const code = await run(copy, 'npx', [...args, ...tests], seconds);
+    const vitest = join('node_modules', 'vitest', 'vitest.mjs');
+    const args = [vitest, 'run', '--maxWorkers=1', '--bail=1', '--reporter=json', `--outputFile=${report}`];
+    const code = await run(copy, process.execPath, [...args, ...tests], seconds);
     if (code === undefined) return { outcome: 'TIMED OUT', why: `after ${seconds} s` };
     if (code === 0) return { outcome: 'SURVIVED', why: tests.join(' ') };
     const by = firstFailure(report);
     return by ? { outcome: 'killed', why: by } : { outcome: 'BROKEN', why: 'no test of it could run' };
   } finally {
     writeFileSync(path, source);
-    if (build) {
-      rmSync(join(copy, 'dist'), { recursive: true, force: true });
-      cpSync(join(ROOT, 'dist'), join(copy, 'dist'), { recursive: true });
-    }
+    if (build)
+      for (const made of ['dist', 'src/codec/generated']) {
+        rmSync(join(copy, made), { recursive: true, force: true });
+        cpSync(join(ROOT, made), join(copy, made), { recursive: true });
+      }
   }
 }
 

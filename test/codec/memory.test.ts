@@ -158,6 +158,23 @@ describe.each(VARIANTS)('%s', (variant) => {
     }
   });
 
+  test('what a symbol takes while it is made takes no room from what it is made of', () => {
+    const blocks = [1, 2].map((mask) => patternBytes(2560).map((byte) => byte ^ mask));
+    const open = (engine: Engine) =>
+      blocks.map((bytes) => new Encoder(bytes, { symbolSize: 256, sourceBlocks: 1, engine }));
+    const [expected] = open(engineOf(variant)).map((encoder) => encoder.symbol(0, 500));
+    const engine = new Engine(variant, { memory: 2 ** 20, plans: 1 });
+    const encoders = open(engine);
+    for (const encoder of encoders) encoder.symbol(0, 500);
+    // The one plan that is cached is then large: the smallest piece that can be freed is one of the two blocks.
+    const large = new Encoder(patternBytes(64 * 400), { symbolSize: 64, sourceBlocks: 1, engine });
+    large.symbol(0, 500);
+    large.dispose();
+    for (let size = 2 ** 16; size >= 64; size /= 2) while (engine.exports.mem_alloc(size) !== 0);
+
+    expectSame(encoders[0].symbol(0, 500), expected);
+  });
+
   test('the allocator keeps blocks apart and merges what is freed', () =>
     withSeeds(
       5,
