@@ -149,6 +149,8 @@ export class Stream implements StreamId {
       return `backlog of ${this.backlog} bytes`;
     for (const seq of this.lengths.keys())
       if (seq < delivered || !this.holds(seq)) return `${seq} counted as waiting, ${delivered} delivered`;
+    for (const seq of this.damaged)
+      if (seq < base || !this.holds(seq)) return `${seq} damaged, though not kept`;
     const agreed = Math.max(...this.agreed);
     if (!this.isTrusting && agreed > count) return `agreement on ${agreed} of ${count}`;
     if (readiness && readiness.durable > readiness.pledge.count)

@@ -35,6 +35,22 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
   outgoing.dispose();
 });
 
+test('what is dealt to a peer after a pause is not given up before it could take it', () => {
+  const later = 10 * SECOND;
+  const bytes = new Rng('object').bytes(100_000);
+  const [paused, other] = [1, 2].map(
+    () =>
+      new Sender(
+        [1, 1, 1].map((ms) => ms * MILLISECOND),
+        bytes,
+      ),
+  );
+  paused.hear(later);
+  expect(paused.outgoing.next(later, PEER, new Uint8Array(MAX_SYMBOL_BODY))).toBeGreaterThan(0);
+  paused.outgoing.handleTimeout(later + 1);
+  expect(1 + paused.drain(later + 1)).toBe(other.drain(0));
+});
+
 describe('top-ups', () => {
   const FAST = 10 * MILLISECOND;
   const SLOW = 4 * SECOND;

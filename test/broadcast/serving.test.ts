@@ -266,6 +266,10 @@ describe('a peer that asks for the same again and again', () => {
     expect([served(serving, PERIOD - 1), served(serving, PERIOD)]).toEqual([0, 5 * K]);
   });
 
+  test('gets as much more as is lost on the way', () => {
+    expect(served(newServing({ lossOf: () => 0.5 }), 0)).toBe(10 * K);
+  });
+
   test('does not lose what it is being sent by asking again', () => {
     const serving = newServing();
     for (let i = 0; i < 20; i++) {

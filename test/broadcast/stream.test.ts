@@ -305,6 +305,14 @@ describe('pruning', () => {
     ]).toEqual([1, 1, 2, 2]);
     expect(stream.isHeldBy(2, 4, true)).toBe(false);
   });
+
+  test('that leaves us behind takes what was damaged with it', () => {
+    const stream = viewOf(range(0, 5));
+    for (let i = 0; i < 5; i++) stream.onDelivered();
+    stream.damaged.add(3);
+    stream.skipTo(9, sha256(NONE));
+    expect([stream.lacks(3), stream.check()]).toEqual([false, undefined]);
+  });
 });
 
 describe('a restart', () => {

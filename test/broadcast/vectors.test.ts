@@ -203,6 +203,25 @@ describe('what was not heard', () => {
   });
 });
 
+test('which of the last 33 versions came is told, whatever was lost, overtaken or leapt over', () =>
+  holds(
+    'versions heard',
+    fc.property(fc.array(fc.constantFrom(-33, -32, -1, 1, 2, 31, 32, 33), { minLength: 1 }), (steps) => {
+      const a = new Side(0);
+      const came = new Set<number>();
+      let version = 100;
+      for (const step of steps) {
+        version = Math.max(1, version + step);
+        came.add(version);
+        a.vectors.onFrame(0, 1, { kind: 'vector', version, heard: 0, heardBefore: 0, entries: [] });
+      }
+      const { heard, heardBefore } = a.vectors.number(1);
+      const told = Array.from({ length: 32 }, (_, i) => (heardBefore & (1 << i)) !== 0);
+      expect(heard).toBe(Math.max(...came));
+      expect(told).toEqual(told.map((_, i) => came.has(heard - 1 - i)));
+    }),
+  ));
+
 test('an older entry that comes late does not undo a newer one', () => {
   const [a, b] = [new Side(0), new Side(1)];
   a.hold(0, 0);

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Member } from '../../src/broadcast/group.js';
 import { Events } from '../../src/cli/events.js';
-import { hand, note, tellJson, unlessFired } from '../../src/cli/io.js';
+import { hand, note, tellJson, unlessFired, untilInterrupted, withInterrupt } from '../../src/cli/io.js';
 import type { Node } from '../../src/node/node.js';
 
 let written: string[];
@@ -84,6 +84,48 @@ describe('work that starts when a signal fires', () => {
 
   test('is its result otherwise', async () => {
     expect(await unlessFired(new AbortController().signal, Promise.resolve('store'))).toBe('store');
+  });
+});
+
+describe('a command that is told to stop', () => {
+  // What ends the process a second later is not to end that of the tests.
+  beforeEach(() => void vi.useFakeTimers());
+
+  /** Work that goes on until it has been told so twice. */
+  const stubborn = (said: boolean[]) => (signal: AbortSignal) =>
+    new Promise<void>((done) => {
+      vi.spyOn(process, 'exit').mockImplementation(((code: number) => {
+        said.push(signal.aborted);
+        if (code === 130) done();
+      }) as typeof process.exit);
+    });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('by %s ends at once when it is told again', async (name) => {
+    const said: boolean[] = [];
+    const ended = withInterrupt(stubborn(said));
+    process.emit(name);
+    expect(said).toEqual([]);
+    process.emit(name);
+    await ended;
+    expect(said).toEqual([true]);
+  });
+
+  test('hears no signals any more when its work is done', async () => {
+    const before = process.listenerCount('SIGINT') + process.listenerCount('SIGTERM');
+    await withInterrupt(async () => {});
+    expect(process.listenerCount('SIGINT') + process.listenerCount('SIGTERM')).toBe(before);
+  });
+
+  test('while it starts has not failed, if it runs until then', async () => {
+    const aborted = untilInterrupted((signal) => unlessFired(signal, new Promise(() => {})));
+    process.emit('SIGINT');
+    await expect(aborted).resolves.toBeUndefined();
+  });
+
+  test('in the middle of work that has an end is interrupted', async () => {
+    const aborted = withInterrupt((signal) => unlessFired(signal, new Promise(() => {})));
+    process.emit('SIGINT');
+    await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
   });
 });
 

@@ -120,6 +120,14 @@ describe('CUBIC, RFC 9438', () => {
     expect(flow.window() / MTU).toBeCloseTo(49);
   });
 
+  test('a cut before all was lost for long is not taken back after it', () => {
+    const controller = cubic(MTU);
+    controller.onLost(100, lossAt(50));
+    controller.onPersistentCongestion(200);
+    controller.onAck(300, sample({ sentAt: 40, spuriousPackets: 1, windowUsed: false }));
+    expect(controller.window()).toBe(2 * MTU);
+  });
+
   test('a cut of which only some losses were reordering stays', () => {
     const flow = cubicAt(100);
     flow.onLost(SECOND, lossAt(SECOND - 1, 3));
@@ -190,12 +198,25 @@ describe('the loss floor', () => {
     expect(floor.exceededBy(round(0.5, 200), 200, 3)).toBe(true);
   });
 
+  test('is never above six in ten, or nothing would be sent', () => {
+    const floor = new LossFloor();
+    floor.learn(10, 990);
+    expect(floor.floor).toBe(0.6);
+  });
+
   test('an estimate that nothing confirms fades', () => {
     const floor = new LossFloor();
     floor.learn(50, 50);
     for (let i = 0; i < 200; i++) floor.onRound();
     expect(floor.floor).toBeLessThan(0.001);
   });
+});
+
+test.each(ALL)('%s: the smallest window is so many datagrams of whatever size', (_, make) => {
+  const controller = make();
+  controller.onPersistentCongestion(0);
+  controller.onMtu(1, 9000);
+  expect(controller.window()).toBeGreaterThanOrEqual(2 * 9000);
 });
 
 test('fixedRate does as told', () => {

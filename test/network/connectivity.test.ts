@@ -80,9 +80,16 @@ describe('a member that is not as we are', () => {
     ]);
   });
 
-  test('is told of once, until it has gone and come back', () => {
+  test.each([
+    ['another version', (group: Group) => otherVersion(group, 4)],
+    [
+      'another protocol',
+      ({ members }: Group) => ({ type: 'foreign-version', member: members[1], version: 9 }) as const,
+    ],
+    ['another group', ({ members }: Group) => ({ type: 'foreign-group', member: members[1] }) as const],
+  ])('%s is told of once, until the member has gone and come back', (_, eventOf) => {
     const { group, tracker, comes, goes } = track(2);
-    const tell = () => tracker.on(otherVersion(group, 4)).length;
+    const tell = () => tracker.on(eventOf(group)).length;
     const counts = [tell(), tell()];
     comes(1);
     counts.push(tell());

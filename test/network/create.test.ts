@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { createNetwork, rawBytes } from '../../src/network/create.js';
-import type { Codec, Notice } from '../../src/network/network.js';
+import type { Codec, Connectivity, Notice } from '../../src/network/network.js';
 import { gate, numbers, openGroup, until } from './members.js';
 
 describe('messages', () => {
@@ -137,6 +137,24 @@ describe('a consumer', () => {
     );
   });
 
+  test('that has thrown is given nothing more once the network is closed', async () => {
+    const lab = await openGroup(1);
+    let tries = 0;
+    await using alice = await lab.start<number>(0, {
+      deliver() {
+        tries++;
+        throw new Error('no');
+      },
+    });
+    await alice.network.broadcast(1);
+    await until(() => tries > 0);
+    await alice.network.close();
+    const before = tries;
+    // Longer than the next try would have waited.
+    await new Promise((done) => setTimeout(done, 20 * 2 ** before));
+    expect(tries).toBe(before);
+  });
+
   test('that does not finish costs no memory for what comes meanwhile', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
@@ -236,6 +254,16 @@ describe('a member', () => {
     await alice.network.broadcast('hello');
     await until(() => alice.delivered.length === 1);
     expect(alice.notices).toEqual<Notice[]>([]);
+  });
+
+  test('that is closed at once tells of nothing any more', async () => {
+    const { group, secretKeys } = await openGroup(1);
+    const events: string[] = [];
+    const onConnectivity = ({ type }: Connectivity) => void events.push(type);
+    const network = await createNetwork({ group, secretKey: secretKeys[0] }, { onConnectivity });
+    await network.close();
+    await new Promise((done) => setImmediate(done));
+    expect(events).toEqual([]);
   });
 
   test('without a store is one for as long as it runs', async () => {

@@ -39,6 +39,17 @@ test('heavy blocks are deferred, light ones are not', () => {
   small.dispose();
 });
 
+test('the answer for a block that is complete by then changes nothing', () => {
+  using both = new Encoder(bytes, { symbolSize: T, sourceBlocks: 2 });
+  const k = both.oti.blockSymbols(0);
+  using decoder = new Decoder(both.oti, { deferHeavy: true });
+  for (let esi = 1; esi <= k; esi++) decoder.add(0, esi, both.symbol(0, esi));
+  const job = decoder.nextJob(0)!;
+  decoder.add(0, 0, both.symbol(0, 0));
+  decoder.finishJob(job, both.symbol(0, 0) as Uint8Array<ArrayBuffer>);
+  expect([decoder.blockComplete(0), decoder.complete]).toEqual([true, false]);
+});
+
 describe('with threads', () => {
   let pool: CodecPool;
   beforeAll(() => {

@@ -55,6 +55,7 @@ describe('when to acknowledge', () => {
     expect(tracker.onReceived(0, 20_000)).toBe(true);
     expect(tracker.onReceived(0, 6)).toBe(false);
     expect(tracker.onReceived(0, 20_000 - 8191)).toBe(true);
+    expect(tracker.onReceived(0, 20_000 - 8192)).toBe(false);
     expect(tracker.received).toBe(3);
   });
 
@@ -68,6 +69,16 @@ describe('when to acknowledge', () => {
       for (let i = 0; i <= number; i++) if (inRanges(ranges, i)) reported.set(i, (reported.get(i) ?? 0) + 1);
     }
     for (let number = 0; number < 3000; number++) expect(reported.get(number)).toBeGreaterThanOrEqual(8);
+  });
+
+  test('a number that eight acks have told is not told again', () => {
+    const tracker = new AckTracker();
+    let oldest = 0;
+    for (let number = 0; number < 4000; number++) {
+      tracker.onReceived(number, number);
+      if (number % 100 === 99) oldest = tracker.take(number)!.ranges.at(-1)!;
+    }
+    expect(oldest).toBe(4000 - 8 * 100);
   });
 });
 

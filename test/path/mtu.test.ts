@@ -59,6 +59,13 @@ describe('a path', () => {
     expect(mtu.nextProbe()).toBe(NEVER);
   });
 
+  test('that carries a size is tried with the next one at once', () => {
+    const mtu = new MtuDiscovery(MAX_DATAGRAM);
+    const size = mtu.takeProbe(0, RTT)!;
+    mtu.onReport(RTT, size);
+    expect(mtu.takeProbe(RTT, RTT)).toBe(SIZES[1]);
+  });
+
   test('that is fast is tried with what a loopback interface carries', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     mtu.setFast(0, true);

@@ -166,6 +166,17 @@ describe('probe timeout, RFC 9002 section 6.2', () => {
     expect(path.canSend(first)).toBe('window');
   });
 
+  test('is what it was before once something has been acknowledged, however often it had doubled', () => {
+    const { path } = recovery();
+    path.onSent(0, 1200);
+    path.onSent(0, 1200);
+    for (let i = 0; i < 4; i++) path.onTimeout(path.nextTimeout());
+    const now = path.nextTimeout();
+    path.onAckReceived(now, ack(1, 0));
+    path.onSent(now, 1200);
+    expect(path.nextTimeout() - now).toBe(Math.ceil(path.rtt.probeTimeout(path.ackPolicy().delay)));
+  });
+
   test('no timer while nothing is in flight; silent packets need none', () => {
     const { path } = recovery();
     path.onSent(0, 60, { ackEliciting: false });
@@ -296,6 +307,14 @@ describe('app-limited and host-limited', () => {
     path.onSent(20 * MS, 1200);
     path.onAckReceived(30 * MS, ack(2, 0));
     expect(samples.at(-1)!.appLimited).toBe(false);
+  });
+
+  test('so is what is sent after that with nothing else in flight', () => {
+    const { path, samples } = recovery();
+    path.onAppLimited(0);
+    path.onSent(0, 1200);
+    path.onAckReceived(10 * MS, ack(0, 0));
+    expect(samples[0].appLimited).toBe(true);
   });
 
   test('being held back by pacing alone is not app-limited', () => {

@@ -9,6 +9,7 @@ import { keyPair } from '../../src/crypto/keys.js';
 import { shortMac } from '../../src/crypto/mac.js';
 import { defaultSuite, type Suite } from '../../src/crypto/noise.js';
 import { macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
+import { MAX_OUTBOX } from '../../src/session/limits.js';
 import { SessionTable } from '../../src/session/table.js';
 import { INITIATION_MAC1, INITIATION_MAC2, INITIATION_SIZE } from '../../src/session/wire.js';
 import { drops, KIND, kindOf, World } from './world.js';
@@ -195,6 +196,34 @@ describe('a flood of first messages', () => {
     const second = a.table.pollTransmit()!.bytes;
     b.table.handleDatagram(world.now + 125 * SECOND, 'm0:1', second);
     expect(kindOf(b.table.pollTransmit()!.bytes)).toBe(KIND.response);
+  });
+
+  test('a cookie that no longer holds is replaced with the next repetition of the first message', () => {
+    const world = new World({ limits: { ...LIMITS, cookielessRate: 0 } });
+    const [a, b] = world.nodes;
+    const answer = () => {
+      b.table.handleDatagram(world.now, 'm0:1', a.table.pollTransmit()!.bytes);
+      return b.table.pollTransmit()!.bytes;
+    };
+    a.table.connect(world.now, 1);
+    a.table.handleDatagram(world.now, 'm1:1', answer());
+    // What goes out with the cookie is lost, and so is what it was made with.
+    a.table.pollTransmit();
+    world.start(b);
+    world.now = a.table.pollTimeout();
+    a.table.handleTimeout(world.now);
+    a.table.handleDatagram(world.now, 'm1:1', answer());
+    expect(kindOf(answer())).toBe(KIND.response);
+  });
+
+  test('leaves half of the queue of what is to be sent to members', () => {
+    const world = new World({ limits: { cookielessRate: 0, cookieReplyRate: 1e6 } });
+    const [, b] = world.nodes;
+    const rng = new Rng('queue');
+    const victim = b.keys.exchangeKeys().publicKey;
+    for (let i = 0; i < 2000; i++)
+      b.table.handleDatagram(world.now, `10.0.${i >> 8}.${i & 255}:9`, forgedInitiation(rng, victim));
+    expect(b.table.sizes().outbox).toBe(MAX_OUTBOX / 2);
   });
 
   test('with valid cookies is bounded by host, and the honest member keeps its own budget', () => {

@@ -56,6 +56,42 @@ describe('a new address', () => {
     expect(b.table.session(0)!.addresses.current).toBe('m0:1');
   });
 
+  test('is not taken if the address in use has asked for a sign of life since', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    for (let i = 0; i < 9; i++) world.send(a, b, 'x');
+    world.run(RTT);
+    const answers: Uint8Array[] = [];
+    world.tap = (sent) => {
+      if (sent.from !== 'nat:7' || kindOf(sent.bytes) !== KIND.control) return [sent];
+      answers.push(sent.bytes.slice());
+      return [];
+    };
+    a.address = 'nat:7';
+    world.send(a, b, 'from elsewhere');
+    world.run(RTT);
+    a.address = 'm0:1';
+    a.table.challenge(world.now, 1, 'm1:1');
+    world.run(RTT);
+    world.tap = (sent) => [sent];
+    for (const bytes of answers) world.inject('nat:7', 'm1:1', bytes);
+    world.run(SECOND);
+    expect([answers.length, b.saw('migrated')]).toEqual([1, false]);
+  });
+
+  test('is forgotten with the keys that it came under', () => {
+    const world = new World({ limits: { rejectAfter: 3 * SECOND } });
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    world.run(2500 * MILLISECOND);
+    a.address = 'nat:7';
+    world.links.update((_, to) => ({ blocked: to === 'nat:7' }));
+    world.send(a, b, 'from elsewhere');
+    world.run(SECOND);
+    expect(b.table.session(0)).toMatchObject({ isEstablished: false, addresses: { validating: 0 } });
+  });
+
   test('is found under loss while data flows', () =>
     withSeeds(20, (seed) => {
       const world = new World({ seed });

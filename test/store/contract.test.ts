@@ -10,16 +10,27 @@ import { CHUNK_SIZE } from '../../src/store/records.js';
 import type { Final, Loaded, Store, StoreWrite } from '../../src/store/store.js';
 import { seedFor } from '../util/seed.js';
 import { holds } from '../wire/holds.js';
-import { digest, prune, put, sampleObject, state, storeOptions, stream } from './samples.js';
+import {
+  digest,
+  prune,
+  put,
+  sampleObject,
+  state,
+  storeOptions,
+  strays as straysIn,
+  stream,
+} from './samples.js';
 
 interface Kind {
   name: string;
   open(maxBytes?: number): Promise<Store>;
   /** Closes and opens it again; undefined if it keeps nothing. */
   reopen?(store: Store): Promise<Store>;
+  /** Pieces in it, once it is closed, that belong to no object; undefined if it has no pieces. */
+  strays?(): Promise<number>;
 }
 
-describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reopen }) => {
+describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reopen, strays }) => {
   test.each([0, 1, 500, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE])(
     'an object of %i bytes is read as it was written',
     async (size) => {
@@ -46,6 +57,15 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
     await store.commit([put(sampleObject(0, 3 * CHUNK_SIZE))]);
     await store.commit([put(sampleObject(0, 10))]);
     expect(digest(await store.read({ ...stream, seq: 0 }))).toEqual(digest(sampleObject(0, 10)));
+    await store.close();
+    expect((await strays?.()) ?? 0).toBe(0);
+  });
+
+  test('an object that comes again after it was pruned can be pruned again', async () => {
+    await using store = await open();
+    await store.commit([put(sampleObject(0, 10)), put(sampleObject(1, 20)), prune(2)]);
+    await store.commit([put(sampleObject(0, 10))]);
+    expect(await store.commit([prune(3)])).toBe(0);
   });
 
   test('pruning deletes what is below, of that stream only', async () => {
@@ -150,6 +170,8 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
           session: again.loaded.session,
         });
         for (const object of model.all) expect(digest(await again.read(object))).toEqual(digest(object));
+        await again.close();
+        expect((await strays?.()) ?? 0).toBe(0);
       }) as unknown as fc.IProperty<unknown>,
       40,
     ));
@@ -174,6 +196,7 @@ function onLmdb(): Kind {
       await store.close();
       return openStore(options);
     },
+    strays: () => straysIn(options.path),
   };
 }
 

@@ -1,12 +1,32 @@
 /** The store on LMDB: what it finds after a restart, whom it refuses, and that it neither grows nor reads without need. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, statSync } from 'node:fs';
+import { fsyncSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { open } from 'lmdb';
 import { afterEach, expect, test, vi } from 'vitest';
 import { database } from '../../src/store/database.js';
 import { openStore } from '../../src/store/lmdb.js';
 import { HEADER_KEY, headKey, parseHead, writeHeader } from '../../src/store/records.js';
-import { digest, INCARNATION, prune, put, sampleObject, state, storeOptions, stream } from './samples.js';
+import type { Attempt } from '../../src/store/store.js';
+import {
+  digest,
+  INCARNATION,
+  prune,
+  put,
+  sampleObject,
+  state,
+  storeOptions,
+  strays,
+  stream,
+} from './samples.js';
 
+vi.mock('lmdb', async (original) => {
+  const module = await original<typeof import('lmdb')>();
+  return { ...module, open: vi.fn(module.open) };
+});
+vi.mock('node:fs', async (original) => {
+  const module = await original<typeof import('node:fs')>();
+  return { ...module, renameSync: vi.fn(module.renameSync), fsyncSync: vi.fn(module.fsyncSync) };
+});
 vi.mock('../../src/store/records.js', async (original) => {
   const module = await original<typeof import('../../src/store/records.js')>();
   return { ...module, parseHead: vi.fn(module.parseHead) };
@@ -100,6 +120,14 @@ test.skipIf(spawnSync('strace', ['-V']).error)(
   },
 );
 
+test('LMDB is asked to sync, and to say that a commit is done only then', async () => {
+  vi.mocked(open).mockClear();
+  await (await openStore(await storeOptions())).close();
+  const asked = vi.mocked(open).mock.calls.map(([options]) => options as Record<string, unknown>);
+  const kinds = new Set(asked.map(({ overlappingSync, noSync }) => `${overlappingSync} ${noSync}`));
+  expect([...kinds]).toEqual(['false undefined']);
+});
+
 test.each([
   [
     'another group',
@@ -146,15 +174,30 @@ test('an open that is refused does not make an end in order a crash', async () =
   expect(again.loaded.crash).toBeUndefined();
 });
 
-test('after a kill it says so, and what was attempted last', async () => {
-  const { path, ...options } = await storeOptions();
-  const attempt = { ...stream, seq: 4, index: 5, count: 2 };
+/** Opens the store in a process that notes `attempt` and is killed. */
+function killAt(path: string, attempt: Attempt): void {
   const [command, ...args] = node(`${CHILD}
     const store = await open(${JSON.stringify(path)});
     await store.commit([{ type: 'attempt', attempt: ${JSON.stringify({ ...attempt, count: 1 })} }]);
     await store.commit([{ type: 'attempt', attempt: ${JSON.stringify(attempt)} }]);
     process.kill(process.pid, 'SIGKILL');`);
   spawnSync(command, args);
+}
+
+test('an open that is refused does not make a crash an end in order', async () => {
+  const options = await storeOptions();
+  killAt(options.path, { ...stream, seq: 4, index: 5, count: 2 });
+  await expect(openStore({ ...options, groupId: new Uint8Array(32) })).rejects.toMatchObject({
+    code: 'STORE',
+  });
+  await using again = await openStore(options);
+  expect(again.loaded.crash?.attempt?.count).toBe(2);
+});
+
+test('after a kill it says so, and what was attempted last', async () => {
+  const { path, ...options } = await storeOptions();
+  const attempt = { ...stream, seq: 4, index: 5, count: 2 };
+  killAt(path, attempt);
   const killed = await openStore({ path, ...options });
   await killed.close();
   await using closed = await openStore({ path, ...options });
@@ -185,9 +228,22 @@ test('an object of 64 MiB is read as it was written', async () => {
 });
 
 test('a prune of more than one transaction takes at once is whole', async () => {
-  await using store = await openStore(await storeOptions());
+  const options = await storeOptions();
+  const store = await openStore(options);
   await store.commit(Array.from({ length: 10_000 }, (_, seq) => put(sampleObject(seq, 10))));
-  expect(await store.commit([prune(9_999)])).toBe(10);
+  const bytes = await store.commit([prune(9_999)]);
+  await store.close();
+  expect([bytes, await strays(options.path)]).toEqual([10, 0]);
+});
+
+test('a new one has its name once it is whole, and the name is synced', async () => {
+  const { path, ...options } = await storeOptions();
+  vi.mocked(renameSync).mockClear();
+  vi.mocked(fsyncSync).mockClear();
+  await (await openStore({ path, ...options })).close();
+  const named = vi.mocked(renameSync).mock.invocationCallOrder[0];
+  expect(vi.mocked(renameSync).mock.calls[0]).toEqual([`${path}.new`, path]);
+  expect(vi.mocked(fsyncSync).mock.invocationCallOrder[0]).toBeGreaterThan(named);
 });
 
 test('in a steady state the file does not grow', async () => {

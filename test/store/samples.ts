@@ -3,10 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach } from 'vitest';
-import { toHex } from '../../src/core/bytes.js';
+import { Reader, toHex } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
 import { sha256 } from '../../src/crypto/hash.js';
+import { database } from '../../src/store/database.js';
 import type { StoreOptions } from '../../src/store/lmdb.js';
+import { CHUNK_SIZE, chunkKey, chunksEnd, headKey, headLength } from '../../src/store/records.js';
 import type { StoredObject, StoreWrite, StreamState } from '../../src/store/store.js';
 
 export const INCARNATION = 1_700_000_000_000;
@@ -55,6 +57,21 @@ export async function storeOptions(change: Partial<StoreOptions> = {}): Promise<
     publicKey: new Uint8Array(32).fill(2),
     ...change,
   };
+}
+
+/** How many pieces there are in a store that is closed which belong to no object. */
+export async function strays(path: string): Promise<number> {
+  const db = await database(path);
+  const start = chunkKey({ origin: 0, incarnation: 0, seq: 0 }, 0);
+  const end = chunksEnd({ origin: 0xffff, incarnation: 2 ** 48 - 1 });
+  const found = [...db.getKeys({ start, end })].filter((key) => {
+    const reader = new Reader(key, 1);
+    const [origin, incarnation, seq] = [reader.u16('origin'), reader.u48('incarnation'), reader.u32('seq')];
+    const head = db.getBinary(headKey({ origin, incarnation, seq }));
+    return !head || reader.u32('chunk') * CHUNK_SIZE >= headLength(head);
+  });
+  await db.close();
+  return found.length;
 }
 
 const folders: string[] = [];

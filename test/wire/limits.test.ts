@@ -6,7 +6,14 @@ import { SIGNATURE_BYTES } from '../../src/crypto/ed25519.js';
 import { MERKLE_HASH_BYTES, sha256 } from '../../src/crypto/hash.js';
 import { MAX_DEPTH, MAX_LEAVES } from '../../src/crypto/merkle.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
-import { ACK_POLICY_SIZE, FRAMES_ROOM, type Frame, frameSize, writeDatagram } from '../../src/wire/frames.js';
+import {
+  ACK_POLICY_SIZE,
+  FRAMES_ROOM,
+  type Frame,
+  frameSize,
+  parseContents,
+  writeDatagram,
+} from '../../src/wire/frames.js';
 import {
   CERTIFICATE_SIZE,
   DATAGRAM_SIZE,
@@ -21,6 +28,7 @@ import {
   MAX_SOURCE_BLOCKS,
   MAX_SYMBOL_SIZE,
   NODE_SIZE,
+  PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
   PROTECTED_TAG,
   SIGNATURE_SIZE,
@@ -116,6 +124,14 @@ describe('a datagram of frames', () => {
     for (const frame of [vector, largestProgress, largestPull, gone]) {
       expect(frameSize(frame)).toBeLessThanOrEqual(FRAMES_ROOM);
       expect(writeDatagram([ack, frame]).length).toBeLessThanOrEqual(DATAGRAM_SIZE);
+    }
+  });
+
+  test('may hold the largest frame of any kind: it is read as it was written', () => {
+    const largest: Frame[] = [{ kind: 'ack', ack: largestAck }, vector, largestProgress, largestPull, gone];
+    for (const frame of largest) {
+      const text = writeDatagram([frame]).slice(PROTECTED_HEADER, -PROTECTED_TAG);
+      expect(parseContents(text)).toEqual({ frames: [frame], symbol: undefined });
     }
   });
 });

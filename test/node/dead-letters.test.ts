@@ -1,0 +1,103 @@
+/** Messages that were set aside, handed over once more: between two others, once at a start, and gone only when done with. */
+import { describe, expect, test } from 'vitest';
+import { HeadwaterError } from '../../src/errors.js';
+import { DeadLetters } from '../../src/node/dead-letters.js';
+import type { Delivery } from '../../src/node/node.js';
+import { memoryStore } from '../../src/store/memory.js';
+import { smallGroup } from '../broadcast/small-group.js';
+
+const { group } = smallGroup(3);
+const ID = { origin: 1, incarnation: 7, seq: 3, index: 0 };
+const settle = () => new Promise((done) => setImmediate(done));
+
+/** A store with one of them, and a consumer. */
+async function setUp(give: (delivery: Delivery) => void | Promise<void>, retry = false) {
+  const store = memoryStore(1);
+  const letter = { ...ID, retry, bytes: Uint8Array.of(1, 2) };
+  await store.commit([{ type: 'bury', letter }]);
+  return { store, letters: new DeadLetters(store, group, give) };
+}
+
+describe('one that is handed over', () => {
+  test('is gone when the consumer is done with it, and not before', async () => {
+    const kept: number[] = [];
+    const { store, letters } = await setUp(async () => void kept.push((await store.deadLetters()).length));
+    await letters.retry(ID);
+    kept.push((await store.deadLetters()).length);
+    expect(kept).toEqual([1, 0]);
+  });
+
+  test('stays if the consumer throws', async () => {
+    const { letters } = await setUp(() => {
+      throw new Error('no');
+    });
+    await expect(letters.retry(ID)).rejects.toThrow('no');
+    expect(await letters.list()).toMatchObject([{ id: ID, length: 2 }]);
+  });
+
+  test('waits until the message before it is done with', async () => {
+    const order: string[] = [];
+    const { letters } = await setUp(() => void order.push('letter'));
+    letters.begin(() => {});
+    const retry = letters.retry(ID);
+    await settle();
+    order.push('message');
+    letters.end();
+    await retry;
+    expect(order).toEqual(['message', 'letter']);
+  });
+
+  test('is before the message that comes meanwhile', async () => {
+    const order: string[] = [];
+    const { letters } = await setUp(async () => {
+      await settle();
+      order.push('letter');
+    });
+    const retry = letters.retry(ID);
+    letters.begin(() => order.push('message'));
+    await retry;
+    await settle();
+    expect(order).toEqual(['letter', 'message']);
+  });
+
+  test('while the node closes is not handed over any more', async () => {
+    const given: string[] = [];
+    const { letters } = await setUp(() => void given.push('letter'));
+    letters.begin(() => {});
+    const retry = letters.retry(ID);
+    await settle();
+    letters.close(new HeadwaterError('CLOSED', 'closed'));
+    await expect(retry).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(given).toEqual([]);
+  });
+});
+
+describe('at a start', () => {
+  test('those that are noted are handed over, without the note: it may end the process', async () => {
+    const notes: boolean[] = [];
+    const { store, letters } = await setUp(
+      async () => void notes.push(...(await store.deadLetters()).map(({ retry }) => retry)),
+      true,
+    );
+    await letters.retryNoted(() => {});
+    expect([notes, await letters.list()]).toEqual([[false], []]);
+  });
+
+  test('others are left alone', async () => {
+    const { letters } = await setUp(() => {
+      throw new Error('given');
+    });
+    const errors: unknown[] = [];
+    await letters.retryNoted((error) => errors.push(error));
+    expect(errors).toEqual([]);
+  });
+
+  test('what the consumer throws is told, with the message', async () => {
+    const { letters } = await setUp(() => {
+      throw new Error('no');
+    }, true);
+    const told: unknown[] = [];
+    await letters.retryNoted((error, id) => told.push([(error as Error).message, id]));
+    expect(told).toEqual([['no', ID]]);
+  });
+});

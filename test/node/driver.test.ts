@@ -1,0 +1,147 @@
+/** The loop between an endpoint and its socket and store, with an endpoint that does as it is told and a store that fails. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { StoreRequest } from '../../src/broadcast/log.js';
+import { MILLISECOND, type Micros, NEVER } from '../../src/core/time.js';
+import { type Driver, startDriver } from '../../src/node/driver.js';
+import type { Endpoint, EndpointEvent, Transmit } from '../../src/node/endpoint.js';
+import type { Store } from '../../src/store/store.js';
+
+const ID = { origin: 1, incarnation: 7, seq: 3 };
+const STEP = 10;
+
+/** What an endpoint is asked and told, and what it wants. */
+class Script {
+  readonly told: unknown[] = [];
+  readonly requests: StoreRequest[] = [];
+  readonly datagrams: Transmit[] = [];
+  readonly events: EndpointEvent[] = [];
+  due: Micros = NEVER;
+
+  readonly endpoint = {
+    pollTimeout: () => this.due,
+    handleTimeout: () => {
+      this.told.push('timeout');
+      this.due = NEVER;
+    },
+    pollStore: () => this.requests.shift(),
+    pollTransmit: () => this.datagrams.shift(),
+    pollEvent: () => this.events.shift(),
+    takeBack: () => this.told.push('taken back'),
+    noteStall: () => this.told.push('stall'),
+    handleDatagram: (_now: Micros, from: string) => this.told.push(`from ${from}`),
+    handleCommitted: (_now: Micros, bytes: number) => this.told.push(`committed ${bytes}`),
+    handleCommitFailed: () => this.told.push('commit failed'),
+    handleRead: (_now: Micros, { seq }: { seq: number }, object: unknown) =>
+      this.told.push(`read ${seq} ${object === undefined ? 'nothing' : 'something'}`),
+  } as unknown as Endpoint;
+}
+
+let script: Script;
+let driver: Driver | undefined;
+beforeEach(() => {
+  vi.useFakeTimers();
+  script = new Script();
+});
+afterEach(() => {
+  driver?.stop();
+  vi.useRealTimers();
+});
+
+/** Starts it, and lets what it does come to an end. */
+async function start(store: Partial<Store>, isSent = true): Promise<void> {
+  driver = startDriver(script.endpoint, {
+    send: (to) => {
+      script.told.push(`to ${to}`);
+      return isSent;
+    },
+    store: store as Store,
+    onEvent: ({ type }) => script.told.push(`event ${type}`),
+    onStoreError: ({ message }) => script.told.push(`error ${message}`),
+  });
+  await vi.advanceTimersByTimeAsync(STEP);
+}
+
+describe('the store', () => {
+  test('is asked, and its answers go to the endpoint', async () => {
+    script.requests.push({ type: 'commit', writes: [] }, { type: 'read', id: ID });
+    await start({ commit: async () => 9, read: async () => ({}) as never });
+    expect(script.told).toEqual(['committed 9', 'read 3 something']);
+  });
+
+  test('that fails to commit is told of, to the endpoint first', async () => {
+    script.requests.push({ type: 'commit', writes: [] });
+    await start({ commit: () => Promise.reject(new Error('full')) });
+    expect(script.told).toEqual(['commit failed', 'error full']);
+  });
+
+  test('that fails to read has nothing, and that is told of', async () => {
+    script.requests.push({ type: 'read', id: ID });
+    await start({ read: () => Promise.reject(new Error('broken')) });
+    expect(script.told).toEqual(['read 3 nothing', 'error broken']);
+  });
+
+  test('that answers after the end is not heard', async () => {
+    let answer = (_bytes: number) => {};
+    script.requests.push({ type: 'commit', writes: [] });
+    await start({ commit: () => new Promise((done) => (answer = done)) });
+    driver!.stop();
+    answer(9);
+    await vi.advanceTimersByTimeAsync(STEP);
+    expect(script.told).toEqual([]);
+  });
+});
+
+describe('a turn', () => {
+  test('gives memory back that the system has taken, and no other', async () => {
+    script.datagrams.push({ to: 'a', bytes: new Uint8Array(9) });
+    await start({}, true);
+    script.datagrams.push({ to: 'b', bytes: new Uint8Array(9) });
+    driver!.stop();
+    await start({}, false);
+    expect(script.told).toEqual(['to a', 'taken back', 'to b']);
+  });
+
+  test('goes on in the next one where there is more than it may send, so that all of it goes', async () => {
+    for (let i = 0; i < 200; i++) script.datagrams.push({ to: 'a', bytes: new Uint8Array(9) });
+    await start({}, false);
+    expect(script.told.length).toBe(200);
+  });
+
+  test('goes on where there are more events than it tells, so that all are told', async () => {
+    for (let i = 0; i < 600; i++) script.events.push({ type: 'store-full', full: true });
+    await start({});
+    expect(script.told.length).toBe(600);
+  });
+
+  test('comes by itself when the endpoint is due, and not before', async () => {
+    await start({});
+    script.due = driver!.now() + 50 * MILLISECOND;
+    driver!.wake();
+    await vi.advanceTimersByTimeAsync(45);
+    const before = [...script.told];
+    await vi.advanceTimersByTimeAsync(10);
+    expect([before, script.told]).toEqual([[], ['timeout']]);
+  });
+
+  test('comes earlier if what is due has become earlier', async () => {
+    await start({});
+    script.due = driver!.now() + 500 * MILLISECOND;
+    driver!.wake();
+    await vi.advanceTimersByTimeAsync(5);
+    script.due = driver!.now() + 20 * MILLISECOND;
+    driver!.wake();
+    await vi.advanceTimersByTimeAsync(30);
+    expect(script.told).toEqual(['timeout']);
+  });
+
+  test('follows a datagram, unless it has ended', async () => {
+    await start({});
+    driver!.onDatagram('a', new Uint8Array(1));
+    script.events.push({ type: 'store-full', full: true });
+    await vi.advanceTimersByTimeAsync(STEP);
+    driver!.stop();
+    driver!.onDatagram('b', new Uint8Array(1));
+    await vi.advanceTimersByTimeAsync(STEP);
+    expect(script.told).toEqual(['from a', 'event store-full']);
+  });
+});
