@@ -173,12 +173,17 @@ export class Outgoing {
       const lacking = this.deficits.lacking(sbn).filter((peer) => !this.isSpent(peer, block));
       const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
       // Where symbols still come in, by relays with a queue, what is missing is not known yet.
-      const quietAt = unfinished.map((peer) => this.quietAt(now, sbn, peer));
-      const needy = unfinished.filter((_, i) => quietAt[i] <= now);
-      if (unfinished.length > 0 && needy.length === 0) {
-        block.topUpAt = Math.min(...quietAt);
+      // Who has fallen silent sets nobody's pace, and gets what the others relay.
+      const spoken = unfinished.filter((peer) => this.hasSpoken(peer, block));
+      const asking = spoken.length > 0 ? spoken : unfinished;
+      const quietAt = asking.map((peer) => this.quietAt(now, sbn, peer));
+      const first = Math.min(...quietAt);
+      if (asking.length > 0 && first > now) {
+        block.topUpAt = first;
         return;
       }
+      // Whose turn would come before these symbols have arrived is not left to another round.
+      const needy = asking.filter((_, i) => quietAt[i] <= now + this.typical / 2);
       block.backoff++;
       block.topUpAt = NEVER;
       if (lacking.length === 0) return;
@@ -187,7 +192,7 @@ export class Outgoing {
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const demands = needy.map((peer) => this.demand(peer, sbn, unfinished.length));
+      const demands = needy.map((peer) => this.demand(peer, sbn, asking.length));
       const count = Math.min(room, Math.max(...demands));
       if (count <= 0) return;
       needy.forEach((peer, i) => {
@@ -198,7 +203,7 @@ export class Outgoing {
       this.waves.unshift({
         sbn,
         count,
-        peers: this.rng.shuffle(unfinished),
+        peers: this.rng.shuffle(asking),
         isDirect: unfinished.length === 1,
         growsByLoss: false,
       });
@@ -405,12 +410,18 @@ export class Outgoing {
     return (granted.get(peer) ?? 0) >= allowed / arrival;
   }
 
+  /** Whether there has been a word from a peer since the last symbols of a block went. */
+  private hasSpoken(peer: number, { sentAt }: Block): boolean {
+    const { heardAt, rtt } = this.paths[peer]!;
+    return heardAt >= sentAt + rtt.smoothed / 2;
+  }
+
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
   private demand(peer: number, sbn: number, needy: number): number {
-    const { sourceSymbols, sentAt, made } = this.blocks[sbn];
+    const { sourceSymbols, made } = this.blocks[sbn];
     const path = this.paths[peer]!;
-    // No word since the last symbols went: it may be down, so little has to do until it speaks.
-    if (path.heardAt < sentAt + path.rtt.smoothed / 2) return copiesFor(path.loss);
+    // It may be down, so little has to do until it speaks.
+    if (!this.hasSpoken(peer, this.blocks[sbn])) return copiesFor(path.loss);
     const reported = this.deficits.reported(peer, sbn);
     const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
     // A lone peer that has not spoken of a block yet has what comes through; elsewhere much depends on the relays.

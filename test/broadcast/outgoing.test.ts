@@ -98,6 +98,31 @@ describe('top-ups', () => {
     expect(sender.symbolsOf(FAR)).toBe(1);
   });
 
+  test('go to who has spoken since, and by that one to who has fallen silent', () => {
+    const sender = new Sender([FAST, FAST, FAST], bytes);
+    sender.drain(0);
+    sender.outgoing.onConfirm(ALSO_NEAR);
+    const before = sender.symbolsOf(FAR);
+    const at = 100 * MILLISECOND;
+    sender.hear(at, [NEAR]);
+    sender.lacks(NEAR, at / 2, 3);
+    sender.outgoing.handleTimeout(at);
+    expect(sender.drain(at)).toBeGreaterThan(3);
+    expect(sender.symbolsOf(FAR)).toBe(before);
+  });
+
+  test('come to what the neediest wants of those whose turn is about to come', () => {
+    const sender = new Sender([FAST, FAST, FAST], bytes);
+    sender.drain(0);
+    sender.outgoing.onConfirm(FAR);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    sender.lacks(NEAR, at / 2, 1);
+    sender.lacks(ALSO_NEAR, at - 35 * MILLISECOND, 20);
+    sender.outgoing.handleTimeout(at);
+    expect(sender.drain(at)).toBeGreaterThanOrEqual(20);
+  });
+
   test('of one that is never content come to four times the object and a little', () => {
     const sender = new Sender([FAST, FAST, FAST], bytes);
     const k = sender.outgoing.sourceSymbols;
@@ -151,9 +176,9 @@ class Sender {
     this.hear(0);
   }
 
-  /** All peers are heard. */
-  hear(now: number): void {
-    for (const path of this.paths) if (path) path.heardAt = now;
+  /** These peers are heard. */
+  hear(now: number, peers = [...this.paths.keys()].slice(1)): void {
+    for (const peer of peers) this.paths[peer]!.heardAt = now;
   }
 
   /** Takes all that is to be sent to these peers; returns how many symbols that is. */
