@@ -3,8 +3,10 @@
  * faults, a seed each. A seed that fails is made smaller and printed with what led to it; then the exit code is 1.
  * npm run sim -- --members N [--loss 0.02] [--delay 20] [--messages 3] [--size 1000] [--seed X] [--json]: one group of N
  * members with random loss only, and what it takes. The exit code is 1 if not everything is delivered.
- * Progress goes to stderr, the summary to stdout.
+ * Progress goes to stderr, the summary to stdout. `hash` in it is over the event logs of all seeds: it stays the same as long as
+ * nothing that the members do has changed.
  */
+import { createHash } from 'node:crypto';
 import process, { argv, cpuUsage, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -50,6 +52,7 @@ async function swarm(): Promise<void> {
   const failed: string[] = [];
   const total = { messages: 0, datagrams: 0, crashes: 0, virtualSeconds: 0 };
   const reports: Record<string, number> = {};
+  const hashes: [seed: number, hash: string][] = [];
   let next = start;
   let done = 0;
   let said = started;
@@ -70,6 +73,7 @@ async function swarm(): Promise<void> {
       worker.on('message', (results: SwarmResult[]) => {
         for (const { seed, violation, report } of results) {
           done++;
+          hashes.push([Number(seed), report.hash]);
           total.messages += report.messages;
           total.datagrams += report.datagrams;
           total.crashes += report.crashes;
@@ -92,10 +96,14 @@ async function swarm(): Promise<void> {
     });
   await Promise.all(Array.from({ length: Number(values.workers) }, work));
   const { user, system } = cpuUsage(usage);
+  const all = createHash('sha256');
+  for (const [, hash] of hashes.sort(([a], [b]) => a - b)) all.update(hash);
+  const hash = all.digest('hex').slice(0, 16);
   const summary = {
     seeds: done,
     from: start,
     failed,
+    hash,
     seconds: Math.round((performance.now() - started) / 1000),
     cpuSeconds: Math.round((user + system) / 1e6),
     ...total,
@@ -111,7 +119,7 @@ async function swarm(): Promise<void> {
     stdout.write(
       `${done} seeds from ${start}: ${failed.length} failed${failed.length > 0 ? ` (${failed.join(', ')})` : ''}; ` +
         `${total.messages} messages, ${total.crashes} crashes, ${summary.virtualSeconds} virtual s in ${summary.seconds} s ` +
-        `(${summary.cpuSeconds} s of CPU)\n`,
+        `(${summary.cpuSeconds} s of CPU), event logs ${hash}\n`,
     );
 }
 

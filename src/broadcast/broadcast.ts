@@ -26,7 +26,7 @@ import { Mail } from './mail.js';
 import { countDrop, type Metrics } from './metrics.js';
 import { Own } from './own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './parcel.js';
-import { copiesFor } from './plan.js';
+import { vectorCopiesFor } from './plan.js';
 import { Pulls } from './pulls.js';
 import type { ObjectStatus } from './record.js';
 import { Reports } from './reports.js';
@@ -295,7 +295,7 @@ export class Broadcast {
     this.controlSentAt[peer] = now;
     const frames: ObjectFrame[] = [];
     const { rtt, loss } = this.options.paths[peer]!;
-    const repeats = { timeout: rtt.probeTimeout(0), copies: copiesFor(loss) };
+    const repeats = { timeout: rtt.probeTimeout(0), copies: vectorCopiesFor(loss, this.reachable.length) };
     // With many streams there is always more to say of them; mail is not to wait for an end of it.
     const waiting = this.mail.size(peer, room / 2);
     const vector = this.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);

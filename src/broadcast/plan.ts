@@ -41,10 +41,19 @@ export function esiOf(i: number, sourceSymbols: number): number {
   return sourceSymbols === 1 ? 0 : i;
 }
 
-/** How often something small is sent at once so that it all but surely arrives: asking for it later would take longer. */
-export function copiesFor(loss: number): number {
-  if (loss <= MAX_MISS) return 1;
-  return Math.min(MAX_COPIES, Math.ceil(Math.log(MAX_MISS) / Math.log(loss)));
+/**
+ * How often something small is sent at once so that it all but surely arrives: asking for it later would take longer.
+ *
+ * @param miss the chance that no copy arrives, at most
+ */
+export function copiesFor(loss: number, miss = MAX_MISS): number {
+  if (loss <= miss) return 1;
+  return Math.min(MAX_COPIES, Math.ceil(Math.log(miss) / Math.log(loss)));
+}
+
+/** The same of a VECTOR: in a small group each may be the one that a quorum lacks, in a large one others stand in for it. */
+export function vectorCopiesFor(loss: number, members: number): number {
+  return copiesFor(loss, members <= SMALL_GROUP ? MAX_VECTOR_MISS : MAX_MISS);
 }
 
 /** Blocks of so few symbols go to every peer whole. */
@@ -53,4 +62,6 @@ export const WHOLE_UP_TO = 2;
 const SIGMAS = 2;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
+const MAX_VECTOR_MISS = 0.01;
+const SMALL_GROUP = 16;
 const MAX_COPIES = 8;
