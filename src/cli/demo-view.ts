@@ -145,11 +145,11 @@ export const printSummary = {
 
 function startBars(receivers: readonly DemoMember[]): SingleBar[] & { multi: MultiBar } {
   const multi = new MultiBar({
-    format:
-      '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  overhead {overhead}  {state}',
+    // With 16 characters of bar a line of the default file fits into 80 columns.
+    format: '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  {state}',
     stream: process.stderr,
     hideCursor: true,
-    barsize: 24,
+    barsize: 16,
   });
   const bars = receivers.map((member) => multi.create(1, 0, { ...columns(member), needed: '?' }));
   return Object.assign(bars, { multi });
@@ -157,12 +157,10 @@ function startBars(receivers: readonly DemoMember[]): SingleBar[] & { multi: Mul
 
 function columns(member: DemoMember) {
   const used = member.status?.metrics.usefulSymbols ?? 0;
-  const { duplicate = 0, late = 0 } = member.status?.metrics.drops ?? {};
   return {
     name: member.name.padEnd(8),
     held: used,
     loss: formatPercent(lossSeen(member)),
-    overhead: member.needed ? formatPercent((used + duplicate + late) / member.needed - 1) : '-',
     state: member.state + (member.isMute ? ' (mute)' : ''),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * What `node`, `send` and `receive` share: the options that make a process a member of a group, and how it reports.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { type Group, memberWith, parseGroup } from '../broadcast/group.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
@@ -119,14 +120,23 @@ export async function readGroup(path: string): Promise<Group> {
 }
 
 async function readText(path: string, what: string): Promise<string> {
+  const parts: Uint8Array[] = [];
   try {
-    return await readFile(path, 'utf8');
+    // One byte more than there may be: a device, or a pipe, may have no end.
+    for await (const part of createReadStream(path, { end: MAX_TEXT })) parts.push(part);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new HeadwaterError('INVALID_CONFIG', `${what}: expected a readable file, got ${code} for ${path}`, {
       cause,
     });
   }
+  const bytes = Buffer.concat(parts);
+  if (bytes.length > MAX_TEXT)
+    throw new HeadwaterError(
+      'INVALID_CONFIG',
+      `${what}: expected at most ${MAX_TEXT} bytes, got more in ${path}`,
+    );
+  return bytes.toString('utf8');
 }
 
 /** A status as JSON: peers by name, drops by reason. */
@@ -160,3 +170,6 @@ export function noteTotals({ metrics, peers }: NodeStatus): void {
   if (losses.length > 0) note(`lost on the way here: ${losses.join(', ')}`);
   note(`dropped: ${drops.join(', ') || 'none'}`);
 }
+
+/** Of a group or key file: a group of 512 members has 60 kB. */
+const MAX_TEXT = 16 * 1024 * 1024;

@@ -70,6 +70,14 @@ describe('group file', () => {
   });
 });
 
+test.skipIf(!existsSync('/dev/zero'))('a group or key file without an end', async () => {
+  const endless = (what: string) =>
+    new RegExp(`^${what}: expected at most 16777216 bytes, got more in /dev/zero$`);
+  const key = ['--key', at('anna.key')];
+  await refused(['node', '--group', '/dev/zero', ...key], 2, endless('group file'));
+  await refused(['node', '--group', lab.groupFile, '--key', '/dev/zero'], 2, endless('key file'));
+});
+
 describe('key file', () => {
   test.each([
     ['missing', undefined, /^key file: expected a readable file, got ENOENT for .*me\.key$/],

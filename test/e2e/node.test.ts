@@ -58,7 +58,7 @@ test('stdin at its end: the member stays; many lines at once: none is lost, and 
   const lab = await createLab(await tempFolder(), ['anna', 'ben']);
   const [anna, ben] = await startNodes(lab, ['anna', 'ben']);
   // More than a node takes at once.
-  const lines = Array.from({ length: 300 }, (_, i) => `line ${i}`);
+  const lines = Array.from({ length: 10_000 }, (_, i) => `line ${i}`);
   anna.child.stdin?.end(lines.join('\n'));
   await ben.until('all lines', ({ stdout }) => linesOf(stdout).length === lines.length);
   expect(linesOf(ben.stdout)).toEqual(lines.map((line) => `anna: ${line}`));
