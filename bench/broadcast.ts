@@ -1,6 +1,6 @@
 /**
  * What the broadcast takes, in time, bytes and memory: the figures that its users may count on. In: `--only` names of parts
- * (latency, throughput, bytes, memory), `--messages` for the memory's load. Out: rows. Latency is from the call of `broadcast` to
+ * (latency, throughput, lines, bytes, memory), `--messages` for the memory's load. Out: rows. Latency is from the call of `broadcast` to
  * the delivery, over all members, the origin included, which needs a round trip where the others need one way; one message at
  * a time from each of three. Every figure with a disk comes twice: on the disk of the temporary folder, and on tmpfs.
  */
@@ -10,6 +10,7 @@ import { stderr } from 'node:process';
 import { parseArgs } from 'node:util';
 import { SECOND } from '../src/core/time.js';
 import { createCluster } from '../src/sim/cluster.js';
+import { runLines } from './broadcast/lines.js';
 import { growth, runLoad } from './broadcast/load.js';
 import { measureBusy } from './machine.js';
 import { type BenchRow, report, row } from './report.js';
@@ -23,6 +24,7 @@ export async function run(args: string[]): Promise<void> {
   const parts: Record<string, () => Promise<BenchRow[]>> = {
     latency,
     throughput,
+    lines,
     bytes: async () => [originBytes()],
     memory: () => memory(messages),
   };
@@ -79,6 +81,21 @@ async function throughput(): Promise<BenchRow[]> {
       );
     }
   return rows;
+}
+
+async function lines(): Promise<BenchRow[]> {
+  const { seconds, rss, growth } = await runLines(LINES, tmpdir());
+  const name = `${LINES} lines of 100 bytes through \`headwater node\`, n = 3, loopback, disk`;
+  return [
+    row(`${name}, s`, seconds, 'max', 30, 10),
+    row(
+      'the same run, growth of RSS after a fifth of them, worst of 3 members, MiB',
+      growth / 1024 ** 2,
+      'max',
+      64,
+    ),
+    row('the same run, RSS at its end, largest, MiB', rss / 1024 ** 2, 'info'),
+  ];
 }
 
 /** In the simulator: the same on every machine. */
@@ -140,10 +157,11 @@ function disks(): [name: string, parent: string][] {
   return found;
 }
 
+const LINES = 100_000;
 const TMPFS = '/dev/shm';
 const CELL_SECONDS = 120;
 const OPTIONS = {
   json: { type: 'boolean', default: false },
-  only: { type: 'string', default: 'latency,throughput,bytes,memory' },
+  only: { type: 'string', default: 'latency,throughput,lines,bytes,memory' },
   messages: { type: 'string', default: '1000000' },
 } as const;

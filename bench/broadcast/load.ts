@@ -69,7 +69,8 @@ export function growth(
   return median(0.9, 1) - median(0.1, 0.2);
 }
 
-async function freePorts(count: number): Promise<number[]> {
+/** Of 127.0.0.1, for UDP. */
+export async function freePorts(count: number): Promise<number[]> {
   const sockets = Array.from({ length: count }, () => createSocket('udp4'));
   await Promise.all(
     sockets.map((socket) => new Promise<void>((done) => socket.bind(0, '127.0.0.1', () => done()))),
