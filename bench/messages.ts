@@ -27,6 +27,8 @@ interface MessagesRow {
   cpuUs: number | null;
   /** All messages were confirmed within the limit. */
   done: boolean;
+  /** Requests that failed, or were not answered, and were made again. */
+  failures: number;
   note: string;
 }
 
@@ -102,7 +104,7 @@ async function measure(cell: Cell, limit: number): Promise<MessagesRow> {
     );
     for (const { say } of workers) say('report');
     const reports = await within(READY_SECONDS, all(workers, 'report'));
-    const [{ latencies, seconds }] = reports;
+    const [{ latencies, seconds, failures }] = reports;
     latencies.sort((a, b) => a - b);
     const count = latencies.length;
     const cpuUs = reports.reduce((sum, report) => sum + report.cpuUs, 0) / count;
@@ -116,6 +118,7 @@ async function measure(cell: Cell, limit: number): Promise<MessagesRow> {
       p99Ms: quantile(latencies, 0.99),
       cpuUs: count === 0 ? null : round(cpuUs),
       done: isDone,
+      failures,
       note: ready[0].note ?? '',
     };
   } finally {

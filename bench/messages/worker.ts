@@ -37,15 +37,17 @@ export type MessagesLine =
   /** Enough are confirmed to measure the rest, or all are; said by the first node. */
   | { type: 'warm' | 'done' }
   /**
-   * cpuUs: of this process and its server; latencies in ms, of what is confirmed; seconds that took. Since 'measure', or since
-   * 'go' if it never came so far.
+   * cpuUs: of this process and its server; latencies in ms, of what is confirmed; seconds that took; requests that failed. Since
+   * 'measure', or since 'go' if it never came so far.
    */
-  | { type: 'report'; cpuUs: number; latencies: number[]; seconds: number };
+  | { type: 'report'; cpuUs: number; latencies: number[]; seconds: number; failures: number };
 
 /** Sends one message; resolves when it is confirmed. */
 type Send = (bytes: Uint8Array, number: number) => Promise<unknown>;
 
 const ETCD_PORT = 2379;
+/** What clients of NATS wait for an acknowledgement. */
+const REQUEST_MS = 5000;
 const SYNC_NOTES = {
   server: "each write is synced by the server ('sync_interval: always')",
   folder: 'this version of NATS cannot sync each write: its folder is one of synchronous writes (chattr +S)',
@@ -63,6 +65,7 @@ const { send, note } = await open[system]();
 let latencies: number[] = [];
 let sent = 0;
 let confirmed = 0;
+let failures = 0;
 let startedAt = 0;
 let endedAt = 0;
 let cpuAtStart = 0;
@@ -77,11 +80,13 @@ createInterface({ input: stdin })
         cpuUs: cpu() - cpuAtStart,
         latencies,
         seconds: (until - startedAt) / 1000,
+        failures,
       });
     }
     cpuAtStart = cpu();
     startedAt = clock();
     latencies = [];
+    failures = 0;
     if (line === 'go' && self === 0) for (let i = 0; i < inFlight; i++) next();
   })
   .on('close', () => process.exit());
@@ -90,13 +95,25 @@ async function next(): Promise<void> {
   while (sent < messages) {
     const number = sent++;
     const at = clock();
-    await send(new Uint8Array(bytes).fill(number), number);
+    await sendOnce(new Uint8Array(bytes).fill(number), number);
     endedAt = clock();
     latencies.push(endedAt - at);
     confirmed++;
     if (confirmed === warmUp) say({ type: 'warm' });
     if (confirmed === messages) say({ type: 'done' });
   }
+}
+
+/** As a client does that needs its message to be there: a request that fails, or is lost, is made again. */
+async function sendOnce(message: Uint8Array, number: number): Promise<void> {
+  for (;;)
+    try {
+      await send(message, number);
+      return;
+    } catch {
+      failures++;
+      await setTimeout(200);
+    }
 }
 
 /** Confirmed: delivered here, so a quorum has it on disk. */
@@ -147,7 +164,7 @@ async function jetstream() {
       if (answer.includes('error')) throw new Error(answer);
     });
   const send: Send = async (message) => {
-    const answer = await client.request('bench', message);
+    const answer = await Promise.race([client.request('bench', message), setTimeout(REQUEST_MS, 'error')]);
     if (answer.includes('error')) throw new Error(`jetstream: expected an acknowledgement, got ${answer}`);
   };
   return { send, note: SYNC_NOTES[syncs] };
