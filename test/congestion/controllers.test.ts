@@ -176,6 +176,21 @@ describe('HyStart++, RFC 9406', () => {
   });
 });
 
+test('HyStart++: two false alarms take nothing off the five rounds of the next', () => {
+  const hystart = new HyStart();
+  let acks = 0;
+  const round = (rtt: Micros) => {
+    let last = { growth: 0, done: false };
+    for (let i = 0; i < 10 && !last.done; i++, acks++)
+      last = hystart.onAck(sample({ rtt, delivered: acks + 1, priorDelivered: i === 0 ? acks : 0 }));
+    return last.done;
+  };
+  const [low, high] = [100 * MILLISECOND, 120 * MILLISECOND];
+  for (const rtt of [low, high, high, low, low, high, high, low, low]) round(rtt);
+  const rounds = Array.from({ length: 6 }, () => round(high));
+  expect(rounds).toEqual([false, false, false, false, false, true]);
+});
+
 describe('the loss floor', () => {
   test('finds the loss rate, and calls no chance fluctuation congestion', () => {
     const rng = new Rng('floor');

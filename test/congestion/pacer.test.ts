@@ -136,6 +136,15 @@ describe('the egress of a node', () => {
     expect(turns.filter((key) => key === 2).length).toBeLessThanOrEqual(52);
   });
 
+  test('a peer that wakes up comes before the one that has just sent', () => {
+    const egress = new Egress({ rate: Number.POSITIVE_INFINITY, peers: 2 });
+    for (const peer of [0, 1]) egress.setWeight(peer);
+    egress.want(0, true);
+    egress.onSent(0, 0, 1000);
+    egress.want(1, true);
+    expect(egress.next(0)).toBe(1);
+  });
+
   test('control goes at once, and data pays for it', () => {
     const egress = new Egress({ rate: 1e6, peers: 4 });
     egress.setWeight(1);

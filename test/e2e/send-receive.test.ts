@@ -88,7 +88,16 @@ test('--json tells of the file at both ends', async () => {
   expect(await receiver.exit()).toBe(0);
   const told = { bytes: bytes.length, sha256: digestOf(bytes) };
   expect(sender.events('sent')).toMatchObject([
-    { file: 'data.bin', ...told, confirmed: ['ben'], saved: ['ben'], failed: [], held: [], missing: [] },
+    {
+      file: 'data.bin',
+      ...told,
+      confirmed: ['ben'],
+      saved: ['ben'],
+      failed: [],
+      held: [],
+      missing: [],
+      reasons: {},
+    },
   ]);
   expect(receiver.events('saved')).toMatchObject([{ from: 'anna', path: join(out, 'data.bin'), ...told }]);
   expect(receiver.events('end')).toMatchObject([{ saved: 1, failed: 0 }]);

@@ -175,6 +175,23 @@ describe('replay', () => {
   });
 });
 
+test('who has answered renews the keys only a fifth later than who began should have', () => {
+  const limits = { rekeyAfter: 10 * SECOND, rejectAfter: 30 * SECOND };
+  const world = new World({ limits });
+  const [a, b] = world.nodes;
+  world.connect(a, b);
+  const at = world.now;
+  world.tap = (sent) => (sent.from === 'm0:1' && kindOf(sent.bytes) === KIND.initiation ? [] : [sent]);
+  for (let i = 0; i < 140; i++) {
+    world.send(a, b, 'x');
+    world.send(b, a, 'x');
+    world.run(100 * MILLISECOND);
+  }
+  const first = world.wire.find((sent) => sent.at > at && kindOf(sent.bytes) === KIND.initiation)!;
+  expect(first.from).toBe('m1:1');
+  expect(first.at - at).toBeGreaterThan(11.5 * SECOND);
+});
+
 describe('new keys', () => {
   test('with traffic in flight both ways nothing is lost and numbers go on', () =>
     withSeeds(5, (seed) => {

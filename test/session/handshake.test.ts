@@ -135,6 +135,24 @@ describe('a handshake', () => {
     expectUsable(world);
   });
 
+  test('that is asked for again after that is as quick as the first, from the first locator on', () => {
+    const world = new World({ locators: [['m0:1'], ['m1:1', 'm1:2']] });
+    const [a] = world.nodes;
+    world.links.update({ blocked: true });
+    const sends = () => {
+      const from = world.wire.length;
+      a.table.connect(world.now, 1);
+      world.run(400 * MILLISECOND);
+      return world.wire.slice(from).map(({ to }) => to);
+    };
+    const first = sends();
+    expect(world.run(100 * SECOND, () => a.saw('unreachable'))).toBe(true);
+    expect([first, sends()]).toEqual([
+      ['m1:1', 'm1:2'],
+      ['m1:1', 'm1:2'],
+    ]);
+  });
+
   test('repeats the same bytes, so that a late answer still counts', () => {
     const world = new World({ link: { delay: 900 * MILLISECOND } });
     const [a, b] = world.nodes;

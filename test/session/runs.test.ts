@@ -337,3 +337,19 @@ test('a peer that does not hear us is told of after ten seconds, once a minute, 
   }
   expect(b.events.filter(({ type }) => type === 'unheard')).toHaveLength(1);
 });
+
+test('that it does not hear us is not said of a member that has heard us meanwhile', () => {
+  const world = new World();
+  const [a, b] = world.nodes;
+  const cut = (blocked: boolean) => world.links.update((from) => ({ blocked: blocked && from === 'm1:1' }));
+  cut(true);
+  a.table.connect(world.now, 1);
+  world.run(9 * SECOND);
+  cut(false);
+  world.connect(a, b);
+  world.start(a);
+  cut(true);
+  a.table.connect(world.now, 1);
+  world.run(5 * SECOND);
+  expect(b.saw('unheard')).toBe(false);
+});

@@ -79,6 +79,19 @@ describe('budgets', () => {
   });
 });
 
+test('of a locator that has been replaced nobody is known any more', () => {
+  const world = new World();
+  const [, b] = world.nodes;
+  b.table.setLocators(0, ['new:1']);
+  const noise = new Rng('noise').bytes(1232);
+  noise[0] = 0x34;
+  const answered = ['m0:1', 'new:1'].map((from) => {
+    b.table.handleDatagram(world.now, from, noise.slice());
+    return b.table.pollTransmit()?.to;
+  });
+  expect(answered).toEqual([undefined, 'new:1']);
+});
+
 test('a deadline is over when its time has come, at any fraction of a microsecond', () => {
   const rng = new Rng('fractions');
   for (let i = 0; i < 50; i++) {

@@ -1,0 +1,46 @@
+/** What the commands make of a member's options, and what they say of it. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { type MemberOptions, startMember, statusJson } from '../../src/cli/member.js';
+import { formatPublicKey, formatSecretKey, keyPair } from '../../src/crypto/keys.js';
+import { Node, type NodeStatus } from '../../src/node/node.js';
+import { paperGroup } from '../network/members.js';
+
+afterEach(() => void vi.restoreAllMocks());
+
+test('limits are given to the member in its own units: bytes a second, and bytes', async () => {
+  const start = vi.spyOn(Node, 'start').mockResolvedValue({} as Node);
+  const folder = await mkdtemp(join(tmpdir(), 'headwater-member-'));
+  const [group, key] = ['group', 'key'].map((name) => join(folder, name));
+  const seed = new Uint8Array(32).fill(1);
+  const members = paperGroup(3).members.map(({ name, publicKey, locator }) => ({
+    name,
+    key: formatPublicKey(publicKey),
+    address: locator,
+  }));
+  await writeFile(group, JSON.stringify({ headwater: 'group', version: 1, name: 'paper', members }));
+  await writeFile(key, formatSecretKey(seed), { mode: 0o600 });
+  const options: MemberOptions = { group, key, controller: 'cubic', maxRate: 8, maxSize: 2, relay: false };
+  await startMember(options, { order: 'causal' }, new AbortController().signal);
+  await rm(folder, { recursive: true });
+
+  const [[given]] = start.mock.calls;
+  expect(given).toMatchObject({ controller: 'cubic', maxRate: 1e6, relay: false, order: 'causal' });
+  expect(given.maxObjectSize).toBeGreaterThanOrEqual(2 * 1024 * 1024);
+  expect(keyPair(given.secretKey).publicKey).toEqual(keyPair(seed).publicKey);
+});
+
+test('as JSON peers have names, and their distance in milliseconds; null if it is not known', () => {
+  const [ann, ben] = paperGroup(2).members;
+  const peers = [
+    { member: ann, rtt: 20_500 },
+    { member: ben, rtt: undefined },
+  ];
+  const status = { address: '', objects: [], peers, metrics: {} } as unknown as NodeStatus;
+  expect(statusJson(status).peers).toMatchObject([
+    { name: ann.name, rttMs: 20.5 },
+    { name: ben.name, rttMs: null },
+  ]);
+});

@@ -1,0 +1,87 @@
+/** The addresses of one peer as they are counted and asked, one call after the other. */
+import { describe, expect, test } from 'vitest';
+import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
+import { Addresses } from '../../src/session/addresses.js';
+
+const data = (byte: number) => new Uint8Array(8).fill(byte);
+const LOCATORS = ['a:1', 'b:1'];
+
+/** A datagram of so many bytes comes from an address: the newest so far, with data. */
+function hear(addresses: Addresses, from: string, size = 100, byte = 1, now = 0): boolean {
+  return addresses.onHeard(now, from, size, 'data', true, () => data(byte));
+}
+
+describe('an address that was asked', () => {
+  test('has answered once, however often that answer comes, and from wherever', () => {
+    const addresses = new Addresses(LOCATORS);
+    addresses.ask(10, 'b:1', data(5));
+    const answers = [1, 2].map((i) => addresses.onAnswer(10 + 30 * i, 'x:9', data(5)));
+    expect(answers).toEqual([{ address: 'b:1', rtt: 30 }, undefined]);
+  });
+
+  test('is forgotten once 64 others have been asked since', () => {
+    const addresses = new Addresses(LOCATORS);
+    for (let i = 0; i <= 64; i++) addresses.ask(i, 'b:1', data(i));
+    const answers = [0, 1].map((i) => addresses.onAnswer(100, 'b:1', data(i)));
+    expect(answers).toEqual([undefined, { address: 'b:1', rtt: 99 }]);
+  });
+
+  test('in a former life of the peer has not answered', () => {
+    const addresses = new Addresses(LOCATORS);
+    addresses.ask(0, 'b:1', data(5));
+    addresses.forgetCandidates();
+    expect(addresses.onAnswer(1, 'b:1', data(5))).toBeUndefined();
+  });
+});
+
+describe('a new address', () => {
+  test('is challenged at once, and again after 300 and 600 ms; then it rests for five seconds, and is forgotten', () => {
+    const addresses = new Addresses(['a:1']);
+    hear(addresses, 'new:1', 1000);
+    const times: number[] = [];
+    for (let now = 0; now !== NEVER; now = addresses.deadline)
+      if (addresses.due(now)) times.push(now / MILLISECOND);
+    expect([times, addresses.validating]).toEqual([[0, 300, 900], 0]);
+  });
+
+  test('is not challenged with more than three times what has come from it', () => {
+    const addresses = new Addresses(['a:1']);
+    hear(addresses, 'new:1', 34 / 3 - 1);
+    const early = addresses.due(0);
+    hear(addresses, 'new:1', 34 / 3 + 1);
+    expect([early, addresses.due(SECOND)?.address]).toEqual([undefined, 'new:1']);
+  });
+
+  test('that has not been challenged cannot have answered', () => {
+    const addresses = new Addresses(['a:1']);
+    hear(addresses, 'new:1');
+    const early = addresses.onAnswer(0, 'new:1', data(1));
+    addresses.due(0);
+    expect([early, addresses.onAnswer(1, 'new:1', data(1))]).toEqual([undefined, { move: 'new:1' }]);
+  });
+
+  test('begins with data that is the newest, with nothing else', () => {
+    const addresses = new Addresses(['a:1']);
+    addresses.onHeard(0, 'x:1', 100, 'answer', true, () => data(1));
+    addresses.onHeard(0, 'x:2', 100, 'challenge', true, () => data(1));
+    addresses.onHeard(0, 'x:3', 100, 'data', false, () => data(1));
+    expect(addresses.validating).toBe(0);
+  });
+
+  test('that is taken makes another path, unless it is the one in use', () => {
+    const addresses = new Addresses(LOCATORS);
+    const moves = ['b:1', 'b:1', 'a:1'].map((address) => addresses.moveTo(address));
+    expect([moves, addresses.current, addresses.path]).toEqual([[true, false, true], 'a:1', 2]);
+  });
+});
+
+test('no more than eight locators are kept, the one in use comes first, and each comes once', () => {
+  const addresses = new Addresses(Array.from({ length: 9 }, (_, i) => `m${i}:1`));
+  addresses.moveTo('m3:1');
+  expect(addresses.all()).toEqual([3, 0, 1, 2, 4, 5, 6, 7].map((i) => `m${i}:1`));
+});
+
+test('data from another locator says that the peer may be there, and begins nothing', () => {
+  const addresses = new Addresses(LOCATORS);
+  expect([hear(addresses, 'b:1'), hear(addresses, 'a:1'), addresses.validating]).toEqual([true, false, 0]);
+});
