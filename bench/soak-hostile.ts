@@ -2,12 +2,13 @@
  * soak hostile: attacks by members with a valid key and by strangers, each beside a control run from the same seed: see
  * hostile/attacks/. Honest members must deliver all of each other, once, about as fast as without the attack, within their
  * bounds of memory, disk and CPU.
- *   npm run soak -- hostile [--only text]... [--seconds n] [--seed text] [--json] [--list]
- * `--only` takes those with the text in their name; `--seconds` begins none after that, the severe ones come first. Exit
- * code 1 if a row fails.
+ *   npm run soak -- hostile [--only text]... [--seconds n] [--shuffle text] [--seed text] [--json] [--list]
+ * `--only` takes those with the text in their name; `--seconds` begins none after that, the severe ones come first, or with
+ * `--shuffle` those that come first in the order of that seed. Exit code 1 if a row fails.
  */
 import { stderr } from 'node:process';
 import { parseArgs } from 'node:util';
+import { Rng } from '../src/core/rng.js';
 import { type Attack, type Claim, holds } from './hostile/attack.js';
 import { loadAttacks } from './hostile/catalogue.js';
 
@@ -20,11 +21,12 @@ interface Row {
 
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: OPTIONS });
-  const { only, seed, json } = values;
+  const { only, seed, shuffle, json } = values;
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) throw new RangeError(`--seconds: expected more than 0, got ${values.seconds}`);
   const all = await loadAttacks();
-  const chosen = only ? all.filter(({ name }) => only.some((text) => name.includes(text))) : all;
+  const matching = only ? all.filter(({ name }) => only.some((text) => name.includes(text))) : all;
+  const chosen = shuffle === undefined ? matching : new Rng(shuffle).shuffle(matching);
   if (chosen.length === 0) throw new RangeError(`--only: expected part of an attack's name, got ${only}`);
   if (values.list) {
     for (const { name, where, severe } of chosen)
@@ -80,6 +82,7 @@ const OPTIONS = {
   only: { type: 'string', multiple: true },
   seconds: { type: 'string', default: '100000' },
   seed: { type: 'string', default: 'hostile' },
+  shuffle: { type: 'string' },
   list: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
 } as const;

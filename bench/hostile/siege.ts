@@ -30,8 +30,6 @@ export interface SiegeOptions {
   faulty?: number;
   /** MiB of V8's heap in each honest process; default: Node's own. */
   heap?: number;
-  /** Names of members in the group file, by index. */
-  names?: readonly string[];
   /** Honest members are programs of the library's users, not `headwater node`. */
   library?: boolean;
   /** Seconds of load; default 4. */
@@ -59,7 +57,7 @@ export class Siege {
   private counter = 0;
 
   private constructor(options: SiegeOptions, isControl: boolean, ports: readonly number[]) {
-    const { members: n = 4, byzantine = 1, faulty, names } = options;
+    const { members: n = 4, byzantine = 1, faulty } = options;
     this.options = options;
     this.isControl = isControl;
     this.port = ports[0];
@@ -71,7 +69,7 @@ export class Siege {
       ...{ headwater: 'group', version: 1, name: 'hostile', byzantine },
       ...(faulty === undefined ? {} : { faulty }),
       members: this.keys.map(({ pair }, i) => ({
-        name: names?.[i] ?? `m${i}`,
+        name: `m${i}`,
         key: formatPublicKey(pair.publicKey),
         address: `127.0.0.1:${ports[i]}`,
       })),
@@ -228,8 +226,9 @@ export class Siege {
     await until(() => this.dead() > 0 || this.honest.every(({ peers }) => peers.size >= others), 60);
   }
 
-  /** The liar broadcasts a message as an honest member does. */
-  broadcast(bytes: Uint8Array): void {
+  /** The liar broadcasts a message as an honest member does, once there is room for it. */
+  async broadcast(bytes: Uint8Array): Promise<void> {
+    await until(() => this.endpoint.hasRoom, 60);
     this.endpoint.submit(bytes);
     this.driver!.wake();
   }

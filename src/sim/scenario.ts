@@ -194,7 +194,7 @@ function randomMessages(
 
 /** One or two lies of each liar. Several may be of one mind: one signs two objects, the others confirm what suits each. */
 function randomLies(rng: Rng, liars: number): Lie[][] {
-  const some = () => rng.shuffle(LIES.filter((lie) => lie !== HARMFUL)).slice(0, rng.integer(1, 2));
+  const some = () => rng.shuffle(LIES).slice(0, rng.integer(1, 2));
   const isPlot = liars > 1 && rng.chance(0.5);
   return Array.from({ length: liars }, (_, liar) => {
     if (!isPlot) return some();
@@ -202,9 +202,6 @@ function randomLies(rng: Rng, liars: number): Lie[][] {
     return rng.chance(0.7) ? [part] : [part, ...some().filter((lie) => lie !== part)];
   });
 }
-
-/** With more streams than 16 some members deliver of the last ones what others never get. */
-const HARMFUL: Lie = 'streams';
 
 /** Lies that hold up nobody even where no member is expected to lie. */
 const TOLERATED: readonly Lie[] = [

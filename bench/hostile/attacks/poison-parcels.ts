@@ -41,7 +41,7 @@ export const emptyMaps = processes({
     const message = new Uint8Array(5 + 10 * MIB).fill(0x80);
     // array 32
     message.set([0xdd, 0, 0xa0, 0, 0]);
-    siege.broadcast(message);
+    await siege.broadcast(message);
     await restarted(siege);
   },
 });
@@ -53,7 +53,7 @@ export const nested = processes({
   loadAfter: true,
   allow: { memory: 300, disk: 64 },
   attack: async (siege) => {
-    siege.broadcast(new Uint8Array(10 * MIB).fill(0x91));
+    await siege.broadcast(new Uint8Array(10 * MIB).fill(0x91));
     // map 32 and string 32 of lengths that are not there, extensions, and nothing at all.
     for (const bytes of [
       [0xdf, 0xff, 0xff, 0xff, 0xff],
@@ -62,7 +62,7 @@ export const nested = processes({
       [0xc9, 0, 0, 0, 1, 0x74, 0x91],
       [],
     ])
-      siege.broadcast(new Uint8Array(bytes));
+      await siege.broadcast(new Uint8Array(bytes));
     await restarted(siege);
   },
 });

@@ -2,13 +2,13 @@
  * Names and texts with control characters, and names of files that hide or mean something else. Stopped by: what others wrote is
  * made printable before it is shown, and a file name is taken only if it is plain (README, Security).
  */
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { wrapFile, wrapMessage } from '../../../src/file/envelope.js';
 import type { Attack } from '../attack.js';
 import { processes } from '../processes.js';
-import { Siege, until } from '../siege.js';
+import { Process, Siege, until } from '../siege.js';
 
 /** What a terminal acts on, or does not show: Unicode's control and format characters, line and paragraph separators. */
 const countControls = (text: string) => text.match(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu)?.length ?? 0;
@@ -19,19 +19,34 @@ export const names: Attack = {
   severe: false,
   where: 'processes',
   async run() {
-    // A group file of this kind may be refused as well: then nothing starts, and nothing is shown.
-    const siege = await Siege.start({ late: [0, 1, 2], names: [`${EVIL}0`, 'm1', 'm2', `${EVIL}3`] }, false);
+    const siege = await Siege.start({ late: [0, 1, 2] }, false);
     try {
       const [shown] = siege.honest;
       shown.start(siege.argsOf(0, ['node']));
       siege.honest[1].start();
       siege.honest[2].start();
       await until(() => siege.isUp(0) || shown.hasDied, 20);
-      siege.broadcast(wrapMessage(new TextEncoder().encode(EVIL)));
-      siege.broadcast(wrapFile(EVIL, new Uint8Array(10)));
+      await siege.broadcast(wrapMessage(new TextEncoder().encode(EVIL)));
+      await siege.broadcast(wrapFile(EVIL, new Uint8Array(10)));
       await sleep(3000);
-      const found = countControls(`${shown.stdout}${shown.stderr}`);
-      return [{ what: 'control characters on the terminal', measured: found, must: 0 }];
+      // With a group file of such names it does not start, and says so.
+      const renamed = new Process(0, siege.argsOf(0, ['node']));
+      const file = join(siege.folder, 'group.json');
+      writeFileSync(
+        file,
+        readFileSync(file, 'utf8').replaceAll('"m', `"${JSON.stringify(EVIL).slice(1, -1)}`),
+      );
+      renamed.start();
+      await until(() => renamed.hasDied, 20);
+      const found = countControls(`${shown.stdout}${shown.stderr}${renamed.stdout}${renamed.stderr}`);
+      return [
+        { what: 'control characters on the terminal', measured: found, must: 0 },
+        {
+          what: 'group files with such names taken',
+          measured: renamed.hasDied && renamed.stderr !== '' ? 0 : 1,
+          must: 0,
+        },
+      ];
     } finally {
       await siege.close();
     }
@@ -63,8 +78,8 @@ export const files: Attack = {
         '..',
         '',
       ];
-      for (const name of bad) siege.broadcast(wrapFile(name, new Uint8Array(10)));
-      siege.broadcast(wrapFile('plain.txt', new Uint8Array(10)));
+      for (const name of bad) await siege.broadcast(wrapFile(name, new Uint8Array(10)));
+      await siege.broadcast(wrapFile('plain.txt', new Uint8Array(10)));
       await until(() => existsSync(join(out, 'plain.txt')), 20);
       const saved = readdirSync(out).filter((name) => name !== 'plain.txt');
       const outside = [join(siege.folder, 'up'), '/tmp/headwater-hostile-abs'].filter((path) =>
