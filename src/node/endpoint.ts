@@ -28,6 +28,7 @@ import {
   FRAMES_ROOM,
   type Frame,
   frameSize,
+  hasSymbols,
   isEliciting,
   parseContents,
   SymbolWriter,
@@ -334,7 +335,7 @@ export class Endpoint implements Voice {
     const path = this.paths[peer]!;
     const eliciting = isEliciting(contents);
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
-    if (path.onReceived(now, number, eliciting, eliciting && !contents.symbol))
+    if (path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents)))
       this.broadcaster.onHeard(peer);
     const { frames, symbol } = this.options.tamper?.hear?.(now, peer, contents) ?? contents;
     for (const frame of frames) {

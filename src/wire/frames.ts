@@ -231,6 +231,11 @@ export function isEliciting({ frames, symbol }: Contents): boolean {
   return symbol !== undefined || frames.some((frame) => frame.kind !== 'ack');
 }
 
+/** Whether it carries symbols: one to its end, or some of which each says how long it is. */
+export function hasSymbols({ frames, symbol }: Contents): boolean {
+  return symbol !== undefined || frames.some((frame) => frame.kind === 'symbol');
+}
+
 function parseFrame(type: number, reader: Reader): Frame {
   switch (type) {
     case ACK:

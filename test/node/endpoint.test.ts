@@ -637,6 +637,17 @@ describe('acknowledgements', () => {
     expect(origin.frames('ack')).toHaveLength(2);
   });
 
+  test.each([1, 2])('answer a lone datagram of %i symbols within 25 ms, not at once', (count) => {
+    const bench = newBench();
+    const origin = bench.peer(ORIGIN);
+    const bodies = symbolsOf(text, [0, 1]).slice(0, count);
+    origin.send(bodies.map((body): Frame => ({ kind: 'symbol', body })));
+    bench.settle();
+    expect(origin.frames('ack')).toEqual([]);
+    bench.run(26 * MILLISECOND);
+    expect(origin.frames('ack')).toHaveLength(1);
+  });
+
   test('answer a lone symbol within 25 ms, as often as the peer wants', () => {
     const bench = newBench();
     const origin = bench.peer(ORIGIN);
