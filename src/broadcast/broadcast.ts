@@ -355,7 +355,13 @@ export class Broadcast {
       const fault = stream.check();
       if (fault) return `stream ${streamKey(stream)}: ${fault}`;
     }
-    return this.vectors.check(this.streams.said()) ?? this.pulls.check(this.streams) ?? this.serving.check();
+    return (
+      this.vectors.check(this.streams.said()) ??
+      this.pulls.check(this.streams) ??
+      this.serving.check() ??
+      this.transfer.check() ??
+      this.log.check()
+    );
   }
 
   dispose(): void {

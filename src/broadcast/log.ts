@@ -174,6 +174,18 @@ export class Log {
     }
   }
 
+  /** Whether what waits for the store is counted as it is. */
+  check(): string | undefined {
+    let pending = 0;
+    for (const write of [...(this.committing ?? []), ...this.writes])
+      if (write.type === 'object') pending += write.object.bytes.length;
+    let counted = 0;
+    for (const bytes of this.pending.values()) counted += bytes;
+    if (pending !== this.pendingBytes || pending !== counted)
+      return `${this.pendingBytes} bytes counted, by origin ${counted}, of ${pending} that wait for the store`;
+    return undefined;
+  }
+
   private account(origin: number, bytes: number): void {
     this.pendingBytes += bytes;
     this.pending.set(origin, this.pendingOf(origin) + bytes);

@@ -274,6 +274,14 @@ export class Outgoing {
     return wave.count === 0 || this.deficits.lacking(wave.sbn).length === 0;
   }
 
+  /** Whether of each block so much is planned as its waves come to. */
+  check(): string | undefined {
+    const counts = this.blocks.map(() => 0);
+    for (const { sbn, count } of this.waves) counts[sbn] += count;
+    const wrong = this.blocks.findIndex(({ planned }, sbn) => planned !== counts[sbn]);
+    return wrong < 0 ? undefined : `${this.blocks[wrong].planned} symbols planned, ${counts[wrong]} in waves`;
+  }
+
   private endWave(now: Micros, wave: Wave): void {
     this.waves.splice(this.waves.indexOf(wave), 1);
     this.blocks[wave.sbn].planned -= wave.count;

@@ -71,6 +71,16 @@ export class Relays {
     }
   }
 
+  /** Whether what waits is counted as it is. */
+  check(): string | undefined {
+    for (const { byOrigin, size } of this.queues) {
+      let sum = 0;
+      for (const relays of byOrigin.values()) sum += relays.length;
+      if (sum !== size) return `${size} symbols counted of ${sum} to be relayed to a peer`;
+    }
+    return undefined;
+  }
+
   /** The next one of whose block the peer may still lack something; the others go. */
   private first(peer: number): Relay | undefined {
     const queue = this.queues[peer];

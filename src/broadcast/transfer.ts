@@ -279,6 +279,17 @@ export class Transfer {
     this.options.changed.markAll();
   }
 
+  /** What of it contradicts the rest; undefined if nothing does. */
+  check(): string | undefined {
+    for (const record of this.own) {
+      if (record.stream.records.get(record.seq) !== record)
+        return `${record.seq} sent, though it is forgotten`;
+      const fault = record.outgoing?.check();
+      if (fault) return fault;
+    }
+    return this.relays.check();
+  }
+
   dispose(): void {
     for (const stream of this.streams) for (const record of stream.records.values()) record.dispose();
   }
