@@ -316,6 +316,14 @@ describe('serving ends', () => {
     expect([serving.has(PEER), serving.has(OTHER)]).toEqual([false, true]);
   });
 
+  test('not for one that has only just begun to ask', () => {
+    const serving = newServing();
+    ask(serving, PEER, undefined, 20e6);
+    give(serving);
+    serving.handleTimeout(20e6 + 1);
+    expect(serving.has(PEER)).toBe(true);
+  });
+
   test('with the session of the peer', () => {
     const serving = newServing();
     ask(serving, PEER);

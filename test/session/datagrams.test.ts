@@ -151,6 +151,18 @@ describe('replay', () => {
     expect(b.texts().at(-1)).toBe('still here');
   });
 
+  test('of the first message that the session came of makes nothing, and gets no answer', () => {
+    const world = new World();
+    const [a, b] = world.nodes;
+    world.connect(a, b);
+    world.run(10 * SECOND);
+    const { bytes } = world.wire.find((datagram) => kindOf(datagram.bytes) === KIND.initiation)!;
+    const before = b.table.sizes();
+    b.table.handleDatagram(world.now, 'm0:1', bytes.slice());
+    expect([b.table.pollTransmit(), b.table.sizes()]).toEqual([undefined, before]);
+    expect(drops(b)).toEqual({ 'stale-handshake': 1 });
+  });
+
   test('of an old first message to a restarted member gets no session', () => {
     const world = new World();
     const [a, b] = world.nodes;

@@ -1,0 +1,39 @@
+/** When another stream of ours takes the place of one that is over for the others. */
+import { expect, test } from 'vitest';
+import { Stream } from '../../src/broadcast/stream.js';
+import { Succession } from '../../src/broadcast/succession.js';
+import { SECOND } from '../../src/core/time.js';
+
+const SESSION = 100;
+const own = new Stream({ origin: 0, incarnation: 10 }, 0, 4);
+const claim = (incarnation: number, over = false) => ({ ...own.entry(), incarnation, over });
+
+/** Members that may lie: one. `members` name a stream of ours. */
+function named(incarnation: number, members: number[], over = false): Succession {
+  const succession = new Succession(1, SESSION);
+  for (const member of members) succession.onClaim(0, member, own, claim(incarnation, over));
+  return succession;
+}
+
+test.each<[string, Succession, boolean]>([
+  ['more members than may lie name a later one', named(11, [1, 2]), true],
+  ['as many as may lie name a later one', named(11, [1, 1]), false],
+  ['they name the one that we have', named(10, [1, 2]), false],
+  ['they say that the one that we have is over', named(10, [1, 2], true), true],
+  ['they name one that cannot be from before this run', named(SESSION, [1, 2]), false],
+])('if %s', (_, succession, isDue) => {
+  expect(succession.isDue).toBe(isDue);
+});
+
+test('it begins two seconds later, above all that is known', () => {
+  const succession = named(11, [1, 2]);
+  succession.onSigned(0, own, 200);
+  expect([succession.isReady(2 * SECOND - 1), succession.isReady(2 * SECOND)]).toEqual([false, true]);
+  expect(succession.next(own)).toBe(201);
+});
+
+test('it is not due any more once it has begun', () => {
+  const succession = named(11, [1, 2]);
+  succession.onBegun();
+  expect(succession.isDue).toBe(false);
+});
