@@ -4,7 +4,7 @@
  * a quorum of confirms delivers it. Sans-IO: verified input and `now` go in; frames and symbols for each peer, requests to
  * the store, deadlines and events come out.
  */
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import {
@@ -66,6 +66,8 @@ export class Broadcast {
   /** Members that were not reachable and have been heard. */
   private readonly heard = new Set<number>();
   private readonly mail: Mail;
+  /** By origin. */
+  private readonly tellTooLargeAt = new Map<number, Micros>();
   private readonly attempts: Attempts;
   private pruneAt: Micros = NEVER;
   /** When to look again for peers that have fallen silent. */
@@ -158,8 +160,19 @@ export class Broadcast {
     const arrival = this.transfer.handleSymbol(now, hop, frame, body);
     this.onSymbol(now, hop, frame);
     if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
-    else if (arrival?.type === 'too-large') this.events.push(arrival);
+    else if (arrival?.type === 'too-large') this.refuse(now, arrival);
     else if (arrival) this.onArrival(now, hop, frame, arrival);
+  }
+
+  /** What we do not take is not asked for, and told. */
+  private refuse(now: Micros, refused: Extract<Arrival, { type: 'too-large' }>): void {
+    const { origin } = refused.id;
+    const stream = this.streams.find(refused.id);
+    if (stream && refused.id.seq < stream.delivered + WINDOW)
+      stream.refused.set(refused.id.seq, now + ASK_REFUSED);
+    if (now < (this.tellTooLargeAt.get(origin) ?? 0)) return;
+    this.tellTooLargeAt.set(origin, now + SECOND);
+    this.events.push(refused);
   }
 
   /** When the store is slow the network has to wait, but for members of which little waits for it. */
@@ -600,7 +613,7 @@ export class Broadcast {
   /** Asks a member that holds it for an object that has not come by itself. */
   private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
     const { paths, rng } = this.options;
-    if (this.transfer.isRefused(now, stream, seq)) return;
+    if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
     const able = (isApt: (peer: number) => boolean) =>
       paths.flatMap((path, peer) =>
         path?.isOpen && path.isResponsive(now) && isApt(peer) && stream.believes(peer) ? [peer] : [],
@@ -803,6 +816,8 @@ export class Broadcast {
 /** Bytes that wait for the store, of all members; beyond them each may still have its part. */
 export const MAX_PENDING = 64 * 1024 * 1024;
 const CHECK: Micros = 100 * MILLISECOND;
+/** What is above our limit may be another object elsewhere, if its origin lies: it is asked for, but rarely. */
+const ASK_REFUSED: Micros = 30 * SECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */
 const MIN_OVERFLOW = 128;

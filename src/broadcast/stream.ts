@@ -48,6 +48,8 @@ export class Stream implements StreamId {
   private readonly loose = new Map<number, Uint8Array>();
   /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */
   readonly damaged = new Set<number>();
+  /** Objects above our limit, by seq: not asked for before then. */
+  readonly refused = new Map<number, Micros>();
   /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
   trusted: Pick<Rivals, 'members' | keyof Pledge> | undefined;
   /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */

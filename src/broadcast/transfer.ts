@@ -5,7 +5,7 @@
 import { equalBytes } from '../core/bytes.js';
 import type { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import type { StoredObject } from '../store/store.js';
@@ -61,7 +61,7 @@ export class Transfer {
   private readonly admission: Admission;
   private readonly relays: Relays;
   /** By origin: when the next object above our limit is told. */
-  private readonly tellTooLargeAt = new Map<number, Micros>();
+  private readonly refuseAt = new Map<number, Micros>();
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectRecord>[];
   private readonly own = new Set<ObjectRecord>();
@@ -304,13 +304,15 @@ export class Transfer {
     return { type: 'late-equivocation', id: { origin, incarnation, seq }, certificate };
   }
 
-  /** Its origin waits for us in vain: told, though not of each symbol. */
+  /** Its origin waits for us in vain, and is to hear it; not at each symbol, since that takes a look at its signature. */
   private tooLarge(now: Micros, hop: number, frame: SymbolFrame): Arrival | undefined {
     countDrop(this.metrics, 'too-large');
     const { origin, incarnation, seq, length } = frame.descriptor;
-    if (frame.depth === SERVED || now < (this.tellTooLargeAt.get(origin) ?? 0)) return undefined;
-    if (this.verifier.verify(now, hop, frame) !== 'valid') return undefined;
-    this.tellTooLargeAt.set(origin, now + SECOND);
+    if (now < (this.refuseAt.get(origin) ?? 0)) return undefined;
+    // What it serves itself is its word, too.
+    if (frame.depth === SERVED ? hop !== origin : this.verifier.verify(now, hop, frame) !== 'valid')
+      return undefined;
+    this.refuseAt.set(origin, now + REFUSAL_PAUSE);
     return { type: 'too-large', id: { origin, incarnation, seq }, length };
   }
 
@@ -447,3 +449,5 @@ function sameObject(a: Descriptor, b: Descriptor): boolean {
 export const WINDOW = 4096;
 /** How often objects being sent are looked at for peers that have fallen silent. */
 const CHECK: Micros = 100 * MILLISECOND;
+/** Between two refusals of what an origin sends above the limit: as often as PROGRESS begins. */
+const REFUSAL_PAUSE: Micros = 10 * MILLISECOND;

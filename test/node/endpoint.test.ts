@@ -20,6 +20,7 @@ import { MAX_DATAGRAM, MAX_REPAIR_SYMBOLS } from '../../src/wire/limits.js';
 import { type Descriptor, parseSymbol, writeDescriptor } from '../../src/wire/symbol.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench, type BenchOptions, Peer } from './peer.js';
+import { entryOf } from './traffic.js';
 
 const SELF = 0;
 const ORIGIN = 1;
@@ -327,6 +328,22 @@ describe('drops, by reason', () => {
     bench.now += 2 * SECOND;
     feed(bench, symbolsOf(large, [3, 4]));
     expect(bench.eventsOf('too-large')).toMatchObject([told]);
+  });
+
+  test('an object above the limit is asked for rarely: it may be another one at others, if its origin lies', () => {
+    const bench = newBench();
+    const large = new Uint8Array(1e6 + 2 ** 14);
+    const peers = [ORIGIN, 2].map((peer) => bench.peer(peer));
+    for (const peer of peers) peer.confirm(entryOf({ origin: ORIGIN, incarnation: 7 }, [large]));
+    feed(bench, symbolsOf(large, [0]));
+    const pullsWithin = (seconds: number) => {
+      for (let i = 0; i < 10 * seconds; i++) {
+        bench.run(100 * MILLISECOND);
+        for (const peer of peers) peer.send([{ kind: 'ping' }]);
+      }
+      return peers.flatMap((peer) => peer.takePulls()).length;
+    };
+    expect([pullsWithin(25), pullsWithin(25) > 0]).toEqual([0, true]);
   });
 
   function giveLong(bench: Bench): void {
