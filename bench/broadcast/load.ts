@@ -11,6 +11,8 @@ import type { MemberOptions, MemorySample, Stretch } from './member.js';
 export interface LoadOptions extends Pick<MemberOptions, 'messages' | 'window' | 'until'> {
   /** The folder under which the members have their stores. */
   parent: string;
+  /** Of memory, over the whole load, each after a full garbage collection. Default: none. */
+  samples?: number;
 }
 
 export interface LoadResult {
@@ -21,7 +23,7 @@ export interface LoadResult {
   memory: MemorySample[][];
 }
 
-export async function runLoad({ parent, ...options }: LoadOptions): Promise<LoadResult> {
+export async function runLoad({ parent, samples = 0, ...options }: LoadOptions): Promise<LoadResult> {
   const directory = await mkdtemp(join(parent, 'headwater-broadcast-'));
   const roles: Role[] = [];
   try {
@@ -29,13 +31,14 @@ export async function runLoad({ parent, ...options }: LoadOptions): Promise<Load
     for (const self of ports.keys()) {
       const member: MemberOptions = {
         ...options,
+        samples,
         warmUp: WARM_UP,
         ports,
         self,
         size: SIZE,
         storePath: join(directory, `${self}`),
       };
-      roles.push(startRole('../broadcast/member', member, ['--expose-gc']));
+      roles.push(startRole('../broadcast/member', member, samples > 0 ? ['--expose-gc'] : []));
     }
     await Promise.all(roles.map((role) => role.ask('ready')));
     await roles[0].ask('load');

@@ -24,6 +24,8 @@ export interface MemberOptions {
   window: number;
   /** Until when a message counts as under way: `broadcast` has resolved, or it has been delivered back. */
   until: 'durable' | 'delivered';
+  /** Of memory, over the whole load. */
+  samples: number;
 }
 
 /** Bytes, after a full garbage collection. */
@@ -48,7 +50,8 @@ export interface Stretch {
   to: Mark;
 }
 
-const { ports, self, storePath, messages, size, warmUp, window, until } = roleOptions<MemberOptions>();
+const { ports, self, storePath, messages, size, warmUp, window, until, ...options } =
+  roleOptions<MemberOptions>();
 const secretKeys = ports.map((_, i) => new Uint8Array(32).fill(i + 1));
 const group = createGroup({
   name: 'bench',
@@ -58,10 +61,8 @@ const group = createGroup({
     locator: `127.0.0.1:${port}`,
   })),
 });
-/** Over the whole load. */
-const SAMPLES = 50;
 const samples: MemorySample[] = [];
-const sampleEvery = Math.ceil(messages / SAMPLES);
+const sampleEvery = Math.ceil(messages / options.samples);
 let delivered = 0;
 let sent = 0;
 let warm: Mark | undefined;
