@@ -1,7 +1,7 @@
 /** The log: one commit at a time, all that came meanwhile in the next, nothing lost and nothing out of order if one fails. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Log } from '../../src/broadcast/log.js';
+import { Log, MAX_CACHED } from '../../src/broadcast/log.js';
 import { Stream } from '../../src/broadcast/stream.js';
 import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
 import type { StoredObject, StoreWrite } from '../../src/store/store.js';
@@ -25,6 +25,12 @@ function commitOf(log: Log, now = 0): readonly StoreWrite[] | undefined {
 function named(writes: readonly StoreWrite[] | undefined): (number | string)[] | undefined {
   return writes?.map((write) => (write.type === 'object' ? write.object.seq : write.type));
 }
+
+test('the object that came last is at hand, however large it is', () => {
+  const log = new Log(emptyStore());
+  for (const seq of [0, 1]) log.put(object(seq, MAX_CACHED + 1));
+  expect([0, 1].map((seq) => log.read(object(seq))?.seq)).toEqual([undefined, 1]);
+});
 
 describe('commits', () => {
   test('go one at a time: what comes meanwhile goes together, with the next', () => {

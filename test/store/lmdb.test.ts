@@ -1,6 +1,6 @@
 /** The store on LMDB: what it finds after a restart, whom it refuses, and that it neither grows nor reads without need. */
 import { spawnSync } from 'node:child_process';
-import { fsyncSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { fsyncSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'lmdb';
 import { afterEach, expect, test, vi } from 'vitest';
 import { database } from '../../src/store/database.js';
@@ -25,7 +25,13 @@ vi.mock('lmdb', async (original) => {
 });
 vi.mock('node:fs', async (original) => {
   const module = await original<typeof import('node:fs')>();
-  return { ...module, renameSync: vi.fn(module.renameSync), fsyncSync: vi.fn(module.fsyncSync) };
+  const { renameSync, fsyncSync, writeFileSync } = module;
+  return {
+    ...module,
+    renameSync: vi.fn(renameSync),
+    fsyncSync: vi.fn(fsyncSync),
+    writeFileSync: vi.fn(writeFileSync),
+  };
 });
 vi.mock('../../src/store/records.js', async (original) => {
   const module = await original<typeof import('../../src/store/records.js')>();
@@ -234,6 +240,15 @@ test('a prune of more than one transaction takes at once is whole', async () => 
   const bytes = await store.commit([prune(9_999)]);
   await store.close();
   expect([bytes, await strays(options.path)]).toEqual([10, 0]);
+});
+
+test('where the disk has no room for a lock file a store is not opened, and that is said', async () => {
+  const options = await storeOptions();
+  vi.mocked(writeFileSync).mockImplementationOnce(() => {
+    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  });
+  await expect(openStore(options)).rejects.toMatchObject({ code: 'STORE_FULL' });
+  await (await openStore(options)).close();
 });
 
 test('a new one has its name once it is whole, and the name is synced', async () => {
