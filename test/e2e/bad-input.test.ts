@@ -1,6 +1,6 @@
 /** What a user gets wrong: one line that says what was expected and what came, and exit code 2 (usage) or 1. */
 import { existsSync } from 'node:fs';
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
@@ -95,6 +95,11 @@ describe('key file', () => {
   ])('%s', async (_what, text, message) => {
     if (text !== undefined) await writeFile(at('me.key'), text);
     await refused(['node', '--group', lab.groupFile, '--key', at('me.key')], 2, message);
+  });
+
+  test('that keygen makes is for its user alone', async () => {
+    expect(await headwater(['keygen', at('new.key')]).exit()).toBe(0);
+    expect((await stat(at('new.key'))).mode & 0o777).toBe(0o600);
   });
 
   test('keygen onto one that exists', async () => {

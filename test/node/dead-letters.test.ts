@@ -60,6 +60,20 @@ describe('one that is handed over', () => {
     expect(order).toEqual(['letter', 'message']);
   });
 
+  test('holds back a message once only', async () => {
+    const order: string[] = [];
+    const { store, letters } = await setUp(() => void order.push('letter'));
+    const first = letters.retry(ID);
+    letters.begin(() => order.push('message'));
+    await first;
+    await settle();
+    letters.end();
+    await store.commit([{ type: 'bury', letter: { ...ID, retry: false, bytes: Uint8Array.of(1) } }]);
+    await letters.retry(ID);
+    await settle();
+    expect(order).toEqual(['letter', 'message', 'letter']);
+  });
+
   test('while the node closes is not handed over any more', async () => {
     const given: string[] = [];
     const { letters } = await setUp(() => void given.push('letter'));

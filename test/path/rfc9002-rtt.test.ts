@@ -41,3 +41,9 @@ test('stays between the least and the greatest sample, and min is the least', ()
       expect(rtt.variation).toBeLessThanOrEqual(Math.max(greatest / 2, greatest - least) + 0.001);
     }),
   ));
+
+test('a probe timeout is at least a millisecond beyond the round trip, however even that is', () => {
+  const rtt = new Rtt();
+  for (let i = 0; i < 100; i++) rtt.onSample(20_000);
+  expect(rtt.probeTimeout(0)).toBe(21_000);
+});
