@@ -614,10 +614,13 @@ export class Broadcast {
   private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
     const { paths, rng } = this.options;
     if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
+    // An origin that has signed two objects may serve either.
+    const isTwofold = (peer: number) => stream.trusted !== undefined && peer === stream.origin;
     const able = (isApt: (peer: number) => boolean) =>
-      paths.flatMap((path, peer) =>
-        path?.isOpen && path.isResponsive(now) && isApt(peer) && stream.believes(peer) ? [peer] : [],
-      );
+      paths.flatMap((path, peer) => {
+        const isThere = path?.isOpen && path.isResponsive(now);
+        return isThere && isApt(peer) && stream.believes(peer) && !isTwofold(peer) ? [peer] : [];
+      });
     const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
     let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
