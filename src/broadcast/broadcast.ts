@@ -256,7 +256,8 @@ export class Broadcast {
     this.transfer.handleTimeout(now);
     const typical = this.typicalRtt();
     const rttTo = (member: number) => Math.max(typical, rttOf(this.options.paths[member]));
-    for (const { stream, seq, tries } of this.pulls.take(now, rttTo)) this.ask(now, stream, seq, tries);
+    for (const { stream, seq, tries, last } of this.pulls.take(now, rttTo))
+      this.ask(now, stream, seq, tries, last);
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
       this.reachable.forEach((reachable, member) => {
@@ -611,7 +612,7 @@ export class Broadcast {
   }
 
   /** Asks a member that holds it for an object that has not come by itself. */
-  private ask(now: Micros, stream: Stream, seq: number, tries: number): void {
+  private ask(now: Micros, stream: Stream, seq: number, tries: number, last = -1): void {
     const { paths, rng } = this.options;
     if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
     // An origin that has signed two objects may serve either.
@@ -629,6 +630,7 @@ export class Broadcast {
     const record = stream.records.get(seq);
     if (record?.only !== undefined && candidates.length > 1)
       candidates = candidates.filter((peer) => peer !== record.only);
+    if (candidates.some((peer) => peer !== last)) candidates = candidates.filter((peer) => peer !== last);
     if (candidates.length === 0) return;
     const peer = rng.pick(candidates);
     if (record?.only !== undefined) this.transfer.restart(record, peer);

@@ -1,6 +1,6 @@
 /**
- * Hands messages to the consumer, one at a time: of each stream in order, and none before those it depends on. In: how far
- * each stream may be delivered, and when the consumer is done. Out: the next message.
+ * Hands messages to the consumer, one at a time: of each stream in order, and none before those it depends on. Origins take
+ * turns, an object each. In: how far each stream may be delivered, and when the consumer is done. Out: the next message.
  */
 import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
@@ -43,6 +43,7 @@ export class Delivery {
   private consuming = false;
   /** Messages that the consumer is done with. */
   taken = 0;
+  /** The origin that is next. */
   private turn = 0;
   /** How much of each stream our last object depended on. */
   private told = new WeakMap<Stream, number>();
@@ -152,27 +153,34 @@ export class Delivery {
   }
 
   private choose(onMalformed: (stream: Stream, seq: number) => void): typeof this.current {
-    const streams = [...this.streams];
-    for (let i = 0; i < streams.length; i++) {
-      const stream = streams[(this.turn + i) % streams.length];
-      const { delivered: seq } = stream;
-      if (seq >= stream.deliverable(this.quorum)) continue;
-      const known = this.heads.get(stream);
-      if (known?.seq === seq && !this.isMet(known)) continue;
+    for (const stream of this.due()) {
+      const { delivered: seq, origin } = stream;
       const parcel = this.read(stream);
       if (!parcel) continue;
-      if (known?.seq !== seq) {
+      if (this.heads.get(stream)?.seq !== seq) {
         if (parcel.messages.length === 0) onMalformed(stream, seq);
         const head = { seq, unmet: parcel.dependencies.reverse() };
         this.heads.set(stream, head);
         // It is read again when its turn comes: what never will is not to be kept in memory.
         if (!this.isMet(head)) continue;
       }
-      // The next stream's turn, so that a busy one does not keep the others waiting.
-      this.turn = (this.turn + i + 1) % streams.length;
+      this.turn = (origin + 1) % this.members;
       return { stream, seq, parcel };
     }
     return undefined;
+  }
+
+  /** Streams with an object that may be delivered, as far as is known: those of the origin whose turn it is come first. */
+  private due(): Stream[] {
+    const due: Stream[] = [];
+    for (const stream of this.streams) {
+      const { delivered: seq } = stream;
+      if (seq >= stream.deliverable(this.quorum)) continue;
+      const head = this.heads.get(stream);
+      if (head?.seq !== seq || this.isMet(head)) due.push(stream);
+    }
+    const wait = ({ origin }: Stream) => (origin - this.turn + this.members) % this.members;
+    return due.length > 1 ? due.sort((a, b) => wait(a) - wait(b) || a.incarnation - b.incarnation) : due;
   }
 
   /** The next object of this stream, if it is at hand. */

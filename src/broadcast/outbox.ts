@@ -3,7 +3,7 @@
  * busier a sender is, the less each message costs: one signature, one sync and one proof for all of them.
  */
 import { HeadwaterError } from '../errors.js';
-import { MESSAGE_OVERHEAD } from './parcel.js';
+import { MAX_MESSAGES, MESSAGE_OVERHEAD } from './parcel.js';
 
 interface Waiting {
   ticket: number;
@@ -83,7 +83,7 @@ export class Outbox {
     for (const { bytes } of this.waiting) {
       const more = bytes.length + MESSAGE_OVERHEAD;
       const isLarge = more > PARCEL_TARGET;
-      if (count > 0 && (isLarge || size + more > MAX_PARCEL)) break;
+      if (count === MAX_MESSAGES || (count > 0 && (isLarge || size + more > MAX_PARCEL))) break;
       size += more;
       count++;
       if (isLarge) break;

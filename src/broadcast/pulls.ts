@@ -19,6 +19,16 @@ interface Want {
   /** Whom it was asked of, and the place among all that was asked; -1: nobody, or it counts no longer. */
   peer: number;
   place: number;
+  /** Until when symbols that come in, of it or of what that member was asked for before, keep others from being asked. */
+  until: Micros;
+}
+
+/** An object to ask for now, and whom it was last asked of without coming; -1: nobody. */
+interface Asked {
+  stream: Stream;
+  seq: number;
+  tries: number;
+  last: number;
 }
 
 /** What one member was asked for and has not served, the oldest first; and when something last came of it. */
@@ -60,7 +70,16 @@ export class Pulls {
         wants = new Map();
         this.wants.set(stream, wants);
       }
-      wants.set(seq, { askAt, tries: 0, waits: 0, jitter: 1, isLost: false, peer: -1, place: -1 });
+      wants.set(seq, {
+        askAt,
+        tries: 0,
+        waits: 0,
+        jitter: 1,
+        isLost: false,
+        peer: -1,
+        place: -1,
+        until: NEVER,
+      });
       this.due = Math.min(this.due, askAt);
     };
     // Nobody sends again what we have said that we hold.
@@ -79,6 +98,8 @@ export class Pulls {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
     want.askAt = now + waitOf(want, rtt);
+    want.until =
+      now + Math.ceil(SERVING_PATIENCE * 2 ** Math.min(want.tries - 1, MAX_DOUBLINGS) * want.jitter);
     this.due = Math.min(this.due, want.askAt);
     this.settle(want);
     want.peer = peer;
@@ -114,9 +135,9 @@ export class Pulls {
    *
    * @param rttOf how long a symbol takes of which this member is the origin, or that it serves
    */
-  take(now: Micros, rttOf: (member: number) => Micros): { stream: Stream; seq: number; tries: number }[] {
+  take(now: Micros, rttOf: (member: number) => Micros): Asked[] {
     if (this.due > now) return [];
-    const asked: { stream: Stream; seq: number; tries: number }[] = [];
+    const asked: Asked[] = [];
     this.due = NEVER;
     for (const [stream, wants] of this.wants) {
       // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
@@ -126,13 +147,14 @@ export class Pulls {
         const record = stream.records.get(seq);
         if (record?.incoming) coming = Math.max(coming, record.usefulAt);
         const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
-        // Symbols of it are still coming in; those that bring nothing must not keep us from asking.
-        want.askAt = Math.max(want.askAt, touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
+        // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
+        const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
+        want.askAt = Math.max(want.askAt, Math.min(served, want.until));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon.
           if (want.tries > 0 && !want.isLost) want.waits++;
           want.isLost = false;
-          asked.push({ stream, seq, tries: want.tries++ });
+          asked.push({ stream, seq, tries: want.tries++, last: want.peer });
           want.jitter = 1 + 0.25 * this.rng.float();
           want.askAt = now + waitOf(want, rtt);
         }
@@ -213,3 +235,6 @@ const SECOND_PATIENCE: Micros = 50 * MILLISECOND;
 const BACKOFF = 1.5;
 const MAX_STEPS = 10;
 const MAX_WAIT: Micros = 2 * SECOND;
+/** So long may a member take to serve an object before another is asked as well; each time twice as long. */
+const SERVING_PATIENCE: Micros = SECOND;
+const MAX_DOUBLINGS = 6;

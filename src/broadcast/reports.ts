@@ -10,8 +10,10 @@ import type { Stream } from './stream.js';
 
 export class Reports {
   private readonly events: BroadcastEvent[];
-  /** By member: what is said of it. */
+  /** By member: what it is known to have done. */
   private readonly reported = new Map<number, Set<string>>();
+  /** By member: where it disagrees. That calls nobody a liar, so it must not use up what may be said of one. */
+  private readonly disagreements = new Map<number, Set<string>>();
   /** By object that is being read: a certificate of another one with its name. */
   private readonly contradictions = new Map<string, Uint8Array>();
 
@@ -25,23 +27,15 @@ export class Reports {
   }
 
   add(member: number, id: ObjectId, what: Misbehaviour, evidence?: [Uint8Array, Uint8Array]): void {
-    if (!this.isNews(member, reportKey(id, what))) return;
+    if (!isNews(this.reported, member, reportKey(id, what))) return;
     this.events.push({ type: 'misbehaviour', member, id, what, ...(evidence ? { evidence } : {}) });
   }
 
   /** Others hold something else of this stream from what is delivered on: said once for each place and member. */
   addDisagreement(stream: Stream, member: number): void {
     const { origin, incarnation, delivered: seq, disputed } = stream;
-    if (this.isNews(member, `${objectKey({ origin, incarnation, seq })} disagreement`))
+    if (isNews(this.disagreements, member, objectKey({ origin, incarnation, seq })))
       this.events.push({ type: 'disagreement', origin, incarnation, seq, members: [...disputed] });
-  }
-
-  private isNews(member: number, key: string): boolean {
-    const reported = this.reported.get(member) ?? new Set();
-    this.reported.set(member, reported);
-    if (reported.has(key) || reported.size >= MAX_REPORTS) return false;
-    reported.add(key);
-    return true;
   }
 
   /** The origin has signed another object than the one that we hold, which is being read: see `onRead`. */
@@ -57,11 +51,19 @@ export class Reports {
   }
 }
 
+function isNews(said: Map<number, Set<string>>, member: number, key: string): boolean {
+  const ofMember = said.get(member) ?? new Set();
+  said.set(member, ofMember);
+  if (ofMember.has(key) || ofMember.size >= MAX_REPORTS) return false;
+  ofMember.add(key);
+  return true;
+}
+
 function reportKey(id: ObjectId, what: Misbehaviour): string {
   return `${objectKey(id)} ${what}`;
 }
 
-/** Of one member: who has done so much is known. */
+/** Of one member, and as many disagreements with it: who has done so much is known. */
 export const MAX_REPORTS = 100;
 /** Of all members; of an origin that has signed two objects one example will do. */
 export const MAX_CONTRADICTIONS = 64;

@@ -32,14 +32,20 @@ class Consumer {
   }
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
-  store(origin: number, seq: number, content: Uint8Array | string[], dependencies: Dependency[] = []): void {
-    const stream = this.streams.signed({ origin, incarnation: 7 });
+  store(
+    origin: number,
+    seq: number,
+    content: Uint8Array | string[],
+    dependencies: Dependency[] = [],
+    incarnation = 7,
+  ): void {
+    const stream = this.streams.signed({ origin, incarnation });
     if (typeof stream === 'string') throw new Error(stream);
     const bytes =
       content instanceof Uint8Array
         ? content
         : writeParcel({ dependencies, messages: content.map((message) => utf8.encode(message)) });
-    this.log.put({ origin, incarnation: 7, seq, certificate: new Uint8Array(0), bytes });
+    this.log.put({ origin, incarnation, seq, certificate: new Uint8Array(0), bytes });
     stream.hold(seq, sha256(bytes));
   }
 
@@ -150,6 +156,15 @@ describe('the causal order', () => {
     const looks = vi.spyOn(consumer.streams, 'isRetired');
     for (let i = 0; i < 10; i++) consumer.next();
     expect(looks).toHaveBeenCalledTimes(10);
+  });
+
+  test('of an origin with many streams come no more often than those of another', () => {
+    const consumer = new Consumer();
+    for (let incarnation = 1; incarnation <= 10; incarnation++)
+      consumer.store(2, 0, ['many'], [], incarnation);
+    for (const seq of [0, 1, 2]) consumer.store(1, seq, ['one']);
+    const origins = consumer.all().map((message) => message[0]);
+    expect(origins.slice(0, 6).join('')).toBe('121212');
   });
 
   test('keeps no object in memory that waits: it is read again when its turn has come', () => {

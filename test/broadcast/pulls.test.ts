@@ -77,6 +77,29 @@ describe('patience', () => {
     expect(asked(pulls, pulls.nextTimeout())).toEqual([0]);
   });
 
+  test('has an end where symbols only trickle in: another member is asked as well, and the next one later', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    pulls.update(0, stream, 1, RTT);
+    const times: Micros[] = [];
+    for (let now = 0; now < 10 * SECOND; now += 10 * MILLISECOND) {
+      for (const { last, seq } of pulls.take(now, () => RTT)) {
+        times.push(now);
+        expect(last).toBe(times.length > 1 ? PEER : -1);
+        pulls.onAsked(now, stream, seq, PEER, RTT);
+      }
+      if (times.length > 0) record.usefulAt = now;
+    }
+    const waits = times.slice(1).map((at, i) => at - times[i]);
+    expect(waits.length).toBe(3);
+    waits.forEach((wait, i) => {
+      expect(wait).toBeGreaterThanOrEqual(SECOND * 2 ** i);
+      expect(wait).toBeLessThan(1.3 * SECOND * 2 ** i);
+    });
+  });
+
   test('is not needed for what is held, nor for what is being stored', () => {
     const pulls = newPulls();
     const stream = streamOf(0, 2);

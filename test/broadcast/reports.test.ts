@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { BroadcastEvent } from '../../src/broadcast/events.js';
 import { MAX_REPORTS, Reports } from '../../src/broadcast/reports.js';
+import type { Stream } from '../../src/broadcast/stream.js';
 
 const [LIAR, OTHER] = [3, 2];
 const idOf = (origin: number, seq: number) => ({ origin, incarnation: 7, seq });
@@ -19,4 +20,16 @@ test('so much of one member, and as much of another', () => {
   for (let seq = 0; seq < 10 * MAX_REPORTS; seq++) reports.add(LIAR, idOf(LIAR, seq), 'malformed-object');
   reports.add(OTHER, idOf(OTHER, 0), 'wrong-symbols');
   expect(events).toHaveLength(MAX_REPORTS + 1);
+});
+
+test('disagreements with a member, of which nobody can tell who lies, use up nothing of what it can be shown to have done', () => {
+  const events: BroadcastEvent[] = [];
+  const reports = new Reports(events);
+  for (let seq = 0; seq < 2 * MAX_REPORTS; seq++)
+    reports.addDisagreement(
+      { ...idOf(OTHER, 0), delivered: seq, disputed: [LIAR] } as unknown as Stream,
+      LIAR,
+    );
+  reports.add(LIAR, idOf(LIAR, 0), 'equivocation');
+  expect(events.filter(({ type }) => type === 'misbehaviour')).toHaveLength(1);
 });
