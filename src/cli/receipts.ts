@@ -14,7 +14,10 @@ export class Answers {
   private readonly node: Node;
   /** The latest files: who has said what became of them. */
   private readonly files = new Map<string, { origin: number; heard: Set<number> }>();
-  private underWay = 0;
+  /** By who sent the file: answers that are not in our store yet. Who sends many files spends its own places. */
+  private readonly underWay = new Map<number, number>();
+  /** Files of which our answer has not come back to us, as it does once a quorum holds it. */
+  private readonly unanswered = new Set<string>();
 
   constructor(node: Node) {
     this.node = node;
@@ -22,13 +25,17 @@ export class Answers {
 
   /** Tells the group, without waiting: a delivery that waited for a broadcast of its own could wait for itself. */
   answer(of: MessageId, state: Receipt['state'], reason = ''): void {
-    if (this.underWay >= MAX_UNDER_WAY) return;
-    this.underWay++;
+    const underWay = this.underWay.get(of.origin) ?? 0;
+    if (underWay >= MAX_UNDER_WAY) return;
+    this.underWay.set(of.origin, underWay + 1);
     this.heard(of, this.node.self);
+    this.unanswered.add(keyOf(of));
+    if (this.unanswered.size > MAX_FILES) this.unanswered.delete(this.unanswered.values().next().value!);
     this.node
-      .broadcast(wrapReceipt({ of, state, reason }))
+      // To wait until all have it would leave a member that never confirms in charge of all answers.
+      .submit(wrapReceipt({ of, state, reason }))
       .catch(() => {}) // It is closing: who waits for the answer sees this member go.
-      .then(() => this.underWay--);
+      .then(() => this.underWay.set(of.origin, this.underWay.get(of.origin)! - 1));
   }
 
   /** A file of a member is more than we take: its sender would wait for us in vain. */
@@ -36,8 +43,10 @@ export class Answers {
     this.answer({ ...object, index: 0 }, 'failed', `it takes at most ${maxSize} MiB (see its --max-size)`);
   }
 
+  /** `from` has said what became of a file. */
   heard(of: MessageId, from: Member): void {
     const key = keyOf(of);
+    if (from === this.node.self) this.unanswered.delete(key);
     let file = this.files.get(key);
     if (!file) {
       if (this.files.size >= MAX_FILES) this.files.delete(this.files.keys().next().value!);
@@ -48,17 +57,17 @@ export class Answers {
   }
 
   /**
-   * Whether nobody needs us any more: our answers are with the others, and whoever is here has said what became of each
+   * Whether nobody needs us any more: our answers are with a quorum, and whoever is here has said what became of each
    * file, for which our confirm may be part of the quorum; or the file's sender has gone.
    */
   get settled(): boolean {
-    if (this.underWay > 0) return false;
     const here = new Set(
       this.node.status().peers.flatMap((peer) => (peer.reachable ? [peer.member.index] : [])),
     );
-    return [...this.files.values()].every(
-      ({ origin, heard }) =>
-        !here.has(origin) || [...here].every((member) => member === origin || heard.has(member)),
+    return [...this.files].every(
+      ([key, { origin, heard }]) =>
+        !here.has(origin) ||
+        (!this.unanswered.has(key) && [...here].every((member) => member === origin || heard.has(member))),
     );
   }
 }
@@ -102,5 +111,5 @@ function keyOf({ origin, incarnation, seq, index }: MessageId): string {
 
 /** Receipts kept of one member. */
 const MAX_FILES = 1024;
-/** Answers; some hundred fit into one object. */
+/** Answers to one member; some hundred fit into one object. */
 const MAX_UNDER_WAY = 1024;

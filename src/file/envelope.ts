@@ -72,7 +72,7 @@ export function unwrap(object: Uint8Array): Content {
   const { name, size } = (header ?? {}) as { name?: unknown; size?: unknown };
   if (typeof name !== 'string' || size !== object.length - start)
     throw malformed(
-      `expected a file header with a name and ${object.length - start} bytes, got size ${size}`,
+      `expected a file header with a name and ${object.length - start} bytes, got ${typeof size === 'number' ? `size ${size}` : 'something else'}`,
     );
   return { kind: 'file', name, bytes: object.subarray(start) };
 }
