@@ -59,6 +59,8 @@ interface StoreState {
   delivered: Set<string>;
   /** Names of objects that have been in it. */
   stored: Set<string>;
+  /** Names of objects that cannot be delivered from it: what came after them its member has had in another store. */
+  lost: Set<string>;
 }
 
 interface MemberState {
@@ -258,9 +260,15 @@ export class Checker {
       this.excused.add(member);
       return;
     }
-    for (let seq = from; seq < to; seq++)
-      if (!this.hadElsewhere(member, objectKey({ origin, incarnation, seq })))
-        return this.fail(member, `says that objects ${from} to ${to} of member ${origin} are gone`);
+    const objects = Array.from({ length: to - from }, (_, i) =>
+      objectKey({ origin, incarnation, seq: from + i }),
+    );
+    // Without the digest behind them it cannot be told whether those before are what all agreed on.
+    const known = objects.findLastIndex((object) => this.hadElsewhere(member, object));
+    if (known < objects.length - 1)
+      return this.fail(member, `says that objects ${from} to ${to} of member ${origin} are gone`);
+    const { lost } = storeOf(this.members[member]);
+    for (const object of objects) lost.add(object);
   }
 
   accused(by: number, member: number, what: string): void {
@@ -327,6 +335,7 @@ export class Checker {
   /** Whether the member has had this object in another of its stores: on that word the others may have let go of it. */
   private hadElsewhere(member: number, object: string): boolean {
     const { stores, store } = this.members[member];
+    if (stores[store].lost.has(object)) return true;
     return stores.some(({ stored }, each) => each !== store && stored.has(object));
   }
 
@@ -387,7 +396,7 @@ export class Checker {
 }
 
 function emptyStore(): StoreState {
-  return { histories: new Map(), delivered: new Set(), stored: new Set() };
+  return { histories: new Map(), delivered: new Set(), stored: new Set(), lost: new Set() };
 }
 
 function storeOf({ stores, store }: MemberState): StoreState {

@@ -235,3 +235,28 @@ describe('what a member says', () => {
     expect(outcomes).toEqual([expect.stringMatching(/hold other objects/), undefined]);
   });
 });
+
+describe('a member that comes back with an older store', () => {
+  /** Member 2 has object 0 in its first store, and object 1 in the one that it ran with in between. */
+  function withOlderStore(): Run {
+    const run = new Run();
+    run.send(0);
+    run.checker.changedStore(2, 1);
+    run.send(1);
+    run.checker.changedStore(2, 0);
+    return run;
+  }
+
+  test('may lack what the other store had, and with it what it cannot check any more', () => {
+    const run = withOlderStore();
+    run.checker.lost(2, { ...STREAM, from: 0, to: 2 });
+    expect(run.violation).toBeUndefined();
+  });
+
+  test('may lack nothing that came after that', () => {
+    const run = withOlderStore();
+    run.send(2);
+    run.checker.lost(2, { ...STREAM, from: 0, to: 3 });
+    expect(run.violation).toContain('objects 0 to 3 of member 0 are gone');
+  });
+});
