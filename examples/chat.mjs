@@ -1,0 +1,39 @@
+/**
+ * A chat: each line of stdin goes to the whole group, and each line that anyone says is printed with its sender's name. Lines
+ * that were said while a member was away come when it is back.
+ *
+ *   node examples/chat.mjs GROUP_FILE KEY_FILE STORE
+ */
+import { readFileSync } from 'node:fs';
+import process, { argv, exit, stderr, stdin, stdout } from 'node:process';
+import { createInterface } from 'node:readline';
+import { createNetwork, parseGroup, parseSecretKey } from 'headwater';
+
+const [groupFile, keyFile, storePath] = argv.slice(2);
+if (storePath === undefined) {
+  stderr.write('usage: node examples/chat.mjs GROUP_FILE KEY_FILE STORE\n');
+  exit(2);
+}
+
+const network = await createNetwork(
+  {
+    group: parseGroup(readFileSync(groupFile, 'utf8')),
+    secretKey: parseSecretKey(readFileSync(keyFile, 'utf8')).seed,
+    storePath,
+  },
+  {
+    // The next line waits until this one is written: a slow terminal holds up this member alone.
+    deliver: (line, from) =>
+      new Promise((resolve) => {
+        stdout.write(`${from.name}: ${line}\n`, resolve);
+      }),
+    onConnectivity: (event) => stderr.write(`${event.type} ${event.member?.name ?? ''}\n`),
+  },
+);
+
+const lines = createInterface({ input: stdin });
+const stop = () => network.close().then(() => exit(0));
+process.on('SIGINT', stop).on('SIGTERM', stop);
+
+// Once a broadcast has resolved, the line is on this member's disk: it reaches everyone, whatever happens now.
+for await (const line of lines) await network.broadcast(line);
