@@ -1,5 +1,5 @@
 // Architecture check: which folder may import which, and who may touch the clock, timers, randomness, sockets and disk.
-// Data flows one way (docs in README, 'How the code is laid out'); everything but the shell is a pure state machine.
+// Data flows one way (docs/ARCHITECTURE.md); everything but the shell is a pure state machine.
 // Usage: node tools/check-boundaries.mjs [root]; prints one line for each violation, exit code 1 if there is any.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative, resolve } from 'node:path';
