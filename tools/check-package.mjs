@@ -44,7 +44,10 @@ try {
   );
   const paths = files.map((file) => file.path);
   const stray = paths.filter(
-    (path) => !/^((dist|docs|examples)\/|README\.md$|LICENSE$|CHANGELOG\.md$|CONTRIBUTING\.md$|package\.json$)/.test(path),
+    (path) =>
+      !/^((dist|docs|examples)\/|README\.md$|LICENSE$|CHANGELOG\.md$|CONTRIBUTING\.md$|package\.json$)/.test(
+        path,
+      ),
   );
   if (stray.length > 0) throw new Error(`package: expected only dist and documents, got ${stray.join(', ')}`);
   for (const path of paths.filter((path) => path.endsWith('.md')))
