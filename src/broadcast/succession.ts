@@ -21,7 +21,8 @@ export class Succession {
 
   /**
    * @param liars members that may lie
-   * @param session the incarnation of this run: what streams we had before are below it, or nobody would talk to us
+   * @param session the incarnation of this run: streams of runs before it are below; those of a process with our key that
+   *   started later and has gone are not
    */
   constructor(liars: number, session: number) {
     this.liars = liars;
@@ -31,7 +32,7 @@ export class Succession {
   /** `member` says this of a stream of ours. */
   onClaim(now: Micros, member: number, own: Stream, { incarnation, over }: VectorEntry): void {
     const isBeyond = over ? incarnation >= own.incarnation : incarnation > own.incarnation;
-    if (!isBeyond || incarnation >= this.session) return;
+    if (!isBeyond || incarnation >= MAX_INCARNATION) return;
     this.named.set(member, Math.max(incarnation, this.named.get(member) ?? -1));
     this.look(now, own);
   }
@@ -61,7 +62,10 @@ export class Succession {
 
   /** What takes the place of `own`. */
   next(own: Stream): number {
-    return Math.max(this.session, this.signed + 1, own.incarnation + 1);
+    let next = Math.max(this.session, this.signed + 1, this.latestNamed() + 1, own.incarnation + 1);
+    // One that a member alone names may be of that process, too: its name is taken.
+    while ([...this.named.values()].includes(next)) next++;
+    return next;
   }
 
   /** The first object that is not delivered and that others will not take: of what has ended they take what more than may lie hold. */
@@ -72,18 +76,22 @@ export class Succession {
     return Math.min(seq, own.count, Math.max(own.delivered, this.refusedFrom));
   }
 
-  /** It has begun. */
+  /** It has begun. What members name is not forgotten: they say it once. */
   onBegun(): void {
-    this.named.clear();
     this.signed = -1;
     this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
   }
 
-  private look(now: Micros, own: Stream): void {
+  /** More members than may lie name it, or later ones; -1 if there is none. */
+  private latestNamed(): number {
     const said = [...this.named.values()];
-    const isNamed = said.length > this.liars && nthLargest(said, this.liars + 1) >= own.incarnation;
-    if (isNamed || this.signed > own.incarnation) this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+    return said.length > this.liars ? nthLargest(said, this.liars + 1) : -1;
+  }
+
+  private look(now: Micros, own: Stream): void {
+    if (this.latestNamed() >= own.incarnation || this.signed > own.incarnation)
+      this.beginAt = Math.min(this.beginAt, now + PATIENCE);
   }
 }
 

@@ -20,7 +20,7 @@ test.each<[string, Succession, boolean]>([
   ['as many as may lie name a later one', named(11, [1, 1]), false],
   ['they name the one that we have', named(10, [1, 2]), false],
   ['they say that the one that we have is over', named(10, [1, 2], true), true],
-  ['they name one that cannot be from before this run', named(SESSION, [1, 2]), false],
+  ['they name one of a process with our key that started later', named(SESSION + 1, [1, 2]), true],
 ])('if %s', (_, succession, isDue) => {
   expect(succession.isDue).toBe(isDue);
 });
@@ -30,6 +30,31 @@ test('it begins two seconds later, above all that is known', () => {
   succession.onSigned(0, own, 200);
   expect([succession.isReady(2 * SECOND - 1), succession.isReady(2 * SECOND)]).toEqual([false, true]);
   expect(succession.next(own)).toBe(201);
+});
+
+test('it is above the stream of a process that started later', () => {
+  expect(named(SESSION + 50, [1, 2]).next(own)).toBe(SESSION + 51);
+});
+
+test('it has the name of none that anybody has heard of', () => {
+  const succession = named(SESSION + 50, [1, 2]);
+  succession.onClaim(0, 3, own, claim(SESSION + 51));
+  expect(succession.next(own)).toBe(SESSION + 52);
+});
+
+test('one that a member alone names as the last there can be is not passed', () => {
+  const succession = named(11, [1, 2]);
+  succession.onClaim(0, 3, own, claim(2 ** 48 - 1));
+  expect(succession.next(own)).toBe(SESSION);
+});
+
+test('what was named before it began is not forgotten', () => {
+  const succession = named(11, [1, 2]);
+  succession.onClaim(0, 3, own, claim(SESSION + 50));
+  const next = new Stream({ origin: 0, incarnation: succession.next(own) }, 0, 4);
+  succession.onBegun();
+  succession.onClaim(3 * SECOND, 1, next, claim(SESSION + 50));
+  expect(succession.isDue).toBe(true);
 });
 
 test('it is not due any more once it has begun', () => {

@@ -50,6 +50,16 @@ test('the first object of a stream of ours comes after all that we had delivered
   expect(parseParcel(store.read(id)!.bytes, id, 5).dependencies).toEqual([{ ...STREAM, count: 1 }]);
 });
 
+test('a key that another process had for a while: what was said meanwhile is said again above the stream of that', () => {
+  const bench = newBench();
+  bench.submit(text('meanwhile'));
+  const { bytes } = bench.store.read({ ...OWN, seq: 0 })!;
+  for (const peer of [1, 2, 3, 4]) bench.peer(peer).confirm(entryOf({ ...OWN, incarnation: 900 }, []));
+  bench.run(3 * SECOND);
+  expect(bench.eventsOf('begun-anew')).toMatchObject([{ incarnation: 901, former: OWN.incarnation }]);
+  expect(bench.store.read({ ...OWN, incarnation: 901, seq: 0 })?.bytes).toEqual(bytes);
+});
+
 test('what becomes of our objects is told of the oldest once more than 1024 are open', () => {
   const bench = newBench();
   // What the others hold, to make their digests of.
