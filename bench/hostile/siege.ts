@@ -250,9 +250,9 @@ export class Siege {
     }
   }
 
-  /** Until everything is everywhere; gives up in the end. */
-  async drain(seconds = DRAIN_SECONDS): Promise<void> {
-    await until(() => this.missing() === 0 || this.dead() > 0, seconds);
+  /** Until everything is everywhere; gives up in the end. `patience`: ms that a rule may wait. */
+  async drain(patience = 0): Promise<void> {
+    await until(() => this.missing() === 0 || this.dead() > 0, DRAIN_SECONDS + patience / 1000);
     await sleep(500);
   }
 
@@ -346,6 +346,11 @@ export class Process {
 
   say(line: string): boolean {
     return this.child?.stdin?.write(`${line}\n`) !== undefined;
+  }
+
+  /** Another process has had our key: what it delivered is delivered, and nobody keeps that for us. */
+  join({ got }: Process): void {
+    for (const [text, delivery] of got) if (!this.got.has(text)) this.got.set(text, delivery);
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

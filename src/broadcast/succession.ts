@@ -98,4 +98,4 @@ export class Succession {
 /** 48 bits. */
 const MAX_INCARNATION = 2 ** 48 - 1;
 /** Some round trips and heartbeats. */
-const PATIENCE: Micros = 2 * SECOND;
+export const PATIENCE: Micros = 2 * SECOND;

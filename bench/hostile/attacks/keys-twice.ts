@@ -1,13 +1,20 @@
 /**
  * No liar: one key used by two processes, in turn with different stores, or at once. Others must hear of all that the key's holder
  * says afterwards, nobody else may notice, nothing may be in silence. Stopped by: a member that finds a later stream of its own begins
- * one above it (PROTOCOL 10.2).
+ * one above it (PROTOCOL 10.2). Where both are there at once, the one that started later counts, until it has been silent for 10 s
+ * (4.1); what the other has said meanwhile it says again 2 s later (10.2). A message is delivered if it came to either.
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE } from '../../../src/broadcast/succession.js';
+import { MILLISECOND } from '../../../src/core/time.js';
+import { RUN_SILENCE } from '../../../src/session/limits.js';
 import { processes } from '../processes.js';
-import { Process } from '../siege.js';
+import { Process, until } from '../siege.js';
+
+/** ms that two processes are there. */
+const TOGETHER = 3000;
 
 export const inTurn = processes({
   name: 'accident: `node --store`, `send` with the same key, `node --store` again',
@@ -50,10 +57,19 @@ export const withoutStore = processes({
 
 export const atOnce = processes({
   name: 'accident: two processes with one key at once, for three seconds',
+  allow: { latency: TOGETHER + (RUN_SILENCE + PATIENCE) / MILLISECOND },
   attack: async (siege) => {
     const other = new Process(0, siege.argsOf(0, ['node', '--json', '--bind', '127.0.0.1:0']));
     other.start();
-    await sleep(3000);
+    await until(() => other.peers.size > 0, 30);
+    await sleep(TOGETHER);
     await other.kill();
+    siege.honest[0].join(other);
+  },
+  more: ({ honest: [member] }) => {
+    const isTold = ['superseded', 'begun-anew'].every((kind) =>
+      member.events.some(({ event }) => event === kind),
+    );
+    return [{ what: 'not told of it', measured: isTold ? 0 : 1, must: 0 }];
   },
 });
