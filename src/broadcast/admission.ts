@@ -115,14 +115,12 @@ export class Admission {
   /** Whether anything that comes next in a stream of this origin is on its way to the consumer. */
   private isWaiting(origin: number): boolean {
     for (const { stream, seq } of this.open[origin]) if (seq === stream.count) return true;
-    for (const stream of this.streams)
-      if (stream.origin === origin && stream.count > stream.delivered) return true;
-    return false;
+    return this.streams.of(origin).some((stream) => stream.count > stream.delivered);
   }
 
   private backlog(origin: number): number {
     let bytes = 0;
-    for (const stream of this.streams) if (stream.origin === origin) bytes += stream.backlog;
+    for (const stream of this.streams.of(origin)) bytes += stream.backlog;
     return bytes;
   }
 }

@@ -740,7 +740,7 @@ export class Broadcast {
     );
     if (next) this.events.push({ type: 'deliver', ...next });
     for (const stream of this.streams.takeChanged()) this.vectors.touch(stream);
-    for (const stream of this.streams)
+    for (const stream of this.streams.takeNews())
       for (const member of stream.untold()) this.vectors.touchFor(member, stream);
   }
 

@@ -47,9 +47,12 @@ interface Request {
   arrival: number;
 }
 
-/** What one peer has asked for, the oldest first; those whose turn has come stand before the others. */
+/** What one peer has asked for, by object, the oldest first. */
 interface Queue {
-  requests: Request[];
+  /** Those whose turn has come. */
+  served: Map<string, Request>;
+  /** The others. */
+  waiting: Map<string, Request>;
   bytes: number;
   /** When it last took something, or began to wait. */
   movedAt: Micros;
@@ -72,7 +75,8 @@ export class Serving {
     this.options = options;
     this.metrics = metrics;
     this.queues = Array.from({ length: options.members }, () => ({
-      requests: [],
+      served: new Map(),
+      waiting: new Map(),
       bytes: 0,
       movedAt: 0,
       allowances: new Map(),
@@ -83,16 +87,18 @@ export class Serving {
   request(now: Micros, peer: number, id: ObjectId, missing: Request['missing']): void {
     const key = objectKey(id);
     const queue = this.queues[peer];
-    const known = queue.requests.find((request) => request.key === key);
+    const known = queue.served.get(key) ?? queue.waiting.get(key);
     if (known) {
       known.missing = missing;
       if (known.source) this.plan(now, peer, known, known.source);
       return;
     }
-    if (queue.requests.length >= MAX_REQUESTS) return countDrop(this.metrics, 'over-quota');
-    if (queue.requests.length === 0) queue.movedAt = now;
+    const length = lengthOf(queue);
+    if (length >= MAX_REQUESTS) return countDrop(this.metrics, 'over-quota');
+    if (length === 0) queue.movedAt = now;
     const isRepair = this.options.isHeldBy(peer, id);
-    queue.requests.push({ id, key, missing, isRepair, bytes: 0, source: undefined, blocks: [], arrival: 1 });
+    const request = { id, key, missing, isRepair, bytes: 0, source: undefined, blocks: [], arrival: 1 };
+    queue.waiting.set(key, request);
     this.isChanged = true;
   }
 
@@ -118,9 +124,9 @@ export class Serving {
    */
   onObject(now: Micros, id: ObjectId, object: StoredObject | undefined): number[] {
     const key = objectKey(id);
-    const waiting = this.queues.flatMap(({ requests }, peer) => {
-      const request = requests.find((candidate) => candidate.key === key);
-      return request && request.bytes > 0 && !request.source ? [{ peer, request }] : [];
+    const waiting = this.queues.flatMap(({ served }, peer) => {
+      const request = served.get(key);
+      return request && !request.source ? [{ peer, request }] : [];
     });
     if (waiting.length === 0) return [];
     const source = this.sources.get(key) ?? (object && this.load(key, object));
@@ -164,23 +170,24 @@ export class Serving {
 
   /** Forgets what peers have asked for that take nothing any more: who still wants it will ask again. */
   handleTimeout(now: Micros): void {
-    this.queues.forEach(({ requests, movedAt }, peer) => {
-      if (requests.length > 0 && now - movedAt >= PATIENCE) this.forget(peer);
+    this.queues.forEach((queue, peer) => {
+      if (lengthOf(queue) > 0 && now - queue.movedAt >= PATIENCE) this.forget(peer);
     });
   }
 
   /** The session with this peer is over, or it has begun anew. */
   forget(peer: number): void {
-    for (const request of [...this.queues[peer].requests]) this.remove(peer, request);
+    const { served, waiting } = this.queues[peer];
+    for (const request of [...served.values(), ...waiting.values()]) this.remove(peer, request);
   }
 
   /** Whether bytes and users are counted right. */
   check(): string | undefined {
     const users = new Map<Source, number>();
     let all = 0;
-    for (const { requests, bytes } of this.queues) {
+    for (const { served, bytes } of this.queues) {
       let sum = 0;
-      for (const request of requests) {
+      for (const request of served.values()) {
         sum += request.bytes;
         if (request.source) users.set(request.source, (users.get(request.source) ?? 0) + 1);
       }
@@ -200,27 +207,26 @@ export class Serving {
 
   /** The first request that can be served now. */
   private current(peer: number): Request | undefined {
-    for (const request of this.queues[peer].requests) {
-      if (request.source) return request;
-      if (request.bytes === 0) return undefined;
-    }
+    for (const request of this.queues[peer].served.values()) if (request.source) return request;
     return undefined;
   }
 
   /** Gives the first request of a peer whose turn has not come its turn, if there is room. */
   private nextOf(peer: number): Request | undefined {
     const queue = this.queues[peer];
-    const isWaiting = ({ bytes }: Request) => bytes === 0;
-    let request = queue.requests.find(isWaiting);
+    const first = () => queue.waiting.values().next().value;
+    let request = first();
     while (request && this.isNeedless(peer, request)) {
       this.remove(peer, request);
-      request = queue.requests.find(isWaiting);
+      request = first();
     }
     if (!request) return undefined;
     const bytes = Math.max(1, this.options.mostBytes(request.id));
     const hasRoom = queue.bytes + bytes <= MAX_PEER_BYTES && this.bytes + bytes <= MAX_BYTES;
     // Each peer may have one object, of any size.
     if (queue.bytes > 0 && !hasRoom) return undefined;
+    queue.waiting.delete(request.key);
+    queue.served.set(request.key, request);
     this.account(queue, request, bytes);
     return request;
   }
@@ -282,7 +288,8 @@ export class Serving {
   private remove(peer: number, request: Request): void {
     const queue = this.queues[peer];
     this.account(queue, request, 0);
-    queue.requests = queue.requests.filter((other) => other !== request);
+    queue.served.delete(request.key);
+    queue.waiting.delete(request.key);
     const { source } = request;
     request.source = undefined;
     if (source) this.release(source);
@@ -293,6 +300,10 @@ export class Serving {
     source.encoder.dispose();
     this.sources.delete(source.key);
   }
+}
+
+function lengthOf({ served, waiting }: Queue): number {
+  return served.size + waiting.size;
 }
 
 /** Objects served to one peer at a time: what it wants of one stream, and of a second. */

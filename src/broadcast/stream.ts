@@ -68,6 +68,8 @@ export class Stream implements StreamId {
   isLater = false;
   /** Members that have retired it. */
   readonly over = new Set<number>();
+  /** Where it puts itself once `untold` may find what it did not before. */
+  news: Set<Stream> | undefined;
   /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
   private readonly chains = new Map<number, Uint8Array>();
   private readonly self: number;
@@ -80,7 +82,7 @@ export class Stream implements StreamId {
   /** Members whose objects are not ours. */
   private readonly disputes = new Set<number>();
   /** By member: of which counts, besides all, we have told it. */
-  private readonly told: string[];
+  private readonly told: (readonly number[])[];
   /** By member: so many objects it is known to agree with us on. */
   private readonly agreed: number[];
   /** The same by what it has said in its present run. */
@@ -115,7 +117,7 @@ export class Stream implements StreamId {
     this.points = Array.from({ length: members }, () => []);
     this.agreed = new Array(members).fill(0);
     this.agreedNow = new Array(members).fill(0);
-    this.told = new Array(members).fill('');
+    this.told = new Array(members).fill([]);
     const pledge = state?.ready ?? { count: 0, chain: EMPTY.chain };
     if (bounds.readyQuorum > 0) this.readiness = new Readiness(members, bounds, pledge);
     const { base, delivered, index, chain, baseChain } = state ?? EMPTY;
@@ -204,6 +206,7 @@ export class Stream implements StreamId {
     // Of those long past a few will do: see `prune`.
     const old = this.delivered - RECENT;
     if (old > this.base && old % COARSE !== 0) this.chains.delete(old);
+    this.onNews();
   }
 
   /** Objects below `below`, or nearly all of them, are no longer kept. */
@@ -215,6 +218,7 @@ export class Stream implements StreamId {
     for (let seq = this.base; seq < base; seq++) this.chains.delete(seq);
     for (const seq of this.damaged) if (seq < base) this.damaged.delete(seq);
     this.base = base;
+    this.onNews();
   }
 
   /**
@@ -314,7 +318,7 @@ export class Stream implements StreamId {
     if (!this.isSaid) return [];
     const claim = this.entry();
     const counts = this.countsFor(member);
-    this.told[member] = counts.join();
+    this.told[member] = counts;
     const lower = counts.map((count) => {
       const chain = this.chains.get(count)!;
       return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: new Uint8Array(0) };
@@ -323,8 +327,8 @@ export class Stream implements StreamId {
   }
 
   /** What is to be said of it changes with this. */
-  get standing(): string {
-    return [this.isSaid, this.ended, this.ended && this.isFirst].join();
+  get standing(): number {
+    return (this.isSaid ? 1 : 0) + (this.ended ? 2 : 0) + (this.ended && this.isFirst ? 4 : 0);
   }
 
   /** Whether there is anything to say of it: not before our store says that it is there. */
@@ -346,7 +350,8 @@ export class Stream implements StreamId {
 
   /** Members that we have more to tell than when we last did. */
   *untold(): Generator<number> {
-    for (const member of this.disputes) if (this.countsFor(member).join() !== this.told[member]) yield member;
+    for (const member of this.disputes)
+      if (!equalNumbers(this.countsFor(member), this.told[member])) yield member;
   }
 
   /**
@@ -411,6 +416,7 @@ export class Stream implements StreamId {
   follow({ members, count, chain }: Rivals): void {
     this.trusted = { members, count, chain };
     if (this.readiness) this.readiness.pledge = { count, chain };
+    this.onNews();
   }
 
   /** Whether `member` says that it holds this object, and keeps it if `kept`. */
@@ -534,6 +540,7 @@ export class Stream implements StreamId {
   onGone(member: number, base: number, chain: Uint8Array): number {
     const claim = this.claims[member];
     if (claim) claim.base = Math.max(claim.base, base);
+    this.onNews();
     this.gone.set(member, { count: base, chain: chain.slice() });
     let votes = 0;
     for (const point of this.gone.values())
@@ -581,6 +588,7 @@ export class Stream implements StreamId {
     const ours = this.chains.get(this.trusted.count);
     const matches = ours !== undefined && equalBytes(this.trusted.chain, ours);
     if (matches) this.trusted = undefined;
+    this.onNews();
     return matches;
   }
 
@@ -648,6 +656,7 @@ export class Stream implements StreamId {
     if (!readiness || count <= readiness.durable) return false;
     readiness.durable = count;
     this.due = undefined;
+    this.onNews();
     return true;
   }
 
@@ -744,7 +753,13 @@ export class Stream implements StreamId {
     }
     if (agrees) this.disputes.delete(member);
     else this.disputes.add(member);
+    this.onNews();
     return agrees;
+  }
+
+  /** What `countsFor` rests on has changed. */
+  private onNews(): void {
+    if (this.disputes.size > 0) this.news?.add(this);
   }
 
   /** The fewest objects of which `member` has told a digest that is not ours; 0 if there are none. */
@@ -782,6 +797,10 @@ export class Stream implements StreamId {
       .filter((count) => count > 0 && count < this.confirmed && this.chains.has(count))
       .sort((a, b) => a - b);
   }
+}
+
+function equalNumbers(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((number, i) => number === b[i]);
 }
 
 function link(chain: Uint8Array, hash: Uint8Array): Uint8Array {

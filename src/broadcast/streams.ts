@@ -50,6 +50,8 @@ export class Streams {
   private readonly members: number;
   private readonly bounds: Pick<Group, 'byzantine' | 'readyQuorum'>;
   private readonly byKey = new Map<string, Stream>();
+  /** The same by origin, from the earliest on. */
+  private readonly byOrigin: Stream[][];
   /** Looked up last. */
   private latest: Stream | undefined;
   /** By origin: how the newest one that is over ended. Earlier ones are over, too. */
@@ -59,6 +61,8 @@ export class Streams {
   /** By member: rumours that are there on its word. */
   private readonly rumours: Set<Stream>[];
   private readonly changed = new Set<Stream>();
+  /** Streams that put themselves here: see `Stream.news`. */
+  private readonly news = new Set<Stream>();
   private readonly replaced: FinalStream[] = [];
 
   constructor(
@@ -70,6 +74,7 @@ export class Streams {
     this.bounds = bounds;
     this.self = self;
     this.members = members;
+    this.byOrigin = Array.from({ length: members }, () => []);
     this.finals = Array.from({ length: members });
     this.overs = Array.from({ length: members });
     this.rumours = Array.from({ length: members }, () => new Set<Stream>());
@@ -77,7 +82,7 @@ export class Streams {
       if (final.origin < members) this.finals[final.origin] = new FinalStream(final);
     for (const state of loaded.streams)
       if (state.origin < members && !this.isRetired(state))
-        this.byKey.set(streamKey(state), new Stream(state, self, members, state, bounds));
+        this.add(new Stream(state, self, members, state, bounds));
     for (const { certificate } of loaded.held) {
       const { origin, incarnation, seq, hash, length } = certifiedDescriptor(certificate);
       const stream = this.signed({ origin, incarnation });
@@ -85,11 +90,16 @@ export class Streams {
       stream.recorded = true;
       stream.hold(seq, hash.slice(), length);
     }
-    for (const stream of this.byKey.values()) this.relate(stream.origin);
+    for (let origin = 0; origin < members; origin++) this.relate(origin);
   }
 
   [Symbol.iterator](): IterableIterator<Stream> {
     return this.byKey.values();
+  }
+
+  /** Those of one origin, from the earliest on. */
+  of(origin: number): readonly Stream[] {
+    return this.byOrigin[origin];
   }
 
   find(id: StreamId): Stream | undefined {
@@ -165,10 +175,11 @@ export class Streams {
   onOver(member: number, { origin, incarnation }: StreamId): void {
     if (origin >= this.members) return;
     this.overs[origin] ??= new Map();
-    if ((this.overs[origin].get(member) ?? -1) >= incarnation) return;
+    const before = this.overs[origin].get(member) ?? -1;
+    if (before >= incarnation) return;
     this.overs[origin].set(member, incarnation);
-    for (const stream of this.byKey.values())
-      if (stream.origin === origin && stream.incarnation <= incarnation) stream.over.add(member);
+    for (const stream of this.of(origin))
+      if (stream.incarnation > before && stream.incarnation <= incarnation) stream.over.add(member);
   }
 
   /**
@@ -206,6 +217,14 @@ export class Streams {
     const changed = [...this.changed];
     this.changed.clear();
     return changed;
+  }
+
+  /** Streams of which members that disagree with us may have to be told more: see `Stream.untold`. */
+  takeNews(): Stream[] {
+    if (this.news.size === 0) return [];
+    const news = [...this.news];
+    this.news.clear();
+    return news;
   }
 
   isRetired({ origin, incarnation }: StreamId): boolean {
@@ -266,9 +285,7 @@ export class Streams {
 
   /** Whether its origin has begun a later one. */
   hasLater({ origin, incarnation }: StreamId): boolean {
-    for (const other of this.byKey.values())
-      if (other.origin === origin && other.attested && other.incarnation > incarnation) return true;
-    return false;
+    return this.of(origin).some((other) => other.attested && other.incarnation > incarnation);
   }
 
   /** Whether a stream begins, or is attested, with this entry of `member`. */
@@ -288,9 +305,17 @@ export class Streams {
     const stream = new Stream(id, this.self, this.members, undefined, this.bounds);
     for (const [member, incarnation] of this.overs[id.origin] ?? [])
       if (id.incarnation <= incarnation) stream.over.add(member);
-    this.byKey.set(streamKey(id), stream);
-    this.latest = undefined;
+    this.add(stream);
     return stream;
+  }
+
+  private add(stream: Stream): void {
+    this.byKey.set(streamKey(stream), stream);
+    const all = this.byOrigin[stream.origin];
+    const place = all.findIndex(({ incarnation }) => incarnation > stream.incarnation);
+    all.splice(place < 0 ? all.length : place, 0, stream);
+    stream.news = this.news;
+    this.latest = undefined;
   }
 
   /**
@@ -301,8 +326,7 @@ export class Streams {
     const { byzantine } = this.bounds;
     if (known?.isKnownTo(byzantine)) return true;
     let count = 0;
-    for (const stream of this.byKey.values())
-      if (stream.origin === origin && stream.attested && stream.onWord) count++;
+    for (const stream of this.of(origin)) if (stream.attested && stream.onWord) count++;
     return count + begun < MAX_STREAMS;
   }
 
@@ -315,7 +339,7 @@ export class Streams {
       stream.isLater ||= i > 0 || this.finals[origin] !== undefined;
     });
     let [closed, ended] = [false, false];
-    for (const stream of [...all].reverse()) {
+    for (const stream of all.toReversed()) {
       if (closed && !stream.closed) stream.close();
       stream.ended ||= ended;
       closed ||= stream.attested;
@@ -324,13 +348,6 @@ export class Streams {
     all.forEach((stream, i) => {
       if (stream.standing !== before[i]) this.changed.add(stream);
     });
-  }
-
-  /** From the earliest on. */
-  private of(origin: number): Stream[] {
-    return [...this.byKey.values()]
-      .filter((stream) => stream.origin === origin)
-      .sort((a, b) => a.incarnation - b.incarnation);
   }
 
   private settleRumour(stream: Stream): void {
@@ -349,15 +366,16 @@ export class Streams {
   private remove(stream: Stream): void {
     this.settleRumour(stream);
     this.byKey.delete(streamKey(stream));
+    this.byOrigin[stream.origin] = this.of(stream.origin).filter((other) => other !== stream);
     this.changed.delete(stream);
+    this.news.delete(stream);
+    stream.news = undefined;
     this.latest = undefined;
     this.relate(stream.origin);
   }
 
   private hasEarlier({ origin, incarnation }: StreamId): boolean {
-    for (const other of this.byKey.values())
-      if (other.origin === origin && other.incarnation < incarnation) return true;
-    return false;
+    return this.of(origin)[0]?.incarnation < incarnation;
   }
 }
 
