@@ -1,7 +1,7 @@
 /**
  * Flows that go as they went when what docs/CONGESTION.md says was measured, half a second by half a second: whoever changes
  * what a controller or the recovery below it does is to know. After a change that is meant to:
- * `npx vitest run -u test/congestion/recorded.test.ts`, see in the diff what has become of each flow, and measure again.
+ * `npx vitest run test/congestion/recorded.test.ts -u`, see in the diff what has become of each flow, and measure again.
  */
 import { expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
