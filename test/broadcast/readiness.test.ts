@@ -3,6 +3,7 @@
  * is said, and five that are READY deliver. Members are 0 (ourselves), 1 (the origin), and 2 to 6.
  */
 import { describe, expect, test } from 'vitest';
+import { Readiness } from '../../src/broadcast/readiness.js';
 import { Stream } from '../../src/broadcast/stream.js';
 import { Streams } from '../../src/broadcast/streams.js';
 import { sha256 } from '../../src/crypto/hash.js';
@@ -165,4 +166,19 @@ test('with one liar, and nobody else to fail, there is no READY', () => {
     0,
     1,
   ]);
+});
+
+test('once we have started over READY counts for what is held still, and we are for what is delivered at least', () => {
+  const readiness = new Readiness(7, GROUP.group, { count: 1, chain: hash('one') });
+  for (const member of [2, 3, 4, 5, 6]) readiness.onHeard(member, 5);
+
+  readiness.restart({ count: 2, chain: hash('two') }, 3);
+
+  expect([readiness.attested(), readiness.deliverable(0), readiness.pledge]).toEqual([
+    3,
+    3,
+    { count: 2, chain: hash('two') },
+  ]);
+  readiness.restart({ count: 1, chain: hash('one') }, 3);
+  expect(readiness.pledge.count).toBe(2);
 });

@@ -1,8 +1,9 @@
 /** When another stream of ours takes the place of one that is over for the others. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Stream } from '../../src/broadcast/stream.js';
 import { Succession } from '../../src/broadcast/succession.js';
 import { SECOND } from '../../src/core/time.js';
+import { sha256 } from '../../src/crypto/hash.js';
 
 const SESSION = 100;
 const own = new Stream({ origin: 0, incarnation: 10 }, 0, 4);
@@ -61,4 +62,48 @@ test('it is not due any more once it has begun', () => {
   const succession = named(11, [1, 2]);
   succession.onBegun();
   expect(succession.isDue).toBe(false);
+});
+
+test('what a signature of ours shows makes it due, and one of an earlier stream does not', () => {
+  const isDue = [9, 10, 11, 2 ** 48 - 1].map((incarnation) => {
+    const succession = new Succession(1, SESSION);
+    succession.onSigned(0, own, incarnation);
+    return succession.isDue;
+  });
+  expect(isDue).toEqual([false, false, true, false]);
+});
+
+test('what is known later does not put it off', () => {
+  const succession = named(11, [1, 2]);
+  succession.onClaim(SECOND, 3, own, claim(12));
+  succession.onSigned(SECOND, own, 12);
+  succession.onRefused(SECOND, 0);
+  expect(succession.isReady(2 * SECOND)).toBe(true);
+});
+
+describe('said again is what is not delivered', () => {
+  /** Six of ours: two delivered, `index` messages of the next consumed, `held` by two others. */
+  const withSix = (index: number, held: number) => {
+    const stream = new Stream({ origin: 0, incarnation: 10 }, 0, 4);
+    const other = new Stream({ origin: 0, incarnation: 10 }, 2, 4);
+    for (let seq = 0; seq < 6; seq++) stream.hold(seq, sha256(Uint8Array.of(seq)));
+    for (let seq = 0; seq < held; seq++) other.hold(seq, sha256(Uint8Array.of(seq)));
+    for (const member of [2, 3]) stream.onClaim(member, other.entry());
+    for (let i = 0; i < 2; i++) stream.onDelivered();
+    stream.index = index;
+    return stream;
+  };
+
+  test.each<[string, number, number, number | undefined, number]>([
+    ['from the first on, if nobody holds it', 0, 0, undefined, 2],
+    ['but for the one being consumed, which a quorum holds', 1, 0, undefined, 3],
+    ['and not held by more than may lie', 0, 4, undefined, 4],
+    ['nothing, if they hold all of it', 0, 6, undefined, 6],
+    ['or is refused, though held', 0, 6, 3, 3],
+    ['however much is refused', 0, 6, 0, 2],
+  ])('%s', (_, index, heldByOthers, refusedFrom, from) => {
+    const succession = new Succession(1, SESSION);
+    if (refusedFrom !== undefined) succession.onRefused(0, refusedFrom);
+    expect(succession.abandoned(withSix(index, heldByOthers))).toBe(from);
+  });
 });

@@ -1,10 +1,12 @@
 /** Messages that were set aside, handed over once more: between two others, once at a start, and gone only when done with. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HeadwaterError } from '../../src/errors.js';
 import { DeadLetters } from '../../src/node/dead-letters.js';
 import type { Delivery } from '../../src/node/node.js';
 import { memoryStore } from '../../src/store/memory.js';
 import { smallGroup } from '../broadcast/small-group.js';
+import { holds } from '../wire/holds.js';
 
 const { group } = smallGroup(3);
 const ID = { origin: 1, incarnation: 7, seq: 3, index: 0 };
@@ -115,3 +117,59 @@ describe('at a start', () => {
     expect(told).toEqual([['no', ID]]);
   });
 });
+
+test('whatever is retried, and when, the consumer has one thing at a time, each once, and keeps what it threw at', () =>
+  holds(
+    'dead letters one at a time',
+    fc.asyncProperty(
+      fc.array(fc.record({ isThrown: fc.boolean(), turns: fc.nat(3), isMessage: fc.boolean() }), {
+        maxLength: 6,
+      }),
+      async (steps) => {
+        const store = memoryStore(1);
+        const given: number[] = [];
+        let isBusy = false;
+        let overlaps = 0;
+        const take = async (turns: number) => {
+          if (isBusy) overlaps++;
+          isBusy = true;
+          for (let i = 0; i < turns; i++) await settle();
+          isBusy = false;
+        };
+        const letters = new DeadLetters(store, group, async ({ id }) => {
+          given.push(id.seq);
+          await take(steps[id.seq].turns);
+          if (steps[id.seq].isThrown) throw new Error('no');
+        });
+        const bury = (seq: number) => ({
+          type: 'bury' as const,
+          letter: { ...ID, seq, retry: false, bytes: Uint8Array.of(1) },
+        });
+        await store.commit(steps.map((_, seq) => bury(seq)));
+        const retries: Promise<unknown>[] = [];
+        let message = Promise.resolve();
+        steps.forEach(({ isMessage, turns }, seq) => {
+          retries.push(letters.retry({ ...ID, seq }).catch(() => {}));
+          // A node delivers its next message once the last one has ended.
+          if (!isMessage) return;
+          message = message.then(
+            () =>
+              new Promise((done) =>
+                letters.begin(async () => {
+                  await take(turns);
+                  letters.end();
+                  done();
+                }),
+              ),
+          );
+        });
+        await Promise.all([...retries, message]);
+
+        const kept = (await letters.list()).map(({ id }) => id.seq);
+        expect(overlaps).toBe(0);
+        expect([...given].sort()).toEqual(steps.map((_, seq) => seq));
+        expect(kept.sort()).toEqual(steps.flatMap(({ isThrown }, seq) => (isThrown ? [seq] : [])));
+      },
+    ),
+    60,
+  ));

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Rng } from '../../src/core/rng.js';
 import { withSeeds } from '../util/seed.js';
 
-export function holds<T>(name: string, property: fc.IProperty<T>, numRuns = 200): Promise<void> {
-  const run = (seed: string): void => fc.assert(property, { seed: new Rng(seed).uint32() | 0, numRuns });
+export function holds<T>(name: string, property: fc.IRawProperty<T>, numRuns = 200): Promise<void> {
+  const run = async (seed: string) => fc.assert(property, { seed: new Rng(seed).uint32() | 0, numRuns });
   return withSeeds(1, run, name);
 }
