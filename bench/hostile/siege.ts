@@ -258,8 +258,15 @@ export class Siege {
 
   missing(): number {
     let missing = 0;
-    for (const text of this.sent.keys()) for (const { got } of this.honest) if (!got.has(text)) missing++;
+    for (const text of this.sent.keys())
+      for (const process of this.honest) if (this.lacks(process, text)) missing++;
     return missing;
+  }
+
+  private lacks(process: Process, text: string): boolean {
+    if (process.got.has(text)) return false;
+    const known = this.honest.find(({ got }) => got.has(text))?.got.get(text);
+    return !known || !process.hasGivenUp(known.id);
   }
 
   doubled(): number {
@@ -276,7 +283,10 @@ export class Siege {
 
   latencies(): number[] {
     return [...this.sent].flatMap(([text, at]) =>
-      this.honest.map(({ got }) => (got.get(text)?.at ?? performance.now()) - at),
+      this.honest.flatMap((process) => {
+        const got = process.got.get(text)?.at ?? (this.lacks(process, text) ? performance.now() : undefined);
+        return got === undefined ? [] : [got - at];
+      }),
     );
   }
 
@@ -293,10 +303,16 @@ export class Siege {
   }
 }
 
+/** Streams of two members begun in the same millisecond are not told apart. */
+interface MessageName {
+  incarnation: number;
+  seq: number;
+}
+
 /** One honest member. */
 export class Process {
   readonly index: number;
-  readonly got = new Map<string, { at: number; times: number }>();
+  readonly got = new Map<string, { at: number; times: number; id: MessageName }>();
   readonly peers = new Set<string>();
   readonly events: Record<string, unknown>[] = [];
   stdout = '';
@@ -304,6 +320,7 @@ export class Process {
   hasDied = false;
   /** MiB. */
   peakRss = 0;
+  private isShared = false;
   private readonly args: string[];
   private child: ChildProcess | undefined;
   private watch: NodeJS.Timeout | undefined;
@@ -348,9 +365,23 @@ export class Process {
     return this.child?.stdin?.write(`${line}\n`) !== undefined;
   }
 
-  /** Another process has had our key: what it delivered is delivered, and nobody keeps that for us. */
+  /**
+   * Another process has had our key. What it delivered is delivered; of what it has confirmed besides nobody keeps anything for
+   * us, which we are to say.
+   */
   join({ got }: Process): void {
     for (const [text, delivery] of got) if (!this.got.has(text)) this.got.set(text, delivery);
+    this.isShared = true;
+  }
+
+  /** Another process with our key may have had it, and we have said that we do not. */
+  hasGivenUp({ incarnation, seq }: MessageName): boolean {
+    const isLost = (event: Record<string, unknown>) =>
+      event.event === 'lost' &&
+      event.incarnation === incarnation &&
+      Number(event.from) <= seq &&
+      seq < Number(event.to);
+    return this.isShared && this.events.some(isLost);
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -392,10 +423,11 @@ export class Process {
       this.events.push(event);
     if (event.event !== 'deliver' || typeof event.text !== 'string') return;
     const { text } = event;
+    const id = { incarnation: Number(event.incarnation), seq: Number(event.seq) };
     const known = this.got.get(text);
     // After a restart the last one may come again.
     if (known && life.has(text)) known.times++;
-    else if (!known) this.got.set(text, { at: performance.now(), times: 1 });
+    else if (!known) this.got.set(text, { at: performance.now(), times: 1, id });
     life.add(text);
   }
 }
