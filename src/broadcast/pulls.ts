@@ -11,8 +11,11 @@ import type { Stream } from './stream.js';
 interface Want {
   askAt: Micros;
   tries: number;
-  /** Tries that ended in nothing but time. */
+  /** Tries in a row that brought nothing. */
   waits: number;
+  /** Tries that ended while symbols still came in, too slowly. */
+  trickles: number;
+  askedAt: Micros;
   /** Drawn for the wait after the last try. */
   jitter: number;
   isLost: boolean;
@@ -74,6 +77,8 @@ export class Pulls {
         askAt,
         tries: 0,
         waits: 0,
+        trickles: 0,
+        askedAt: -NEVER,
         jitter: 1,
         isLost: false,
         peer: -1,
@@ -97,9 +102,10 @@ export class Pulls {
   onAsked(now: Micros, stream: Stream, seq: number, peer: number, rtt: Micros): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
+    want.askedAt = now;
     want.askAt = now + waitOf(want, rtt);
     want.until =
-      now + Math.ceil(SERVING_PATIENCE * 2 ** Math.min(want.tries - 1, MAX_DOUBLINGS) * want.jitter);
+      now + Math.ceil(SERVING_PATIENCE * 2 ** Math.min(want.trickles, MAX_DOUBLINGS) * want.jitter);
     this.due = Math.min(this.due, want.askAt);
     this.settle(want);
     want.peer = peer;
@@ -151,8 +157,10 @@ export class Pulls {
         const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
         want.askAt = Math.max(want.askAt, Math.min(served, want.until));
         if (want.askAt <= now) {
-          // What is known to be lost says nothing against asking soon.
-          if (want.tries > 0 && !want.isLost) want.waits++;
+          // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
+          if ((record?.usefulAt ?? -NEVER) > want.askedAt) want.waits = 0;
+          else if (want.tries > 0 && !want.isLost) want.waits++;
+          if (want.tries > 0 && served > now) want.trickles++;
           want.isLost = false;
           asked.push({ stream, seq, tries: want.tries++, last: want.peer });
           want.jitter = 1 + 0.25 * this.rng.float();

@@ -100,6 +100,19 @@ describe('patience', () => {
     });
   });
 
+  test('is short again, after many tries that brought nothing, once a try has brought a part', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    for (let i = 0; i < 15; i++) expect(askAll(pulls, pulls.nextTimeout(), PEER)).toEqual([0]);
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    const before = pulls.nextTimeout();
+    record.usefulAt = before - 200 * MILLISECOND;
+    expect(askAll(pulls, before, PEER)).toEqual([0]);
+    expect(pulls.nextTimeout() - before).toBeLessThan(1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
+  });
+
   test('is not needed for what is held, nor for what is being stored', () => {
     const pulls = newPulls();
     const stream = streamOf(0, 2);
