@@ -63,3 +63,14 @@ test('the bound is on all values, keys and members counted, however they are spr
   expect(bound.encode([[1, 2], { a: 3 }, 4])).toBeInstanceOf(Uint8Array);
   expect(() => bound.encode([[1, 2], { a: 3 }, 4, 5])).toThrow('at most 8 values, got 9 or more');
 });
+
+test.each<[string, (values: number) => unknown]>([
+  ['a list', (values) => new Array(values - 1).fill(1)],
+  ['objects in a list', (values) => [...new Array((values - 1) / 3).fill({ a: 1 })]],
+])('%s of as many values as a message may have goes, one with more does not', (_, make) => {
+  const small = messagePack<unknown>(13);
+  const larger = new Packr({ useRecords: false }).pack(make(16));
+  expect(small.decode(small.encode(make(13)))).toEqual(make(13));
+  expect(() => small.encode(make(16))).toThrow(/at most 13 values/);
+  expect(() => small.decode(Uint8Array.from(larger))).toThrow(/at most 13 values/);
+});
