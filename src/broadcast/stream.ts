@@ -732,7 +732,9 @@ export class Stream implements StreamId {
       if (point.count > this.count) kept.push(point);
       else if (ours && equalBytes(point.chain, ours)) {
         this.agreed[member] = Math.max(this.agreed[member], point.count);
-        this.agreedNow[member] = Math.max(this.agreedNow[member], point.count);
+        // What is left of its former run it may have lost.
+        if (this.claims[member]?.isPresent)
+          this.agreedNow[member] = Math.max(this.agreedNow[member], point.count);
         this.readiness?.onHeard(member, Math.min(point.ready, point.count));
         // If we start over, all of those beyond what is delivered have to be checked again.
         if (point.count > this.delivered) kept.push(point);
