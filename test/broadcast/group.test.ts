@@ -108,6 +108,14 @@ describe('a group file', () => {
   });
 
   test.each([
+    [4, 1, 3],
+    [5, 1, 4],
+  ])('of %i members may name %i that may lie, and asks for %i confirms then', (n, byzantine, quorum) => {
+    const group = parseGroup(file({ members: entries.slice(0, n), byzantine }));
+    expect(group).toMatchObject({ byzantine, quorum, faulty: 1 });
+  });
+
+  test.each([
     [1, 0, 1],
     [2, 0, 2],
     [3, 0, 2],

@@ -69,6 +69,36 @@ describe('the patience of a scenario', () => {
     expect(of({ delay: 20_000, loss: iid(0.4) })).toBeGreaterThan(of({ delay: 20_000, loss: iid(0.1) }));
   });
 
+  test('of 20 ms links is twice a second, and six round trips of these', () => {
+    expect(of({ delay: 20_000 })).toBe(2 * (SECOND + 6 * 41_000));
+  });
+
+  test.each<[string, Partial<Scenario>]>([
+    ['a consumer', { consume: 1000 }],
+    ['a disk', { disk: { delay: 1000 } }],
+    ['jitter', { links: { delay: 20_000, jitter: 1000 } }],
+    ['datagrams that overtake each other', { links: { delay: 20_000, reorder: 0.1 } }],
+    ['a queue', { links: { delay: 20_000, rate: 100e6 } }],
+    ['datagrams that are damaged', { links: { delay: 20_000, corrupt: 0.1 } }],
+    ['the largest message', { messages: [{ origin: 0, at: 0, size: 9000 }] }],
+    ['a clock that goes too slowly', { clocks: { 1: { offset: 0, rate: 0.9 } } }],
+    ['being far away', { slow: { member: 0, delay: 30_000 } }],
+  ])('grows with %s', (_, change) => {
+    const scenario = { ...base, slow: undefined, links: { delay: 20_000 } };
+    expect(patienceOf({ ...scenario, ...change }, 0)).toBeGreaterThan(patienceOf(scenario, 0));
+  });
+
+  test('with a disk that is now and then so many times as slow counts that many times', () => {
+    const time = (disk: Scenario['disk']) =>
+      patienceOf({ ...base, slow: undefined, links: { delay: 20_000 }, disk }, 0);
+    const [none, fast, slow] = [
+      { delay: 0 },
+      { delay: 1000 },
+      { delay: 1000, slow: 0.1, slowFactor: 30 },
+    ].map(time);
+    expect(slow - none).toBe(30 * (fast - none));
+  });
+
   test('is far from a minute in most random scenarios', () => {
     const times = Array.from({ length: 200 }, (_, i) => patienceOf(randomScenario(`patience-${i}`), 0));
     expect(times.filter((time) => time < 30 * SECOND).length).toBeGreaterThan(170);
