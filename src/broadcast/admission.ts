@@ -3,6 +3,7 @@
  * Both are counted for each origin, over all its streams, so that one member can spend only what is its own.
  */
 import { type Micros, SECOND } from '../core/time.js';
+import { storedSize } from '../store/store.js';
 import { type Descriptor, objectKey } from '../wire/symbol.js';
 import type { ObjectRecord } from './record.js';
 import type { Stream } from './stream.js';
@@ -15,7 +16,7 @@ export interface AdmissionOptions {
   byzantine: number;
   /** Bytes of an object, at most. */
   maxObjectSize: number;
-  /** Bytes of all objects in the store. */
+  /** That all objects in the store may take. */
   maxStoredBytes: number;
 }
 
@@ -25,7 +26,7 @@ export class Admission {
   private readonly self: number;
   private readonly byzantine: number;
   private readonly maxObjectSize: number;
-  /** Bytes of one origin that wait for its streams to go on, in memory and in the store. */
+  /** What the objects of one origin may take that wait for its streams to go on, in memory and in the store. */
   private readonly share: number;
   /** By origin: objects that are being rebuilt or stored. */
   private readonly open: Set<ObjectRecord>[];
@@ -86,9 +87,11 @@ export class Admission {
   ): boolean | ObjectRecord {
     const open = this.open[origin];
     let bytes = length;
+    let total = storedSize(length) + this.backlog(origin);
     let idlest: ObjectRecord | undefined;
     for (const record of open) {
       bytes += lengthOf(record);
+      total += storedSize(lengthOf(record));
       if (!record.storing && (!idlest || record.usefulAt < idlest.usefulAt)) idlest = record;
     }
     const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
@@ -97,7 +100,6 @@ export class Admission {
     if (stream?.damaged.has(seq)) return true;
     // Who was away needs all of it before it can tell that the others agree.
     if (stream && this.isVouchedFor(stream, seq)) return true;
-    const total = bytes + this.backlog(origin);
     const isNext = seq === (stream?.count ?? 0);
     // What lies beyond a gap must not take the room of what fills it.
     if (!isNext) return total <= this.share / 2;

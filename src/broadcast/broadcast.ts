@@ -208,7 +208,7 @@ export class Broadcast {
     return this.log.poll(now);
   }
 
-  /** The commit is durable; `bytes` is what all objects in the store come to. */
+  /** The commit is durable; `bytes` is what all objects in the store take. */
   handleCommitted(now: Micros, bytes: number): void {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
     for (const write of this.log.onCommitted(bytes))
@@ -818,7 +818,7 @@ export class Broadcast {
   }
 }
 
-/** Bytes that wait for the store, of all members; beyond them each may still have its part. */
+/** What waits for the store, of all members, as it is counted there; beyond them each may still have its part. */
 export const MAX_PENDING = 64 * 1024 * 1024;
 const CHECK: Micros = 100 * MILLISECOND;
 /** What is above our limit may be another object elsewhere, if its origin lies: it is asked for, but rarely. */

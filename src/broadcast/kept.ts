@@ -1,15 +1,15 @@
 /**
- * How many bytes of the store each stream takes, to within 64 objects. In: what is stored, with its length. Out: whose
+ * How much of the store each stream takes, to within 64 objects. In: what is stored, with its length. Out: whose
  * objects go first when there is no room: those of the origin that takes most, so that none pays for another.
  */
-import type { Loaded } from '../store/store.js';
+import { type Loaded, storedSize } from '../store/store.js';
 import { certifiedDescriptor } from './certificate.js';
 import type { Stream } from './stream.js';
 import type { Streams } from './streams.js';
 
 export class Kept {
   private readonly streams: Streams;
-  /** By stream, by 64 objects: their bytes. */
+  /** By stream, by 64 objects: what they take. */
   private readonly bytes = new WeakMap<Stream, Map<number, number>>();
 
   /** Of what was delivered before a restart only the sum is known: it is taken for objects of one size. */
@@ -20,25 +20,29 @@ export class Kept {
       const descriptor = certifiedDescriptor(certificate);
       const stream = streams.find(descriptor);
       if (stream) this.add(stream, descriptor.seq, descriptor.length);
-      rest -= descriptor.length;
+      rest -= storedSize(descriptor.length);
     }
     let objects = 0;
     for (const { base, delivered } of streams) objects += delivered - base;
     for (const stream of streams)
       for (let seq = stream.base; seq < stream.delivered; seq = GRAIN * (grain(seq) + 1)) {
         const end = Math.min(stream.delivered, GRAIN * (grain(seq) + 1));
-        this.add(stream, seq, ((end - seq) * rest) / objects);
+        this.put(stream, seq, ((end - seq) * rest) / objects);
       }
   }
 
-  /** An object is in the store. */
+  /** An object of `length` bytes is in the store. */
   add(stream: Stream, seq: number, length: number): void {
+    this.put(stream, seq, storedSize(length));
+  }
+
+  private put(stream: Stream, seq: number, size: number): void {
     let grains = this.bytes.get(stream);
     if (!grains) {
       grains = new Map();
       this.bytes.set(stream, grains);
     }
-    grains.set(grain(seq), (grains.get(grain(seq)) ?? 0) + length);
+    grains.set(grain(seq), (grains.get(grain(seq)) ?? 0) + size);
   }
 
   /** What is held of this stream from `from` on is dropped. */

@@ -3,7 +3,7 @@
  * meanwhile, and keeps the latest objects at hand so that most are never read back.
  */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import type { Loaded, SentKey, StoredObject, StoreWrite } from '../store/store.js';
+import { type Loaded, type SentKey, type StoredObject, type StoreWrite, storedSize } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 import type { Stream } from './stream.js';
 
@@ -11,9 +11,9 @@ import type { Stream } from './stream.js';
 export type StoreRequest = { type: 'commit'; writes: readonly StoreWrite[] } | { type: 'read'; id: ObjectId };
 
 export class Log {
-  /** Bytes of all objects in the store, as of the last commit. */
+  /** What all objects in the store take, as of the last commit: see `storedSize`. */
   storedBytes: number;
-  /** Bytes of objects that are not yet in the store. */
+  /** What the objects take that are not yet in the store. */
   pendingBytes = 0;
   /** The same by origin. */
   private readonly pending = new Map<number, number>();
@@ -39,14 +39,14 @@ export class Log {
     return this.committing !== undefined;
   }
 
-  /** Bytes of objects of this origin that are not yet in the store. */
+  /** What the objects of this origin take that are not yet in the store. */
   pendingOf(origin: number): number {
     return this.pending.get(origin) ?? 0;
   }
 
   put(object: StoredObject, keys?: readonly SentKey[]): void {
     this.writes.push(keys ? { type: 'object', object, keys } : { type: 'object', object });
-    this.account(object.origin, object.bytes.length);
+    this.account(object.origin, storedSize(object.bytes.length));
     this.remember(object);
   }
 
@@ -104,7 +104,7 @@ export class Log {
     this.storedBytes = bytes;
     this.isFull = false;
     for (const write of writes)
-      if (write.type === 'object') this.account(write.object.origin, -write.object.bytes.length);
+      if (write.type === 'object') this.account(write.object.origin, -storedSize(write.object.bytes.length));
     const { voided } = this;
     this.voided = new Set();
     return writes.filter((write) => !voided.has(write));
@@ -162,7 +162,8 @@ export class Log {
       write.type === 'object' && stream.includes(write.object) && write.object.seq >= from;
     for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
     for (const write of this.writes)
-      if (write.type === 'object' && isOf(write)) this.account(stream.origin, -write.object.bytes.length);
+      if (write.type === 'object' && isOf(write))
+        this.account(stream.origin, -storedSize(write.object.bytes.length));
     this.writes = this.writes.filter((write) => !isOf(write));
     this.writes.push({ type: 'drop', stream: { origin, incarnation }, from });
     for (const read of this.reading.values())
@@ -178,7 +179,7 @@ export class Log {
   check(): string | undefined {
     let pending = 0;
     for (const write of [...(this.committing ?? []), ...this.writes])
-      if (write.type === 'object') pending += write.object.bytes.length;
+      if (write.type === 'object') pending += storedSize(write.object.bytes.length);
     let counted = 0;
     for (const bytes of this.pending.values()) counted += bytes;
     if (pending !== this.pendingBytes || pending !== counted)

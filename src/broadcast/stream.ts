@@ -7,7 +7,7 @@ import { Bitset, bitAt } from '../core/bitset.js';
 import { equalBytes, Writer } from '../core/bytes.js';
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
-import type { StreamState } from '../store/store.js';
+import { type StreamState, storedSize } from '../store/store.js';
 import type { VectorEntry } from '../wire/frames.js';
 import { HASH_SIZE, MAX_AHEAD } from '../wire/limits.js';
 import type { Descriptor, StreamId } from '../wire/symbol.js';
@@ -37,11 +37,12 @@ export class Stream implements StreamId {
   index = 0;
   /** Objects below are held. */
   count = 0;
-  /** Bytes of the objects that are held but not consumed. */
+  /** What the objects take of the store that are held but not consumed. */
   backlog = 0;
   /** Bytes of the largest object that we hold of it, or more: what is kept from before a restart is not known. */
   largest: number;
-  private readonly lengths = new Map<number, number>();
+  /** The same by seq. */
+  private readonly sizes = new Map<number, number>();
   /** Objects on their way in or out. */
   readonly records = new Map<number, ObjectRecord>();
   /** Objects at and above `count` that are held, with their hashes. */
@@ -149,9 +150,9 @@ export class Stream implements StreamId {
       return `base ${base}, delivered ${delivered}, count ${count}`;
     for (const seq of [base, delivered, count]) if (!chains.has(seq)) return `no digest at ${seq}`;
     for (const seq of loose.keys()) if (seq <= count) return `${seq} held as if beyond ${count}`;
-    if (this.backlog !== [...this.lengths.values()].reduce((sum, length) => sum + length, 0))
+    if (this.backlog !== [...this.sizes.values()].reduce((sum, size) => sum + size, 0))
       return `backlog of ${this.backlog} bytes`;
-    for (const seq of this.lengths.keys())
+    for (const seq of this.sizes.keys())
       if (seq < delivered || !this.holds(seq)) return `${seq} counted as waiting, ${delivered} delivered`;
     for (const seq of this.damaged)
       if (seq < base || !this.holds(seq)) return `${seq} damaged, though not kept`;
@@ -180,8 +181,8 @@ export class Stream implements StreamId {
   /** Object `seq` with this hash is in our store. Whom that puts in the wrong: see `disputed`. */
   hold(seq: number, hash: Uint8Array, length = 0): void {
     if (this.holds(seq)) return;
-    this.lengths.set(seq, length);
-    this.backlog += length;
+    this.sizes.set(seq, storedSize(length));
+    this.backlog += storedSize(length);
     this.largest = Math.max(this.largest, length);
     this.loose.set(seq, hash);
     this.extend();
@@ -199,8 +200,8 @@ export class Stream implements StreamId {
 
   /** The whole object `delivered` has been consumed. */
   onDelivered(): void {
-    this.backlog -= this.lengths.get(this.delivered) ?? 0;
-    this.lengths.delete(this.delivered);
+    this.backlog -= this.sizes.get(this.delivered) ?? 0;
+    this.sizes.delete(this.delivered);
     this.delivered++;
     this.index = 0;
     // Of those long past a few will do: see `prune`.
@@ -229,10 +230,10 @@ export class Stream implements StreamId {
     this.count = from;
     this.loose.clear();
     for (const seq of this.damaged) if (seq >= from) this.damaged.delete(seq);
-    for (const [seq, length] of this.lengths)
+    for (const [seq, size] of this.sizes)
       if (seq >= from) {
-        this.lengths.delete(seq);
-        this.backlog -= length;
+        this.sizes.delete(seq);
+        this.backlog -= size;
       }
     for (const count of this.chains.keys()) if (count > from) this.chains.delete(count);
     this.recheck();
@@ -245,10 +246,10 @@ export class Stream implements StreamId {
     this.index = 0;
     this.count = base;
     for (const seq of this.loose.keys()) if (seq < base) this.loose.delete(seq);
-    for (const [seq, length] of this.lengths)
+    for (const [seq, size] of this.sizes)
       if (seq < base) {
-        this.lengths.delete(seq);
-        this.backlog -= length;
+        this.sizes.delete(seq);
+        this.backlog -= size;
       }
     this.damaged.clear();
     this.chains.clear();

@@ -32,7 +32,10 @@ export interface NetworkConfig<Msg> {
    * none above that. Default: nothing does, and a member that stops takes with it what it had promised to hold.
    */
   storePath?: string;
-  /** Bytes of messages kept for members that are away. Default 4 GiB; beyond, the oldest go, and a notice says so. */
+  /**
+   * Bytes that messages kept for members that are away may take: their own, and 512 for each object that they are in. The
+   * file of a store may be two and a half times as large. Default 4 GiB; beyond, the oldest go, and a notice says so.
+   */
   maxStoredBytes?: number;
   /** Address to bind, `host:port`; default: this member's own in the group. */
   bind?: string;

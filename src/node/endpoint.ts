@@ -57,7 +57,7 @@ export interface EndpointOptions {
   maxDatagram: number;
   /** What this member's store holds. */
   loaded: Loaded;
-  /** Bytes of objects kept for members that lack them. */
+  /** That objects kept for members that lack them may take: see `storedSize`. */
   maxStoredBytes: number;
   /** Of the application's messages, told to every peer; 16 bits. Default 0. */
   version?: number;

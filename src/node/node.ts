@@ -63,7 +63,10 @@ export interface NodeOptions {
    * what this member had promised to hold ends with it.
    */
   store?: Store;
-  /** Bytes of messages kept for members that are away. Default 4 GiB; beyond, the oldest go, and an event says so. */
+  /**
+   * Bytes that messages kept for members that are away may take: their own, and 512 for each object that they are in. The
+   * file of a store may be two and a half times as large. Default 4 GiB; beyond, the oldest go, and an event says so.
+   */
   maxStoredBytes?: number;
   /**
    * 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. Default 'fifo':

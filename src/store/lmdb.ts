@@ -22,6 +22,7 @@ import {
   HEADS,
   headKey,
   headLength,
+  headSize,
   headsEnd,
   isChunk,
   LETTERS,
@@ -55,16 +56,17 @@ import {
   writeSent,
   writeStream,
 } from './records.js';
-import type {
-  Attempt,
-  Final,
-  Loaded,
-  SentKey,
-  Store,
-  StoredObject,
-  StoreWrite,
-  StreamId,
-  StreamState,
+import {
+  type Attempt,
+  type Final,
+  type Loaded,
+  type SentKey,
+  type Store,
+  type StoredObject,
+  type StoreWrite,
+  type StreamId,
+  type StreamState,
+  storedSize,
 } from './store.js';
 
 export interface StoreOptions {
@@ -79,7 +81,7 @@ export interface StoreOptions {
   groupId: Uint8Array;
   /** 32 bytes: the member's. */
   publicKey: Uint8Array;
-  /** Of all objects together, certificates and the file's own overhead not counted. Default: as the disk has room. */
+  /** That all objects together may take: see `storedSize`. Default: as the disk has room. */
   maxBytes?: number;
 }
 
@@ -227,7 +229,7 @@ interface Plan {
   /** Where our own stream is another one from now on. */
   begun: number | undefined;
   marks: { stream: StreamId; below: number }[];
-  /** Bytes of objects that the puts add, and that all of the writes add. */
+  /** What the objects that are put take more, and what all of the writes do. */
   put: number;
   growth: number;
   /** About how many bytes are written. */
@@ -277,15 +279,14 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
   for (const [name, put] of plan.objects) {
     const { object } = put;
     const old = plan.dropped.has(name) ? undefined : db.getBinary(headKey(object));
-    const oldLength = old === undefined ? 0 : headLength(old);
-    put.oldChunks = Math.ceil(oldLength / CHUNK_SIZE);
-    plan.put += object.bytes.length - oldLength;
+    put.oldChunks = old === undefined ? 0 : Math.ceil(headLength(old) / CHUNK_SIZE);
+    plan.put += storedSize(object.bytes.length) - (old === undefined ? 0 : headSize(old));
     plan.size += object.bytes.length + object.certificate.length;
   }
   plan.growth = plan.put;
   for (const { stream, below } of plan.marks)
     for (const { key, value } of db.getRange(headsBelow(stream, below)))
-      if (!plan.dropped.has(headName(key))) plan.growth -= headLength(value);
+      if (!plan.dropped.has(headName(key))) plan.growth -= headSize(value);
   return plan;
 }
 
@@ -300,13 +301,13 @@ function drop(db: Database, plan: Plan, stream: StreamId, from: number): void {
     if (plan.dropped.has(head)) continue;
     plan.dropped.add(head);
     plan.removed.push(key);
-    plan.put -= headLength(value);
+    plan.put -= headSize(value);
   }
   const chunks = { start: chunkKey({ ...stream, seq: from }, 0), end: chunksEnd(stream) };
   for (const key of db.getKeys(chunks)) plan.removed.push(key);
 }
 
-/** Keys of the first records to prune, a bounded number of them, and the bytes of their objects. */
+/** Keys of the first records to prune, a bounded number of them, and what their objects take. */
 function takePruned(
   db: Database,
   marks: Plan['marks'],
@@ -321,7 +322,7 @@ function takePruned(
     let heads = 0;
     for (const { key, value } of db.getRange({ ...headsBelow(stream, below), limit })) {
       keys.push(key);
-      if (!dropped.has(headName(key))) freed += headLength(value);
+      if (!dropped.has(headName(key))) freed += headSize(value);
       if (++heads === limit) end = parseHeadKey(key).seq + 1;
     }
     const chunks = { start: chunkKey({ ...stream, seq: 0 }, 0), end: chunkKey({ ...stream, seq: end }, 0) };

@@ -16,6 +16,7 @@ import {
   type StoredObject,
   type StoreWrite,
   type StreamState,
+  storedSize,
 } from './store.js';
 
 /**
@@ -42,7 +43,7 @@ export class MemoryStore {
 
   /**
    * @param incarnation of the member's own stream: unlike that of any start before, for instance the time in milliseconds
-   * @param maxBytes of all objects together
+   * @param maxBytes that all objects together may take: see `storedSize`
    */
   constructor(incarnation: number, maxBytes = Number.POSITIVE_INFINITY) {
     this.incarnation = incarnation;
@@ -53,7 +54,7 @@ export class MemoryStore {
   /**
    * Makes all of `writes` true, in order, or none if it throws STORE_FULL; but prunes come last, wherever they stand.
    *
-   * @returns the bytes of all objects now kept
+   * @returns what all objects now kept take
    */
   apply(writes: readonly StoreWrite[]): number {
     const { growth, added } = this.growth(writes);
@@ -118,11 +119,11 @@ export class MemoryStore {
       const { object } = write;
       const stream = streamKey(object);
       if (object.seq >= (below.get(stream)?.below ?? 0))
-        added.set(`${stream}/${object.seq}`, object.bytes.length - (this.read(object)?.bytes.length ?? 0));
+        added.set(`${stream}/${object.seq}`, sizeOf(object) - sizeOf(this.read(object)));
     }
     for (const size of added.values()) growth += size;
     for (const [stream, mark] of below)
-      for (const object of this.under(stream, mark.below)) growth -= object.bytes.length;
+      for (const object of this.under(stream, mark.below)) growth -= sizeOf(object);
     return { growth, added: added.size };
   }
 
@@ -144,17 +145,17 @@ export class MemoryStore {
   private put(object: StoredObject, keys: readonly SentKey[] = []): void {
     for (const sent of keys) this.sent.set(sent.number % MAX_SENT_KEYS, { ...sent, key: sent.key.slice() });
     const stream = this.stream(object);
-    this.bytes += object.bytes.length - (stream.objects.get(object.seq)?.bytes.length ?? 0);
+    this.bytes += sizeOf(object) - sizeOf(stream.objects.get(object.seq));
     stream.objects.set(object.seq, object);
     stream.base = Math.min(stream.base, object.seq);
   }
 
   private drop(id: StreamId, from: number): void {
     const objects = this.streams.get(streamKey(id))?.objects;
-    for (const { seq, bytes } of [...(objects?.values() ?? [])]) {
-      if (seq < from) continue;
-      objects?.delete(seq);
-      this.bytes -= bytes.length;
+    for (const object of [...(objects?.values() ?? [])]) {
+      if (object.seq < from) continue;
+      objects?.delete(object.seq);
+      this.bytes -= sizeOf(object);
     }
   }
 
@@ -171,9 +172,9 @@ export class MemoryStore {
   private prune(id: StreamId, below: number): void {
     const stream = this.streams.get(streamKey(id));
     if (stream === undefined) return;
-    for (const { seq, bytes } of this.under(streamKey(id), below)) {
-      stream.objects.delete(seq);
-      this.bytes -= bytes.length;
+    for (const object of this.under(streamKey(id), below)) {
+      stream.objects.delete(object.seq);
+      this.bytes -= sizeOf(object);
     }
     stream.base = Math.max(stream.base, below);
   }
@@ -233,7 +234,10 @@ export function pruneMarks(writes: readonly StoreWrite[]): Map<string, { stream:
 }
 
 export function storeFull(maxBytes: number): HeadwaterError {
-  return new HeadwaterError('STORE_FULL', `store: expected objects of at most ${maxBytes} bytes, got more`);
+  return new HeadwaterError(
+    'STORE_FULL',
+    `store: expected objects that take at most ${maxBytes} bytes, got more`,
+  );
 }
 
 export function storeClosed(): HeadwaterError {
@@ -246,6 +250,10 @@ interface Stream {
   objects: Map<number, StoredObject>;
   /** No object is below. */
   base: number;
+}
+
+function sizeOf(object: StoredObject | undefined): number {
+  return object === undefined ? 0 : storedSize(object.bytes.length);
 }
 
 function compareStreams({ id: a }: Stream, { id: b }: Stream): number {

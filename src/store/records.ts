@@ -3,7 +3,7 @@
  * so that a torn, flipped or misplaced record is known for what it is. In: what is stored. Out: bytes, and back.
  *
  *   kind 1                                        header: version 2 | incarnation 6 | group id 32 | public key 32 | CRC 4
- *   kind 1                                        total: bytes of all objects 6 | CRC 4
+ *   kind 1                                        total: what all objects take 6 | CRC 4
  *   kind 1                                        session: newest 6 | CRC 4
  *   kind 1 | slot 2                               sent: number 6 | incarnation 6 | seq 4 | index 4 | key size 1 | key | CRC 4
  *                                                 (slot: the number modulo 2^16, so that the last 2^16 are there)
@@ -30,10 +30,11 @@ import {
   type StoredObject,
   type StreamId,
   type StreamState,
+  storedSize,
 } from './store.js';
 
 /** Of the records' layout; a store of another one is not touched. */
-export const STORE_VERSION = 2;
+export const STORE_VERSION = 3;
 /**
  * Bytes of an object in one record: 64 pages of 4 KiB less the header of the first. Pieces of one size leave gaps of one
  * size, so a store in a steady state re-uses its pages and does not grow.
@@ -277,7 +278,12 @@ export function parseHead(key: Uint8Array, value: Uint8Array): Head | undefined 
   });
 }
 
-/** The bytes that a head says its object has, damaged or not: for accounts, which must not stop at a bad record. */
+/** What an object takes, as its head says, damaged or not: for accounts, which must not stop at a bad record. */
+export function headSize(value: Uint8Array): number {
+  return storedSize(headLength(value));
+}
+
+/** The bytes that a head says its object has, damaged or not. */
 export function headLength(value: Uint8Array): number {
   return value.length < 6 ? 0 : new Reader(value).u48('length');
 }

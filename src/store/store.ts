@@ -95,10 +95,18 @@ export interface Loaded {
   held: Omit<StoredObject, 'bytes'>[];
   /** Keys of the messages that we sent last, the oldest first. */
   sent: SentKey[];
-  /** Bytes of all objects kept; dead letters are not among them. */
+  /** What all objects kept take (see `storedSize`); dead letters are not among them. */
   bytes: number;
   /** There if the store was not closed the last time: its process was killed or has crashed. With what it attempted last. */
   crash?: { attempt: Attempt | undefined };
+}
+
+/**
+ * What an object of `length` bytes takes of the bound of a store: besides its bytes its certificate, its two records and what
+ * LMDB leaves free between records. A file with pages of 4 KiB is at most two and a half times as large as its bound, whatever size objects have.
+ */
+export function storedSize(length: number): number {
+  return length + OBJECT_OVERHEAD;
 }
 
 export interface Store extends AsyncDisposable {
@@ -107,7 +115,7 @@ export interface Store extends AsyncDisposable {
    * Makes all of `writes` durable, or none. Throws STORE_FULL (there is no room: what was there is untouched, try again
    * later) or STORE (it cannot be written at all).
    *
-   * @returns the bytes of all objects now kept
+   * @returns what all objects now kept take: see `storedSize`
    */
   commit(writes: readonly StoreWrite[]): Promise<number>;
   /** Undefined if it is not there, or no longer what was written. */
@@ -118,6 +126,12 @@ export interface Store extends AsyncDisposable {
   deadLetter(id: MessageRef): Promise<DeadLetter | undefined>;
   close(): Promise<void>;
 }
+
+/**
+ * Measured with 3000 to 40,000 objects of 8 to 8200 bytes, 400 in a commit, their streams one after the other and mixed: one of
+ * 8 bytes takes 310 to 365 bytes of the file, and where two fit on no page (1345), or on no two (4080), one takes 4029 or 8640.
+ */
+const OBJECT_OVERHEAD = 512;
 
 /** Some 10 MB of memory and as much on disk, where an application gives each message a key. */
 export const MAX_SENT_KEYS = 1 << 16;

@@ -7,6 +7,7 @@ import { ObjectRecord } from '../../src/broadcast/record.js';
 import type { Stream } from '../../src/broadcast/stream.js';
 import { Streams } from '../../src/broadcast/streams.js';
 import { SECOND } from '../../src/core/time.js';
+import { storedSize } from '../../src/store/store.js';
 import type { Descriptor } from '../../src/wire/symbol.js';
 import { emptyStore } from './objects.js';
 
@@ -14,6 +15,8 @@ const MEMBERS = 4;
 const SHARE = 10_000;
 const [LIAR, HONEST] = [3, 2];
 const hash = new Uint8Array(32);
+/** Bytes of an object that takes so much of the store. */
+const taking = (size: number) => size - storedSize(0);
 
 class Member {
   readonly streams = new Streams(0, MEMBERS, emptyStore());
@@ -70,50 +73,56 @@ describe('what an origin has not seen delivered', () => {
     const member = new Member();
     let stored = 0;
     for (let incarnation = 1; incarnation <= 16; incarnation++)
-      for (let seq = 0; member.hold(LIAR, seq, 1000, incarnation); seq++) stored += 1000;
+      for (let seq = 0; member.hold(LIAR, seq, taking(1000), incarnation); seq++) stored += 1000;
     expect(stored).toBe(SHARE);
     expect(member.admits(HONEST, 0, SHARE)).toBe(true);
   });
 
   test('counts while it is being rebuilt and stored, too', () => {
     const member = new Member();
-    for (let seq = 0; seq < 5; seq++) member.begin(LIAR, seq, 1000, seq + 1);
-    expect([member.admits(LIAR, 0, 9001), member.admits(LIAR, 0, 5000)]).toEqual([false, true]);
+    for (let seq = 0; seq < 5; seq++) member.begin(LIAR, seq, taking(1000), seq + 1);
+    expect([member.admits(LIAR, 0, taking(5001)), member.admits(LIAR, 0, taking(5000))]).toEqual([
+      false,
+      true,
+    ]);
   });
 
   test('makes room as it is delivered', () => {
     const member = new Member();
-    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, 1000);
-    expect(member.admits(HONEST, 10, 1000)).toBe(false);
+    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, taking(1000));
+    expect(member.admits(HONEST, 10, taking(1000))).toBe(false);
     member.stream(HONEST).onDelivered();
-    expect(member.admits(HONEST, 10, 1000)).toBe(true);
+    expect(member.admits(HONEST, 10, taking(1000))).toBe(true);
   });
 
   test('beyond a gap takes half of it, so that the gap can be filled', () => {
     const member = new Member();
     let seq = 1;
-    while (member.hold(HONEST, seq, 1000)) seq++;
-    expect([seq, member.admits(HONEST, 0, 5000)]).toEqual([6, true]);
+    while (member.hold(HONEST, seq, taking(1000))) seq++;
+    expect([seq, member.admits(HONEST, 0, taking(5000))]).toEqual([6, true]);
   });
 
   test('does not count where more members hold it than may lie: who was away catches up, however much that is', () => {
     const member = new Member();
-    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, 1000);
+    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, taking(1000));
     const stream = member.stream(HONEST);
     const claim = { ...stream.entry(), count: 100 };
     for (const holder of [HONEST, LIAR]) stream.onClaim(holder, claim);
-    expect(member.admits(HONEST, 10, 1000)).toBe(false);
+    expect(member.admits(HONEST, 10, taking(1000))).toBe(false);
     stream.onClaim(1, claim);
-    expect([member.admits(HONEST, 10, 1000), member.admits(HONEST, 99, 1000)]).toEqual([true, true]);
-    expect(member.admits(HONEST, 100, 1000)).toBe(false);
+    expect([member.admits(HONEST, 10, taking(1000)), member.admits(HONEST, 99, taking(1000))]).toEqual([
+      true,
+      true,
+    ]);
+    expect(member.admits(HONEST, 100, taking(1000))).toBe(false);
   });
 
   test('is not asked for again before there is room for it', () => {
     const member = new Member();
-    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, 1000);
+    for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, taking(1000));
     const stream = member.stream(HONEST);
     const id = { origin: HONEST, incarnation: 7, seq: 10 };
-    member.admission.onRefused({ ...id, length: 1000, ...cutObject(1000), hash });
+    member.admission.onRefused({ ...id, length: taking(1000), ...cutObject(taking(1000)), hash });
     expect(member.admission.isRefused(0, stream, 10)).toBe(true);
     expect(member.admission.isRefused(0, stream, 11)).toBe(false);
     stream.onDelivered();
@@ -122,7 +131,7 @@ describe('what an origin has not seen delivered', () => {
 
   test('may be one object larger than its share, if nothing else of it is under way', () => {
     const member = new Member();
-    member.hold(HONEST, 1, 5000);
+    member.hold(HONEST, 1, taking(5000));
     expect(member.hold(HONEST, 0, 3 * SHARE)).toBe(true);
     expect(member.admits(HONEST, 2, 1)).toBe(false);
   });

@@ -7,7 +7,7 @@ import { Decoder, Oti } from '../../src/codec/index.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { MemoryStore } from '../../src/store/memory.js';
-import type { StoredObject, StoreWrite } from '../../src/store/store.js';
+import { type StoredObject, type StoreWrite, storedSize } from '../../src/store/store.js';
 import { type ObjectId, objectKey, parseSymbol } from '../../src/wire/symbol.js';
 import { parcelOf, storedObject, textsOf } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
@@ -319,7 +319,7 @@ describe('the bound of the store', () => {
   const bytes = (seq: number) => parcelOf(`${seq}`.padStart(100));
 
   test('makes it drop the oldest that a quorum holds, and say who lacks them', () => {
-    const bench = newBench({ maxStoredBytes: 15_000 });
+    const bench = newBench({ maxStoredBytes: 140 * storedSize(bytes(0).length) });
     const objects = Array.from({ length: 200 }, (_, seq) => bytes(seq));
     objects.forEach((object, seq) => {
       broadcast(bench, seq, object);
@@ -345,10 +345,10 @@ describe('the bound of the store', () => {
   });
 
   test("keeps what nobody confirms to its origin's share of it", () => {
-    const bench = newBench({ maxStoredBytes: 5000 });
+    const bench = newBench({ maxStoredBytes: 25_000 });
     for (let seq = 0; seq < 200; seq++) broadcast(bench, seq, bytes(seq));
     // A fifth, and the object that went beyond it.
-    expect(bench.store.loaded().bytes).toBeLessThan(1000 + 2 * bytes(0).length);
+    expect(bench.store.loaded().bytes).toBeLessThan(5000 + 2 * storedSize(bytes(0).length));
     expect(bench.drops()['over-quota']).toBeGreaterThan(180);
   });
 });
@@ -363,7 +363,7 @@ describe('a store without room', () => {
   );
 
   test('is said once; nothing more is confirmed until there is room, and then all of it', () => {
-    const bench = newBench({ store: new MemoryStore(1, 1000) });
+    const bench = newBench({ store: new MemoryStore(1, 2000) });
     broadcast(bench, 0, large);
     broadcast(bench, 1, larger);
     bench.run(3 * SECOND);
@@ -379,7 +379,7 @@ describe('a store without room', () => {
   });
 
   test('keeps messages of ours waiting, unsent, and loses none', () => {
-    const bench = newBench({ store: new MemoryStore(1, 1000) });
+    const bench = newBench({ store: new MemoryStore(1, 2000) });
     broadcast(bench, 0, large);
     const ticket = bench.submit(new Uint8Array(400));
     bench.run(3 * SECOND);

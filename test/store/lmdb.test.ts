@@ -6,7 +6,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { database } from '../../src/store/database.js';
 import { openStore } from '../../src/store/lmdb.js';
 import { HEADER_KEY, headKey, parseHead, writeHeader } from '../../src/store/records.js';
-import type { Attempt } from '../../src/store/store.js';
+import { type Attempt, storedSize } from '../../src/store/store.js';
 import {
   digest,
   INCARNATION,
@@ -239,7 +239,7 @@ test('a prune of more than one transaction takes at once is whole', async () => 
   await store.commit(Array.from({ length: 10_000 }, (_, seq) => put(sampleObject(seq, 10))));
   const bytes = await store.commit([prune(9_999)]);
   await store.close();
-  expect([bytes, await strays(options.path)]).toEqual([10, 0]);
+  expect([bytes, await strays(options.path)]).toEqual([storedSize(10), 0]);
 });
 
 test('where the disk has no room for a lock file a store is not opened, and that is said', async () => {
@@ -311,3 +311,28 @@ const CHILD = `import { writeSync } from 'node:fs';
 function node(script: string): [string, ...string[]] {
   return [process.execPath, '--input-type=module', '-e', script];
 }
+
+test.each([8, 1345, 4080])(
+  'a file full of objects of %i bytes is no more than two and a half times as large as its bound',
+  async (size) => {
+    const maxBytes = 1_000_000;
+    const options = await storeOptions({ maxBytes });
+    await using store = await openStore(options);
+    const places = [0, 1, 2].map((origin) => ({ origin, incarnation: INCARNATION }));
+
+    let [stored, isFull] = [0, false];
+    for (let seq = 0; !isFull && stored < 2 * maxBytes; seq += 100) {
+      const objects = places.flatMap((of) =>
+        Array.from({ length: 100 }, (_, i) => put(sampleObject(seq + i, size, of))),
+      );
+      stored += objects.length * size;
+      isFull = await store.commit(objects).then(
+        () => false,
+        () => true,
+      );
+    }
+
+    expect(isFull).toBe(true);
+    expect(statSync(options.path).size).toBeLessThan(2.5 * maxBytes);
+  },
+);
