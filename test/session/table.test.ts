@@ -6,7 +6,7 @@ import { keyPair } from '../../src/crypto/keys.js';
 import { HeadwaterError } from '../../src/errors.js';
 import { Budget, HostBudgets } from '../../src/session/budget.js';
 import { SessionTable } from '../../src/session/table.js';
-import { RTT, World } from './world.js';
+import { drops, RTT, World } from './world.js';
 
 function tableWith(peers: ConstructorParameters<typeof SessionTable>[0]['peers']): SessionTable {
   const rng = new Rng('table');
@@ -107,4 +107,13 @@ test('a deadline is over when its time has come, at any fraction of a microsecon
       expect(a.table.pollTimeout()).toBeGreaterThan(now);
     }
   }
+});
+
+test('what finds the queue of the session layer full is dropped, and counted', () => {
+  const world = new World();
+  const [a, b] = world.nodes;
+  world.connect(a, b);
+  for (let i = 0; i < 1100; i++) a.table.challenge(world.now, 1, 'm1:1');
+
+  expect([a.table.sizes().outbox, drops(a)['outbox-overflow']]).toEqual([1024, 76]);
 });
