@@ -8,6 +8,7 @@ import { expect, test } from 'vitest';
 import { Stream } from '../../src/broadcast/stream.js';
 import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
+import { storedSize } from '../../src/store/store.js';
 import { holds } from '../wire/holds.js';
 
 const ID = { origin: 1, incarnation: 7 };
@@ -210,7 +211,10 @@ class Model {
   }
 
   get backlog(): number {
-    return [...this.held].reduce((sum, [seq, length]) => (seq < this.delivered ? sum : sum + length), 0);
+    return [...this.held].reduce(
+      (sum, [seq, length]) => (seq < this.delivered ? sum : sum + storedSize(length)),
+      0,
+    );
   }
 }
 
