@@ -78,7 +78,8 @@ export const files: Attack = {
       ];
       for (const name of bad) await siege.broadcast(wrapFile(name, new Uint8Array(10)));
       await siege.broadcast(wrapFile('plain.txt', new Uint8Array(10)));
-      await until(() => existsSync(join(out, 'plain.txt')), 20);
+      // The unfinished file goes after the name is there.
+      await until(() => siege.honest[0].events.some(({ event }) => event === 'saved'), 20);
       const saved = readdirSync(out).filter((name) => name !== 'plain.txt');
       const outside = [join(siege.folder, 'up'), '/tmp/headwater-hostile-abs'].filter((path) =>
         existsSync(path),
