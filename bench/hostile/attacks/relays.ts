@@ -9,12 +9,13 @@ import { parseSymbol, SERVED } from '../../../src/wire/symbol.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
-const lossy = { links: { delay: 10_000, loss: iid(0.05) }, large: 100_000, grace: 60 };
+const lossy = { links: { delay: 10_000, loss: iid(0.05) }, large: 100_000 };
+const toppedUp = { ...lossy, grace: 60 };
 const isOwn = (arena: Arena, body: Uint8Array) => parseSymbol(body).descriptor.origin === arena.liar;
 
 export const nothing = virtual({
   name: 'relays nothing',
-  ...lossy,
+  ...toppedUp,
   attack: (arena) => arena.tamper({ symbol: (_now, _peer, body) => (isOwn(arena, body) ? body : undefined) }),
 });
 
@@ -26,7 +27,7 @@ export const noLoss = virtual({
 
 export const rubbish = virtual({
   name: 'relays symbols with a bit flipped',
-  ...lossy,
+  ...toppedUp,
   attack: (arena) =>
     arena.tamper({
       symbol: (_now, _peer, body) => {
@@ -55,7 +56,7 @@ export const old = virtual({
 
 export const mute = virtual({
   name: 'acknowledges, and says nothing of objects',
-  ...lossy,
+  ...toppedUp,
   attack: (arena) =>
     arena.tamper({
       symbol: () => undefined,
@@ -65,7 +66,7 @@ export const mute = virtual({
 
 export const someOnly = virtual({
   name: 'relays and confirms to one member alone',
-  ...lossy,
+  ...toppedUp,
   attack: (arena) =>
     arena.tamper({
       symbol: (_now, peer, body) => (peer === 0 ? body : undefined),
