@@ -85,3 +85,10 @@ test('data from another locator says that the peer may be there, and begins noth
   const addresses = new Addresses(LOCATORS);
   expect([hear(addresses, 'b:1'), hear(addresses, 'a:1'), addresses.validating]).toEqual([true, false, 0]);
 });
+
+test('an address that has sent too little to be challenged is looked at again after 300 ms', () => {
+  const addresses = new Addresses(['a:1']);
+  addresses.onHeard(1000, 'b:1', 5, 'data', true, () => new Uint8Array(8));
+
+  expect([addresses.due(1000), addresses.deadline]).toEqual([undefined, 301_000]);
+});

@@ -117,3 +117,24 @@ test('what finds the queue of the session layer full is dropped, and counted', (
 
   expect([a.table.sizes().outbox, drops(a)['outbox-overflow']]).toEqual([1024, 76]);
 });
+
+test('members with other versions of the application are told of each other, once', () => {
+  const world = new World({ versions: [3, 4] });
+  const [a, b] = world.nodes;
+  world.connect(a, b);
+  const told = [a, b].map(({ events }) => events.filter(({ type }) => type === 'other-version'));
+
+  expect(told).toMatchObject([[{ peer: 1, version: 4 }], [{ peer: 0, version: 3 }]]);
+});
+
+test('of forged answers to one first message a thousand a second are worked on', () => {
+  const world = new World();
+  const [a] = world.nodes;
+  a.table.connect(world.now, 1);
+  const forged = new Uint8Array(81).fill(1);
+  forged[0] = 0x32;
+  new DataView(forged.buffer).setUint32(5, a.table.session(1)!.pendingIndex!);
+  for (let i = 0; i < 1010; i++) a.table.handleDatagram(world.now, 'm1:1', forged.slice());
+
+  expect(drops(a)).toEqual({ 'bad-response': 1000, 'handshake-budget': 10 });
+});

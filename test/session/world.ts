@@ -28,6 +28,8 @@ export interface WorldOptions {
   /** Locators by member; default one: 'm0:1', 'm1:1', ... */
   locators?: string[][];
   groupIds?: Uint8Array[];
+  /** Of the application, by member; default 0. */
+  versions?: number[];
 }
 
 export const DELAY = 20 * MILLISECOND;
@@ -98,6 +100,7 @@ export class World {
       groupId: this.options.groupIds?.[node.index] ?? new Uint8Array(32).fill(7),
       keys: node.keys.exchangeKeys(),
       incarnation: node.incarnation,
+      version: this.options.versions?.[node.index] ?? 0,
       entropy: rng,
       peers: this.nodes.map((peer) =>
         peer === node ? undefined : { publicKey: peer.keys.publicKey, locators: this.locators(peer.index) },
