@@ -35,5 +35,13 @@ const lines = createInterface({ input: stdin });
 const stop = () => network.close().then(() => exit(0));
 process.on('SIGINT', stop).on('SIGTERM', stop);
 
-// Once a broadcast has resolved, the line is on this member's disk: it reaches everyone, whatever happens now.
-for await (const line of lines) await network.broadcast(line);
+for await (const line of lines) {
+  try {
+    // Once this has resolved, the line is on this member's disk: it reaches everyone, whatever happens now.
+    await network.broadcast(line);
+  } catch (error) {
+    // Told to stop in the middle.
+    if (error.code === 'CLOSED') break;
+    throw error;
+  }
+}

@@ -57,7 +57,13 @@ process.on('SIGTERM', () => network.close().then(() => exit(0)));
 
 for (let add = state.added + 1; add <= Number(count); add++) {
   // Killed after this and before the next line, it is broadcast again, and there once.
-  await network.broadcast({ add }, { key: `add ${add}` });
+  try {
+    await network.broadcast({ add }, { key: `add ${add}` });
+  } catch (error) {
+    // Told to stop in the middle: the next run asks for it again.
+    if (error.code === 'CLOSED') break;
+    throw error;
+  }
   state.added = add;
   save();
 }

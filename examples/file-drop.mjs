@@ -41,5 +41,11 @@ process.on('SIGTERM', () => network.close().then(() => exit(0)));
 for (const name of readdirSync(out)) {
   const bytes = readFileSync(join(out, name));
   const key = createHash('sha256').update(`${name}\0`).update(bytes).digest('hex');
-  await network.broadcast({ name, bytes }, { key });
+  try {
+    await network.broadcast({ name, bytes }, { key });
+  } catch (error) {
+    // Told to stop in the middle: the next run goes on with this file.
+    if (error.code === 'CLOSED') break;
+    throw error;
+  }
 }

@@ -615,12 +615,10 @@ export class Broadcast {
   private ask(now: Micros, stream: Stream, seq: number, tries: number, last = -1): void {
     const { paths, rng } = this.options;
     if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
-    // An origin that has signed two objects may serve either.
-    const isTwofold = (peer: number) => stream.trusted !== undefined && peer === stream.origin;
     const able = (isApt: (peer: number) => boolean) =>
       paths.flatMap((path, peer) => {
         const isThere = path?.isOpen && path.isResponsive(now);
-        return isThere && isApt(peer) && stream.believes(peer) && !isTwofold(peer) ? [peer] : [];
+        return isThere && isApt(peer) && stream.believes(peer) && !stream.isTwofold(peer) ? [peer] : [];
       });
     const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
     let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
@@ -692,7 +690,9 @@ export class Broadcast {
     if (base <= stream.count || base > stream.named(group.byzantine)) return countDrop(this.metrics, 'stale');
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
-    const isKept = paths.some((path, peer) => path?.isReachable(now) && stream.isKeptBy(now, peer, lost));
+    const isKept = paths.some(
+      (path, peer) => path?.isReachable(now) && !stream.isTwofold(peer) && stream.isKeptBy(now, peer, lost),
+    );
     if (isKept) return;
     if (votes <= group.byzantine) {
       const isOpen = paths.some((path, peer) => path && this.mayTell(stream, peer, lost));

@@ -573,6 +573,11 @@ export class Stream implements StreamId {
     return !this.trusted || this.readiness !== undefined || this.trusted.members.includes(member);
   }
 
+  /** Whether `member` is its origin, and has signed two objects under one name: it may serve either, and is not asked. */
+  isTwofold(member: number): boolean {
+    return this.trusted !== undefined && member === this.origin;
+  }
+
   /** Whether a symbol of this object, from `member`, may be what is held by those whom we follow. */
   admits(member: number, isServed: boolean, { seq, hash }: Pick<Descriptor, 'seq' | 'hash'>): boolean {
     const { trusted, delivered } = this;
@@ -755,9 +760,20 @@ export class Stream implements StreamId {
       if (claim?.isPresent) this.agreedNow[member] = Math.max(this.agreedNow[member], claim.count);
     }
     if (agrees) this.disputes.delete(member);
-    else this.disputes.add(member);
+    else {
+      this.disputes.add(member);
+      if (this.isTrusting) this.distrust(member);
+    }
     this.onNews();
     return agrees;
+  }
+
+  /** What was taken on the member's word, while there was nothing to compare it with, is not what we hold. */
+  private distrust(member: number): void {
+    const most = this.lowestDispute(member) - 1;
+    if (most < this.delivered) return;
+    this.agreed[member] = Math.min(this.agreed[member], most);
+    this.agreedNow[member] = Math.min(this.agreedNow[member], most);
   }
 
   /** What `countsFor` rests on has changed. */
@@ -811,7 +827,7 @@ function link(chain: Uint8Array, hash: Uint8Array): Uint8Array {
 }
 
 /** No object at or above it is held by who claims this. */
-function topOf({ count, ahead }: Claim): number {
+export function topOf({ count, ahead }: Pick<Claim, 'count' | 'ahead'>): number {
   for (let bit = 8 * ahead.length - 1; bit >= 0; bit--) if (bitAt(ahead, bit)) return count + bit + 2;
   return count;
 }

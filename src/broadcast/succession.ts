@@ -7,7 +7,7 @@
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import type { VectorEntry } from '../wire/frames.js';
 import { nthLargest } from './readiness.js';
-import type { Stream } from './stream.js';
+import { type Stream, topOf } from './stream.js';
 
 export class Succession {
   private readonly liars: number;
@@ -30,8 +30,11 @@ export class Succession {
   }
 
   /** `member` says this of a stream of ours. */
-  onClaim(now: Micros, member: number, own: Stream, { incarnation, over }: VectorEntry): void {
-    const isBeyond = over ? incarnation >= own.incarnation : incarnation > own.incarnation;
+  onClaim(now: Micros, member: number, own: Stream, entry: VectorEntry): void {
+    const { incarnation, over } = entry;
+    // It holds what our store does not: that is an old copy, for nothing leaves us that is not in it.
+    const isMore = incarnation === own.incarnation && topOf(entry) > own.count;
+    const isBeyond = isMore || (over ? incarnation >= own.incarnation : incarnation > own.incarnation);
     if (!isBeyond || incarnation >= MAX_INCARNATION) return;
     this.named.set(member, Math.max(incarnation, this.named.get(member) ?? -1));
     this.look(now, own);

@@ -31,6 +31,23 @@ describe('a stream', () => {
     expect(stream.rivals()).toBeUndefined();
   });
 
+  test('where nobody lies, is not deliverable by claims that turn out to be of something else', () => {
+    const stream = new Stream({ origin: 0, incarnation: 1 }, 0, 3, undefined, {
+      byzantine: 0,
+      readyQuorum: 0,
+    });
+    stream.hold(0, hash('a'));
+    const theirs = new Stream({ origin: 0, incarnation: 1 }, 1, 3, undefined, {
+      byzantine: 0,
+      readyQuorum: 0,
+    });
+    for (const label of ['a', 'b']) theirs.hold(theirs.count, hash(label));
+    for (const member of [1, 2]) stream.onClaim(member, theirs.entry());
+    // Said from an old copy of the store.
+    stream.hold(1, hash('x'));
+    expect(stream.deliverable(2)).toBe(1);
+  });
+
   test('counts the origin as a vote for what rivals hold', () => {
     const stream = streamWith(['x']);
 

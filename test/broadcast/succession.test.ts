@@ -26,6 +26,16 @@ test.each<[string, Succession, boolean]>([
   expect(succession.isDue).toBe(isDue);
 });
 
+test('members that hold more of the present one than we do show that our store is an old copy', () => {
+  const entry = { ...claim(10), count: own.count + 1 };
+  const [byOne, byTwo] = [[1], [1, 2]].map((members) => {
+    const succession = new Succession(1, SESSION);
+    for (const member of members) succession.onClaim(0, member, own, entry);
+    return succession;
+  });
+  expect([byOne.isDue, byTwo.isDue]).toEqual([false, true]);
+});
+
 test('it begins two seconds later, above all that is known', () => {
   const succession = named(11, [1, 2]);
   succession.onSigned(0, own, 200);
