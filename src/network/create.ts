@@ -3,7 +3,7 @@ import type { MessageId } from '../broadcast/delivery.js';
 import { type Group, type Member, memberWith } from '../broadcast/group.js';
 import type { ControllerName } from '../congestion/index.js';
 import { keyPair } from '../crypto/keys.js';
-import { assertBytes, HeadwaterError } from '../errors.js';
+import { assertBytes, HeadwaterError, invalid } from '../errors.js';
 import type { DeadLetter } from '../node/dead-letters.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
 import {
@@ -115,7 +115,7 @@ export const rawBytes: Codec<Uint8Array> = {
  * `for await (const { msg, from } of network)`. Either way one at a time, in order, each once, and none is forgotten before
  * it is done with.
  *
- * Throws INVALID_ARGUMENT (an option that is not what it should be), INVALID_CONFIG (the key is none of the group's), NETWORK
+ * Throws INVALID_ARGUMENT (an option that is not what it should be), INVALID_CONFIG (the key is none of the group's, `bind` is no address), NETWORK
  * (the address cannot be bound) or STORE (the store cannot be opened, or is another group's or member's); then nothing is left
  * open. No callback is called before this has resolved.
  *
@@ -132,7 +132,10 @@ export async function createNetwork<Msg = unknown>(
 ): Promise<HeadwaterNetwork<Msg>> {
   checkOptions('config', config, CONFIG);
   checkRequired(config, IDENTITY);
-  for (const name of ['deliver', 'onConnectivity', 'onNotice'] as const) isCallback(name, callback[name]);
+  if (typeof callback !== 'object' || callback === null) throw invalid('callback', 'an object', callback);
+  // A class may have fields of its own; in an object that is written down for this a name too many is a slip.
+  if (Object.getPrototypeOf(callback) === Object.prototype) checkOptions('callback', callback, CALLBACKS);
+  else checkOptions('callback', pick(callback), CALLBACKS);
   const { group, secretKey, storePath, version = 0 } = config;
   const codec = config.codec ?? messagePack<Msg>(config.maxMessageValues ?? DEFAULT_MAX_VALUES);
   const tracker = new ConnectivityTracker(group, version);
@@ -216,12 +219,17 @@ export async function createNetwork<Msg = unknown>(
   };
 }
 
-const isCallback = (name: string, value: unknown) => {
-  if (value !== undefined) isFunction(name, value);
-};
-
 /** Empty objects of so many take 60 MB. */
 const DEFAULT_MAX_VALUES = 1_000_000;
+
+/** What of a class's object is ours, its prototype's methods too. */
+const pick = <Msg>({ deliver, onConnectivity, onNotice }: Partial<NetworkCallback<Msg>>) => ({
+  deliver,
+  onConnectivity,
+  onNotice,
+});
+
+const CALLBACKS = { deliver: isFunction, onConnectivity: isFunction, onNotice: isFunction };
 
 const CONFIG = {
   ...IDENTITY,

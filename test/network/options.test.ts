@@ -64,6 +64,26 @@ describe('an option that is not what it should be', () => {
   });
 });
 
+test('callbacks with a name too many, or that are none, are named; a class may have fields of its own', async () => {
+  const lab = await openGroup(1);
+  const config = { group: lab.group, secretKey: lab.secretKeys[0] };
+  await expect(createNetwork(config, { delivr() {} } as never)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: 'callback: expected options among deliver, onConnectivity, onNotice, got "delivr"',
+  });
+  await expect(createNetwork(config, (() => {}) as never)).rejects.toMatchObject({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/^callback: expected an object, got /),
+  });
+  class Consumer {
+    readonly taken: unknown[] = [];
+    deliver(msg: unknown): void {
+      this.taken.push(msg);
+    }
+  }
+  await using _network = await createNetwork(config, new Consumer());
+});
+
 describe('an argument of a call', () => {
   test.each([
     ['text', {}, 'msg: expected a Uint8Array, got "text"'],
