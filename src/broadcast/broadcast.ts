@@ -486,17 +486,13 @@ export class Broadcast {
     const { origin, incarnation: ended } = former;
     const from = succession.abandoned(former);
     const objects: StoredObject[] = [];
-    const lost: number[] = [];
+    const lost = [...former.damaged].filter((seq) => seq >= from && seq < former.count);
     for (let seq = from; seq < former.count; seq++) {
-      if (former.damaged.has(seq)) {
-        lost.push(seq);
-        continue;
-      }
-      const object = this.log.read({ origin, incarnation: ended, seq });
-      // It is being read.
-      if (!object) return;
-      objects.push(object);
+      // All that is not at hand is read at once.
+      const object = former.damaged.has(seq) ? undefined : this.log.read({ origin, incarnation: ended, seq });
+      if (object) objects.push(object);
     }
+    if (objects.length + lost.length < former.count - from) return;
     for (const seq of lost)
       this.events.push({ type: 'lost', origin, incarnation: ended, from: seq, to: seq + 1 });
     const incarnation = succession.next(former);

@@ -50,7 +50,7 @@ export class Succession {
   /** Others are agreed on in place of our objects from `from` on. */
   onRefused(now: Micros, from: number): void {
     this.refusedFrom = Math.min(this.refusedFrom, from);
-    this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+    this.schedule(now);
   }
 
   /** Whether another stream is to begin: nothing more goes into the present one. */
@@ -93,8 +93,11 @@ export class Succession {
   }
 
   private look(now: Micros, own: Stream): void {
-    if (this.latestNamed() >= own.incarnation || this.signed > own.incarnation)
-      this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+    if (this.latestNamed() >= own.incarnation || this.signed > own.incarnation) this.schedule(now);
+  }
+
+  private schedule(now: Micros): void {
+    this.beginAt = Math.min(this.beginAt, now + PATIENCE);
   }
 }
 

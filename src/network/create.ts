@@ -134,8 +134,8 @@ export async function createNetwork<Msg = unknown>(
   checkRequired(config, IDENTITY);
   if (typeof callback !== 'object' || callback === null) throw invalid('callback', 'an object', callback);
   // A class may have fields of its own; in an object that is written down for this a name too many is a slip.
-  if (Object.getPrototypeOf(callback) === Object.prototype) checkOptions('callback', callback, CALLBACKS);
-  else checkOptions('callback', pick(callback), CALLBACKS);
+  const isWritten = Object.getPrototypeOf(callback) === Object.prototype;
+  checkOptions('callback', isWritten ? callback : pick(callback), CALLBACKS);
   const { group, secretKey, storePath, version = 0 } = config;
   const codec = config.codec ?? messagePack<Msg>(config.maxMessageValues ?? DEFAULT_MAX_VALUES);
   const tracker = new ConnectivityTracker(group, version);
