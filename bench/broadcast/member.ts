@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { hrtime } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { createGroup } from '../../src/broadcast/group.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { createGroup } from '../../src/group/group.js';
 import { createNetwork, rawBytes } from '../../src/network/create.js';
 import { roleOptions, serveRole } from '../loopback/process.js';
 

@@ -3,7 +3,6 @@
  * members broadcast all the time. In: a seed, links, what happens. Out: what was delivered where and when, what it cost.
  */
 import { cpuUsage } from 'node:process';
-import { createGroup, type Group } from '../../src/broadcast/group.js';
 import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { CONTROLLERS, type ControllerName } from '../../src/congestion/index.js';
 import { compareBytes, toHex } from '../../src/core/bytes.js';
@@ -11,8 +10,9 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { type KeyPair, keyPair } from '../../src/crypto/keys.js';
-import { Endpoint, type EndpointEvent } from '../../src/node/endpoint.js';
-import type { Tamper } from '../../src/node/tamper.js';
+import { createGroup, type Group } from '../../src/group/group.js';
+import { Endpoint, type EndpointEvent } from '../../src/member/endpoint.js';
+import type { Tamper } from '../../src/member/tamper.js';
 import { SimDisk } from '../../src/sim/disk.js';
 import type { LinkRule } from '../../src/sim/link.js';
 import { SimMember } from '../../src/sim/member.js';

@@ -2,13 +2,13 @@
  * What a member with a key of the group can forge: objects of its own with any descriptor, entries of VECTORs about
  * anyone. In: its key, the lie. Out: SYMBOL bodies, entries and frames to be said.
  */
-import { signBatch } from '../../src/broadcast/batch.js';
-import { serveSymbols, signCertificate } from '../../src/broadcast/certificate.js';
-import type { Group } from '../../src/broadcast/group.js';
-import { cutObject } from '../../src/broadcast/plan.js';
+import { signBatch } from '../../src/broadcast/proof/batch.js';
+import { serveSymbols, signCertificate } from '../../src/broadcast/proof/certificate.js';
+import { cutObject } from '../../src/broadcast/spread/plan.js';
 import { Encoder } from '../../src/codec/index.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
+import type { Group } from '../../src/group/group.js';
 import type { Frame, VectorEntry } from '../../src/wire/frames.js';
 import { HASH_SIZE } from '../../src/wire/limits.js';
 import { type Descriptor, type StreamId, writeDescriptor } from '../../src/wire/symbol.js';

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { startEmulator } from '../../src/cli/emulator.js';
+import { startEmulator } from '../../src/emulator/emulator.js';
 import { iid } from '../../src/sim/loss.js';
 import { labUnavailable, openLab } from '../lab.js';
 

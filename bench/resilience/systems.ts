@@ -1,6 +1,6 @@
 /** The systems of the resilience table: how a node of each is started, and why it could not be. */
 import { join } from 'node:path';
-import type { Group } from '../../src/broadcast/group.js';
+import type { Group } from '../../src/group/group.js';
 import { createNetwork } from '../../src/network/create.js';
 import type { Network, NetworkCallback } from '../../src/network/network.js';
 import { createEtcdNetwork } from '../etcd/network.js';

@@ -5,8 +5,8 @@
  */
 import { argv, hrtime, stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline';
-import { createGroup } from '../../src/broadcast/group.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { createGroup } from '../../src/group/group.js';
 import type { Connectivity } from '../../src/network/network.js';
 import { SYSTEMS, type SystemName } from './systems.js';
 

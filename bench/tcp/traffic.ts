@@ -7,9 +7,9 @@
  */
 import { createConnection, createServer } from 'node:net';
 import { argv, exit, stdin, stdout } from 'node:process';
-import { createGroup } from '../../src/broadcast/group.js';
 import type { ControllerName } from '../../src/congestion/index.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { createGroup } from '../../src/group/group.js';
 import { Node } from '../../src/node/node.js';
 
 const PORT = 7000;

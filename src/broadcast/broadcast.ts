@@ -16,27 +16,27 @@ import {
   type VectorFrame,
 } from '../wire/frames.js';
 import { type ObjectId, SERVED, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
-import { Attempts } from './attempts.js';
-import { certifiedDescriptor } from './certificate.js';
-import { Delivery, type MessageId } from './delivery.js';
+import type { Stream } from './agreement/stream.js';
+import { Streams } from './agreement/streams.js';
+import { Succession } from './agreement/succession.js';
+import { Vectors } from './agreement/vectors.js';
+import { Attempts } from './delivery/attempts.js';
+import { Delivery, type MessageId } from './delivery/delivery.js';
+import { Journal, type StoreRequest } from './delivery/journal.js';
+import { Kept } from './delivery/kept.js';
+import { Own } from './delivery/own.js';
+import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
 import type { BroadcastEvent } from './events.js';
-import { Kept } from './kept.js';
-import { Log, type StoreRequest } from './log.js';
-import { Mail } from './mail.js';
 import { countDrop, type Metrics } from './metrics.js';
-import { Own } from './own.js';
-import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './parcel.js';
-import { vectorCopiesFor } from './plan.js';
-import { Pulls } from './pulls.js';
-import type { ObjectStatus } from './record.js';
+import { certifiedDescriptor } from './proof/certificate.js';
 import { Reports } from './reports.js';
-import { rttOf, typicalRtt } from './rtts.js';
-import { Serving } from './serving.js';
-import type { Stream } from './stream.js';
-import { Streams } from './streams.js';
-import { Succession } from './succession.js';
-import { type Arrival, Transfer, type TransferOptions, WINDOW } from './transfer.js';
-import { Vectors } from './vectors.js';
+import { Mail } from './spread/mail.js';
+import { vectorCopiesFor } from './spread/plan.js';
+import { Pulls } from './spread/pulls.js';
+import type { ObjectStatus } from './spread/record.js';
+import { rttOf, typicalRtt } from './spread/rtts.js';
+import { Serving } from './spread/serving.js';
+import { type Arrival, Transfer, type TransferOptions, WINDOW } from './spread/transfer.js';
 
 export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'> {
   /** Of a message: larger ones are refused, ours and others'. */
@@ -52,7 +52,7 @@ export class Broadcast {
   private readonly metrics: Metrics;
   private readonly streams: Streams;
   private readonly own: Own;
-  private readonly log: Log;
+  private readonly log: Journal;
   private readonly kept: Kept;
   private readonly vectors: Vectors;
   private readonly pulls: Pulls;
@@ -84,7 +84,7 @@ export class Broadcast {
     this.options = options;
     this.metrics = metrics;
     this.streams = new Streams(self, n, loaded, group);
-    this.log = new Log(loaded);
+    this.log = new Journal(loaded);
     this.kept = new Kept(this.streams, loaded);
     this.vectors = new Vectors(n, options.changed);
     this.pulls = new Pulls(rng.fork('pulls'));

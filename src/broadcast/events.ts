@@ -1,7 +1,7 @@
 /** What becomes of messages, members and the store, as the broadcast layer tells it. */
 import type { ObjectId } from '../wire/symbol.js';
-import type { MessageId } from './delivery.js';
-import type { Outcome } from './outgoing.js';
+import type { MessageId } from './delivery/delivery.js';
+import type { Outcome } from './spread/outgoing.js';
 
 export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'malformed-object';
 

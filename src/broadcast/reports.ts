@@ -5,8 +5,8 @@
 
 import type { StoredObject } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
+import type { Stream } from './agreement/stream.js';
 import type { BroadcastEvent, Misbehaviour } from './events.js';
-import type { Stream } from './stream.js';
 
 export class Reports {
   private readonly events: BroadcastEvent[];

@@ -1,6 +1,7 @@
 /** What happens to a member, for people and programs: as text and JSON, and what it says of members that do not answer. */
-import type { Member } from '../broadcast/group.js';
+
 import { toHex } from '../core/bytes.js';
+import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
 import { formatBytes, note, tellJson } from './io.js';
 

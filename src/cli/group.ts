@@ -1,6 +1,6 @@
 /** `headwater group`: makes a group file out of members' names, public keys and addresses. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseGroup } from '../broadcast/group.js';
+import { parseGroup } from '../group/group.js';
 import { integer, print } from './io.js';
 
 interface GroupOptions {

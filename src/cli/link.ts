@@ -1,10 +1,10 @@
 /** `headwater link`: a lossy network in userspace, for members that run anywhere on this machine. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseLocator } from '../broadcast/locator.js';
 import { MILLISECOND } from '../core/time.js';
+import { startEmulator } from '../emulator/emulator.js';
+import { parseLocator } from '../group/locator.js';
 import type { LinkOptions } from '../sim/link.js';
 import { gilbertElliott, iid } from '../sim/loss.js';
-import { startEmulator } from './emulator.js';
 import {
   fired,
   integer,

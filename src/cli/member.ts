@@ -4,13 +4,13 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { type Group, memberWith, parseGroup } from '../broadcast/group.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
+import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
+import { type Group, memberWith, parseGroup } from '../group/group.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
-import { type DurableStore, openStore } from '../store/lmdb.js';
 import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
 
 export interface MemberOptions {

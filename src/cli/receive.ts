@@ -1,12 +1,12 @@
 /** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
 import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { Member } from '../broadcast/group.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { makeFolder, saveFile } from '../file/disk.js';
 import { type Content, unwrap } from '../file/envelope.js';
+import type { Member } from '../group/group.js';
 import type { Delivery, Node, NodeEvent } from '../node/node.js';
 import { Events } from './events.js';
 import {

@@ -1,13 +1,13 @@
 /** `headwater send FILE`: broadcasts one file to the group and waits for the members' confirms. */
 import type { Command } from 'commander';
-import type { Member } from '../broadcast/group.js';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
 import { type Content, unwrap, wrapFile } from '../file/envelope.js';
+import type { Member } from '../group/group.js';
+import type { PeerStatus } from '../member/peers.js';
 import type { BroadcastResult, Delivery, Node, NodeEvent } from '../node/node.js';
-import type { PeerStatus } from '../node/peers.js';
 import { Events } from './events.js';
 import {
   EXIT,

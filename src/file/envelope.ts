@@ -3,7 +3,7 @@
  * header (2 bytes), the header (MessagePack: name and size), the content; 2 and a receipt: what became of a file here.
  */
 import { Packr } from 'msgpackr';
-import type { MessageId } from '../broadcast/delivery.js';
+import type { MessageId } from '../broadcast/delivery/delivery.js';
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 

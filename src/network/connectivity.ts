@@ -2,7 +2,7 @@
  * Connectivity as a Hydra node knows it: peers are announced while a quorum is within reach; once it is not, that alone is
  * said, and when it is back, so are they.
  */
-import type { Group, Member } from '../broadcast/group.js';
+import type { Group, Member } from '../group/group.js';
 import type { NodeEvent } from '../node/node.js';
 import type { Connectivity } from './network.js';
 

@@ -1,9 +1,10 @@
 /** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
-import type { MessageId } from '../broadcast/delivery.js';
-import { type Group, type Member, memberWith } from '../broadcast/group.js';
+import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { ControllerName } from '../congestion/index.js';
 import { keyPair } from '../crypto/keys.js';
+import { openStore } from '../disk/lmdb.js';
 import { assertBytes, HeadwaterError, invalid } from '../errors.js';
+import { type Group, type Member, memberWith } from '../group/group.js';
 import type { DeadLetter } from '../node/dead-letters.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
 import {
@@ -17,7 +18,6 @@ import {
   isObjectWith,
   isText,
 } from '../node/options.js';
-import { openStore } from '../store/lmdb.js';
 import { ConnectivityTracker } from './connectivity.js';
 import { Inbox } from './inbox.js';
 import { messagePack } from './message-pack.js';

@@ -2,8 +2,9 @@
  * Messages that were set aside, since several runs in a row had ended at them: to look at, and to hand to the consumer once more,
  * between two others. One is gone once the consumer is done with it.
  */
-import type { Group, Member } from '../broadcast/group.js';
+
 import { HeadwaterError } from '../errors.js';
+import type { Group, Member } from '../group/group.js';
 import type { MessageRef, Store } from '../store/store.js';
 import type { Delivery } from './node.js';
 

@@ -2,10 +2,10 @@
  * The only loop: it gives an endpoint the time, the datagrams and the wake-ups it asks for, and carries out what it
  * answers, at the socket and at the store. All I/O of a turn happens together, and a turn is bounded, so that receiving is never starved by sending.
  */
-import type { StoreRequest } from '../broadcast/log.js';
+import type { StoreRequest } from '../broadcast/delivery/journal.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import type { Store } from '../store/store.js';
-import type { Endpoint, EndpointEvent } from './endpoint.js';
 import type { UdpSocket } from './udp.js';
 
 export interface Driver {

@@ -2,16 +2,18 @@
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
 import { randomBytes } from 'node:crypto';
-import type { MessageId } from '../broadcast/delivery.js';
+import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { Misbehaviour } from '../broadcast/events.js';
-import type { Group, Member } from '../broadcast/group.js';
-import { parseLocator } from '../broadcast/locator.js';
-import type { ObjectStatus } from '../broadcast/record.js';
+import type { ObjectStatus } from '../broadcast/spread/record.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import type { Group, Member } from '../group/group.js';
+import { parseLocator } from '../group/locator.js';
+import { Endpoint, type EndpointEvent, type EndpointMetrics } from '../member/endpoint.js';
+import type { PeerStatus } from '../member/peers.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
@@ -19,7 +21,6 @@ import type { ObjectId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type Driver, startDriver } from './driver.js';
-import { Endpoint, type EndpointEvent, type EndpointMetrics } from './endpoint.js';
 import {
   CALL_OPTIONS,
   checkOptions,
@@ -30,7 +31,6 @@ import {
   keyBytes,
   NODE_OPTIONS,
 } from './options.js';
-import type { PeerStatus } from './peers.js';
 import type { RouteChange } from './routes.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';

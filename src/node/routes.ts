@@ -5,8 +5,8 @@
  */
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
-import { parseLocator } from '../broadcast/locator.js';
 import { HeadwaterError } from '../errors.js';
+import { parseLocator } from '../group/locator.js';
 
 export interface Route {
   host: string;

@@ -2,8 +2,8 @@
 import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
-import { parseLocator } from '../broadcast/locator.js';
 import { HeadwaterError } from '../errors.js';
+import { parseLocator } from '../group/locator.js';
 import { INITIATION } from '../session/wire.js';
 import { formatAddress, type Lookup, type RouteChange, Routes } from './routes.js';
 

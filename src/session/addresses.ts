@@ -5,14 +5,15 @@
  * passes on challenges and answers; it would have to carry all of them, and then it is a router). Between the peer's
  * locators no datagram moves anything: the caller asks them what it wants to know, and decides.
  */
+
 import { equalBytes } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
+import { MAX_LOCATORS } from '../wire/limits.js';
 import {
   AMPLIFICATION,
   CANDIDATE_REST,
   MAX_ASKED,
   MAX_CANDIDATES,
-  MAX_LOCATORS,
   PROBE_SENDS,
   RETRY_MIN,
 } from './limits.js';

@@ -106,8 +106,6 @@ export const RESPONSE_RATE = 1_000;
 export const SOURCE_SLOTS = 1024;
 /** Datagrams of the session layer itself that may wait to be sent; more are dropped. */
 export const MAX_OUTBOX = 1024;
-/** Locators of one member that are kept. */
-export const MAX_LOCATORS = 8;
 /** The same is told of one member no more often than this. */
 export const HINT_INTERVAL: Micros = 60 * SECOND;
 /** That a peer sends from another of its locators is told no more often than this. */

@@ -10,21 +10,14 @@ import type { Micros } from '../core/time.js';
 import { defaultSuite, type Suite } from '../crypto/noise.js';
 import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
-import { MAX_DATAGRAM } from '../wire/limits.js';
+import { MAX_DATAGRAM, MAX_LOCATORS } from '../wire/limits.js';
 import { Budget } from './budget.js';
 import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
 import { HandshakeGuard } from './guard.js';
 import { type Identity, openInitiation } from './handshake.js';
 import { Hints } from './hints.js';
-import {
-  DEFAULT_LIMITS,
-  type Entropy,
-  MAX_LOCATORS,
-  MAX_OUTBOX,
-  RESPONSE_RATE,
-  type SessionLimits,
-} from './limits.js';
+import { DEFAULT_LIMITS, type Entropy, MAX_OUTBOX, RESPONSE_RATE, type SessionLimits } from './limits.js';
 import { type Sealed, Session, type SessionTransport } from './session.js';
 import { BAD_TAG, REPLAYED, textOf } from './transport.js';
 import * as wire from './wire.js';

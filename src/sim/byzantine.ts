@@ -2,10 +2,11 @@
  * Members that lie. A liar is an honest endpoint that says something else than it means to: what it puts on the wire goes
  * through its sessions, so that only the contents are wrong. In: what it is to do wrong. Out: its `Tamper`.
  */
-import type { Group } from '../broadcast/group.js';
+
 import type { Rng } from '../core/rng.js';
 import type { KeyPair } from '../crypto/keys.js';
-import type { Tamper, Voice } from '../node/tamper.js';
+import type { Group } from '../group/group.js';
+import type { Tamper, Voice } from '../member/tamper.js';
 import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
 import { DESCRIPTOR_SIZE, HASH_SIZE } from '../wire/limits.js';
 import { SERVED, streamKey } from '../wire/symbol.js';

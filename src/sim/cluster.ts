@@ -3,13 +3,14 @@
  * In: a seed, the number of members, what links and disks do, who lies. Out: the world to run, members that can be crashed
  * and restarted, and what each delivered and reported.
  */
-import { createGroup, type Group } from '../broadcast/group.js';
+
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
 import { compareBytes } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
-import { Endpoint } from '../node/endpoint.js';
+import { createGroup, type Group } from '../group/group.js';
+import { Endpoint } from '../member/endpoint.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type Lie, liar } from './byzantine.js';
 import { SimDisk, type SimDiskOptions } from './disk.js';

@@ -2,16 +2,17 @@
  * What only an origin can forge: symbols under its own signature that are not of the object that it stored. In: the SYMBOL
  * bodies that it sends. Out: others in their place.
  */
-import { signBatch } from '../broadcast/batch.js';
-import { serveSymbols, signCertificate } from '../broadcast/certificate.js';
-import type { Group } from '../broadcast/group.js';
-import { writeParcel } from '../broadcast/parcel.js';
-import { cutObject } from '../broadcast/plan.js';
+
+import { writeParcel } from '../broadcast/delivery/parcel.js';
+import { signBatch } from '../broadcast/proof/batch.js';
+import { serveSymbols, signCertificate } from '../broadcast/proof/certificate.js';
+import { cutObject } from '../broadcast/spread/plan.js';
 import { Encoder } from '../codec/index.js';
 import type { Rng } from '../core/rng.js';
 import { sha256 } from '../crypto/hash.js';
 import type { KeyPair } from '../crypto/keys.js';
-import type { Tamper } from '../node/tamper.js';
+import type { Group } from '../group/group.js';
+import type { Tamper } from '../member/tamper.js';
 import {
   type ObjectId,
   objectKey,

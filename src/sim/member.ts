@@ -4,7 +4,7 @@
  * that a fault can strike at that very instant.
  */
 import { type Micros, NEVER } from '../core/time.js';
-import type { Endpoint, EndpointEvent, Transmit } from '../node/endpoint.js';
+import type { Endpoint, EndpointEvent, Transmit } from '../member/endpoint.js';
 import type { Loaded, StoreWrite } from '../store/store.js';
 import type { SimDisk } from './disk.js';
 import type { SimNode } from './world.js';

@@ -10,6 +10,8 @@ export const JUMBO_DATAGRAM = 8972;
 export const MAX_DATAGRAM = 65_488;
 /** Member indices are 16 bits on the wire; bitmaps of members bound a control datagram. */
 export const MAX_MEMBERS = 512;
+/** Locators of one member that are kept. */
+export const MAX_LOCATORS = 8;
 
 /** Type, receiver index and packet number of a protected datagram; its tag. */
 export const PROTECTED_HEADER = 1 + 4 + 4;

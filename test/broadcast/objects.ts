@@ -1,7 +1,8 @@
 /** Objects as a member's store holds them, with genuine certificates of the small group's keys. */
-import { signCertificate } from '../../src/broadcast/certificate.js';
-import { writeParcel } from '../../src/broadcast/parcel.js';
-import { cutObject } from '../../src/broadcast/plan.js';
+
+import { writeParcel } from '../../src/broadcast/delivery/parcel.js';
+import { signCertificate } from '../../src/broadcast/proof/certificate.js';
+import { cutObject } from '../../src/broadcast/spread/plan.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
 import type { Loaded, StoredObject } from '../../src/store/store.js';

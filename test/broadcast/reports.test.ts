@@ -1,8 +1,8 @@
 /** Reports: each thing is said once, and one member that does much cannot keep what others do from being said. */
 import { expect, test } from 'vitest';
+import type { Stream } from '../../src/broadcast/agreement/stream.js';
 import type { BroadcastEvent } from '../../src/broadcast/events.js';
 import { MAX_REPORTS, Reports } from '../../src/broadcast/reports.js';
-import type { Stream } from '../../src/broadcast/stream.js';
 
 const [LIAR, OTHER] = [3, 2];
 const idOf = (origin: number, seq: number) => ({ origin, incarnation: 7, seq });

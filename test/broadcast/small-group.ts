@@ -1,7 +1,8 @@
 /** A group whose keys are known to the test: `keys[i]` are those of member i. */
-import { createGroup, type Group, type GroupOptions } from '../../src/broadcast/group.js';
+
 import { compareBytes } from '../../src/core/bytes.js';
 import { type KeyPair, keyPair } from '../../src/crypto/keys.js';
+import { createGroup, type Group, type GroupOptions } from '../../src/group/group.js';
 
 export function smallGroup(
   members: number,

@@ -1,8 +1,8 @@
 /** What commands write while nobody reads, and what they do when they are told to stop. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Member } from '../../src/broadcast/group.js';
 import { Events } from '../../src/cli/events.js';
 import { hand, note, tellJson, unlessFired, untilInterrupted, withInterrupt } from '../../src/cli/io.js';
+import type { Member } from '../../src/group/group.js';
 import type { Node } from '../../src/node/node.js';
 
 let written: string[];

@@ -1,9 +1,9 @@
 /** What commands make of what they are given and what they say: numbers, sizes, exit codes, events. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Member } from '../../src/broadcast/group.js';
 import { Events } from '../../src/cli/events.js';
 import { EXIT, formatBytes, formatPercent, integer, number, print, reportError } from '../../src/cli/io.js';
 import { type ErrorCode, HeadwaterError } from '../../src/errors.js';
+import type { Member } from '../../src/group/group.js';
 import type { NodeEvent } from '../../src/node/node.js';
 
 let out: string;

@@ -3,8 +3,8 @@
  * its members, and to let time pass. In: a kind of network. Out: a cluster whose members' deliveries and events are kept.
  */
 import { expect } from 'vitest';
-import type { MessageId } from '../../src/broadcast/delivery.js';
-import type { Group, Member } from '../../src/broadcast/group.js';
+import type { MessageId } from '../../src/broadcast/delivery/delivery.js';
+import type { Group, Member } from '../../src/group/group.js';
 import type { Connectivity, Network, NetworkCallback } from '../../src/network/network.js';
 
 /** Messages go through the network's default codec. */

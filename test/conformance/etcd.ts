@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { connectEtcd, type EtcdClient } from '../../bench/etcd/client.js';
 import { createEtcdNetwork } from '../../bench/etcd/network.js';
 import { etcdUnavailable } from '../../bench/etcd/server.js';
-import { createGroup, type Group } from '../../src/broadcast/group.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { createGroup, type Group } from '../../src/group/group.js';
 import { type Backend, type ClusterOptions, type NetworkKind, untilReal } from './cluster.js';
 
 export const ETCD: NetworkKind = { name: 'etcd', unavailable: etcdUnavailable(), open };

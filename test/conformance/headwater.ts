@@ -5,9 +5,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createGroup } from '../../src/broadcast/group.js';
-import { startEmulator } from '../../src/cli/emulator.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { startEmulator } from '../../src/emulator/emulator.js';
+import { createGroup } from '../../src/group/group.js';
 import { createNetwork } from '../../src/network/create.js';
 import { freePorts } from '../e2e/cli.js';
 import { type Backend, type ClusterOptions, type NetworkKind, untilReal } from './cluster.js';

@@ -1,7 +1,7 @@
 /** `headwater group`: the bounds on faults that it takes, and what it refuses, since the group could not keep its promises. */
 import { afterAll, expect, test as serial } from 'vitest';
-import { parseGroup } from '../../src/broadcast/group.js';
 import { formatPublicKey, keyPair } from '../../src/crypto/keys.js';
+import { parseGroup } from '../../src/group/group.js';
 import { cleanup, headwater } from './cli.js';
 
 const test = serial.concurrent;

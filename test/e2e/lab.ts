@@ -3,8 +3,8 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Group, parseGroup } from '../../src/broadcast/group.js';
 import { formatPublicKey, formatSecretKey, keyPair } from '../../src/crypto/keys.js';
+import { type Group, parseGroup } from '../../src/group/group.js';
 import { freePorts } from './cli.js';
 
 export interface Lab {

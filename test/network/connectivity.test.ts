@@ -1,6 +1,6 @@
 /** Connectivity as a Hydra node is told of it, from what the node below knows. */
 import { describe, expect, test } from 'vitest';
-import type { Group } from '../../src/broadcast/group.js';
+import type { Group } from '../../src/group/group.js';
 import { ConnectivityTracker } from '../../src/network/connectivity.js';
 import type { Connectivity } from '../../src/network/network.js';
 import { paperGroup } from './members.js';

@@ -3,7 +3,7 @@
  * they differ the test says so. Loops, which only a network has, are at the end, and in inbox.test.ts.
  */
 import { describe, expect, test } from 'vitest';
-import type { MessageId } from '../../src/broadcast/delivery.js';
+import type { MessageId } from '../../src/broadcast/delivery/delivery.js';
 import { createNetwork, rawBytes } from '../../src/network/create.js';
 import { Node } from '../../src/node/node.js';
 import { gate, numbers, openGroup, type TestGroup, until } from './members.js';

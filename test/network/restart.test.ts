@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { createGroup } from '../../src/broadcast/group.js';
 import { keyPair } from '../../src/crypto/keys.js';
+import { database } from '../../src/disk/database.js';
+import { openStore } from '../../src/disk/lmdb.js';
+import { createGroup } from '../../src/group/group.js';
 import { Node, type NodeEvent } from '../../src/node/node.js';
-import { database } from '../../src/store/database.js';
-import { openStore } from '../../src/store/lmdb.js';
 import { HEADER_KEY, STORE_VERSION, writeHeader } from '../../src/store/records.js';
 import { numbers, openGroup, type TestGroup, until } from './members.js';
 

@@ -1,9 +1,9 @@
 /** The loop between an endpoint and its socket and store, with an endpoint that does as it is told and a store that fails. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { StoreRequest } from '../../src/broadcast/log.js';
+import type { StoreRequest } from '../../src/broadcast/delivery/journal.js';
 import { MILLISECOND, type Micros, NEVER } from '../../src/core/time.js';
+import type { Endpoint, EndpointEvent, Transmit } from '../../src/member/endpoint.js';
 import { type Driver, startDriver } from '../../src/node/driver.js';
-import type { Endpoint, EndpointEvent, Transmit } from '../../src/node/endpoint.js';
 import type { Store } from '../../src/store/store.js';
 
 const ID = { origin: 1, incarnation: 7, seq: 3 };

@@ -2,18 +2,19 @@
  * An endpoint under test and the other members in the hands of the test: each has real keys and real sessions, and sends
  * in them whatever the test wants, honest or not. Time stands still unless the test moves it.
  */
-import type { Group } from '../../src/broadcast/group.js';
+
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { type Micros, SECOND } from '../../src/core/time.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
 import { HeadwaterError } from '../../src/errors.js';
+import type { Group } from '../../src/group/group.js';
 import {
   Endpoint,
   type EndpointEvent,
   type EndpointOptions,
   type Transmit,
-} from '../../src/node/endpoint.js';
+} from '../../src/member/endpoint.js';
 import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';

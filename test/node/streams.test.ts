@@ -1,8 +1,8 @@
 /** What one endpoint keeps of streams, others' and its own: no more than is bounded, and no longer than there is need. */
 import { expect, test } from 'vitest';
-import { MAX_OUTCOMES } from '../../src/broadcast/own.js';
-import { parseParcel } from '../../src/broadcast/parcel.js';
-import { Stream } from '../../src/broadcast/stream.js';
+import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { MAX_OUTCOMES } from '../../src/broadcast/delivery/own.js';
+import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
 import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { MemoryStore } from '../../src/store/memory.js';

@@ -1,10 +1,11 @@
 /** What members send about objects: symbols as their origin signs them, symbols served on request, and confirms. */
-import { signBatch } from '../../src/broadcast/batch.js';
-import type { Group } from '../../src/broadcast/group.js';
-import { Stream } from '../../src/broadcast/stream.js';
+
+import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { signBatch } from '../../src/broadcast/proof/batch.js';
 import { Encoder } from '../../src/codec/index.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
+import type { Group } from '../../src/group/group.js';
 import type { StoredObject } from '../../src/store/store.js';
 import type { VectorEntry } from '../../src/wire/frames.js';
 import { type ObjectId, type StreamId, writeDescriptor } from '../../src/wire/symbol.js';

@@ -1,9 +1,9 @@
 /** The table of rules in docs/PROTOCOL.md, section 9.6: how many members' word each takes, by what the code does with fewer and with as many. */
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { Stream } from '../../src/broadcast/stream.js';
-import { MAX_STREAMS, Streams } from '../../src/broadcast/streams.js';
-import { Succession } from '../../src/broadcast/succession.js';
+import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { MAX_STREAMS, Streams } from '../../src/broadcast/agreement/streams.js';
+import { Succession } from '../../src/broadcast/agreement/succession.js';
 import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { MemoryStore } from '../../src/store/memory.js';

@@ -1,7 +1,7 @@
 /** The committed test vectors: the code still makes them, and so does the second implementation of the document. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { parseParcel } from '../../src/broadcast/parcel.js';
+import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
 import { parseContents } from '../../src/wire/frames.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
 import { makeVectors } from '../../tools/vectors/make.js';

@@ -1,6 +1,6 @@
 /** What members are asked after each step, whether their state contradicts itself, finds what does. */
 import { expect, test } from 'vitest';
-import { Stream } from '../../src/broadcast/stream.js';
+import { Stream } from '../../src/broadcast/agreement/stream.js';
 import { Marks } from '../../src/core/marks.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { createCluster } from '../../src/sim/cluster.js';

@@ -2,9 +2,10 @@
  * Deliberate bugs, to show that the simulation would find them: each replaces one method of the protocol by a wrong one, and
  * returns how to undo it. Product code knows nothing of them.
  */
+
+import { Stream } from '../../src/broadcast/agreement/stream.js';
 import { Broadcast } from '../../src/broadcast/broadcast.js';
-import { Log } from '../../src/broadcast/log.js';
-import { Stream } from '../../src/broadcast/stream.js';
+import { Journal } from '../../src/broadcast/delivery/journal.js';
 import { Marks } from '../../src/core/marks.js';
 import { SECOND } from '../../src/core/time.js';
 
@@ -50,7 +51,7 @@ export const MUTATIONS: Record<string, () => () => void> = {
           return Math.max(this.delivered, Math.min(this.count, this.confirmedBy(quorum)));
         },
     ),
-  'forget the cursor': () => replace(Log, 'moveCursor', () => () => {}),
+  'forget the cursor': () => replace(Journal, 'moveCursor', () => () => {}),
   'accept a second hash': () =>
     replace(
       Stream,

@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { HeadwaterError } from '../../src/errors.js';
 import { SimDisk } from '../../src/sim/disk.js';
-import { openStore } from '../../src/store/lmdb.js';
 import { memoryStore } from '../../src/store/memory.js';
 import { CHUNK_SIZE } from '../../src/store/records.js';
 import { type Final, type Loaded, type Store, type StoreWrite, storedSize } from '../../src/store/store.js';

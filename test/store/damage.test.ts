@@ -7,11 +7,11 @@ import { once } from 'node:events';
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
-import { openStore } from '../../src/store/lmdb.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { withSeeds } from '../util/seed.js';
 import { INCARNATION, prune, put, sampleObject, state, storeOptions, stream } from './samples.js';
 
-const module = new URL('../../dist/store/lmdb.js', import.meta.url).href;
+const module = new URL('../../dist/disk/lmdb.js', import.meta.url).href;
 
 test.each([
   ['is something else', (path: string) => writeFileSync(path, 'a letter of many pages '.repeat(10_000))],

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSy
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatSecretKey } from '../../src/crypto/keys.js';
-import { database } from '../../src/store/database.js';
-import { openStore } from '../../src/store/lmdb.js';
+import { database } from '../../src/disk/database.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { put, sampleObject, storeOptions } from './samples.js';
 
 test.each<[string, string, (path: string) => unknown]>([

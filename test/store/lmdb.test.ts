@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { fsyncSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'lmdb';
 import { afterEach, expect, test, vi } from 'vitest';
-import { database } from '../../src/store/database.js';
-import { openStore } from '../../src/store/lmdb.js';
+import { database } from '../../src/disk/database.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { HEADER_KEY, headKey, parseHead, writeHeader } from '../../src/store/records.js';
 import { type Attempt, storedSize } from '../../src/store/store.js';
 import {
@@ -303,7 +303,7 @@ function lastTransaction(path: string): number {
 }
 
 const CHILD = `import { writeSync } from 'node:fs';
-  import { openStore } from '${new URL('../../dist/store/lmdb.js', import.meta.url).href}';
+  import { openStore } from '${new URL('../../dist/disk/lmdb.js', import.meta.url).href}';
   const stream = { origin: 3, incarnation: ${INCARNATION} };
   const open = (path) => openStore({ path, groupId: new Uint8Array(32).fill(1), publicKey: new Uint8Array(32).fill(2) });
 `;

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { openStore } from '../../src/store/lmdb.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { put, sampleObject, storeOptions } from './samples.js';
 
-const module = new URL('../../dist/store/lmdb.js', import.meta.url).href;
+const module = new URL('../../dist/disk/lmdb.js', import.meta.url).href;
 const children: ChildProcess[] = [];
 afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL');

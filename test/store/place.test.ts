@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openStore } from '../../src/store/lmdb.js';
+import { openStore } from '../../src/disk/lmdb.js';
 import { put, sampleObject, storeOptions } from './samples.js';
 
 test('the folder of a store is made', async () => {
@@ -97,7 +97,7 @@ test.skipIf(process.getuid?.() !== 0)(
     chmodSync(dirname(path), 0o777);
     chmodSync(`${path}-owner-lock`, 0o600);
     // Loaded before it becomes another user, to whom our files may not be open.
-    const module = new URL('../../dist/store/lmdb.js', import.meta.url).href;
+    const module = new URL('../../dist/disk/lmdb.js', import.meta.url).href;
     const script = `
     import 'lmdb';
     import { openStore } from '${module}';

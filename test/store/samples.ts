@@ -6,8 +6,8 @@ import { afterEach } from 'vitest';
 import { Reader, toHex } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
 import { sha256 } from '../../src/crypto/hash.js';
-import { database } from '../../src/store/database.js';
-import type { StoreOptions } from '../../src/store/lmdb.js';
+import { database } from '../../src/disk/database.js';
+import type { StoreOptions } from '../../src/disk/lmdb.js';
 import { CHUNK_SIZE, chunkKey, chunksEnd, headKey, headLength } from '../../src/store/records.js';
 import type { StoredObject, StoreWrite, StreamState } from '../../src/store/store.js';
 

@@ -13,7 +13,7 @@ const goodTree = {
   'wire/frame.ts': "import { Oops } from '../errors.js';\nexport const fail = () => new Oops();\n",
   'broadcast/relay.ts':
     "import { fail } from '../wire/frame.js';\nexport const relay = (now: number) => [now, fail];\n",
-  'node/endpoint.ts': "import { relay } from '../broadcast/relay.js';\nexport const step = relay;\n",
+  'member/endpoint.ts': "import { relay } from '../broadcast/relay.js';\nexport const step = relay;\n",
   'node/udp.ts':
     "import { createSocket } from 'node:dgram';\nexport const at = () => [Date.now(), createSocket];\n",
 };
@@ -45,10 +45,10 @@ describe('a state machine may not touch the outside world', () => {
     expect(status).toBe(1);
   });
 
-  test('nor may the endpoint, though it stands in the folder of the shell', () => {
-    const { status, lines } = check({ 'node/endpoint.ts': 'export const step = () => Date.now();\n' });
+  test('nor may the endpoint', () => {
+    const { status, lines } = check({ 'member/endpoint.ts': 'export const step = () => Date.now();\n' });
     expect(lines[0]).toBe(
-      "src/node/endpoint.ts:1: 'Date.now': only the shell may use the clock (pass `now`)",
+      "src/member/endpoint.ts:1: 'Date.now': only the shell may use the clock (pass `now`)",
     );
     expect(status).toBe(1);
   });
@@ -58,7 +58,7 @@ describe('a state machine may not touch the outside world', () => {
       'core/time.ts': `import * as it from '${module}';\nexport const x = it;\n`,
     });
     expect(lines[0]).toBe(
-      `src/core/time.ts:1: only the shell (node, file, network, cli) may import ${module}`,
+      `src/core/time.ts:1: only the shell (node, disk, emulator, file, network, cli) may import ${module}`,
     );
     expect(status).toBe(1);
   });
@@ -106,8 +106,20 @@ describe('data flows one way', () => {
 
   test('sockets are opened in one place of the node only', () => {
     const { status, lines } = check({ 'node/driver.ts': "export { createSocket } from 'node:dgram';\n" });
-    expect(lines[0]).toBe('src/node/driver.ts:1: only node/udp.ts and cli/emulator.ts may open sockets');
+    expect(lines[0]).toBe('src/node/driver.ts:1: only node/udp.ts and emulator/emulator.ts may open sockets');
     expect(status).toBe(1);
+  });
+
+  test('a wing of broadcast may use those below it only', () => {
+    const { lines } = check({
+      'broadcast/agreement/stream.ts': "export { push } from '../delivery/push.js';\n",
+      'broadcast/delivery/push.ts': "import '../agreement/claims.js';\nexport const push = 1;\n",
+      'broadcast/agreement/claims.ts': 'export {};\n',
+    });
+    expect(lines[0]).toMatch(
+      /^src\/broadcast\/agreement\/stream\.ts:1: broadcast\/agreement may not import broadcast\/delivery/,
+    );
+    expect(lines).toHaveLength(2);
   });
 
   test('a new folder needs a place in the order', () => {

@@ -3,7 +3,7 @@
  * one of these must change, so must SESSION_VERSION, or members of two versions of the program will misread each other.
  */
 import { describe, expect, test } from 'vitest';
-import { writeCertificate } from '../../src/broadcast/certificate.js';
+import { writeCertificate } from '../../src/broadcast/proof/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
 import type { Ack } from '../../src/wire/ack.js';
 import { type Frame, frameSize, parseContents, SymbolWriter, writeDatagram } from '../../src/wire/frames.js';

@@ -1,6 +1,6 @@
 /** The constants of the wire format against the real sizes of what is written, and against those of crypto. */
 import { describe, expect, test } from 'vitest';
-import { signBatch } from '../../src/broadcast/batch.js';
+import { signBatch } from '../../src/broadcast/proof/batch.js';
 import { AEAD_TAG_BYTES } from '../../src/crypto/aead.js';
 import { SIGNATURE_BYTES } from '../../src/crypto/ed25519.js';
 import { MERKLE_HASH_BYTES, sha256 } from '../../src/crypto/hash.js';

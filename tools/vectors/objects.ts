@@ -1,9 +1,10 @@
 /** Test vectors of frames and objects. In: fixed seeds. Out: plain values, bytes as hex. */
-import { batchMessage, signBatch } from '../../src/broadcast/batch.js';
-import { serveSymbols, signCertificate } from '../../src/broadcast/certificate.js';
-import { writeParcel } from '../../src/broadcast/parcel.js';
-import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/plan.js';
-import { Stream } from '../../src/broadcast/stream.js';
+
+import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { writeParcel } from '../../src/broadcast/delivery/parcel.js';
+import { batchMessage, signBatch } from '../../src/broadcast/proof/batch.js';
+import { serveSymbols, signCertificate } from '../../src/broadcast/proof/certificate.js';
+import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/spread/plan.js';
 import { Encoder, Oti } from '../../src/codec/index.js';
 import { toHex } from '../../src/core/bytes.js';
 import { sha256 } from '../../src/crypto/hash.js';

@@ -1,11 +1,12 @@
 /** Test vectors of keys, group ids and sessions. In: fixed seeds. Out: plain values, bytes as hex. */
-import { createGroup, type Group } from '../../src/broadcast/group.js';
+
 import { toHex } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
 import { defaultAead } from '../../src/crypto/aead.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { defaultSuite, type Established } from '../../src/crypto/noise.js';
 import { agreementKeyOf } from '../../src/crypto/x25519.js';
+import { createGroup, type Group } from '../../src/group/group.js';
 import { HandshakeGuard, macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
 import { type Identity, openInitiation, openResponse, writeInitiation } from '../../src/session/handshake.js';
 import { DEFAULT_LIMITS } from '../../src/session/limits.js';

@@ -8,7 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PATIENCE } from '../../../src/broadcast/succession.js';
+import { PATIENCE } from '../../../src/broadcast/agreement/succession.js';
 import { MILLISECOND } from '../../../src/core/time.js';
 import { RUN_SILENCE } from '../../../src/session/limits.js';
 import { processes } from '../processes.js';

@@ -3,7 +3,7 @@
  * asked for anew of one member at a time, so that the liar is named and left out (PROTOCOL 8.2).
  */
 
-import { writeCertificate } from '../../../src/broadcast/certificate.js';
+import { writeCertificate } from '../../../src/broadcast/proof/certificate.js';
 import { rootFromProof } from '../../../src/crypto/merkle.js';
 import type { Contents } from '../../../src/wire/frames.js';
 import {

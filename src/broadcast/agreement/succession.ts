@@ -1,0 +1,107 @@
+/**
+ * When a later stream of our own is known to others, as after a run with another store, ours is over for them; and when they
+ * hold others in place of our objects, as when our store is an old copy, these are. We begin a stream above all that is known,
+ * and say there again what nobody will take any more in the former. In: what members name of our streams, and what they
+ * hold. Out: the incarnation of the stream to begin, and from where on the former is to be said again.
+ */
+import { type Micros, NEVER, SECOND } from '../../core/time.js';
+import type { VectorEntry } from '../../wire/frames.js';
+import { nthLargest } from './readiness.js';
+import { type Stream, topOf } from './stream.js';
+
+export class Succession {
+  private readonly liars: number;
+  private readonly session: number;
+  /** By member: the latest stream of ours that it names. */
+  private readonly named = new Map<number, number>();
+  /** The latest of which we have seen our own signature. */
+  private signed = -1;
+  private refusedFrom = Number.POSITIVE_INFINITY;
+  private beginAt: Micros = NEVER;
+
+  /**
+   * @param liars members that may lie
+   * @param session the incarnation of this run: streams of runs before it are below; those of a process with our key that
+   *   started later and has gone are not
+   */
+  constructor(liars: number, session: number) {
+    this.liars = liars;
+    this.session = session;
+  }
+
+  /** `member` says this of a stream of ours. */
+  onClaim(now: Micros, member: number, own: Stream, entry: VectorEntry): void {
+    const { incarnation, over } = entry;
+    // It holds what our store does not: that is an old copy, for nothing leaves us that is not in it.
+    const isMore = incarnation === own.incarnation && topOf(entry) > own.count;
+    const isBeyond = isMore || (over ? incarnation >= own.incarnation : incarnation > own.incarnation);
+    if (!isBeyond || incarnation >= MAX_INCARNATION) return;
+    this.named.set(member, Math.max(incarnation, this.named.get(member) ?? -1));
+    this.look(now, own);
+  }
+
+  /** A certificate of ours shows that there is such a stream. */
+  onSigned(now: Micros, own: Stream, incarnation: number): void {
+    if (incarnation <= own.incarnation || incarnation >= MAX_INCARNATION) return;
+    this.signed = Math.max(this.signed, incarnation);
+    this.look(now, own);
+  }
+
+  /** Others are agreed on in place of our objects from `from` on. */
+  onRefused(now: Micros, from: number): void {
+    this.refusedFrom = Math.min(this.refusedFrom, from);
+    this.schedule(now);
+  }
+
+  /** Whether another stream is to begin: nothing more goes into the present one. */
+  get isDue(): boolean {
+    return this.beginAt !== NEVER;
+  }
+
+  /** Whether it is to begin now. Members that are there have told by then what they hold of the present one. */
+  isReady(now: Micros): boolean {
+    return now >= this.beginAt;
+  }
+
+  /** What takes the place of `own`. */
+  next(own: Stream): number {
+    let next = Math.max(this.session, this.signed + 1, this.latestNamed() + 1, own.incarnation + 1);
+    // One that a member alone names may be of that process, too: its name is taken.
+    while ([...this.named.values()].includes(next)) next++;
+    return next;
+  }
+
+  /** The first object that is not delivered and that others will not take: of what has ended they take what more than may lie hold. */
+  abandoned(own: Stream): number {
+    // Of one that is being consumed a quorum holds it.
+    let seq = own.delivered + (own.index > 0 ? 1 : 0);
+    while (seq < own.count && own.isVouched(seq, this.liars)) seq++;
+    return Math.min(seq, own.count, Math.max(own.delivered, this.refusedFrom));
+  }
+
+  /** It has begun. What members name is not forgotten: they say it once. */
+  onBegun(): void {
+    this.signed = -1;
+    this.refusedFrom = Number.POSITIVE_INFINITY;
+    this.beginAt = NEVER;
+  }
+
+  /** More members than may lie name it, or later ones; -1 if there is none. */
+  private latestNamed(): number {
+    const said = [...this.named.values()];
+    return said.length > this.liars ? nthLargest(said, this.liars + 1) : -1;
+  }
+
+  private look(now: Micros, own: Stream): void {
+    if (this.latestNamed() >= own.incarnation || this.signed > own.incarnation) this.schedule(now);
+  }
+
+  private schedule(now: Micros): void {
+    this.beginAt = Math.min(this.beginAt, now + PATIENCE);
+  }
+}
+
+/** 48 bits. */
+const MAX_INCARNATION = 2 ** 48 - 1;
+/** Some round trips and heartbeats. */
+export const PATIENCE: Micros = 2 * SECOND;

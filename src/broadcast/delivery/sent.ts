@@ -1,0 +1,64 @@
+/**
+ * Which messages of ours their senders have named with a key, and where they went: kept in the store with the message itself, so
+ * that an application that was killed can ask whether a message was taken, and one sent twice is sent once. In: keys of messages
+ * that are durable. Out: their ids.
+ */
+import { MAX_SENT_KEYS, type SentKey } from '../../store/store.js';
+import type { MessageId } from './delivery.js';
+
+export class SentKeys {
+  private readonly self: number;
+  /** The oldest first. */
+  private readonly known = new Map<string, SentKey>();
+  private next = 0;
+
+  /** @param sent what the store holds, the oldest first */
+  constructor(self: number, sent: readonly SentKey[]) {
+    this.self = self;
+    this.remember(sent);
+  }
+
+  /** The id of the message that was stored with this key, while it is one of the last MAX_SENT_KEYS. */
+  find(key: Uint8Array): MessageId | undefined {
+    const sent = this.known.get(nameOf(key));
+    if (!sent) return undefined;
+    const { incarnation, seq, index } = sent;
+    return { origin: this.self, incarnation, seq, index };
+  }
+
+  /** What is to be stored with an object of ours, for each of its messages that has a key. */
+  entries(incarnation: number, seq: number, keys: readonly (Uint8Array | undefined)[]): SentKey[] {
+    const entries: SentKey[] = [];
+    keys.forEach((key, index) => {
+      if (key) entries.push({ number: this.next++, key, incarnation, seq, index });
+    });
+    return entries;
+  }
+
+  /** The keys of an object's messages, by their index. */
+  keysOf(incarnation: number, seq: number): (Uint8Array | undefined)[] {
+    const keys: (Uint8Array | undefined)[] = [];
+    for (const sent of this.known.values())
+      if (sent.seq === seq && sent.incarnation === incarnation) keys[sent.index] = sent.key;
+    return keys;
+  }
+
+  /** These are in the store. */
+  remember(sent: readonly SentKey[]): void {
+    for (const each of sent) {
+      const name = nameOf(each.key);
+      this.known.delete(name);
+      this.known.set(name, each);
+      this.next = Math.max(this.next, each.number + 1);
+    }
+    for (const [name] of this.known) {
+      if (this.known.size <= MAX_SENT_KEYS) break;
+      this.known.delete(name);
+    }
+  }
+}
+
+/** A key as one of a map. */
+export function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1');
+}

@@ -1,0 +1,139 @@
+/**
+ * Which objects of the others may be begun: what is being rebuilt takes memory, and what is not consumed cannot be pruned.
+ * Both are counted for each origin, over all its streams, so that one member can spend only what is its own.
+ */
+import { type Micros, SECOND } from '../../core/time.js';
+import { storedSize } from '../../store/store.js';
+import { type Descriptor, objectKey } from '../../wire/symbol.js';
+import type { Stream } from '../agreement/stream.js';
+import type { Streams } from '../agreement/streams.js';
+import type { ObjectRecord } from './record.js';
+
+export interface AdmissionOptions {
+  members: number;
+  self: number;
+  /** f: members that may lie. */
+  byzantine: number;
+  /** Bytes of an object, at most. */
+  maxObjectSize: number;
+  /** That all objects in the store may take. */
+  maxStoredBytes: number;
+}
+
+export class Admission {
+  private readonly streams: Streams;
+  private readonly members: number;
+  private readonly self: number;
+  private readonly byzantine: number;
+  private readonly maxObjectSize: number;
+  /** What the objects of one origin may take that wait for its streams to go on, in memory and in the store. */
+  private readonly share: number;
+  /** By origin: objects that are being rebuilt or stored. */
+  private readonly open: Set<ObjectRecord>[];
+  /** By origin: objects that were refused for want of room. The latest is the last. */
+  private readonly refused: Map<string, Descriptor>[];
+
+  constructor(streams: Streams, options: AdmissionOptions) {
+    const { members, self, byzantine, maxObjectSize, maxStoredBytes } = options;
+    this.streams = streams;
+    this.members = members;
+    this.self = self;
+    this.byzantine = byzantine;
+    this.maxObjectSize = maxObjectSize;
+    this.share = maxStoredBytes / members;
+    this.open = Array.from({ length: members }, () => new Set());
+    this.refused = Array.from({ length: members }, () => new Map());
+  }
+
+  /** An object has been begun. */
+  add(record: ObjectRecord): void {
+    this.open[record.stream.origin].add(record);
+  }
+
+  /** It is in our store, or given up. */
+  remove(record: ObjectRecord): void {
+    this.open[record.stream.origin].delete(record);
+  }
+
+  /** There was no room for an object. */
+  onRefused(descriptor: Descriptor): void {
+    const refused = this.refused[descriptor.origin];
+    const key = objectKey(descriptor);
+    refused.delete(key);
+    refused.set(key, descriptor);
+    if (refused.size > MAX_REFUSED) refused.delete(refused.keys().next().value!);
+  }
+
+  /** Whether an object was refused, and would be again: to ask for it is to have it sent in vain. */
+  isRefused(now: Micros, stream: Stream, seq: number): boolean {
+    const { origin, incarnation } = stream;
+    const refused = this.refused[origin];
+    const key = objectKey({ origin, incarnation, seq });
+    const descriptor = refused.get(key);
+    if (!descriptor || !this.admits(now, stream, descriptor)) return descriptor !== undefined;
+    refused.delete(key);
+    return false;
+  }
+
+  /**
+   * Whether an object may be begun.
+   *
+   * @returns an object of the same origin if that has to be given up for it: nothing has come of it for a while
+   */
+  admits(
+    now: Micros,
+    stream: Stream | undefined,
+    { origin, seq, length }: Descriptor,
+  ): boolean | ObjectRecord {
+    const open = this.open[origin];
+    let bytes = length;
+    let total = storedSize(length) + this.backlog(origin);
+    let idlest: ObjectRecord | undefined;
+    for (const record of open) {
+      bytes += lengthOf(record);
+      total += storedSize(lengthOf(record));
+      if (!record.storing && (!idlest || record.usefulAt < idlest.usefulAt)) idlest = record;
+    }
+    const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
+    if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : false;
+    // It takes the place of what is in our store already.
+    if (stream?.damaged.has(seq)) return true;
+    // Who was away needs all of it before it can tell that the others agree.
+    if (stream && this.isVouchedFor(stream, seq)) return true;
+    const isNext = seq === (stream?.count ?? 0);
+    // What lies beyond a gap must not take the room of what fills it.
+    if (!isNext) return total <= this.share / 2;
+    return total <= this.share || !this.isWaiting(origin);
+  }
+
+  /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */
+  private isVouchedFor(stream: Stream, seq: number): boolean {
+    let holders = 0;
+    for (let member = 0; member < this.members; member++)
+      if (member !== this.self && member !== stream.origin && stream.isHeldBy(member, seq)) holders++;
+    return holders > this.byzantine;
+  }
+
+  /** Whether anything that comes next in a stream of this origin is on its way to the consumer. */
+  private isWaiting(origin: number): boolean {
+    for (const { stream, seq } of this.open[origin]) if (seq === stream.count) return true;
+    return this.streams.of(origin).some((stream) => stream.count > stream.delivered);
+  }
+
+  private backlog(origin: number): number {
+    let bytes = 0;
+    for (const stream of this.streams.of(origin)) bytes += stream.backlog;
+    return bytes;
+  }
+}
+
+function lengthOf({ incoming }: ObjectRecord): number {
+  return incoming?.descriptor.length ?? 0;
+}
+
+/** Objects of one origin being rebuilt at once. */
+export const MAX_OPEN = 256;
+/** Objects of one origin of which it is remembered that there was no room: as many as are asked for. */
+export const MAX_REFUSED = 512;
+/** An object of which nothing new has come for so long gives way to another of the same origin. */
+export const IDLE: Micros = 3 * SECOND;

@@ -1,0 +1,67 @@
+/**
+ * How an object is cut into symbols and how many of them each peer gets in wave 0.
+ *
+ * With n members of which k may fail, an origin that gives each of the n - 1 peers its own b symbols of a block can
+ * count on (n - 1 - k) * b of them being spread. It wants Cp to spare: K <= (n - 1 - k) * b - Cp.
+ */
+import { BLOCK_SYMBOLS, MAX_SOURCE_BLOCKS, MAX_SYMBOL_SIZE, SYMBOL_ALIGNMENT } from '../../wire/limits.js';
+
+/** T and Z for an object of `length` bytes. */
+export function cutObject(length: number): { symbolSize: number; sourceBlocks: number } {
+  const aligned = Math.ceil(length / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
+  const symbolSize = Math.min(MAX_SYMBOL_SIZE, aligned);
+  const symbols = Math.ceil(length / symbolSize);
+  return { symbolSize, sourceBlocks: Math.min(MAX_SOURCE_BLOCKS, Math.ceil(symbols / BLOCK_SYMBOLS)) };
+}
+
+/** b: symbols of a block of K source symbols that each peer gets in wave 0. */
+export function symbolsPerPeer(
+  sourceSymbols: number,
+  members: number,
+  { faulty, pessimism }: { faulty: number; pessimism: number },
+): number {
+  const relays = Math.max(1, members - 1 - faulty);
+  // So little goes to each peer whole: no relay has to be waited for.
+  if (sourceSymbols <= WHOLE_UP_TO || members === 2) return sourceSymbols;
+  return Math.ceil((sourceSymbols + pessimism) / relays);
+}
+
+/**
+ * How many symbols of a block should leave, dealt to so many peers that all relay, so that each of them probably gets K, where
+ * a datagram arrives with probability `arrival`: of its own share one time, of the others' shares twice.
+ */
+export function symbolsToReach(sourceSymbols: number, peers: number, arrival: number): number {
+  const reach = (arrival * (1 + (peers - 1) * arrival)) / peers;
+  const deviation = Math.sqrt(sourceSymbols * (1 - reach));
+  return Math.ceil((sourceSymbols + SIGMAS * deviation) / reach);
+}
+
+/** The ESI of the i-th symbol sent of a block: repair symbols of K = 1 are mere multiples, or nothing, so copies go instead. */
+export function esiOf(i: number, sourceSymbols: number): number {
+  return sourceSymbols === 1 ? 0 : i;
+}
+
+/**
+ * How often something small is sent at once so that it all but surely arrives: asking for it later would take longer.
+ *
+ * @param miss the chance that no copy arrives, at most
+ */
+export function copiesFor(loss: number, miss = MAX_MISS): number {
+  if (loss <= miss) return 1;
+  return Math.min(MAX_COPIES, Math.ceil(Math.log(miss) / Math.log(loss)));
+}
+
+/** The same of a VECTOR: in a small group each may be the one that a quorum lacks, in a large one others stand in for it. */
+export function vectorCopiesFor(loss: number, members: number): number {
+  return copiesFor(loss, members <= SMALL_GROUP ? MAX_VECTOR_MISS : MAX_MISS);
+}
+
+/** Blocks of so few symbols go to every peer whole. */
+export const WHOLE_UP_TO = 2;
+/** Standard deviations to spare: the least lucky of several peers should still have enough. */
+const SIGMAS = 2;
+/** Chance that no copy arrives; relays lower it further. */
+const MAX_MISS = 0.1;
+const MAX_VECTOR_MISS = 0.01;
+const SMALL_GROUP = 16;
+const MAX_COPIES = 8;

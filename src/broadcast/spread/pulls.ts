@@ -1,0 +1,248 @@
+/**
+ * What we lack of objects that others hold, and when to ask for it. The origin and the relays send without being asked,
+ * so asking begins after a while of silence, and at once where a stream is being caught up on. Members serve in the order
+ * in which they are asked: what one was asked for before something that has come from it, and has not come, is lost.
+ */
+import type { Rng } from '../../core/rng.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { streamKey } from '../../wire/symbol.js';
+import type { Stream } from '../agreement/stream.js';
+
+interface Want {
+  askAt: Micros;
+  tries: number;
+  /** Tries in a row that brought nothing. */
+  waits: number;
+  /** Tries that ended while symbols still came in, too slowly. */
+  trickles: number;
+  askedAt: Micros;
+  /** Drawn for the wait after the last try. */
+  jitter: number;
+  isLost: boolean;
+  /** Whom it was asked of, and the place among all that was asked; -1: nobody, or it counts no longer. */
+  peer: number;
+  place: number;
+  /** Until when symbols that come in, of it or of what that member was asked for before, keep others from being asked. */
+  until: Micros;
+}
+
+/** An object to ask for now, and whom it was last asked of without coming; -1: nobody. */
+interface Asked {
+  stream: Stream;
+  seq: number;
+  tries: number;
+  last: number;
+}
+
+/** What one member was asked for and has not served, the oldest first; and when something last came of it. */
+interface Server {
+  waiting: Set<Want>;
+  servedAt: Micros;
+  servedPlace: number;
+}
+
+export class Pulls {
+  private readonly rng: Rng;
+  private readonly wants = new Map<Stream, Map<number, Want>>();
+  /** Streams of which an object came because we had asked, with the bytes of such an object, smoothed. */
+  private readonly behind = new Map<Stream, number>();
+  private readonly servers = new Map<number, Server>();
+  private places = 0;
+  private due: Micros = NEVER;
+
+  constructor(rng: Rng) {
+    this.rng = rng;
+  }
+
+  /** Whether objects of this stream are on the list. */
+  wantsOf(stream: Stream): boolean {
+    return this.wants.has(stream);
+  }
+
+  /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
+  update(now: Micros, stream: Stream, existing: number, rtt: Micros): void {
+    let wants = this.wants.get(stream);
+    for (const [seq, want] of wants ?? [])
+      if (!stream.lacks(seq)) {
+        wants!.delete(seq);
+        this.settle(want);
+      }
+    const want = (seq: number, askAt: Micros) => {
+      if (!stream.lacks(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) return;
+      if (!wants) {
+        wants = new Map();
+        this.wants.set(stream, wants);
+      }
+      wants.set(seq, {
+        askAt,
+        tries: 0,
+        waits: 0,
+        trickles: 0,
+        askedAt: -NEVER,
+        jitter: 1,
+        isLost: false,
+        peer: -1,
+        place: -1,
+        until: NEVER,
+      });
+      this.due = Math.min(this.due, askAt);
+    };
+    // Nobody sends again what we have said that we hold.
+    for (const seq of stream.damaged) want(seq, now);
+    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
+    const end = Math.min(existing, stream.count + this.window(stream));
+    for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
+    if (wants?.size === 0) {
+      this.wants.delete(stream);
+      this.behind.delete(stream);
+    }
+  }
+
+  /** Member `peer`, at a distance of `rtt`, was asked for it. */
+  onAsked(now: Micros, stream: Stream, seq: number, peer: number, rtt: Micros): void {
+    const want = this.wants.get(stream)?.get(seq);
+    if (!want) return;
+    want.askedAt = now;
+    want.askAt = now + waitOf(want, rtt);
+    want.until =
+      now + Math.ceil(SERVING_PATIENCE * 2 ** Math.min(want.trickles, MAX_DOUBLINGS) * want.jitter);
+    this.due = Math.min(this.due, want.askAt);
+    this.settle(want);
+    want.peer = peer;
+    want.place = this.places++;
+    this.server(peer).waiting.add(want);
+  }
+
+  /** An object of `length` bytes that we had asked for came so, from `peer`: what else is missing of its stream need not wait. */
+  onServed(now: Micros, stream: Stream, seq: number, peer: number, length: number): void {
+    const want = this.wants.get(stream)?.get(seq);
+    if (!want?.tries) return;
+    const usual = this.behind.get(stream);
+    this.behind.set(stream, usual === undefined ? length : usual + (length - usual) / 8);
+    if (usual === undefined)
+      for (const other of this.wants.get(stream)!.values()) if (other.tries === 0) other.askAt = now;
+    if (want.peer === peer) {
+      const server = this.server(peer);
+      server.servedAt = now;
+      server.servedPlace = want.place;
+      for (const other of server.waiting) {
+        if (other.place > want.place - REORDERING) break;
+        this.settle(other);
+        other.isLost = true;
+        other.askAt = now;
+      }
+      this.settle(want);
+    }
+    this.due = now;
+  }
+
+  /**
+   * Objects to ask for now; each is asked for again, ever more rarely, unless it has come or moved by then.
+   *
+   * @param rttOf how long a symbol takes of which this member is the origin, or that it serves
+   */
+  take(now: Micros, rttOf: (member: number) => Micros): Asked[] {
+    if (this.due > now) return [];
+    const asked: Asked[] = [];
+    this.due = NEVER;
+    for (const [stream, wants] of this.wants) {
+      // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
+      let coming = -NEVER;
+      const rtt = rttOf(stream.origin);
+      for (const [seq, want] of wants) {
+        const record = stream.records.get(seq);
+        if (record?.incoming) coming = Math.max(coming, record.usefulAt);
+        const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
+        // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
+        const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
+        want.askAt = Math.max(want.askAt, Math.min(served, want.until));
+        if (want.askAt <= now) {
+          // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
+          if ((record?.usefulAt ?? -NEVER) > want.askedAt) want.waits = 0;
+          else if (want.tries > 0 && !want.isLost) want.waits++;
+          if (want.tries > 0 && served > now) want.trickles++;
+          want.isLost = false;
+          asked.push({ stream, seq, tries: want.tries++, last: want.peer });
+          want.jitter = 1 + 0.25 * this.rng.float();
+          want.askAt = now + waitOf(want, rtt);
+        }
+        this.due = Math.min(this.due, want.askAt);
+      }
+    }
+    return asked;
+  }
+
+  forget(stream: Stream): void {
+    for (const want of this.wants.get(stream)?.values() ?? []) this.settle(want);
+    this.wants.delete(stream);
+    this.behind.delete(stream);
+  }
+
+  /** Whether only of these streams something is wanted, and all that members were asked for is. */
+  check(streams: Iterable<Stream>): string | undefined {
+    const all = new Set(streams);
+    const wanted = new Set<Want>();
+    for (const [stream, wants] of this.wants) {
+      if (!all.has(stream)) return `objects wanted of ${streamKey(stream)}, which is over`;
+      for (const want of wants.values()) wanted.add(want);
+    }
+    for (const [peer, { waiting }] of this.servers)
+      for (const want of waiting)
+        if (!wanted.has(want) || want.peer !== peer) return `${peer} was asked for what is not wanted`;
+    return undefined;
+  }
+
+  nextTimeout(): Micros {
+    return this.due;
+  }
+
+  /** How many objects of a stream are wanted at once: more of small ones, or a few that are lost would hold up all. */
+  private window(stream: Stream): number {
+    const usual = this.behind.get(stream);
+    if (usual === undefined) return WINDOW;
+    return Math.max(WINDOW, Math.min(SMALL_WINDOW, Math.floor(WINDOW_BYTES / Math.max(1, usual))));
+  }
+
+  /** Until when whoever was asked for it may be busy with what it was asked for before. */
+  private turnOf(want: Want, rttOf: (member: number) => Micros): Micros {
+    const server = want.peer < 0 ? undefined : this.servers.get(want.peer);
+    if (!server || server.servedPlace >= want.place) return -NEVER;
+    return server.servedAt + SECOND_PATIENCE + rttOf(want.peer);
+  }
+
+  /** Whom it was asked of counts no longer. */
+  private settle(want: Want): void {
+    if (want.peer >= 0) this.servers.get(want.peer)?.waiting.delete(want);
+    want.peer = -1;
+  }
+
+  private server(peer: number): Server {
+    let server = this.servers.get(peer);
+    if (!server) {
+      server = { waiting: new Set(), servedAt: -NEVER, servedPlace: -1 };
+      this.servers.set(peer, server);
+    }
+    return server;
+  }
+}
+
+/** How long an answer is waited for: ever longer, but where it was known to be lost. */
+function waitOf({ waits, jitter }: Want, rtt: Micros): Micros {
+  const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(waits, MAX_STEPS);
+  return Math.ceil(Math.min(MAX_WAIT, wait) * jitter);
+}
+
+/** Objects of a stream wanted at once; of small ones up to so many, as our vector can name, that come to so many bytes. */
+const WINDOW = 64;
+const SMALL_WINDOW = 256;
+const WINDOW_BYTES = 512 * 1024;
+/** Datagrams overtake each other; RFC 9002's packet threshold. */
+const REORDERING = 3;
+const FIRST_PATIENCE: Micros = 100 * MILLISECOND;
+const SECOND_PATIENCE: Micros = 50 * MILLISECOND;
+const BACKOFF = 1.5;
+const MAX_STEPS = 10;
+const MAX_WAIT: Micros = 2 * SECOND;
+/** So long may a member take to serve an object before another is asked as well; each time twice as long. */
+const SERVING_PATIENCE: Micros = SECOND;
+const MAX_DOUBLINGS = 6;

@@ -1,0 +1,122 @@
+/** One object on its way: of another member until it is held and relayed, of our own until the others hold it. */
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { CERTIFICATE_SIZE } from '../../wire/limits.js';
+import type { ObjectId } from '../../wire/symbol.js';
+import type { Stream } from '../agreement/stream.js';
+import type { Incoming } from './incoming.js';
+import type { Outgoing } from './outgoing.js';
+
+/** One object as it stands, for people to look at. */
+export interface ObjectStatus {
+  id: ObjectId;
+  length: number;
+  /** Source symbols of the object: about as many symbols rebuild it. */
+  needed: number;
+  /** Useful symbols received (for our own: symbols sent). */
+  held: number;
+  complete: boolean;
+  delivered: boolean;
+  /** Members that hold it, ourselves included. */
+  confirmed: number;
+}
+
+export class ObjectRecord {
+  readonly stream: Stream;
+  readonly seq: number;
+  incoming: Incoming | undefined;
+  outgoing: Outgoing | undefined;
+  /** Of an incoming object: what its first symbol rested on. */
+  certificate: Uint8Array = new Uint8Array(CERTIFICATE_SIZE);
+  /** Rebuilt, but not yet in our store. */
+  storing = false;
+  /** Members that have served symbols of it, and whether others were signed by the origin. */
+  readonly servers = new Set<number>();
+  hasSigned = false;
+  /** Once symbols gave wrong bytes: the one member whose served symbols alone are taken; -1 until one is chosen. */
+  only: number | undefined;
+  /** When something last happened that may happen again. */
+  touchedAt: Micros;
+  /** When the last symbol came that brought something new. */
+  usefulAt: Micros = -NEVER;
+  progressAt: Micros = NEVER;
+  private idleReports = 0;
+  private heldAtReport = 0;
+  private blocksAtReport = 0;
+
+  constructor(stream: Stream, seq: number, now: Micros) {
+    this.stream = stream;
+    this.seq = seq;
+    this.touchedAt = now;
+  }
+
+  get id(): ObjectId {
+    const { origin, incarnation } = this.stream;
+    return { origin, incarnation, seq: this.seq };
+  }
+
+  get isHeld(): boolean {
+    return this.stream.holds(this.seq);
+  }
+
+  /** When it is forgotten if nothing happens to it. */
+  endsAt(): Micros {
+    if (this.outgoing || this.storing) return NEVER;
+    return this.touchedAt + (this.isHeld ? LINGER : RETENTION);
+  }
+
+  deadline(): Micros {
+    return Math.min(this.endsAt(), this.progressAt, this.outgoing?.nextTimeout() ?? NEVER);
+  }
+
+  /** A symbol has come: report soon, though not for each one. */
+  scheduleProgress(now: Micros): void {
+    this.progressAt = Math.min(this.progressAt, now + PROGRESS_INTERVAL);
+  }
+
+  /** Sets the time of the next report: soon while symbols come, then ever more rarely, in case a report was lost. */
+  onProgressReported(now: Micros): void {
+    const held = this.incoming?.heldSymbols ?? 0;
+    this.idleReports = held > this.heldAtReport ? 0 : this.idleReports + 1;
+    this.heldAtReport = held;
+    this.progressAt =
+      now + Math.min(MAX_PROGRESS_INTERVAL, PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports));
+  }
+
+  /** Whether blocks were completed since this was last asked. */
+  takeBlockChange(): boolean {
+    const blocks = this.incoming?.completeBlocks() ?? 0;
+    const changed = blocks !== this.blocksAtReport;
+    this.blocksAtReport = blocks;
+    return changed;
+  }
+
+  status(members: number, self: number): ObjectStatus {
+    const { incoming, outgoing, id, stream, seq } = this;
+    let confirmed = 0;
+    for (let member = 0; member < members; member++)
+      if (member === self ? this.isHeld : member === id.origin || stream.isHeldBy(member, seq)) confirmed++;
+    return {
+      id,
+      length: outgoing?.descriptor.length ?? incoming?.descriptor.length ?? 0,
+      needed: outgoing?.sourceSymbols ?? incoming?.neededSymbols ?? 0,
+      held: outgoing?.sentSymbols ?? incoming?.heldSymbols ?? 0,
+      complete: this.isHeld,
+      delivered: seq < stream.delivered,
+      confirmed,
+    };
+  }
+
+  dispose(): void {
+    this.outgoing?.dispose();
+    this.incoming?.dispose();
+    this.outgoing = undefined;
+    this.progressAt = NEVER;
+  }
+}
+
+const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
+const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
+/** How long an object that is held is still relayed. */
+export const LINGER: Micros = 3 * SECOND;
+/** How long an object may stand still before what is held of it is given up. */
+export const RETENTION: Micros = 60 * SECOND;

@@ -1,0 +1,138 @@
+/** The files of a store on LMDB: whether what is there is ours, making it, and moving it out of the way. */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { equalBytes } from '../core/bytes.js';
+import { HeadwaterError } from '../errors.js';
+import {
+  HEADER_KEY,
+  parseHeader,
+  STORE_VERSION,
+  TOTAL_KEY,
+  writeHeader,
+  writeNumber,
+} from '../store/records.js';
+import { database, firstRecordOf, transact } from './database.js';
+import { hasOwnerFile } from './owner.js';
+
+/** What may be made where it is not there. */
+export type Creation = 'folder' | 'store' | 'nothing';
+
+/**
+ * The one name of a store, by whatever links it is reached: what it is locked by lies beside it. Its folder is made if
+ * `create` says so, but none above that, which would be a slip more often than not. Throws STORE if something is not there
+ * that may not be made.
+ */
+export function placeOf(path: string, create: Creation): string {
+  if (exists(path)) return realpathSync(path);
+  if (create === 'nothing') throw new HeadwaterError('STORE', `store: expected one at ${path}, got nothing`);
+  const folder = dirname(path);
+  if (create === 'folder' && !exists(folder)) make(folder, path);
+  if (!exists(folder)) throw nowhere(path);
+  return join(realpathSync(folder), basename(path));
+}
+
+function make(folder: string, path: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw nowhere(path);
+    // Another process may have made it.
+    if (code !== 'EEXIST') throw error;
+  }
+}
+
+function nowhere(path: string): HeadwaterError {
+  return new HeadwaterError('STORE', `store: expected a folder that is there for ${path}, got none`);
+}
+
+/**
+ * Throws STORE if there is something at `path` that has no sign of being a store of ours: neither our header nor, where the
+ * file is damaged, our owner file beside it. Only reads.
+ */
+export function assertOurs(path: string): void {
+  const info = lstatSync(path, { throwIfNoEntry: false });
+  if (info === undefined) return;
+  if (!info.isFile()) throw foreign(path, info.isDirectory() ? 'a folder' : 'something else');
+  if (hasOwnerFile(path)) return;
+  const first = firstRecordOf(path);
+  if (first === undefined) throw foreign(path, kindOf(path));
+  if (!equalBytes(first.key, HEADER_KEY) || parseHeader(first.value) === undefined)
+    throw foreign(path, 'the LMDB database of something else');
+}
+
+/** For people: what a file seems to be that is no store. */
+function kindOf(path: string): string {
+  const file = openSync(path, 'r');
+  try {
+    const start = new Uint8Array(KIND_WINDOW);
+    const text = new TextDecoder().decode(start.subarray(0, readSync(file, start, 0, start.length, 0)));
+    if (text === '') return 'an empty file';
+    const kind: unknown = text.startsWith('{') ? JSON.parse(text).headwater : undefined;
+    return typeof kind === 'string'
+      ? `a ${JSON.stringify(kind)} file of headwater`
+      : 'a file of another kind';
+  } catch {
+    return 'a file of another kind';
+  } finally {
+    closeSync(file);
+  }
+}
+
+function foreign(path: string, what: string): HeadwaterError {
+  return new HeadwaterError(
+    'STORE',
+    `store: expected a store of headwater, or nothing yet, at ${path}, got ${what}; it is left as it is`,
+  );
+}
+
+/** Made under another name and then renamed, so that a file at `path` is always a whole store, or one that was damaged. */
+export async function create(
+  path: string,
+  header: { groupId: Uint8Array; publicKey: Uint8Array },
+): Promise<void> {
+  const part = `${path}.new`;
+  for (const file of [part, `${part}-lock`, `${path}-lock`]) rmSync(file, { force: true });
+  try {
+    const db = await database(part);
+    try {
+      await transact(db, path, 0, () => {
+        db.put(HEADER_KEY, writeHeader({ version: STORE_VERSION, incarnation: Date.now(), ...header }));
+        db.put(TOTAL_KEY, writeNumber(TOTAL_KEY, 0));
+      });
+    } finally {
+      await db.close();
+    }
+    renameSync(part, path);
+  } finally {
+    for (const file of [part, `${part}-lock`]) rmSync(file, { force: true });
+  }
+  const folder = openSync(dirname(path), 'r');
+  fsyncSync(folder);
+  closeSync(folder);
+}
+
+/** @returns where it is now */
+export function moveAside(path: string): string {
+  const to = `${path}.corrupt-${new Date().toISOString().replaceAll(':', '-')}`;
+  renameSync(path, to);
+  return to;
+}
+
+export function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** A group file may be long: that of 512 members has 60 kB. */
+const KIND_WINDOW = 1 << 20;

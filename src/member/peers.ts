@@ -1,0 +1,51 @@
+/** What is known of one peer, gathered for people and programs that watch a member. */
+
+import type { Micros } from '../core/time.js';
+import type { Member } from '../group/group.js';
+import type { BreakerCause } from '../path/breaker.js';
+import type { PathMetrics } from '../path/observer.js';
+import type { Path } from '../path/path.js';
+import type { FailOver } from './failover.js';
+
+/** One peer as it stands, for people to look at. */
+export interface PeerStatus {
+  member: Member;
+  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
+  address: string | undefined;
+  /** How often an address that had gone silent was left for another locator. */
+  failOvers: number;
+  reachable: boolean;
+  /** Smoothed, in microseconds; undefined before the first sample. */
+  rtt: Micros | undefined;
+  /** Share of our datagrams to it that are lost. */
+  loss: number;
+  /** Share of its datagrams to us that are lost. */
+  inboundLoss: number;
+  sentBytes: number;
+  sentDatagrams: number;
+  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
+  breaker: { cause: BreakerCause | undefined; trips: number };
+  /** Bytes of UDP payload. */
+  mtu: number;
+  /** Window, rates, round-trip times, the controller's state and loss floor. */
+  path: PathMetrics;
+}
+
+export function peerStatus(now: Micros, member: Member, path: Path, failOver: FailOver): PeerStatus {
+  const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
+  const { breaker } = recovery;
+  return {
+    member,
+    address: failOver.address,
+    failOvers: failOver.count,
+    reachable: path.isReachable(now),
+    rtt: rtt.min === undefined ? undefined : rtt.smoothed,
+    loss,
+    inboundLoss,
+    sentBytes,
+    sentDatagrams,
+    breaker: { cause: breaker.cause, trips: breaker.trips },
+    mtu: mtu.size,
+    path: recovery.metrics(),
+  };
+}

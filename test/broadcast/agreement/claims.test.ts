@@ -1,0 +1,132 @@
+/** What one stream makes of claims that are not its own. */
+import { describe, expect, test } from 'vitest';
+import { Stream } from '../../../src/broadcast/agreement/stream.js';
+import { Journal } from '../../../src/broadcast/delivery/journal.js';
+import { sha256 } from '../../../src/crypto/hash.js';
+import type { VectorEntry } from '../../../src/wire/frames.js';
+
+const ID = { origin: 4, incarnation: 1 };
+const hash = (label: string) => sha256(new TextEncoder().encode(label));
+
+/** The stream as member `self` of five has it, with objects of these hashes. */
+function streamWith(labels: string[], self = 0): Stream {
+  const stream = new Stream(ID, self, 5);
+  labels.forEach((label, seq) => {
+    stream.hold(seq, hash(label));
+  });
+  return stream;
+}
+
+/** What a member with these objects says to one with which it has no dispute. */
+function claimOf(labels: string[]): VectorEntry {
+  return streamWith(labels, 3).entriesFor(0).at(-1)!;
+}
+
+describe('a stream', () => {
+  test('sees no rival in a claim beyond what it holds', () => {
+    const stream = streamWith(['a']);
+
+    for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a', 'b', 'c']));
+
+    expect(stream.rivals()).toBeUndefined();
+  });
+
+  test('where nobody lies, is not deliverable by claims that turn out to be of something else', () => {
+    const stream = new Stream({ origin: 0, incarnation: 1 }, 0, 3, undefined, {
+      byzantine: 0,
+      readyQuorum: 0,
+    });
+    stream.hold(0, hash('a'));
+    const theirs = new Stream({ origin: 0, incarnation: 1 }, 1, 3, undefined, {
+      byzantine: 0,
+      readyQuorum: 0,
+    });
+    for (const label of ['a', 'b']) theirs.hold(theirs.count, hash(label));
+    for (const member of [1, 2]) stream.onClaim(member, theirs.entry());
+    // Said from an old copy of the store.
+    stream.hold(1, hash('x'));
+    expect(stream.deliverable(2)).toBe(1);
+  });
+
+  test('counts the origin as a vote for what rivals hold', () => {
+    const stream = streamWith(['x']);
+
+    for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a']));
+
+    expect(stream.rivals()).toMatchObject({ members: [1, 2, 3], votes: 4, count: 1 });
+  });
+
+  test('counts a rival once, however often it says so', () => {
+    const stream = streamWith(['x']);
+    const claim = claimOf(['a']);
+
+    stream.onClaim(1, claim, [claim, claim]);
+
+    expect(stream.rivals()).toMatchObject({ members: [1], votes: 2 });
+  });
+
+  test('is stable only up to where all agree, not to where all hold something', () => {
+    const stream = streamWith(['a', 'b']);
+
+    for (const member of [1, 2]) stream.onClaim(member, claimOf(['a', 'b']));
+    stream.onClaim(3, claimOf(['a', 'x']));
+
+    expect(stream.stable()).toBe(0);
+  });
+
+  test('tells a member that holds something else how it goes step by step', () => {
+    const stream = streamWith(['a', 'b', 'c']);
+
+    stream.onClaim(1, claimOf(['a', 'x', 'y']));
+
+    expect(stream.entriesFor(1).map(({ count }) => count)).toEqual([1, 3]);
+    expect(stream.entriesFor(2).map(({ count }) => count)).toEqual([3]);
+  });
+
+  test('believes what a member says of fewer objects, though it differs later', () => {
+    const stream = streamWith(['a', 'b', 'c']);
+    const { chain } = claimOf(['a', 'b']);
+
+    for (const member of [1, 2])
+      stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, ready: 0, chain }]);
+
+    expect(stream.deliverable(4)).toBe(2);
+  });
+
+  test('prunes nothing for members that hold less than what was pruned', () => {
+    const state = { base: 2, delivered: 3, index: 0, chain: hash('c'), baseChain: hash('b') };
+    const stream = new Stream(ID, 0, 5, { ...ID, ...state });
+
+    stream.prune(0);
+
+    expect(stream.base).toBe(2);
+  });
+});
+
+describe('the log', () => {
+  const object = { ...ID, seq: 0, certificate: new Uint8Array(1), bytes: new Uint8Array(5) };
+  const emptyLog = () =>
+    new Journal({ incarnation: 1, session: 1, streams: [], retired: [], held: [], sent: [], bytes: 0 });
+
+  test('does not count as stored what was dropped while it was being stored', () => {
+    const log = emptyLog();
+    log.put(object);
+    log.poll(0);
+
+    log.drop(streamWith([]), 0);
+
+    expect(log.onCommitted(5)).toEqual([]);
+    expect(log.pendingBytes).toBe(0);
+    expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
+  });
+
+  test('does not store what was dropped before', () => {
+    const log = emptyLog();
+    log.put(object);
+
+    log.drop(streamWith([]), 0);
+
+    expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
+    expect(log.pendingBytes).toBe(0);
+  });
+});

@@ -1,0 +1,264 @@
+/** Pulls: what is missing is asked for after a while of silence, again and ever more rarely, and at once while catching up. */
+import { describe, expect, test } from 'vitest';
+import { Stream } from '../../../src/broadcast/agreement/stream.js';
+import { Pulls } from '../../../src/broadcast/spread/pulls.js';
+import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
+import { Rng } from '../../../src/core/rng.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
+
+const RTT = 40 * MILLISECOND;
+const PEER = 2;
+const OTHER = 3;
+const LARGE = 20_000;
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+
+function streamOf(...held: number[]): Stream {
+  const stream = new Stream({ origin: 1, incarnation: 7 }, 0, 4);
+  for (const seq of held) stream.hold(seq, new Uint8Array(32));
+  return stream;
+}
+
+function newPulls(): Pulls {
+  return new Pulls(new Rng('pulls'));
+}
+
+/** Asks one member for all that is to be asked for. */
+function askAll(pulls: Pulls, now: Micros, peer: number): number[] {
+  return pulls
+    .take(now, () => RTT)
+    .map(({ stream, seq }) => {
+      pulls.onAsked(now, stream, seq, peer, RTT);
+      return seq;
+    });
+}
+
+function asked(pulls: Pulls, now: Micros): number[] {
+  return pulls.take(now, () => RTT).map(({ seq }) => seq);
+}
+
+describe('patience', () => {
+  test('lasts 100 ms and two round trips, since most comes unasked', () => {
+    const pulls = newPulls();
+    pulls.update(0, streamOf(), 2, RTT);
+    const first = 100 * MILLISECOND + 2 * RTT;
+    expect(pulls.nextTimeout()).toBe(first);
+    expect(asked(pulls, first - 1)).toEqual([]);
+    expect(asked(pulls, first)).toEqual([0, 1]);
+  });
+
+  test('begins when an object is first known to be missing, and news of others does not renew it', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    pulls.update(100 * MILLISECOND, stream, 2, RTT);
+    expect(asked(pulls, 180 * MILLISECOND)).toEqual([0]);
+    expect(asked(pulls, 280 * MILLISECOND)).toContain(1);
+  });
+
+  test('after one has been asked is as long as that one is far, whoever else is farther', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    const far = (member: number) => (member === stream.origin ? SECOND : RTT);
+    expect(pulls.take(2 * SECOND, far)).toMatchObject([{ seq: 0 }]);
+    pulls.onAsked(2 * SECOND, stream, 0, PEER, RTT);
+    expect(pulls.nextTimeout()).toBeLessThan(2 * SECOND + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
+  });
+
+  test('is renewed while symbols of the object come in', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    pulls.update(0, stream, 1, RTT);
+    record.usefulAt = 150 * MILLISECOND;
+    expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
+    expect(pulls.nextTimeout()).toBe(150 * MILLISECOND + 50 * MILLISECOND + RTT);
+    expect(asked(pulls, pulls.nextTimeout())).toEqual([0]);
+  });
+
+  test('has an end where symbols only trickle in: another member is asked as well, and the next one later', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    pulls.update(0, stream, 1, RTT);
+    const times: Micros[] = [];
+    for (let now = 0; now < 10 * SECOND; now += 10 * MILLISECOND) {
+      for (const { last, seq } of pulls.take(now, () => RTT)) {
+        times.push(now);
+        expect(last).toBe(times.length > 1 ? PEER : -1);
+        pulls.onAsked(now, stream, seq, PEER, RTT);
+      }
+      if (times.length > 0) record.usefulAt = now;
+    }
+    const waits = times.slice(1).map((at, i) => at - times[i]);
+    expect(waits.length).toBe(3);
+    waits.forEach((wait, i) => {
+      expect(wait).toBeGreaterThanOrEqual(SECOND * 2 ** i);
+      expect(wait).toBeLessThan(1.3 * SECOND * 2 ** i);
+    });
+  });
+
+  test('is short again, after many tries that brought nothing, once a try has brought a part', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    for (let i = 0; i < 15; i++) expect(askAll(pulls, pulls.nextTimeout(), PEER)).toEqual([0]);
+    const record = new ObjectRecord(stream, 0, 0);
+    stream.records.set(0, record);
+    const before = pulls.nextTimeout();
+    record.usefulAt = before - 200 * MILLISECOND;
+    expect(askAll(pulls, before, PEER)).toEqual([0]);
+    expect(pulls.nextTimeout() - before).toBeLessThan(1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
+  });
+
+  test('is not needed for what is held, nor for what is being stored', () => {
+    const pulls = newPulls();
+    const stream = streamOf(0, 2);
+    const record = new ObjectRecord(stream, 3, 0);
+    record.storing = true;
+    stream.records.set(3, record);
+    pulls.update(0, stream, 5, RTT);
+    expect(asked(pulls, SECOND)).toEqual([1, 4]);
+  });
+});
+
+describe('an object that does not come', () => {
+  test('is asked for again, each time later, up to each 2 to 2.5 s, and the tries are counted', () => {
+    const pulls = newPulls();
+    pulls.update(0, streamOf(), 1, RTT);
+    const times: Micros[] = [];
+    for (let i = 0; i < 15; i++) {
+      const now = pulls.nextTimeout();
+      expect(pulls.take(now, () => RTT)).toMatchObject([{ seq: 0, tries: i }]);
+      times.push(now);
+    }
+    const gaps = times.slice(1).map((at, i) => at - times[i]);
+    const base = 50 * MILLISECOND + 2 * RTT;
+    gaps.forEach((gap, i) => {
+      const wait = Math.min(2 * SECOND, base * 1.5 ** i);
+      expect(gap).toBeGreaterThanOrEqual(wait);
+      expect(gap).toBeLessThanOrEqual(1.25 * wait + 1);
+    });
+  });
+
+  test('is asked for no more once it has come', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    asked(pulls, SECOND);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1, RTT);
+    expect(asked(pulls, 60 * SECOND)).toEqual([]);
+    expect(pulls.nextTimeout()).toBe(NEVER);
+  });
+
+  test('is forgotten with its stream', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    pulls.forget(stream);
+    expect(asked(pulls, SECOND)).toEqual([]);
+  });
+});
+
+describe('catching up', () => {
+  test('goes on at once after the first object that came because it was asked for', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    expect(asked(pulls, SECOND)).toEqual([0]);
+    pulls.update(SECOND, stream, 3, RTT);
+    pulls.onServed(SECOND + 1, stream, 0, PEER, LARGE);
+    expect(asked(pulls, SECOND + 1)).toEqual([1, 2]);
+    pulls.update(SECOND + 2, stream, 5, RTT);
+    expect(asked(pulls, SECOND + 2)).toEqual([3, 4]);
+  });
+
+  test('is over when nothing is missing: then there is patience again', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    asked(pulls, SECOND);
+    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1, RTT);
+    pulls.update(SECOND, stream, 2, RTT);
+    expect(asked(pulls, SECOND + 100 * MILLISECOND)).toEqual([]);
+    expect(asked(pulls, SECOND + 180 * MILLISECOND)).toEqual([1]);
+  });
+
+  test('does not begin with an object that nobody was asked for', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 2, RTT);
+    pulls.onServed(1, stream, 0, PEER, LARGE);
+    expect(asked(pulls, 2)).toEqual([]);
+  });
+
+  test('wants 64 objects at once, and the next as those come', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1000, RTT);
+    expect(asked(pulls, SECOND)).toEqual(range(0, 64));
+    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
+    for (const seq of range(0, 10)) stream.hold(seq, new Uint8Array(32));
+    pulls.update(SECOND + 1, stream, 1000, RTT);
+    expect(asked(pulls, SECOND + 1)).toEqual(range(64, 74));
+  });
+
+  test('wants up to 256 objects at once if they are small', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1000, RTT);
+    asked(pulls, SECOND);
+    pulls.onServed(SECOND, stream, 0, PEER, 100);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(SECOND, stream, 1000, RTT);
+    expect(asked(pulls, SECOND)).toEqual(range(64, 257));
+  });
+});
+
+describe('members serve in the order in which they are asked', () => {
+  /** Objects 0 to 9 have been asked of one member. */
+  function afterTen(): { pulls: Pulls; stream: Stream } {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 10, RTT);
+    askAll(pulls, SECOND, PEER);
+    return { pulls, stream };
+  }
+
+  test('so what three later ones overtook is asked for again, at once', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    expect(asked(pulls, SECOND + RTT)).toEqual([0, 1]);
+  });
+
+  test('so nothing is lost because another member was faster', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, OTHER, LARGE);
+    expect(asked(pulls, SECOND + RTT)).toEqual([]);
+  });
+
+  test('so what comes later waits for its turn while earlier ones come', () => {
+    const { pulls, stream } = afterTen();
+    const late = SECOND + 120 * MILLISECOND;
+    pulls.onServed(late, stream, 0, PEER, LARGE);
+    stream.hold(0, new Uint8Array(32));
+    pulls.update(late, stream, 10, RTT);
+    expect(asked(pulls, late + 50 * MILLISECOND + RTT - 1)).toEqual([]);
+    expect(asked(pulls, late + 50 * MILLISECOND + RTT)).toEqual(range(1, 10));
+  });
+
+  test('so a loss that is known makes no later try wait longer', () => {
+    const { pulls, stream } = afterTen();
+    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    askAll(pulls, SECOND + RTT, OTHER);
+    for (const seq of range(2, 10)) stream.hold(seq, new Uint8Array(32));
+    pulls.update(SECOND + RTT, stream, 10, RTT);
+    asked(pulls, SECOND + RTT);
+    expect(pulls.nextTimeout()).toBeLessThanOrEqual(SECOND + RTT + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
+  });
+});

@@ -1,0 +1,111 @@
+/** One object on its way: when it is forgotten, when a report of it is due, and who holds it. */
+import { expect, test } from 'vitest';
+import { Stream } from '../../../src/broadcast/agreement/stream.js';
+import type { Incoming } from '../../../src/broadcast/spread/incoming.js';
+import type { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
+import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
+import { MILLISECOND, NEVER, SECOND } from '../../../src/core/time.js';
+import { sha256 } from '../../../src/crypto/hash.js';
+
+const [SELF, ORIGIN, MEMBERS] = [0, 1, 4];
+const START = 7 * SECOND;
+const HASH = sha256(new Uint8Array(1));
+
+function newRecord() {
+  const stream = new Stream({ origin: ORIGIN, incarnation: 7 }, SELF, MEMBERS);
+  const record = new ObjectRecord(stream, 0, START);
+  const held = { heldSymbols: 0, blocks: 0 };
+  record.incoming = {
+    get heldSymbols() {
+      return held.heldSymbols;
+    },
+    completeBlocks: () => held.blocks,
+    neededSymbols: 9,
+    descriptor: { length: 1000 },
+    dispose: () => {},
+  } as unknown as Incoming;
+  return { stream, record, held };
+}
+
+test('while nothing of it comes reports are twice as far apart each time, up to a second', () => {
+  const { record } = newRecord();
+  const waits = Array.from({ length: 9 }, () => {
+    record.onProgressReported(START);
+    return (record.deadline() - START) / MILLISECOND;
+  });
+  expect(waits).toEqual([40, 80, 160, 320, 640, 1000, 1000, 1000, 1000]);
+});
+
+test('once something has come of it the next report is soon again', () => {
+  const { record, held } = newRecord();
+  for (let i = 0; i < 9; i++) record.onProgressReported(START);
+  held.heldSymbols = 1;
+  record.onProgressReported(START);
+  expect(record.progressAt - START).toBe(20 * MILLISECOND);
+});
+
+test('a symbol brings the report forward, and never puts it off', () => {
+  const { record } = newRecord();
+  record.scheduleProgress(START);
+  record.scheduleProgress(START + 5 * MILLISECOND);
+  expect(record.deadline() - START).toBe(10 * MILLISECOND);
+});
+
+test('it tells once that blocks have become complete', () => {
+  const { record, held } = newRecord();
+  const told = [record.takeBlockChange()];
+  held.blocks = 2;
+  told.push(record.takeBlockChange(), record.takeBlockChange());
+  expect(told).toEqual([false, true, false]);
+});
+
+test.each<[string, (record: ObjectRecord) => void, number]>([
+  ['that stands still is given up after a minute', () => {}, START + 60 * SECOND],
+  ['that is held is relayed for three seconds', ({ stream }) => stream.hold(0, HASH), START + 3 * SECOND],
+  [
+    'of which something happened, later',
+    (record) => {
+      record.touchedAt += SECOND;
+    },
+    START + 61 * SECOND,
+  ],
+  [
+    'that is being stored is not given up',
+    (record) => {
+      record.storing = true;
+    },
+    NEVER,
+  ],
+  [
+    'that we send is not given up, and wakes us when that is due',
+    (record) => {
+      record.outgoing = { nextTimeout: () => START + 5 } as Outgoing;
+    },
+    START + 5,
+  ],
+])('one %s', (_, act, deadline) => {
+  const { record } = newRecord();
+  act(record);
+  expect(record.deadline()).toBe(deadline);
+});
+
+test('it tells who holds it: its origin, ourselves once we do, and whoever says so', () => {
+  const { stream, record } = newRecord();
+  const speaker = new Stream({ origin: ORIGIN, incarnation: 7 }, 2, MEMBERS);
+  const before = record.status(MEMBERS, SELF).confirmed;
+  for (const each of [stream, speaker]) each.hold(0, HASH);
+  stream.onClaim(2, speaker.entry());
+  expect([before, record.status(MEMBERS, SELF)]).toMatchObject([
+    1,
+    { confirmed: 3, complete: true, delivered: false, needed: 9, held: 0, length: 1000 },
+  ]);
+});
+
+test('of one that is disposed of nothing is due', () => {
+  const { record } = newRecord();
+  let freed = 0;
+  record.outgoing = { nextTimeout: () => START, dispose: () => freed++ } as unknown as Outgoing;
+  record.scheduleProgress(START);
+  record.dispose();
+  expect([freed, record.outgoing, record.progressAt]).toEqual([1, undefined, NEVER]);
+});
