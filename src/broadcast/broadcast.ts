@@ -74,6 +74,8 @@ export class Broadcast {
   private checkAt: Micros = 0;
   /** Streams that start over once the consumer is done with the object it has, and from where. */
   private readonly toRestart = new Map<Stream, number>();
+  /** Streams of which a quorum holds others, and since when we wait to learn from where on. */
+  private readonly unsettled = new Map<Stream, Micros>();
   private readonly succession: Succession;
   /** Streams that our store is to be told of. */
   private readonly recording = new Set<Stream>();
@@ -264,6 +266,7 @@ export class Broadcast {
         if (reachable) this.setReachable(now, member);
       });
       this.restartStreams(now);
+      for (const stream of [...this.unsettled.keys()]) this.settle(now, stream);
       this.own.settle(now);
       this.serving.handleTimeout(now);
       this.options.paths.forEach((path, peer) => {
@@ -402,7 +405,9 @@ export class Broadcast {
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
     const record = stream.records.get(seq);
     if (record?.storing) this.transfer.onHeld(now, record);
-    if (stream.trusted && !stream.matchesTrusted()) this.startOver(now, stream, stream.delivered);
+    const { trusted } = stream;
+    if (trusted && !stream.matchesTrusted())
+      this.startOver(now, stream, Math.max(trusted.from, stream.delivered));
     this.onRecorded(stream);
     this.vectors.touch(stream);
     this.advance(now, stream);
@@ -488,12 +493,9 @@ export class Broadcast {
     const objects: StoredObject[] = [];
     const lost = [...former.damaged].filter((seq) => seq >= from && seq < former.count);
     for (let seq = from; seq < former.count; seq++) {
-      if (former.damaged.has(seq)) continue;
       // All that is not at hand is read at once.
-      const object = succession.gathered.get(seq) ?? this.log.read({ origin, incarnation: ended, seq });
-      if (!object) continue;
-      succession.gathered.set(seq, object);
-      objects.push(object);
+      const object = former.damaged.has(seq) ? undefined : this.log.read({ origin, incarnation: ended, seq });
+      if (object) objects.push(object);
     }
     if (objects.length + lost.length < former.count - from) return;
     for (const seq of lost)
@@ -559,14 +561,28 @@ export class Broadcast {
 
   /** A member and we agree on no object at this place: somebody has lied to one of us. */
   private onDisagreement(now: Micros, stream: Stream, member: number): void {
-    const { group } = this.options;
     this.reports.addDisagreement(stream, member);
+    this.settle(now, stream);
+  }
+
+  /** If those that are against us are to be followed, and it is known where we differ, we start over there. */
+  private settle(now: Micros, stream: Stream): void {
+    const { group } = this.options;
     const winners = stream.winners(group.quorum);
+    const since = this.unsettled.get(stream) ?? now;
+    this.unsettled.delete(stream);
     if (!winners) return;
-    const from = stream.sharedWith(winners, group.byzantine);
+    // Two quorums have a member in common that does not lie: what may be delivered of ours is theirs.
+    const safe = group.byzantine > 0 ? stream.deliverable(group.quorum) : stream.delivered;
+    const from = Math.max(stream.sharedWith(winners, group.byzantine), Math.min(safe, winners.count - 1));
     // Under these names ours will be delivered nowhere: they get others before they are dropped.
     if (stream === this.own.stream) return this.succession.onRefused(now, from);
-    stream.follow(winners);
+    const isLocated = stream.isLocated(winners, group.byzantine, safe);
+    if (!isLocated && now - since < SETTLING) {
+      this.unsettled.set(stream, since);
+      return;
+    }
+    stream.follow(winners, isLocated ? from : stream.delivered);
     this.startOver(now, stream, from);
   }
 
@@ -805,6 +821,7 @@ export class Broadcast {
     this.pulls.forget(stream);
     this.recording.delete(stream);
     this.toRestart.delete(stream);
+    this.unsettled.delete(stream);
   }
 
   /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
@@ -822,6 +839,8 @@ export const MAX_PENDING = 64 * 1024 * 1024;
 const CHECK: Micros = 100 * MILLISECOND;
 /** What is above our limit may be another object elsewhere, if its origin lies: it is asked for, but rarely. */
 const ASK_REFUSED: Micros = 30 * SECOND;
+/** How long those that hold others may take to say from where on: some may be gone, or have forgotten. */
+const SETTLING: Micros = 10 * SECOND;
 const PRUNE_DELAY: Micros = 200 * MILLISECOND;
 /** More than what lies between two digests that are kept of objects long past. */
 const MIN_OVERFLOW = 128;

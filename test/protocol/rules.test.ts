@@ -181,6 +181,25 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
       ? undefined
       : fewest(all, say, () => stream.sharedWith(rivals, group.f) === 2);
   },
+  'located, from below': (group) => {
+    const stream = viewOf(group, 3);
+    if (others(group).length <= group.f) return undefined;
+    const [other, lower] = [3, 2].map((count) => ({ ...claim(group, count, {}, 'other'), ready: 0 }));
+    for (const member of others(group)) stream.onClaim(member, other, [lower]);
+    const rivals = stream.rivals()!;
+    const say = (member: number) => stream.onClaim(member, other, [{ ...claim(group, 1), ready: 0 }, lower]);
+    return fewest(others(group), say, () => stream.isLocated(rivals, group.f));
+  },
+  'located, from above': (group) => {
+    const stream = viewOf(group, 3);
+    if (others(group).length <= group.f) return undefined;
+    const [other, lower] = [3, 2].map((count) => ({ ...claim(group, count, {}, 'other'), ready: 0 }));
+    const shared = { ...claim(group, 1), ready: 0 };
+    for (const member of others(group)) stream.onClaim(member, other, [shared]);
+    const rivals = { ...stream.rivals()!, ...other };
+    const say = (member: number) => stream.onClaim(member, other, [shared, lower]);
+    return fewest(others(group), say, () => stream.isLocated(rivals, group.f));
+  },
   stable: (group) => {
     const stream = viewOf(group, 1);
     return fewest(

@@ -181,3 +181,25 @@ describe('a run that went wrong once goes well', () => {
     expect(runScenario(run).violation).toBeUndefined();
   });
 });
+
+test('a member that starts over keeps what the others have let go of on its word', () => {
+  const run = scenario({
+    seed: 'streams-4',
+    members: 4,
+    byzantine: 1,
+    controller: 'cubic',
+    links: {
+      ...{ delay: 33 * MILLISECOND, loss: iid(0.32195761974016807), overhead: 28 },
+      ...{ jitter: 0, reorder: 0, duplicate: 0, corrupt: 0, rate: 0 },
+    },
+    disk: { delay: 6 * MILLISECOND, rate: 100e6, slow: 0.05, slowTime: 500 * MILLISECOND, slowFactor: 30 },
+    messages: [
+      { origin: 1, at: 137_298, size: 87 },
+      { origin: 2, at: 173_016, size: 8 },
+      { origin: 1, at: 208_517, size: 8 },
+    ],
+    faults: [{ type: 'liar', member: 1, lies: ['streams', 'equivocate'] }],
+    healAt: 208_517,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});

@@ -51,8 +51,11 @@ export class Stream implements StreamId {
   readonly damaged = new Set<number>();
   /** Objects above our limit, by seq: not asked for before then. */
   readonly refused = new Map<number, Micros>();
-  /** Members that are to be believed against what we held, up to this count, where the digest must be this one. */
-  trusted: Pick<Rivals, 'members' | keyof Pledge> | undefined;
+  /**
+   * Members that are to be believed against what we held, up to this count, where the digest must be this one. What we hold
+   * below `from` is theirs, too.
+   */
+  trusted: (Pick<Rivals, 'members' | keyof Pledge> & { from: number }) | undefined;
   /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */
   attested = true;
   /** It was taken on its origin's word alone. */
@@ -266,7 +269,7 @@ export class Stream implements StreamId {
     if (readiness) {
       readiness.restart({ count: delivered, chain: this.chains.get(delivered)!.slice() }, count);
       // What we are READY for it must become again.
-      if (readiness.pledge.count > count) this.trusted = { members: [], ...readiness.pledge };
+      if (readiness.pledge.count > count) this.trusted = { members: [], ...readiness.pledge, from: count };
     }
     if (this.trusted && this.trusted.count <= delivered) this.trusted = undefined;
     this.agreed.forEach((_, member) => {
@@ -413,9 +416,9 @@ export class Stream implements StreamId {
       .sort((a, b) => a.count - b.count)[0];
   }
 
-  /** Takes what they say for right. What we hold beyond what is delivered is to be dropped: see `restart`. */
-  follow({ members, count, chain }: Rivals): void {
-    this.trusted = { members, count, chain };
+  /** Takes what they say for right. What we hold from `from` on is to be dropped: see `restart`. */
+  follow({ members, count, chain }: Rivals, from = this.delivered): void {
+    this.trusted = { members, count, chain, from };
     if (this.readiness) this.readiness.pledge = { count, chain };
     this.onNews();
   }
@@ -432,17 +435,47 @@ export class Stream implements StreamId {
    * Where to start again from if we follow them: what lies below is theirs too. So many of them that one at least does not
    * lie agree with us on it, or keep it no more, which they do with nothing that we had not agreed on.
    */
-  sharedWith({ members, count }: Rivals, liars: number): number {
+  sharedWith(rivals: Rivals, liars: number): number {
+    const members = this.like(rivals);
     if (members.length <= liars) return this.delivered;
-    const agreed = nthLargest(
-      members.map((member) => this.agreed[member]),
-      liars + 1,
-    );
     const pruned = nthLargest(
       members.map((member) => this.claims[member]?.base ?? 0),
       liars + 1,
     );
-    return Math.max(this.delivered, Math.min(this.count, count - 1, Math.max(agreed, pruned)));
+    const shared = Math.max(pruned, this.agreedWith(members, liars));
+    return Math.max(this.delivered, Math.min(this.count, this.differsBy(rivals, liars) - 1, shared));
+  }
+
+  /**
+   * Whether it is known from which object on ours are not theirs; those below `safe` are. Until then all is kept: the others
+   * may have let go of what lies below a dispute, on our word.
+   */
+  isLocated(rivals: Rivals, liars: number, safe = this.delivered): boolean {
+    const members = this.like(rivals);
+    if (members.length <= liars) return false;
+    return Math.max(safe, this.agreedWith(members, liars)) >= this.differsBy(rivals, liars) - 1;
+  }
+
+  /** Members that say what these do, whether they are READY for it or not. */
+  private like({ members, count, chain }: Rivals): number[] {
+    const isLike = (point: Point) => point.count === count && equalBytes(point.chain, chain);
+    return this.points.flatMap((points, member) =>
+      members.includes(member) || points.some(isLike) ? [member] : [],
+    );
+  }
+
+  /** So many objects more than `liars` of these members agree with us on. */
+  private agreedWith(members: readonly number[], liars: number): number {
+    return nthLargest(
+      members.map((member) => this.agreed[member]),
+      liars + 1,
+    );
+  }
+
+  /** The fewest objects that more than `liars` of those that are like these have others of. */
+  private differsBy(rivals: Rivals, liars: number): number {
+    const most = this.like(rivals).map((member) => -(this.lowestDispute(member) || rivals.count));
+    return -(nthLargest(most, liars + 1) ?? -rivals.count);
   }
 
   /** Its origin has named it, or signed an object of it. */
@@ -790,6 +823,15 @@ export class Stream implements StreamId {
     return against?.count ?? 0;
   }
 
+  /** Between how far `member` is known to agree with us, and where it is known to differ: 0 if nothing lies there. */
+  private middle(member: number): number {
+    const [low, high] = [Math.max(this.delivered, this.agreed[member]), this.lowestDispute(member)];
+    const middle = (low + high) >> 1;
+    // Of those long past the other one may have no other digests.
+    const coarse = Math.ceil(middle / COARSE) * COARSE;
+    return high <= low + 1 ? 0 : coarse < high && high - low > COARSE ? coarse : middle;
+  }
+
   /** What both sides need: how far we agree, where we begin to differ, and the same as the member may see it. */
   private countsFor(member: number): number[] {
     const { readiness, delivered } = this;
@@ -799,18 +841,27 @@ export class Stream implements StreamId {
     const isFarBehind = this.isFarBehind(member);
     if (isFarBehind) counts.add(Math.floor((claim!.count + RECENT) / COARSE) * COARSE);
     if (this.disputes.has(member) && (readiness || !isFarBehind)) {
-      counts.add(delivered).add(delivered + 1);
+      // What the other one has let go of is the same here.
+      counts
+        .add(delivered)
+        .add(delivered + 1)
+        .add(claim!.base);
       // Where the other one may have no digest of that any more.
-      if (readiness) counts.add(Math.ceil((delivered + 1) / COARSE) * COARSE).add(claim!.base);
+      if (readiness) counts.add(Math.ceil((delivered + 1) / COARSE) * COARSE);
+      counts.add(this.middle(member));
       // Who has started again knows no digest from before: what one can tell the others are asked for, too.
       const others = new Set([...this.disputes].map((other) => this.lowestDispute(other)));
       for (const count of [...others].sort((a, b) => a - b).slice(0, MAX_DIFFERING)) counts.add(count);
       let differing = 0;
+      let agreed = 0;
       for (const { count, chain } of this.points[member]) {
         const ours = this.chains.get(count);
-        if (ours) counts.add(count);
-        if (ours && !equalBytes(chain, ours) && ++differing === MAX_DIFFERING) break;
+        if (!ours) continue;
+        if (equalBytes(chain, ours)) agreed = count;
+        else counts.add(count);
+        if (!equalBytes(chain, ours) && ++differing === MAX_DIFFERING) break;
       }
+      counts.add(agreed);
     }
     return [...counts]
       .filter((count) => count > 0 && count < this.confirmed && this.chains.has(count))

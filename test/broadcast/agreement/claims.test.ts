@@ -65,6 +65,48 @@ describe('a stream', () => {
     expect(stream.rivals()).toMatchObject({ members: [1], votes: 2 });
   });
 
+  test('knows where it differs from others once more of them than may lie have told both sides of it', () => {
+    const stream = streamWith(['a', 'b', 'x', 'c']);
+    const theirs = ['a', 'b', 'y', 'z'];
+    const told = (...counts: number[]) => counts.map((count) => claimOf(theirs.slice(0, count)));
+    const located: boolean[] = [];
+    const say = (member: number, ...counts: number[]) => {
+      stream.onClaim(member, claimOf(theirs), told(...counts));
+      located.push(stream.isLocated(stream.rivals()!, 1));
+    };
+
+    for (const member of [1, 2, 3]) say(member);
+    say(1, 2, 3);
+    say(2, 1, 3);
+    expect(located).toEqual([false, false, false, false, false]);
+    say(3, 2);
+
+    expect(located.at(-1)).toBe(true);
+    expect(stream.sharedWith(stream.rivals()!, 1)).toBe(2);
+  });
+
+  test('and a member that differs halve what lies between, until both know the first object that does', () => {
+    const labels = Array.from({ length: 40 }, (_, i) => `${i}`);
+    const [ours, theirs] = [
+      streamWith([...labels.slice(0, 29), 'x']),
+      streamWith([...labels.slice(0, 13), 'y', ...labels.slice(14)], 1),
+    ];
+    const hears = (by: Stream, of: Stream, from: number) => {
+      const entries = of.entriesFor(by === ours ? 0 : 1);
+      by.onClaim(from, entries.at(-1)!, entries.slice(0, -1));
+    };
+
+    for (let round = 0; round < 8; round++) {
+      hears(theirs, ours, 0);
+      hears(ours, theirs, 1);
+    }
+
+    const counts = ours.entriesFor(1).map(({ count }) => count);
+    expect([counts.includes(13), counts.includes(14)]).toEqual([true, true]);
+    expect(ours.isLocated({ ...ours.rivals()!, members: [1] }, 0)).toBe(true);
+    expect(ours.sharedWith({ ...ours.rivals()!, members: [1] }, 0)).toBe(13);
+  });
+
   test('is stable only up to where all agree, not to where all hold something', () => {
     const stream = streamWith(['a', 'b']);
 

@@ -183,7 +183,7 @@ describe('a disagreement', () => {
   test('settled by trust: what comes must match it, from those that are trusted', () => {
     const stream = viewOf([0, 1]);
     for (const member of [2, 4]) stream.onClaim(member, claim(2, 'other'));
-    stream.trusted = stream.rivals()!;
+    stream.follow(stream.rivals()!);
     stream.restart(stream.delivered);
     expect([stream.count, stream.believes(2), stream.believes(3)]).toEqual([0, true, false]);
     for (const seq of [0, 1]) stream.hold(seq, hashOf(seq));
