@@ -2,15 +2,15 @@
 import { argv, stderr } from 'node:process';
 
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
-  broadcast: () => import('./broadcast.js'),
-  codec: () => import('./codec.js'),
-  congestion: () => import('./congestion.js'),
+  broadcast: () => import('./broadcast/main.js'),
+  codec: () => import('./codec/main.js'),
+  congestion: () => import('./congestion/main.js'),
   failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
-  messages: () => import('./messages.js'),
-  resilience: () => import('./resilience.js'),
-  tcp: () => import('./tcp.js'),
-  loopback: () => import('./loopback.js'),
+  messages: () => import('./messages/main.js'),
+  resilience: () => import('./resilience/main.js'),
+  tcp: () => import('./tcp/main.js'),
+  loopback: () => import('./loopback/main.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);

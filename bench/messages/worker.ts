@@ -12,9 +12,9 @@ import { keyPair } from '../../src/crypto/keys.js';
 import { createGroup } from '../../src/group/group.js';
 import { parseLocator } from '../../src/group/locator.js';
 import { createNetwork, rawBytes } from '../../src/network/create.js';
-import { connectEtcd } from '../etcd/client.js';
-import { startEtcd } from '../etcd/server.js';
-import { connectNats, startNats } from './nats.js';
+import { connectEtcd } from '../../tools/lab/etcd/client.js';
+import { startEtcd } from '../../tools/lab/etcd/server.js';
+import { connectNats, startNats } from '../../tools/lab/nats.js';
 
 export type MessagesSystem = 'headwater' | 'etcd' | 'jetstream';
 

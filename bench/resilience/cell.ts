@@ -8,8 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
-import { measureBusy } from '../machine.js';
-import { type Links, openSite, type SiteName } from './site.js';
+import { measureBusy } from '../../tools/lab/machine.js';
+import { type Links, openSite, type SiteName } from '../../tools/lab/site.js';
 import type { SystemName } from './systems.js';
 import type { WorkerConfig, WorkerLine } from './worker.js';
 

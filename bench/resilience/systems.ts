@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import type { Group } from '../../src/group/group.js';
 import { createNetwork } from '../../src/network/create.js';
 import type { Network, NetworkCallback } from '../../src/network/network.js';
-import { createEtcdNetwork } from '../etcd/network.js';
-import { etcdUnavailable } from '../etcd/server.js';
-import { labUnavailable } from '../lab.js';
+import { createEtcdNetwork } from '../../tools/lab/etcd/network.js';
+import { etcdUnavailable } from '../../tools/lab/etcd/server.js';
+import { labUnavailable } from '../../tools/lab/lab.js';
 
 export interface NodeConfig {
   group: Group;

@@ -493,9 +493,12 @@ export class Broadcast {
     const objects: StoredObject[] = [];
     const lost = [...former.damaged].filter((seq) => seq >= from && seq < former.count);
     for (let seq = from; seq < former.count; seq++) {
+      if (former.damaged.has(seq)) continue;
       // All that is not at hand is read at once.
-      const object = former.damaged.has(seq) ? undefined : this.log.read({ origin, incarnation: ended, seq });
-      if (object) objects.push(object);
+      const object = succession.gathered.get(seq) ?? this.log.read({ origin, incarnation: ended, seq });
+      if (!object) continue;
+      succession.gathered.set(seq, object);
+      objects.push(object);
     }
     if (objects.length + lost.length < former.count - from) return;
     for (const seq of lost)

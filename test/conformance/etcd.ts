@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connectEtcd, type EtcdClient } from '../../bench/etcd/client.js';
-import { createEtcdNetwork } from '../../bench/etcd/network.js';
-import { etcdUnavailable } from '../../bench/etcd/server.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { createGroup, type Group } from '../../src/group/group.js';
+import { connectEtcd, type EtcdClient } from '../../tools/lab/etcd/client.js';
+import { createEtcdNetwork } from '../../tools/lab/etcd/network.js';
+import { etcdUnavailable } from '../../tools/lab/etcd/server.js';
 import { type Backend, type ClusterOptions, type NetworkKind, untilReal } from './cluster.js';
 
 export const ETCD: NetworkKind = { name: 'etcd', unavailable: etcdUnavailable(), open };

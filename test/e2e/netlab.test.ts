@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { afterEach, describe, expect, test } from 'vitest';
-import { type Lab, labUnavailable, openLab } from '../../bench/lab.js';
+import { type Lab, labUnavailable, openLab } from '../../tools/lab/lab.js';
 import { type CliEvent, cleanup, tempFolder } from './cli.js';
 import { createLab } from './lab.js';
 

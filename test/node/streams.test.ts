@@ -1,6 +1,7 @@
 /** What one endpoint keeps of streams, others' and its own: no more than is bounded, and no longer than there is need. */
 import { expect, test } from 'vitest';
 import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { MAX_CACHED } from '../../src/broadcast/delivery/journal.js';
 import { MAX_OUTCOMES } from '../../src/broadcast/delivery/own.js';
 import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
 import { SECOND } from '../../src/core/time.js';
@@ -58,6 +59,18 @@ test('a key that another process had for a while: what was said meanwhile is sai
   bench.run(3 * SECOND);
   expect(bench.eventsOf('begun-anew')).toMatchObject([{ incarnation: 901, former: OWN.incarnation }]);
   expect(bench.store.read({ ...OWN, incarnation: 901, seq: 0 })?.bytes).toEqual(bytes);
+});
+
+test('more than what is kept at hand of a former stream is said again all the same', () => {
+  const bench = newBench();
+  const objects = Array.from({ length: Math.ceil(MAX_CACHED / 900_000) + 1 }, (_, index) =>
+    new Uint8Array(900_000).fill(index),
+  );
+  for (const message of objects) bench.submit(message);
+  for (const peer of [1, 2, 3, 4]) bench.peer(peer).confirm(entryOf({ ...OWN, incarnation: 900 }, []));
+  bench.run(3 * SECOND);
+  const again = { ...OWN, incarnation: 901, seq: objects.length - 1 };
+  expect(parseParcel(bench.store.read(again)!.bytes, again, 5).messages.get(0)).toEqual(objects.at(-1));
 });
 
 test('what becomes of our objects is told of the oldest once more than 1024 are open', () => {

@@ -1,7 +1,7 @@
 /** docs/SECURITY.md: each promise names attacks and tests that are there. */
 import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadAttacks } from '../../bench/hostile/catalogue.js';
+import { loadAttacks } from '../../tools/search/hostile/catalogue.js';
 
 const root = new URL('../../', import.meta.url);
 const attacks = new Set((await loadAttacks()).map(({ name }) => name));
@@ -20,7 +20,7 @@ test.each(promises)('$against: $promise', ({ named }) => {
 });
 
 function isThere(name: string): boolean {
-  return /^(bench|test)\//.test(name) ? existsSync(new URL(name, root)) : attacks.has(name);
+  return /^(tools|test)\//.test(name) ? existsSync(new URL(name, root)) : attacks.has(name);
 }
 
 /** The rows: | against | promise | `attack or file`, ... |. */

@@ -5,6 +5,7 @@
  * hold. Out: the incarnation of the stream to begin, and from where on the former is to be said again.
  */
 import { type Micros, NEVER, SECOND } from '../../core/time.js';
+import type { StoredObject } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames.js';
 import { nthLargest } from './readiness.js';
 import { type Stream, topOf } from './stream.js';
@@ -18,6 +19,8 @@ export class Succession {
   private signed = -1;
   private refusedFrom = Number.POSITIVE_INFINITY;
   private beginAt: Micros = NEVER;
+  /** By place, the objects to be said again: all are needed at once, and the journal may keep fewer at hand. */
+  readonly gathered = new Map<number, StoredObject>();
 
   /**
    * @param liars members that may lie
@@ -84,6 +87,7 @@ export class Succession {
     this.signed = -1;
     this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
+    this.gathered.clear();
   }
 
   /** More members than may lie name it, or later ones; -1 if there is none. */

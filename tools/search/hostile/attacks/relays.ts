@@ -1,0 +1,87 @@
+/**
+ * A member that relays nothing, or rubbish, or says nothing at all. Stopped by: no share of an object hangs on one relay, and what a
+ * relay spoils is seen at once, symbol by symbol (PROTOCOL 8). On links that lose datagrams as well, a large object may need a top-up
+ * that it did not need before: up to RTT + RTT/2 * 1.25 + 15 ms (8.1), and RTT/2 on the way.
+ */
+import { iid } from '../../../../src/sim/loss.js';
+import { DESCRIPTOR_SIZE } from '../../../../src/wire/limits.js';
+import { parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
+import { type Arena, ATTACK_AT } from '../arena.js';
+import { virtual } from '../virtual.js';
+
+const lossy = { links: { delay: 10_000, loss: iid(0.05) }, large: 100_000 };
+const toppedUp = { ...lossy, grace: 60 };
+const isOwn = (arena: Arena, body: Uint8Array) => parseSymbol(body).descriptor.origin === arena.liar;
+
+export const nothing = virtual({
+  name: 'relays nothing',
+  ...toppedUp,
+  attack: (arena) => arena.tamper({ symbol: (_now, _peer, body) => (isOwn(arena, body) ? body : undefined) }),
+});
+
+export const noLoss = virtual({
+  name: 'relays nothing, where no datagram is lost',
+  large: 100_000,
+  attack: (arena) => arena.tamper({ symbol: (_now, _peer, body) => (isOwn(arena, body) ? body : undefined) }),
+});
+
+export const rubbish = virtual({
+  name: 'relays symbols with a bit flipped',
+  ...toppedUp,
+  attack: (arena) =>
+    arena.tamper({
+      symbol: (_now, _peer, body) => {
+        body[arena.rng.integer(DESCRIPTOR_SIZE, body.length - 1)] ^= 1 << arena.rng.integer(0, 7);
+        return body;
+      },
+    }),
+});
+
+export const old = virtual({
+  name: 'relays again and again what it relayed long ago',
+  ...lossy,
+  attack: (arena) => {
+    const kept: Uint8Array[] = [];
+    arena.tamper({
+      symbol: (_now, _peer, body) => {
+        if (kept.length < 500) kept.push(body.slice());
+        return body;
+      },
+    });
+    arena.each(ATTACK_AT, 9, 1000, () => {
+      for (const peer of arena.honest) if (kept.length > 0) arena.say(peer, [], arena.rng.pick(kept));
+    });
+  },
+});
+
+export const mute = virtual({
+  name: 'acknowledges, and says nothing of objects',
+  ...toppedUp,
+  attack: (arena) =>
+    arena.tamper({
+      symbol: () => undefined,
+      frames: (_now, _peer, frames) => frames.filter(({ kind }) => kind === 'ack' || kind === 'ping'),
+    }),
+});
+
+export const someOnly = virtual({
+  name: 'relays and confirms to one member alone',
+  ...toppedUp,
+  attack: (arena) =>
+    arena.tamper({
+      symbol: (_now, peer, body) => (peer === 0 ? body : undefined),
+      frames: (_now, peer, frames) => (peer === 0 ? frames : frames.filter(({ kind }) => kind !== 'vector')),
+    }),
+});
+
+export const stranded = virtual({
+  name: 'relays all but the last symbols that a block needs',
+  ...lossy,
+  attack: (arena) =>
+    arena.tamper({
+      symbol: (_now, peer, body) => {
+        const { leaf, depth } = parseSymbol(body);
+        return depth !== SERVED && leaf.esi % 3 === peer % 3 ? undefined : body;
+      },
+    }),
+});
