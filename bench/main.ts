@@ -1,4 +1,4 @@
-/** npm run bench -- <name> [--json] [options]: runs one benchmark; `--json` prints one JSON object instead of a table. */
+/** npm run bench -- <name> [--json] [options]: runs one benchmark; `--json` prints one JSON object, `keep <name>` keeps that in history/. */
 import { argv, stderr } from 'node:process';
 
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
@@ -11,6 +11,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   resilience: () => import('./resilience/main.js'),
   tcp: () => import('./tcp/main.js'),
   loopback: () => import('./loopback/main.js'),
+  keep: () => import('./keep.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);
