@@ -3,7 +3,7 @@
  * `headwater/sim`.
  */
 export type { MessageId } from './broadcast/delivery/delivery.js';
-export type { ObjectStatus } from './broadcast/spread/record.js';
+export type { ObjectStatus } from './broadcast/spread/objects.js';
 export type { ControllerName } from './congestion/index.js';
 export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
 export { type DurableStore, openStore, type StoreOptions } from './disk/lmdb.js';

@@ -1,5 +1,5 @@
-// Architecture check: which folder may import which, and who may touch the clock, timers, randomness, sockets and disk.
-// Data flows one way (docs/ARCHITECTURE.md); everything but the shell is a pure state machine.
+// Architecture check: which folder may import which, no circles between files, and who may touch the clock, timers,
+// randomness, sockets and disk. Data flows one way (docs/ARCHITECTURE.md); everything but the shell is a pure state machine.
 // Usage: node tools/check-boundaries.mjs [root]; prints one line for each violation, exit code 1 if there is any.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative, resolve } from 'node:path';
@@ -38,7 +38,7 @@ const MAY_IMPORT = {
   store: ['wire', 'crypto', 'core', 'errors.ts'],
   disk: ['store', 'wire', 'core', 'errors.ts'],
   'broadcast/proof': GROUND,
-  'broadcast/agreement': ['broadcast/proof', 'broadcast/spread/record.ts', ...GROUND],
+  'broadcast/agreement': ['broadcast/proof', ...GROUND],
   'broadcast/spread': ['broadcast/agreement', 'broadcast/proof', ...GROUND],
   'broadcast/delivery': ['broadcast/spread', 'broadcast/agreement', 'broadcast/proof', ...GROUND],
   broadcast: BELOW_BROADCAST,
@@ -71,7 +71,10 @@ const DGRAM_USERS = ['node/udp.ts', 'emulator/emulator.ts'];
 const root = resolve(argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..'));
 const src = join(root, 'src');
 const problems = [];
+/** File of src/ -> the files of src/ that it imports and may. */
+const imports = new Map();
 for (const file of typescriptFiles(src)) checkFile(file);
+checkCircles();
 for (const problem of problems) stdout.write(`${problem}\n`);
 stdout.write(`boundaries: ${problems.length === 0 ? 'ok' : `${problems.length} violation(s)`}\n`);
 exit(problems.length === 0 ? 0 : 1);
@@ -100,7 +103,8 @@ function checkFile(file) {
         .replace(/\.js$/, '.ts');
       const toUnit = unitOf(to) ?? to;
       const within = [unit, ...allowed].some((name) => to === name || to.startsWith(`${name}/`));
-      if (!within)
+      if (within) imports.set(path, [...(imports.get(path) ?? []), to]);
+      else
         problems.push(
           `${at(match.index)}: ${unit} may not import ${toUnit} (allowed: ${allowed.join(', ') || 'nothing'})`,
         );
@@ -115,6 +119,25 @@ function checkFile(file) {
     for (const match of code.matchAll(new RegExp(pattern, 'g')))
       problems.push(`${at(match.index)}: '${match[0]}': only the shell may use ${what}`);
   }
+}
+
+/** No file may need itself by way of others, be it for types alone: neither could be read, tested or moved without the other. */
+function checkCircles() {
+  const done = new Set();
+  const way = [];
+  const visit = (file) => {
+    const start = way.indexOf(file);
+    if (start >= 0) {
+      problems.push(`src/${way[start]}: imports itself: ${[...way.slice(start), file].join(' > ')}`);
+      return;
+    }
+    if (done.has(file)) return;
+    done.add(file);
+    way.push(file);
+    for (const to of imports.get(file) ?? []) visit(to);
+    way.pop();
+  };
+  for (const file of imports.keys()) visit(file);
 }
 
 /** Blanks comments, so that prose may name what code may not; strings stay (import paths are strings). */

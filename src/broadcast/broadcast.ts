@@ -31,9 +31,9 @@ import { countDrop, type Metrics } from './metrics.js';
 import { certifiedDescriptor } from './proof/certificate.js';
 import { Reports } from './reports.js';
 import { Mail } from './spread/mail.js';
+import { type ObjectStatus, Objects } from './spread/objects.js';
 import { vectorCopiesFor } from './spread/plan.js';
 import { Pulls } from './spread/pulls.js';
-import type { ObjectStatus } from './spread/record.js';
 import { rttOf, typicalRtt } from './spread/rtts.js';
 import { Serving } from './spread/serving.js';
 import { type Arrival, Transfer, type TransferOptions, WINDOW } from './spread/transfer.js';
@@ -55,6 +55,7 @@ export class Broadcast {
   private readonly log: Journal;
   private readonly kept: Kept;
   private readonly vectors: Vectors;
+  private readonly objects = new Objects();
   private readonly pulls: Pulls;
   private readonly serving: Serving;
   private readonly transfer: Transfer;
@@ -89,7 +90,7 @@ export class Broadcast {
     this.log = new Journal(loaded);
     this.kept = new Kept(this.streams, loaded);
     this.vectors = new Vectors(n, options.changed);
-    this.pulls = new Pulls(rng.fork('pulls'));
+    this.pulls = new Pulls(rng.fork('pulls'), this.objects);
     // Objects are a little larger than the messages in them.
     const parcelRoom = PARCEL_OVERHEAD + DEPENDENCY_SIZE * maxDependencies(n) + MESSAGE_OVERHEAD;
     const maxObjectSize = options.maxObjectSize + parcelRoom;
@@ -103,12 +104,13 @@ export class Broadcast {
       },
       metrics,
     );
-    this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, this.streams, this.serving);
+    const { streams, objects, serving } = this;
+    this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, { streams, objects, serving });
     this.attempts = new Attempts(loaded, this.log);
     this.delivery = new Delivery(this.streams, this.log, this.attempts, group.quorum, n);
     const own = this.streams.own(loaded.incarnation);
     const { log, delivery, transfer } = this;
-    this.own = new Own(options, own, { log, delivery, transfer }, this.events);
+    this.own = new Own(options, own, { log, delivery, transfer, objects }, this.events);
     this.controlSentAt = group.members.map(() => -NEVER);
     this.reachable = group.members.map(() => false);
     this.mail = new Mail(n, metrics, options.changed);
@@ -147,7 +149,7 @@ export class Broadcast {
     // It is asked for a session at once.
     this.controlSentAt[member] = -NEVER;
     for (const stream of this.streams)
-      for (const { outgoing, incoming } of stream.records.values()) {
+      for (const { outgoing, incoming } of this.objects.of(stream).values()) {
         outgoing?.onRestart(member);
         incoming?.onRestart(member);
       }
@@ -362,7 +364,8 @@ export class Broadcast {
     const { group, self } = this.options;
     const all: ObjectStatus[] = [];
     for (const stream of this.streams)
-      for (const record of stream.records.values()) all.push(record.status(group.members.length, self));
+      for (const object of this.objects.of(stream).values())
+        all.push(object.status(group.members.length, self));
     return all;
   }
 
@@ -403,7 +406,7 @@ export class Broadcast {
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     this.kept.add(stream, seq, descriptor.length);
     for (const member of stream.disputed) this.onDisagreement(now, stream, member);
-    const record = stream.records.get(seq);
+    const record = this.objects.find(stream, seq);
     if (record?.storing) this.transfer.onHeld(now, record);
     const { trusted } = stream;
     if (trusted && !stream.matchesTrusted())
@@ -417,7 +420,7 @@ export class Broadcast {
   private onRepaired(now: Micros, stream: Stream, object: StoredObject): void {
     const { seq } = object;
     stream.damaged.delete(seq);
-    const record = stream.records.get(seq);
+    const record = this.objects.find(stream, seq);
     if (record?.storing) this.transfer.onHeld(now, record);
     if (seq < stream.delivered) this.log.release(object);
     this.wantMissing(now, stream);
@@ -475,7 +478,8 @@ export class Broadcast {
     const stream = this.streams.find(descriptor);
     if (!stream?.attested) return;
     this.record(stream);
-    if (depth === SERVED && stream.records.get(descriptor.seq)?.usefulAt === now) stream.onServed(now, hop);
+    if (depth === SERVED && this.objects.find(stream, descriptor.seq)?.usefulAt === now)
+      stream.onServed(now, hop);
     if (stream.origin === this.options.self)
       this.succession.onSigned(now, this.own.stream, stream.incarnation);
   }
@@ -532,7 +536,7 @@ export class Broadcast {
           countDrop(this.metrics, 'equivocation');
           this.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
-          this.transfer.restart(record, -1);
+          this.transfer.beginAnew(record);
         } else if (stream.closed && !stream.isVouched(seq, this.options.group.byzantine)) {
           // It has been, while the object came in.
           countDrop(this.metrics, 'stale');
@@ -542,13 +546,12 @@ export class Broadcast {
       case 'equivocation':
         this.reports.add(stream.origin, record.id, 'equivocation', arrival.evidence);
         // Who serves it says that it holds this one; ours may be one that nobody else has.
-        if (frame.depth === SERVED && !record.isHeld && !record.storing) this.transfer.restart(record, hop);
+        if (frame.depth === SERVED && !record.isHeld && !record.storing) this.transfer.beginAnew(record, hop);
         break;
       case 'wrong-symbols':
         // With symbols of several members it cannot be told whose were wrong; one at a time, it can.
-        if (arrival.server >= 0 || record.servers.size === 0)
-          this.reports.add(arrival.server >= 0 ? arrival.server : stream.origin, record.id, 'wrong-symbols');
-        this.transfer.restart(record, -1);
+        if (arrival.culprit !== undefined) this.reports.add(arrival.culprit, record.id, 'wrong-symbols');
+        this.transfer.beginAnew(record);
         break;
     }
     this.wantMissing(now, stream);
@@ -617,7 +620,7 @@ export class Broadcast {
     this.log.drop(stream, from);
     this.kept.drop(stream, from);
     stream.restart(from);
-    for (const record of [...stream.records.values()]) if (record.seq >= from) this.transfer.forget(record);
+    this.transfer.forgetAll(stream, (seq) => seq >= from);
     this.delivery.forget(stream);
     this.vectors.touch(stream);
     this.wantMissing(now, stream);
@@ -630,7 +633,7 @@ export class Broadcast {
   }
 
   /** Asks a member that holds it for an object that has not come by itself. */
-  private ask(now: Micros, stream: Stream, seq: number, tries: number, last = -1): void {
+  private ask(now: Micros, stream: Stream, seq: number, tries: number, last?: number): void {
     const { paths, rng } = this.options;
     if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
     const able = (isApt: (peer: number) => boolean) =>
@@ -643,13 +646,13 @@ export class Broadcast {
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
     if (candidates.length === 0) candidates = able((peer) => this.mayTell(stream, peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.isHeldBy(peer, seq));
-    const record = stream.records.get(seq);
-    if (record?.only !== undefined && candidates.length > 1)
-      candidates = candidates.filter((peer) => peer !== record.only);
+    const record = this.objects.find(stream, seq);
+    if (record?.isSuspect && candidates.length > 1)
+      candidates = candidates.filter((peer) => peer !== record.onlyFrom);
     if (candidates.some((peer) => peer !== last)) candidates = candidates.filter((peer) => peer !== last);
     if (candidates.length === 0) return;
     const peer = rng.pick(candidates);
-    if (record?.only !== undefined) this.transfer.restart(record, peer);
+    if (record?.isSuspect) this.transfer.beginAnew(record, peer);
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.mail.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
@@ -680,7 +683,7 @@ export class Broadcast {
     }
     if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
     // It is being sent as it is; on a busy host a peer may ask too early.
-    if (stream.records.get(id.seq)?.outgoing?.hasFor(now, from)) return;
+    if (this.objects.find(stream, id.seq)?.outgoing?.hasFor(now, from)) return;
     this.serving.request(now, from, id, missing);
     this.readServed(now);
   }
@@ -724,7 +727,7 @@ export class Broadcast {
     if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
     this.events.push({ type: 'lost', origin, incarnation, from: stream.delivered, to: base });
     stream.skipTo(base, chain);
-    for (const record of [...stream.records.values()]) if (record.seq < base) this.transfer.forget(record);
+    this.transfer.forgetAll(stream, (seq) => seq < base);
     this.delivery.forget(stream);
     this.log.moveCursor(now, stream);
     if (!stream.matchesTrusted()) this.startOver(now, stream, base);
@@ -817,7 +820,7 @@ export class Broadcast {
 
   /** It is not there any more. */
   private forget(stream: Stream): void {
-    for (const record of [...stream.records.values()]) this.transfer.forget(record);
+    this.transfer.forgetAll(stream);
     this.delivery.forget(stream);
     this.log.forget(stream);
     this.vectors.forget(stream);

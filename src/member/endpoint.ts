@@ -7,7 +7,7 @@ import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { StoreRequest } from '../broadcast/delivery/journal.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
-import type { ObjectStatus } from '../broadcast/spread/record.js';
+import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';

@@ -6,7 +6,7 @@
 import { HeadwaterError } from '../errors.js';
 import type { Group, Member } from '../group/group.js';
 import type { MessageRef, Store } from '../store/store.js';
-import type { Delivery } from './node.js';
+import type { Delivery } from './delivery.js';
 
 /** A message that is kept aside. */
 export interface DeadLetter {

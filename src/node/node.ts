@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { Misbehaviour } from '../broadcast/events.js';
-import type { ObjectStatus } from '../broadcast/spread/record.js';
+import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
@@ -20,6 +20,7 @@ import { MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
+import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import {
   CALL_OPTIONS,
@@ -87,13 +88,7 @@ export interface NodeOptions {
   onEvent?: (event: NodeEvent) => void;
 }
 
-export interface Delivery {
-  from: Member;
-  /** The same at every member, and after a restart. Those of one member's incarnation (a life of its store) rise: seq, then index. */
-  id: MessageId;
-  /** The consumer's own, to keep or to change. */
-  bytes: Uint8Array;
-}
+export type { Delivery } from './delivery.js';
 
 export type NodeEvent =
   | { type: 'peer'; member: Member; reachable: boolean }

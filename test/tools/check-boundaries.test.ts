@@ -122,6 +122,27 @@ describe('data flows one way', () => {
     expect(lines).toHaveLength(2);
   });
 
+  test('a wing may not use one that is above it, for types alone either', () => {
+    const { lines } = check({
+      'broadcast/agreement/stream.ts': "import type { X } from '../spread/objects.js';\nexport type Y = X;\n",
+      'broadcast/spread/objects.ts': 'export type X = 1;\n',
+    });
+    expect(lines[0]).toMatch(/broadcast\/agreement may not import broadcast\/spread/);
+  });
+
+  test('files of one folder may not import each other in a circle, for types alone either', () => {
+    const { status, lines } = check({
+      'core/a.ts': "import type { B } from './b.js';\nexport type A = B;\n",
+      'core/b.ts': "import { c } from './c.js';\nexport type B = typeof c;\n",
+      'core/c.ts': "import type { A } from './a.js';\nexport const c = (a: A) => a;\n",
+    });
+    expect(lines).toEqual([
+      'src/core/a.ts: imports itself: core/a.ts > core/b.ts > core/c.ts > core/a.ts',
+      'boundaries: 1 violation(s)',
+    ]);
+    expect(status).toBe(1);
+  });
+
   test('a new folder needs a place in the order', () => {
     const { status, lines } = check({ 'gossip/heard.ts': 'export const x = 1;\n' });
     expect(lines[0]).toMatch(/^src\/gossip\/heard\.ts: 'gossip' has no place in the layering/);

@@ -12,7 +12,6 @@ import { type StreamState, storedSize } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames.js';
 import { HASH_SIZE, MAX_AHEAD } from '../../wire/limits.js';
 import type { Descriptor, StreamId } from '../../wire/symbol.js';
-import type { ObjectRecord } from '../spread/record.js';
 import { nthLargest, type Pledge, Readiness } from './readiness.js';
 import { type Point, type Rivals, rivalGroups } from './rivals.js';
 
@@ -43,8 +42,6 @@ export class Stream implements StreamId {
   largest: number;
   /** The same by seq. */
   private readonly sizes = new Map<number, number>();
-  /** Objects on their way in or out. */
-  readonly records = new Map<number, ObjectRecord>();
   /** Objects at and above `count` that are held, with their hashes. */
   private readonly loose = new Map<number, Uint8Array>();
   /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */

@@ -13,9 +13,9 @@ import { writeDescriptor } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
 import type { BroadcastEvent } from '../events.js';
 import { certifiedDescriptor, signCertificate } from '../proof/certificate.js';
+import type { Objects, ObjectUnderWay } from '../spread/objects.js';
 import type { Paths } from '../spread/outgoing.js';
 import { cutObject } from '../spread/plan.js';
-import type { ObjectRecord } from '../spread/record.js';
 import type { Transfer } from '../spread/transfer.js';
 import type { Delivery, MessageId } from './delivery.js';
 import type { Journal } from './journal.js';
@@ -43,6 +43,7 @@ export class Own {
   private readonly log: Journal;
   private readonly delivery: Delivery;
   private readonly transfer: Transfer;
+  private readonly objects: Objects;
   private readonly events: BroadcastEvent[];
   private readonly outbox = new Outbox();
   /** Tickets of objects that are being stored. */
@@ -60,7 +61,7 @@ export class Own {
   constructor(
     options: OwnOptions,
     stream: Stream,
-    parts: { log: Journal; delivery: Delivery; transfer: Transfer },
+    parts: { log: Journal; delivery: Delivery; transfer: Transfer; objects: Objects },
     events: BroadcastEvent[],
   ) {
     this.options = options;
@@ -68,6 +69,7 @@ export class Own {
     this.log = parts.log;
     this.delivery = parts.delivery;
     this.transfer = parts.transfer;
+    this.objects = parts.objects;
     this.events = events;
     this.sent = new SentKeys(options.self, options.loaded.sent);
     this.nextSeq = Math.max(
@@ -244,7 +246,7 @@ export class Own {
     if (this.open.size > MAX_OUTCOMES) this.settleOne(now, this.open.keys().next().value!, true);
   }
 
-  private isWithAll({ seq }: ObjectRecord): boolean {
+  private isWithAll({ seq }: ObjectUnderWay): boolean {
     return this.options.paths.every((path, peer) => !path || this.stream.isHeldBy(peer, seq));
   }
 
@@ -254,7 +256,7 @@ export class Own {
     const missing: number[] = [];
     const sentAt = this.open.get(seq)!;
     let isOver = true;
-    const record = this.stream.records.get(seq);
+    const record = this.objects.find(this.stream, seq);
     paths.forEach((path, peer) => {
       if (!path) return;
       if (this.stream.isHeldBy(peer, seq)) {

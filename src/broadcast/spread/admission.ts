@@ -7,7 +7,7 @@ import { storedSize } from '../../store/store.js';
 import { type Descriptor, objectKey } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
 import type { Streams } from '../agreement/streams.js';
-import type { ObjectRecord } from './record.js';
+import type { ObjectUnderWay } from './objects.js';
 
 export interface AdmissionOptions {
   members: number;
@@ -29,7 +29,7 @@ export class Admission {
   /** What the objects of one origin may take that wait for its streams to go on, in memory and in the store. */
   private readonly share: number;
   /** By origin: objects that are being rebuilt or stored. */
-  private readonly open: Set<ObjectRecord>[];
+  private readonly open: Set<ObjectUnderWay>[];
   /** By origin: objects that were refused for want of room. The latest is the last. */
   private readonly refused: Map<string, Descriptor>[];
 
@@ -46,12 +46,12 @@ export class Admission {
   }
 
   /** An object has been begun. */
-  add(record: ObjectRecord): void {
+  add(record: ObjectUnderWay): void {
     this.open[record.stream.origin].add(record);
   }
 
   /** It is in our store, or given up. */
-  remove(record: ObjectRecord): void {
+  remove(record: ObjectUnderWay): void {
     this.open[record.stream.origin].delete(record);
   }
 
@@ -84,11 +84,11 @@ export class Admission {
     now: Micros,
     stream: Stream | undefined,
     { origin, seq, length }: Descriptor,
-  ): boolean | ObjectRecord {
+  ): boolean | ObjectUnderWay {
     const open = this.open[origin];
     let bytes = length;
     let total = storedSize(length) + this.backlog(origin);
-    let idlest: ObjectRecord | undefined;
+    let idlest: ObjectUnderWay | undefined;
     for (const record of open) {
       bytes += lengthOf(record);
       total += storedSize(lengthOf(record));
@@ -127,7 +127,7 @@ export class Admission {
   }
 }
 
-function lengthOf({ incoming }: ObjectRecord): number {
+function lengthOf({ incoming }: ObjectUnderWay): number {
   return incoming?.descriptor.length ?? 0;
 }
 

@@ -7,6 +7,7 @@ import type { Rng } from '../../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { streamKey } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
+import type { Objects } from './objects.js';
 
 interface Want {
   askAt: Micros;
@@ -19,19 +20,19 @@ interface Want {
   /** Drawn for the wait after the last try. */
   jitter: number;
   isLost: boolean;
-  /** Whom it was asked of, and the place among all that was asked; -1: nobody, or it counts no longer. */
-  peer: number;
+  /** The member that it was asked of, while that counts, and the place among all that was asked. */
+  peer: number | undefined;
   place: number;
   /** Until when symbols that come in, of it or of what that member was asked for before, keep others from being asked. */
   until: Micros;
 }
 
-/** An object to ask for now, and whom it was last asked of without coming; -1: nobody. */
+/** An object to ask for now, and the member that it was last asked of without coming. */
 interface Asked {
   stream: Stream;
   seq: number;
   tries: number;
-  last: number;
+  last: number | undefined;
 }
 
 /** What one member was asked for and has not served, the oldest first; and when something last came of it. */
@@ -43,6 +44,7 @@ interface Server {
 
 export class Pulls {
   private readonly rng: Rng;
+  private readonly objects: Objects;
   private readonly wants = new Map<Stream, Map<number, Want>>();
   /** Streams of which an object came because we had asked, with the bytes of such an object, smoothed. */
   private readonly behind = new Map<Stream, number>();
@@ -50,8 +52,9 @@ export class Pulls {
   private places = 0;
   private due: Micros = NEVER;
 
-  constructor(rng: Rng) {
+  constructor(rng: Rng, objects: Objects) {
     this.rng = rng;
+    this.objects = objects;
   }
 
   /** Whether objects of this stream are on the list. */
@@ -67,8 +70,9 @@ export class Pulls {
         wants!.delete(seq);
         this.settle(want);
       }
+    const objects = this.objects.of(stream);
     const want = (seq: number, askAt: Micros) => {
-      if (!stream.lacks(seq) || stream.records.get(seq)?.storing || wants?.has(seq)) return;
+      if (!stream.lacks(seq) || objects.get(seq)?.storing || wants?.has(seq)) return;
       if (!wants) {
         wants = new Map();
         this.wants.set(stream, wants);
@@ -81,8 +85,8 @@ export class Pulls {
         askedAt: -NEVER,
         jitter: 1,
         isLost: false,
-        peer: -1,
-        place: -1,
+        peer: undefined,
+        place: 0,
         until: NEVER,
       });
       this.due = Math.min(this.due, askAt);
@@ -149,16 +153,17 @@ export class Pulls {
       // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
       let coming = -NEVER;
       const rtt = rttOf(stream.origin);
+      const objects = this.objects.of(stream);
       for (const [seq, want] of wants) {
-        const record = stream.records.get(seq);
-        if (record?.incoming) coming = Math.max(coming, record.usefulAt);
-        const touched = record?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
+        const object = objects.get(seq);
+        if (object?.incoming) coming = Math.max(coming, object.usefulAt);
+        const touched = object?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
         const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
         want.askAt = Math.max(want.askAt, Math.min(served, want.until));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
-          if ((record?.usefulAt ?? -NEVER) > want.askedAt) want.waits = 0;
+          if ((object?.usefulAt ?? -NEVER) > want.askedAt) want.waits = 0;
           else if (want.tries > 0 && !want.isLost) want.waits++;
           if (want.tries > 0 && served > now) want.trickles++;
           want.isLost = false;
@@ -205,15 +210,16 @@ export class Pulls {
 
   /** Until when whoever was asked for it may be busy with what it was asked for before. */
   private turnOf(want: Want, rttOf: (member: number) => Micros): Micros {
-    const server = want.peer < 0 ? undefined : this.servers.get(want.peer);
-    if (!server || server.servedPlace >= want.place) return -NEVER;
-    return server.servedAt + SECOND_PATIENCE + rttOf(want.peer);
+    const { peer, place } = want;
+    const server = peer === undefined ? undefined : this.servers.get(peer);
+    if (peer === undefined || !server || server.servedPlace >= place) return -NEVER;
+    return server.servedAt + SECOND_PATIENCE + rttOf(peer);
   }
 
-  /** Whom it was asked of counts no longer. */
+  /** The member that it was asked of counts no longer. */
   private settle(want: Want): void {
-    if (want.peer >= 0) this.servers.get(want.peer)?.waiting.delete(want);
-    want.peer = -1;
+    if (want.peer !== undefined) this.servers.get(want.peer)?.waiting.delete(want);
+    want.peer = undefined;
   }
 
   private server(peer: number): Server {

@@ -2,10 +2,10 @@
  * Symbols that wait to be relayed, by peer. In: symbols of which we are the first hop. Out: for each peer the next one that
  * it may still need. Origins take turns, so that one that sends much does not hold up what others send.
  */
-import type { ObjectRecord } from './record.js';
+import type { ObjectUnderWay } from './objects.js';
 
 interface Relay {
-  record: ObjectRecord;
+  object: ObjectUnderWay;
   sbn: number;
   body: Uint8Array;
 }
@@ -26,7 +26,7 @@ export class Relays {
   /** Whether one had to go for it: the oldest of the origin that has most. */
   push(peer: number, relay: Relay): boolean {
     const queue = this.queues[peer];
-    const { origin } = relay.record.stream;
+    const { origin } = relay.object.stream;
     const mine = queue.byOrigin.get(origin);
     if (mine) mine.push(relay);
     else queue.byOrigin.set(origin, [relay]);
@@ -47,7 +47,7 @@ export class Relays {
     const relay = this.first(peer);
     if (!relay || relay.body.length > target.length) return 0;
     const queue = this.queues[peer];
-    const { origin } = relay.record.stream;
+    const { origin } = relay.object.stream;
     this.shift(queue, origin);
     const rest = queue.byOrigin.get(origin);
     if (rest) {
@@ -59,12 +59,12 @@ export class Relays {
   }
 
   /** Nothing of this object is relayed any more. */
-  forget(record: ObjectRecord): void {
-    const { origin } = record.stream;
+  forget(object: ObjectUnderWay): void {
+    const { origin } = object.stream;
     for (const queue of this.queues) {
       const mine = queue.byOrigin.get(origin);
-      if (!mine?.some((relay) => relay.record === record)) continue;
-      const rest = mine.filter((relay) => relay.record !== record);
+      if (!mine?.some((relay) => relay.object === object)) continue;
+      const rest = mine.filter((relay) => relay.object !== object);
       queue.size -= mine.length - rest.length;
       if (rest.length > 0) queue.byOrigin.set(origin, rest);
       else queue.byOrigin.delete(origin);
@@ -87,7 +87,7 @@ export class Relays {
     for (const [origin, relays] of queue.byOrigin)
       while (relays.length > 0) {
         const [relay] = relays;
-        if (!isHeldBy(relay.record, peer, relay.sbn)) return relay;
+        if (!isHeldBy(relay.object, peer, relay.sbn)) return relay;
         this.shift(queue, origin);
       }
     return undefined;
@@ -102,7 +102,7 @@ export class Relays {
 }
 
 /** Whether `peer` says that it holds the object, or this block of it. */
-export function isHeldBy({ stream, seq, incoming }: ObjectRecord, peer: number, sbn: number): boolean {
+export function isHeldBy({ stream, seq, incoming }: ObjectUnderWay, peer: number, sbn: number): boolean {
   return stream.isHeldBy(peer, seq) || incoming?.peerHasBlock(peer, sbn) === true;
 }
 

@@ -20,8 +20,8 @@ import { BatchVerifier } from '../proof/batch.js';
 import { writeCertificate } from '../proof/certificate.js';
 import { Admission } from './admission.js';
 import { type AddResult, Incoming } from './incoming.js';
+import { type Objects, ObjectUnderWay } from './objects.js';
 import { Outgoing, type Paths } from './outgoing.js';
-import { ObjectRecord } from './record.js';
 import { isHeldBy, Relays } from './relays.js';
 import type { Serving } from './serving.js';
 
@@ -42,20 +42,21 @@ export interface TransferOptions {
 
 /** What has come of a symbol, where something has. */
 export type Arrival =
-  | { type: 'complete'; record: ObjectRecord; object: StoredObject; asked: boolean }
+  | { type: 'complete'; record: ObjectUnderWay; object: StoredObject; asked: boolean }
   /** Two objects under one name, each signed by its origin. */
-  | { type: 'equivocation'; record: ObjectRecord; evidence: [Uint8Array, Uint8Array] }
+  | { type: 'equivocation'; record: ObjectUnderWay; evidence: [Uint8Array, Uint8Array] }
   /** The same, but of ours only the store has the certificate. */
   | { type: 'late-equivocation'; id: ObjectId; certificate: Uint8Array }
   /** Above our limit, and signed by its origin. */
   | { type: 'too-large'; id: ObjectId; length: number }
-  /** Symbols that do not give what the hash says; `server` served them, -1: the origin signed them. */
-  | { type: 'wrong-symbols'; record: ObjectRecord; server: number };
+  /** Symbols that do not give what the hash says: those of `culprit`, if they are of one member alone. */
+  | { type: 'wrong-symbols'; record: ObjectUnderWay; culprit: number | undefined };
 
 export class Transfer {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics;
   private readonly streams: Streams;
+  private readonly objects: Objects;
   private readonly serving: Serving;
   private readonly verifier: BatchVerifier;
   private readonly admission: Admission;
@@ -63,34 +64,39 @@ export class Transfer {
   /** By origin: when the next object above our limit is told. */
   private readonly refuseAt = new Map<number, Micros>();
   /** By peer: objects whose progress it should hear of. */
-  private readonly news: Set<ObjectRecord>[];
-  private readonly own = new Set<ObjectRecord>();
+  private readonly news: Set<ObjectUnderWay>[];
+  private readonly own = new Set<ObjectUnderWay>();
   private due: Micros = NEVER;
   private turn = 0;
 
-  constructor(options: TransferOptions, metrics: Metrics, streams: Streams, serving: Serving) {
+  constructor(
+    options: TransferOptions,
+    metrics: Metrics,
+    parts: { streams: Streams; objects: Objects; serving: Serving },
+  ) {
     this.options = options;
     this.metrics = metrics;
-    this.streams = streams;
-    this.serving = serving;
+    this.streams = parts.streams;
+    this.objects = parts.objects;
+    this.serving = parts.serving;
     this.verifier = new BatchVerifier(options.group);
     this.relays = new Relays(options.group.members.length);
     const { members, byzantine } = options.group;
-    this.admission = new Admission(streams, { ...options, byzantine, members: members.length });
+    this.admission = new Admission(parts.streams, { ...options, byzantine, members: members.length });
     this.news = options.group.members.map(() => new Set());
   }
 
   /** Our own objects that are still being sent. */
-  get sending(): ReadonlySet<ObjectRecord> {
+  get sending(): ReadonlySet<ObjectUnderWay> {
     return this.own;
   }
 
   /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: Stream, { seq, certificate, bytes }: StoredObject): ObjectRecord {
+  send(now: Micros, stream: Stream, { seq, certificate, bytes }: StoredObject): ObjectUnderWay {
     const { group, keys, paths, rng } = this.options;
-    const record = new ObjectRecord(stream, seq, now);
+    const record = new ObjectUnderWay(stream, seq, now);
     record.outgoing = new Outgoing(now, group, keys, paths, rng, certificate, bytes);
-    stream.records.set(seq, record);
+    this.objects.add(record);
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
     this.options.changed.markAll();
@@ -107,7 +113,7 @@ export class Transfer {
     if (reason) return drop(reason);
     const served = frame.depth === SERVED;
     let stream = this.streams.find(descriptor);
-    let record = stream?.records.get(descriptor.seq);
+    let record = stream && this.objects.find(stream, descriptor.seq);
     if (stream && this.isClosed(stream, descriptor.seq)) return drop('stale');
     // Nobody but its origin could be blamed for what spoils an object with symbols that nobody wanted.
     if (served && hop !== descriptor.origin && !stream?.mayServe(now, hop)) return drop('unasked');
@@ -162,7 +168,7 @@ export class Transfer {
     if (beyond > incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
     record.touchedAt = now;
     if (isDuty()) this.relay(record, hop, frame, body);
-    if (record.only !== undefined && !(served && record.only === hop)) return drop('tainted');
+    if (record.isSuspect && !(served && record.onlyFrom === hop)) return drop('tainted');
     const redundancy = incoming.redundancy(leaf);
     if (redundancy) return drop(redundancy);
     if (served) record.servers.add(hop);
@@ -173,19 +179,19 @@ export class Transfer {
 
   /** Whether there is no room for an object that is not begun, as far as we know it. */
   isRefused(now: Micros, stream: Stream, seq: number): boolean {
-    return !stream.records.get(seq)?.incoming && this.admission.isRefused(now, stream, seq);
+    return !this.objects.find(stream, seq)?.incoming && this.admission.isRefused(now, stream, seq);
   }
 
   /** A member's word on what it lacks of an object. */
   onProgress(now: Micros, from: number, stream: Stream, frame: ProgressFrame): void {
-    const record = stream.records.get(frame.id.seq);
+    const record = this.objects.find(stream, frame.id.seq);
     record?.incoming?.onProgress(from, frame);
     record?.outgoing?.onProgress(now, from, frame);
     if (record) this.schedule(record);
   }
 
   /** An object is in our store. */
-  onHeld(now: Micros, record: ObjectRecord): void {
+  onHeld(now: Micros, record: ObjectUnderWay): void {
     record.storing = false;
     this.admission.remove(record);
     record.progressAt = NEVER;
@@ -194,25 +200,25 @@ export class Transfer {
     this.schedule(record);
   }
 
-  /** Begins this object anew, from the symbols of one member alone; -1 until one is chosen. */
-  restart(record: ObjectRecord, only: number): void {
+  /** Begins this object anew, from the symbols that one member serves; none are taken until it is chosen. */
+  beginAnew(record: ObjectUnderWay, onlyFrom?: number): void {
     this.admission.remove(record);
-    record.incoming?.dispose();
-    record.incoming = undefined;
-    record.only = only;
-    record.servers.clear();
-    record.hasSigned = false;
-    record.progressAt = NEVER;
+    record.beginAnew(onlyFrom);
   }
 
   /** Ends the transfer of an object: it is with all who want it, given up, or its stream is over or starts again. */
-  forget(record: ObjectRecord): void {
+  forget(record: ObjectUnderWay): void {
     record.dispose();
     this.admission.remove(record);
     this.own.delete(record);
-    record.stream.records.delete(record.seq);
+    this.objects.delete(record);
     for (const news of this.news) news.delete(record);
     this.relays.forget(record);
+  }
+
+  /** The same of all objects of a stream, or those that `isOver` names. */
+  forgetAll(stream: Stream, isOver: (seq: number) => boolean = () => true): void {
+    for (const object of [...this.objects.of(stream).values()]) if (isOver(object.seq)) this.forget(object);
   }
 
   hasNews(peer: number): boolean {
@@ -267,7 +273,7 @@ export class Transfer {
     if (this.due > now) return;
     this.due = NEVER;
     for (const stream of this.streams)
-      for (const record of stream.records.values()) {
+      for (const record of this.objects.of(stream).values()) {
         if (record.progressAt <= now) this.reportProgress(now, record);
         record.outgoing?.handleTimeout(now);
         if (record.endsAt() <= now) this.forget(record);
@@ -282,16 +288,17 @@ export class Transfer {
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
     for (const record of this.own) {
-      if (record.stream.records.get(record.seq) !== record)
+      if (this.objects.find(record.stream, record.seq) !== record)
         return `${record.seq} sent, though it is forgotten`;
       const fault = record.outgoing?.check();
       if (fault) return fault;
     }
-    return this.relays.check();
+    return this.objects.check(this.streams) ?? this.relays.check();
   }
 
   dispose(): void {
-    for (const stream of this.streams) for (const record of stream.records.values()) record.dispose();
+    for (const stream of this.streams)
+      for (const record of this.objects.of(stream).values()) record.dispose();
   }
 
   /** A symbol of an object that is not the one we hold of this name. */
@@ -332,19 +339,19 @@ export class Transfer {
     return stream.closed && !stream.holds(seq) && !stream.isVouched(seq, this.options.group.byzantine);
   }
 
-  private roomFor(now: Micros, stream: Stream | undefined, descriptor: Descriptor): boolean | ObjectRecord {
+  private roomFor(now: Micros, stream: Stream | undefined, descriptor: Descriptor): boolean | ObjectUnderWay {
     if (descriptor.seq >= (stream?.delivered ?? 0) + WINDOW) return false;
     return this.admission.admits(now, stream, descriptor);
   }
 
-  private open(now: Micros, stream: Stream, seq: number): ObjectRecord {
-    const record = new ObjectRecord(stream, seq, now);
-    stream.records.set(seq, record);
+  private open(now: Micros, stream: Stream, seq: number): ObjectUnderWay {
+    const record = new ObjectUnderWay(stream, seq, now);
+    this.objects.add(record);
     this.schedule(record);
     return record;
   }
 
-  private add(now: Micros, record: ObjectRecord, frame: SymbolFrame, served: boolean): Arrival | undefined {
+  private add(now: Micros, record: ObjectUnderWay, frame: SymbolFrame, served: boolean): Arrival | undefined {
     const incoming = record.incoming!;
     const held = incoming.heldSymbols;
     let result: AddResult;
@@ -362,9 +369,7 @@ export class Transfer {
       return undefined;
     }
     if (result === 'tainted') {
-      // Among symbols that the origin has signed, a wrong one may be the origin's own.
-      const [server = -1] = record.servers.size === 1 && !record.hasSigned ? record.servers : [];
-      return { type: 'wrong-symbols', record, server };
+      return { type: 'wrong-symbols', record, culprit: record.culprit };
     }
     const { certificate } = record;
     record.storing = true;
@@ -379,11 +384,11 @@ export class Transfer {
     };
   }
 
-  private schedule(record: ObjectRecord): void {
+  private schedule(record: ObjectUnderWay): void {
     this.due = Math.min(this.due, record.deadline());
   }
 
-  private reportProgress(now: Micros, record: ObjectRecord): void {
+  private reportProgress(now: Micros, record: ObjectUnderWay): void {
     if (!record.incoming || record.isHeld) {
       record.progressAt = NEVER;
       return;
@@ -397,12 +402,12 @@ export class Transfer {
     record.onProgressReported(now);
   }
 
-  private addNews(record: ObjectRecord, peer: number): void {
+  private addNews(record: ObjectUnderWay, peer: number): void {
     this.news[peer].add(record);
     this.options.changed.mark(peer);
   }
 
-  private relay(record: ObjectRecord, hop: number, frame: SymbolFrame, body: Uint8Array): void {
+  private relay(record: ObjectUnderWay, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const { origin } = frame.descriptor;
     record.incoming!.markRelayed(frame.leaf);
     const { sbn } = frame.leaf;
@@ -410,7 +415,8 @@ export class Transfer {
     const kept = body.buffer.byteLength > 2 * body.length ? body.slice() : body;
     this.options.paths.forEach((path, peer) => {
       if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
-      if (this.relays.push(peer, { record, sbn, body: kept })) countDrop(this.metrics, 'relay-overflow');
+      if (this.relays.push(peer, { object: record, sbn, body: kept }))
+        countDrop(this.metrics, 'relay-overflow');
       this.options.changed.mark(peer);
     });
   }

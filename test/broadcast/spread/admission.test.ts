@@ -4,8 +4,8 @@ import type { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Streams } from '../../../src/broadcast/agreement/streams.js';
 import { Admission, MAX_OPEN } from '../../../src/broadcast/spread/admission.js';
 import { Incoming } from '../../../src/broadcast/spread/incoming.js';
+import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { cutObject } from '../../../src/broadcast/spread/plan.js';
-import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
 import { SECOND } from '../../../src/core/time.js';
 import { storedSize } from '../../../src/store/store.js';
 import type { Descriptor } from '../../../src/wire/symbol.js';
@@ -37,17 +37,17 @@ class Member {
     return this.streams.signed({ origin, incarnation }) as Stream;
   }
 
-  admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectRecord {
+  admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectUnderWay {
     const id = { origin, incarnation, seq };
     return this.admission.admits(this.now, this.stream(origin, incarnation), this.describe(id, length));
   }
 
   /** Begins an object; undefined if it may not be. */
-  begin(origin: number, seq: number, length: number, incarnation = 7): ObjectRecord | undefined {
+  begin(origin: number, seq: number, length: number, incarnation = 7): ObjectUnderWay | undefined {
     const room = this.admits(origin, seq, length, incarnation);
     if (!room) return undefined;
     if (typeof room !== 'boolean') this.admission.remove(room);
-    const record = new ObjectRecord(this.stream(origin, incarnation), seq, this.now);
+    const record = new ObjectUnderWay(this.stream(origin, incarnation), seq, this.now);
     record.incoming = new Incoming(this.describe({ origin, incarnation, seq }, length));
     record.usefulAt = this.now;
     this.admission.add(record);

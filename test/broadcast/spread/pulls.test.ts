@@ -1,8 +1,8 @@
 /** Pulls: what is missing is asked for after a while of silence, again and ever more rarely, and at once while catching up. */
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
+import { Objects, ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { Pulls } from '../../../src/broadcast/spread/pulls.js';
-import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
 
@@ -18,8 +18,8 @@ function streamOf(...held: number[]): Stream {
   return stream;
 }
 
-function newPulls(): Pulls {
-  return new Pulls(new Rng('pulls'));
+function newPulls(objects = new Objects()): Pulls {
+  return new Pulls(new Rng('pulls'), objects);
 }
 
 /** Asks one member for all that is to be asked for. */
@@ -66,10 +66,11 @@ describe('patience', () => {
   });
 
   test('is renewed while symbols of the object come in', () => {
-    const pulls = newPulls();
+    const objects = new Objects();
+    const pulls = newPulls(objects);
     const stream = streamOf();
-    const record = new ObjectRecord(stream, 0, 0);
-    stream.records.set(0, record);
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
     pulls.update(0, stream, 1, RTT);
     record.usefulAt = 150 * MILLISECOND;
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
@@ -78,16 +79,17 @@ describe('patience', () => {
   });
 
   test('has an end where symbols only trickle in: another member is asked as well, and the next one later', () => {
-    const pulls = newPulls();
+    const objects = new Objects();
+    const pulls = newPulls(objects);
     const stream = streamOf();
-    const record = new ObjectRecord(stream, 0, 0);
-    stream.records.set(0, record);
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
     pulls.update(0, stream, 1, RTT);
     const times: Micros[] = [];
     for (let now = 0; now < 10 * SECOND; now += 10 * MILLISECOND) {
       for (const { last, seq } of pulls.take(now, () => RTT)) {
         times.push(now);
-        expect(last).toBe(times.length > 1 ? PEER : -1);
+        expect(last).toBe(times.length > 1 ? PEER : undefined);
         pulls.onAsked(now, stream, seq, PEER, RTT);
       }
       if (times.length > 0) record.usefulAt = now;
@@ -101,12 +103,13 @@ describe('patience', () => {
   });
 
   test('is short again, after many tries that brought nothing, once a try has brought a part', () => {
-    const pulls = newPulls();
+    const objects = new Objects();
+    const pulls = newPulls(objects);
     const stream = streamOf();
     pulls.update(0, stream, 1, RTT);
     for (let i = 0; i < 15; i++) expect(askAll(pulls, pulls.nextTimeout(), PEER)).toEqual([0]);
-    const record = new ObjectRecord(stream, 0, 0);
-    stream.records.set(0, record);
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
     const before = pulls.nextTimeout();
     record.usefulAt = before - 200 * MILLISECOND;
     expect(askAll(pulls, before, PEER)).toEqual([0]);
@@ -114,11 +117,12 @@ describe('patience', () => {
   });
 
   test('is not needed for what is held, nor for what is being stored', () => {
-    const pulls = newPulls();
+    const objects = new Objects();
+    const pulls = newPulls(objects);
     const stream = streamOf(0, 2);
-    const record = new ObjectRecord(stream, 3, 0);
+    const record = new ObjectUnderWay(stream, 3, 0);
     record.storing = true;
-    stream.records.set(3, record);
+    objects.add(record);
     pulls.update(0, stream, 5, RTT);
     expect(asked(pulls, SECOND)).toEqual([1, 4]);
   });

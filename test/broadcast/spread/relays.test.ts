@@ -1,19 +1,19 @@
 /** What waits to be relayed: origins take turns, and one that sends much spends only room of its own. */
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
-import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
+import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { MAX_RELAYS, Relays } from '../../../src/broadcast/spread/relays.js';
 
 const [PEER, OTHER] = [1, 2];
 
-function record(origin: number): ObjectRecord {
-  return new ObjectRecord(new Stream({ origin, incarnation: 7 }, 0, 4), 0, 0);
+function record(origin: number): ObjectUnderWay {
+  return new ObjectUnderWay(new Stream({ origin, incarnation: 7 }, 0, 4), 0, 0);
 }
 
-function push(relays: Relays, of: ObjectRecord, count: number, peer = PEER): number {
+function push(relays: Relays, of: ObjectUnderWay, count: number, peer = PEER): number {
   let overflows = 0;
   for (let i = 0; i < count; i++)
-    if (relays.push(peer, { record: of, sbn: 0, body: Uint8Array.of(of.stream.origin, i) })) overflows++;
+    if (relays.push(peer, { object: of, sbn: 0, body: Uint8Array.of(of.stream.origin, i) })) overflows++;
   return overflows;
 }
 

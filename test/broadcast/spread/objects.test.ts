@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import type { Incoming } from '../../../src/broadcast/spread/incoming.js';
+import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import type { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
-import { ObjectRecord } from '../../../src/broadcast/spread/record.js';
 import { MILLISECOND, NEVER, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 
@@ -13,7 +13,7 @@ const HASH = sha256(new Uint8Array(1));
 
 function newRecord() {
   const stream = new Stream({ origin: ORIGIN, incarnation: 7 }, SELF, MEMBERS);
-  const record = new ObjectRecord(stream, 0, START);
+  const record = new ObjectUnderWay(stream, 0, START);
   const held = { heldSymbols: 0, blocks: 0 };
   record.incoming = {
     get heldSymbols() {
@@ -59,7 +59,7 @@ test('it tells once that blocks have become complete', () => {
   expect(told).toEqual([false, true, false]);
 });
 
-test.each<[string, (record: ObjectRecord) => void, number]>([
+test.each<[string, (record: ObjectUnderWay) => void, number]>([
   ['that stands still is given up after a minute', () => {}, START + 60 * SECOND],
   ['that is held is relayed for three seconds', ({ stream }) => stream.hold(0, HASH), START + 3 * SECOND],
   [

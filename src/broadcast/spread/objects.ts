@@ -1,7 +1,7 @@
-/** One object on its way: of another member until it is held and relayed, of our own until the others hold it. */
+/** The objects under way: those of other members until they are held and relayed, our own until the others hold them. */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { CERTIFICATE_SIZE } from '../../wire/limits.js';
-import type { ObjectId } from '../../wire/symbol.js';
+import { type ObjectId, streamKey } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
 import type { Incoming } from './incoming.js';
 import type { Outgoing } from './outgoing.js';
@@ -20,7 +20,7 @@ export interface ObjectStatus {
   confirmed: number;
 }
 
-export class ObjectRecord {
+export class ObjectUnderWay {
   readonly stream: Stream;
   readonly seq: number;
   incoming: Incoming | undefined;
@@ -32,8 +32,9 @@ export class ObjectRecord {
   /** Members that have served symbols of it, and whether others were signed by the origin. */
   readonly servers = new Set<number>();
   hasSigned = false;
-  /** Once symbols gave wrong bytes: the one member whose served symbols alone are taken; -1 until one is chosen. */
-  only: number | undefined;
+  /** Its symbols gave wrong bytes: from then on only those that `onlyFrom` serves are taken, once that is chosen. */
+  isSuspect = false;
+  onlyFrom: number | undefined;
   /** When something last happened that may happen again. */
   touchedAt: Micros;
   /** When the last symbol came that brought something new. */
@@ -49,6 +50,17 @@ export class ObjectRecord {
     this.touchedAt = now;
   }
 
+  /** Begins anew, from the symbols that one member serves, or none until one is chosen. */
+  beginAnew(onlyFrom?: number): void {
+    this.incoming?.dispose();
+    this.incoming = undefined;
+    this.isSuspect = true;
+    this.onlyFrom = onlyFrom;
+    this.servers.clear();
+    this.hasSigned = false;
+    this.progressAt = NEVER;
+  }
+
   get id(): ObjectId {
     const { origin, incarnation } = this.stream;
     return { origin, incarnation, seq: this.seq };
@@ -56,6 +68,16 @@ export class ObjectRecord {
 
   get isHeld(): boolean {
     return this.stream.holds(this.seq);
+  }
+
+  /** Whose symbols alone there are; undefined if several members have served some, or signed and served ones are mixed. */
+  get culprit(): number | undefined {
+    const { servers, hasSigned, stream } = this;
+    if (servers.size === 0) return stream.origin;
+    // Among symbols that the origin has signed, a wrong one may be the origin's own.
+    if (servers.size > 1 || hasSigned) return undefined;
+    const [server] = servers;
+    return server;
   }
 
   /** When it is forgotten if nothing happens to it. */
@@ -114,6 +136,42 @@ export class ObjectRecord {
   }
 }
 
+/** The objects under way, by stream and seq, in the order in which they were begun. */
+export class Objects {
+  private readonly byStream = new Map<Stream, Map<number, ObjectUnderWay>>();
+
+  find(stream: Stream, seq: number): ObjectUnderWay | undefined {
+    return this.byStream.get(stream)?.get(seq);
+  }
+
+  /** Those of one stream, by seq. */
+  of(stream: Stream): ReadonlyMap<number, ObjectUnderWay> {
+    return this.byStream.get(stream) ?? NONE;
+  }
+
+  add(object: ObjectUnderWay): void {
+    const { stream, seq } = object;
+    const known = this.byStream.get(stream);
+    if (known) known.set(seq, object);
+    else this.byStream.set(stream, new Map([[seq, object]]));
+  }
+
+  delete({ stream, seq }: ObjectUnderWay): void {
+    const all = this.byStream.get(stream);
+    all?.delete(seq);
+    if (all?.size === 0) this.byStream.delete(stream);
+  }
+
+  /** Whether none is of a stream that is over. */
+  check(streams: Iterable<Stream>): string | undefined {
+    const all = new Set(streams);
+    for (const stream of this.byStream.keys())
+      if (!all.has(stream)) return `objects under way of ${streamKey(stream)}, which is over`;
+    return undefined;
+  }
+}
+
+const NONE: ReadonlyMap<number, ObjectUnderWay> = new Map();
 const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
 /** How long an object that is held is still relayed. */

@@ -1,0 +1,11 @@
+/** What a consumer gets. */
+import type { MessageId } from '../broadcast/delivery/delivery.js';
+import type { Member } from '../group/group.js';
+
+export interface Delivery {
+  from: Member;
+  /** The same at every member, and after a restart. Those of one member's incarnation (a life of its store) rise: seq, then index. */
+  id: MessageId;
+  /** The consumer's own, to keep or to change. */
+  bytes: Uint8Array;
+}
