@@ -55,7 +55,7 @@ function failOverTime(seed: string, loss: number, load: Load, cut: 'both ways' |
   for (let at = start; at < cutAt + SECOND; at += every)
     world.at(at, () => cluster.broadcast(0, rng.bytes(bytes)));
   world.runUntil(cutAt);
-  const { rtt = Number.NaN } = sender.endpoint.peers()[0];
+  const { rtt = Number.NaN } = sender.status(cluster.world.now).peers[0];
   const isFirst = (address: string) => address.startsWith('10.0.');
   world.setLinks((from, to) => ({
     blocked: isFirst(from) && isFirst(to) && (cut === 'both ways' || to === receiver.address),
@@ -81,7 +81,7 @@ function falseMoves(loss: number, bytes: number): number {
   for (let at = every; bytes > 0 && at < end; at += every)
     cluster.world.at(at, () => cluster.broadcast(0, rng.bytes(bytes)));
   cluster.world.runUntil(end);
-  const moves = cluster.members.map(({ endpoint }) => endpoint.peers()[0].failOvers);
+  const moves = cluster.members.map((member) => member.status(end).peers[0].failOvers);
   cluster.dispose();
   return moves[0] + moves[1];
 }

@@ -17,7 +17,7 @@ export {
   parseGroup,
 } from './group/group.js';
 export type { EndpointDrops, EndpointMetrics } from './member/endpoint.js';
-export type { PeerStatus } from './member/peers.js';
+export type { PeerStatus } from './member/status.js';
 export {
   createNetwork,
   type HeadwaterNetwork,

@@ -36,7 +36,8 @@ function latenciesOf(seed: string, controller: ControllerFactory, loss: number):
     controller,
   });
   const { world, members } = cluster;
-  const allMet = () => members.every(({ endpoint }) => endpoint.peers().every((peer) => peer.reachable));
+  const allMet = () =>
+    members.every((member) => member.status(world.now).peers.every((peer) => peer.reachable));
   if (!world.runUntil(allMet, world.now + 120 * SECOND)) throw new Error('expected all members to meet');
   const sentAt = members.map((): number[] => []);
   const seen = members.map(() => 0);

@@ -21,13 +21,14 @@ import { Streams } from './agreement/streams.js';
 import { Succession } from './agreement/succession.js';
 import { Vectors } from './agreement/vectors.js';
 import { Attempts } from './delivery/attempts.js';
-import { Delivery, type MessageId } from './delivery/delivery.js';
+import { Delivery } from './delivery/delivery.js';
 import { Journal, type StoreRequest } from './delivery/journal.js';
 import { Kept } from './delivery/kept.js';
 import { Own } from './delivery/own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
 import type { BroadcastEvent } from './events.js';
 import { countDrop, type Metrics } from './metrics.js';
+import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
 import { Reports } from './reports.js';
 import { Mail } from './spread/mail.js';
@@ -47,7 +48,7 @@ export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'>
   order: 'fifo' | 'causal';
 }
 
-export class Broadcast {
+export class Broadcast implements StorePort, ConsumerPort {
   private readonly options: BroadcastOptions;
   private readonly metrics: Metrics;
   private readonly streams: Streams;
@@ -119,24 +120,9 @@ export class Broadcast {
     this.succession = new Succession(group.byzantine, loaded.session);
   }
 
-  /** See `Own.submit`. */
-  submit(bytes: Uint8Array, key?: Uint8Array): number {
-    return this.own.submit(bytes, key);
-  }
-
-  /** See `Own.find`. */
-  sent(key: Uint8Array): MessageId | undefined {
-    return this.own.find(key);
-  }
-
-  /** Whether `submit` would take another message. */
-  get hasRoom(): boolean {
-    return this.own.hasRoom;
-  }
-
-  /** Takes back a message that is not on its way yet; false if it is. */
-  cancel(ticket: number): boolean {
-    return this.own.cancel(ticket);
+  /** Where messages of ours are given in. */
+  get messages(): Messages {
+    return this.own;
   }
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
@@ -206,13 +192,11 @@ export class Broadcast {
     }
   }
 
-  /** What the shell is to do with the store now. At most one commit is under way; ask again after every other call. */
-  pollStore(now: Micros): StoreRequest | undefined {
+  pollRequest(now: Micros): StoreRequest | undefined {
     if (!this.succession.isDue) this.own.pack(now);
     return this.log.poll(now);
   }
 
-  /** The commit is durable; `bytes` is what all objects in the store take. */
   handleCommitted(now: Micros, bytes: number): void {
     if (this.log.isFull) this.events.push({ type: 'store-full', full: false });
     for (const write of this.log.onCommitted(bytes))
@@ -226,13 +210,11 @@ export class Broadcast {
     if (this.isOverfull) this.prune(now);
   }
 
-  /** There was no room for the commit: it is tried again after a while, and until then nothing is confirmed. */
   handleCommitFailed(now: Micros): void {
     if (!this.log.isFull) this.events.push({ type: 'store-full', full: true });
     this.log.onFailed(now);
   }
 
-  /** The answer to a read: undefined if the object is not there, or damaged. */
   handleRead(now: Micros, id: ObjectId, answer: StoredObject | undefined): void {
     const stream = this.streams.find(id);
     const isWanted = stream !== undefined && id.seq >= stream.delivered;
@@ -246,9 +228,8 @@ export class Broadcast {
     this.pump(now);
   }
 
-  /** The consumer is done with the last message delivered. */
-  consumed(now: Micros): void {
-    this.delivery.consumed(now);
+  handleConsumed(now: Micros): void {
+    this.delivery.onConsumed(now);
     this.restartStreams(now);
     this.pump(now);
     this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
@@ -350,7 +331,6 @@ export class Broadcast {
     return length;
   }
 
-  /** What should still be stored when this member stops in order. */
   flush(): readonly StoreWrite[] {
     return this.log.flush();
   }

@@ -6,7 +6,7 @@ import { HeadwaterError } from '../errors.js';
 import { readFileToSend } from '../file/disk.js';
 import { type Content, unwrap, wrapFile } from '../file/envelope.js';
 import type { Member } from '../group/group.js';
-import type { PeerStatus } from '../member/peers.js';
+import type { PeerStatus } from '../member/status.js';
 import type { BroadcastResult, Delivery, Node, NodeEvent } from '../node/node.js';
 import { Events } from './events.js';
 import {

@@ -1,26 +1,33 @@
 /**
  * A member of the group as one sans-IO state machine: datagrams and deadlines in, datagrams and events out. Sessions keep
  * strangers out and the text secret, a path for each peer says when it may be sent to, the broadcast says what.
+ *
+ * Its methods, and those of all below, are of these kinds; each takes the time as `now`, and keeps it nowhere:
+ * - `handleX`: input from outside, a datagram or a timeout. `onX` is news from a neighbour.
+ * - `nextTimeout`: when to call `handleTimeout`; it may change after any other call.
+ * - `pollX`: what the shell is to do next, until there is nothing. `takeX` is the same between neighbours.
+ * - `check`: what of the state contradicts the rest.
+ *
+ * What is the store's, the consumer's or about our messages goes to `store`, `consumer` and `messages` themselves. After any
+ * call, in this order: `store.pollRequest`, `pollTransmit` and `pollEvent` until each has nothing, then `nextTimeout`.
  */
 import { Broadcast } from '../broadcast/broadcast.js';
-import type { MessageId } from '../broadcast/delivery/delivery.js';
-import type { StoreRequest } from '../broadcast/delivery/journal.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
 import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
-import type { ObjectStatus } from '../broadcast/spread/objects.js';
+import type { ConsumerPort, Messages, StorePort } from '../broadcast/ports.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
-import { type Micros, NEVER } from '../core/time.js';
+import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
 import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
-import type { Loaded, StoredObject, StoreWrite } from '../store/store.js';
+import type { Loaded } from '../store/store.js';
 import type { Ack } from '../wire/ack.js';
 import {
   ACK_POLICY_SIZE,
@@ -35,10 +42,10 @@ import {
   writeDatagram,
 } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
-import { type ObjectId, parseSymbol } from '../wire/symbol.js';
+import { parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
-import { type PeerStatus, peerStatus } from './peers.js';
+import { type EndpointStatus, peerStatus } from './status.js';
 import type { Tamper, Voice } from './tamper.js';
 
 export interface EndpointOptions {
@@ -107,7 +114,6 @@ export class Endpoint implements Voice {
   private readonly broadcaster: Broadcast;
   /** What sessions and paths say of members. */
   private readonly own: OwnEvent[] = [];
-  private now: Micros = 0;
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
@@ -168,65 +174,27 @@ export class Endpoint implements Voice {
     return { ...this.counters, drops };
   }
 
-  /** See `Broadcast.submit`. */
-  submit(bytes: Uint8Array, key?: Uint8Array): number {
-    return this.broadcaster.submit(bytes, key);
+  /** Where messages of ours are given in. */
+  get messages(): Messages {
+    return this.broadcaster.messages;
   }
 
-  /** See `Own.find`. */
-  sent(key: Uint8Array): MessageId | undefined {
-    return this.broadcaster.sent(key);
+  /** What is wanted of the store, and where its answers go. */
+  get store(): StorePort {
+    return this.broadcaster;
   }
 
-  /** Whether `submit` would take another message now. */
-  get hasRoom(): boolean {
-    return this.broadcaster.hasRoom;
-  }
-
-  /** See `Broadcast.cancel`. */
-  cancel(ticket: number): boolean {
-    return this.broadcaster.cancel(ticket);
-  }
-
-  /** See `Broadcast.consumed`. */
-  consumed(now: Micros): void {
-    this.now = now;
-    this.broadcaster.consumed(now);
-  }
-
-  /** See `Broadcast.pollStore`. */
-  pollStore(now: Micros): StoreRequest | undefined {
-    this.now = now;
-    return this.broadcaster.pollStore(now);
-  }
-
-  /** See `Broadcast.flush`. */
-  flush(): readonly StoreWrite[] {
-    return this.broadcaster.flush();
-  }
-
-  handleCommitted(now: Micros, bytes: number): void {
-    this.now = now;
-    this.broadcaster.handleCommitted(now, bytes);
-  }
-
-  handleCommitFailed(now: Micros): void {
-    this.now = now;
-    this.broadcaster.handleCommitFailed(now);
-  }
-
-  handleRead(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    this.now = now;
-    this.broadcaster.handleRead(now, id, object);
+  /** Where it is said that the consumer has done with a message. */
+  get consumer(): ConsumerPort {
+    return this.broadcaster;
   }
 
   /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
-    this.now = now;
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
-    this.followSessions();
+    this.followSessions(now);
     if (!received) return;
     try {
       const size = received.payload.length + PROTECTED_OVERHEAD;
@@ -238,9 +206,8 @@ export class Endpoint implements Voice {
   }
 
   handleTimeout(now: Micros): void {
-    this.now = now;
     this.sessions.handleTimeout(now);
-    this.followSessions();
+    this.followSessions(now);
     const { agenda } = this;
     for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1)) {
       const path = this.paths[peer]!;
@@ -248,7 +215,7 @@ export class Endpoint implements Voice {
     }
     for (let peer = agenda.timeoutDue(now); peer >= 0; peer = agenda.timeoutDue(now, peer + 1))
       this.failOvers[peer]!.handleTimeout(now);
-    this.followSessions();
+    this.followSessions(now);
     this.broadcaster.handleTimeout(now);
   }
 
@@ -264,7 +231,6 @@ export class Endpoint implements Voice {
    * need goes before symbols; symbols of different peers take turns.
    */
   pollTransmit(now: Micros): Transmit | undefined {
-    this.now = now;
     this.lent = undefined;
     // What polling may start is a handshake, whose first message is then there at once.
     const control =
@@ -283,10 +249,9 @@ export class Endpoint implements Voice {
   }
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
-  pollTimeout(): Micros {
-    const { now } = this;
+  nextTimeout(now: Micros): Micros {
     if (this.said.length > 0) return now;
-    const own = Math.min(this.sessions.pollTimeout(), this.broadcaster.nextTimeout(now));
+    const own = Math.min(this.sessions.nextTimeout(), this.broadcaster.nextTimeout(now));
     return Math.max(0, Math.min(own, this.agenda.nextTimeout(now)));
   }
 
@@ -294,15 +259,15 @@ export class Endpoint implements Voice {
     return this.own.shift() ?? this.broadcaster.pollEvent();
   }
 
-  objects(): ObjectStatus[] {
-    return this.broadcaster.status();
-  }
-
-  peers(): PeerStatus[] {
+  /** Objects on their way, and each peer as it stands. */
+  status(now: Micros): EndpointStatus {
     const { members } = this.options.group;
-    return this.paths.flatMap((path, peer) =>
-      path ? [peerStatus(this.now, members[peer], path, this.failOvers[peer]!)] : [],
-    );
+    return {
+      objects: this.broadcaster.status(),
+      peers: this.paths.flatMap((path, peer) =>
+        path ? [peerStatus(now, members[peer], path, this.failOvers[peer]!)] : [],
+      ),
+    };
   }
 
   /** What of its state contradicts the rest; undefined if nothing does, as ever. For the simulator, after any call. */
@@ -312,7 +277,6 @@ export class Endpoint implements Voice {
 
   say(now: Micros, peer: number, frames: readonly Frame[], symbol?: Uint8Array): boolean {
     if (!this.options.tamper) throw new HeadwaterError('INVALID_CONFIG', 'tamper: expected one, got none');
-    this.now = now;
     if (!this.paths[peer]?.isOpen || !this.isUsable(now, peer)) return false;
     const numbered = frames.map((frame) =>
       frame.kind === 'vector' && frame.version === 0 && frame.entries.length > 0
@@ -327,7 +291,6 @@ export class Endpoint implements Voice {
   /** Frees what the codec holds. */
   dispose(): void {
     this.broadcaster.dispose();
-    this.now = NEVER;
   }
 
   private handleContents(now: Micros, peer: number, number: number, size: number, contents: Contents): void {
@@ -382,7 +345,7 @@ export class Endpoint implements Voice {
   }
 
   /** What became of sessions, for the paths. */
-  private followSessions(): void {
+  private followSessions(now: Micros): void {
     for (let event = this.sessions.pollEvent(); event; event = this.sessions.pollEvent()) {
       if (isOfStrangers(event)) {
         this.own.push(event);
@@ -392,8 +355,8 @@ export class Endpoint implements Voice {
       const path = this.paths[event.peer]!;
       const failOver = this.failOvers[event.peer]!;
       const next = this.sessions.session(event.peer)!.nextNumber;
-      if (event.type === 'answered') failOver.onAnswer(this.now, event.address, event.rtt);
-      else if (event.type === 'elsewhere') failOver.onElsewhere(this.now);
+      if (event.type === 'answered') failOver.onAnswer(now, event.address, event.rtt);
+      else if (event.type === 'elsewhere') failOver.onElsewhere(now);
       else if (event.type === 'established') {
         path.isOpen = true;
         path.move(next);
@@ -467,7 +430,7 @@ export class Endpoint implements Voice {
   private connect(now: Micros, peer: number): void {
     this.broadcaster.takeControl(now, peer, 0);
     this.sessions.connect(now, peer);
-    this.followSessions();
+    this.followSessions(now);
   }
 
   /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */

@@ -45,7 +45,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     // What is measured of the network while this machine was busy elsewhere says little of the network.
     if (now - dueAt > STALL) endpoint.noteStall(now);
     dueAt = NEVER;
-    if (endpoint.pollTimeout() <= now) endpoint.handleTimeout(now);
+    if (endpoint.nextTimeout(now) <= now) endpoint.handleTimeout(now);
     serveStore(now);
     let sent = 0;
     let bytes = 0;
@@ -64,7 +64,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     }
     if (stopped) return;
     if (sent === SENDS_PER_TURN || bytes >= BYTES_PER_TURN || events === EVENTS_PER_TURN) return wake();
-    const deadline = endpoint.pollTimeout();
+    const deadline = endpoint.nextTimeout(now);
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
     dueAt = deadline + MILLISECOND;
@@ -79,24 +79,25 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     if (!immediate) turn();
   };
   const serveStore = (now: Micros) => {
-    for (let request = endpoint.pollStore(now); request; request = endpoint.pollStore(now)) carryOut(request);
+    for (let request = endpoint.store.pollRequest(now); request; request = endpoint.store.pollRequest(now))
+      carryOut(request);
   };
   const carryOut = (request: StoreRequest) => {
     if (request.type === 'commit')
       store.commit(request.writes).then(
-        (bytes) => answer(() => endpoint.handleCommitted(monotonic(), bytes)),
+        (bytes) => answer(() => endpoint.store.handleCommitted(monotonic(), bytes)),
         (error: Error) =>
           answer(() => {
-            endpoint.handleCommitFailed(monotonic());
+            endpoint.store.handleCommitFailed(monotonic());
             onStoreError(error);
           }),
       );
     else
       store.read(request.id).then(
-        (object) => answer(() => endpoint.handleRead(monotonic(), request.id, object)),
+        (object) => answer(() => endpoint.store.handleRead(monotonic(), request.id, object)),
         (error: Error) =>
           answer(() => {
-            endpoint.handleRead(monotonic(), request.id, undefined);
+            endpoint.store.handleRead(monotonic(), request.id, undefined);
             onStoreError(error);
           }),
       );

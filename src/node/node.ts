@@ -8,12 +8,13 @@ import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
+import { NEVER } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 import type { Group, Member } from '../group/group.js';
 import { parseLocator } from '../group/locator.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from '../member/endpoint.js';
-import type { PeerStatus } from '../member/peers.js';
+import type { PeerStatus } from '../member/status.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
@@ -195,7 +196,7 @@ export class Node implements AsyncDisposable {
     this.store = store;
     this.trace = trace;
     this.letters = new DeadLetters(store, options.group, (delivery) => options.deliver?.(delivery));
-    this.submissions = new Submissions(endpoint, this.aborts, () => this.driver.wake());
+    this.submissions = new Submissions(endpoint.messages, this.aborts, () => this.driver.wake());
     this.driver = connect(this);
   }
 
@@ -321,7 +322,7 @@ export class Node implements AsyncDisposable {
   /** The id of our message that was submitted with this key, if it is in our store; else it was not taken, or is not yet. */
   sent(key: string | Uint8Array): MessageId | undefined {
     isKey('key', key);
-    return this.endpoint.sent(keyBytes(key));
+    return this.endpoint.messages.find(keyBytes(key));
   }
 
   /** Waits until `count` other members are reachable. Throws INVALID_ARGUMENT, ABORTED or CLOSED. */
@@ -329,7 +330,7 @@ export class Node implements AsyncDisposable {
     assertInteger('count', count, 0, this.group.members.length - 1);
     checkOptions('options', options, CALL_OPTIONS);
     const { signal } = options;
-    while (this.endpoint.peers().filter((peer) => peer.reachable).length < count) {
+    while (this.status().peers.filter((peer) => peer.reachable).length < count) {
       this.assertOpen();
       throwIfAborted(signal);
       await this.change(signal);
@@ -355,10 +356,11 @@ export class Node implements AsyncDisposable {
   }
 
   status(): NodeStatus {
+    // A node that is closed hears nobody any more.
+    const now = this.closed ? NEVER : this.driver.now();
     return {
       address: this.address,
-      objects: this.endpoint.objects(),
-      peers: this.endpoint.peers(),
+      ...this.endpoint.status(now),
       metrics: { ...this.endpoint.metrics, sendErrors: this.socket.sendErrors() },
     };
   }
@@ -403,7 +405,7 @@ export class Node implements AsyncDisposable {
 
   /** Saves what a restart would otherwise repeat or lack. A full disk does not keep a node from closing. */
   private async saveCursor(): Promise<void> {
-    const writes = this.endpoint.flush();
+    const writes = this.endpoint.store.flush();
     if (writes.length === 0) return;
     try {
       await this.store.commit(writes);
@@ -528,7 +530,7 @@ export class Node implements AsyncDisposable {
     }
     if (this.closed) return;
     this.letters.end();
-    this.endpoint.consumed(this.driver.now());
+    this.endpoint.consumer.handleConsumed(this.driver.now());
     this.driver.wake();
   }
 

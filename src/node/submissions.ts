@@ -4,9 +4,10 @@
  */
 import type { MessageId } from '../broadcast/delivery/delivery.js';
 import { nameOf } from '../broadcast/delivery/sent.js';
+import type { Messages } from '../broadcast/ports.js';
 import type { Outcome } from '../broadcast/spread/outgoing.js';
 import { HeadwaterError } from '../errors.js';
-import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
+import type { EndpointEvent } from '../member/endpoint.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { type Aborts, abortError } from './aborts.js';
 
@@ -28,10 +29,8 @@ interface Shared {
   users: number;
 }
 
-type Sender = Pick<Endpoint, 'submit' | 'cancel' | 'hasRoom' | 'sent'>;
-
 export class Submissions {
-  private readonly endpoint: Sender;
+  private readonly messages: Messages;
   private readonly aborts: Aborts;
   private readonly wake: () => void;
   /** Waiting for room, oldest first. */
@@ -43,8 +42,8 @@ export class Submissions {
   private readonly sent = new Map<number, Map<number, Waiting>>();
 
   /** @param wake is called when the endpoint has got something to do */
-  constructor(endpoint: Sender, aborts: Aborts, wake: () => void) {
-    this.endpoint = endpoint;
+  constructor(messages: Messages, aborts: Aborts, wake: () => void) {
+    this.messages = messages;
     this.aborts = aborts;
     this.wake = wake;
   }
@@ -112,7 +111,7 @@ export class Submissions {
     signal: AbortSignal | undefined,
     key: Uint8Array,
   ): Promise<MessageId> {
-    const sent = this.endpoint.sent(key);
+    const sent = this.messages.find(key);
     if (sent) return sent;
     const name = nameOf(key);
     const shared = this.keyed.get(name) ?? this.share(bytes, key, name);
@@ -174,10 +173,10 @@ export class Submissions {
   /** Lets in as many as there is room for. */
   private fill(): void {
     for (const call of this.queue) {
-      if (!this.endpoint.hasRoom) return;
+      if (!this.messages.hasRoom) return;
       this.queue.delete(call);
       try {
-        call.ticket = this.endpoint.submit(call.bytes, call.key);
+        call.ticket = this.messages.submit(call.bytes, call.key);
         this.submitted.set(call.ticket, call);
         this.wake();
       } catch (error) {
@@ -194,7 +193,7 @@ export class Submissions {
   /** False if it is on its way already: that goes on. */
   private takeBack(call: Waiting): boolean {
     if (this.queue.delete(call)) return true;
-    if (call.ticket === undefined || !this.endpoint.cancel(call.ticket)) return false;
+    if (call.ticket === undefined || !this.messages.cancel(call.ticket)) return false;
     this.submitted.delete(call.ticket);
     this.fill();
     return true;

@@ -212,7 +212,7 @@ export class SessionTable {
   }
 
   /** When `handleTimeout` is due; may change after any other call. */
-  pollTimeout(): Micros {
+  nextTimeout(): Micros {
     return this.deadlines.earliest;
   }
 

@@ -152,7 +152,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     members,
     broadcast(index, bytes) {
       const member = members[index];
-      const ticket = member.endpoint.submit(bytes);
+      const ticket = member.endpoint.messages.submit(bytes);
       member.settle(world.now);
       world.poll(member.address);
       return ticket;

@@ -5,6 +5,7 @@
  */
 import { type Micros, NEVER } from '../core/time.js';
 import type { Endpoint, EndpointEvent, Transmit } from '../member/endpoint.js';
+import type { EndpointStatus } from '../member/status.js';
 import type { Loaded, StoreWrite } from '../store/store.js';
 import type { SimDisk } from './disk.js';
 import type { SimNode } from './world.js';
@@ -89,7 +90,7 @@ export class SimMember implements SimNode {
 
   handleTimeout(now: Micros): void {
     const local = this.local(now);
-    if (this.endpoint.pollTimeout() <= local) this.endpoint.handleTimeout(local);
+    if (this.endpoint.nextTimeout(local) <= local) this.endpoint.handleTimeout(local);
     this.settle(now);
   }
 
@@ -97,8 +98,17 @@ export class SimMember implements SimNode {
     return this.endpoint.pollTransmit(this.local(now));
   }
 
-  pollTimeout(): Micros {
-    return Math.min(this.world(this.endpoint.pollTimeout()), this.disk.nextTimeout(), this.consumedAt);
+  nextTimeout(now: Micros): Micros {
+    return Math.min(
+      this.world(this.endpoint.nextTimeout(this.local(now))),
+      this.disk.nextTimeout(),
+      this.consumedAt,
+    );
+  }
+
+  /** What its endpoint knows of objects and peers, at this time of the world. */
+  status(now: Micros): EndpointStatus {
+    return this.endpoint.status(this.local(now));
   }
 
   /** Carries out what the endpoint wants of its store and its consumer, and tells what happened. */
@@ -107,21 +117,21 @@ export class SimMember implements SimNode {
     const local = this.local(now);
     while (this.isLive && this.starts === starts) {
       const done = this.disk.poll(now);
-      if (done?.type === 'read') this.endpoint.handleRead(local, done.id, done.object);
+      if (done?.type === 'read') this.endpoint.store.handleRead(local, done.id, done.object);
       else if (done) {
         this.tell({ type: 'committed', ok: done.type === 'committed' });
         if (!this.isLive || this.starts !== starts) return;
-        if (done.type === 'committed') this.endpoint.handleCommitted(local, done.bytes);
-        else this.endpoint.handleCommitFailed(local);
+        if (done.type === 'committed') this.endpoint.store.handleCommitted(local, done.bytes);
+        else this.endpoint.store.handleCommitFailed(local);
       }
       const isConsumed = this.consumedAt <= now;
       if (isConsumed) {
         this.consumedAt = NEVER;
         this.tell({ type: 'consumed' });
         if (!this.isLive || this.starts !== starts) return;
-        this.endpoint.consumed(local);
+        this.endpoint.consumer.handleConsumed(local);
       }
-      const request = this.endpoint.pollStore(local);
+      const request = this.endpoint.store.pollRequest(local);
       if (request?.type === 'read') this.disk.submitRead(now, request.id);
       else if (request) {
         this.disk.submit(now, request.writes);

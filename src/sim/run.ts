@@ -215,12 +215,12 @@ class Run {
   private broadcast(origin: number, size: number): void {
     const { cluster, checker } = this;
     const member = cluster.members[origin];
-    if (!member.isLive || !member.endpoint.hasRoom) return;
+    if (!member.isLive || !member.endpoint.messages.hasRoom) return;
     const bytes = this.rng.bytes(size);
     // No two messages are alike, so that it can be told which is which.
     if (size >= 8) bytes.set(new Writer(4).u32(this.numbered++).finish());
     // Before the disk, which may take no time, says that it is durable.
-    checker.submitted(origin, member.endpoint.submit(bytes), bytes);
+    checker.submitted(origin, member.endpoint.messages.submit(bytes), bytes);
     this.isNews = true;
     member.settle(cluster.world.now);
     cluster.world.poll(member.address);

@@ -14,12 +14,12 @@ import { type Link, type LinkRule, LinkTable } from './link.js';
 export interface SimNode {
   /** A datagram from the address `from` has arrived. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void;
-  /** The deadline that `pollTimeout` named has come. */
+  /** The deadline that `nextTimeout` named has come. */
   handleTimeout(now: Micros): void;
   /** The next datagram to send now, undefined if there is none. Its bytes are the world's from then on. */
   pollTransmit(now: Micros): { to: string; bytes: Uint8Array } | undefined;
   /** When to call `handleTimeout`: a time (one that is past counts as now), or NEVER. */
-  pollTimeout(): Micros;
+  nextTimeout(now: Micros): Micros;
 }
 
 export interface WorldOptions {
@@ -215,7 +215,7 @@ export class World {
         const { resident } = event;
         if (resident.removed) return false;
         resident.alarms.pop();
-        if (resident.node.pollTimeout() > this.time) {
+        if (resident.node.nextTimeout(this.time) > this.time) {
           this.setAlarm(resident);
           return false;
         }
@@ -296,7 +296,7 @@ export class World {
    * deadline that moves back with every datagram, as idle timers do, costs no entry of the queue each time.
    */
   private setAlarm(resident: Resident): void {
-    const deadline = Math.max(resident.node.pollTimeout(), this.time);
+    const deadline = Math.max(resident.node.nextTimeout(this.time), this.time);
     const { alarms } = resident;
     if (deadline === NEVER || (alarms.length > 0 && alarms[alarms.length - 1] <= deadline)) return;
     alarms.push(deadline);

@@ -27,26 +27,26 @@ describe('an ack', () => {
     ],
   ])('%s is a counted drop, names its member, and holds that one path to a trickle', (_what, lie) => {
     const bench = newBench();
-    bench.endpoint.submit(text);
+    bench.endpoint.messages.submit(text);
     bench.settle();
-    const before = bench.endpoint.peers();
+    const before = bench.endpoint.status(bench.now).peers;
     for (let i = 0; i < 3; i++) bench.peer(LIAR).send([{ kind: 'ack', ack: lie(bench.peer(LIAR).newest) }]);
     expect(bench.drops()).toEqual({ 'bad-ack': 3 });
     expect(bench.eventsOf('misbehaviour')).toMatchObject([{ member: LIAR, what: 'bad-ack' }]);
-    const [liar, ...others] = bench.endpoint.peers();
+    const [liar, ...others] = bench.endpoint.status(bench.now).peers;
     expect(liar.breaker).toEqual({ cause: 'lies', trips: 0 });
     expect(others).toEqual(before.slice(1));
   });
 
   test('of one member says nothing of another: its own path moves, no other does', () => {
     const bench = newBench();
-    bench.endpoint.submit(text);
+    bench.endpoint.messages.submit(text);
     bench.settle();
-    const before = bench.endpoint.peers();
+    const before = bench.endpoint.status(bench.now).peers;
     const { newest } = bench.peer(LIAR);
     bench.now += 20 * MILLISECOND;
     bench.peer(LIAR).send([{ kind: 'ack', ack: { ranges: [newest, newest], delay: 0, received: 1 } }]);
-    const after = bench.endpoint.peers();
+    const after = bench.endpoint.status(bench.now).peers;
     expect(after[0].path.bytesInFlight).toBeLessThan(before[0].path.bytesInFlight);
     expect(after.slice(1)).toEqual(before.slice(1));
   });
@@ -64,10 +64,10 @@ test.each([-3600, -1, 1, 3600])(
     bench.run(SECOND);
     bench.now += Math.max(0, -seconds) * SECOND;
     bench.run(SECOND);
-    bench.endpoint.submit(text);
+    bench.endpoint.messages.submit(text);
     bench.run(SECOND);
     for (const peer of bench.peers) if (peer) expect(peer.symbols().length).toBeGreaterThan(0);
-    for (const { rtt } of bench.endpoint.peers()) expect(rtt ?? 0).toBeLessThan(SECOND);
+    for (const { rtt } of bench.endpoint.status(bench.now).peers) expect(rtt ?? 0).toBeLessThan(SECOND);
   },
 );
 

@@ -89,7 +89,7 @@ describe('relaying', () => {
   test('goes on after it holds the object itself', () => {
     const bench = newBench();
     feed(bench, symbolsOf(text, range(0, 10), { firstHop: 2 }));
-    expect(bench.endpoint.objects()[0].complete).toBe(true);
+    expect(bench.endpoint.status(bench.now).objects[0].complete).toBe(true);
     feed(bench, symbolsOf(text, [20], { firstHop: SELF }));
     expect(symbolsSent(bench).length).toBe(OTHERS.length);
   });
@@ -113,7 +113,7 @@ describe('an origin that lies', () => {
         what: 'wrong-symbols',
       },
     ]);
-    expect(bench.endpoint.objects()[0]).toMatchObject({ complete: false, confirmed: 1 });
+    expect(bench.endpoint.status(bench.now).objects[0]).toMatchObject({ complete: false, confirmed: 1 });
   });
 
   test('by giving two objects one id is named once, and the first object stands', () => {
@@ -125,13 +125,13 @@ describe('an origin that lies', () => {
     ]);
     expect(bench.drops().equivocation).toBe(2);
     feed(bench, symbolsOf(text, range(1, 9)));
-    expect(bench.endpoint.objects()[0].complete).toBe(true);
+    expect(bench.endpoint.status(bench.now).objects[0].complete).toBe(true);
   });
 
   test('in a name that is not its own is not believed', () => {
     const bench = newBench();
     feed(bench, symbolsOf(text, range(0, 10), { signer: keys[2] }));
-    expect(bench.endpoint.objects()).toEqual([]);
+    expect(bench.endpoint.status(bench.now).objects).toEqual([]);
     expect(bench.drops()).toEqual({ 'bad-signature': 10 });
   });
 });
@@ -431,7 +431,7 @@ describe('on the wire', () => {
       for (const body of symbolsOf(text, range(0, SOURCE))) origin.send([{ kind: 'ping' }], body);
       check();
       bench.settle();
-      expect(bench.endpoint.objects()[0].complete).toBe(true);
+      expect(bench.endpoint.status(bench.now).objects[0].complete).toBe(true);
     }
     // First message or answer, data and control of the session layer were all among them.
     expect([...kinds].some((kind) => kind === 0x31 || kind === 0x32)).toBe(true);
@@ -541,17 +541,20 @@ describe('a session', () => {
   test('of a peer that restarts is made anew, and the peer is served and heard again', () => {
     const bench = newBench();
     feed(bench, symbolsOf(text, range(0, SOURCE)));
-    expect(bench.endpoint.objects()[0].complete).toBe(true);
+    expect(bench.endpoint.status(bench.now).objects[0].complete).toBe(true);
     bench.run(SECOND);
 
     const restarted = bench.replace(ORIGIN, { incarnation: 2 });
     restarted.connect();
     bench.run(SECOND);
     expect(restarted.isUp).toBe(true);
-    expect(bench.endpoint.peers()[0]).toMatchObject({ reachable: true, inboundLoss: 0 });
+    expect(bench.endpoint.status(bench.now).peers[0]).toMatchObject({ reachable: true, inboundLoss: 0 });
     // Its objects count from 0 again.
     feed(bench, symbolsOf(text.subarray(0, 3000), range(0, 4), { incarnation: 8 }));
-    expect(bench.endpoint.objects().at(-1)).toMatchObject({ id: { incarnation: 8 }, complete: true });
+    expect(bench.endpoint.status(bench.now).objects.at(-1)).toMatchObject({
+      id: { incarnation: 8 },
+      complete: true,
+    });
     bench.clear();
     bench.submit(text);
     bench.run(100 * MILLISECOND);
@@ -561,7 +564,7 @@ describe('a session', () => {
       { kind: 'ack', ack: { ranges: [restarted.newest, restarted.newest], delay: 0, received: 1 } },
     ]);
     expect(bench.drops()).toEqual({});
-    expect(bench.endpoint.peers()[0].rtt).toBeDefined();
+    expect(bench.endpoint.status(bench.now).peers[0].rtt).toBeDefined();
   });
 
   test('goes on from another address of the same peer, once that has answered', () => {
@@ -584,13 +587,13 @@ describe('a session', () => {
     bench.run(SECOND);
     bench.clear();
     feed(bench, symbolsOf(text, range(1, SOURCE - 1)));
-    expect(bench.endpoint.objects()[0].complete).toBe(true);
+    expect(bench.endpoint.status(bench.now).objects[0].complete).toBe(true);
     bench.submit(text);
     bench.run(SECOND);
     expect(origin.symbols().length).toBeGreaterThan(0);
     // Its locator is at most asked whether it works.
     expect(bench.wire.filter(({ to, bytes }) => to === old && bytes[0] !== 0x35)).toEqual([]);
-    expect(bench.endpoint.peers()[0]).toMatchObject({ address: 'moved:1', reachable: true });
+    expect(bench.endpoint.status(bench.now).peers[0]).toMatchObject({ address: 'moved:1', reachable: true });
     expect(bench.drops()).toEqual({});
   });
 
@@ -613,7 +616,7 @@ describe('a session', () => {
       bench.give(first, bytes);
       bench.run(20 * MILLISECOND);
     }
-    const status = bench.endpoint.peers().find(({ member }) => member.index === ORIGIN);
+    const status = bench.endpoint.status(bench.now).peers.find(({ member }) => member.index === ORIGIN);
     expect(status).toMatchObject({ address: first, failOvers: 0 });
     const toSecond = bench.wire.filter(({ to }) => to === second);
     expect(toSecond.every(({ bytes }) => bytes[0] === 0x35)).toBe(true);
@@ -711,7 +714,7 @@ describe('where a path carries 4052 bytes', () => {
 
   test('three symbols share a datagram, and none is lost or sent twice', () => {
     const bench = wideBench();
-    bench.endpoint.submit(new Rng('wide').bytes(11_500));
+    bench.endpoint.messages.submit(new Rng('wide').bytes(11_500));
     bench.settle();
     const runs = bench
       .peer(1)
@@ -754,6 +757,6 @@ describe('where a path carries 4052 bytes', () => {
     const bodies = symbolsOf(text, range(0, SOURCE));
     const frames: Frame[] = bodies.slice(1).map((body) => ({ kind: 'symbol', body }));
     bench.peer(ORIGIN).send(frames, bodies[0]);
-    expect(bench.endpoint.objects()).toMatchObject([{ held: SOURCE, complete: true }]);
+    expect(bench.endpoint.status(bench.now).objects).toMatchObject([{ held: SOURCE, complete: true }]);
   });
 });

@@ -14,7 +14,7 @@ test.each([
   ['of many symbols', Array.from({ length: 2000 }, (_, i) => `line ${i} of the plan\n`).join('')],
 ])('no part of a message %s is visible in any datagram', (_what, message) => {
   const bench = new Bench({ ...smallGroup(3), self: SELF }).open();
-  bench.endpoint.submit(new TextEncoder().encode(message));
+  bench.endpoint.messages.submit(new TextEncoder().encode(message));
   bench.run(SECOND);
   const captured = bench.wire.filter(({ from }) => from === bench.address);
   expect(captured.some(({ bytes }) => bytes.length > message.length / 50)).toBe(true);
@@ -32,7 +32,7 @@ test.each([
 
 test('the search would find it: what the session opens holds the text', () => {
   const bench = new Bench({ ...smallGroup(3), self: SELF }).open();
-  bench.endpoint.submit(new TextEncoder().encode('attack at dawn'));
+  bench.endpoint.messages.submit(new TextEncoder().encode('attack at dawn'));
   bench.run(SECOND);
   expect(
     bench

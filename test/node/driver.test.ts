@@ -18,21 +18,23 @@ class Script {
   due: Micros = NEVER;
 
   readonly endpoint = {
-    pollTimeout: () => this.due,
+    nextTimeout: () => this.due,
     handleTimeout: () => {
       this.told.push('timeout');
       this.due = NEVER;
     },
-    pollStore: () => this.requests.shift(),
     pollTransmit: () => this.datagrams.shift(),
     pollEvent: () => this.events.shift(),
     takeBack: () => this.told.push('taken back'),
     noteStall: () => this.told.push('stall'),
     handleDatagram: (_now: Micros, from: string) => this.told.push(`from ${from}`),
-    handleCommitted: (_now: Micros, bytes: number) => this.told.push(`committed ${bytes}`),
-    handleCommitFailed: () => this.told.push('commit failed'),
-    handleRead: (_now: Micros, { seq }: { seq: number }, object: unknown) =>
-      this.told.push(`read ${seq} ${object === undefined ? 'nothing' : 'something'}`),
+    store: {
+      pollRequest: () => this.requests.shift(),
+      handleCommitted: (_now: Micros, bytes: number) => this.told.push(`committed ${bytes}`),
+      handleCommitFailed: () => this.told.push('commit failed'),
+      handleRead: (_now: Micros, { seq }: { seq: number }, object: unknown) =>
+        this.told.push(`read ${seq} ${object === undefined ? 'nothing' : 'something'}`),
+    },
   } as unknown as Endpoint;
 }
 

@@ -232,7 +232,7 @@ export class Bench {
 
   /** Gives the endpoint a message to broadcast; returns its ticket. */
   submit(bytes: Uint8Array): number {
-    const ticket = this.endpoint.submit(bytes);
+    const ticket = this.endpoint.messages.submit(bytes);
     this.work();
     return ticket;
   }
@@ -248,7 +248,7 @@ export class Bench {
 
   /** The consumer is done with the message that it was given: for when `consumes` is false. */
   consume(): void {
-    this.endpoint.consumed(this.now);
+    this.endpoint.consumer.handleConsumed(this.now);
     this.work();
   }
 
@@ -267,7 +267,7 @@ export class Bench {
     let quiet = false;
     while (!quiet) {
       quiet = true;
-      if (this.endpoint.pollTimeout() <= this.now) this.endpoint.handleTimeout(this.now);
+      if (this.endpoint.nextTimeout(this.now) <= this.now) this.endpoint.handleTimeout(this.now);
       this.work();
       for (let out = this.endpoint.pollTransmit(this.now); out; out = this.endpoint.pollTransmit(this.now)) {
         quiet = false;
@@ -276,7 +276,7 @@ export class Bench {
       for (const peer of this.peers) {
         if (!peer) continue;
         const { table } = peer;
-        if (table.pollTimeout() <= this.now) table.handleTimeout(this.now);
+        if (table.nextTimeout() <= this.now) table.handleTimeout(this.now);
         for (let out = table.pollTransmit(); out; out = table.pollTransmit()) {
           quiet = false;
           if (out.to === this.address) this.give(peer.address, out.bytes);
@@ -321,16 +321,16 @@ export class Bench {
   /** Does what the endpoint wants of its store and its consumer. */
   private work(): void {
     for (;;) {
-      const request = this.endpoint.pollStore(this.now);
+      const request = this.endpoint.store.pollRequest(this.now);
       if (request?.type === 'read')
-        this.endpoint.handleRead(this.now, request.id, this.store.read(request.id));
+        this.endpoint.store.handleRead(this.now, request.id, this.store.read(request.id));
       else if (request && this.holdsCommits) this.commit = request.writes;
       else if (request) this.apply(request.writes);
       const event = this.endpoint.pollEvent();
       if (!request && !event) return;
       if (!event) continue;
       this.past.push(event);
-      if (event.type === 'deliver' && this.consumes) this.endpoint.consumed(this.now);
+      if (event.type === 'deliver' && this.consumes) this.endpoint.consumer.handleConsumed(this.now);
     }
   }
 
@@ -340,9 +340,9 @@ export class Bench {
       bytes = this.store.apply(writes);
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.code !== 'STORE_FULL') throw error;
-      return this.endpoint.handleCommitFailed(this.now);
+      return this.endpoint.store.handleCommitFailed(this.now);
     }
-    this.endpoint.handleCommitted(this.now, bytes);
+    this.endpoint.store.handleCommitted(this.now, bytes);
   }
 
   private deliver({ to, bytes }: Transmit): void {

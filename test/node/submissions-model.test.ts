@@ -108,7 +108,7 @@ class Real {
         get hasRoom() {
           return has();
         },
-        sent: () => undefined,
+        find: () => undefined,
       },
       new Aborts(),
       () => {},

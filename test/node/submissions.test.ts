@@ -19,7 +19,7 @@ function setUp(room: number) {
     get hasRoom() {
       return given.size < room;
     },
-    sent: () => undefined,
+    find: () => undefined,
   };
   const submissions = new Submissions(sender, new Aborts(), () => wakes++);
   const submit = (text: string, signal?: AbortSignal, key?: string) => {

@@ -210,7 +210,7 @@ describe('a flood of first messages', () => {
     // What goes out with the cookie is lost, and so is what it was made with.
     a.table.pollTransmit();
     world.start(b);
-    world.now = a.table.pollTimeout();
+    world.now = a.table.nextTimeout();
     a.table.handleTimeout(world.now);
     a.table.handleDatagram(world.now, 'm1:1', answer());
     expect(kindOf(answer())).toBe(KIND.response);
@@ -314,7 +314,7 @@ describe('amplification', () => {
       add(received, from, bytes.length);
       const now = world.now + i * 10 * MILLISECOND;
       b.table.handleDatagram(now, from, bytes);
-      if (b.table.pollTimeout() <= now) b.table.handleTimeout(now);
+      if (b.table.nextTimeout() <= now) b.table.handleTimeout(now);
       for (let out = b.table.pollTransmit(); out; out = b.table.pollTransmit()) {
         add(sent, out.to, out.bytes.length);
         expect(sent.get(out.to)!).toBeLessThanOrEqual(3 * (received.get(out.to) ?? 0));

@@ -127,7 +127,7 @@ describe('a handshake', () => {
     a.table.connect(world.now, 1);
     world.run(200 * SECOND);
     expect(a.events.map(({ type }) => type)).toEqual(['unreachable']);
-    expect(a.table.pollTimeout()).toBe(Number.POSITIVE_INFINITY);
+    expect(a.table.nextTimeout()).toBe(Number.POSITIVE_INFINITY);
     const sent = world.wire.length;
     expect(sent).toBeLessThan(120);
     world.links.update({ blocked: false });

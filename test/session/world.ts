@@ -134,7 +134,7 @@ export class World {
     while (!until()) {
       let next = this.queue.nextTime();
       for (const node of this.nodes)
-        next = Math.min(next, Math.max(this.now, node.table.pollTimeout() - this.clockOffset[node.index]));
+        next = Math.min(next, Math.max(this.now, node.table.nextTimeout() - this.clockOffset[node.index]));
       if (next > end) {
         this.now = end;
         return until();
@@ -142,7 +142,7 @@ export class World {
       this.now = next;
       while (this.queue.nextTime() <= this.now) this.deliver(this.queue.pop()!);
       for (const node of this.nodes) {
-        if (node.table.pollTimeout() <= this.clock(node)) node.table.handleTimeout(this.clock(node));
+        if (node.table.nextTimeout() <= this.clock(node)) node.table.handleTimeout(this.clock(node));
         this.flush(node);
       }
     }

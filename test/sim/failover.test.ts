@@ -36,9 +36,9 @@ function load(cluster: Cluster, duration: number): void {
 }
 
 const inUse = (cluster: Cluster, member: number): (string | undefined)[] =>
-  cluster.members[member].endpoint.peers().map(({ address }) => address);
+  cluster.members[member].status(cluster.world.now).peers.map(({ address }) => address);
 const moves = (cluster: Cluster, member: number): number =>
-  cluster.members[member].endpoint.peers().reduce((sum, { failOvers }) => sum + failOvers, 0);
+  cluster.members[member].status(cluster.world.now).peers.reduce((sum, { failOvers }) => sum + failOvers, 0);
 
 /** When data first comes to member 1 over the second network. */
 function watchArrival(cluster: Cluster): { at: number } {
@@ -92,7 +92,7 @@ describe('a network that fails', () => {
     cluster.world.runUntil(cluster.world.now + 2 * SECOND);
     expect(inUse(cluster, 0)[0]).toMatch(/^10\.1\./);
     expect(inUse(cluster, 1)[0]).toMatch(/^10\.1\./);
-    expect(cluster.members[0].endpoint.peers()[0].reachable).toBe(true);
+    expect(cluster.members[0].status(cluster.world.now).peers[0].reachable).toBe(true);
     cluster.dispose();
   });
 

@@ -87,13 +87,13 @@ export class Delivery {
       // Before the cursor that passes it, or in one commit with it.
       this.log.write({ type: 'bury', letter: { ...id, retry: false, bytes } });
       onDead(id);
-      this.consumed(now);
+      this.onConsumed(now);
     }
     return undefined;
   }
 
   /** The consumer is done with the message that it was given. */
-  consumed(now: Micros): void {
+  onConsumed(now: Micros): void {
     this.consuming = false;
     this.taken++;
     if (!this.current) return;

@@ -65,7 +65,7 @@ class Consumer {
     const all: string[] = [];
     for (let next = this.next(); next !== undefined; next = this.next()) {
       all.push(next);
-      this.delivery.consumed(0);
+      this.delivery.onConsumed(0);
     }
     return all;
   }
@@ -81,9 +81,9 @@ describe('messages', () => {
     consumer.store(1, 0, ['a', 'b']);
     expect(consumer.next()).toBe('1/0/0 a');
     expect(consumer.next()).toBeUndefined();
-    consumer.delivery.consumed(0);
+    consumer.delivery.onConsumed(0);
     expect(consumer.next()).toBe('1/0/1 b');
-    consumer.delivery.consumed(0);
+    consumer.delivery.onConsumed(0);
     expect(consumer.next()).toBeUndefined();
   });
 
@@ -202,7 +202,7 @@ describe('the causal order', () => {
     expect(consumer.delivery.dependencies(own)).toEqual([]);
     consumer.next();
     expect(consumer.delivery.dependencies(own)).toEqual([after(1, 1)]);
-    consumer.delivery.consumed(0);
+    consumer.delivery.onConsumed(0);
     expect(consumer.delivery.dependencies(own)).toEqual([]);
   });
 
@@ -280,10 +280,10 @@ describe('a restart', () => {
     cursor(0);
     consumer.next();
     expect(cursor(1e6)).toEqual([]);
-    consumer.delivery.consumed(1e6);
+    consumer.delivery.onConsumed(1e6);
     expect(cursor(2e6)).toEqual([[0, 1]]);
     consumer.next();
-    consumer.delivery.consumed(2e6);
+    consumer.delivery.onConsumed(2e6);
     expect(cursor(3e6)).toEqual([[1, 0]]);
   });
 

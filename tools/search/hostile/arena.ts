@@ -207,9 +207,9 @@ export class Arena {
     const message = new Uint8Array(Math.max(bytes, id.length + 1));
     message.set(new TextEncoder().encode(`${id}|`));
     const member = this.members[from];
-    if (!member.isLive || !member.endpoint.hasRoom) return id;
+    if (!member.isLive || !member.endpoint.messages.hasRoom) return id;
     if (!this.liars.has(from)) this.sent.set(id, { from, at: this.now });
-    member.endpoint.submit(message);
+    member.endpoint.messages.submit(message);
     member.settle(this.now);
     this.world.poll(member.address);
     return id;
@@ -377,8 +377,9 @@ export class Arena {
           order: options.order ?? 'causal',
           ...(this.liars.has(index) ? { tamper: this.tampers[index] } : {}),
         });
-        const committed = endpoint.handleCommitted.bind(endpoint);
-        endpoint.handleCommitted = (now, bytes) => {
+        const { store } = endpoint;
+        const committed = store.handleCommitted.bind(store);
+        store.handleCommitted = (now, bytes) => {
           this.kept[index] = bytes;
           this.peak[index] = Math.max(this.peak[index], bytes);
           committed(now, bytes);
@@ -426,7 +427,7 @@ export class Arena {
           this.strayBytes += transmit.bytes.length;
         return transmit;
       },
-      pollTimeout: () => member.pollTimeout(),
+      nextTimeout: (now) => member.nextTimeout(now),
     };
   }
 }

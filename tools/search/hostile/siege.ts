@@ -140,7 +140,7 @@ export class Siege {
       send: this.socket.send,
       store,
       onEvent: (event) => {
-        if (event.type === 'deliver') endpoint.consumed(this.now());
+        if (event.type === 'deliver') endpoint.consumer.handleConsumed(this.now());
         this.driver?.wake();
       },
       onStoreError: () => {},
@@ -159,7 +159,9 @@ export class Siege {
   }
 
   isUp(peer: number): boolean {
-    return this.endpoint.peers().some(({ member, reachable }) => member.index === peer && reachable);
+    return this.endpoint
+      .status(this.now())
+      .peers.some(({ member, reachable }) => member.index === peer && reachable);
   }
 
   say(peer: number, frames: readonly Frame[], symbol?: Uint8Array): boolean {
@@ -228,8 +230,8 @@ export class Siege {
 
   /** The liar broadcasts a message as an honest member does, once there is room for it. */
   async broadcast(bytes: Uint8Array): Promise<void> {
-    await until(() => this.endpoint.hasRoom, 60);
-    this.endpoint.submit(bytes);
+    await until(() => this.endpoint.messages.hasRoom, 60);
+    this.endpoint.messages.submit(bytes);
     this.driver!.wake();
   }
 

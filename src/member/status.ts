@@ -1,11 +1,16 @@
-/** What is known of one peer, gathered for people and programs that watch a member. */
-
+/** What is known of a member's peers and objects, gathered for people and programs that watch it. */
+import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { Micros } from '../core/time.js';
 import type { Member } from '../group/group.js';
 import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
 import type { Path } from '../path/path.js';
 import type { FailOver } from './failover.js';
+
+export interface EndpointStatus {
+  objects: ObjectStatus[];
+  peers: PeerStatus[];
+}
 
 /** One peer as it stands, for people to look at. */
 export interface PeerStatus {
