@@ -7,14 +7,11 @@
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { Loaded, StoredObject, StoreWrite, StreamState } from '../store/store.js';
-import {
-  frameSize,
-  type GoneFrame,
-  type ObjectFrame,
-  type PullFrame,
-  type VectorEntry,
-  type VectorFrame,
-} from '../wire/frames.js';
+import type { GoneFrame } from '../wire/frames/gone.js';
+import type { ProgressFrame } from '../wire/frames/progress.js';
+import type { PullFrame } from '../wire/frames/pull.js';
+import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
+import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import { type ObjectId, SERVED, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import { Streams } from './agreement/streams.js';
@@ -172,24 +169,9 @@ export class Broadcast implements StorePort, ConsumerPort {
     return log.pendingBytes > MAX_PENDING && log.pendingOf(origin) > share;
   }
 
-  /** A frame that member `from` has sent in its session. */
-  handleFrame(now: Micros, from: number, frame: ObjectFrame): void {
-    switch (frame.kind) {
-      case 'vector':
-        this.onVector(now, from, frame);
-        break;
-      case 'progress': {
-        const stream = this.streams.find(frame.id);
-        if (stream) this.transfer.onProgress(now, from, stream, frame);
-        break;
-      }
-      case 'pull':
-        this.onPull(now, from, frame);
-        break;
-      case 'gone':
-        this.onGone(now, from, frame);
-        break;
-    }
+  handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
+    const stream = this.streams.find(frame.id);
+    if (stream) this.transfer.onProgress(now, from, stream, frame);
   }
 
   pollRequest(now: Micros): StoreRequest | undefined {
@@ -416,7 +398,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** What `from` says of streams, its own and others'. */
-  private onVector(now: Micros, from: number, frame: VectorFrame): void {
+  handleVector(now: Micros, from: number, frame: VectorFrame): void {
     const { streams } = this;
     const touched = new Set<Stream>();
     const begun = new Set<string>();
@@ -646,7 +628,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     return stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.saysGone(peer, seq);
   }
 
-  private onPull(now: Micros, from: number, { id, missing }: PullFrame): void {
+  handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.streams.find(id);
     const final = stream ? undefined : this.streams.finalOf(id);
     if (final && id.seq < final.count) {
@@ -681,7 +663,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so. */
-  private onGone(now: Micros, from: number, frame: GoneFrame): void {
+  handleGone(now: Micros, from: number, frame: GoneFrame): void {
     const stream = this.streams.find(frame);
     const { paths, group } = this.options;
     const { base, chain } = frame;

@@ -28,23 +28,23 @@ import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
 import type { Loaded } from '../store/store.js';
-import type { Ack } from '../wire/ack.js';
 import {
-  ACK_POLICY_SIZE,
   type Contents,
   FRAMES_ROOM,
-  type Frame,
-  frameSize,
   hasSymbols,
   isEliciting,
   parseContents,
   SymbolWriter,
   writeDatagram,
-} from '../wire/frames.js';
+} from '../wire/datagram.js';
+import type { Ack } from '../wire/frames/ack.js';
+import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
+import { type Frame, frameSize } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
 import { FailOver } from './failover.js';
+import { type FrameHandlers, frameHandlers, type Heard, handleFrame } from './handlers.js';
 import { type EndpointStatus, peerStatus } from './status.js';
 import type { Tamper, Voice } from './tamper.js';
 
@@ -118,6 +118,7 @@ export class Endpoint implements Voice {
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
   private readonly agenda: Agenda;
+  private readonly handlers: FrameHandlers;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were. */
   private readonly changed: Marks;
   /** Datagrams that a liar has said: see `say`. */
@@ -164,6 +165,11 @@ export class Endpoint implements Voice {
     );
     const { paths, failOvers, broadcaster, egress, changed } = this;
     this.agenda = new Agenda({ paths, failOvers, broadcaster, egress, changed });
+    this.handlers = frameHandlers({
+      broadcaster,
+      onAck: (heard, ack) => this.handleAck(heard, ack),
+      onSymbol: (heard, body) => this.handleSymbol(heard, body),
+    });
     options.tamper?.begin?.(this);
   }
 
@@ -301,36 +307,14 @@ export class Endpoint implements Voice {
     if (path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents)))
       this.broadcaster.onHeard(peer);
     const { frames, symbol } = this.options.tamper?.hear?.(now, peer, contents) ?? contents;
-    for (const frame of frames) {
-      switch (frame.kind) {
-        case 'ack':
-          // What the ack says of the path depends on whether we had more to send until now.
-          this.agenda.lookForSymbols(now, peer);
-          this.handleAck(now, peer, path, frame.ack);
-          break;
-        case 'ack-policy':
-          path.onPolicy(frame);
-          break;
-        case 'mtu-probe':
-          // Only what came in one piece of that size shows that the path carries it.
-          if (frame.size === size) path.onMtuProbe(size);
-          break;
-        case 'mtu-report':
-          path.onMtuReport(now, frame.size);
-          break;
-        case 'ping':
-          break;
-        case 'symbol':
-          this.handleSymbol(now, peer, frame.body);
-          break;
-        default:
-          this.broadcaster.handleFrame(now, peer, frame);
-      }
-    }
-    if (symbol) this.handleSymbol(now, peer, symbol);
+    const heard = { now, peer, path, size };
+    for (const frame of frames) handleFrame(this.handlers, heard, frame);
+    if (symbol) this.handleSymbol(heard, symbol);
   }
 
-  private handleAck(now: Micros, peer: number, path: Path, ack: Ack): void {
+  private handleAck({ now, peer, path }: Heard, ack: Ack): void {
+    // What the ack says of the path depends on whether we had more to send until now.
+    this.agenda.lookForSymbols(now, peer);
     const { losses } = path.trust;
     const outcome = path.onAck(now, ack);
     if (outcome.ok) return;
@@ -340,7 +324,7 @@ export class Endpoint implements Voice {
       this.own.push({ type: 'misbehaviour', member: peer, what: 'bad-ack', detail: outcome.detail });
   }
 
-  private handleSymbol(now: Micros, peer: number, body: Uint8Array): void {
+  private handleSymbol({ now, peer }: Heard, body: Uint8Array): void {
     this.broadcaster.handleSymbol(now, peer, parseSymbol(body), body);
   }
 

@@ -5,7 +5,8 @@
  * `EndpointOptions.incarnation`, and whether it relays `EndpointOptions.relay`.
  */
 import type { Micros } from '../core/time.js';
-import type { Contents, Frame } from '../wire/frames.js';
+import type { Contents } from '../wire/datagram.js';
+import type { Frame } from '../wire/frames.js';
 
 /** Every hook is optional; one that is left out changes nothing. None may keep the arrays that it is given: they are views. */
 export interface Tamper {
@@ -17,7 +18,7 @@ export interface Tamper {
    */
   hear?(now: Micros, peer: number, contents: Contents): Contents;
   /**
-   * The frames of a control datagram to `peer`, ACK and all, of at most FRAMES_ROOM bytes (FRAMES_ROOM is in wire/frames.ts):
+   * The frames of a control datagram to `peer`, ACK and all, of at most FRAMES_ROOM bytes (FRAMES_ROOM is in wire/datagram.ts):
    * the first ones that fit are sent.
    */
   frames?(now: Micros, peer: number, frames: Frame[]): Frame[];

@@ -6,7 +6,7 @@
  */
 import { collectRanges } from '../core/ranges.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
-import { ACK_SPAN, type Ack } from '../wire/ack.js';
+import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
 
 /** How often the sender wants to hear: made by `Recovery.ackPolicy`, sent when it changes much. */
 export interface AckPolicy {

@@ -6,7 +6,7 @@
 import type { ControllerFactory } from '../congestion/controller.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import type { Ack } from '../wire/ack.js';
+import type { Ack } from '../wire/frames/ack.js';
 import type { Frame } from '../wire/frames.js';
 import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../wire/limits.js';
 import { type AckPolicy, AckTracker, DEFAULT_POLICY } from './ack.js';

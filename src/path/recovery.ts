@@ -9,7 +9,7 @@ import { Pacer } from '../congestion/pacer.js';
 import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import { ACK_SPAN, type Ack } from '../wire/ack.js';
+import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import type { PathMetrics, PathObserver } from './observer.js';

@@ -7,7 +7,9 @@ import type { Rng } from '../core/rng.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Group } from '../group/group.js';
 import type { Tamper, Voice } from '../member/tamper.js';
-import type { Contents, Frame, VectorEntry } from '../wire/frames.js';
+import type { Contents } from '../wire/datagram.js';
+import type { VectorEntry } from '../wire/frames/vector.js';
+import type { Frame } from '../wire/frames.js';
 import { DESCRIPTOR_SIZE, HASH_SIZE } from '../wire/limits.js';
 import { SERVED, streamKey } from '../wire/symbol.js';
 import { ATTACK_TRICKS, ATTACKS, vectorOf } from './attacks.js';
@@ -187,7 +189,7 @@ function without({ frames, symbol }: Contents, kind: Frame['kind']): Contents {
 }
 
 function symbolsOf({ frames, symbol }: Contents): Uint8Array[] {
-  const bodies = frames.flatMap((frame) => (frame.kind === 'symbol' ? [frame.body] : []));
+  const bodies = frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? [frame.body] : []));
   return symbol ? [...bodies, symbol] : bodies;
 }
 

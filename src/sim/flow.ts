@@ -11,7 +11,7 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { AckTracker } from '../path/ack.js';
 import type { PathObserver } from '../path/observer.js';
 import { Recovery } from '../path/recovery.js';
-import type { Ack } from '../wire/ack.js';
+import type { Ack } from '../wire/frames/ack.js';
 import type { Bottleneck } from './bottleneck.js';
 import { iid, type LossModel, type LossProcess, startLoss } from './loss.js';
 

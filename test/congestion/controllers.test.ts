@@ -10,7 +10,7 @@ import { newReno } from '../../src/congestion/newreno.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 import { rangesOf } from '../wire/arbitrary.js';
 import { MTU, sample } from './sample.js';
 

@@ -28,7 +28,7 @@ import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { Bottleneck } from '../../src/sim/bottleneck.js';
 import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 import { rangesOf } from '../wire/arbitrary.js';
 import { MTU, sample } from './sample.js';
 

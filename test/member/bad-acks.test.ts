@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench } from '../node/peer.js';
 

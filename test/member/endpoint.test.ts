@@ -661,7 +661,7 @@ describe('acknowledgements', () => {
     const bench = newBench();
     const origin = bench.peer(ORIGIN);
     const bodies = symbolsOf(text, [0, 1]).slice(0, count);
-    origin.send(bodies.map((body): Frame => ({ kind: 'symbol', body })));
+    origin.send(bodies.map((body): Frame => ({ kind: 'sized-symbol', body })));
     bench.settle();
     expect(origin.frames('ack')).toEqual([]);
     bench.run(26 * MILLISECOND);
@@ -729,7 +729,9 @@ describe('where a path carries 4052 bytes', () => {
     const bench = wideBench();
     for (const fill of [1, 2]) bench.submit(new Uint8Array(900).fill(fill));
     bench.settle();
-    const carriers = bench.peer(1).heard.filter(({ frames }) => frames.some(({ kind }) => kind === 'symbol'));
+    const carriers = bench
+      .peer(1)
+      .heard.filter(({ frames }) => frames.some(({ kind }) => kind === 'sized-symbol'));
     expect([carriers.length, bench.peer(1).symbols().length]).toEqual([1, 2]);
   });
 
@@ -755,7 +757,7 @@ describe('where a path carries 4052 bytes', () => {
   test('each symbol of a shared datagram counts', () => {
     const bench = newBench();
     const bodies = symbolsOf(text, range(0, SOURCE));
-    const frames: Frame[] = bodies.slice(1).map((body) => ({ kind: 'symbol', body }));
+    const frames: Frame[] = bodies.slice(1).map((body) => ({ kind: 'sized-symbol', body }));
     bench.peer(ORIGIN).send(frames, bodies[0]);
     expect(bench.endpoint.status(bench.now).objects).toMatchObject([{ held: SOURCE, complete: true }]);
   });

@@ -18,14 +18,10 @@ import {
 import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
-import {
-  type Contents,
-  type Frame,
-  type PullFrame,
-  parseContents,
-  type VectorEntry,
-  writeDatagram,
-} from '../../src/wire/frames.js';
+import { type Contents, parseContents, writeDatagram } from '../../src/wire/datagram.js';
+import type { PullFrame } from '../../src/wire/frames/pull.js';
+import type { VectorEntry } from '../../src/wire/frames/vector.js';
+import type { Frame } from '../../src/wire/frames.js';
 import type { StreamId } from '../../src/wire/symbol.js';
 
 export interface PeerOptions {
@@ -136,7 +132,7 @@ export class Peer {
   /** The SYMBOL bodies that it got. */
   symbols(): Uint8Array[] {
     return this.heard.flatMap(({ frames, symbol }) => [
-      ...frames.flatMap((frame) => (frame.kind === 'symbol' ? frame.body : [])),
+      ...frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? frame.body : [])),
       ...(symbol ? [symbol] : []),
     ]);
   }

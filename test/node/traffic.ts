@@ -7,7 +7,7 @@ import { sha256 } from '../../src/crypto/hash.js';
 import type { KeyPair } from '../../src/crypto/keys.js';
 import type { Group } from '../../src/group/group.js';
 import type { StoredObject } from '../../src/store/store.js';
-import type { VectorEntry } from '../../src/wire/frames.js';
+import type { VectorEntry } from '../../src/wire/frames/vector.js';
 import { type ObjectId, type StreamId, writeDescriptor } from '../../src/wire/symbol.js';
 import { descriptorOf, servedSymbol } from '../broadcast/objects.js';
 

@@ -5,7 +5,7 @@ import { collectRanges, countRanges, inRanges, rangesFault } from '../../src/cor
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
 import { AckTracker } from '../../src/path/ack.js';
-import { ACK_SPAN, type Ack, ackLength, parseAck, writeAck } from '../../src/wire/ack.js';
+import { ACK_SPAN, type Ack, ackLength, parseAck, writeAck } from '../../src/wire/frames/ack.js';
 
 function encode(ack: Ack): Uint8Array {
   const writer = new Writer(ackLength(ack));

@@ -8,7 +8,7 @@ import { CONTROLLERS } from '../../src/congestion/index.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Path } from '../../src/path/path.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 import { MAX_DATAGRAM } from '../../src/wire/limits.js';
 
 /** Says what to acknowledge, of the numbers below `next`; the numbers left out are not known to a liar. */

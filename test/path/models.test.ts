@@ -7,7 +7,7 @@ import { AckTracker } from '../../src/path/ack.js';
 import { Breaker } from '../../src/path/breaker.js';
 import { Fate, SentTable } from '../../src/path/sent.js';
 import { Trust } from '../../src/path/trust.js';
-import { ACK_SPAN } from '../../src/wire/ack.js';
+import { ACK_SPAN } from '../../src/wire/frames/ack.js';
 import { MTU, sample } from '../congestion/sample.js';
 import { rangesOf } from '../wire/arbitrary.js';
 import { holds } from '../wire/holds.js';

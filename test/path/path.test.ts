@@ -13,7 +13,7 @@ import { type Controller, fixedRate, type RateSample } from '../../src/congestio
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { HEARTBEAT, Path } from '../../src/path/path.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 import type { Frame } from '../../src/wire/frames.js';
 import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../../src/wire/limits.js';
 import { ack as anyAck, rangesOf } from '../wire/arbitrary.js';

@@ -9,7 +9,7 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { Rtt } from '../../src/path/rtt.js';
-import type { Ack } from '../../src/wire/ack.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
 
 const MS = MILLISECOND;
 

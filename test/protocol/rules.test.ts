@@ -8,7 +8,7 @@ import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Loaded } from '../../src/store/store.js';
-import type { VectorEntry } from '../../src/wire/frames.js';
+import type { VectorEntry } from '../../src/wire/frames/vector.js';
 
 interface Rule {
   rule: string;

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
-import { parseContents } from '../../src/wire/frames.js';
+import { parseContents } from '../../src/wire/datagram.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
 import { makeVectors } from '../../tools/vectors/make.js';
 import * as reference from './reference.js';

@@ -5,8 +5,9 @@
 import { describe, expect, test } from 'vitest';
 import { writeCertificate } from '../../src/broadcast/proof/certificate.js';
 import { toHex } from '../../src/core/bytes.js';
-import type { Ack } from '../../src/wire/ack.js';
-import { type Frame, frameSize, parseContents, SymbolWriter, writeDatagram } from '../../src/wire/frames.js';
+import { parseContents, SymbolWriter, writeDatagram } from '../../src/wire/datagram.js';
+import type { Ack } from '../../src/wire/frames/ack.js';
+import { type Frame, frameSize } from '../../src/wire/frames.js';
 import { DATAGRAM_SIZE, MAX_SYMBOL_BODY, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
 import { parseSymbol, SERVED, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
 import { servedSymbol } from '../broadcast/objects.js';
@@ -210,7 +211,7 @@ const frames: Frame[] = [
   },
   { kind: 'pull', id: { ...id, seq: 0x0f101115 }, missing: [] },
   { kind: 'gone', ...id, base: 0x393a3b3c, chain: new Uint8Array(32).fill(0x63) },
-  { kind: 'symbol', body: Uint8Array.of(0x39, 0x3a) },
+  { kind: 'sized-symbol', body: Uint8Array.of(0x39, 0x3a) },
 ];
 
 test('a policy and a symbol', () => {

@@ -7,8 +7,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { rangesFault } from '../../src/core/ranges.js';
 import { HeadwaterError } from '../../src/errors.js';
-import { ACK_SPAN } from '../../src/wire/ack.js';
-import { type Contents, frameSize, parseContents } from '../../src/wire/frames.js';
+import { type Contents, parseContents } from '../../src/wire/datagram.js';
+import { ACK_SPAN } from '../../src/wire/frames/ack.js';
+import { frameSize } from '../../src/wire/frames.js';
 import { MAX_AHEAD, MAX_PROGRESS_ENTRIES } from '../../src/wire/limits.js';
 import { parseSymbol, SERVED, type SymbolFrame } from '../../src/wire/symbol.js';
 import { contentsText, framesText, symbolText, textOf } from './arbitrary.js';
@@ -272,7 +273,7 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
     else if (frame.kind === 'progress') {
       views.push(frame.complete);
       expect(frame.missing.length).toBeLessThanOrEqual(MAX_PROGRESS_ENTRIES);
-    } else if (frame.kind === 'symbol') {
+    } else if (frame.kind === 'sized-symbol') {
       views.push(frame.body);
     } else if (frame.kind === 'ack') {
       const { ranges } = frame.ack;

@@ -5,15 +5,10 @@ import { AEAD_TAG_BYTES } from '../../src/crypto/aead.js';
 import { SIGNATURE_BYTES } from '../../src/crypto/ed25519.js';
 import { MERKLE_HASH_BYTES, sha256 } from '../../src/crypto/hash.js';
 import { MAX_DEPTH, MAX_LEAVES } from '../../src/crypto/merkle.js';
-import { ACK_SPAN, type Ack } from '../../src/wire/ack.js';
-import {
-  ACK_POLICY_SIZE,
-  FRAMES_ROOM,
-  type Frame,
-  frameSize,
-  parseContents,
-  writeDatagram,
-} from '../../src/wire/frames.js';
+import { FRAMES_ROOM, parseContents, writeDatagram } from '../../src/wire/datagram.js';
+import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
+import { ACK_POLICY_SIZE } from '../../src/wire/frames/ack-policy.js';
+import { type Frame, frameSize } from '../../src/wire/frames.js';
 import {
   CERTIFICATE_SIZE,
   DATAGRAM_SIZE,

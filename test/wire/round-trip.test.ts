@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Reader, Writer } from '../../src/core/bytes.js';
 import { countRanges } from '../../src/core/ranges.js';
-import { ackLength, parseAck, writeAck } from '../../src/wire/ack.js';
-import { frameSize, isEliciting, parseContents, writeDatagram } from '../../src/wire/frames.js';
+import { isEliciting, parseContents, writeDatagram } from '../../src/wire/datagram.js';
+import { ackLength, parseAck, writeAck } from '../../src/wire/frames/ack.js';
+import { frameSize } from '../../src/wire/frames.js';
 import {
   FRAME_TYPE_SIZE,
   PROTECTED_HEADER,

@@ -10,7 +10,8 @@ import { toHex } from '../../src/core/bytes.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { buildTree } from '../../src/crypto/merkle.js';
-import { type Frame, writeDatagram } from '../../src/wire/frames.js';
+import { writeDatagram } from '../../src/wire/datagram.js';
+import type { Frame } from '../../src/wire/frames.js';
 import {
   MAX_SYMBOL_BODY,
   maxBlockSymbols,
@@ -236,7 +237,7 @@ export function objectVectors(): unknown {
     digests,
     datagrams: [
       { name: 'PING, SYMBOL', text: toHex(textOf([{ kind: 'ping' }], body)) },
-      { name: 'SIZED_SYMBOL, SYMBOL', text: toHex(textOf([{ kind: 'symbol', body }], body)) },
+      { name: 'SIZED_SYMBOL, SYMBOL', text: toHex(textOf([{ kind: 'sized-symbol', body }], body)) },
     ],
     cuts: [1, 16, 17, 976, 977, 1952, 499_712, 499_713, 5_000_000, 2 ** 28].map((length) => {
       const cut = cutObject(length);

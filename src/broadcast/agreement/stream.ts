@@ -9,7 +9,7 @@ import { type Micros, NEVER, SECOND } from '../../core/time.js';
 import { sha256 } from '../../crypto/hash.js';
 import type { Group } from '../../group/group.js';
 import { type StreamState, storedSize } from '../../store/store.js';
-import type { VectorEntry } from '../../wire/frames.js';
+import type { VectorEntry } from '../../wire/frames/vector.js';
 import { HASH_SIZE, MAX_AHEAD } from '../../wire/limits.js';
 import type { Descriptor, StreamId } from '../../wire/symbol.js';
 import { nthLargest, type Pledge, Readiness } from './readiness.js';

@@ -6,7 +6,7 @@
 
 import type { Group } from '../../group/group.js';
 import type { Final, Loaded } from '../../store/store.js';
-import type { VectorEntry } from '../../wire/frames.js';
+import type { VectorEntry } from '../../wire/frames/vector.js';
 import { type StreamId, streamKey } from '../../wire/symbol.js';
 import { certifiedDescriptor } from '../proof/certificate.js';
 import { nthLargest } from './readiness.js';

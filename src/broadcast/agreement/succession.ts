@@ -6,7 +6,7 @@
  */
 import { type Micros, NEVER, SECOND } from '../../core/time.js';
 import type { StoredObject } from '../../store/store.js';
-import type { VectorEntry } from '../../wire/frames.js';
+import type { VectorEntry } from '../../wire/frames/vector.js';
 import { nthLargest } from './readiness.js';
 import { type Stream, topOf } from './stream.js';
 

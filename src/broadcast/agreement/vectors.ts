@@ -5,7 +5,12 @@
 import type { Marks } from '../../core/marks.js';
 import { fullNumber, low32 } from '../../core/serial.js';
 import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
-import { VECTOR_FRAME_SIZE, type VectorEntry, type VectorFrame, vectorEntrySize } from '../../wire/frames.js';
+import {
+  VECTOR_FRAME_SIZE,
+  type VectorEntry,
+  type VectorFrame,
+  vectorEntrySize,
+} from '../../wire/frames/vector.js';
 import { streamKey } from '../../wire/symbol.js';
 
 /** An entry on its way. */

@@ -4,7 +4,7 @@
  */
 import { bitAt } from '../../core/bitset.js';
 import { type Micros, NEVER } from '../../core/time.js';
-import type { ProgressFrame } from '../../wire/frames.js';
+import type { ProgressFrame } from '../../wire/frames/progress.js';
 
 /** What a peer last said of itself. */
 interface Report {

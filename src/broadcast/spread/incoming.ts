@@ -7,7 +7,7 @@ import { Decoder, Oti } from '../../codec/index.js';
 import { Bitset, bitAt } from '../../core/bitset.js';
 import { equalBytes } from '../../core/bytes.js';
 import { Sha256, sha256 } from '../../crypto/hash.js';
-import type { ProgressFrame } from '../../wire/frames.js';
+import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { MAX_PROGRESS_ENTRIES } from '../../wire/limits.js';
 import type { Descriptor, Leaf } from '../../wire/symbol.js';
 

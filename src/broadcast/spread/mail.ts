@@ -1,6 +1,8 @@
 /** Frames that go to a peer once, with its next control datagrams. In: PULL and GONE. Out: as many as fit, in order. */
 import type { Marks } from '../../core/marks.js';
-import { frameSize, type GoneFrame, type PullFrame } from '../../wire/frames.js';
+import type { GoneFrame } from '../../wire/frames/gone.js';
+import type { PullFrame } from '../../wire/frames/pull.js';
+import { frameSize } from '../../wire/frames.js';
 import { countDrop, type Metrics } from '../metrics.js';
 
 export class Mail {

@@ -9,7 +9,7 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import type { Group } from '../../group/group.js';
 import type { Path } from '../../path/path.js';
-import type { ProgressFrame } from '../../wire/frames.js';
+import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../../wire/symbol.js';
 import { signBatch } from '../proof/batch.js';

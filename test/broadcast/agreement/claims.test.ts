@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Journal } from '../../../src/broadcast/delivery/journal.js';
 import { sha256 } from '../../../src/crypto/hash.js';
-import type { VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 
 const ID = { origin: 4, incarnation: 1 };
 const hash = (label: string) => sha256(new TextEncoder().encode(label));

@@ -8,7 +8,7 @@ import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Streams } from '../../../src/broadcast/agreement/streams.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { StreamState } from '../../../src/store/store.js';
-import type { VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import { emptyStore, parcelOf, storedObject } from '../objects.js';
 import { smallGroup } from '../small-group.js';
 

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { sha256 } from '../../../src/crypto/hash.js';
-import type { VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import { holds } from '../../wire/holds.js';
 
 const ID = { origin: 1, incarnation: 7 };

@@ -7,7 +7,8 @@ import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
-import { frameSize, VECTOR_FRAME_SIZE, type VectorFrame } from '../../../src/wire/frames.js';
+import { VECTOR_FRAME_SIZE, type VectorFrame } from '../../../src/wire/frames/vector.js';
+import { frameSize } from '../../../src/wire/frames.js';
 import { holds } from '../../wire/holds.js';
 
 const ROOM = 1200;

@@ -7,7 +7,7 @@ import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../../src/core/time.js';
 import { Path } from '../../../src/path/path.js';
-import type { VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import { entryOf } from '../../node/traffic.js';
 import { emptyStore } from '../objects.js';
 import { smallGroup } from '../small-group.js';
@@ -54,7 +54,13 @@ function claimAll(broadcast: Broadcast, path: Path, now: Micros): void {
   path.heardAt = now;
   claims().forEach((entry, i) => {
     const version = i + 1;
-    broadcast.handleFrame(now, PEER, { kind: 'vector', version, heard: 0, heardBefore: 0, entries: [entry] });
+    broadcast.handleVector(now, PEER, {
+      kind: 'vector',
+      version,
+      heard: 0,
+      heardBefore: 0,
+      entries: [entry],
+    });
   });
 }
 

@@ -9,7 +9,8 @@ import { Encoder } from '../../../src/codec/index.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { KeyPair } from '../../../src/crypto/keys.js';
 import type { Group } from '../../../src/group/group.js';
-import type { Frame, VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
+import type { Frame } from '../../../src/wire/frames.js';
 import { HASH_SIZE } from '../../../src/wire/limits.js';
 import { type Descriptor, type StreamId, writeDescriptor } from '../../../src/wire/symbol.js';
 

@@ -21,7 +21,8 @@ import type { Tamper } from '../../../src/member/tamper.js';
 import { type Driver, startDriver } from '../../../src/node/driver.js';
 import { openUdp, type UdpSocket } from '../../../src/node/udp.js';
 import { memoryStore } from '../../../src/store/memory.js';
-import type { Frame, VectorEntry } from '../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../src/wire/frames/vector.js';
+import type { Frame } from '../../../src/wire/frames.js';
 import { Forged, type Forger, vectorOf } from './forge.js';
 
 export interface SiegeOptions {

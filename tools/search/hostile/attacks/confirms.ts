@@ -2,7 +2,9 @@
  * Claims that are not so: to hold what nobody holds, or less than before, to be READY for it, to need symbols for ever or none.
  * Stopped by: a quorum is larger than f, READY counts with a digest of one's own, demand is bounded (PROTOCOL 8.1, 9.3, 9.5).
  */
-import type { Frame, VectorEntry } from '../../../../src/wire/frames.js';
+
+import type { VectorEntry } from '../../../../src/wire/frames/vector.js';
+import type { Frame } from '../../../../src/wire/frames.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf } from '../forge.js';
 import { virtual } from '../virtual.js';

@@ -3,7 +3,7 @@
  * it with what it must check; serves only the first symbols of what it asks for. Stopped by: what one member says of another's stream is
  * a rumour (PROTOCOL 10.4), and who serves too little is not the only one that is asked (8.3).
  */
-import type { VectorEntry } from '../../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../../src/wire/frames/vector.js';
 import { parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf, parcel } from '../forge.js';

@@ -5,7 +5,7 @@
 
 import { writeCertificate } from '../../../../src/broadcast/proof/certificate.js';
 import { rootFromProof } from '../../../../src/crypto/merkle.js';
-import type { Contents } from '../../../../src/wire/frames.js';
+import type { Contents } from '../../../../src/wire/datagram.js';
 import {
   objectKey,
   parseSymbol,
@@ -18,7 +18,7 @@ import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
 const symbolsOf = ({ frames, symbol }: Contents) => [
-  ...frames.flatMap((frame) => (frame.kind === 'symbol' ? [frame.body] : [])),
+  ...frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? [frame.body] : [])),
   ...(symbol ? [symbol] : []),
 ];
 

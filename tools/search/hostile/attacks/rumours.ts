@@ -3,7 +3,7 @@
  * attested, ended and begun by the hundred; a certificate of long ago is shown again. Stopped by: bounds for each member that names, and for
  * each origin, with the origin's own worst as what goes first (PROTOCOL 10.4, 11).
  */
-import type { VectorEntry } from '../../../../src/wire/frames.js';
+import type { VectorEntry } from '../../../../src/wire/frames/vector.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf, parcel } from '../forge.js';
 import { virtual } from '../virtual.js';

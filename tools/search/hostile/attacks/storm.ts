@@ -45,7 +45,7 @@ export const everything = processes({
             chain: new Uint8Array(32),
           },
           { kind: 'pull', id: { origin: peer, incarnation: siege.incarnation + i, seq: i }, missing: [] },
-          { kind: 'symbol', body: new Uint8Array(randomBytes(200)) },
+          { kind: 'sized-symbol', body: new Uint8Array(randomBytes(200)) },
         ]);
       }
       await sleep(10);

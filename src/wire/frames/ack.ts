@@ -7,10 +7,11 @@
  *     ranges: u16 count | (count times) run, gap: 1 or 2 bytes each; the last gap is left out
  *     bitmap: u16 bytes | bit i of byte b: largest - 1 - (8 b + i) arrived
  */
-import type { Reader, Writer } from '../core/bytes.js';
-import { collectRanges, type Ranges, rangesFault } from '../core/ranges.js';
-import type { Micros } from '../core/time.js';
-import { HeadwaterError } from '../errors.js';
+import type { Reader, Writer } from '../../core/bytes.js';
+import { collectRanges, type Ranges, rangesFault } from '../../core/ranges.js';
+import type { Micros } from '../../core/time.js';
+import { HeadwaterError } from '../../errors.js';
+import type { FrameType } from './frame.js';
 
 /** What an acknowledgement says. */
 export interface Ack {
@@ -21,6 +22,20 @@ export interface Ack {
   /** Packets received on this path since its start: says what was lost even where older acks were. */
   received: number;
 }
+
+export interface AckFrame {
+  kind: 'ack';
+  ack: Ack;
+}
+
+export const ack: FrameType<AckFrame> = {
+  type: 2,
+  name: 'ack',
+  eliciting: false,
+  parse: (reader) => ({ kind: 'ack', ack: parseAck(reader) }),
+  size: (frame) => ackLength(frame.ack),
+  write: (writer, frame) => writeAck(writer, frame.ack),
+};
 
 /** Bytes that `writeAck` will write. */
 export function ackLength(ack: Ack): number {

@@ -1,0 +1,47 @@
+/** What a member does with each kind of frame. In: a frame that a peer has sent in its session. Out: calls of the path and the broadcast. */
+import type { Broadcast } from '../broadcast/broadcast.js';
+import type { Micros } from '../core/time.js';
+import type { Path } from '../path/path.js';
+import type { Ack } from '../wire/frames/ack.js';
+import type { Frame, FrameKind, FrameOf } from '../wire/frames.js';
+
+/** The datagram that a frame came in. */
+export interface Heard {
+  now: Micros;
+  peer: number;
+  path: Path;
+  /** Bytes of its UDP payload. */
+  size: number;
+}
+
+export type FrameHandlers = { [K in FrameKind]: (heard: Heard, frame: FrameOf<K>) => void };
+
+export interface HandlerOptions {
+  broadcaster: Broadcast;
+  onAck: (heard: Heard, ack: Ack) => void;
+  onSymbol: (heard: Heard, body: Uint8Array) => void;
+}
+
+export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions): FrameHandlers {
+  return {
+    ack: (heard, { ack }) => onAck(heard, ack),
+    'ack-policy': ({ path }, frame) => path.onPolicy(frame),
+    'mtu-probe': ({ path, size }, frame) => {
+      // Only what came in one piece of that size shows that the path carries it.
+      if (frame.size === size) path.onMtuProbe(size);
+    },
+    'mtu-report': ({ now, path }, { size }) => path.onMtuReport(now, size),
+    ping: () => {},
+    'sized-symbol': (heard, { body }) => onSymbol(heard, body),
+    vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer, frame),
+    progress: ({ now, peer }, frame) => broadcaster.handleProgress(now, peer, frame),
+    pull: ({ now, peer }, frame) => broadcaster.handlePull(now, peer, frame),
+    gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer, frame),
+  };
+}
+
+/** Calls the handler of a frame's kind. */
+export function handleFrame(handlers: FrameHandlers, heard: Heard, frame: Frame): void {
+  // TypeScript does not see that a kind's handler takes frames of that kind.
+  (handlers[frame.kind] as (heard: Heard, frame: Frame) => void)(heard, frame);
+}
