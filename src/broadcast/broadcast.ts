@@ -98,7 +98,7 @@ export class Broadcast implements StorePort, ConsumerPort {
         rng: rng.fork('serving'),
         lossOf: (peer) => options.paths[peer]!.loss,
         isHeldBy: (peer, id) => this.streams.find(id)?.isHeldBy(peer, id.seq) === true,
-        mostBytes: (id) => Math.min(maxObjectSize, this.streams.find(id)?.largest ?? 0),
+        mostBytes: (id) => Math.min(maxObjectSize, this.streams.find(id)?.ledger.largest ?? 0),
       },
       metrics,
     );
@@ -381,7 +381,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** An object is in our store again, in place of one that was damaged. */
   private onRepaired(now: Micros, stream: Stream, object: StoredObject): void {
     const { seq } = object;
-    stream.damaged.delete(seq);
+    stream.ledger.damaged.delete(seq);
     const record = this.objects.find(stream, seq);
     if (record?.storing) this.transfer.onHeld(now, record);
     if (seq < stream.delivered) this.log.release(object);
@@ -441,7 +441,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (!stream?.attested) return;
     this.record(stream);
     if (depth === SERVED && this.objects.find(stream, descriptor.seq)?.usefulAt === now)
-      stream.onServed(now, hop);
+      stream.keepers.onServed(now, hop);
     if (stream.origin === this.options.self)
       this.succession.onSigned(now, this.own.stream, stream.incarnation);
   }
@@ -457,9 +457,9 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { origin, incarnation: ended } = former;
     const from = succession.abandoned(former);
     const objects: StoredObject[] = [];
-    const lost = [...former.damaged].filter((seq) => seq >= from && seq < former.count);
+    const lost = [...former.ledger.damaged].filter((seq) => seq >= from && seq < former.count);
     for (let seq = from; seq < former.count; seq++) {
-      if (former.damaged.has(seq)) continue;
+      if (former.ledger.damaged.has(seq)) continue;
       // All that is not at hand is read at once.
       const object = succession.gathered.get(seq) ?? this.log.read({ origin, incarnation: ended, seq });
       if (!object) continue;
@@ -493,7 +493,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     switch (arrival.type) {
       case 'complete':
         if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.object.bytes.length);
-        if (stream.holds(seq) && !stream.fits(seq, frame.descriptor.hash)) {
+        if (stream.holds(seq) && !stream.ledger.fits(seq, frame.descriptor.hash)) {
           // Its origin has signed two; ours was the other one.
           countDrop(this.metrics, 'equivocation');
           this.reports.add(stream.origin, record.id, 'equivocation');
@@ -563,7 +563,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     // nobody may have the ones behind this one, so they are kept.
     if (seq >= stream.delivered && stream !== this.own.stream)
       return this.startOver(now, stream, Math.min(seq, stream.count));
-    stream.damaged.add(seq);
+    stream.ledger.damaged.add(seq);
     this.wantMissing(now, stream);
   }
 
@@ -590,7 +590,7 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   private wantMissing(now: Micros, stream: Stream): void {
     const existing = Math.min(stream.existing(this.options.group.byzantine), stream.delivered + WINDOW);
-    if (existing > stream.count || stream.damaged.size > 0 || this.pulls.wantsOf(stream))
+    if (existing > stream.count || stream.ledger.damaged.size > 0 || this.pulls.wantsOf(stream))
       this.pulls.update(now, stream, existing, this.patienceFor(stream));
   }
 
@@ -618,14 +618,16 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { origin, incarnation } = stream;
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.mail.post(peer, { kind: 'pull', id: { origin, incarnation, seq }, missing })) return;
-    stream.onAsked(now, peer);
+    stream.keepers.onAsked(now, peer);
     this.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
     this.metrics.pulls++;
   }
 
   /** Whether `peer` has let go of an object, and has not said so in answer to us. */
   private mayTell(stream: Stream, peer: number, seq: number): boolean {
-    return stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.saysGone(peer, seq);
+    return (
+      stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.keepers.saysGone(peer, seq)
+    );
   }
 
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {
@@ -639,11 +641,11 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (!stream?.holds(id.seq)) return countDrop(this.metrics, 'stale');
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
-      const chain = stream.chainAt(base)!;
+      const chain = stream.ledger.chainAt(base)!;
       this.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
-    if (stream.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
+    if (stream.ledger.damaged.has(id.seq)) return countDrop(this.metrics, 'unreadable');
     // It is being sent as it is; on a busy host a peer may ask too early.
     if (this.objects.find(stream, id.seq)?.outgoing?.hasFor(now, from)) return;
     this.serving.request(now, from, id, missing);
@@ -668,7 +670,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { paths, group } = this.options;
     const { base, chain } = frame;
     // Our own present stream is nobody's to end; and whoever says that objects are gone is not alone to say that there were any.
-    if (!stream?.isAsked(from) || stream === this.own.stream || !stream.isNamedBeside(from, base))
+    if (!stream?.keepers.isAsked(from) || stream === this.own.stream || !stream.isNamedBeside(from, base))
       return countDrop(this.metrics, 'stale');
     if (base <= stream.count || base > stream.named(group.byzantine)) return countDrop(this.metrics, 'stale');
     const { origin, incarnation, count: lost } = stream;
@@ -775,7 +777,10 @@ export class Broadcast implements StorePort, ConsumerPort {
   private retire(stream: Stream): void {
     const { origin, incarnation, count } = stream;
     this.forget(stream);
-    this.log.write({ type: 'retire', stream: { origin, incarnation, count, chain: stream.chainAt(count)! } });
+    this.log.write({
+      type: 'retire',
+      stream: { origin, incarnation, count, chain: stream.ledger.chainAt(count)! },
+    });
     const final = this.streams.finalOf(stream);
     if (final) this.vectors.touch(final);
   }

@@ -45,7 +45,7 @@ export function entryOf(id: StreamId, objects: readonly Uint8Array[], base = 0):
 
 /** The whole digest of these objects. */
 export function chainOf(objects: readonly Uint8Array[]): Uint8Array {
-  return streamOf({ origin: 0, incarnation: 0 }, objects).chainAt(objects.length)!;
+  return streamOf({ origin: 0, incarnation: 0 }, objects).ledger.chainAt(objects.length)!;
 }
 
 function streamOf(id: StreamId, objects: readonly Uint8Array[]): Stream {

@@ -241,7 +241,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
       (member) => stream.onClaim(member, claim(group, 1)),
       () => isKept(0),
     );
-    for (const member of others(group)) stream.onAsked(0, member);
+    for (const member of others(group)) stream.keepers.onAsked(0, member);
     expect([isKept(10 * SECOND - 1), isKept(10 * SECOND)]).toEqual([true, false]);
     return needed;
   },

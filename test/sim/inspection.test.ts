@@ -15,13 +15,13 @@ function heldStream(objects: number): Stream {
 test('a stream that has delivered more than it holds is found', () => {
   const stream = heldStream(2);
   expect(stream.check()).toBeUndefined();
-  stream.delivered = 3;
+  stream.ledger.delivered = 3;
   expect(stream.check()).toBe('base 0, delivered 3, count 2');
 });
 
 test('a stream that counts bytes wrong is found', () => {
   const stream = heldStream(2);
-  stream.backlog--;
+  stream.ledger.backlog--;
   expect(stream.check()).toBe(`backlog of ${2 * storedSize(10) - 1} bytes`);
 });
 

@@ -186,12 +186,12 @@ export function objectVectors(): unknown {
     { dependencies: [], messages: [bytes(900)] },
   ];
   const held = new Stream(stream, (origin + 1) % 3, 3);
-  const digests = [toHex(held.chainAt(0)!)];
+  const digests = [toHex(held.ledger.chainAt(0)!)];
   const objects = parcels.map((parcel, seq) => {
     const object = writeParcel(parcel);
     const hash = sha256(object);
     held.hold(seq, hash);
-    digests.push(toHex(held.chainAt(seq + 1)!));
+    digests.push(toHex(held.ledger.chainAt(seq + 1)!));
     const cut = cutObject(object.length);
     const descriptor: Descriptor = { ...stream, seq, length: object.length, ...cut, hash };
     const descriptorBytes = writeDescriptor(descriptor);

@@ -5,16 +5,11 @@
  * may be delivered.
  */
 import type { Group } from '../../group/group.js';
-
-/** So many objects, those with this digest. */
-export interface Pledge {
-  count: number;
-  chain: Uint8Array;
-}
+import type { Digest } from './ledger.js';
 
 export class Readiness {
   /** What we are READY for, in our store or on its way there: never taken back. */
-  pledge: Pledge;
+  pledge: Digest;
   /** So much of it is in our store, and may be said. */
   durable: number;
   private readonly bounds: Pick<Group, 'byzantine' | 'readyQuorum'>;
@@ -22,7 +17,7 @@ export class Readiness {
   private readonly heard: number[];
 
   /** @param stored from before a restart */
-  constructor(members: number, bounds: Pick<Group, 'byzantine' | 'readyQuorum'>, stored: Pledge) {
+  constructor(members: number, bounds: Pick<Group, 'byzantine' | 'readyQuorum'>, stored: Digest) {
     this.bounds = bounds;
     this.pledge = stored;
     this.durable = stored.count;
@@ -49,7 +44,7 @@ export class Readiness {
   }
 
   /** We have delivered `delivered`, and hold objects below `count` but nothing beyond that others could be READY for. */
-  restart(delivered: Pledge, count: number): void {
+  restart(delivered: Digest, count: number): void {
     this.heard.forEach((heard, member) => {
       this.heard[member] = Math.min(heard, count);
     });

@@ -1,13 +1,13 @@
 /** Members that agree with each other on a stream, but not with us. In: what each has said. Out: those that say the same. */
-import type { Pledge } from './readiness.js';
+import type { Digest } from './ledger.js';
 
 /** What a member has said of one count: the digest, and for how many of these objects it is READY. */
-export interface Point extends Pledge {
+export interface Point extends Digest {
   ready: number;
 }
 
 /** Members that say the same of one count. */
-export interface Rivals extends Pledge {
+export interface Rivals extends Digest {
   members: number[];
   /** With the origin, who has signed what each of them holds, unless it is ourselves. */
   votes: number;

@@ -3,16 +3,16 @@
  * delivered and pruned. A confirm is a count and the digest of all hashes up to it, so that it costs the same for one
  * object or a thousand, and members that agree in it agree in every object below.
  */
-import { Bitset, bitAt } from '../../core/bitset.js';
-import { equalBytes, Writer } from '../../core/bytes.js';
-import { type Micros, NEVER, SECOND } from '../../core/time.js';
-import { sha256 } from '../../crypto/hash.js';
+import { bitAt } from '../../core/bitset.js';
+import { equalBytes } from '../../core/bytes.js';
+import type { Micros } from '../../core/time.js';
 import type { Group } from '../../group/group.js';
-import { type StreamState, storedSize } from '../../store/store.js';
+import type { StreamState } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
-import { HASH_SIZE, MAX_AHEAD } from '../../wire/limits.js';
 import type { Descriptor, StreamId } from '../../wire/symbol.js';
-import { nthLargest, type Pledge, Readiness } from './readiness.js';
+import { Keepers } from './keepers.js';
+import { COARSE, type Digest, FIRST_CHAIN, Ledger, link, RECENT } from './ledger.js';
+import { nthLargest, Readiness } from './readiness.js';
 import { type Point, type Rivals, rivalGroups } from './rivals.js';
 
 /** What a member last said. */
@@ -29,30 +29,15 @@ interface Claim {
 export class Stream implements StreamId {
   readonly origin: number;
   readonly incarnation: number;
-  /** Objects below are no longer kept. */
-  base = 0;
-  /** Objects below have been consumed whole, and `index` messages of the next one. */
-  delivered = 0;
-  index = 0;
-  /** Objects below are held. */
-  count = 0;
-  /** What the objects take of the store that are held but not consumed. */
-  backlog = 0;
-  /** Bytes of the largest object that we hold of it, or more: what is kept from before a restart is not known. */
-  largest: number;
-  /** The same by seq. */
-  private readonly sizes = new Map<number, number>();
-  /** Objects at and above `count` that are held, with their hashes. */
-  private readonly loose = new Map<number, Uint8Array>();
-  /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */
-  readonly damaged = new Set<number>();
+  readonly ledger: Ledger;
+  readonly keepers = new Keepers();
   /** Objects above our limit, by seq: not asked for before then. */
   readonly refused = new Map<number, Micros>();
   /**
    * Members that are to be believed against what we held, up to this count, where the digest must be this one. What we hold
    * below `from` is theirs, too.
    */
-  trusted: (Pick<Rivals, 'members' | keyof Pledge> & { from: number }) | undefined;
+  trusted: (Pick<Rivals, 'members' | keyof Digest> & { from: number }) | undefined;
   /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */
   attested = true;
   /** It was taken on its origin's word alone. */
@@ -71,8 +56,6 @@ export class Stream implements StreamId {
   readonly over = new Set<number>();
   /** Where it puts itself once `untold` may find what it did not before. */
   news: Set<Stream> | undefined;
-  /** By seq, from `base` to `count`, with gaps far below `delivered`: the digest of all below it. */
-  private readonly chains = new Map<number, Uint8Array>();
   private readonly self: number;
   private readonly claims: (Claim | undefined)[];
   /**
@@ -88,12 +71,6 @@ export class Stream implements StreamId {
   private readonly agreed: number[];
   /** The same by what it has said in its present run. */
   private readonly agreedNow: number[];
-  /** By member: from where on it keeps the stream, and the digest there. */
-  private readonly gone = new Map<number, Pledge>();
-  /** By member: since when it has been asked for objects without serving any. */
-  private readonly askedAt = new Map<number, Micros>();
-  /** By member: when it was last asked, or served something of use. */
-  private readonly servingAt = new Map<number, Micros>();
   private due: number | undefined;
   /** What `existing` found in the claims; undefined where they may now say something else. */
   private claimed: { liars: number; top: number } | undefined;
@@ -110,7 +87,7 @@ export class Stream implements StreamId {
     bounds: Pick<Group, 'byzantine' | 'readyQuorum'> = { byzantine: 1, readyQuorum: 0 },
   ) {
     this.isTrusting = bounds.byzantine === 0;
-    this.largest = state && state.base < state.delivered ? Number.POSITIVE_INFINITY : 0;
+    this.ledger = new Ledger(state);
     this.origin = origin;
     this.incarnation = incarnation;
     this.self = self;
@@ -119,23 +96,30 @@ export class Stream implements StreamId {
     this.agreed = new Array(members).fill(0);
     this.agreedNow = new Array(members).fill(0);
     this.told = new Array(members).fill([]);
-    const pledge = state?.ready ?? { count: 0, chain: EMPTY.chain };
-    if (bounds.readyQuorum > 0) this.readiness = new Readiness(members, bounds, pledge);
-    const { base, delivered, index, chain, baseChain } = state ?? EMPTY;
-    this.base = base;
-    this.delivered = delivered;
-    this.index = index;
-    this.count = delivered;
-    this.chains.set(base, baseChain.slice());
-    this.chains.set(delivered, chain.slice());
+    if (bounds.readyQuorum > 0)
+      this.readiness = new Readiness(members, bounds, state?.ready ?? { count: 0, chain: FIRST_CHAIN });
     this.recheck();
   }
 
   get state(): StreamState {
-    const { origin, incarnation, base, delivered, index, chains } = this;
-    const [chain, baseChain] = [chains.get(delivered)!, chains.get(base)!];
-    const ready = this.readiness && { ready: this.readiness.pledge };
-    return { origin, incarnation, base, delivered, index, chain, baseChain, ...ready };
+    const { origin, incarnation, ledger, readiness } = this;
+    return { origin, incarnation, ...ledger.state, ...(readiness && { ready: readiness.pledge }) };
+  }
+
+  get base(): number {
+    return this.ledger.base;
+  }
+
+  get delivered(): number {
+    return this.ledger.delivered;
+  }
+
+  get index(): number {
+    return this.ledger.index;
+  }
+
+  get count(): number {
+    return this.ledger.count;
   }
 
   /** Whether this object or stream is (of) this one. */
@@ -145,17 +129,9 @@ export class Stream implements StreamId {
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
-    const { base, delivered, count, chains, loose, readiness } = this;
-    if (!(base <= delivered && delivered <= count))
-      return `base ${base}, delivered ${delivered}, count ${count}`;
-    for (const seq of [base, delivered, count]) if (!chains.has(seq)) return `no digest at ${seq}`;
-    for (const seq of loose.keys()) if (seq <= count) return `${seq} held as if beyond ${count}`;
-    if (this.backlog !== [...this.sizes.values()].reduce((sum, size) => sum + size, 0))
-      return `backlog of ${this.backlog} bytes`;
-    for (const seq of this.sizes.keys())
-      if (seq < delivered || !this.holds(seq)) return `${seq} counted as waiting, ${delivered} delivered`;
-    for (const seq of this.damaged)
-      if (seq < base || !this.holds(seq)) return `${seq} damaged, though not kept`;
+    const { count, readiness } = this;
+    const fault = this.ledger.check() ?? this.keepers.check();
+    if (fault) return fault;
     const agreed = Math.max(...this.agreed);
     if (!this.isTrusting && agreed > count) return `agreement on ${agreed} of ${count}`;
     if (readiness && readiness.durable > readiness.pledge.count)
@@ -163,62 +139,32 @@ export class Stream implements StreamId {
     return undefined;
   }
 
+  /** See `Ledger.holds`. */
   holds(seq: number): boolean {
-    return seq < this.count || this.loose.has(seq);
+    return this.ledger.holds(seq);
   }
 
-  /** Whether we want the bytes of this object. */
+  /** See `Ledger.lacks`. */
   lacks(seq: number): boolean {
-    return !this.holds(seq) || this.damaged.has(seq);
-  }
-
-  /** Whether an object with this hash is the one that we hold, as far as its digests still tell. */
-  fits(seq: number, hash: Uint8Array): boolean {
-    const [before, after] = [this.chains.get(seq), this.chains.get(seq + 1)];
-    return !before || !after || equalBytes(link(before, hash), after);
+    return this.ledger.lacks(seq);
   }
 
   /** Object `seq` with this hash is in our store. Whom that puts in the wrong: see `disputed`. */
   hold(seq: number, hash: Uint8Array, length = 0): void {
-    if (this.holds(seq)) return;
-    this.sizes.set(seq, storedSize(length));
-    this.backlog += storedSize(length);
-    this.largest = Math.max(this.largest, length);
-    this.loose.set(seq, hash);
-    this.extend();
-  }
-
-  private extend(): void {
-    for (let next = this.loose.get(this.count); next; next = this.loose.get(this.count)) {
-      this.loose.delete(this.count);
-      this.chains.set(this.count + 1, link(this.chains.get(this.count)!, next));
-      this.count++;
-    }
-    this.due = undefined;
-    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
+    if (this.ledger.holds(seq)) return;
+    this.ledger.hold(seq, hash, length);
+    this.compare();
   }
 
   /** The whole object `delivered` has been consumed. */
   onDelivered(): void {
-    this.backlog -= this.sizes.get(this.delivered) ?? 0;
-    this.sizes.delete(this.delivered);
-    this.delivered++;
-    this.index = 0;
-    // Of those long past a few will do: see `prune`.
-    const old = this.delivered - RECENT;
-    if (old > this.base && old % COARSE !== 0) this.chains.delete(old);
+    this.ledger.onDelivered();
     this.onNews();
   }
 
-  /** Objects below `below`, or nearly all of them, are no longer kept. */
+  /** See `Ledger.prune`. */
   prune(below: number): void {
-    // Members that begin anew hold less than what all once held.
-    if (below <= this.base) return;
-    let base = Math.min(below, this.delivered);
-    while (!this.chains.has(base)) base--;
-    for (let seq = this.base; seq < base; seq++) this.chains.delete(seq);
-    for (const seq of this.damaged) if (seq < base) this.damaged.delete(seq);
-    this.base = base;
+    this.ledger.prune(below);
     this.onNews();
   }
 
@@ -227,35 +173,21 @@ export class Stream implements StreamId {
    * are lost, or not those that the others agree on.
    */
   restart(from: number): void {
-    this.count = from;
-    this.loose.clear();
-    for (const seq of this.damaged) if (seq >= from) this.damaged.delete(seq);
-    for (const [seq, size] of this.sizes)
-      if (seq >= from) {
-        this.sizes.delete(seq);
-        this.backlog -= size;
-      }
-    for (const count of this.chains.keys()) if (count > from) this.chains.delete(count);
+    this.ledger.restart(from);
     this.recheck();
   }
 
   /** Nobody keeps objects below `base` any more: goes on from there, with what is held beyond. */
   skipTo(base: number, chain: Uint8Array): void {
-    this.base = base;
-    this.delivered = base;
-    this.index = 0;
-    this.count = base;
-    for (const seq of this.loose.keys()) if (seq < base) this.loose.delete(seq);
-    for (const [seq, size] of this.sizes)
-      if (seq < base) {
-        this.sizes.delete(seq);
-        this.backlog -= size;
-      }
-    this.damaged.clear();
-    this.chains.clear();
-    this.chains.set(base, chain.slice());
-    this.extend();
+    this.ledger.skipTo(base, chain);
+    this.compare();
     this.recheck();
+  }
+
+  /** More is held: what others have said of it can be checked. */
+  private compare(): void {
+    this.due = undefined;
+    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
   }
 
   /** What is held is no longer what it was: all that rests on it is looked at again. */
@@ -264,7 +196,7 @@ export class Stream implements StreamId {
     this.due = undefined;
     this.claimed = undefined;
     if (readiness) {
-      readiness.restart({ count: delivered, chain: this.chains.get(delivered)!.slice() }, count);
+      readiness.restart({ count: delivered, chain: this.ledger.chainAt(delivered)!.slice() }, count);
       // What we are READY for it must become again.
       if (readiness.pledge.count > count) this.trusted = { members: [], ...readiness.pledge, from: count };
     }
@@ -276,23 +208,10 @@ export class Stream implements StreamId {
     });
   }
 
-  /** The digest of all objects below `count`; undefined if that is not known (any more). */
-  chainAt(count: number): Uint8Array | undefined {
-    return this.chains.get(count);
-  }
-
   /** What we say of it. */
   entry(): VectorEntry {
     const { origin, incarnation, base, confirmed: count } = this;
-    const ahead = new Bitset();
-    let bits = 0;
-    for (const seq of count < this.count ? [] : this.loose.keys()) {
-      const bit = seq - count - 1;
-      if (bit >= 8 * MAX_AHEAD) continue;
-      ahead.add(bit);
-      bits = Math.max(bits, bit + 1);
-    }
-    const chain = this.chains.get(count)!;
+    const chain = this.ledger.chainAt(count)!;
     const ready = this.readyToSay;
     const { ended } = this;
     const first = ended && this.isFirst;
@@ -306,7 +225,7 @@ export class Stream implements StreamId {
       first,
       over: false,
       chain,
-      ahead: ahead.toBytes(bits),
+      ahead: count < this.count ? NOTHING : this.ledger.ahead(),
     };
   }
 
@@ -321,7 +240,7 @@ export class Stream implements StreamId {
     const counts = this.countsFor(member);
     this.told[member] = counts;
     const lower = counts.map((count) => {
-      const chain = this.chains.get(count)!;
+      const chain = this.ledger.chainAt(count)!;
       return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: new Uint8Array(0) };
     });
     return [...lower, claim];
@@ -334,8 +253,8 @@ export class Stream implements StreamId {
 
   /** Whether there is anything to say of it: not before our store says that it is there. */
   private get isSaid(): boolean {
-    const { origin, self, attested, recorded, count, isLater } = this;
-    return attested && recorded && (origin === self || count > 0 || this.loose.size > 0 || isLater);
+    const { origin, self, attested, recorded, ledger, isLater } = this;
+    return attested && recorded && (origin === self || !ledger.isEmpty || isLater);
   }
 
   /** Members whose objects are known not to be ours. */
@@ -492,22 +411,9 @@ export class Stream implements StreamId {
     this.agreedNow[member] = 0;
     this.claimed = undefined;
     this.over.delete(member);
-    this.gone.delete(member);
-    this.askedAt.delete(member);
+    this.keepers.onFresh(member);
     const claim = this.claims[member];
     if (claim) claim.isPresent = false;
-  }
-
-  /** `member` is asked for objects. */
-  onAsked(now: Micros, member: number): void {
-    if (!this.askedAt.has(member)) this.askedAt.set(member, now);
-    this.servingAt.set(member, now);
-  }
-
-  /** `member` has served something that was of use. */
-  onServed(now: Micros, member: number): void {
-    this.askedAt.delete(member);
-    this.servingAt.set(member, now);
   }
 
   /** Whether more members than may lie say that they hold something of it. */
@@ -517,7 +423,7 @@ export class Stream implements StreamId {
 
   /** It has ended, and nobody has anything of it. */
   isVoid(): boolean {
-    return this.ended && this.count === 0 && this.loose.size === 0 && this.claimant(-1) < 0;
+    return this.ended && this.ledger.isEmpty && this.claimant(-1) < 0;
   }
 
   /** Another member than this one that says that it holds something of it; -1: none. */
@@ -525,11 +431,6 @@ export class Stream implements StreamId {
     return this.claims.findIndex(
       (claim, member) => member !== than && claim !== undefined && topOf(claim) > 0,
     );
-  }
-
-  /** Whether `member` may serve objects: we have asked it, and not so long ago that it is not to be expected any more. */
-  mayServe(now: Micros, member: number): boolean {
-    return now - (this.servingAt.get(member) ?? -NEVER) < KEEPER_PATIENCE;
   }
 
   /** Whether another member than this one, or the origin, has said that there are so many objects. */
@@ -540,13 +441,9 @@ export class Stream implements StreamId {
     );
   }
 
-  isAsked(member: number): boolean {
-    return this.askedAt.has(member);
-  }
-
   /** Whether `member` may be expected to serve this object: it says that it keeps it, and does not leave us without for long. */
   isKeptBy(now: Micros, member: number, seq: number): boolean {
-    return this.isHeldBy(member, seq, true) && now - (this.askedAt.get(member) ?? now) < KEEPER_PATIENCE;
+    return this.isHeldBy(member, seq, true) && this.keepers.mayAnswer(now, member);
   }
 
   /** Whether more members than may lie say that they hold this object, the origin only if it says so as one of many. */
@@ -572,11 +469,7 @@ export class Stream implements StreamId {
     const claim = this.claims[member];
     if (claim) claim.base = Math.max(claim.base, base);
     this.onNews();
-    this.gone.set(member, { count: base, chain: chain.slice() });
-    let votes = 0;
-    for (const point of this.gone.values())
-      if (point.count === base && equalBytes(point.chain, chain)) votes++;
-    return votes;
+    return this.keepers.onGone(member, base, chain);
   }
 
   /** So many members have told another digest of the first `count` objects. */
@@ -584,11 +477,6 @@ export class Stream implements StreamId {
     return this.points.filter((points) =>
       points.some((point) => point.count === count && !equalBytes(point.chain, chain)),
     ).length;
-  }
-
-  /** Whether `member` has said that it does not keep this object any more. */
-  saysGone(member: number, seq: number): boolean {
-    return (this.gone.get(member)?.count ?? 0) > seq;
   }
 
   /** Members that do not hold all objects below `count`. */
@@ -615,13 +503,13 @@ export class Stream implements StreamId {
     if (!this.readiness) return isServed && this.believes(member);
     // Of the object next to what is delivered we know the hash if that is all that they are READY for.
     if (seq !== delivered || trusted.count !== delivered + 1) return true;
-    return equalBytes(trusted.chain, link(this.chains.get(delivered)!, hash));
+    return equalBytes(trusted.chain, link(this.ledger.chainAt(delivered)!, hash));
   }
 
   /** Whether what we hold is what those who are trusted hold, as far as can be told yet. */
   matchesTrusted(): boolean {
     if (!this.trusted || this.count < this.trusted.count) return true;
-    const ours = this.chains.get(this.trusted.count);
+    const ours = this.ledger.chainAt(this.trusted.count);
     const matches = ours !== undefined && equalBytes(this.trusted.chain, ours);
     if (matches) this.trusted = undefined;
     this.onNews();
@@ -682,7 +570,7 @@ export class Stream implements StreamId {
     if (!readiness || this.trusted) return false;
     const count = Math.max(this.confirmedBy(quorum), readiness.attested());
     if (count <= readiness.pledge.count) return false;
-    readiness.pledge = { count, chain: this.chains.get(count)! };
+    readiness.pledge = { count, chain: this.ledger.chainAt(count)! };
     return true;
   }
 
@@ -714,9 +602,8 @@ export class Stream implements StreamId {
    * before it: that one it might still need.
    */
   isOver(): boolean {
-    const { ended, base, delivered, count } = this;
-    if (!ended || base !== count || delivered !== count || this.loose.size > 0 || this.disputes.size > 0)
-      return false;
+    const { ended, ledger, count } = this;
+    if (!ended || !ledger.isSpent || this.disputes.size > 0) return false;
     return this.claims.every((claim, member) => {
       if (member === this.self || this.over.has(member)) return true;
       if (!claim?.isPresent || !claim.first) return false;
@@ -751,12 +638,9 @@ export class Stream implements StreamId {
   }
 
   private rivalGroups(counts: (point: Point) => boolean = () => true): Rivals[] {
-    const isAgainstUs = ({ count, chain }: Point) => {
-      const ours = this.chains.get(count);
-      // What lies beyond ours may well be in agreement.
-      return ours !== undefined && count > this.delivered && !equalBytes(chain, ours);
-    };
-    return rivalGroups(this.points, this.origin, this.self, (point) => isAgainstUs(point) && counts(point));
+    // What lies beyond ours may well be in agreement.
+    const isRival = (point: Point) => this.ledger.contradicts(point) && counts(point);
+    return rivalGroups(this.points, this.origin, this.self, isRival);
   }
 
   private checkPoints(member: number): boolean {
@@ -764,7 +648,7 @@ export class Stream implements StreamId {
     let settled: Point | undefined;
     let agrees = true;
     for (const point of this.points[member]) {
-      const ours = this.chains.get(point.count);
+      const ours = this.ledger.chainAt(point.count);
       if (point.count > this.count) kept.push(point);
       else if (ours && equalBytes(point.chain, ours)) {
         this.agreed[member] = Math.max(this.agreed[member], point.count);
@@ -813,11 +697,7 @@ export class Stream implements StreamId {
 
   /** The fewest objects of which `member` has told a digest that is not ours; 0 if there are none. */
   private lowestDispute(member: number): number {
-    const against = this.points[member].find(({ count, chain }) => {
-      const ours = this.chains.get(count);
-      return ours !== undefined && count > this.delivered && !equalBytes(chain, ours);
-    });
-    return against?.count ?? 0;
+    return this.points[member].find((point) => this.ledger.contradicts(point))?.count ?? 0;
   }
 
   /** Between how far `member` is known to agree with us, and where it is known to differ: 0 if nothing lies there. */
@@ -852,7 +732,7 @@ export class Stream implements StreamId {
       let differing = 0;
       let agreed = 0;
       for (const { count, chain } of this.points[member]) {
-        const ours = this.chains.get(count);
+        const ours = this.ledger.chainAt(count);
         if (!ours) continue;
         if (equalBytes(chain, ours)) agreed = count;
         else counts.add(count);
@@ -861,17 +741,13 @@ export class Stream implements StreamId {
       counts.add(agreed);
     }
     return [...counts]
-      .filter((count) => count > 0 && count < this.confirmed && this.chains.has(count))
+      .filter((count) => count > 0 && count < this.confirmed && this.ledger.chainAt(count) !== undefined)
       .sort((a, b) => a - b);
   }
 }
 
 function equalNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((number, i) => number === b[i]);
-}
-
-function link(chain: Uint8Array, hash: Uint8Array): Uint8Array {
-  return sha256(new Writer(2 * HASH_SIZE).put(chain).put(hash).finish());
 }
 
 /** No object at or above it is held by who claims this. */
@@ -881,18 +757,6 @@ export function topOf({ count, ahead }: Pick<Claim, 'count' | 'ahead'>): number 
 }
 
 const NOTHING = new Uint8Array(0);
-const EMPTY = {
-  base: 0,
-  delivered: 0,
-  index: 0,
-  chain: new Uint8Array(HASH_SIZE),
-  baseChain: new Uint8Array(HASH_SIZE),
-};
-/** How long a member that answers may leave us without what it says it keeps, before others are believed that it is gone. */
-const KEEPER_PATIENCE: Micros = 10 * SECOND;
 export const MAX_POINTS = 16;
 /** Digests told of counts on which a member and we differ. */
 const MAX_DIFFERING = 8;
-/** Objects back from `delivered` of which each digest is kept, and beyond them each so-manieth. */
-const RECENT = 1024;
-const COARSE = 64;

@@ -361,7 +361,12 @@ export class Streams {
     this.remove(stream);
     const before = this.finals[origin];
     if (before) this.replaced.push(before);
-    this.finals[origin] = new FinalStream({ origin, incarnation, count, chain: stream.chainAt(count)! });
+    this.finals[origin] = new FinalStream({
+      origin,
+      incarnation,
+      count,
+      chain: stream.ledger.chainAt(count)!,
+    });
   }
 
   private remove(stream: Stream): void {

@@ -98,7 +98,7 @@ export class Delivery {
     this.taken++;
     if (!this.current) return;
     const { stream, parcel } = this.current;
-    stream.index++;
+    stream.ledger.onMessage();
     if (stream.index >= parcel.messages.length) this.finish(now, stream);
     else this.log.moveCursor(now, stream);
   }
@@ -186,7 +186,7 @@ export class Delivery {
   /** The next object of this stream, if it is at hand. */
   private read(stream: Stream): OpenParcel | undefined {
     const { origin, incarnation, delivered: seq } = stream;
-    if (stream.damaged.has(seq)) return undefined;
+    if (stream.ledger.damaged.has(seq)) return undefined;
     const object = this.log.read({ origin, incarnation, seq });
     if (!object) return undefined;
     return parse(object, this.members) ?? { dependencies: [], messages: new Messages(new Uint8Array(0), 0) };

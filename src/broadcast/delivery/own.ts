@@ -197,7 +197,7 @@ export class Own {
    */
   private get isHeldUp(): boolean {
     const { group, maxStoredBytes } = this.options;
-    const { delivered, backlog } = this.stream;
+    const { delivered, backlog } = this.stream.ledger;
     const isBehind =
       this.nextSeq - delivered >= MAX_BACKLOG || backlog > maxStoredBytes / group.members.length;
     return isBehind || this.isUnconfirmed;

@@ -97,7 +97,7 @@ export class Admission {
     const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
     if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : false;
     // It takes the place of what is in our store already.
-    if (stream?.damaged.has(seq)) return true;
+    if (stream?.ledger.damaged.has(seq)) return true;
     // Who was away needs all of it before it can tell that the others agree.
     if (stream && this.isVouchedFor(stream, seq)) return true;
     const isNext = seq === (stream?.count ?? 0);
@@ -122,7 +122,7 @@ export class Admission {
 
   private backlog(origin: number): number {
     let bytes = 0;
-    for (const stream of this.streams.of(origin)) bytes += stream.backlog;
+    for (const stream of this.streams.of(origin)) bytes += stream.ledger.backlog;
     return bytes;
   }
 }

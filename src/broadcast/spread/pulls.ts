@@ -92,7 +92,7 @@ export class Pulls {
       this.due = Math.min(this.due, askAt);
     };
     // Nobody sends again what we have said that we hold.
-    for (const seq of stream.damaged) want(seq, now);
+    for (const seq of stream.ledger.damaged) want(seq, now);
     const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
     const end = Math.min(existing, stream.count + this.window(stream));
     for (let seq = stream.count; seq < end; seq++) want(seq, askAt);

@@ -117,9 +117,9 @@ export class Transfer {
     let record = stream && this.objects.find(stream, descriptor.seq);
     if (stream && this.isClosed(stream, descriptor.seq)) return drop('stale');
     // Nobody but its origin could be blamed for what spoils an object with symbols that nobody wanted.
-    if (served && hop !== descriptor.origin && !stream?.mayServe(now, hop)) return drop('unasked');
+    if (served && hop !== descriptor.origin && !stream?.keepers.mayServe(now, hop)) return drop('unasked');
     if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
-      const isSame = descriptor.origin === self || stream.fits(descriptor.seq, descriptor.hash);
+      const isSame = descriptor.origin === self || stream.ledger.fits(descriptor.seq, descriptor.hash);
       return isSame ? drop('stale') : this.contradiction(now, hop, frame);
     }
     const known = record?.incoming;

@@ -229,8 +229,8 @@ function apply(stream: Stream, step: Step, now: number): void {
   }
   if (step.type === 'deliver' && stream.delivered < stream.deliverable(QUORUM)) stream.onDelivered();
   if (step.type === 'fresh') stream.onFresh(step.member);
-  if (step.type === 'ask') stream.onAsked(now, step.member);
-  if (step.type === 'serve') stream.onServed(now, step.member);
+  if (step.type === 'ask') stream.keepers.onAsked(now, step.member);
+  if (step.type === 'serve') stream.keepers.onServed(now, step.member);
   if (step.type === 'end') {
     stream.close();
     stream.ended = true;
@@ -242,12 +242,13 @@ function apply(stream: Stream, step: Step, now: number): void {
 /** All that a stream can be asked, in the words of both. */
 function answers(of: Stream | Model, now: number) {
   const seqs = Array.from({ length: OBJECTS + 2 }, (_, seq) => seq);
+  const keepers = of instanceof Stream ? of.keepers : of;
   const isHeld = (seq: number) => (of instanceof Stream ? of.holds(seq) : of.held.has(seq));
   return {
     base: of.base,
     delivered: of.delivered,
     count: of.count,
-    backlog: of.backlog,
+    backlog: of instanceof Stream ? of.ledger.backlog : of.backlog,
     held: seqs.filter(isHeld),
     deliverable: of.deliverable(QUORUM),
     stable: of.stable(),
@@ -258,8 +259,8 @@ function answers(of: Stream | Model, now: number) {
     lacking: seqs.map((count) => of.lacking(count)),
     vouched: [0, 1].map((liars) => seqs.filter((seq) => of.isVouched(seq, liars))),
     namedBeside: others.map((member) => seqs.filter((count) => of.isNamedBeside(member, count))),
-    asked: others.filter((member) => of.isAsked(member)),
-    servers: others.filter((member) => of.mayServe(now, member)),
+    asked: others.filter((member) => keepers.isAsked(member)),
+    servers: others.filter((member) => keepers.mayServe(now, member)),
     keepers: others.map((member) => seqs.filter((seq) => of.isKeptBy(now, member, seq))),
     existing: [0, 1, 2].map((liars) => of.existing(liars)),
     heldBy: others.map((member) => seqs.filter((seq) => of.isHeldBy(member, seq, false))),

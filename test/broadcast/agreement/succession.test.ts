@@ -100,7 +100,7 @@ describe('said again is what is not delivered', () => {
     for (let seq = 0; seq < held; seq++) other.hold(seq, sha256(Uint8Array.of(seq)));
     for (const member of [2, 3]) stream.onClaim(member, other.entry());
     for (let i = 0; i < 2; i++) stream.onDelivered();
-    stream.index = index;
+    stream.ledger.index = index;
     return stream;
   };
 
