@@ -61,15 +61,12 @@ export class Broadcast implements StorePort, ConsumerPort {
   private readonly events: BroadcastEvent[] = [];
   private readonly reports = new Reports(this.events);
   private readonly controlSentAt: Micros[];
-  private readonly reachable: boolean[];
-  /** Members that were not reachable and have been heard. */
-  private readonly heard = new Set<number>();
   private readonly mail: Mail;
   /** By origin. */
   private readonly tellTooLargeAt = new Map<number, Micros>();
   private readonly attempts: Attempts;
   private pruneAt: Micros = NEVER;
-  /** When to look again for peers that have fallen silent. */
+  /** When to look again at what has no deadline of its own. */
   private checkAt: Micros = 0;
   /** Streams that start over once the consumer is done with the object it has, and from where. */
   private readonly toRestart = new Map<Stream, number>();
@@ -110,7 +107,6 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { log, delivery, transfer } = this;
     this.own = new Own(options, own, { log, delivery, transfer, objects }, this.events);
     this.controlSentAt = group.members.map(() => -NEVER);
-    this.reachable = group.members.map(() => false);
     this.mail = new Mail(n, metrics, options.changed);
     for (const stream of this.streams)
       if (!stream.matchesTrusted()) this.toRestart.set(stream, stream.delivered);
@@ -218,8 +214,6 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   handleTimeout(now: Micros): void {
-    for (const member of this.heard) this.setReachable(now, member);
-    this.heard.clear();
     this.transfer.handleTimeout(now);
     const typical = this.typicalRtt();
     const rttTo = (member: number) => Math.max(typical, rttOf(this.options.paths[member]));
@@ -227,9 +221,6 @@ export class Broadcast implements StorePort, ConsumerPort {
       this.ask(now, stream, seq, tries, last);
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
-      this.reachable.forEach((reachable, member) => {
-        if (reachable) this.setReachable(now, member);
-      });
       this.restartStreams(now);
       for (const stream of [...this.unsettled.keys()]) this.settle(now, stream);
       this.own.settle(now);
@@ -244,11 +235,6 @@ export class Broadcast implements StorePort, ConsumerPort {
       this.pump(now);
     }
     if (this.pruneAt <= now) this.prune(now);
-  }
-
-  /** A genuine datagram of this member has come. */
-  onHeard(member: number): void {
-    if (!this.reachable[member]) this.heard.add(member);
   }
 
   nextTimeout(now: Micros): Micros {
@@ -277,7 +263,10 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.controlSentAt[peer] = now;
     const frames: ObjectFrame[] = [];
     const { rtt, loss } = this.options.paths[peer]!;
-    const repeats = { timeout: rtt.probeTimeout(0), copies: vectorCopiesFor(loss, this.reachable.length) };
+    const repeats = {
+      timeout: rtt.probeTimeout(0),
+      copies: vectorCopiesFor(loss, this.options.group.members.length),
+    };
     // With many streams there is always more to say of them; mail is not to wait for an end of it.
     const waiting = this.mail.size(peer, room / 2);
     const vector = this.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);
@@ -349,13 +338,6 @@ export class Broadcast implements StorePort, ConsumerPort {
   dispose(): void {
     this.transfer.dispose();
     this.serving.dispose();
-  }
-
-  private setReachable(now: Micros, member: number): void {
-    const reachable = this.options.paths[member]!.isReachable(now);
-    if (reachable === this.reachable[member]) return;
-    this.reachable[member] = reachable;
-    this.events.push({ type: 'peer', member, reachable });
   }
 
   private onStored(now: Micros, object: StoredObject): void {

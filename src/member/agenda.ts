@@ -8,13 +8,11 @@ import type { Egress } from '../congestion/egress.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { Marks } from '../core/marks.js';
 import { type Micros, NEVER } from '../core/time.js';
-import type { Path } from '../path/path.js';
-import type { FailOver } from './failover.js';
+import type { Peer } from './peer.js';
 
 interface AgendaOptions {
-  /** By peer; undefined at our own place, as in `failOvers`. */
-  paths: readonly (Path | undefined)[];
-  failOvers: readonly (FailOver | undefined)[];
+  /** By member; undefined at our own place. */
+  peers: readonly (Peer | undefined)[];
   broadcaster: Broadcast;
   egress: Egress;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were; all of them at first. */
@@ -30,7 +28,7 @@ export class Agenda {
   private readonly paced: Deadlines;
 
   constructor(options: AgendaOptions) {
-    const { length } = options.paths;
+    const { length } = options.peers;
     this.options = options;
     this.control = new Deadlines(length);
     this.timers = new Deadlines(length);
@@ -45,72 +43,64 @@ export class Agenda {
     return Math.min(next, this.options.egress.nextSend(now));
   }
 
-  /** The first peer, from `from` on, for which a datagram without symbols is due, to be looked at again; -1 if there is none. */
-  controlDue(now: Micros, from = 0): number {
-    return this.firstDue(this.control, now, from);
+  /** The first peer after `last` for which a datagram without symbols is due, to be looked at again. */
+  controlDue(now: Micros, last?: Peer): Peer | undefined {
+    return this.firstDue(this.control, now, last);
   }
 
-  /** The first peer, from `from` on, whose path or fail-over wants to be woken, to be looked at again; -1 if there is none. */
-  timeoutDue(now: Micros, from = 0): number {
-    return this.firstDue(this.timers, now, from);
+  /** The first peer after `last` whose path or fail-over wants to be woken, to be looked at again. */
+  timeoutDue(now: Micros, last?: Peer): Peer | undefined {
+    return this.firstDue(this.timers, now, last);
   }
 
   /** Tells the egress of all who have symbols that may go now. */
   findSymbols(now: Micros): void {
     this.refresh(now);
     const { paced } = this;
-    for (let peer = paced.firstDue(now); peer >= 0; peer = paced.firstDue(now, peer + 1))
-      this.lookForSymbols(now, peer);
+    const { peers } = this.options;
+    for (let index = paced.firstDue(now); index >= 0; index = paced.firstDue(now, index + 1))
+      this.lookForSymbols(now, peers[index]!);
   }
 
   /** Whether there is a symbol for this peer that its path lets go now; if pacing holds it back, until when. */
-  lookForSymbols(now: Micros, peer: number): void {
-    const { paths, broadcaster, egress } = this.options;
-    const path = paths[peer]!;
+  lookForSymbols(now: Micros, { index, path }: Peer): void {
+    const { broadcaster, egress } = this.options;
     const mode = path.canSend(now);
-    const has = path.isOpen && broadcaster.hasSymbol(now, peer);
+    const has = path.isOpen && broadcaster.hasSymbol(now, index);
     if (!has && mode === 'any') path.recovery.onAppLimited(now);
-    egress.want(peer, has && mode === 'any');
-    this.paced.set(peer, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);
+    egress.want(index, has && mode === 'any');
+    this.paced.set(index, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);
   }
 
   /** A peer that is due before we would look at it, as nobody has marked it; undefined if there is none. For the simulator. */
   check(): string | undefined {
-    for (let peer = 0; peer < this.options.paths.length; peer++) {
-      if (!this.options.paths[peer] || this.options.changed.has(peer)) continue;
-      const { control, timers } = this.deadlinesOf(peer);
-      if (control < this.control.get(peer))
-        return `control to ${peer} is due at ${control}, not ${this.control.get(peer)}`;
-      if (timers < this.timers.get(peer))
-        return `timers of ${peer} are due at ${timers}, not ${this.timers.get(peer)}`;
+    const { peers, changed } = this.options;
+    for (const peer of peers) {
+      if (!peer || changed.has(peer.index)) continue;
+      const [control, timers] = [peer.nextControl(), peer.nextTimeout()];
+      const [toldControl, toldTimers] = [this.control.get(peer.index), this.timers.get(peer.index)];
+      if (control < toldControl) return `control to ${peer.index} is due at ${control}, not ${toldControl}`;
+      if (timers < toldTimers) return `timers of ${peer.index} are due at ${timers}, not ${toldTimers}`;
     }
     return undefined;
   }
 
-  private deadlinesOf(peer: number): { control: Micros; timers: Micros } {
-    const { paths, failOvers, broadcaster } = this.options;
-    const path = paths[peer]!;
-    const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-    return {
-      control: Math.min(broadcaster.nextControl(peer), path.nextFrames(), probe),
-      timers: Math.min(path.nextTimeout(), failOvers[peer]!.nextTimeout()),
-    };
-  }
-
-  private firstDue(deadlines: Deadlines, now: Micros, from: number): number {
+  private firstDue(deadlines: Deadlines, now: Micros, last: Peer | undefined): Peer | undefined {
     this.refresh(now);
-    const peer = deadlines.firstDue(now, from);
-    if (peer >= 0) this.options.changed.mark(peer);
+    const index = deadlines.firstDue(now, last ? last.index + 1 : 0);
+    if (index < 0) return undefined;
+    const peer = this.options.peers[index]!;
+    peer.notify();
     return peer;
   }
 
   private refresh(now: Micros): void {
-    const { changed, paths } = this.options;
-    for (let peer = changed.take(); peer >= 0; peer = changed.take()) {
-      if (!paths[peer]) continue;
-      const { control, timers } = this.deadlinesOf(peer);
-      this.control.set(peer, control);
-      this.timers.set(peer, timers);
+    const { changed, peers } = this.options;
+    for (let index = changed.take(); index >= 0; index = changed.take()) {
+      const peer = peers[index];
+      if (!peer) continue;
+      this.control.set(index, peer.nextControl());
+      this.timers.set(index, peer.nextTimeout());
       this.lookForSymbols(now, peer);
     }
   }

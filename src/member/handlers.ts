@@ -1,15 +1,14 @@
 /** What a member does with each kind of frame. In: a frame that a peer has sent in its session. Out: calls of the path and the broadcast. */
 import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Micros } from '../core/time.js';
-import type { Path } from '../path/path.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { Frame, FrameKind, FrameOf } from '../wire/frames.js';
+import type { Peer } from './peer.js';
 
 /** The datagram that a frame came in. */
 export interface Heard {
   now: Micros;
-  peer: number;
-  path: Path;
+  peer: Peer;
   /** Bytes of its UDP payload. */
   size: number;
 }
@@ -25,18 +24,18 @@ export interface HandlerOptions {
 export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions): FrameHandlers {
   return {
     ack: (heard, { ack }) => onAck(heard, ack),
-    'ack-policy': ({ path }, frame) => path.onPolicy(frame),
-    'mtu-probe': ({ path, size }, frame) => {
+    'ack-policy': ({ peer }, frame) => peer.path.onPolicy(frame),
+    'mtu-probe': ({ peer, size }, frame) => {
       // Only what came in one piece of that size shows that the path carries it.
-      if (frame.size === size) path.onMtuProbe(size);
+      if (frame.size === size) peer.path.onMtuProbe(size);
     },
-    'mtu-report': ({ now, path }, { size }) => path.onMtuReport(now, size),
+    'mtu-report': ({ now, peer }, { size }) => peer.path.onMtuReport(now, size),
     ping: () => {},
     'sized-symbol': (heard, { body }) => onSymbol(heard, body),
-    vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer, frame),
-    progress: ({ now, peer }, frame) => broadcaster.handleProgress(now, peer, frame),
-    pull: ({ now, peer }, frame) => broadcaster.handlePull(now, peer, frame),
-    gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer, frame),
+    vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
+    progress: ({ now, peer }, frame) => broadcaster.handleProgress(now, peer.index, frame),
+    pull: ({ now, peer }, frame) => broadcaster.handlePull(now, peer.index, frame),
+    gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),
   };
 }
 

@@ -4,8 +4,7 @@ import type { Micros } from '../core/time.js';
 import type { Member } from '../group/group.js';
 import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
-import type { Path } from '../path/path.js';
-import type { FailOver } from './failover.js';
+import type { Peer } from './peer.js';
 
 export interface EndpointStatus {
   objects: ObjectStatus[];
@@ -36,7 +35,7 @@ export interface PeerStatus {
   path: PathMetrics;
 }
 
-export function peerStatus(now: Micros, member: Member, path: Path, failOver: FailOver): PeerStatus {
+export function peerStatus(now: Micros, { member, path, failOver }: Peer): PeerStatus {
   const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
   const { breaker } = recovery;
   return {

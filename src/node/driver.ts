@@ -43,7 +43,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     immediate = undefined;
     let now = monotonic();
     // What is measured of the network while this machine was busy elsewhere says little of the network.
-    if (now - dueAt > STALL) endpoint.noteStall(now);
+    if (now - dueAt > STALL) endpoint.handleStall(now);
     dueAt = NEVER;
     if (endpoint.nextTimeout(now) <= now) endpoint.handleTimeout(now);
     serveStore(now);

@@ -26,7 +26,7 @@ class Script {
     pollTransmit: () => this.datagrams.shift(),
     pollEvent: () => this.events.shift(),
     takeBack: () => this.told.push('taken back'),
-    noteStall: () => this.told.push('stall'),
+    handleStall: () => this.told.push('stall'),
     handleDatagram: (_now: Micros, from: string) => this.told.push(`from ${from}`),
     store: {
       pollRequest: () => this.requests.shift(),

@@ -1,0 +1,132 @@
+/**
+ * Another member, as this one deals with it. In: what becomes of its session, datagrams, time. Out: when it is due, the frames
+ * of its next datagram without symbols.
+ */
+import type { Broadcast } from '../broadcast/broadcast.js';
+import { type Micros, NEVER } from '../core/time.js';
+import type { Member } from '../group/group.js';
+import type { Path } from '../path/path.js';
+import type { SessionEvent, SessionTable } from '../session/index.js';
+import { FRAMES_ROOM } from '../wire/datagram.js';
+import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
+import { type Frame, frameSize } from '../wire/frames.js';
+import { FailOver } from './failover.js';
+
+export interface PeerOptions {
+  member: Member;
+  path: Path;
+  sessions: SessionTable;
+  broadcaster: Broadcast;
+  /** Called when its deadlines, or what there is to send to it, may be others than they were. */
+  notify: () => void;
+}
+
+export class Peer {
+  readonly member: Member;
+  readonly path: Path;
+  readonly failOver: FailOver;
+  /** See `PeerOptions.notify`. */
+  readonly notify: () => void;
+  /** Whether it has been told that it can be reached: see `Presence`. */
+  isPresent = false;
+  private readonly sessions: SessionTable;
+  private readonly broadcaster: Broadcast;
+
+  constructor({ member, path, sessions, broadcaster, notify }: PeerOptions) {
+    this.member = member;
+    this.path = path;
+    this.sessions = sessions;
+    this.broadcaster = broadcaster;
+    this.notify = notify;
+    this.failOver = new FailOver(member.index, sessions, path);
+  }
+
+  get index(): number {
+    return this.member.index;
+  }
+
+  /** What became of its session. */
+  onSession(now: Micros, event: Extract<SessionEvent, { peer: number }>): void {
+    const { path, failOver, broadcaster, index } = this;
+    this.notify();
+    switch (event.type) {
+      case 'answered':
+        failOver.onAnswer(now, event.address, event.rtt);
+        break;
+      case 'elsewhere':
+        failOver.onElsewhere(now);
+        break;
+      case 'established':
+        path.isOpen = true;
+        path.move(this.nextNumber);
+        failOver.onMoved();
+        broadcaster.onSession(index, false);
+        break;
+      case 'migrated':
+        path.move(this.nextNumber, failOver.rtt(event.address));
+        failOver.onMoved();
+        break;
+      case 'reset':
+        path.isOpen = false;
+        path.restart(this.nextNumber);
+        broadcaster.onSession(index, true);
+        break;
+      case 'expired':
+        path.isOpen = false;
+        break;
+    }
+  }
+
+  /** The host did not let us run for a while: rates measured in that time are its own, not the network's. */
+  onStall(now: Micros): void {
+    if (this.path.isOpen) this.path.recovery.onHostLimited(now);
+    this.failOver.onStall(now);
+    this.notify();
+  }
+
+  /** Whether the session's keys may still be used; if not, the path is closed until there are new ones. */
+  isUsable(now: Micros): boolean {
+    const isUsable = this.sessions.session(this.index)?.isUsable(now) === true;
+    if (!isUsable) {
+      this.path.isOpen = false;
+      this.notify();
+    }
+    return isUsable;
+  }
+
+  /** When a datagram without symbols is due. */
+  nextControl(): Micros {
+    const { path } = this;
+    const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
+    return Math.min(this.broadcaster.nextControl(this.index), path.nextFrames(), probe);
+  }
+
+  /** Whether there is news of objects for it, or a heartbeat is due. */
+  hasNews(now: Micros): boolean {
+    return this.broadcaster.nextControl(this.index) <= now;
+  }
+
+  /** The frames of a datagram without symbols: acknowledgements, news of objects, heartbeats. */
+  takeFrames(now: Micros): Frame[] {
+    const { path, broadcaster } = this;
+    const hasNews = this.hasNews(now);
+    const frames = path.takeFrames(now);
+    const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
+    const objects = hasNews ? broadcaster.takeControl(now, this.index, room) : [];
+    frames.push(...objects);
+    // Something has to ask for an answer: that is what shows that the peer is there.
+    const policy = hasNews ? path.takePolicy(now) : undefined;
+    if (policy) frames.push(policy);
+    if ((hasNews && objects.length === 0) || path.recovery.probesDue > 0) frames.push({ kind: 'ping' });
+    return frames;
+  }
+
+  /** When its path or fail-over wants to be woken. */
+  nextTimeout(): Micros {
+    return Math.min(this.path.nextTimeout(), this.failOver.nextTimeout());
+  }
+
+  private get nextNumber(): number {
+    return this.sessions.session(this.index)!.nextNumber;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Makes the datagrams of a member. In: who is due, what there is to say to it, and the memory of datagrams that are gone.
+ * Out: sealed datagrams, one at a time: first those without symbols, then those with.
+ */
+import type { Broadcast } from '../broadcast/broadcast.js';
+import type { Egress } from '../congestion/egress.js';
+import { Writer } from '../core/bytes.js';
+import type { Micros } from '../core/time.js';
+import type { SessionTable } from '../session/index.js';
+import { FRAMES_ROOM, isEliciting, SymbolWriter, writeDatagram } from '../wire/datagram.js';
+import { type Frame, frameSize } from '../wire/frames.js';
+import type { Agenda } from './agenda.js';
+import type { Peer } from './peer.js';
+import type { Tamper } from './tamper.js';
+
+/** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
+export interface Transmit {
+  to: string;
+  bytes: Uint8Array;
+}
+
+export interface SenderOptions {
+  peers: readonly (Peer | undefined)[];
+  sessions: SessionTable;
+  broadcaster: Broadcast;
+  egress: Egress;
+  agenda: Agenda;
+  tamper: Tamper | undefined;
+  /** There is something to say to a peer without a session. */
+  connect: (now: Micros, peer: Peer) => void;
+}
+
+export class Sender {
+  private readonly options: SenderOptions;
+  /** Memory of the last datagram with symbols, and of one that has been given back. */
+  private lent: Uint8Array | undefined;
+  private spare: Uint8Array | undefined;
+
+  constructor(options: SenderOptions) {
+    this.options = options;
+  }
+
+  /** The bytes of the last datagram are not needed any more: the next one may stand in the same memory. */
+  takeBack(): void {
+    this.spare = this.lent ?? this.spare;
+    this.lent = undefined;
+  }
+
+  /** The bytes of the last datagram are the caller's for good. */
+  letGo(): void {
+    this.lent = undefined;
+  }
+
+  /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
+  pollControl(now: Micros): Transmit | undefined {
+    const { agenda, connect } = this.options;
+    for (let peer = agenda.controlDue(now); peer; peer = agenda.controlDue(now, peer)) {
+      const { path } = peer;
+      const hasNews = peer.hasNews(now);
+      if (!path.isOpen || !peer.isUsable(now)) {
+        if (hasNews) connect(now, peer);
+        continue;
+      }
+      if (hasNews || path.nextFrames() <= now) return this.sealControl(now, peer, this.framesFor(now, peer));
+      const size = path.mtu.takeProbe(now, path.rtt.smoothed);
+      if (size) return this.sealControl(now, peer, [{ kind: 'mtu-probe', size }], size);
+    }
+    return undefined;
+  }
+
+  /** The next datagram with symbols. */
+  pollSymbols(now: Micros): Transmit | undefined {
+    const { egress, agenda, peers } = this.options;
+    agenda.findSymbols(now);
+    for (let index = egress.next(now); index !== undefined; index = egress.next(now)) {
+      const peer = peers[index]!;
+      const transmit = peer.isUsable(now) ? this.sealSymbols(now, peer) : undefined;
+      if (transmit) return transmit;
+      egress.want(index, false);
+    }
+    return undefined;
+  }
+
+  /** Seals the text of a datagram for a peer whose session is usable. */
+  seal(now: Micros, { index, path, notify }: Peer, text: Uint8Array, isAckEliciting: boolean): Transmit {
+    const sealed = this.options.sessions.protectInPlace(now, index, text, path.recovery.nextNumber)!;
+    notify();
+    path.onSent(now, text.length, isAckEliciting);
+    return sealed;
+  }
+
+  private framesFor(now: Micros, peer: Peer): Frame[] {
+    const frames = peer.takeFrames(now);
+    const said = this.options.tamper?.frames?.(now, peer.index, frames);
+    return said ? fitting(said) : frames;
+  }
+
+  private sealControl(now: Micros, peer: Peer, frames: Frame[], size = 0): Transmit {
+    const { agenda, egress } = this.options;
+    agenda.lookForSymbols(now, peer);
+    const bytes = writeDatagram(frames, undefined, size);
+    egress.onControl(now, bytes.length);
+    // A probe of size is nothing to congestion control: its loss says that it was too large.
+    return this.seal(now, peer, bytes, size === 0 && isEliciting({ frames, symbol: undefined }));
+  }
+
+  /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
+  private sealSymbols(now: Micros, peer: Peer): Transmit | undefined {
+    const { broadcaster, egress } = this.options;
+    const { index, path } = peer;
+    if (!broadcaster.hasSymbol(now, index)) return undefined;
+    const policy = path.takePolicy(now);
+    const memory = this.takeMemory(path.mtu.size);
+    const writer = new SymbolWriter(memory, policy ? [policy] : []);
+    const fill = (room: Uint8Array) => this.fillSymbol(now, index, room);
+    while (writer.add(fill));
+    const bytes = writer.finish();
+    if (!bytes) return undefined;
+    this.lent = memory;
+    egress.onSent(now, index, bytes.length);
+    return this.seal(now, peer, bytes, true);
+  }
+
+  private fillSymbol(now: Micros, peer: number, room: Uint8Array): number {
+    const { broadcaster, tamper } = this.options;
+    const length = broadcaster.nextSymbol(now, peer, room);
+    if (length === 0 || !tamper?.symbol) return length;
+    const said = tamper.symbol(now, peer, room.slice(0, length), room.length);
+    if (!said || said.length > room.length) return 0;
+    room.set(said);
+    return said.length;
+  }
+
+  /** Memory for a datagram of at most `size` bytes: that of the last one, if it has been given back. */
+  private takeMemory(size: number): Uint8Array {
+    const { spare } = this;
+    this.spare = undefined;
+    return spare?.length === size ? spare : new Writer(size).bytes;
+  }
+}
+
+/** The first of these frames that fit in a datagram. */
+function fitting(frames: readonly Frame[]): Frame[] {
+  let left = FRAMES_ROOM;
+  return frames.filter((frame) => {
+    const size = frameSize(frame);
+    if (size > left) return false;
+    left -= size;
+    return true;
+  });
+}
