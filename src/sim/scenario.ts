@@ -194,21 +194,15 @@ function randomMessages(
 
 /** One or two lies of each liar. Several may be of one mind: one signs two objects, the others confirm what suits each. */
 function randomLies(rng: Rng, liars: number): Lie[][] {
-  const some = () => {
-    const lies = rng.shuffle(LIES).slice(0, rng.integer(1, 2));
-    return HARMFUL.every((lie) => lies.includes(lie)) ? lies.slice(0, 1) : lies;
-  };
+  const some = () => rng.shuffle(LIES).slice(0, rng.integer(1, 2));
   const isPlot = liars > 1 && rng.chance(0.5);
   return Array.from({ length: liars }, (_, liar) => {
     if (!isPlot) return some();
     const part = liar === 0 ? 'equivocate' : rng.pick<Lie>(['collude', 'collude', 'confirm']);
-    const besides = some().filter((lie) => lie !== part && (part !== 'equivocate' || !HARMFUL.includes(lie)));
+    const besides = some().filter((lie) => lie !== part);
     return rng.chance(0.7) ? [part] : [part, ...besides];
   });
 }
-
-/** Together: two objects under one name in each of many streams. A member may wait long for the one that others delivered. */
-const HARMFUL: readonly Lie[] = ['streams', 'equivocate'];
 
 /** Lies that hold up nobody even where no member is expected to lie. */
 const TOLERATED: readonly Lie[] = [
