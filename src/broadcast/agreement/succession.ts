@@ -50,9 +50,9 @@ export class Succession {
     this.look(now, own);
   }
 
-  /** Others are agreed on in place of our objects from `from` on. */
+  /** Others are agreed on in place of our objects from `from` on, as far as is known: those below are the same. */
   onRefused(now: Micros, from: number): void {
-    this.refusedFrom = Math.min(this.refusedFrom, from);
+    this.refusedFrom = from;
     this.schedule(now);
   }
 

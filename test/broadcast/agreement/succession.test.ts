@@ -104,6 +104,12 @@ describe('said again is what is not delivered', () => {
     return stream;
   };
 
+  test('from where the others hold something else, as it becomes known', () => {
+    const succession = new Succession(1, SESSION);
+    for (const known of [2, 4, 5]) succession.onRefused(0, known);
+    expect(succession.abandoned(withSix(0, 6))).toBe(5);
+  });
+
   test.each<[string, number, number, number | undefined, number]>([
     ['from the first on, if nobody holds it', 0, 0, undefined, 2],
     ['but for the one being consumed, which a quorum holds', 1, 0, undefined, 3],
