@@ -532,7 +532,8 @@ export class Broadcast implements StorePort, ConsumerPort {
       this.unsettled.set(stream, since);
       return;
     }
-    stream.follow(winners, isLocated ? from : stream.delivered);
+    // Where nobody lies, agreement is taken on trust until something else comes.
+    stream.follow(winners, isLocated && group.byzantine > 0 ? from : stream.delivered);
     this.startOver(now, stream, from);
   }
 
