@@ -39,7 +39,7 @@ const MAY_IMPORT = {
   disk: ['store', 'wire', 'core', 'errors.ts'],
   'broadcast/proof': GROUND,
   'broadcast/agreement': ['broadcast/proof', ...GROUND],
-  'broadcast/spread': ['broadcast/agreement', 'broadcast/proof', ...GROUND],
+  'broadcast/spread': ['broadcast/proof', ...GROUND],
   'broadcast/delivery': ['broadcast/spread', 'broadcast/agreement', 'broadcast/proof', ...GROUND],
   broadcast: BELOW_BROADCAST,
   member: MEMBER,

@@ -12,7 +12,7 @@ import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
 import { frameSize, type ObjectFrame } from '../wire/frames.js';
-import { type ObjectId, SERVED, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
+import { type ObjectId, SERVED, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import { Streams } from './agreement/streams.js';
 import { Succession } from './agreement/succession.js';
@@ -28,15 +28,16 @@ import { countDrop, type Metrics } from './metrics.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
 import { Reports } from './reports.js';
+import { type Arrival, type Examined, WINDOW } from './spread/intake.js';
 import { Mail } from './spread/mail.js';
 import { type ObjectStatus, Objects } from './spread/objects.js';
 import { vectorCopiesFor } from './spread/plan.js';
 import { Pulls } from './spread/pulls.js';
 import { rttOf, typicalRtt } from './spread/rtts.js';
 import { Serving } from './spread/serving.js';
-import { type Arrival, Transfer, type TransferOptions, WINDOW } from './spread/transfer.js';
+import { Transfer, type TransferOptions } from './spread/transfer.js';
 
-export interface BroadcastOptions extends Omit<TransferOptions, 'maxObjectSize'> {
+export interface BroadcastOptions extends Omit<TransferOptions, 'isStoreBusy'> {
   /** Of a message: larger ones are refused, ours and others'. */
   maxObjectSize: number;
   /** What our store holds from before. */
@@ -53,10 +54,10 @@ export class Broadcast implements StorePort, ConsumerPort {
   private readonly log: Journal;
   private readonly kept: Kept;
   private readonly vectors: Vectors;
-  private readonly objects = new Objects();
-  private readonly pulls: Pulls;
+  private readonly objects = new Objects<Stream>();
+  private readonly pulls: Pulls<Stream>;
   private readonly serving: Serving;
-  private readonly transfer: Transfer;
+  private readonly transfer: Transfer<Stream>;
   private readonly delivery: Delivery;
   private readonly events: BroadcastEvent[] = [];
   private readonly reports = new Reports(this.events);
@@ -100,7 +101,11 @@ export class Broadcast implements StorePort, ConsumerPort {
       metrics,
     );
     const { streams, objects, serving } = this;
-    this.transfer = new Transfer({ ...options, maxObjectSize }, metrics, { streams, objects, serving });
+    this.transfer = new Transfer(
+      { ...options, maxObjectSize, isStoreBusy: (origin) => this.isStoreBusy(origin) },
+      metrics,
+      { streams, objects, serving },
+    );
     this.attempts = new Attempts(loaded, this.log);
     this.delivery = new Delivery(this.streams, this.log, this.attempts, group.quorum, n);
     const own = this.streams.own(loaded.incarnation);
@@ -136,12 +141,9 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** `body` is the SYMBOL as received, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
-    const stream = this.streams.find(frame.descriptor);
-    if (stream?.trusted && !stream.admits(hop, frame.depth === SERVED, frame.descriptor))
-      return countDrop(this.metrics, 'tainted');
-    if (this.isStoreBusy(frame.descriptor)) return countDrop(this.metrics, 'store-busy');
-    const arrival = this.transfer.handleSymbol(now, hop, frame, body);
-    this.onSymbol(now, hop, frame);
+    const symbol = this.transfer.handleSymbol(now, hop, frame, body);
+    if (symbol.stream?.attested) this.onSymbol(now, symbol, symbol.stream);
+    const { arrival } = symbol;
     if (arrival?.type === 'late-equivocation') this.onContradiction(arrival.id, arrival.certificate);
     else if (arrival?.type === 'too-large') this.refuse(now, arrival);
     else if (arrival) this.onArrival(now, hop, frame, arrival);
@@ -159,7 +161,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** When the store is slow the network has to wait, but for members of which little waits for it. */
-  private isStoreBusy({ origin }: StreamId): boolean {
+  private isStoreBusy(origin: number): boolean {
     const { log } = this;
     const share = MAX_PENDING / this.options.group.members.length;
     return log.pendingBytes > MAX_PENDING && log.pendingOf(origin) > share;
@@ -418,12 +420,9 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** A symbol has come: what it shows of streams, and of who serves. */
-  private onSymbol(now: Micros, hop: number, { descriptor, depth }: SymbolFrame): void {
-    const stream = this.streams.find(descriptor);
-    if (!stream?.attested) return;
+  private onSymbol(now: Micros, { hop, isServed, add }: Examined, stream: Stream): void {
     this.record(stream);
-    if (depth === SERVED && this.objects.find(stream, descriptor.seq)?.usefulAt === now)
-      stream.keepers.onServed(now, hop);
+    if (isServed && add) stream.keepers.onServed(now, hop);
     if (stream.origin === this.options.self)
       this.succession.onSigned(now, this.own.stream, stream.incarnation);
   }
@@ -468,13 +467,13 @@ export class Broadcast implements StorePort, ConsumerPort {
     now: Micros,
     hop: number,
     frame: SymbolFrame,
-    arrival: Exclude<Arrival, { type: 'late-equivocation' | 'too-large' }>,
+    arrival: Exclude<Arrival<Stream>, { type: 'late-equivocation' | 'too-large' }>,
   ): void {
-    const { record } = arrival;
+    const { object: record } = arrival;
     const { stream, seq } = record;
     switch (arrival.type) {
       case 'complete':
-        if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.object.bytes.length);
+        if (arrival.asked) this.pulls.onServed(now, stream, seq, hop, arrival.stored.bytes.length);
         if (stream.holds(seq) && !stream.ledger.fits(seq, frame.descriptor.hash)) {
           // Its origin has signed two; ours was the other one.
           countDrop(this.metrics, 'equivocation');
@@ -485,7 +484,7 @@ export class Broadcast implements StorePort, ConsumerPort {
           // It has been, while the object came in.
           countDrop(this.metrics, 'stale');
           this.transfer.forget(record);
-        } else this.log.put(arrival.object);
+        } else this.log.put(arrival.stored);
         break;
       case 'equivocation':
         this.reports.add(stream.origin, record.id, 'equivocation', arrival.evidence);
@@ -580,7 +579,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** Asks a member that holds it for an object that has not come by itself. */
   private ask(now: Micros, stream: Stream, seq: number, tries: number, last?: number): void {
     const { paths, rng } = this.options;
-    if (this.transfer.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
+    if (this.transfer.intake.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0)) return;
     const able = (isApt: (peer: number) => boolean) =>
       paths.flatMap((path, peer) => {
         const isThere = path?.isOpen && path.isResponsive(now);

@@ -38,6 +38,11 @@ export interface ObjectId extends StreamId {
   seq: number;
 }
 
+/** The name of the `seq`-th object of a stream. */
+export function objectId({ origin, incarnation }: StreamId, seq: number): ObjectId {
+  return { origin, incarnation, seq };
+}
+
 /** The key of a stream in a map. */
 export function streamKey({ origin, incarnation }: StreamId): string {
   return `${origin}/${incarnation}`;

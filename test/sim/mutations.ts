@@ -30,7 +30,7 @@ export const MUTATIONS: Record<string, () => () => void> = {
       (original) =>
         function (now, hop, frame, arrival) {
           original.call(this, now, hop, frame, arrival);
-          if (arrival.type === 'complete') this.onStored(now, arrival.object);
+          if (arrival.type === 'complete') this.onStored(now, arrival.stored);
         },
     ),
   'deliver before quorum': () =>

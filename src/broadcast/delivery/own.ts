@@ -42,8 +42,8 @@ export class Own {
   private readonly options: OwnOptions;
   private readonly log: Journal;
   private readonly delivery: Delivery;
-  private readonly transfer: Transfer;
-  private readonly objects: Objects;
+  private readonly transfer: Transfer<Stream>;
+  private readonly objects: Objects<Stream>;
   private readonly events: BroadcastEvent[];
   private readonly outbox = new Outbox();
   /** Tickets of objects that are being stored. */
@@ -61,7 +61,7 @@ export class Own {
   constructor(
     options: OwnOptions,
     stream: Stream,
-    parts: { log: Journal; delivery: Delivery; transfer: Transfer; objects: Objects },
+    parts: { log: Journal; delivery: Delivery; transfer: Transfer<Stream>; objects: Objects<Stream> },
     events: BroadcastEvent[],
   ) {
     this.options = options;

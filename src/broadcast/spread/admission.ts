@@ -4,10 +4,9 @@
  */
 import { type Micros, SECOND } from '../../core/time.js';
 import { storedSize } from '../../store/store.js';
-import { type Descriptor, objectKey } from '../../wire/symbol.js';
-import type { Stream } from '../agreement/stream.js';
-import type { Streams } from '../agreement/streams.js';
+import { type Descriptor, objectId, objectKey } from '../../wire/symbol.js';
 import type { ObjectUnderWay } from './objects.js';
+import type { StreamsView, StreamView } from './view.js';
 
 export interface AdmissionOptions {
   members: number;
@@ -20,8 +19,8 @@ export interface AdmissionOptions {
   maxStoredBytes: number;
 }
 
-export class Admission {
-  private readonly streams: Streams;
+export class Admission<S extends StreamView = StreamView> {
+  private readonly streams: StreamsView<S>;
   private readonly members: number;
   private readonly self: number;
   private readonly byzantine: number;
@@ -29,11 +28,11 @@ export class Admission {
   /** What the objects of one origin may take that wait for its streams to go on, in memory and in the store. */
   private readonly share: number;
   /** By origin: objects that are being rebuilt or stored. */
-  private readonly open: Set<ObjectUnderWay>[];
+  private readonly open: Set<ObjectUnderWay<S>>[];
   /** By origin: objects that were refused for want of room. The latest is the last. */
   private readonly refused: Map<string, Descriptor>[];
 
-  constructor(streams: Streams, options: AdmissionOptions) {
+  constructor(streams: StreamsView<S>, options: AdmissionOptions) {
     const { members, self, byzantine, maxObjectSize, maxStoredBytes } = options;
     this.streams = streams;
     this.members = members;
@@ -46,12 +45,12 @@ export class Admission {
   }
 
   /** An object has been begun. */
-  add(record: ObjectUnderWay): void {
+  add(record: ObjectUnderWay<S>): void {
     this.open[record.stream.origin].add(record);
   }
 
   /** It is in our store, or given up. */
-  remove(record: ObjectUnderWay): void {
+  remove(record: ObjectUnderWay<S>): void {
     this.open[record.stream.origin].delete(record);
   }
 
@@ -65,10 +64,9 @@ export class Admission {
   }
 
   /** Whether an object was refused, and would be again: to ask for it is to have it sent in vain. */
-  isRefused(now: Micros, stream: Stream, seq: number): boolean {
-    const { origin, incarnation } = stream;
-    const refused = this.refused[origin];
-    const key = objectKey({ origin, incarnation, seq });
+  isRefused(now: Micros, stream: StreamView, seq: number): boolean {
+    const refused = this.refused[stream.origin];
+    const key = objectKey(objectId(stream, seq));
     const descriptor = refused.get(key);
     if (!descriptor || !this.admits(now, stream, descriptor)) return descriptor !== undefined;
     refused.delete(key);
@@ -82,13 +80,13 @@ export class Admission {
    */
   admits(
     now: Micros,
-    stream: Stream | undefined,
+    stream: StreamView | undefined,
     { origin, seq, length }: Descriptor,
-  ): boolean | ObjectUnderWay {
+  ): boolean | ObjectUnderWay<S> {
     const open = this.open[origin];
     let bytes = length;
     let total = storedSize(length) + this.backlog(origin);
-    let idlest: ObjectUnderWay | undefined;
+    let idlest: ObjectUnderWay<S> | undefined;
     for (const record of open) {
       bytes += lengthOf(record);
       total += storedSize(lengthOf(record));
@@ -107,7 +105,7 @@ export class Admission {
   }
 
   /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */
-  private isVouchedFor(stream: Stream, seq: number): boolean {
+  private isVouchedFor(stream: StreamView, seq: number): boolean {
     let holders = 0;
     for (let member = 0; member < this.members; member++)
       if (member !== this.self && member !== stream.origin && stream.isHeldBy(member, seq)) holders++;

@@ -1,10 +1,10 @@
 /** The objects under way: those of other members until they are held and relayed, our own until the others hold them. */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { CERTIFICATE_SIZE } from '../../wire/limits.js';
-import { type ObjectId, streamKey } from '../../wire/symbol.js';
-import type { Stream } from '../agreement/stream.js';
+import { type ObjectId, objectId, streamKey } from '../../wire/symbol.js';
 import type { Incoming } from './incoming.js';
 import type { Outgoing } from './outgoing.js';
+import type { StreamView } from './view.js';
 
 /** One object as it stands, for people to look at. */
 export interface ObjectStatus {
@@ -20,8 +20,8 @@ export interface ObjectStatus {
   confirmed: number;
 }
 
-export class ObjectUnderWay {
-  readonly stream: Stream;
+export class ObjectUnderWay<S extends StreamView = StreamView> {
+  readonly stream: S;
   readonly seq: number;
   incoming: Incoming | undefined;
   outgoing: Outgoing | undefined;
@@ -44,10 +44,31 @@ export class ObjectUnderWay {
   private heldAtReport = 0;
   private blocksAtReport = 0;
 
-  constructor(stream: Stream, seq: number, now: Micros) {
+  constructor(stream: S, seq: number, now: Micros) {
     this.stream = stream;
     this.seq = seq;
     this.touchedAt = now;
+  }
+
+  /** Its first symbol has come, which rests on this certificate. */
+  begin(incoming: Incoming, certificate: Uint8Array): void {
+    this.incoming = incoming;
+    this.certificate = certificate;
+  }
+
+  /** A symbol of use has come, served by `hop` or signed. */
+  onUseful(now: Micros, hop: number, isServed: boolean): void {
+    if (isServed) this.servers.add(hop);
+    else this.hasSigned = true;
+    this.usefulAt = now;
+  }
+
+  /** It is in our store. */
+  onHeld(now: Micros): void {
+    this.storing = false;
+    this.progressAt = NEVER;
+    this.touchedAt = now;
+    this.incoming?.release();
   }
 
   /** Begins anew, from the symbols that one member serves, or none until one is chosen. */
@@ -62,8 +83,7 @@ export class ObjectUnderWay {
   }
 
   get id(): ObjectId {
-    const { origin, incarnation } = this.stream;
-    return { origin, incarnation, seq: this.seq };
+    return objectId(this.stream, this.seq);
   }
 
   get isHeld(): boolean {
@@ -137,33 +157,33 @@ export class ObjectUnderWay {
 }
 
 /** The objects under way, by stream and seq, in the order in which they were begun. */
-export class Objects {
-  private readonly byStream = new Map<Stream, Map<number, ObjectUnderWay>>();
+export class Objects<S extends StreamView = StreamView> {
+  private readonly byStream = new Map<S, Map<number, ObjectUnderWay<S>>>();
 
-  find(stream: Stream, seq: number): ObjectUnderWay | undefined {
+  find(stream: S, seq: number): ObjectUnderWay<S> | undefined {
     return this.byStream.get(stream)?.get(seq);
   }
 
   /** Those of one stream, by seq. */
-  of(stream: Stream): ReadonlyMap<number, ObjectUnderWay> {
+  of(stream: S): ReadonlyMap<number, ObjectUnderWay<S>> {
     return this.byStream.get(stream) ?? NONE;
   }
 
-  add(object: ObjectUnderWay): void {
+  add(object: ObjectUnderWay<S>): void {
     const { stream, seq } = object;
     const known = this.byStream.get(stream);
     if (known) known.set(seq, object);
     else this.byStream.set(stream, new Map([[seq, object]]));
   }
 
-  delete({ stream, seq }: ObjectUnderWay): void {
+  delete({ stream, seq }: ObjectUnderWay<S>): void {
     const all = this.byStream.get(stream);
     all?.delete(seq);
     if (all?.size === 0) this.byStream.delete(stream);
   }
 
   /** Whether none is of a stream that is over. */
-  check(streams: Iterable<Stream>): string | undefined {
+  check(streams: Iterable<S>): string | undefined {
     const all = new Set(streams);
     for (const stream of this.byStream.keys())
       if (!all.has(stream)) return `objects under way of ${streamKey(stream)}, which is over`;
@@ -171,7 +191,7 @@ export class Objects {
   }
 }
 
-const NONE: ReadonlyMap<number, ObjectUnderWay> = new Map();
+const NONE: ReadonlyMap<number, never> = new Map<number, never>();
 const PROGRESS_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
 /** How long an object that is held is still relayed. */

@@ -6,8 +6,8 @@
 import type { Rng } from '../../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { streamKey } from '../../wire/symbol.js';
-import type { Stream } from '../agreement/stream.js';
 import type { Objects } from './objects.js';
+import type { StreamView } from './view.js';
 
 interface Want {
   askAt: Micros;
@@ -28,8 +28,8 @@ interface Want {
 }
 
 /** An object to ask for now, and the member that it was last asked of without coming. */
-interface Asked {
-  stream: Stream;
+interface Asked<S> {
+  stream: S;
   seq: number;
   tries: number;
   last: number | undefined;
@@ -42,28 +42,28 @@ interface Server {
   servedPlace: number;
 }
 
-export class Pulls {
+export class Pulls<S extends StreamView = StreamView> {
   private readonly rng: Rng;
-  private readonly objects: Objects;
-  private readonly wants = new Map<Stream, Map<number, Want>>();
+  private readonly objects: Objects<S>;
+  private readonly wants = new Map<S, Map<number, Want>>();
   /** Streams of which an object came because we had asked, with the bytes of such an object, smoothed. */
-  private readonly behind = new Map<Stream, number>();
+  private readonly behind = new Map<S, number>();
   private readonly servers = new Map<number, Server>();
   private places = 0;
   private due: Micros = NEVER;
 
-  constructor(rng: Rng, objects: Objects) {
+  constructor(rng: Rng, objects: Objects<S>) {
     this.rng = rng;
     this.objects = objects;
   }
 
   /** Whether objects of this stream are on the list. */
-  wantsOf(stream: Stream): boolean {
+  wantsOf(stream: S): boolean {
     return this.wants.has(stream);
   }
 
   /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
-  update(now: Micros, stream: Stream, existing: number, rtt: Micros): void {
+  update(now: Micros, stream: S, existing: number, rtt: Micros): void {
     let wants = this.wants.get(stream);
     for (const [seq, want] of wants ?? [])
       if (!stream.lacks(seq)) {
@@ -103,7 +103,7 @@ export class Pulls {
   }
 
   /** Member `peer`, at a distance of `rtt`, was asked for it. */
-  onAsked(now: Micros, stream: Stream, seq: number, peer: number, rtt: Micros): void {
+  onAsked(now: Micros, stream: S, seq: number, peer: number, rtt: Micros): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
     want.askedAt = now;
@@ -118,7 +118,7 @@ export class Pulls {
   }
 
   /** An object of `length` bytes that we had asked for came so, from `peer`: what else is missing of its stream need not wait. */
-  onServed(now: Micros, stream: Stream, seq: number, peer: number, length: number): void {
+  onServed(now: Micros, stream: S, seq: number, peer: number, length: number): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want?.tries) return;
     const usual = this.behind.get(stream);
@@ -145,9 +145,9 @@ export class Pulls {
    *
    * @param rttOf how long a symbol takes of which this member is the origin, or that it serves
    */
-  take(now: Micros, rttOf: (member: number) => Micros): Asked[] {
+  take(now: Micros, rttOf: (member: number) => Micros): Asked<S>[] {
     if (this.due > now) return [];
-    const asked: Asked[] = [];
+    const asked: Asked<S>[] = [];
     this.due = NEVER;
     for (const [stream, wants] of this.wants) {
       // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
@@ -177,14 +177,14 @@ export class Pulls {
     return asked;
   }
 
-  forget(stream: Stream): void {
+  forget(stream: S): void {
     for (const want of this.wants.get(stream)?.values() ?? []) this.settle(want);
     this.wants.delete(stream);
     this.behind.delete(stream);
   }
 
   /** Whether only of these streams something is wanted, and all that members were asked for is. */
-  check(streams: Iterable<Stream>): string | undefined {
+  check(streams: Iterable<S>): string | undefined {
     const all = new Set(streams);
     const wanted = new Set<Want>();
     for (const [stream, wants] of this.wants) {
@@ -202,7 +202,7 @@ export class Pulls {
   }
 
   /** How many objects of a stream are wanted at once: more of small ones, or a few that are lost would hold up all. */
-  private window(stream: Stream): number {
+  private window(stream: S): number {
     const usual = this.behind.get(stream);
     if (usual === undefined) return WINDOW;
     return Math.max(WINDOW, Math.min(SMALL_WINDOW, Math.floor(WINDOW_BYTES / Math.max(1, usual))));

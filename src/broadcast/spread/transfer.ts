@@ -2,98 +2,68 @@
  * Moves objects between members: takes in symbols, relays those of which we are the first hop, rebuilds objects, and says
  * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
  */
-import { equalBytes } from '../../core/bytes.js';
 import type { Marks } from '../../core/marks.js';
 import type { Rng } from '../../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
-import type { Group } from '../../group/group.js';
 import type { StoredObject } from '../../store/store.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { frameSize } from '../../wire/frames.js';
-import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
-import { type Descriptor, type ObjectId, SERVED, type SymbolFrame } from '../../wire/symbol.js';
-import type { Stream } from '../agreement/stream.js';
-import type { Streams } from '../agreement/streams.js';
-import { countDrop, type DropReason, type Metrics } from '../metrics.js';
-import { BatchVerifier } from '../proof/batch.js';
-import { writeCertificate } from '../proof/certificate.js';
-import { Admission } from './admission.js';
-import { type AddResult, Incoming } from './incoming.js';
+import type { SymbolFrame } from '../../wire/symbol.js';
+import { countDrop, type Metrics } from '../metrics.js';
+import type { AddResult } from './incoming.js';
+import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
 import { Outgoing, type Paths } from './outgoing.js';
 import { isHeldBy, Relays } from './relays.js';
 import type { Serving } from './serving.js';
+import type { StreamsView, StreamView } from './view.js';
 
-export interface TransferOptions {
-  group: Group;
-  self: number;
+export interface TransferOptions extends IntakeOptions {
   keys: KeyPair;
   paths: Paths;
   rng: Rng;
-  /** Of an object: larger ones are refused. */
-  maxObjectSize: number;
-  /** Bytes of objects kept for members that lack them. */
-  maxStoredBytes: number;
-  relay: boolean;
   /** Is told of each peer for which there is something to send that was not there before. */
   changed: Marks;
 }
 
-/** What has come of a symbol, where something has. */
-export type Arrival =
-  | { type: 'complete'; record: ObjectUnderWay; object: StoredObject; asked: boolean }
-  /** Two objects under one name, each signed by its origin. */
-  | { type: 'equivocation'; record: ObjectUnderWay; evidence: [Uint8Array, Uint8Array] }
-  /** The same, but of ours only the store has the certificate. */
-  | { type: 'late-equivocation'; id: ObjectId; certificate: Uint8Array }
-  /** Above our limit, and signed by its origin. */
-  | { type: 'too-large'; id: ObjectId; length: number }
-  /** Symbols that do not give what the hash says: those of `culprit`, if they are of one member alone. */
-  | { type: 'wrong-symbols'; record: ObjectUnderWay; culprit: number | undefined };
-
-export class Transfer {
+export class Transfer<S extends StreamView = StreamView> {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics;
-  private readonly streams: Streams;
-  private readonly objects: Objects;
+  private readonly streams: StreamsView<S>;
+  private readonly objects: Objects<S>;
   private readonly serving: Serving;
-  private readonly verifier: BatchVerifier;
-  private readonly admission: Admission;
+  readonly intake: Intake<S>;
   private readonly relays: Relays;
-  /** By origin: when the next object above our limit is told. */
-  private readonly refuseAt = new Map<number, Micros>();
   /** By peer: objects whose progress it should hear of. */
-  private readonly news: Set<ObjectUnderWay>[];
-  private readonly own = new Set<ObjectUnderWay>();
+  private readonly news: Set<ObjectUnderWay<S>>[];
+  private readonly own = new Set<ObjectUnderWay<S>>();
   private due: Micros = NEVER;
   private turn = 0;
 
   constructor(
     options: TransferOptions,
     metrics: Metrics,
-    parts: { streams: Streams; objects: Objects; serving: Serving },
+    parts: { streams: StreamsView<S>; objects: Objects<S>; serving: Serving },
   ) {
     this.options = options;
     this.metrics = metrics;
     this.streams = parts.streams;
     this.objects = parts.objects;
     this.serving = parts.serving;
-    this.verifier = new BatchVerifier(options.group);
     this.relays = new Relays(options.group.members.length);
-    const { members, byzantine } = options.group;
-    this.admission = new Admission(parts.streams, { ...options, byzantine, members: members.length });
+    this.intake = new Intake(options, metrics, parts.streams, parts.objects);
     this.news = options.group.members.map(() => new Set());
   }
 
   /** Our own objects that are still being sent. */
-  get sending(): ReadonlySet<ObjectUnderWay> {
+  get sending(): ReadonlySet<ObjectUnderWay<S>> {
     return this.own;
   }
 
   /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: Stream, { seq, certificate, bytes }: StoredObject): ObjectUnderWay {
+  send(now: Micros, stream: S, { seq, certificate, bytes }: StoredObject): ObjectUnderWay<S> {
     const { group, keys, paths, rng } = this.options;
     const record = new ObjectUnderWay(stream, seq, now);
     record.outgoing = new Outgoing(now, group, keys, paths, rng, certificate, bytes);
@@ -104,87 +74,25 @@ export class Transfer {
     return record;
   }
 
-  /** `body` is the SYMBOL as received, `hop` the member that sent it. */
-  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Arrival | undefined {
-    const { self, relay } = this.options;
-    const { descriptor, leaf } = frame;
-    const drop = (reason: DropReason): undefined => void countDrop(this.metrics, reason);
-    const reason = this.refusal(frame);
-    if (reason === 'too-large') return this.tooLarge(now, hop, frame);
-    if (reason) return drop(reason);
-    const served = frame.depth === SERVED;
-    let stream = this.streams.find(descriptor);
-    let record = stream && this.objects.find(stream, descriptor.seq);
-    if (stream && this.isClosed(stream, descriptor.seq)) return drop('stale');
-    // Nobody but its origin could be blamed for what spoils an object with symbols that nobody wanted.
-    if (served && hop !== descriptor.origin && !stream?.keepers.mayServe(now, hop)) return drop('unasked');
-    if (stream && !stream.lacks(descriptor.seq) && !record?.incoming) {
-      const isSame = descriptor.origin === self || stream.ledger.fits(descriptor.seq, descriptor.hash);
-      return isSame ? drop('stale') : this.contradiction(now, hop, frame);
-    }
-    const known = record?.incoming;
-    const isDuty = () => relay && !served && leaf.firstHop === self && !record?.incoming?.isRelayed(leaf);
-    if (known && sameObject(known.descriptor, descriptor)) {
-      const redundancy = known.redundancy(leaf);
-      if (redundancy && !isDuty()) return drop(redundancy);
-    }
-
-    // It may be anyone who says again what its origin had once signed, and of that nobody has anything.
-    if (!stream && this.streams.hasLater(descriptor)) return drop('stale');
-    // Before the signature is checked: of what cannot be taken in anyway it need not be.
-    const room = known ? true : this.roomFor(now, stream, descriptor);
-    if (!room) {
-      const { refused } = this.metrics;
-      refused[descriptor.origin] = (refused[descriptor.origin] ?? 0) + 1;
-      if (stream) this.admission.onRefused({ ...descriptor, hash: NOTHING });
-      return drop('over-quota');
-    }
-    const verdict = this.verifier.verify(now, hop, frame);
-    if (verdict !== 'valid') return drop(verdict);
-    if (known && !sameObject(known.descriptor, descriptor)) {
-      drop('equivocation');
-      const other = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
-      return { type: 'equivocation', record: record!, evidence: [record!.certificate, other] };
-    }
-    if (!stream?.attested) {
-      const opened = this.streams.signed(descriptor);
-      if (typeof opened === 'string') return drop(opened);
-      stream = opened;
-      if (this.isClosed(stream, descriptor.seq)) return drop('stale');
-    }
-    record ??= this.open(now, stream, descriptor.seq);
-    if (!record.incoming) {
-      if (typeof room !== 'boolean') this.forget(room);
-      try {
-        record.incoming = new Incoming(descriptor);
-      } catch (error) {
-        if (error instanceof HeadwaterError) return drop('malformed');
-        throw error;
-      }
-      this.admission.add(record);
-      record.certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
-    }
-    const { incoming } = record;
-    const beyond = leaf.esi + leaf.symbol.length / descriptor.symbolSize;
-    if (beyond > incoming.sourceSymbols(leaf.sbn) + MAX_REPAIR_SYMBOLS) return drop('absurd-esi');
-    record.touchedAt = now;
-    if (isDuty()) this.relay(record, hop, frame, body);
-    if (record.isSuspect && !(served && record.onlyFrom === hop)) return drop('tainted');
-    const redundancy = incoming.redundancy(leaf);
-    if (redundancy) return drop(redundancy);
-    if (served) record.servers.add(hop);
-    else record.hasSigned = true;
-    record.usefulAt = now;
-    return this.add(now, record, frame, served);
-  }
-
-  /** Whether there is no room for an object that is not begun, as far as we know it. */
-  isRefused(now: Micros, stream: Stream, seq: number): boolean {
-    return !this.objects.find(stream, seq)?.incoming && this.admission.isRefused(now, stream, seq);
+  /**
+   * `body` is the SYMBOL as received, `hop` the member that sent it.
+   *
+   * @returns what was found of it, and what it has brought
+   */
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Examined<S> {
+    const symbol = this.intake.examine(now, hop, frame);
+    const { object } = symbol;
+    if (symbol.drop) countDrop(this.metrics, symbol.drop);
+    if (symbol.instead) this.forget(symbol.instead);
+    if (!object) return symbol;
+    if (symbol.isFirst) this.schedule(object);
+    if (symbol.relay) this.relay(object, hop, frame, body);
+    if (symbol.add) symbol.arrival = this.add(symbol, object);
+    return symbol;
   }
 
   /** A member's word on what it lacks of an object. */
-  onProgress(now: Micros, from: number, stream: Stream, frame: ProgressFrame): void {
+  onProgress(now: Micros, from: number, stream: S, frame: ProgressFrame): void {
     const record = this.objects.find(stream, frame.id.seq);
     record?.incoming?.onProgress(from, frame);
     record?.outgoing?.onProgress(now, from, frame);
@@ -192,25 +100,22 @@ export class Transfer {
   }
 
   /** An object is in our store. */
-  onHeld(now: Micros, record: ObjectUnderWay): void {
-    record.storing = false;
-    this.admission.remove(record);
-    record.progressAt = NEVER;
-    record.touchedAt = now;
-    record.incoming?.release();
+  onHeld(now: Micros, record: ObjectUnderWay<S>): void {
+    this.intake.admission.remove(record);
+    record.onHeld(now);
     this.schedule(record);
   }
 
   /** Begins this object anew, from the symbols that one member serves; none are taken until it is chosen. */
-  beginAnew(record: ObjectUnderWay, onlyFrom?: number): void {
-    this.admission.remove(record);
+  beginAnew(record: ObjectUnderWay<S>, onlyFrom?: number): void {
+    this.intake.admission.remove(record);
     record.beginAnew(onlyFrom);
   }
 
   /** Ends the transfer of an object: it is with all who want it, given up, or its stream is over or starts again. */
-  forget(record: ObjectUnderWay): void {
+  forget(record: ObjectUnderWay<S>): void {
     record.dispose();
-    this.admission.remove(record);
+    this.intake.admission.remove(record);
     this.own.delete(record);
     this.objects.delete(record);
     for (const news of this.news) news.delete(record);
@@ -218,7 +123,7 @@ export class Transfer {
   }
 
   /** The same of all objects of a stream, or those that `isOver` names. */
-  forgetAll(stream: Stream, isOver: (seq: number) => boolean = () => true): void {
+  forgetAll(stream: S, isOver: (seq: number) => boolean = () => true): void {
     for (const object of [...this.objects.of(stream).values()]) if (isOver(object.seq)) this.forget(object);
   }
 
@@ -302,58 +207,9 @@ export class Transfer {
       for (const record of this.objects.of(stream).values()) record.dispose();
   }
 
-  /** A symbol of an object that is not the one we hold of this name. */
-  private contradiction(now: Micros, hop: number, frame: SymbolFrame): Arrival | undefined {
-    const verdict = this.verifier.verify(now, hop, frame);
-    countDrop(this.metrics, verdict === 'valid' ? 'equivocation' : verdict);
-    if (verdict !== 'valid') return undefined;
-    const { origin, incarnation, seq } = frame.descriptor;
-    const certificate = writeCertificate(frame.descriptorBytes, this.verifier.root, frame.signature);
-    return { type: 'late-equivocation', id: { origin, incarnation, seq }, certificate };
-  }
-
-  /** Its origin waits for us in vain, and is to hear it; not at each symbol, since that takes a look at its signature. */
-  private tooLarge(now: Micros, hop: number, frame: SymbolFrame): Arrival | undefined {
-    countDrop(this.metrics, 'too-large');
-    const { origin, incarnation, seq, length } = frame.descriptor;
-    if (now < (this.refuseAt.get(origin) ?? 0)) return undefined;
-    // What it serves itself is its word, too.
-    if (frame.depth === SERVED ? hop !== origin : this.verifier.verify(now, hop, frame) !== 'valid')
-      return undefined;
-    this.refuseAt.set(origin, now + REFUSAL_PAUSE);
-    return { type: 'too-large', id: { origin, incarnation, seq }, length };
-  }
-
-  private refusal({ descriptor, leaf, depth }: SymbolFrame): DropReason | undefined {
-    const { group, self, maxObjectSize } = this.options;
-    const n = group.members.length;
-    if (descriptor.origin >= n || (leaf.firstHop >= n && depth !== SERVED)) return 'unknown-member';
-    // Nobody but us can tell us what we said; it may be asked back only if we have lost it.
-    if (descriptor.origin === self && depth !== SERVED) return 'unknown-member';
-    if (descriptor.length > maxObjectSize) return 'too-large';
-    if (this.streams.isRetired(descriptor)) return 'stale';
-    return undefined;
-  }
-
-  /** Its origin has begun anew: an object that is nowhere else any more would be delivered by some only. */
-  private isClosed(stream: Stream, seq: number): boolean {
-    return stream.closed && !stream.holds(seq) && !stream.isVouched(seq, this.options.group.byzantine);
-  }
-
-  private roomFor(now: Micros, stream: Stream | undefined, descriptor: Descriptor): boolean | ObjectUnderWay {
-    if (descriptor.seq >= (stream?.delivered ?? 0) + WINDOW) return false;
-    return this.admission.admits(now, stream, descriptor);
-  }
-
-  private open(now: Micros, stream: Stream, seq: number): ObjectUnderWay {
-    const record = new ObjectUnderWay(stream, seq, now);
-    this.objects.add(record);
-    this.schedule(record);
-    return record;
-  }
-
-  private add(now: Micros, record: ObjectUnderWay, frame: SymbolFrame, served: boolean): Arrival | undefined {
-    const incoming = record.incoming!;
+  private add({ now, hop, frame, isServed }: Examined<S>, object: ObjectUnderWay<S>): Arrival<S> | undefined {
+    const incoming = object.incoming!;
+    object.onUseful(now, hop, isServed);
     const held = incoming.heldSymbols;
     let result: AddResult;
     try {
@@ -364,32 +220,21 @@ export class Transfer {
       return undefined;
     }
     this.metrics.usefulSymbols += incoming.heldSymbols - held;
-    if (result === 'added') {
-      record.scheduleProgress(now);
-      this.schedule(record);
-      return undefined;
-    }
-    if (result === 'tainted') {
-      return { type: 'wrong-symbols', record, culprit: record.culprit };
-    }
-    const { certificate } = record;
-    record.storing = true;
+    if (result === 'tainted') return { type: 'wrong-symbols', object, culprit: object.culprit };
     // If our disk takes longer than that, the others should know that we lack nothing.
-    record.scheduleProgress(now);
-    this.schedule(record);
-    return {
-      type: 'complete',
-      record,
-      object: { ...record.id, certificate, bytes: incoming.bytes! },
-      asked: served,
-    };
+    object.scheduleProgress(now);
+    if (result === 'complete') object.storing = true;
+    this.schedule(object);
+    if (result === 'added') return undefined;
+    const stored = { ...object.id, certificate: object.certificate, bytes: incoming.bytes! };
+    return { type: 'complete', object, stored, asked: isServed };
   }
 
-  private schedule(record: ObjectUnderWay): void {
+  private schedule(record: ObjectUnderWay<S>): void {
     this.due = Math.min(this.due, record.deadline());
   }
 
-  private reportProgress(now: Micros, record: ObjectUnderWay): void {
+  private reportProgress(now: Micros, record: ObjectUnderWay<S>): void {
     if (!record.incoming || record.isHeld) {
       record.progressAt = NEVER;
       return;
@@ -403,12 +248,12 @@ export class Transfer {
     record.onProgressReported(now);
   }
 
-  private addNews(record: ObjectUnderWay, peer: number): void {
+  private addNews(record: ObjectUnderWay<S>, peer: number): void {
     this.news[peer].add(record);
     this.options.changed.mark(peer);
   }
 
-  private relay(record: ObjectUnderWay, hop: number, frame: SymbolFrame, body: Uint8Array): void {
+  private relay(record: ObjectUnderWay<S>, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const { origin } = frame.descriptor;
     record.incoming!.markRelayed(frame.leaf);
     const { sbn } = frame.leaf;
@@ -440,21 +285,5 @@ export class Transfer {
   }
 }
 
-/** A hash that nobody asks for: that of the datagram is a view of it. */
-const NOTHING = new Uint8Array(0);
-
-function sameObject(a: Descriptor, b: Descriptor): boolean {
-  return (
-    a.length === b.length &&
-    a.symbolSize === b.symbolSize &&
-    a.sourceBlocks === b.sourceBlocks &&
-    equalBytes(a.hash, b.hash)
-  );
-}
-
-/** How far ahead of what is delivered objects of one stream are taken in: a consumer that stands still holds up no memory. */
-export const WINDOW = 4096;
 /** How often objects being sent are looked at for peers that have fallen silent. */
 const CHECK: Micros = 100 * MILLISECOND;
-/** Between two refusals of what an origin sends above the limit: as often as PROGRESS begins. */
-const REFUSAL_PAUSE: Micros = 10 * MILLISECOND;

@@ -20,7 +20,7 @@ const taking = (size: number) => size - storedSize(0);
 
 class Member {
   readonly streams = new Streams(0, MEMBERS, emptyStore());
-  readonly admission: Admission;
+  readonly admission: Admission<Stream>;
   now = 0;
 
   constructor(maxObjectSize = 1e6, maxStoredBytes = MEMBERS * SHARE) {
@@ -37,13 +37,13 @@ class Member {
     return this.streams.signed({ origin, incarnation }) as Stream;
   }
 
-  admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectUnderWay {
+  admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectUnderWay<Stream> {
     const id = { origin, incarnation, seq };
     return this.admission.admits(this.now, this.stream(origin, incarnation), this.describe(id, length));
   }
 
   /** Begins an object; undefined if it may not be. */
-  begin(origin: number, seq: number, length: number, incarnation = 7): ObjectUnderWay | undefined {
+  begin(origin: number, seq: number, length: number, incarnation = 7): ObjectUnderWay<Stream> | undefined {
     const room = this.admits(origin, seq, length, incarnation);
     if (!room) return undefined;
     if (typeof room !== 'boolean') this.admission.remove(room);

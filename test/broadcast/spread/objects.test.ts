@@ -59,7 +59,7 @@ test('it tells once that blocks have become complete', () => {
   expect(told).toEqual([false, true, false]);
 });
 
-test.each<[string, (record: ObjectUnderWay) => void, number]>([
+test.each<[string, (record: ObjectUnderWay<Stream>) => void, number]>([
   ['that stands still is given up after a minute', () => {}, START + 60 * SECOND],
   ['that is held is relayed for three seconds', ({ stream }) => stream.hold(0, HASH), START + 3 * SECOND],
   [

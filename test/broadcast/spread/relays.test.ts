@@ -6,7 +6,7 @@ import { MAX_RELAYS, Relays } from '../../../src/broadcast/spread/relays.js';
 
 const [PEER, OTHER] = [1, 2];
 
-function record(origin: number): ObjectUnderWay {
+function record(origin: number): ObjectUnderWay<Stream> {
   return new ObjectUnderWay(new Stream({ origin, incarnation: 7 }, 0, 4), 0, 0);
 }
 

@@ -1,0 +1,209 @@
+/** The spread without any agreement: one object goes from one member to two others, over links that lose datagrams. */
+import { expect, test } from 'vitest';
+import { createMetrics } from '../../../src/broadcast/metrics.js';
+import { Objects } from '../../../src/broadcast/spread/objects.js';
+import { Serving } from '../../../src/broadcast/spread/serving.js';
+import { Transfer } from '../../../src/broadcast/spread/transfer.js';
+import type { StreamsView, StreamView } from '../../../src/broadcast/spread/view.js';
+import { fixedRate } from '../../../src/congestion/controller.js';
+import { Marks } from '../../../src/core/marks.js';
+import { Rng } from '../../../src/core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../../../src/core/time.js';
+import { Path } from '../../../src/path/path.js';
+import { MAX_SYMBOL_BODY } from '../../../src/wire/limits.js';
+import { type ObjectId, parseSymbol } from '../../../src/wire/symbol.js';
+import { storedObject } from '../objects.js';
+import { smallGroup } from '../small-group.js';
+
+const MEMBERS = 3;
+const ONE_WAY = 10 * MILLISECOND;
+const LOSS = 0.2;
+const small = smallGroup(MEMBERS);
+
+test('an object of 62 symbols gets to two members though every fifth datagram is lost, and then nothing more is sent', () => {
+  const world = new World();
+  const bytes = new Rng('object').bytes(60_000);
+  world.members[0].publish({ origin: 0, incarnation: 1, seq: 0 }, bytes);
+  world.run(2 * SECOND);
+  expect(world.members.map(({ got }) => got)).toEqual([undefined, bytes, bytes]);
+  expect([world.lost > 0, world.members[0].transfer.sending.size]).toEqual([true, 0]);
+});
+
+/** What one member holds of one stream: it takes the word of the others, and keeps all. */
+class Shelf implements StreamView {
+  readonly origin: number;
+  readonly incarnation: number;
+  count = 0;
+  readonly delivered = 0;
+  readonly ledger = { backlog: 0, damaged: new Set<number>(), fits: () => true };
+  readonly keepers = { mayServe: () => true };
+  readonly attested = true;
+  readonly closed = false;
+  readonly holders = Array.from({ length: MEMBERS }, () => new Set<number>());
+  private readonly self: number;
+
+  constructor({ origin, incarnation }: ObjectId, self: number) {
+    this.origin = origin;
+    this.incarnation = incarnation;
+    this.self = self;
+  }
+
+  holds(seq: number): boolean {
+    return this.isHeldBy(this.self, seq);
+  }
+
+  lacks(seq: number): boolean {
+    return !this.holds(seq);
+  }
+
+  isHeldBy(member: number, seq: number): boolean {
+    return this.holders[member].has(seq);
+  }
+
+  isVouched(): boolean {
+    return false;
+  }
+
+  admits(): boolean {
+    return true;
+  }
+}
+
+/** One stream, which is there as soon as somebody asks for it. */
+class Shelves implements StreamsView<Shelf> {
+  shelf: Shelf | undefined;
+  private readonly self: number;
+
+  constructor(self: number) {
+    this.self = self;
+  }
+
+  *[Symbol.iterator](): Generator<Shelf> {
+    if (this.shelf) yield this.shelf;
+  }
+
+  find(): Shelf | undefined {
+    return this.shelf;
+  }
+
+  of(): readonly Shelf[] {
+    return this.shelf ? [this.shelf] : [];
+  }
+
+  signed(id: ObjectId): Shelf {
+    this.shelf ??= new Shelf(id, this.self);
+    return this.shelf;
+  }
+
+  hasLater(): boolean {
+    return false;
+  }
+
+  isRetired(): boolean {
+    return false;
+  }
+}
+
+class Member {
+  readonly shelves: Shelves;
+  readonly transfer: Transfer<Shelf>;
+  readonly paths: (Path | undefined)[];
+  got: Uint8Array | undefined;
+  private readonly objects = new Objects<Shelf>();
+
+  constructor(self: number) {
+    const rng = new Rng(`member ${self}`);
+    const metrics = createMetrics();
+    this.shelves = new Shelves(self);
+    this.paths = small.keys.map((_, peer) => (peer === self ? undefined : pathTo()));
+    const isHeldBy = (peer: number, { seq }: ObjectId) => this.shelves.shelf?.isHeldBy(peer, seq) === true;
+    const serving = new Serving(
+      { members: MEMBERS, rng, lossOf: () => LOSS, isHeldBy, mostBytes: () => 1e6 },
+      metrics,
+    );
+    const options = {
+      ...{ group: small.group, self, keys: small.keys[self], paths: this.paths, rng },
+      ...{ maxObjectSize: 1e6, maxStoredBytes: 1e8, relay: true, changed: new Marks(MEMBERS) },
+      isStoreBusy: () => false,
+    };
+    this.transfer = new Transfer(options, metrics, { streams: this.shelves, objects: this.objects, serving });
+  }
+
+  publish(id: ObjectId, bytes: Uint8Array): void {
+    const shelf = this.shelves.signed(id);
+    shelf.holders[id.origin].add(id.seq);
+    this.transfer.send(0, shelf, storedObject(id, bytes, small));
+  }
+
+  /** A SYMBOL of `from`: what it completes is held at once. */
+  hear(now: Micros, from: number, body: Uint8Array, self: number): void {
+    const { arrival } = this.transfer.handleSymbol(now, from, parseSymbol(body), body);
+    if (arrival?.type !== 'complete') return;
+    const { object, stored } = arrival;
+    this.got = stored.bytes;
+    object.stream.holders[self].add(object.seq);
+    this.transfer.onHeld(now, object);
+  }
+
+  /** `from` says that it holds the object. */
+  hearThatHeld(from: number): void {
+    const { shelf } = this.shelves;
+    const object = shelf && this.objects.find(shelf, 0);
+    if (!shelf) return;
+    shelf.holders[from].add(0);
+    object?.outgoing?.onConfirm(from);
+    if (object?.outgoing && shelf.holders.every((held) => held.has(0))) this.transfer.forget(object);
+  }
+}
+
+/** Three members, a clock that goes by milliseconds, and the way between them. */
+class World {
+  readonly members = small.keys.map((_, self) => new Member(self));
+  lost = 0;
+  private readonly rng = new Rng('links');
+  private readonly underWay: { at: Micros; arrive: (now: Micros) => void }[] = [];
+
+  run(end: Micros): void {
+    for (let now = 0; now < end; now += MILLISECOND) {
+      while (this.underWay[0]?.at <= now) this.underWay.shift()!.arrive(now);
+      this.members.forEach((member, self) => {
+        if (member.transfer.nextTimeout() <= now) member.transfer.handleTimeout(now);
+        for (let peer = 0; peer < MEMBERS; peer++) if (peer !== self) this.send(now, self, peer);
+      });
+    }
+  }
+
+  /** A symbol each millisecond and peer, what there is of progress, and ten times a second who holds the object. */
+  private send(now: Micros, self: number, peer: number): void {
+    const [from, to] = [this.members[self], this.members[peer]];
+    const body = new Uint8Array(MAX_SYMBOL_BODY);
+    const length = from.transfer.hasSymbol(now, peer) ? from.transfer.nextSymbol(now, peer, body) : 0;
+    if (length > 0) this.post(now, self, to, (at) => to.hear(at, self, body.subarray(0, length), peer));
+    for (const frame of from.transfer.takeNews(peer, 1000))
+      this.post(now, self, to, (at) => to.transfer.onProgress(at, self, to.shelves.signed(frame.id), frame));
+    if (now % (100 * MILLISECOND) === 0 && from.shelves.shelf?.holds(0))
+      this.post(now, self, to, () => to.hearThatHeld(self));
+  }
+
+  private post(now: Micros, from: number, to: Member, arrive: (now: Micros) => void): void {
+    if (this.rng.float() < LOSS) {
+      this.lost++;
+      return;
+    }
+    this.underWay.push({
+      at: now + ONE_WAY,
+      arrive: (at) => {
+        to.paths[from]!.heardAt = at;
+        arrive(at);
+      },
+    });
+  }
+}
+
+function pathTo(): Path {
+  const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
+  path.isOpen = true;
+  path.heardAt = 0;
+  path.rtt.onSample(2 * ONE_WAY);
+  return path;
+}
