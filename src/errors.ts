@@ -36,13 +36,17 @@ export type ErrorCode =
  * An error with a stable `code`.
  *
  * @example
- * try { decoder.object(); } catch (error) {
- *   if (error instanceof HeadwaterError && error.code === 'NOT_ENOUGH_SYMBOLS') wait();
+ * try {
+ *   parseGroup('{}');
+ * } catch (error) {
+ *   if (!(error instanceof HeadwaterError && error.code === 'INVALID_CONFIG')) throw error;
  * }
  */
 export class HeadwaterError extends Error {
+  /** What happened, for programs. */
   readonly code: ErrorCode;
 
+  /** `message` is for people. */
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'HeadwaterError';

@@ -3,9 +3,22 @@
  * `headwater/sim`.
  */
 export type { MessageId } from './broadcast/delivery/delivery.js';
+export type { Misbehaviour } from './broadcast/events.js';
+export type { DropReason, Drops, Metrics } from './broadcast/metrics.js';
 export type { ObjectStatus } from './broadcast/spread/objects.js';
+export type { ControllerMetrics } from './congestion/controller.js';
 export type { ControllerName } from './congestion/index.js';
-export { formatPublicKey, formatSecretKey, keyPair, parsePublicKey, parseSecretKey } from './crypto/keys.js';
+export type { Micros } from './core/time.js';
+export {
+  formatPublicKey,
+  formatSecretKey,
+  type KeyPair,
+  keyPair,
+  parsePublicKey,
+  parseSecretKey,
+  type SecretKey,
+} from './crypto/keys.js';
+export type { Creation } from './disk/files.js';
 export { type DurableStore, openStore, type StoreOptions } from './disk/lmdb.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
 export {
@@ -36,6 +49,21 @@ export {
   type NodeOptions,
   type NodeStatus,
 } from './node/node.js';
+export type { RouteChange } from './node/routes.js';
+export type { BreakerCause } from './path/breaker.js';
+export type { PathMetrics } from './path/observer.js';
+export type { SessionDropReason } from './session/events.js';
 export { memoryStore } from './store/memory.js';
-export type { Store } from './store/store.js';
+export type {
+  Attempt,
+  DeadLetter as StoredDeadLetter,
+  Final,
+  Loaded,
+  MessageRef,
+  SentKey,
+  Store,
+  StoredObject,
+  StoreWrite,
+  StreamState,
+} from './store/store.js';
 export type { ObjectId, StreamId } from './wire/symbol.js';

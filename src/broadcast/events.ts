@@ -3,8 +3,10 @@ import type { ObjectId } from '../wire/symbol.js';
 import type { MessageId } from './delivery/delivery.js';
 import type { Outcome } from './spread/outgoing.js';
 
+/** What a member is caught at: two objects under one name, symbols that are none of the object's, an object that is no list of messages. */
 export type Misbehaviour = 'equivocation' | 'wrong-symbols' | 'malformed-object';
 
+/** Told by the broadcast layer of one member. */
 export type BroadcastEvent =
   /** Our messages with these tickets, in order, are the messages of this object, and in our store. */
   | { type: 'durable'; id: ObjectId; tickets: number[] }

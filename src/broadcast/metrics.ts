@@ -38,15 +38,22 @@ export type DropReason =
   /** More to ask of a peer than goes out to it: it is asked later. */
   | 'mail-overflow';
 
+/** How often, by reason. */
 export type Drops = Partial<Record<DropReason, number>>;
 
+/** What a member has sent, received and dropped since it was started. Bytes are those of UDP payloads. */
 export interface Metrics {
+  /** To all members. */
   sentDatagrams: number;
+  /** To all members. */
   sentBytes: number;
+  /** Whatever came, strangers' included. */
   receivedDatagrams: number;
+  /** Whatever came, strangers' included. */
   receivedBytes: number;
   /** Symbols that brought something new. */
   usefulSymbols: number;
+  /** Sent on to others. */
   relayedSymbols: number;
   /** Objects asked for because they did not come by themselves. */
   pulls: number;
@@ -54,6 +61,7 @@ export interface Metrics {
   overflowed: number;
   /** Objects that were held and could not be read again. */
   damaged: number;
+  /** What was thrown away. */
   drops: Drops;
   /** By origin: symbols dropped because its part of memory or of the store was spent. */
   refused: Record<number, number>;

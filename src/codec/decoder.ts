@@ -8,13 +8,14 @@ import { type Engine, sharedEngine } from './engine.js';
 import { isHeavy, type SolveJob } from './job.js';
 import { MAX_ESI, type Oti } from './oti.js';
 
+/** How a decoder works. */
 export interface DecoderOptions {
   /**
    * Leaves solves that would hold the thread for more than about 2 ms to the caller: add() only collects symbols of such
    * blocks, nextJob() says what is to be computed, and finishJob() takes the result. Default: add() solves.
    */
   readonly deferHeavy?: boolean;
-  /** For tests and benchmarks: an engine of one's own instead of the shared one. */
+  /** @internal For tests and benchmarks: an engine of one's own instead of the shared one. */
   readonly engine?: Engine;
 }
 
@@ -29,12 +30,13 @@ export interface DecoderOptions {
  * Symbols are taken on trust: a corrupt one gives wrong bytes, so verify symbols before, or the object after.
  *
  * @example
- * const decoder = new Decoder(Oti.parse(bytes));
- * onSymbol((sbn, esi, symbol) => {
- *   if (decoder.add(sbn, esi, symbol)) save(decoder.object());
- * });
+ * using encoder = new Encoder(bytes, { symbolSize: 1280 });
+ * using decoder = new Decoder(Oti.parse(encoder.oti.toBytes()));
+ * for (let esi = 100; !decoder.add(0, esi, encoder.symbol(0, esi)); esi++); // repair symbols alone
+ * decoder.object(); // the bytes again
  */
 export class Decoder {
+  /** The layout that it was made with. */
   readonly oti: Oti;
   readonly #engine: Engine;
   readonly #blocks: (BlockReception | undefined)[] = [];
@@ -46,6 +48,7 @@ export class Decoder {
   #toComplete: number;
   #disposed = false;
 
+  /** Takes the sender's layout. It allocates nothing yet. */
   constructor(oti: Oti, options: DecoderOptions = {}) {
     this.oti = oti;
     this.#toComplete = oti.sourceBlocks;

@@ -8,6 +8,7 @@ import { copySymbols, type Engine, type Fill, sharedEngine } from './engine.js';
 import { isHeavy, type PrepareJob } from './job.js';
 import { MAX_ESI, Oti } from './oti.js';
 
+/** How an object is cut; the rest of its `Oti` follows from its bytes. */
 export interface EncoderOptions {
   /** T: bytes of a symbol, a multiple of `alignment`. */
   readonly symbolSize: number;
@@ -15,7 +16,7 @@ export interface EncoderOptions {
   readonly sourceBlocks?: number;
   /** Al; default 16. */
   readonly alignment?: number;
-  /** For tests and benchmarks: an engine of one's own instead of the shared one. */
+  /** @internal For tests and benchmarks: an engine of one's own instead of the shared one. */
   readonly engine?: Engine;
 }
 
@@ -30,11 +31,12 @@ export interface EncoderOptions {
  * const encoder = new Encoder(bytes, { symbolSize: 1280 });
  * for (let sbn = 0; sbn < encoder.oti.sourceBlocks; sbn++) {
  *   const k = encoder.oti.blockSymbols(sbn);
- *   for (let esi = 0; esi < k + 10; esi++) send(sbn, esi, encoder.symbol(sbn, esi)); // 10 repair symbols
+ *   for (let esi = 0; esi < k + 10; esi++) encoder.symbol(sbn, esi); // 10 repair symbols
  * }
  * encoder.dispose();
  */
 export class Encoder {
+  /** The object's layout: a receiver needs its 12 bytes first. */
   readonly oti: Oti;
   readonly #engine: Engine;
   /** By block, made with its first repair symbol. The key is an object of its own, lest the cache hold on to the bytes. */

@@ -5,6 +5,7 @@
 
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 
+/** What an object's layout is made from. */
 export interface OtiOptions {
   /** F: bytes of the object, 1..942574504275. RFC 6330 has no empty objects. */
   readonly transferLength: number;
@@ -26,11 +27,15 @@ export interface OtiOptions {
  * Oti.parse(oti.toBytes()).blockSymbols(0); // 977
  */
 export class Oti {
+  /** F: bytes of the object. */
   readonly transferLength: number;
+  /** T: bytes of a symbol. */
   readonly symbolSize: number;
+  /** Z: number of source blocks. */
   readonly sourceBlocks: number;
   /** N, always 1. */
   readonly subBlocks = 1;
+  /** Al: symbols are whole multiples of so many bytes. */
   readonly alignment: number;
   readonly #blocks: Partition;
 

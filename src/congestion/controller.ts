@@ -10,12 +10,15 @@ import type { Micros } from '../core/time.js';
 export interface RateSample {
   /** Newly acknowledged by this ack. */
   acked: number;
+  /** The same in packets. */
   ackedPackets: number;
   /** Found lost since the sample before (already passed to `onLost`). */
   lost: number;
+  /** The same in packets. */
   lostPackets: number;
   /** Of those, the packets sent while the controller was `quiet`. */
   quietAckedPackets: number;
+  /** The same of those lost. */
   quietLostPackets: number;
   /** Delivery rate over the flight of the newest packet acked, bytes per second; 0 if the ack gives no valid sample. */
   rate: number;
@@ -25,14 +28,17 @@ export interface RateSample {
   hostLimited: boolean;
   /** Round-trip time of this ack without the peer's own delay, if it acknowledged its largest number for the first time. */
   rtt: Micros | undefined;
+  /** RFC 9002's. */
   smoothedRtt: Micros;
   /** Smallest round-trip time ever seen on the path. */
   minRtt: Micros;
   /** Bytes in flight before and after this ack. */
   priorInFlight: number;
+  /** After it. */
   inFlight: number;
   /** Total acknowledged, now and when the newest packet acked was sent: a round trip is over when the latter passes a mark. */
   delivered: number;
+  /** Of these the second. */
   priorDelivered: number;
   /** When the newest packet acked was sent. */
   sentAt: Micros;
@@ -45,7 +51,9 @@ export interface RateSample {
 
 /** Packets found lost at one time. */
 export interface LossEvent {
+  /** Of their datagrams. */
   bytes: number;
+  /** How many. */
   packets: number;
   /** Runs of neighbouring numbers among them: a burst is one event, however long. */
   ranges: number;
@@ -57,22 +65,29 @@ export interface LossEvent {
 
 /** What a trace shows of a controller. */
 export interface ControllerMetrics {
+  /** Of the controller. */
   name: string;
+  /** Its own word for what it is doing. */
   state: string;
+  /** Bytes that may be in flight. */
   window: number;
+  /** Bytes per second. */
   pacingRate: number;
   /** Estimated rate of the path in datagram bytes per second, where the controller keeps one. */
   bandwidth?: number;
   /** Estimated loss that is not congestion, where the controller keeps it. */
   lossFloor?: number;
+  /** Bytes, where the controller has one. */
   slowStartThreshold?: number;
 }
 
+/** Congestion control of one path: sans-IO, told of all that is sent, acknowledged and lost. */
 export interface Controller {
   /** `inFlight` includes these bytes. */
   onSent(now: Micros, bytes: number, inFlight?: number): void;
   /** Called before the `onAck` of the same acknowledgement, or alone where a timer found the loss. */
   onLost(now: Micros, loss: LossEvent): void;
+  /** Once for each acknowledgement that tells something new. */
   onAck(now: Micros, sample: RateSample): void;
   /** All packets over more than three PTO were lost (RFC 9002 section 7.6). */
   onPersistentCongestion(now: Micros): void;
@@ -84,6 +99,7 @@ export interface Controller {
   pacingRate(): number;
   /** True while it sends less than the path has shown to carry, so that losses are not of its making. */
   quiet(): boolean;
+  /** As they stand. */
   metrics(): ControllerMetrics;
 }
 
@@ -93,6 +109,10 @@ export type ControllerFactory = (mtu: number, seed?: number) => Controller;
 /**
  * Sends at `bytesPerSecond`, whatever the path does: no congestion control at all. For isolated networks of one's own
  * and for tests.
+ *
+ * @example
+ * const cluster = createCluster({ seed: 'a', members: 3, controller: () => fixedRate(2_500_000) }); // 20 Mbit/s a path
+ * cluster.dispose();
  */
 export function fixedRate(bytesPerSecond: number): Controller {
   return {

@@ -7,8 +7,16 @@ import type { ControllerFactory } from './controller.js';
 import { cubic } from './cubic.js';
 import { newReno } from './newreno.js';
 
+/** A congestion controller; docs/CONGESTION.md compares them. */
 export type ControllerName = 'bbr' | 'cubic' | 'newreno';
 
+/**
+ * Controllers by name.
+ *
+ * @example
+ * const cluster = createCluster({ seed: 'a', members: 3, controller: CONTROLLERS.cubic });
+ * cluster.dispose();
+ */
 export const CONTROLLERS: Readonly<Record<ControllerName, ControllerFactory>> = {
   bbr: (mtu, seed) => new Bbr(mtu, seed),
   cubic,

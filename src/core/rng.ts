@@ -3,9 +3,17 @@
  * Every random choice outside the shell draws from one of these, so a seed replays a run exactly. Not for secrets.
  */
 
+/**
+ * A seeded generator.
+ *
+ * @example
+ * const rng = new Rng('a');
+ * rng.fork('losses').chance(0.1);
+ */
 export class Rng {
   private readonly state = new Uint32Array(4);
 
+  /** The same seed gives the same numbers, on every machine. */
   constructor(seed: string | number) {
     let mixed = typeof seed === 'number' ? seed >>> 0 : hash32(seed);
     for (let i = 0; i < 4; i++) {
@@ -23,6 +31,7 @@ export class Rng {
     return new Rng(hash32(`${label}:${this.uint32()}:${this.uint32()}`));
   }
 
+  /** 32 random bits. */
   uint32(): number {
     const s = this.state;
     const result = Math.imul(rotl(Math.imul(s[1], 5), 7), 9) >>> 0;
@@ -46,10 +55,12 @@ export class Rng {
     return min + Math.floor(this.float() * (max - min + 1));
   }
 
+  /** True with this probability. */
   chance(probability: number): boolean {
     return probability > 0 && this.float() < probability;
   }
 
+  /** One of these. */
   pick<T>(items: readonly T[]): T {
     return items[this.integer(0, items.length - 1)];
   }
@@ -64,6 +75,7 @@ export class Rng {
     return result;
   }
 
+  /** Random bytes. */
   bytes(length: number): Uint8Array {
     const result = new Uint8Array(length);
     for (let i = 0; i < length; i += 4) {

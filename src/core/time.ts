@@ -3,9 +3,22 @@
  * holds 285 years of them exactly). Nothing below the shell reads a clock; `now` comes in as an argument.
  */
 
+/** Microseconds: a time since some start, or a duration. */
 export type Micros = number;
 
+/**
+ * In microseconds.
+ *
+ * @example
+ * const delay: Micros = 20 * MILLISECOND;
+ */
 export const MILLISECOND: Micros = 1_000;
+/**
+ * In microseconds.
+ *
+ * @example
+ * const limit: Micros = 60 * SECOND;
+ */
 export const SECOND: Micros = 1_000_000;
 
 /** The deadline of something that is not scheduled. */

@@ -21,7 +21,7 @@ export interface KeyPair {
   readonly publicKey: Uint8Array;
   /** The 64-byte Ed25519 signature of `message`. */
   sign(message: Uint8Array): Uint8Array;
-  /** The same identity as X25519 keys, for sessions (see x25519.ts); worked out at the first call. */
+  /** @internal The same identity as X25519 keys, for sessions (see x25519.ts); worked out at the first call. */
   exchangeKeys(): StaticKeys;
 }
 
@@ -42,6 +42,9 @@ export interface SecretKey {
  * const keys = keyPair(randomBytes(32));
  * const signature = keys.sign(message);
  */
+export function keyPair(seed: Uint8Array): KeyPair;
+/** @internal */
+export function keyPair(seed: Uint8Array, provider: SignatureProvider): KeyPair;
 export function keyPair(seed: Uint8Array, provider: SignatureProvider = defaultProvider()): KeyPair {
   const publicKey = provider.publicKey(seed);
   // Not `slice`, which for a Buffer gives a view.
@@ -106,7 +109,7 @@ export function formatSecretKey(seed: Uint8Array): string {
  * @param where named at the start of the error, e.g. the file's path
  * @throws HeadwaterError INVALID_CONFIG if it is not such a file, or its public key is not its seed's
  * @example
- * const { seed } = parseSecretKey(readFileSync('me.key', 'utf8'), 'me.key');
+ * const { seed } = parseSecretKey(await readFile('me.key', 'utf8'), 'me.key');
  * const keys = keyPair(seed);
  */
 export function parseSecretKey(text: string, where = 'secret key'): SecretKey {

@@ -69,6 +69,7 @@ import { type Database, damageOf, database, isDamage, storeError, transact } fro
 import { assertOurs, type Creation, create, exists, moveAside, placeOf } from './files.js';
 import { type Owner, takeOwnership } from './owner.js';
 
+/** Where a store is, and whose. */
 export interface StoreOptions {
   /** The data file. */
   path: string;
@@ -85,6 +86,7 @@ export interface StoreOptions {
   maxBytes?: number;
 }
 
+/** A store in a file: `openStore`. */
 export interface DurableStore extends Store {
   /** Where the store that was here has been moved, as it could not be read; `loaded` is that of a new one then. */
   readonly recovered: string | undefined;
@@ -97,8 +99,8 @@ export interface DurableStore extends Store {
  * @throws HeadwaterError STORE if it is no store, or not there and not to be made, or another group's or member's, or of another
  *   version, or in use by another process, in whatever container, or the file system refuses; STORE_FULL if there is no room to make it
  * @example
- * await using store = await openStore({ path: 'data/node-1.store', groupId: group.id, publicKey });
- * if (store.recovered !== undefined) warn(`damaged store kept as ${store.recovered}`);
+ * await using store = await openStore({ path: 'a.store', groupId: group.id, publicKey });
+ * if (store.recovered !== undefined) console.warn(`damaged store kept as ${store.recovered}`);
  */
 export async function openStore(options: StoreOptions): Promise<DurableStore> {
   assertBytes('groupId', options.groupId, HASH_SIZE);

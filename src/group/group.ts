@@ -11,21 +11,27 @@ import { HeadwaterError } from '../errors.js';
 import { MAX_LOCATORS, MAX_MEMBERS } from '../wire/limits.js';
 import { canonicalLocator, isUnspecified, parseLocator } from './locator.js';
 
+/** One key of the group, and where to reach who has it. */
 export interface Member {
   /** Place in the list of members sorted by public key. */
   index: number;
+  /** 32 bytes. */
   publicKey: Uint8Array;
   /** Where its datagrams go as long as that works, the first of `locators`: `host:port` or `[host]:port`. */
   locator: string;
   /** Everywhere it can be reached, the preferred one first. */
   locators: readonly string[];
+  /** For people; unlike any other member's. */
   name: string;
 }
 
+/** All members and what the group can bear: the same at each of them. Made by `createGroup` or `parseGroup`. */
 export interface Group {
+  /** Groups of the same members under other names do not hear each other. */
   name: string;
   /** SHA-256 over name, fault bounds and member keys: what signatures and sessions are bound to. */
   id: Uint8Array;
+  /** Sorted by public key. */
   members: readonly Member[];
   /** k: members that may be crashed, silent or lying. */
   faulty: number;
@@ -39,17 +45,23 @@ export interface Group {
   readyQuorum: number;
 }
 
+/** A member as `createGroup` takes it. */
 export interface GroupMemberOptions {
+  /** 32 bytes. */
   publicKey: Uint8Array;
   /** Where it can be reached, `host:port` or `[host]:port`; or `locators`. */
   locator?: string;
   /** In place of `locator`: up to 8, the preferred one first. When that goes silent, the others are turned to. */
   locators?: readonly string[];
+  /** For people. Default: `member-` and its place in the sorted list. */
   name?: string;
 }
 
+/** What `createGroup` makes a group of. */
 export interface GroupOptions {
+  /** Of the group, part of its id. */
   name: string;
+  /** In any order, ourselves included. */
   members: GroupMemberOptions[];
   /** Default: a third of the others, rounded down. */
   faulty?: number;
@@ -61,8 +73,8 @@ export interface GroupOptions {
 
 /**
  * Builds a group; members are sorted by key, so any order of the list gives the same group.
- * Throws INVALID_CONFIG on duplicate keys, no members, a bad locator, or a fault bound that leaves no majority.
  *
+ * @throws HeadwaterError INVALID_CONFIG on duplicate keys, no members, a bad locator, or a fault bound that leaves no majority
  * @example
  * const group = createGroup({ name: 'lab', members: [{ publicKey, locator: '127.0.0.1:7001' }] });
  */
@@ -132,8 +144,9 @@ export function createGroup(options: GroupOptions): Group {
 }
 
 /**
- * Parses the text of a group file; throws INVALID_CONFIG saying what was expected and what came.
+ * Parses the text of a group file.
  *
+ * @throws HeadwaterError INVALID_CONFIG, saying what was expected and what came
  * @example
  * // { "headwater": "group", "version": 1, "name": "lab",
  * //   "members": [{ "name": "a", "key": "<64 hex digits>", "address": "127.0.0.1:7001" },

@@ -74,20 +74,24 @@ export interface EndpointOptions {
 
 /** Everything that is thrown away is counted under one of these. */
 export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
+/** Counters of a member. */
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
-type StrangerEvent =
+/** What sessions tell that is passed on as it is. */
+export type StrangerEvent =
   | 'older-run'
   | 'superseded'
   | 'unheard'
   | 'other-version'
   | 'foreign-version'
   | 'foreign-group';
-type OwnEvent =
+/** What is told besides what the broadcast layer tells. */
+export type OwnEvent =
   | Extract<SessionEvent, { type: StrangerEvent }>
   | Extract<BroadcastEvent, { type: 'peer' }>
   /** The member has acknowledged what it cannot have received: its path is held to a trickle, longer each time. */
   | { type: 'misbehaviour'; member: number; what: 'bad-ack'; detail: string; id?: never; evidence?: never };
+/** What a member tells its shell. */
 export type EndpointEvent = BroadcastEvent | OwnEvent;
 export type { Transmit };
 

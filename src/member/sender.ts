@@ -15,7 +15,9 @@ import type { Tamper } from './tamper.js';
 
 /** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
 export interface Transmit {
+  /** Where to. */
   to: string;
+  /** UDP payload. */
   bytes: Uint8Array;
 }
 

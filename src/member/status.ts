@@ -6,18 +6,23 @@ import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
 import type { Peer } from './peer.js';
 
+/** A member as it stands. */
 export interface EndpointStatus {
+  /** On their way, in or out. */
   objects: ObjectStatus[];
+  /** All other members. */
   peers: PeerStatus[];
 }
 
 /** One peer as it stands, for people to look at. */
 export interface PeerStatus {
+  /** Who it is. */
   member: Member;
   /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
   address: string | undefined;
   /** How often an address that had gone silent was left for another locator. */
   failOvers: number;
+  /** Whether something of it has come lately. */
   reachable: boolean;
   /** Smoothed, in microseconds; undefined before the first sample. */
   rtt: Micros | undefined;
@@ -25,7 +30,9 @@ export interface PeerStatus {
   loss: number;
   /** Share of its datagrams to us that are lost. */
   inboundLoss: number;
+  /** UDP payload, since the path began. */
   sentBytes: number;
+  /** Since the path began. */
   sentDatagrams: number;
   /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
   breaker: { cause: BreakerCause | undefined; trips: number };

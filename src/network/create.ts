@@ -23,7 +23,9 @@ import { Inbox } from './inbox.js';
 import { messagePack } from './message-pack.js';
 import type { Codec, Network, NetworkCallback, Notice } from './network.js';
 
+/** Who this member is, what it keeps, and how it sends. */
 export interface NetworkConfig<Msg> {
+  /** Of all members the same. */
   group: Group;
   /** 32 bytes: the seed of this member's Ed25519 key. */
   secretKey: Uint8Array;
@@ -66,13 +68,19 @@ export interface NetworkConfig<Msg> {
 
 /** A message as `for await` gives it; it counts as taken when the next one is asked for, in this loop or another. */
 export interface Received<Msg> {
+  /** Decoded. */
   msg: Msg;
+  /** Who sent it; may be ourselves. */
   from: Member;
+  /** The same at every member, and after a restart. */
   id: MessageId;
 }
 
+/** A member of a group: made by `createNetwork`. */
 export interface HeadwaterNetwork<Msg> extends Network<Msg> {
+  /** This member. */
   readonly self: Member;
+  /** As it was given. */
   readonly group: Group;
   /**
    * As any network's, and tells the message's id. With a `key`, 1 to 64 bytes or a text of as many, the message is sent once,
@@ -80,7 +88,7 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
    * stored with the message in one step; the last 65,536 keys of a store are known.
    *
    * @example
-   * await network.broadcast(order, { key: `order ${order.number}` }); // after a crash: again, and it is there once
+   * await network.broadcast('order 17', { key: 'order 17' }); // after a crash: again, and it is there once
    */
   broadcast(msg: Msg, options?: { signal?: AbortSignal; key?: string | Uint8Array }): Promise<MessageId>;
   /** The id of our message with this key if it is in our store; undefined if it was not taken, or not yet. */
@@ -89,6 +97,8 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
    * The messages, where no `deliver` was given. One loop at a time: while one is not left, `next` of another throws BUSY. A loop
    * may be left and another begun, which goes on with the message after the last one, however the loop was left: a body that
    * fails has to catch its error itself if it is to try again.
+   *
+   * @throws HeadwaterError BUSY while another loop is not left
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Received<Msg>, undefined>;
   /** Messages that were set aside, since several runs in a row had ended while `deliver` had them. See `Node.deadLetters`. */
@@ -101,7 +111,13 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   status(): NodeStatus;
 }
 
-/** Messages that are bytes already. They are copied when `broadcast` is called, and may be changed after. */
+/**
+ * Messages that are bytes already. They are copied when `broadcast` is called, and may be changed after.
+ *
+ * @example
+ * await using network = await createNetwork({ group, secretKey, codec: rawBytes });
+ * await network.broadcast(bytes);
+ */
 export const rawBytes: Codec<Uint8Array> = {
   encode(msg) {
     assertBytes('msg', msg);
@@ -115,10 +131,10 @@ export const rawBytes: Codec<Uint8Array> = {
  * `for await (const { msg, from } of network)`. Either way one at a time, in order, each once, and none is forgotten before
  * it is done with.
  *
- * Throws INVALID_ARGUMENT (an option that is not what it should be), INVALID_CONFIG (the key is none of the group's, `bind` is no address), NETWORK
- * (the address cannot be bound) or STORE (the store cannot be opened, or is another group's or member's); then nothing is left
- * open. No callback is called before this has resolved.
+ * No callback is called before this has resolved. If it rejects, nothing is left open.
  *
+ * @throws HeadwaterError INVALID_ARGUMENT (an option that is not what it should be), INVALID_CONFIG (the key is none of the group's,
+ *   `bind` is no address), NETWORK (the address cannot be bound), STORE or STORE_FULL (see `openStore`)
  * @example
  * await using network = await createNetwork<string>(
  *   { group, secretKey, storePath: 'data/alice.mdb' },

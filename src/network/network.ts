@@ -8,18 +8,21 @@ import type { NodeEvent } from '../node/node.js';
 
 /** How messages become bytes. `decode` may throw. */
 export interface Codec<Msg> {
+  /** What it throws `broadcast` throws. */
   encode(msg: Msg): Uint8Array;
+  /** May throw: the message is skipped, and a notice says so. `bytes` are its own. */
   decode(bytes: Uint8Array): Msg;
 }
 
+/** What a Hydra node asks of its network: headwater's own is a `HeadwaterNetwork`. */
 export interface Network<Msg> extends AsyncDisposable {
   /**
    * Sends `msg` to all members and ourselves. Resolves once it is durable here: from then on it is delivered to all, though
    * this process may stop first and be started again much later. Waits while too many are under way; any number of calls may
    * wait, and `deliver` or a loop over the messages may wait for one.
    *
-   * Throws (HeadwaterError) INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer
-   * or the store can make, and these have done nothing for 10 s.
+   * @throws HeadwaterError INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer
+   *   or the store can make, and these have done nothing for 10 s
    */
   broadcast(msg: Msg, options?: { signal?: AbortSignal }): Promise<unknown>;
   /**
@@ -29,12 +32,14 @@ export interface Network<Msg> extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** What a network calls; all may be left out. */
 export interface NetworkCallback<Msg> {
   /**
    * Called once for each message, in order for each origin, one at a time: the next call waits for this promise. A delivery
    * counts as done when the promise resolves; one that rejects, or that a crash interrupts, is repeated with the same `id`.
    */
   deliver(msg: Msg, from: Member, id: MessageId): void | Promise<void>;
+  /** Who is there, and whether there is a quorum. */
   onConnectivity?(event: Connectivity): void;
   /** Whatever else an operator should hear of: misbehaviour, a full store, messages lost or that cannot be decoded. */
   onNotice?(notice: Notice): void;

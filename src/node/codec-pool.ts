@@ -8,12 +8,13 @@ import { type CodecJob, type CodecResult, transferOf } from '../codec/job.js';
 import { assertInteger, HeadwaterError } from '../errors.js';
 import type { WorkerReply } from './codec-worker.js';
 
+/** How many threads, and what may wait for them. */
 export interface CodecPoolOptions {
   /** Default 1: enough for one event loop's traffic. */
   readonly threads?: number;
   /** Most bytes of symbols in jobs that have not been answered; a job alone may be larger. Default 128 MiB. */
   readonly maxQueuedBytes?: number;
-  /** For tests that run from the sources: the compiled worker. */
+  /** @internal For tests that run from the sources: the compiled worker. */
   readonly worker?: URL;
 }
 
@@ -32,11 +33,14 @@ interface Thread {
 }
 
 /**
+ * Worker threads for blocks that would hold the event loop for long: see `isHeavy` of `headwater/codec`.
+ *
  * @example
- * const pool = new CodecPool();
- * const job = decoder.nextJob(sbn);
+ * await using pool = new CodecPool();
+ * using decoder = new Decoder(new Oti({ transferLength: 9_000_000, symbolSize: 1280, sourceBlocks: 1 }), { deferHeavy: true });
+ * // for each symbol that comes: decoder.add(sbn, esi, symbol), then
+ * const job = decoder.nextJob(0);
  * if (job) decoder.finishJob(job, await pool.run(job));
- * await pool.close();
  */
 export class CodecPool {
   readonly #limit: number;
@@ -50,6 +54,7 @@ export class CodecPool {
   #bytes = 0;
   #closed = false;
 
+  /** Starts no thread yet. @throws HeadwaterError INVALID_ARGUMENT */
   constructor(options: CodecPoolOptions = {}) {
     const { threads = 1, maxQueuedBytes = DEFAULT_QUEUE, worker } = options;
     assertInteger('threads', threads, 1, 64);

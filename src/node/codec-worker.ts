@@ -1,7 +1,6 @@
 /** A thread of CodecPool: takes codec jobs as messages, one at a time, and answers each with its result. */
 
 import { parentPort } from 'node:worker_threads';
-import { sharedEngine } from '../codec/engine.js';
 import { type CodecJob, type CodecResult, runJob } from '../codec/job.js';
 import { HeadwaterError } from '../errors.js';
 
@@ -10,7 +9,7 @@ export type WorkerReply = { result: CodecResult } | { code: HeadwaterError['code
 
 parentPort?.on('message', (job: CodecJob) => {
   try {
-    const result = runJob(job, sharedEngine());
+    const result = runJob(job);
     reply({ result }, result ? [result.buffer] : []);
   } catch (error) {
     if (!(error instanceof HeadwaterError)) throw error;

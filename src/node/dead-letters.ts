@@ -10,7 +10,9 @@ import type { Delivery } from './delivery.js';
 
 /** A message that is kept aside. */
 export interface DeadLetter {
+  /** Who sent it. */
   from: Member;
+  /** What it is read and retried by. */
   id: MessageRef;
   /** Of its bytes. */
   length: number;

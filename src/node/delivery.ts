@@ -2,7 +2,9 @@
 import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { Member } from '../group/group.js';
 
+/** A message as `deliver` gets it. */
 export interface Delivery {
+  /** Who sent it; may be ourselves. */
   from: Member;
   /** The same at every member, and after a restart. Those of one member's incarnation (a life of its store) rise: seq, then index. */
   id: MessageId;

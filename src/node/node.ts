@@ -38,7 +38,9 @@ import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
+/** Who this member is, what it keeps, and how it sends. */
 export interface NodeOptions {
+  /** Of all members the same. */
   group: Group;
   /** 32 bytes: the seed of this member's Ed25519 key. */
   secretKey: Uint8Array;
@@ -91,6 +93,7 @@ export interface NodeOptions {
 
 export type { Delivery } from './delivery.js';
 
+/** What a node tells its operator. */
 export type NodeEvent =
   | { type: 'peer'; member: Member; reachable: boolean }
   /** `evidence`: two certificates that the member has signed, for different objects of one id. */
@@ -149,22 +152,40 @@ export type NodeEvent =
   /** `deliver` threw: the same message comes again after a while. */
   | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
 
+/** A node as it stands. */
 export interface NodeStatus {
+  /** Where its socket is bound, `host:port`. */
   address: string;
+  /** On their way, in or out. */
   objects: ObjectStatus[];
+  /** All other members. */
   peers: PeerStatus[];
+  /** Counters since it was started; `sendErrors`: datagrams that the system refused. */
   metrics: EndpointMetrics & { sendErrors: number };
 }
 
 /** What became of a broadcast. `missing` members were out of reach when a quorum already held the object. */
 export interface BroadcastResult {
+  /** The message's name. */
   id: MessageId;
+  /** Who holds it, ourselves left out. */
   confirmed: Member[];
+  /** The others. */
   missing: Member[];
 }
 
+/**
+ * A member of a group, without codec and facade: `createNetwork` is the layer above.
+ *
+ * @example
+ * const node = await Node.start({ group, secretKey });
+ * await node.submit(bytes); // durable in its store
+ * await node.close();
+ */
 export class Node implements AsyncDisposable {
+  /** As it was given. */
   readonly group: Group;
+  /** This member. */
   readonly self: Member;
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
@@ -201,10 +222,10 @@ export class Node implements AsyncDisposable {
   }
 
   /**
-   * Starts a member of the group. Throws INVALID_ARGUMENT for an option that is not what it should be, INVALID_CONFIG if the key
-   * is none of the group's, NETWORK if the address cannot be bound or a peer's name is unknown, FILE if the trace cannot be
-   * written; then nothing is left open but the store that it was given.
+   * Starts a member of the group. If it rejects, nothing is left open but the store that it was given.
    *
+   * @throws HeadwaterError INVALID_ARGUMENT for an option that is not what it should be, INVALID_CONFIG if the key is none of the
+   *   group's, NETWORK if the address cannot be bound, FILE if the trace cannot be written
    * @example
    * await using node = await Node.start({ group, secretKey, deliver: ({ from, bytes }) => console.log(from.name, bytes) });
    * await node.reach(group.quorum - 1);
@@ -284,8 +305,10 @@ export class Node implements AsyncDisposable {
    * member's confirm, or for a quorum's once the rest has been out of reach for 3 s. The bytes must not change before. Any
    * number of calls may be under way, and `deliver` may wait for one.
    *
-   * Throws INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer or the store
-   * can make, and these have done nothing for 10 s. A message that is on its way when the signal fires may still be delivered.
+   * A message that is on its way when the signal fires may still be delivered.
+   *
+   * @throws HeadwaterError INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, or BUSY: when it waits for room that only the consumer or
+   *   the store can make, and these have done nothing for 10 s
    */
   async broadcast(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
     assertBytes('bytes', bytes);
@@ -303,6 +326,7 @@ export class Node implements AsyncDisposable {
    * @param options.key 1 to 64 bytes, or a text of as many in UTF-8, that name this message for its sender: stored with it, in one
    *   step, so that `sent` tells after a crash whether it was. A message sent again under its key has the id that it has, and
    *   nothing is sent twice. The last 65,536 keys of a store are known.
+   * @throws HeadwaterError as `broadcast`: INVALID_ARGUMENT, TOO_LARGE, ABORTED, CLOSED, BUSY
    * @returns the message's name
    */
   async submit(
@@ -325,7 +349,7 @@ export class Node implements AsyncDisposable {
     return this.endpoint.messages.find(keyBytes(key));
   }
 
-  /** Waits until `count` other members are reachable. Throws INVALID_ARGUMENT, ABORTED or CLOSED. */
+  /** Waits until `count` other members are reachable. @throws HeadwaterError INVALID_ARGUMENT, ABORTED or CLOSED */
   async reach(count: number, options: { signal?: AbortSignal } = {}): Promise<void> {
     assertInteger('count', count, 0, this.group.members.length - 1);
     checkOptions('options', options, CALL_OPTIONS);
@@ -342,19 +366,22 @@ export class Node implements AsyncDisposable {
     return this.letters.list();
   }
 
-  /** One of them. Throws INVALID_ARGUMENT if there is none of that name. */
+  /** One of them. @throws HeadwaterError INVALID_ARGUMENT if there is none of that name */
   deadLetter(id: MessageId): Promise<Delivery> {
     return this.letters.read(id);
   }
 
   /**
-   * Gives one of them to `deliver` again, between two others, and forgets it when that is done. Throws what `deliver` throws, and
-   * keeps it then; INVALID_ARGUMENT if there is none of that name; CLOSED. Not to be waited for from within `deliver`.
+   * Gives one of them to `deliver` again, between two others, and forgets it when that is done; keeps it if `deliver` throws, and
+   * throws that. Not to be waited for from within `deliver`.
+   *
+   * @throws HeadwaterError INVALID_ARGUMENT if there is none of that name; CLOSED
    */
   retryDeadLetter(id: MessageId): Promise<void> {
     return this.letters.retry(id);
   }
 
+  /** Paths, objects on their way and counters, as they stand. */
   status(): NodeStatus {
     // A node that is closed hears nobody any more.
     const now = this.closed ? NEVER : this.driver.now();
@@ -368,7 +395,9 @@ export class Node implements AsyncDisposable {
   /**
    * Stops: what waits for the network is rejected with CLOSED; what is being stored is stored first. `deliver` is not called
    * again; a message that it has not done with comes again after the next start. May be called from within it, and any number
-   * of times: each call waits for the end. Throws FILE if the trace has gaps, STORE if the store cannot be closed.
+   * of times: each call waits for the end.
+   *
+   * @throws HeadwaterError FILE if the trace has gaps, STORE if the store cannot be closed
    */
   close(): Promise<void> {
     this.closed ??= this.stop();

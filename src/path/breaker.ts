@@ -8,6 +8,7 @@
 import { type Micros, SECOND } from '../core/time.js';
 import { Trust } from './trust.js';
 
+/** Why a path is held back to a trickle. */
 export type BreakerCause =
   /** Of what was sent nearly nothing arrives: two datagrams a round trip may go. */
   | 'loss'

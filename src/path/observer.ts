@@ -5,22 +5,31 @@
 import type { ControllerMetrics } from '../congestion/controller.js';
 import type { Micros } from '../core/time.js';
 
+/** A path as it stands: times in microseconds, sizes in bytes of UDP payload. */
 export interface PathMetrics {
+  /** The last sample. */
   latestRtt: Micros;
+  /** RFC 9002's. */
   smoothedRtt: Micros;
+  /** RFC 9002's. */
   rttVariation: Micros;
   /** Undefined before the first sample, when the others are assumptions. */
   minRtt: Micros | undefined;
+  /** Sent, and neither acknowledged nor found lost. */
   bytesInFlight: number;
   /** The last valid sample of what arrives, bytes per second; 0 before the first. */
   deliveryRate: number;
   /** Since the path began. */
   deliveredBytes: number;
+  /** Since the path began. */
   sentPackets: number;
+  /** Since the path began. */
   ackedPackets: number;
+  /** Since the path began; of reordered packets too, for a while. */
   lostPackets: number;
   /** Probe timeouts since the last acknowledgement. */
   probeCount: number;
+  /** Of its congestion control. */
   controller: ControllerMetrics;
 }
 

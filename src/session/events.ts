@@ -2,6 +2,7 @@
 
 import type { Micros } from '../core/time.js';
 
+/** What becomes of the sessions with peers. */
 export type SessionEvent =
   /** The peer can be sent to: for the first time, or again after it restarted or its session had expired. */
   | { type: 'established'; peer: number; incarnation: number; address: string; path: number }
@@ -35,6 +36,7 @@ export type SessionEvent =
   /** None of its locators has answered for a long time; the next `protect` tries anew. */
   | { type: 'unreachable'; peer: number };
 
+/** Why a datagram was dropped before anything in it was read. */
 export type SessionDropReason =
   /** No session datagram: impossible kind or length. */
   | 'malformed'

@@ -15,6 +15,13 @@ import { SERVED, streamKey } from '../wire/symbol.js';
 import { ATTACK_TRICKS, ATTACKS, vectorOf } from './attacks.js';
 import { otherObject, wrongSymbols } from './forgery.js';
 
+/**
+ * All that a member of a simulation can do wrong.
+ *
+ * @example
+ * const cluster = createCluster({ seed: 'a', members: 4, byzantine: 1, liars: new Map([[3, LIES]]) });
+ * cluster.dispose();
+ */
 export const LIES = [
   /** Relays nothing. */
   'mute',
@@ -39,6 +46,7 @@ export const LIES = [
   ...ATTACKS,
 ] as const;
 
+/** What a member of a simulation does wrong. */
 export type Lie = (typeof LIES)[number];
 
 export interface LiarContext {

@@ -18,8 +18,11 @@ import type { LinkRule } from './link.js';
 import { type SimClock, type SimEvent, SimMember } from './member.js';
 import { World } from './world.js';
 
+/** What the group is, what its network and disks do, and who lies. Times are virtual, µs. */
 export interface ClusterOptions {
+  /** Decides everything that is random. */
   seed: string | number;
+  /** How many. */
   members: number;
   /** Addresses of each member, one in each of as many networks: `10.<network>.<member, two bytes>:7000`. Default 1. */
   networks?: number;
@@ -27,7 +30,9 @@ export interface ClusterOptions {
   faulty?: number;
   /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
   pessimism?: number;
+  /** f of the group: how many of those may lie; default 0. */
   byzantine?: number;
+  /** Options of all links, or of each by the addresses of its ends. Default: links that only forward. */
   links?: LinkRule<string>;
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
@@ -57,9 +62,13 @@ export interface ClusterOptions {
   keepLines?: number;
 }
 
+/** A group in the virtual world: made by `createCluster`. */
 export interface Cluster {
+  /** Runs the time: `cluster.world.runUntil`. */
   world: World;
+  /** As all members know it. */
   group: Group;
+  /** By index. */
   members: SimMember[];
   /** Broadcasts from a member now; returns its ticket. */
   broadcast(member: number, bytes: Uint8Array): number;
@@ -69,6 +78,7 @@ export interface Cluster {
   changeStore(member: number, store: number): void;
   /** Starts it again. */
   restart(member: number): void;
+  /** Whether it runs. */
   isLive(member: number): boolean;
   /** Frees the codecs; the world must not run after it. */
   dispose(): void;
@@ -81,6 +91,7 @@ export interface Cluster {
  * const cluster = createCluster({ seed: 'a', members: 5, links: { delay: 20_000, loss: iid(0.1) } });
  * cluster.broadcast(0, bytes);
  * cluster.world.runUntil(() => cluster.members.every((member) => member.delivered.length === 1), 60 * SECOND);
+ * cluster.dispose();
  */
 export function createCluster(options: ClusterOptions): Cluster {
   const { seed, members: n, liars, onEvent, consume = () => 0, clock = () => TRUE_CLOCK } = options;

@@ -10,6 +10,7 @@ import { MemoryStore } from '../store/memory.js';
 import type { DeadLetter, Loaded, MessageRef, StoredObject, StoreWrite } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 
+/** What a member's disk is like; times in µs. */
 export interface SimDiskOptions {
   /** Of a commit or a read, whatever its size, µs. Default 1 ms. */
   delay?: Micros;
@@ -17,8 +18,9 @@ export interface SimDiskOptions {
   rate?: number;
   /** Probability that a request begins a slow phase. Default 0. */
   slow?: number;
-  /** How long a slow phase lasts, µs, default 2 s, and by how much it multiplies the time of requests, default 50. */
+  /** How long a slow phase lasts, µs. Default 2 s. */
   slowTime?: Micros;
+  /** By how much a slow phase multiplies the time of requests. Default 50. */
   slowFactor?: number;
   /** Of all objects. Default: no limit. */
   maxBytes?: number;

@@ -1,6 +1,33 @@
 /** Deterministic simulation of groups and links, as `headwater/sim`. */
+export type { BroadcastEvent } from '../broadcast/events.js';
+export type { Outcome } from '../broadcast/spread/outgoing.js';
+export {
+  type Controller,
+  type ControllerFactory,
+  fixedRate,
+  type LossEvent,
+  type RateSample,
+} from '../congestion/controller.js';
+export { CONTROLLERS } from '../congestion/index.js';
+export { Rng } from '../core/rng.js';
+export { MILLISECOND, SECOND } from '../core/time.js';
+export type { EndpointEvent, OwnEvent, StrangerEvent, Transmit } from '../member/endpoint.js';
+export type { EndpointStatus } from '../member/status.js';
+export type { SessionEvent } from '../session/events.js';
+export { LIES, type Lie } from './byzantine.js';
 export { type Cluster, type ClusterOptions, createCluster } from './cluster.js';
-export { type Delivery, Link, type LinkCounters, type LinkOptions, type LinkRule } from './link.js';
+export type { SimDiskOptions } from './disk.js';
+export {
+  type Delivery,
+  type DropReason as LinkDropReason,
+  Link,
+  type LinkCounters,
+  type LinkOptions,
+  type LinkRule,
+} from './link.js';
 export { type GilbertElliottOptions, gilbertElliott, iid, type LossModel } from './loss.js';
 export { type SimClock, type SimEvent, SimMember } from './member.js';
+export { type RunOptions, type RunReport, runScenario } from './run.js';
+export { type Fault, type Message, randomScenario, type Scenario, type When } from './scenario.js';
+export { shrink } from './shrink.js';
 export { type SimNode, World, type WorldCounters, type WorldOptions } from './world.js';

@@ -24,6 +24,7 @@ export interface LinkOptions {
   overhead?: number | undefined;
   /** Bytes of the largest datagram that passes, `overhead` included; larger ones are dropped without a word. Default: any. */
   mtu?: number | undefined;
+  /** Which datagrams are lost: `iid` or `gilbertElliott`. */
   loss?: LossModel | undefined;
   /** Probability that a datagram is held back for 1..reorderDelay µs more, and lets later ones pass. */
   reorder?: number | undefined;
@@ -39,27 +40,38 @@ export interface LinkOptions {
 
 /** A datagram that arrives at `at`. Its bytes belong to the receiver: no two deliveries share them. */
 export interface Delivery {
+  /** µs. */
   at: Micros;
+  /** As they arrive. */
   bytes: Uint8Array;
 }
 
+/** Why a link has dropped a datagram. */
 export type DropReason = 'blocked' | 'mtu' | 'queue' | 'loss';
 
+/** What a link has done so far, in datagrams where nothing else is said. */
 export interface LinkCounters {
-  /** Datagrams given to `send`, and their bytes without overhead. */
+  /** Given to `send`. */
   sent: number;
+  /** Of those, without overhead. */
   bytes: number;
-  /** Deliveries made, second copies included, and their bytes. */
+  /** Deliveries made, second copies included. */
   delivered: number;
+  /** Of those. */
   deliveredBytes: number;
+  /** At random: by its `loss`. */
   lost: number;
+  /** For want of room before the line. */
   queueDropped: number;
   /** Larger than the link's MTU. */
   tooLarge: number;
+  /** While it was `blocked`. */
   blocked: number;
+  /** That arrived twice. */
   duplicated: number;
   /** Deliveries held back; whether another one did pass depends on the traffic. */
   reordered: number;
+  /** That arrived with a bit flipped. */
   corrupted: number;
   /** Longest wait for the line so far, µs. */
   maxQueueDelay: Micros;
@@ -73,9 +85,10 @@ export type LinkRule<Key> = LinkOptions | ((from: Key, to: Key) => LinkOptions);
  *
  * @example
  * const link = new Link({ rate: 10e6, queue: 50_000, delay: 20_000, loss: iid(0.01) }, new Rng('a>b'));
- * for (const { at, bytes } of link.send(now, datagram)) schedule(at, bytes);
+ * for (const delivery of link.send(0, bytes)) console.log(delivery.at, delivery.bytes.length);
  */
 export class Link {
+  /** So far. */
   readonly counters: LinkCounters = emptyLinkCounters();
   /** Why the latest `send` delivered nothing; undefined if it did deliver. */
   dropped: DropReason | undefined = undefined;
@@ -105,6 +118,7 @@ export class Link {
    *
    * @throws HeadwaterError INVALID_ARGUMENT, and nothing has changed
    * @example
+   * const link = new Link({ delay: 20_000 }, new Rng('a'));
    * link.update({ loss: iid(0.3) });
    */
   update(change: LinkOptions): void {

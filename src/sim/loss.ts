@@ -25,6 +25,7 @@ export interface LossProcess {
   lost(rng: Rng): boolean;
 }
 
+/** Bursts by what is seen of them. */
 export interface GilbertElliottOptions {
   /** Share of all datagrams that are lost in the long run; from lossGood to lossBad. */
   meanLoss: number;
@@ -42,7 +43,7 @@ export interface GilbertElliottOptions {
  * @param probability from 0 to 1
  * @throws HeadwaterError INVALID_ARGUMENT
  * @example
- * const link = new Link({ loss: iid(0.1) }, rng);
+ * const link = new Link({ loss: iid(0.1) }, new Rng('a'));
  */
 export function iid(probability: number): LossModel {
   assertProbability('loss', probability);

@@ -12,7 +12,9 @@ import type { SimNode } from './world.js';
 
 /** A clock that runs `rate` times as fast as the world's, and showed `offset` µs at its start. */
 export interface SimClock {
+  /** µs. */
   offset: Micros;
+  /** 1 is the world's. */
   rate: number;
 }
 
@@ -39,14 +41,27 @@ export interface SimMemberOptions {
   onEvent: (member: SimMember, event: SimEvent) => void;
 }
 
+/**
+ * A member of a `Cluster`: crashed, restarted, and looked at.
+ *
+ * @example
+ * const cluster = createCluster({ seed: 'a', members: 3 });
+ * cluster.crash(2);
+ * cluster.members[2].isLive; // false
+ * cluster.dispose();
+ */
 export class SimMember implements SimNode {
+  /** In the group. */
   readonly index: number;
+  /** In the world. */
   readonly address: string;
-  /** May be replaced while the member is down. */
+  /** @internal May be replaced while the member is down. */
   disk: SimDisk;
+  /** @internal */
   endpoint: Endpoint;
   /** Lives so far. */
   starts = 0;
+  /** Whether it runs. */
   isLive = false;
   /** Of all its lives. */
   readonly events: EndpointEvent[] = [];
@@ -57,6 +72,7 @@ export class SimMember implements SimNode {
   /** When the consumer is done with what it has; NEVER if it has nothing. */
   private consumedAt: Micros = NEVER;
 
+  /** @internal */
   constructor(options: SimMemberOptions) {
     this.options = options;
     this.index = options.index;
@@ -66,7 +82,7 @@ export class SimMember implements SimNode {
     this.endpoint = this.start();
   }
 
-  /** Begins a life, from what the disk holds. */
+  /** @internal Begins a life, from what the disk holds. */
   start(): Endpoint {
     this.starts++;
     this.isLive = true;
@@ -76,28 +92,32 @@ export class SimMember implements SimNode {
     return this.endpoint;
   }
 
-  /** Ends it, as a power failure does. */
+  /** @internal Ends it, as a power failure does. */
   crash(): void {
     this.isLive = false;
     this.endpoint.dispose();
     this.disk.crash();
   }
 
+  /** Of `SimNode`: the world's. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
     this.endpoint.handleDatagram(this.local(now), from, bytes);
     this.settle(now);
   }
 
+  /** Of `SimNode`: the world's. */
   handleTimeout(now: Micros): void {
     const local = this.local(now);
     if (this.endpoint.nextTimeout(local) <= local) this.endpoint.handleTimeout(local);
     this.settle(now);
   }
 
+  /** Of `SimNode`: the world's. */
   pollTransmit(now: Micros): Transmit | undefined {
     return this.endpoint.pollTransmit(this.local(now));
   }
 
+  /** Of `SimNode`: the world's. */
   nextTimeout(now: Micros): Micros {
     return Math.min(
       this.world(this.endpoint.nextTimeout(this.local(now))),
@@ -111,7 +131,7 @@ export class SimMember implements SimNode {
     return this.endpoint.status(this.local(now));
   }
 
-  /** Carries out what the endpoint wants of its store and its consumer, and tells what happened. */
+  /** @internal Carries out what the endpoint wants of its store and its consumer, and tells what happened. */
   settle(now: Micros): void {
     const { starts } = this;
     const local = this.local(now);

@@ -11,6 +11,7 @@ import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
 import { patienceOf, Watchdog } from './watchdog.js';
 
+/** What is kept and told of a run. */
 export interface RunOptions {
   /** How many of the latest event log lines to keep; default 0. */
   keepLines?: number;
@@ -18,17 +19,21 @@ export interface RunOptions {
   observe?: (member: SimMember, event: SimEvent) => void;
 }
 
+/** How a run ended. */
 export interface RunReport {
   /** What went wrong; undefined if nothing did. */
   violation: string | undefined;
   /** Of the whole event log. */
   hash: string;
+  /** The latest of it, oldest first: `keepLines`. */
   lines: readonly string[];
   /** Virtual. */
   time: Micros;
   /** Messages that every member had to deliver. */
   messages: number;
+  /** Sent. */
   datagrams: number;
+  /** Of members. */
   crashes: number;
   /** The longest time that a member stood still although it was owed something, as a share of what is allowed: see `Watchdog`. */
   standstill: number;

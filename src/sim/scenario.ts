@@ -15,6 +15,7 @@ import type { SimClock } from './member.js';
 /** A time, or the instant of the `count`-th event of a kind, at whichever member. */
 export type When = { at: Micros } | { on: 'deliver' | 'durable' | 'commit' | 'committed'; count: number };
 
+/** What goes wrong in a scenario. */
 export type Fault =
   /** `down`: for how long; undefined: for good. 'hit': the member at which the event happened goes too, for as long. */
   | { type: 'crash'; members: number[]; when: When; down: Micros | undefined; hit: boolean }
@@ -40,36 +41,59 @@ export type Fault =
     }
   | { type: 'liar'; member: number; lies: Lie[] };
 
+/** A message that a scenario sends. */
 export interface Message {
+  /** Who sends it. */
   origin: number;
+  /** When. */
   at: Micros;
+  /** Bytes. */
   size: number;
 }
 
+/** One run, as plain data: to be made by hand, or by `randomScenario`. */
 export interface Scenario {
+  /** Of what is random in the run. */
   seed: string;
+  /** How many. */
   members: number;
+  /** k of the group. */
   faulty: number;
+  /** f of the group. */
   byzantine: number;
+  /** Of deliveries. */
   order: 'fifo' | 'causal';
+  /** 'fixed': 20 Mbit/s, whatever the links do. */
   controller: ControllerName | 'fixed';
+  /** Bytes of the largest datagram that members try. */
   maxDatagram: number;
+  /** Of all links. */
   links: LinkOptions;
+  /** Of all members. */
   disk: SimDiskOptions;
   /** How long consumers take for a message. */
   consume: Micros;
+  /** By member; those not named have the world's. */
   clocks: Record<number, SimClock>;
   /** A member that everything takes longer to and from: one way, µs. It only listens. */
   slow?: { member: number; delay: Micros } | undefined;
+  /** Who broadcasts what, and when. */
   messages: Message[];
   /** So many deliveries are answered with a message, from within the consumer. */
   replies: number;
+  /** What goes wrong. */
   faults: Fault[];
   /** When all faults are over, and those come back that are not gone for good. */
   healAt: Micros;
 }
 
-/** The scenario of a seed: always the same one. */
+/**
+ * The scenario of a seed: always the same one, within what its group is built for.
+ *
+ * @example
+ * const scenario = { ...randomScenario('42'), faults: [] };
+ * runScenario(scenario).violation; // undefined
+ */
 export function randomScenario(seed: string): Scenario {
   const rng = new Rng(`${seed} scenario`);
   const members = randomMembers(rng);

@@ -7,9 +7,12 @@ import { iid } from './loss.js';
 import type { Fault, Message, Scenario } from './scenario.js';
 
 /**
+ * Leaves out of a scenario what it fails without; up to `tries` runs, default 400.
+ *
  * @param fails whether a scenario still does what is to be explained
  * @example
- * const small = shrink(randomScenario('42'), (scenario) => runScenario(scenario).violation !== undefined);
+ * const late = (scenario: Scenario) => runScenario(scenario).crashes > 0;
+ * const small = shrink(randomScenario('1000'), late, 3);
  */
 export function shrink(scenario: Scenario, fails: (scenario: Scenario) => boolean, tries = 400): Scenario {
   let best = scenario;

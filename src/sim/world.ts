@@ -22,6 +22,7 @@ export interface SimNode {
   nextTimeout(now: Micros): Micros;
 }
 
+/** Of a `World`. */
 export interface WorldOptions {
   /** Options of the links, as in `setLinks`. Default: links that do nothing but forward. */
   links?: LinkRule<string>;
@@ -31,10 +32,13 @@ export interface WorldOptions {
   instantLimit?: number;
 }
 
+/** What has happened so far, in datagrams where nothing else is said. */
 export interface WorldCounters {
   /** Inputs to nodes and scheduled calls. */
   events: number;
+  /** By nodes. */
   sent: number;
+  /** To nodes. */
   delivered: number;
   /** Not delivered: dropped by a link (its counters say why), by a partition, or since no node has the address. */
   dropped: number;
@@ -45,15 +49,21 @@ export interface WorldCounters {
  *
  * @example
  * const world = new World('seed-1', { links: { delay: 20_000, loss: iid(0.1) } });
- * world.addNode('a', nodeA);
- * world.addNode('b', nodeB);
- * world.at(5 * SECOND, () => world.removeNode('b'));
- * const reached = world.runUntil(() => nodeA.isDone, 60 * SECOND);
+ * const heard: string[] = [];
+ * world.addNode('a', {
+ *   handleDatagram: (now, from) => heard.push(`${from} at ${now}`),
+ *   handleTimeout: () => {},
+ *   pollTransmit: () => undefined,
+ *   nextTimeout: () => Number.POSITIVE_INFINITY,
+ * });
+ * world.at(5 * SECOND, () => world.removeNode('a'));
+ * world.runUntil(() => heard.length > 0, 60 * SECOND); // false: nobody sends
  * world.logHash(); // the same on every machine
  */
 export class World {
   /** For what the scenario draws. Links do not use it: each has a generator of its own. */
   readonly rng: Rng;
+  /** So far. */
   readonly counters: WorldCounters = { events: 0, sent: 0, delivered: 0, dropped: 0 };
   private readonly links: LinkTable<string>;
   private readonly nodes = new Map<string, Resident>();
@@ -67,6 +77,7 @@ export class World {
   /** Which side of the partition an address is on; those not listed are together on one more side. */
   private sides = new Map<string, number>();
 
+  /** The same seed, options and calls give the same world, event for event. */
   constructor(seed: string | number, options: WorldOptions = {}) {
     this.rng = new Rng(`${seed} world`);
     this.links = new LinkTable(seed, options.links);
@@ -136,6 +147,7 @@ export class World {
    * Changes the given options on every link, now and for links that come up later.
    *
    * @example
+   * const world = new World('a');
    * world.setLinks({ delay: 20_000 });
    * world.setLinks((from) => (from === 'a' ? { rate: 1e6 } : {}));
    */

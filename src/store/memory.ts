@@ -195,7 +195,8 @@ export class MemoryStore {
 }
 
 /**
- * A store that keeps nothing when it is closed.
+ * A store that keeps nothing when it is closed. `incarnation`: of the member's own stream, unlike that of any start before, such as the
+ * time in milliseconds. `maxBytes`: as of `StoreOptions`.
  *
  * @example
  * await using store = memoryStore(Date.now());

@@ -22,19 +22,23 @@ export interface StreamState extends StreamId {
   ready?: { count: number; chain: Uint8Array };
 }
 
+/** An object with what proves whose it is. */
 export interface StoredObject extends ObjectId {
   /** What shows that the origin has signed this object's hash: see `certificate.ts`. */
   certificate: Uint8Array;
+  /** Its messages, as they were signed. */
   bytes: Uint8Array;
 }
 
 /** Names a message: the `index`-th of its object. */
 export interface MessageRef extends ObjectId {
+  /** From 0. */
   index: number;
 }
 
 /** A message that is about to be handed to the consumer, and how many times in a row it will have been. */
 export interface Attempt extends MessageRef {
+  /** From 1. */
   count: number;
 }
 
@@ -42,6 +46,7 @@ export interface Attempt extends MessageRef {
 export interface DeadLetter extends MessageRef {
   /** It is to be handed over once more, at the next start. */
   retry: boolean;
+  /** The message. */
   bytes: Uint8Array;
 }
 
@@ -49,12 +54,17 @@ export interface DeadLetter extends MessageRef {
 export interface SentKey {
   /** Rises by one for each key in the life of a store, which keeps the last MAX_SENT_KEYS. */
   number: number;
+  /** The application's. */
   key: Uint8Array;
+  /** Of our stream. */
   incarnation: number;
+  /** Of the message's object. */
   seq: number;
+  /** Of the message in it. */
   index: number;
 }
 
+/** One change of a store; those of one commit happen together. */
 export type StoreWrite =
   /** `keys`: of its messages. */
   | { type: 'object'; object: StoredObject; keys?: readonly SentKey[] }
@@ -77,6 +87,7 @@ export type StoreWrite =
 
 /** How a stream that is over ended: so many objects, with this digest. */
 export interface Final extends StreamId {
+  /** Objects that it had. */
   count: number;
   /** 32 bytes. */
   chain: Uint8Array;
@@ -88,6 +99,7 @@ export interface Loaded {
   incarnation: number;
   /** Of this process: greater than whenever the store was opened before, whatever the clock says. */
   session: number;
+  /** Those that are not over. */
   streams: StreamState[];
   /** By origin: the newest stream that is over. */
   retired: Final[];
@@ -109,12 +121,15 @@ export function storedSize(length: number): number {
   return length + OBJECT_OVERHEAD;
 }
 
+/** Where a member keeps what it has promised to hold: `openStore`, `memoryStore`, or one of your own. */
 export interface Store extends AsyncDisposable {
+  /** As it was when it was opened. */
   readonly loaded: Loaded;
   /**
-   * Makes all of `writes` durable, or none. Throws STORE_FULL (there is no room: what was there is untouched, try again
-   * later) or STORE (it cannot be written at all).
+   * Makes all of `writes` durable, or none.
    *
+   * @throws HeadwaterError STORE_FULL if there is no room: what was there is untouched, try again later; STORE if it cannot be
+   *   written at all
    * @returns what all objects now kept take: see `storedSize`
    */
   commit(writes: readonly StoreWrite[]): Promise<number>;
@@ -124,6 +139,7 @@ export interface Store extends AsyncDisposable {
   deadLetters(): Promise<(MessageRef & { length: number; retry: boolean })[]>;
   /** Undefined if it is not there, or no longer what was written. */
   deadLetter(id: MessageRef): Promise<DeadLetter | undefined>;
+  /** Waits for what is being written. Calls after it fail with CLOSED. */
   close(): Promise<void>;
 }
 

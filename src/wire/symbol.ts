@@ -35,6 +35,7 @@ export interface StreamId {
 
 /** Names an object: the `seq`-th of its stream. */
 export interface ObjectId extends StreamId {
+  /** From 0. */
   seq: number;
 }
 

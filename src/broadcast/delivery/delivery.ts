@@ -21,6 +21,7 @@ import {
 
 /** Names a message: the `index`-th of its object. The same for every member, and again after a restart. */
 export interface MessageId extends ObjectId {
+  /** From 0. */
   index: number;
 }
 

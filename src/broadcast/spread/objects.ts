@@ -8,13 +8,17 @@ import type { StreamView } from './view.js';
 
 /** One object as it stands, for people to look at. */
 export interface ObjectStatus {
+  /** Its name. */
   id: ObjectId;
+  /** Bytes. */
   length: number;
   /** Source symbols of the object: about as many symbols rebuild it. */
   needed: number;
   /** Useful symbols received (for our own: symbols sent). */
   held: number;
+  /** Whether this member holds it whole. */
   complete: boolean;
+  /** Whether its messages have been delivered here. */
   delivered: boolean;
   /** Members that hold it, ourselves included. */
   confirmed: number;

@@ -41,7 +41,9 @@ interface Block {
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
 export interface Outcome {
+  /** Members that hold it. */
   confirmed: number[];
+  /** The others. */
   missing: number[];
 }
 
