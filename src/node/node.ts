@@ -20,6 +20,7 @@ import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
+import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
@@ -196,9 +197,9 @@ export class Node implements AsyncDisposable {
   private readonly aborts = new Aborts();
   private readonly submissions: Submissions;
   private readonly letters: DeadLetters;
+  private readonly consumer: Consumer;
   /** Calls of `reach`. */
   private readonly waiters = new Set<() => void>();
-  private retry: NodeJS.Timeout | undefined;
   private closed: Promise<void> | undefined;
 
   private constructor(
@@ -217,6 +218,15 @@ export class Node implements AsyncDisposable {
     this.store = store;
     this.trace = trace;
     this.letters = new DeadLetters(store, options.group, (delivery) => options.deliver?.(delivery));
+    this.consumer = new Consumer({
+      letters: this.letters,
+      deliver: (delivery) => options.deliver?.(delivery),
+      onError: (error, { id }, attempt) => this.tell({ type: 'consumer-error', error, id, attempt }),
+      onDone: () => {
+        endpoint.consumer.handleConsumed(this.driver.now());
+        this.driver.wake();
+      },
+    });
     this.submissions = new Submissions(endpoint.messages, this.aborts, () => this.driver.wake());
     this.driver = connect(this);
   }
@@ -410,7 +420,7 @@ export class Node implements AsyncDisposable {
 
   private async stop(): Promise<void> {
     this.driver.stop();
-    clearTimeout(this.retry);
+    this.consumer.close();
     this.submissions.close(closedError());
     this.letters.close(closedError());
     this.wakeWaiters();
@@ -470,9 +480,7 @@ export class Node implements AsyncDisposable {
     const { members } = this.group;
     switch (event.type) {
       case 'deliver':
-        this.letters.begin(() =>
-          this.deliver({ from: members[event.id.origin], id: event.id, bytes: event.bytes }, 1),
-        );
+        this.consumer.give({ from: members[event.id.origin], id: event.id, bytes: event.bytes });
         break;
       case 'durable':
         this.submissions.onDurable(event);
@@ -543,26 +551,6 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  /** Gives the consumer a message until it takes it: order would be lost if the next one came before. */
-  private async deliver(delivery: Delivery, attempt: number): Promise<void> {
-    try {
-      // A copy of its own for each attempt: the consumer may change it, and what we hold is served to others.
-      const taken = this.options.deliver?.({ ...delivery, bytes: new Uint8Array(delivery.bytes) });
-      // A consumer that is done at once gets the next one in the same turn.
-      if (taken) await taken;
-    } catch (error) {
-      if (this.closed) return;
-      this.tell({ type: 'consumer-error', error, id: delivery.id, attempt });
-      const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 16));
-      this.retry = setTimeout(() => this.deliver(delivery, attempt + 1), wait);
-      return;
-    }
-    if (this.closed) return;
-    this.letters.end();
-    this.endpoint.consumer.handleConsumed(this.driver.now());
-    this.driver.wake();
-  }
-
   private assertOpen(): void {
     if (this.closed) throw closedError();
   }
@@ -606,5 +594,3 @@ function asCoded(error: unknown): HeadwaterError {
 const ETHERNET_DATAGRAM = 1452;
 export const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
 export const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
-const FIRST_RETRY_MS = 10;
-const MAX_RETRY_MS = 10_000;
