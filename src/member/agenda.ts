@@ -66,7 +66,7 @@ export class Agenda {
   lookForSymbols(now: Micros, { index, path }: Peer): void {
     const { broadcaster, egress } = this.options;
     const mode = path.canSend(now);
-    const has = path.isOpen && broadcaster.hasSymbol(now, index);
+    const has = path.isOpen && broadcaster.outbound.hasSymbol(now, index);
     if (!has && mode === 'any') path.recovery.onAppLimited(now);
     egress.want(index, has && mode === 'any');
     this.paced.set(index, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);

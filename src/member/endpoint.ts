@@ -290,7 +290,7 @@ export class Endpoint implements Voice {
     if (!peer?.path.isOpen || !peer.isUsable(now)) return false;
     const numbered = frames.map((frame) =>
       frame.kind === 'vector' && frame.version === 0 && frame.entries.length > 0
-        ? { ...frame, ...this.broadcaster.numberVector(index) }
+        ? { ...frame, ...this.broadcaster.outbound.numberVector(index) }
         : frame,
     );
     const eliciting = isEliciting({ frames: numbered, symbol });
@@ -342,7 +342,7 @@ export class Endpoint implements Voice {
 
   /** There is something to say to a peer without a session. */
   private connect(now: Micros, { index }: Peer): void {
-    this.broadcaster.takeControl(now, index, 0);
+    this.broadcaster.outbound.takeControl(now, index, 0);
     this.sessions.connect(now, index);
     this.followSessions(now);
   }

@@ -34,7 +34,7 @@ export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions):
     'sized-symbol': (heard, { body }) => onSymbol(heard, body),
     vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
     progress: ({ now, peer }, frame) => broadcaster.handleProgress(now, peer.index, frame),
-    pull: ({ now, peer }, frame) => broadcaster.handlePull(now, peer.index, frame),
+    pull: ({ now, peer }, frame) => broadcaster.repair.handlePull(now, peer.index, frame),
     gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),
   };
 }

@@ -98,12 +98,12 @@ export class Peer {
   nextControl(): Micros {
     const { path } = this;
     const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-    return Math.min(this.broadcaster.nextControl(this.index), path.nextFrames(), probe);
+    return Math.min(this.broadcaster.outbound.nextControl(this.index), path.nextFrames(), probe);
   }
 
   /** Whether there is news of objects for it, or a heartbeat is due. */
   hasNews(now: Micros): boolean {
-    return this.broadcaster.nextControl(this.index) <= now;
+    return this.broadcaster.outbound.nextControl(this.index) <= now;
   }
 
   /** The frames of a datagram without symbols: acknowledgements, news of objects, heartbeats. */
@@ -112,7 +112,7 @@ export class Peer {
     const hasNews = this.hasNews(now);
     const frames = path.takeFrames(now);
     const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
-    const objects = hasNews ? broadcaster.takeControl(now, this.index, room) : [];
+    const objects = hasNews ? broadcaster.outbound.takeControl(now, this.index, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;

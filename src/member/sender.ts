@@ -110,7 +110,7 @@ export class Sender {
   private sealSymbols(now: Micros, peer: Peer): Transmit | undefined {
     const { broadcaster, egress } = this.options;
     const { index, path } = peer;
-    if (!broadcaster.hasSymbol(now, index)) return undefined;
+    if (!broadcaster.outbound.hasSymbol(now, index)) return undefined;
     const policy = path.takePolicy(now);
     const memory = this.takeMemory(path.mtu.size);
     const writer = new SymbolWriter(memory, policy ? [policy] : []);
@@ -125,7 +125,7 @@ export class Sender {
 
   private fillSymbol(now: Micros, peer: number, room: Uint8Array): number {
     const { broadcaster, tamper } = this.options;
-    const length = broadcaster.nextSymbol(now, peer, room);
+    const length = broadcaster.outbound.nextSymbol(now, peer, room);
     if (length === 0 || !tamper?.symbol) return length;
     const said = tamper.symbol(now, peer, room.slice(0, length), room.length);
     if (!said || said.length > room.length) return 0;

@@ -6,6 +6,7 @@
 import { Stream } from '../../src/broadcast/agreement/stream.js';
 import { Broadcast } from '../../src/broadcast/broadcast.js';
 import { Journal } from '../../src/broadcast/delivery/journal.js';
+import { Repair } from '../../src/broadcast/repair.js';
 import { Marks } from '../../src/core/marks.js';
 import { SECOND } from '../../src/core/time.js';
 
@@ -26,11 +27,19 @@ export const MUTATIONS: Record<string, () => () => void> = {
   'confirm before sync': () =>
     replace(
       Broadcast,
-      'onArrival',
+      'handleSymbol',
       (original) =>
-        function (now, hop, frame, arrival) {
-          original.call(this, now, hop, frame, arrival);
-          if (arrival.type === 'complete') this.onStored(now, arrival.stored);
+        function (now, ...symbol) {
+          const { log } = this.wings;
+          const { put } = log;
+          let rebuilt: unknown;
+          log.put = (object: unknown) => {
+            put.call(log, object);
+            rebuilt = object;
+          };
+          original.call(this, now, ...symbol);
+          log.put = put;
+          if (rebuilt) this.onStored(now, rebuilt);
         },
     ),
   'deliver before quorum': () =>
@@ -67,7 +76,7 @@ export const MUTATIONS: Record<string, () => () => void> = {
   'ask for what is missing only after a while': () => {
     const first = new WeakMap<object, number>();
     return replace(
-      Broadcast,
+      Repair,
       'ask',
       (original) =>
         function (now, ...what) {

@@ -50,6 +50,11 @@ export class Journal {
     return this.pending.get(origin) ?? 0;
   }
 
+  /** When the store is slow the network has to wait, but for members, of so many, of which little waits for it. */
+  isBusyWith(origin: number, members: number): boolean {
+    return this.pendingBytes > MAX_PENDING && this.pendingOf(origin) > MAX_PENDING / members;
+  }
+
   put(object: StoredObject, keys?: readonly SentKey[]): void {
     this.writes.push(keys ? { type: 'object', object, keys } : { type: 'object', object });
     this.account(object.origin, storedSize(object.bytes.length));
@@ -221,6 +226,8 @@ function firstOf(writes: readonly StoreWrite[]): number {
   return end < 0 ? writes.length : Math.max(1, end);
 }
 
+/** What waits for the store, of all members, as it is counted there; beyond them each may still have its part. */
+export const MAX_PENDING = 64 * 1024 * 1024;
 /** A commit for a cursor alone would be in the way of the next object's. What a crash repeats is known by its id. */
 const CURSOR_DELAY: Micros = 200 * MILLISECOND;
 const RETRY: Micros = SECOND;

@@ -28,7 +28,7 @@ interface Want {
 }
 
 /** An object to ask for now, and the member that it was last asked of without coming. */
-interface Asked<S> {
+export interface Asked<S> {
   stream: S;
   seq: number;
   tries: number;

@@ -1,0 +1,251 @@
+/**
+ * What is done when something is missing: it is asked for, others' requests are answered, what is damaged or not what the others
+ * agree on is dropped, and what nobody keeps is given up. In: what is missing, PULLs and GONEs. Out: the same to others.
+ */
+import { type Micros, SECOND } from '../core/time.js';
+import type { StoredObject } from '../store/store.js';
+import type { GoneFrame } from '../wire/frames/gone.js';
+import type { PullFrame } from '../wire/frames/pull.js';
+import { type ObjectId, objectId } from '../wire/symbol.js';
+import type { Stream } from './agreement/stream.js';
+import { countDrop, type DropReason } from './metrics.js';
+import { WINDOW } from './spread/intake.js';
+import type { Asked } from './spread/pulls.js';
+import { rttOf, typicalRtt } from './spread/rtts.js';
+import type { Wings } from './wings.js';
+
+export class Repair {
+  private readonly wings: Wings;
+  /** Streams that start over once the consumer is done with the object it has, and from where. */
+  private readonly toRestart = new Map<Stream, number>();
+  /** Streams of which a quorum holds others, and since when we wait to learn from where on. */
+  private readonly unsettled = new Map<Stream, Micros>();
+
+  constructor(wings: Wings) {
+    this.wings = wings;
+    for (const stream of wings.streams)
+      if (!stream.matchesTrusted()) this.toRestart.set(stream, stream.delivered);
+  }
+
+  /** Asks for what is due. */
+  handleTimeout(now: Micros): void {
+    const typical = this.typicalRtt();
+    const rttTo = (member: number) => Math.max(typical, rttOf(this.wings.options.paths[member]));
+    for (const want of this.wings.pulls.take(now, rttTo)) this.ask(now, want);
+  }
+
+  /** Looks again at streams that could not start over yet. */
+  settleAll(now: Micros): void {
+    this.restartStreams(now);
+    for (const stream of [...this.unsettled.keys()]) this.settle(now, stream);
+  }
+
+  /** Whether what is held of this stream is about to be dropped. */
+  isToRestart(stream: Stream): boolean {
+    return this.toRestart.has(stream);
+  }
+
+  /** It is not there any more. */
+  forget(stream: Stream): void {
+    this.toRestart.delete(stream);
+    this.unsettled.delete(stream);
+  }
+
+  /** A member and we agree on no object at this place: somebody has lied to one of us. */
+  onDisagreement(now: Micros, stream: Stream, member: number): void {
+    this.wings.reports.addDisagreement(stream, member);
+    this.settle(now, stream);
+  }
+
+  /** If those that are against us are to be followed, and it is known where we differ, we start over there. */
+  private settle(now: Micros, stream: Stream): void {
+    const { group } = this.wings.options;
+    const winners = stream.winners(group.quorum);
+    const since = this.unsettled.get(stream) ?? now;
+    this.unsettled.delete(stream);
+    if (!winners) return;
+    // Two quorums have a member in common that does not lie: what may be delivered of ours is theirs.
+    const safe = group.byzantine > 0 ? stream.deliverable(group.quorum) : stream.delivered;
+    const from = Math.max(stream.sharedWith(winners, group.byzantine), Math.min(safe, winners.count - 1));
+    // Under these names ours will be delivered nowhere: they get others before they are dropped.
+    if (stream === this.wings.own.stream) return this.wings.succession.onRefused(now, from);
+    const isLocated = stream.isLocated(winners, group.byzantine, safe);
+    if (!isLocated && now - since < SETTLING) {
+      this.unsettled.set(stream, since);
+      return;
+    }
+    // Where nobody lies, agreement is taken on trust until something else comes.
+    stream.follow(winners, isLocated && group.byzantine > 0 ? from : stream.delivered);
+    this.startOver(now, stream, from);
+  }
+
+  /** What we had promised to hold is gone; the others may still have it. */
+  onDamaged(now: Micros, stream: Stream, seq: number): void {
+    this.wings.metrics.damaged++;
+    this.wings.events.push({ type: 'damaged', id: objectId(stream, seq) });
+    // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
+    // nobody may have the ones behind this one, so they are kept.
+    if (seq >= stream.delivered && stream !== this.wings.own.stream)
+      return this.startOver(now, stream, Math.min(seq, stream.count));
+    stream.ledger.damaged.add(seq);
+    this.wantMissing(now, stream);
+  }
+
+  /** Those that waited for the consumer start over. */
+  restartStreams(now: Micros): void {
+    for (const [stream, from] of this.toRestart)
+      this.startOver(now, stream, Math.max(from, stream.delivered));
+  }
+
+  /** Drops what we hold from `from` on, which is not delivered: it is damaged, or not what the others agree on. */
+  startOver(now: Micros, stream: Stream, from: number): void {
+    if (this.wings.delivery.isConsuming(stream)) {
+      this.toRestart.set(stream, Math.min(from, this.toRestart.get(stream) ?? from));
+      return;
+    }
+    this.toRestart.delete(stream);
+    this.wings.log.drop(stream, from);
+    this.wings.kept.drop(stream, from);
+    stream.restart(from);
+    this.wings.transfer.forgetAll(stream, (seq) => seq >= from);
+    this.wings.delivery.forget(stream);
+    this.wings.vectors.touch(stream);
+    this.wantMissing(now, stream);
+  }
+
+  wantMissing(now: Micros, stream: Stream): void {
+    const existing = Math.min(stream.existing(this.wings.options.group.byzantine), stream.delivered + WINDOW);
+    if (existing > stream.count || stream.ledger.damaged.size > 0 || this.wings.pulls.wantsOf(stream))
+      this.wings.pulls.update(now, stream, existing, this.patienceFor(stream));
+  }
+
+  /** Asks a member that holds it for an object that has not come by itself. */
+  private ask(now: Micros, { stream, seq, tries, last }: Asked<Stream>): void {
+    const { paths, rng } = this.wings.options;
+    if (this.wings.transfer.intake.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0))
+      return;
+    const able = (isApt: (peer: number) => boolean) =>
+      paths.flatMap((path, peer) => {
+        const isThere = path?.isOpen && path.isResponsive(now);
+        return isThere && isApt(peer) && stream.believes(peer) && !stream.isTwofold(peer) ? [peer] : [];
+      });
+    const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
+    let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
+    // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
+    if (candidates.length === 0) candidates = able((peer) => this.mayTell(stream, peer, seq));
+    if (candidates.length === 0) candidates = able((peer) => stream.isHeldBy(peer, seq));
+    const record = this.wings.objects.find(stream, seq);
+    if (record?.isSuspect && candidates.length > 1)
+      candidates = candidates.filter((peer) => peer !== record.onlyFrom);
+    if (candidates.some((peer) => peer !== last)) candidates = candidates.filter((peer) => peer !== last);
+    if (candidates.length === 0) return;
+    const peer = rng.pick(candidates);
+    if (record?.isSuspect) this.wings.transfer.beginAnew(record, peer);
+    const missing = record?.incoming?.deficits() ?? [];
+    if (!this.wings.mail.post(peer, { kind: 'pull', id: objectId(stream, seq), missing })) return;
+    stream.keepers.onAsked(now, peer);
+    this.wings.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
+    this.wings.metrics.pulls++;
+  }
+
+  /** Whether `peer` has let go of an object, and has not said so in answer to us. */
+  private mayTell(stream: Stream, peer: number, seq: number): boolean {
+    return (
+      stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.keepers.saysGone(peer, seq)
+    );
+  }
+
+  handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {
+    const stream = this.wings.streams.find(id);
+    const final = stream ? undefined : this.wings.streams.finalOf(id);
+    if (final && id.seq < final.count) {
+      const { origin, incarnation, count: base, chain } = final;
+      this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
+      return;
+    }
+    if (!stream?.holds(id.seq)) return countDrop(this.wings.metrics, 'stale');
+    if (id.seq < stream.base) {
+      const { origin, incarnation, base } = stream;
+      const chain = stream.ledger.chainAt(base)!;
+      this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
+      return;
+    }
+    if (stream.ledger.damaged.has(id.seq)) return countDrop(this.wings.metrics, 'unreadable');
+    // It is being sent as it is; on a busy host a peer may ask too early.
+    if (this.wings.objects.find(stream, id.seq)?.outgoing?.hasFor(now, from)) return;
+    this.wings.serving.request(now, from, id, missing);
+    this.readServed(now);
+  }
+
+  /** Reads what peers have asked for, as their turns come. */
+  readServed(now: Micros): void {
+    for (let id = this.wings.serving.nextRead(); id; id = this.wings.serving.nextRead()) {
+      const object = this.wings.log.read(id);
+      if (object) this.serve(now, id, object);
+    }
+  }
+
+  serve(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
+    for (const peer of this.wings.serving.onObject(now, id, object)) this.wings.options.changed.mark(peer);
+  }
+
+  /**
+   * A member has nothing of what we ask for any more. If nobody has, we go on without it, and say so.
+   *
+   * @returns the stream that goes on
+   */
+  handleGone(now: Micros, from: number, frame: GoneFrame): Stream | undefined {
+    const stream = this.wings.streams.find(frame);
+    const { paths, group } = this.wings.options;
+    const { base, chain } = frame;
+    // Our own present stream is nobody's to end; and whoever says that objects are gone is not alone to say that there were any.
+    if (
+      !stream?.keepers.isAsked(from) ||
+      stream === this.wings.own.stream ||
+      !stream.isNamedBeside(from, base)
+    )
+      return this.drop('stale');
+    if (base <= stream.count || base > stream.named(group.byzantine)) return this.drop('stale');
+    const { origin, incarnation, count: lost } = stream;
+    const votes = stream.onGone(from, base, chain);
+    const isKept = paths.some(
+      (path, peer) => path?.isReachable(now) && !stream.isTwofold(peer) && stream.isKeptBy(now, peer, lost),
+    );
+    if (isKept) return undefined;
+    if (votes <= group.byzantine) {
+      const isOpen = paths.some((path, peer) => path && this.mayTell(stream, peer, lost));
+      if (isOpen) this.ask(now, { stream, seq: lost, tries: 0, last: undefined });
+      return undefined;
+    }
+    if (stream.against(base, chain) > group.byzantine) return this.drop('stale');
+    // What is held must be consumed before it can be left behind; but nobody can tell any more whether it is what all agreed on,
+    // if their digests begin beyond it.
+    if (stream.deliverable(group.quorum) > stream.delivered || this.wings.delivery.isConsuming(stream))
+      return undefined;
+    if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
+    this.wings.events.push({ type: 'lost', origin, incarnation, from: stream.delivered, to: base });
+    stream.skipTo(base, chain);
+    this.wings.transfer.forgetAll(stream, (seq) => seq < base);
+    this.wings.delivery.forget(stream);
+    this.wings.log.moveCursor(now, stream);
+    if (!stream.matchesTrusted()) this.startOver(now, stream, base);
+    this.wings.vectors.touch(stream);
+    return stream;
+  }
+
+  /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
+  private patienceFor({ origin }: Stream): Micros {
+    return Math.max(this.typicalRtt(), rttOf(this.wings.options.paths[origin]));
+  }
+
+  private typicalRtt(): Micros {
+    return typicalRtt(this.wings.options.paths, this.wings.options.group.faulty);
+  }
+
+  private drop(reason: DropReason): undefined {
+    countDrop(this.wings.metrics, reason);
+  }
+}
+
+/** How long those that hold others may take to say from where on: some may be gone, or have forgotten. */
+const SETTLING: Micros = 10 * SECOND;

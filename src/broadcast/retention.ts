@@ -1,0 +1,92 @@
+/**
+ * How long objects and streams are kept: until every member has them, and at the bound of the store the oldest go before. In:
+ * what members hold, and how much our store does. Out: writes that free room, and who goes without.
+ */
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { Stream } from './agreement/stream.js';
+import type { Wings } from './wings.js';
+
+export class Retention {
+  private readonly wings: Wings;
+  private readonly forget: (stream: Stream) => void;
+  private pruneAt: Micros = NEVER;
+
+  /** @param forget ends all that is done for a stream */
+  constructor(wings: Wings, forget: (stream: Stream) => void) {
+    this.wings = wings;
+    this.forget = forget;
+  }
+
+  /** There may be something to let go of soon. */
+  schedule(now: Micros): void {
+    this.pruneAt = Math.min(this.pruneAt, now + PRUNE_DELAY);
+  }
+
+  nextTimeout(): Micros {
+    return this.pruneAt;
+  }
+
+  handleTimeout(now: Micros): void {
+    if (this.pruneAt <= now) this.prune(now);
+  }
+
+  /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */
+  prune(now: Micros): void {
+    this.pruneAt = NEVER;
+    for (const stream of this.wings.streams) this.pruneTo(now, stream, stream.stable());
+    for (const stream of this.wings.streams.takeRetired(this.wings.own.stream)) {
+      this.tellOverflow(stream, stream.count);
+      this.retire(stream);
+    }
+    for (const final of this.wings.streams.takeReplaced()) this.wings.vectors.forget(final);
+    for (const stream of this.wings.streams.takeEmpty(this.wings.own.stream)) {
+      this.forget(stream);
+      const { origin, incarnation } = stream;
+      this.wings.log.write({ type: 'forget', stream: { origin, incarnation } });
+    }
+    if (!this.isOverfull) return;
+    const stream = this.wings.kept.first();
+    if (!stream) return;
+    const { base } = stream;
+    this.pruneTo(now, stream, base + Math.max(MIN_OVERFLOW, Math.ceil((stream.delivered - base) / 8)));
+    if (stream.base === base) return;
+    this.tellOverflow(stream, stream.base);
+    this.wings.metrics.overflowed += stream.base - base;
+    this.wings.vectors.touch(stream);
+  }
+
+  /** What is on its way into the store counts, too. */
+  get isOverfull(): boolean {
+    return this.wings.log.storedBytes + this.wings.log.pendingBytes > this.wings.options.maxStoredBytes;
+  }
+
+  /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
+  private tellOverflow(stream: Stream, to: number): void {
+    const { origin, incarnation } = stream;
+    const members = stream.lacking(to);
+    if (members.length > 0) this.wings.events.push({ type: 'overflow', origin, incarnation, to, members });
+  }
+
+  private pruneTo(now: Micros, stream: Stream, below: number): void {
+    const { origin, incarnation, base } = stream;
+    stream.prune(below);
+    if (stream.base === base) return;
+    this.wings.log.write({ type: 'prune', stream: { origin, incarnation }, below: stream.base });
+    this.wings.log.moveCursor(now, stream);
+  }
+
+  private retire(stream: Stream): void {
+    const { origin, incarnation, count } = stream;
+    this.forget(stream);
+    this.wings.log.write({
+      type: 'retire',
+      stream: { origin, incarnation, count, chain: stream.ledger.chainAt(count)! },
+    });
+    const final = this.wings.streams.finalOf(stream);
+    if (final) this.wings.vectors.touch(final);
+  }
+}
+
+const PRUNE_DELAY: Micros = 200 * MILLISECOND;
+/** More than what lies between two digests that are kept of objects long past. */
+const MIN_OVERFLOW = 128;

@@ -1,0 +1,100 @@
+/** The four wings of the broadcast, put together: what each job on them is given. */
+import type { Loaded } from '../store/store.js';
+import type { Stream } from './agreement/stream.js';
+import { Streams } from './agreement/streams.js';
+import { Succession } from './agreement/succession.js';
+import { Vectors } from './agreement/vectors.js';
+import { Attempts } from './delivery/attempts.js';
+import { Delivery } from './delivery/delivery.js';
+import { Journal } from './delivery/journal.js';
+import { Kept } from './delivery/kept.js';
+import { Own } from './delivery/own.js';
+import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
+import type { BroadcastEvent } from './events.js';
+import type { Metrics } from './metrics.js';
+import { Reports } from './reports.js';
+import { Mail } from './spread/mail.js';
+import { Objects } from './spread/objects.js';
+import { Pulls } from './spread/pulls.js';
+import { Serving } from './spread/serving.js';
+import { Transfer, type TransferOptions } from './spread/transfer.js';
+
+export interface BroadcastOptions extends Omit<TransferOptions, 'isStoreBusy'> {
+  /** Of a message: larger ones are refused, ours and others'. */
+  maxObjectSize: number;
+  /** What our store holds from before. */
+  loaded: Loaded;
+  /** 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. */
+  order: 'fifo' | 'causal';
+}
+
+export interface Wings {
+  readonly options: BroadcastOptions;
+  readonly metrics: Metrics;
+  /** What has become of messages, members and the store, the oldest first. */
+  readonly events: BroadcastEvent[];
+  readonly reports: Reports;
+  readonly streams: Streams;
+  readonly vectors: Vectors;
+  readonly succession: Succession;
+  readonly objects: Objects<Stream>;
+  readonly transfer: Transfer<Stream>;
+  readonly pulls: Pulls<Stream>;
+  readonly serving: Serving;
+  readonly mail: Mail;
+  readonly log: Journal;
+  readonly kept: Kept;
+  readonly attempts: Attempts;
+  readonly delivery: Delivery;
+  readonly own: Own;
+}
+
+export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
+  const { group, self, loaded, rng, paths } = options;
+  const n = group.members.length;
+  const events: BroadcastEvent[] = [];
+  const streams = new Streams(self, n, loaded, group);
+  const log = new Journal(loaded);
+  const objects = new Objects<Stream>();
+  const pulls = new Pulls<Stream>(rng.fork('pulls'), objects);
+  // Objects are a little larger than the messages in them.
+  const parcelRoom = PARCEL_OVERHEAD + DEPENDENCY_SIZE * maxDependencies(n) + MESSAGE_OVERHEAD;
+  const maxObjectSize = options.maxObjectSize + parcelRoom;
+  const serving = new Serving(
+    {
+      members: n,
+      rng: rng.fork('serving'),
+      lossOf: (peer) => paths[peer]!.loss,
+      isHeldBy: (peer, id) => streams.find(id)?.isHeldBy(peer, id.seq) === true,
+      mostBytes: (id) => Math.min(maxObjectSize, streams.find(id)?.ledger.largest ?? 0),
+    },
+    metrics,
+  );
+  const transfer = new Transfer<Stream>(
+    { ...options, maxObjectSize, isStoreBusy: (origin) => log.isBusyWith(origin, n) },
+    metrics,
+    { streams, objects, serving },
+  );
+  const attempts = new Attempts(loaded, log);
+  const delivery = new Delivery(streams, log, attempts, group.quorum, n);
+  const stream = streams.own(loaded.incarnation);
+  return {
+    options,
+    metrics,
+    events,
+    reports: new Reports(events),
+    streams,
+    vectors: new Vectors(n, options.changed),
+    succession: new Succession(group.byzantine, loaded.session),
+    objects,
+    transfer,
+    pulls,
+    serving,
+    mail: new Mail(n, metrics, options.changed),
+    log,
+    kept: new Kept(streams, loaded),
+    attempts,
+    delivery,
+    own: new Own(options, stream, { log, delivery, transfer, objects }, events),
+  };
+}
