@@ -5,10 +5,8 @@
  *   node examples/simulation.mjs [MEMBERS] [SEED]
  */
 import { argv, stdout } from 'node:process';
-import { createCluster, iid } from 'headwater/sim';
+import { createCluster, iid, MILLISECOND, SECOND } from 'headwater/sim';
 
-const MILLISECOND = 1000;
-const SECOND = 1000 * MILLISECOND;
 const MESSAGES = 20;
 const members = Number(argv[2] ?? 5);
 const seed = argv[3] ?? 'example';

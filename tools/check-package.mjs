@@ -1,7 +1,7 @@
 // Packs the project, installs the tarball into an empty project, and uses it as a stranger would: follows the links of its
 // documents, imports each entry, type-checks a small program against it, and runs the command. Exits 1 at the first thing
 // that does not work.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
@@ -91,6 +91,15 @@ try {
     run('npx', ['--no-install', 'headwater', 'demo', '--size', '0.2', '--nodes', '3', '--json'], folder),
   );
   if (!demo.ok) throw new Error('headwater demo: expected ok, got a failure');
+  const examples = join(folder, 'node_modules/headwater/examples');
+  const simulated = run('node', [join(examples, 'simulation.mjs'), '3'], folder);
+  if (!simulated.startsWith('0 % loss: with all 3'))
+    throw new Error(`simulation.mjs: expected its lines, got ${simulated}`);
+  for (const name of ['chat', 'counter', 'file-drop']) {
+    const { status, stderr } = spawnSync('node', [join(examples, `${name}.mjs`)], { encoding: 'utf8' });
+    if (status !== 2 || !stderr.startsWith('usage: '))
+      throw new Error(`${name}.mjs: expected its usage, got ${stderr}`);
+  }
   stdout.write(
     `package: ${filename}, ${files.length} files, ${Math.round(size / 1024)} kB: installs, imports, type-checks, runs\n`,
   );

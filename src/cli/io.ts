@@ -8,7 +8,7 @@ import { type ErrorCode, HeadwaterError } from '../errors.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
 
-/** For --help; README has the same as a table. To be told to stop is Ctrl-C, SIGTERM, or a reader of stdout that has gone. */
+/** For --help; GUIDE has the same as a table. To be told to stop is Ctrl-C, SIGTERM, or a reader of stdout that has gone. */
 export const EXIT_CODES = `Exit codes:
   0    done; also what runs until it is told to stop (node, link, receive without --count) and was told so
   1    failed

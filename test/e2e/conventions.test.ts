@@ -31,8 +31,8 @@ describe('--help', () => {
     );
     expect(listed.toSorted()).toEqual([...Object.keys(COMMANDS), 'help'].toSorted());
     const codes = [...cli.stdout.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => code);
-    const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
-    expect([...readme.matchAll(/^\| (\d+) \| /gm)].map(([, code]) => code)).toEqual(codes);
+    const guide = await readFile(new URL('../../docs/GUIDE.md', import.meta.url), 'utf8');
+    expect([...guide.matchAll(/^\| (\d+) \| /gm)].map(([, code]) => code)).toEqual(codes);
     expect(codes).toEqual(Object.values(EXIT).map(String));
   });
 

@@ -1,6 +1,6 @@
 /**
  * Names and texts with control characters, and names of files that hide or mean something else. Stopped by: what others wrote is
- * made printable before it is shown, and a file name is taken only if it is plain (README, Security).
+ * made printable before it is shown, and a file name is taken only if it is plain (GUIDE, Files).
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
