@@ -50,6 +50,7 @@ export {
   type NodeStatus,
 } from './node/node.js';
 export type { RouteChange } from './node/routes.js';
+export type { Given, Identity, Settings } from './options.js';
 export type { BreakerCause } from './path/breaker.js';
 export type { PathMetrics } from './path/observer.js';
 export type { SessionDropReason } from './session/events.js';

@@ -1,4 +1,5 @@
 /** The four wings of the broadcast, put together: what each job on them is given. */
+import type { Settings } from '../options.js';
 import type { Loaded } from '../store/store.js';
 import type { Stream } from './agreement/stream.js';
 import { Streams } from './agreement/streams.js';
@@ -19,13 +20,11 @@ import { Pulls } from './spread/pulls.js';
 import { Serving } from './spread/serving.js';
 import { Transfer, type TransferOptions } from './spread/transfer.js';
 
-export interface BroadcastOptions extends Omit<TransferOptions, 'isStoreBusy'> {
-  /** Of a message: larger ones are refused, ours and others'. */
-  maxObjectSize: number;
+export interface BroadcastOptions
+  extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize'>,
+    Pick<Settings, 'maxMessageSize' | 'order'> {
   /** What our store holds from before. */
   loaded: Loaded;
-  /** 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. */
-  order: 'fifo' | 'causal';
 }
 
 export interface Wings {
@@ -59,7 +58,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
   const pulls = new Pulls<Stream>(rng.fork('pulls'), objects);
   // Objects are a little larger than the messages in them.
   const parcelRoom = PARCEL_OVERHEAD + DEPENDENCY_SIZE * maxDependencies(n) + MESSAGE_OVERHEAD;
-  const maxObjectSize = options.maxObjectSize + parcelRoom;
+  const maxObjectSize = options.maxMessageSize + parcelRoom;
   const serving = new Serving(
     {
       members: n,

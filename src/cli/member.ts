@@ -4,13 +4,14 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
+import type { ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { type Group, memberWith, parseGroup } from '../group/group.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
+import { SETTINGS } from '../options.js';
 import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
 
 export interface MemberOptions {
@@ -36,11 +37,16 @@ export function memberOptions(command: Command): Command {
     )
     .addOption(
       new Option('--controller <name>', 'congestion control')
-        .choices(Object.keys(CONTROLLERS))
-        .default('bbr'),
+        .choices(SETTINGS.controller.choices)
+        .default(SETTINGS.controller.default),
     )
     .option('-r, --max-rate <mbit>', 'Mbit/s sent at most, to all peers together', number(0.01, 100_000))
-    .option('--max-size <mib>', 'MiB that a file may have', integer(1, 1024), 256)
+    .option(
+      '--max-size <mib>',
+      'MiB that a file may have',
+      integer(1, 1024),
+      SETTINGS.maxMessageSize.default / MIB,
+    )
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
     .option('--trace <file>', 'write what each path measures to a file, as qlog lines')
     .option('--json', 'print one JSON object a line');
@@ -69,11 +75,11 @@ export async function startMember(
     const node = await Node.start({
       group,
       secretKey: seed,
-      ...(store ? { store } : {}),
-      ...(options.bind === undefined ? {} : { bind: options.bind }),
+      store,
+      bind: options.bind,
       controller: options.controller,
-      ...(options.maxRate === undefined ? {} : { maxRate: (options.maxRate * 1e6) / 8 }),
-      maxObjectSize: options.maxSize * 1024 * 1024 + MAX_FILE_HEADER,
+      maxRate: options.maxRate && (options.maxRate * 1e6) / 8,
+      maxMessageSize: options.maxSize * MIB + MAX_FILE_HEADER,
       relay: options.relay,
       trace: options.trace,
       ...handlers,
@@ -171,5 +177,6 @@ export function noteTotals({ metrics, peers }: NodeStatus): void {
   note(`dropped: ${drops.join(', ') || 'none'}`);
 }
 
+const MIB = 1024 * 1024;
 /** Of a group or key file: a group of 512 members has 60 kB. */
 const MAX_TEXT = 16 * 1024 * 1024;

@@ -1,9 +1,11 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
+
 import { type Command, Option } from 'commander';
 import { toHex } from '../core/bytes.js';
 import { sha256 } from '../crypto/hash.js';
 import { type Content, unwrap } from '../file/envelope.js';
 import type { Delivery } from '../node/node.js';
+import { SETTINGS, type Settings } from '../options.js';
 import { Events } from './events.js';
 import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from './io.js';
 import { Lines } from './lines.js';
@@ -19,7 +21,7 @@ import { Answers } from './receipts.js';
 
 interface NodeCommandOptions extends MemberOptions {
   store?: string;
-  order: 'fifo' | 'causal';
+  order: Settings['order'];
 }
 
 export function nodeCommand(program: Command): void {
@@ -36,8 +38,8 @@ export function nodeCommand(program: Command): void {
     )
     .addOption(
       new Option('--order <order>', 'causal: also never before what its sender had delivered')
-        .choices(['fifo', 'causal'])
-        .default('causal'),
+        .choices(SETTINGS.order.choices)
+        .default(SETTINGS.order.default),
     )
     .action((options: NodeCommandOptions) =>
       untilInterrupted(async (signal) => {

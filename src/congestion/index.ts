@@ -1,6 +1,6 @@
 /**
- * Controllers by name: what `--controller` and the library's option of that name take. The default is `bbr`, the only one
- * that fills a line with random loss; docs/CONGESTION.md has the numbers.
+ * Controllers by name: the one list of them, from which `--controller`, the library's option of that name and their texts
+ * come. The default is `bbr`, the only one that fills a line with random loss; docs/CONGESTION.md has the numbers.
  */
 import { Bbr } from './bbr.js';
 import type { ControllerFactory } from './controller.js';
@@ -22,3 +22,7 @@ export const CONTROLLERS: Readonly<Record<ControllerName, ControllerFactory>> = 
   cubic,
   newreno: newReno,
 };
+
+export const DEFAULT_CONTROLLER: ControllerName = 'bbr';
+/** Those that take every loss for congestion: at much random loss they hardly move. */
+export const LOSS_BASED: ReadonlySet<string> = new Set<ControllerName>(['cubic', 'newreno']);

@@ -23,6 +23,7 @@ import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
+import type { Settings } from '../options.js';
 import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
 import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
@@ -40,7 +41,7 @@ import { Sender, type Transmit } from './sender.js';
 import { type EndpointStatus, peerStatus } from './status.js';
 import type { Tamper, Voice } from './tamper.js';
 
-export interface EndpointOptions {
+export interface EndpointOptions extends Omit<Settings, 'controller'> {
   group: Group;
   keys: KeyPair;
   rng: Rng;
@@ -50,22 +51,8 @@ export interface EndpointOptions {
   incarnation: number;
   /** Makes the congestion controller of one path. */
   controller: ControllerFactory;
-  /** Bytes per second of the whole member; Infinity: as the paths allow. */
-  egressRate: number;
-  /** The largest datagram worth a try, bytes of UDP payload. */
-  maxDatagram: number;
   /** What this member's store holds. */
   loaded: Loaded;
-  /** That objects kept for members that lack them may take: see `storedSize`. */
-  maxStoredBytes: number;
-  /** Of the application's messages, told to every peer; 16 bits. Default 0. */
-  version?: number;
-  /** Whether our messages are held back everywhere until those before them have been delivered. */
-  order: 'fifo' | 'causal';
-  /** Bytes; larger messages are refused. */
-  maxObjectSize: number;
-  /** False: a member that relays nothing (a fault, for demonstrations and tests). */
-  relay?: boolean;
   /** Is told what the paths measure. */
   observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
   /** What this member says in place of the truth: for tests of what lies come to. */
@@ -119,7 +106,7 @@ export class Endpoint implements Voice {
     this.options = options;
     this.self = memberWith(group, keys.publicKey);
     const { self } = this;
-    const egress = new Egress({ rate: options.egressRate, peers: members.length });
+    const egress = new Egress({ rate: options.maxRate, peers: members.length });
     const changed = new Marks(members.length);
     const paths = members.map((member) => {
       if (member === self) return undefined;
@@ -135,14 +122,11 @@ export class Endpoint implements Voice {
       groupId: group.id,
       keys: keys.exchangeKeys(),
       incarnation,
-      version: options.version ?? 0,
+      version: options.version,
       entropy,
       peers: members.map((member) => (member === self ? undefined : member)),
     });
-    const broadcaster = new Broadcast(
-      { ...options, self: self.index, paths, relay: options.relay ?? true, changed },
-      this.counters,
-    );
+    const broadcaster = new Broadcast({ ...options, self: self.index, paths, changed }, this.counters);
     const peers = members.map((member, index) => {
       const path = paths[index];
       return path && new Peer({ member, path, sessions, broadcaster, notify: () => changed.mark(index) });

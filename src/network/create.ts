@@ -1,6 +1,6 @@
 /** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
 import type { MessageId } from '../broadcast/delivery/delivery.js';
-import type { ControllerName } from '../congestion/index.js';
+import { checkOptions, checkRequired, isFunction, isInteger, isObjectWith, isText } from '../core/checks.js';
 import { keyPair } from '../crypto/keys.js';
 import { openStore } from '../disk/lmdb.js';
 import { assertBytes, HeadwaterError, invalid } from '../errors.js';
@@ -8,62 +8,40 @@ import { type Group, type Member, memberWith } from '../group/group.js';
 import type { DeadLetter } from '../node/dead-letters.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
 import {
-  COMMON,
-  checkOptions,
-  checkRequired,
-  IDENTITY,
-  isFunction,
-  isInteger,
-  isMessageSize,
-  isObjectWith,
-  isText,
-} from '../node/options.js';
+  checksOf,
+  type Given,
+  IDENTITY_CHECKS,
+  type Identity,
+  REQUIRED,
+  SETTING_NAMES,
+  SETTINGS,
+  type Settings,
+} from '../options.js';
 import { ConnectivityTracker } from './connectivity.js';
 import { Inbox } from './inbox.js';
 import { messagePack } from './message-pack.js';
 import type { Codec, Network, NetworkCallback, Notice } from './network.js';
 
 /** Who this member is, what it keeps, and how it sends. */
-export interface NetworkConfig<Msg> {
-  /** Of all members the same. */
-  group: Group;
-  /** 32 bytes: the seed of this member's Ed25519 key. */
-  secretKey: Uint8Array;
+export interface NetworkConfig<Msg> extends Identity, Given<Omit<Settings, 'maxDatagram' | 'relay'>> {
   /**
    * The file that holds what must outlive this process; it is made if it is not there, and so is the folder that it lies in, but
    * none above that. Default: nothing does, and a member that stops takes with it what it had promised to hold.
    */
-  storePath?: string;
-  /**
-   * Bytes that messages kept for members that are away may take: their own, and 512 for each object that they are in. The
-   * file of a store may be two and a half times as large. Default 4 GiB; beyond, the oldest go, and a notice says so.
-   */
-  maxStoredBytes?: number;
-  /** Address to bind, `host:port`; default: this member's own in the group. */
-  bind?: string;
-  /** Default 'causal': no message is delivered before those that its sender had delivered when it sent it. */
-  order?: 'fifo' | 'causal';
-  /** Of the application's messages: members with another one are reported. Default 0. */
-  version?: number;
+  storePath?: string | undefined;
   /**
    * How messages become bytes. Default: MessagePack, for plain data: null, undefined, booleans, numbers (-0 arrives as 0), bigints
    * of 64 bits, texts, bytes (Uint8Array; so arrives a Buffer), dates, and lists and plain objects of them. What would not arrive
    * as it is (functions, symbols, maps, sets, other typed arrays, objects of classes) `broadcast` refuses with
    * INVALID_ARGUMENT, and says where it is; from others such things are `undecodable`.
    */
-  codec?: Codec<Msg>;
+  codec?: Codec<Msg> | undefined;
   /**
    * Values in a message, for the default codec: each element of an array, each key and each value of an object counts. More are
    * refused, by `broadcast` with INVALID_ARGUMENT and from others as `undecodable`, before anything is made of them: a byte may
    * stand for an object. Default 1,000,000.
    */
-  maxMessageValues?: number;
-  /** Bytes of an encoded message. Default 256 MiB. */
-  maxMessageSize?: number;
-  /** Congestion control. Default 'bbr'. */
-  controller?: ControllerName;
-  /** Bytes per second that this member sends at most. Default: as the network allows. */
-  maxRate?: number;
+  maxMessageValues?: number | undefined;
 }
 
 /** A message as `for await` gives it; it counts as taken when the next one is asked for, in this loop or another. */
@@ -147,13 +125,14 @@ export async function createNetwork<Msg = unknown>(
   callback: Partial<NetworkCallback<Msg>> = {},
 ): Promise<HeadwaterNetwork<Msg>> {
   checkOptions('config', config, CONFIG);
-  checkRequired(config, IDENTITY);
+  checkRequired(config, REQUIRED);
   if (typeof callback !== 'object' || callback === null) throw invalid('callback', 'an object', callback);
   // A class may have fields of its own; in an object that is written down for this a name too many is a slip.
   const isWritten = Object.getPrototypeOf(callback) === Object.prototype;
   checkOptions('callback', isWritten ? callback : pick(callback), CALLBACKS);
-  const { group, secretKey, storePath, version = 0 } = config;
-  const codec = config.codec ?? messagePack<Msg>(config.maxMessageValues ?? DEFAULT_MAX_VALUES);
+  const { storePath, codec: own, maxMessageValues = DEFAULT_MAX_VALUES, ...settings } = config;
+  const { group, secretKey, version = SETTINGS.version.default } = settings;
+  const codec = own ?? messagePack<Msg>(maxMessageValues);
   const tracker = new ConnectivityTracker(group, version);
   const inbox = callback.deliver ? undefined : new Inbox<Received<Msg>>();
   const notice = (what: Notice) => callback.onNotice?.(what);
@@ -184,20 +163,7 @@ export async function createNetwork<Msg = unknown>(
     storePath === undefined ? undefined : await openStore({ path: storePath, groupId: group.id, publicKey });
   let node: Node;
   try {
-    node = await Node.start({
-      group,
-      secretKey,
-      deliver,
-      onEvent,
-      version,
-      order: config.order ?? 'causal',
-      ...(store ? { store } : {}),
-      ...(config.bind === undefined ? {} : { bind: config.bind }),
-      ...(config.maxStoredBytes === undefined ? {} : { maxStoredBytes: config.maxStoredBytes }),
-      ...(config.maxMessageSize === undefined ? {} : { maxObjectSize: config.maxMessageSize }),
-      ...(config.controller === undefined ? {} : { controller: config.controller }),
-      ...(config.maxRate === undefined ? {} : { maxRate: config.maxRate }),
-    });
+    node = await Node.start({ ...settings, store, deliver, onEvent });
   } catch (error) {
     await store?.close();
     throw error;
@@ -247,11 +213,12 @@ const pick = <Msg>({ deliver, onConnectivity, onNotice }: Partial<NetworkCallbac
 
 const CALLBACKS = { deliver: isFunction, onConnectivity: isFunction, onNotice: isFunction };
 
+const NETWORK_SETTINGS = SETTING_NAMES.filter((name) => name !== 'maxDatagram' && name !== 'relay');
+
 const CONFIG = {
-  ...IDENTITY,
-  ...COMMON,
+  ...IDENTITY_CHECKS,
+  ...checksOf(NETWORK_SETTINGS),
   storePath: isText,
   codec: isObjectWith('encode', 'decode'),
   maxMessageValues: isInteger(1, 2 ** 31),
-  maxMessageSize: isMessageSize,
 };

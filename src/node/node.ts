@@ -5,8 +5,9 @@ import { randomBytes } from 'node:crypto';
 import type { MessageId } from '../broadcast/delivery/delivery.js';
 import type { Misbehaviour } from '../broadcast/events.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
-import { CONTROLLERS, type ControllerName } from '../congestion/index.js';
+import { CONTROLLERS } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
+import { checkOptions, checkRequired } from '../core/checks.js';
 import { Rng } from '../core/rng.js';
 import { NEVER } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
@@ -15,6 +16,7 @@ import type { Group, Member } from '../group/group.js';
 import { parseLocator } from '../group/locator.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from '../member/endpoint.js';
 import type { PeerStatus } from '../member/status.js';
+import { type Given, type Identity, REQUIRED, SETTINGS, type Settings, withDefaults } from '../options.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
@@ -24,62 +26,19 @@ import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
-import {
-  CALL_OPTIONS,
-  checkOptions,
-  checkRequired,
-  IDENTITY,
-  isKey,
-  KEYED_OPTIONS,
-  keyBytes,
-  NODE_OPTIONS,
-} from './options.js';
+import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
 import type { RouteChange } from './routes.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
 
 /** Who this member is, what it keeps, and how it sends. */
-export interface NodeOptions {
-  /** Of all members the same. */
-  group: Group;
-  /** 32 bytes: the seed of this member's Ed25519 key. */
-  secretKey: Uint8Array;
-  /**
-   * Address to bind, `host:port`; default: this member's own in the group, and where it has several, their port on all
-   * of this machine's. Port 0 takes any.
-   */
-  bind?: string;
-  /** Congestion control of each path. Default 'bbr': fills links that lose at random and yields to others. */
-  controller?: ControllerName;
-  /** Bytes per second that this member sends at most, on all paths together. Default: no limit of its own. */
-  maxRate?: number;
-  /**
-   * The largest UDP payload to try, bytes. Default: 1452, as Ethernet carries; 65488 where all members are on this machine. Give
-   * more only where every network in between carries it.
-   */
-  maxDatagram?: number;
-  /** Of the application's messages: told to the others, and an event says who has another. 0 to 65535, default 0. */
-  version?: number;
-  /** Larger messages are refused, sent and received. Default 256 MiB. */
-  maxObjectSize?: number;
+export interface NodeOptions extends Identity, Given<Settings> {
   /**
    * Where messages are kept until every member has them, and over a restart. The node closes it. Default: memory, so that
    * what this member had promised to hold ends with it.
    */
-  store?: Store;
-  /**
-   * Bytes that messages kept for members that are away may take: their own, and 512 for each object that they are in. The
-   * file of a store may be two and a half times as large. Default 4 GiB; beyond, the oldest go, and an event says so.
-   */
-  maxStoredBytes?: number;
-  /**
-   * 'causal': our messages are delivered nowhere before those that we had delivered when we sent them. Default 'fifo':
-   * those of one member in order.
-   */
-  order?: 'fifo' | 'causal';
-  /** False: relay nothing for others. A fault, for demonstrations. Default true. */
-  relay?: boolean;
+  store?: Store | undefined;
   /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
   trace?: string | undefined;
   /**
@@ -87,9 +46,9 @@ export interface NodeOptions {
    * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
    * messages may be some that were delivered just before, under the same ids.
    */
-  deliver?: (delivery: Delivery) => void | Promise<void>;
+  deliver?: ((delivery: Delivery) => void | Promise<void>) | undefined;
   /** Called when a peer comes or goes, a member is caught misbehaving, or something is wrong with the store. */
-  onEvent?: (event: NodeEvent) => void;
+  onEvent?: ((event: NodeEvent) => void) | undefined;
 }
 
 export type { Delivery } from './delivery.js';
@@ -141,7 +100,7 @@ export type NodeEvent =
   | { type: 'foreign-version'; member: Member; version: number }
   /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
   | { type: 'foreign-group'; member: Member | undefined }
-  /** The member sends an object above `maxObjectSize`, `length` bytes: it and what comes after it are not delivered here. */
+  /** The member sends an object above `maxMessageSize`, `length` bytes: it and what comes after it are not delivered here. */
   | { type: 'too-large'; member: Member; id: ObjectId; length: number }
   /** An address of the member leads nowhere, or does again, or its name leads elsewhere. */
   | ({ type: 'address'; member: Member } & RouteChange)
@@ -243,27 +202,23 @@ export class Node implements AsyncDisposable {
    */
   static async start(options: NodeOptions): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
-    checkRequired(options, IDENTITY);
+    checkRequired(options, REQUIRED);
     const { group, secretKey } = options;
-    const { controller = 'bbr', maxRate = Number.POSITIVE_INFINITY } = options;
-    const { maxDatagram = largestDatagram(group) } = options;
+    const settings = withDefaults({
+      ...options,
+      maxDatagram: options.maxDatagram ?? largestDatagram(group),
+    });
     const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
     const endpoint = new Endpoint({
+      ...settings,
       group,
       keys: keyPair(secretKey),
       rng: new Rng(toHex(randomBytes(16))),
       incarnation: store.loaded.session,
       entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
-      controller: CONTROLLERS[controller],
-      egressRate: maxRate,
-      maxDatagram,
-      maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+      controller: CONTROLLERS[settings.controller],
       loaded: store.loaded,
-      maxStoredBytes: options.maxStoredBytes ?? DEFAULT_MAX_STORED_BYTES,
-      order: options.order ?? 'fifo',
-      version: options.version ?? 0,
-      relay: options.relay ?? true,
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
@@ -311,7 +266,7 @@ export class Node implements AsyncDisposable {
   }
 
   /**
-   * Broadcasts a message of 0 to `maxObjectSize` bytes to the whole group, ourselves included, and waits for every other
+   * Broadcasts a message of 0 to `maxMessageSize` bytes to the whole group, ourselves included, and waits for every other
    * member's confirm, or for a quorum's once the rest has been out of reach for 3 s. The bytes must not change before. Any
    * number of calls may be under way, and `deliver` may wait for one.
    *
@@ -575,7 +530,9 @@ function bindingFor({ locators }: Member): string {
  */
 function largestDatagram({ members }: Group): number {
   const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
-  return members.every(({ locators }) => locators.every(isLocal)) ? MAX_DATAGRAM : ETHERNET_DATAGRAM;
+  return members.every(({ locators }) => locators.every(isLocal))
+    ? MAX_DATAGRAM
+    : SETTINGS.maxDatagram.default;
 }
 
 function closedError(): HeadwaterError {
@@ -589,8 +546,3 @@ function asCoded(error: unknown): HeadwaterError {
     cause: error,
   });
 }
-
-/** 1500 bytes less the headers of IPv6 and UDP. */
-const ETHERNET_DATAGRAM = 1452;
-export const DEFAULT_MAX_OBJECT_SIZE = 256 * 1024 * 1024;
-export const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;

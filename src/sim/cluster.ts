@@ -11,6 +11,7 @@ import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
 import { createGroup, type Group } from '../group/group.js';
 import { Endpoint } from '../member/endpoint.js';
+import { type Settings, withDefaults } from '../options.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type Lie, liar } from './byzantine.js';
 import { SimDisk, type SimDiskOptions } from './disk.js';
@@ -37,15 +38,15 @@ export interface ClusterOptions {
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
   /** Bytes per second of each member; default: as the paths allow. */
-  egressRate?: number;
+  maxRate?: number;
   /** What the members named here do wrong. */
   liars?: ReadonlyMap<number, readonly Lie[]>;
   /** The largest datagram that members try; default 1232. */
   maxDatagram?: number;
   /** Bytes; default 1 GiB. */
-  maxObjectSize?: number;
+  maxMessageSize?: number;
   /** Default 'fifo'. */
-  order?: 'fifo' | 'causal';
+  order?: Settings['order'];
   /** Default: disks that take no time. */
   disk?: SimDiskOptions;
   /** Bytes of objects that a member keeps for others; default: no limit. */
@@ -129,16 +130,18 @@ export function createCluster(options: ClusterOptions): Cluster {
       start: (start, loaded) => {
         const lies = liars?.get(index);
         const context = { group, self: index, keys: own };
+        const defaults = withDefaults();
         return new Endpoint({
+          ...defaults,
           group,
           keys: own,
           rng: new Rng(`${seed} member ${index} ${start}`),
           incarnation: incarnation(index, start),
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
           controller: options.controller ?? (() => UNCONTROLLED),
-          egressRate: options.egressRate ?? Number.POSITIVE_INFINITY,
+          maxRate: options.maxRate ?? defaults.maxRate,
           maxDatagram: options.maxDatagram ?? DATAGRAM_SIZE,
-          maxObjectSize: options.maxObjectSize ?? DEFAULT_MAX_OBJECT_SIZE,
+          maxMessageSize: options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
           loaded,
           maxStoredBytes: options.maxStoredBytes ?? Number.POSITIVE_INFINITY,
           order: options.order ?? 'fifo',
@@ -194,6 +197,6 @@ export function addressOf(member: number, network = 0): string {
 
 /** It has no state, so one will do for all paths. */
 const UNCONTROLLED = fixedRate(2.5e6);
-const DEFAULT_MAX_OBJECT_SIZE = 2 ** 30;
+const DEFAULT_MAX_MESSAGE_SIZE = 2 ** 30;
 const INSTANT_DISK: SimDiskOptions = { delay: 0, rate: Number.POSITIVE_INFINITY };
 const TRUE_CLOCK: SimClock = { offset: 0, rate: 1 };

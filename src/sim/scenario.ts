@@ -3,9 +3,11 @@
  * In: a seed. Out: a random scenario within what the group is built for. After swarm testing (Groce et al., ISSTA 2012) each
  * has a few features only: with all of them at once, one would hide the faults of another.
  */
-import type { ControllerName } from '../congestion/index.js';
+
+import { CONTROLLERS, type ControllerName, DEFAULT_CONTROLLER, LOSS_BASED } from '../congestion/index.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
+import type { Settings } from '../options.js';
 import { LIES, type Lie } from './byzantine.js';
 import type { SimDiskOptions } from './disk.js';
 import type { LinkOptions } from './link.js';
@@ -62,7 +64,7 @@ export interface Scenario {
   /** f of the group. */
   byzantine: number;
   /** Of deliveries. */
-  order: 'fifo' | 'causal';
+  order: Settings['order'];
   /** 'fixed': 20 Mbit/s, whatever the links do. */
   controller: ControllerName | 'fixed';
   /** Bytes of the largest datagram that members try. */
@@ -104,7 +106,7 @@ export function randomScenario(seed: string): Scenario {
   const quorum = Math.floor((members + byzantine) / 2) + 1;
   const faulty = Math.max(byzantine, rng.integer(Math.min(1, members - quorum), members - quorum));
   const small = members > 12;
-  const controller = rng.pick<Scenario['controller']>(['bbr', 'bbr', 'cubic', 'newreno', 'fixed']);
+  const controller = rng.pick(MADE_WITH);
   const large = !small && rng.chance(0.04);
   const links = randomLinks(rng, controller, large);
   const scenario: Scenario = {
@@ -169,7 +171,7 @@ function randomMembers(rng: Rng): number {
 function randomLinks(rng: Rng, controller: Scenario['controller'], large: boolean): LinkOptions {
   const chance = rng.chance(0.4) ? 0 : rng.float();
   // Those that take every loss for congestion crawl at two datagrams a round trip beyond a few per cent.
-  const worst = (controller === 'cubic' || controller === 'newreno') && large ? 0.2 : 0.4;
+  const worst = LOSS_BASED.has(controller) && large ? 0.2 : 0.4;
   const loss = chance * worst;
   return {
     delay: rng.chance(0.1) ? 0 : rng.integer(0, 40) * MILLISECOND,
@@ -309,3 +311,10 @@ function randomWhen(rng: Rng, at: Micros): When {
   const on = rng.pick(['deliver', 'deliver', 'durable', 'commit', 'committed'] as const);
   return { on, count: rng.chance(0.5) ? 1 : rng.integer(1, 30) };
 }
+
+/** Every controller, most often the one that members have by default. */
+const MADE_WITH: readonly Scenario['controller'][] = [
+  DEFAULT_CONTROLLER,
+  ...(Object.keys(CONTROLLERS) as ControllerName[]),
+  'fixed',
+];

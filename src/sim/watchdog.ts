@@ -3,6 +3,7 @@
  * what links, disks and consumers of the scenario do. In: what happens at whom, and when. Out: who stands still for too
  * long, and how near to its bound the longest standstill came.
  */
+import { LOSS_BASED } from '../congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { LossModel } from './loss.js';
 import type { Scenario } from './scenario.js';
@@ -81,7 +82,7 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const factor = disk.slow ? (disk.slowFactor ?? 1) : 1;
   const store = (disk.delay ?? 0) * factor;
   const largest = Math.max(0, ...messages.map(({ size }) => size));
-  const isLossBased = controller === 'cubic' || controller === 'newreno';
+  const isLossBased = LOSS_BASED.has(controller);
   // Bytes per µs. Those that take loss for congestion come down to two datagrams a round trip.
   const fastest = Math.min(2.5, rate > 0 ? rate / 8e6 : 2.5);
   const speed = (1 - lost) * (isLossBased && lost > 0.01 ? Math.min(fastest, 2400 / trip) : fastest);

@@ -28,7 +28,7 @@ test('limits are given to the member in its own units: bytes a second, and bytes
 
   const [[given]] = start.mock.calls;
   expect(given).toMatchObject({ controller: 'cubic', maxRate: 1e6, relay: false, order: 'causal' });
-  expect(given.maxObjectSize).toBeGreaterThanOrEqual(2 * 1024 * 1024);
+  expect(given.maxMessageSize).toBeGreaterThanOrEqual(2 * 1024 * 1024);
   expect(keyPair(given.secretKey).publicKey).toEqual(keyPair(seed).publicKey);
 });
 

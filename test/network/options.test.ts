@@ -23,7 +23,7 @@ const both: [name: string, value: unknown, expected: string][] = [
 describe('an option that is not what it should be', () => {
   test.each([
     ...both,
-    ['maxObjectSize', 1e12, 'maxObjectSize: expected an integer'] as const,
+    ['maxMessageSize', 1e12, 'maxMessageSize: expected an integer'] as const,
     ['deliver', 'x', 'deliver: expected a function, got "x"'] as const,
     ['store', {}, 'store: expected an object with commit, read, '] as const,
     ['relay', 'no', 'relay: expected true or false, got "no"'] as const,

@@ -15,6 +15,7 @@ import {
   type EndpointOptions,
   type Transmit,
 } from '../../src/member/endpoint.js';
+import { withDefaults } from '../../src/options.js';
 import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
@@ -185,15 +186,15 @@ export class Bench {
     this.keys = keys;
     this.self = self;
     this.endpoint = new Endpoint({
+      ...withDefaults(),
       group,
       keys: keys[self],
       rng: new Rng(1),
       entropy: new Rng('entropy of the endpoint'),
       incarnation: 5,
       controller: () => fixedRate(Number.POSITIVE_INFINITY),
-      egressRate: Number.POSITIVE_INFINITY,
       maxDatagram: 1232,
-      maxObjectSize: 1e6,
+      maxMessageSize: 1e6,
       loaded: store.loaded(),
       maxStoredBytes: Number.POSITIVE_INFINITY,
       order: 'fifo',

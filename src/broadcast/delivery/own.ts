@@ -3,11 +3,13 @@
  * them. In: messages, and what the store and the others confirm. Out: writes for the log, objects to send, and the events
  * `durable` and `outcome`.
  */
+
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { Sha256 } from '../../crypto/hash.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group } from '../../group/group.js';
+import type { Settings } from '../../options.js';
 import type { Loaded, SentKey, StoredObject } from '../../store/store.js';
 import { writeDescriptor } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
@@ -23,17 +25,13 @@ import { Outbox } from './outbox.js';
 import { parseParcel, writeParcel } from './parcel.js';
 import { SentKeys } from './sent.js';
 
-export interface OwnOptions {
+/** What the consumer has yet to take of ours may come to one member's share of `maxStoredBytes`. */
+export interface OwnOptions extends Pick<Settings, 'order' | 'maxMessageSize' | 'maxStoredBytes'> {
   group: Group;
   self: number;
   keys: KeyPair;
   paths: Paths;
   loaded: Loaded;
-  order: 'fifo' | 'causal';
-  /** Of a message, in bytes. */
-  maxObjectSize: number;
-  /** Of all objects, in bytes: what the consumer has yet to take of ours may come to one member's share of it. */
-  maxStoredBytes: number;
 }
 
 export class Own {
@@ -86,11 +84,11 @@ export class Own {
    * @returns a number that names it until it has an id
    */
   submit(bytes: Uint8Array, key?: Uint8Array): number {
-    const { maxObjectSize } = this.options;
-    if (bytes.length > maxObjectSize)
+    const { maxMessageSize } = this.options;
+    if (bytes.length > maxMessageSize)
       throw new HeadwaterError(
         'TOO_LARGE',
-        `message: expected at most ${maxObjectSize} bytes, got ${bytes.length}`,
+        `message: expected at most ${maxMessageSize} bytes, got ${bytes.length}`,
       );
     return this.outbox.submit(bytes, key);
   }
@@ -219,12 +217,12 @@ export class Own {
   }
 
   private mayPack(now: Micros): boolean {
-    const { maxObjectSize, group } = this.options;
+    const { maxMessageSize, group } = this.options;
     if (this.isHeldUp) return false;
     const underWay = this.nextSeq - this.stream.deliverable(group.quorum);
     // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
     if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
-    return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxObjectSize;
+    return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxMessageSize;
   }
 
   private seqIfOwn(certificate: Uint8Array): number {

@@ -6,6 +6,7 @@ import { equalBytes } from '../../core/bytes.js';
 import { MILLISECOND, type Micros } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group } from '../../group/group.js';
+import type { Settings } from '../../options.js';
 import type { StoredObject } from '../../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import { type Descriptor, type ObjectId, objectId, SERVED, type SymbolFrame } from '../../wire/symbol.js';
@@ -17,15 +18,11 @@ import { Incoming } from './incoming.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
 import type { StreamsView, StreamView } from './view.js';
 
-export interface IntakeOptions {
+export interface IntakeOptions extends Pick<Settings, 'maxStoredBytes' | 'relay'> {
   group: Group;
   self: number;
   /** Of an object: larger ones are refused. */
   maxObjectSize: number;
-  /** Bytes of objects kept for members that lack them. */
-  maxStoredBytes: number;
-  /** Symbols of which we are the first hop are relayed. */
-  relay: boolean;
   /** Whether so much waits for the store that nothing more of this origin is taken. */
   isStoreBusy(origin: number): boolean;
 }

@@ -32,7 +32,7 @@ function newMember(): { broadcast: Broadcast; path: Path; metrics: ReturnType<ty
       keys: keys[0],
       paths: [undefined, path, undefined],
       rng: new Rng('mail'),
-      maxObjectSize: 1e6,
+      maxMessageSize: 1e6,
       relay: true,
       loaded: emptyStore(),
       maxStoredBytes: 1e9,

@@ -2,6 +2,7 @@
  * A group on a virtual clock, some members of which are liars: honest endpoints that say what an attack wants. Honest
  * members broadcast all the time. In: a seed, links, what happens. Out: what was delivered where and when, what it cost.
  */
+
 import { cpuUsage } from 'node:process';
 import { type ControllerFactory, fixedRate } from '../../../src/congestion/controller.js';
 import { CONTROLLERS, type ControllerName } from '../../../src/congestion/index.js';
@@ -13,6 +14,7 @@ import { type KeyPair, keyPair } from '../../../src/crypto/keys.js';
 import { createGroup, type Group } from '../../../src/group/group.js';
 import { Endpoint, type EndpointEvent } from '../../../src/member/endpoint.js';
 import type { Tamper } from '../../../src/member/tamper.js';
+import { SETTINGS, type Settings, withDefaults } from '../../../src/options.js';
 import { SimDisk } from '../../../src/sim/disk.js';
 import type { LinkRule } from '../../../src/sim/link.js';
 import { SimMember } from '../../../src/sim/member.js';
@@ -35,7 +37,7 @@ export interface ArenaOptions {
   controller?: ControllerName;
   /** Bytes of a store; default 16 MB, so that what fills one is seen. */
   maxStoredBytes?: number;
-  order?: 'fifo' | 'causal';
+  order?: Settings['order'];
   maxDatagram?: number;
   /** How long the load lasts, seconds of the virtual clock; default 8. */
   seconds?: number;
@@ -364,18 +366,18 @@ export class Arena {
         // As in a real one, above all incarnations of stores, whichever it has now.
         const session = FIRST_STORE * 1000 + start;
         const endpoint = new Endpoint({
+          ...withDefaults(),
           group,
           keys: keys[index],
           rng: new Rng(`${seed} member ${index} ${start}`),
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
           incarnation: session,
           controller: controller ? CONTROLLERS[controller] : UNCONTROLLED,
-          egressRate: Number.POSITIVE_INFINITY,
           maxDatagram: options.maxDatagram ?? 1232,
-          maxObjectSize: 64 * 2 ** 20,
+          maxMessageSize: 64 * 2 ** 20,
           loaded: { ...loaded, session },
           maxStoredBytes: options.maxStoredBytes ?? 16e6,
-          order: options.order ?? 'causal',
+          order: options.order ?? SETTINGS.order.default,
           ...(this.liars.has(index) ? { tamper: this.tampers[index] } : {}),
         });
         const { store } = endpoint;

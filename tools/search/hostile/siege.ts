@@ -2,6 +2,7 @@
  * A group of real `headwater node` processes with stores, and one liar with a socket of its own in this process. In: what the
  * liar does. Out: what the processes delivered and when, their memory, disk and CPU.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -20,6 +21,7 @@ import { Endpoint } from '../../../src/member/endpoint.js';
 import type { Tamper } from '../../../src/member/tamper.js';
 import { type Driver, startDriver } from '../../../src/node/driver.js';
 import { openUdp, type UdpSocket } from '../../../src/node/udp.js';
+import { withDefaults } from '../../../src/options.js';
 import { memoryStore } from '../../../src/store/memory.js';
 import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import type { Frame } from '../../../src/wire/frames.js';
@@ -117,18 +119,15 @@ export class Siege {
     const store = memoryStore(incarnation);
     this.incarnation = store.loaded.incarnation;
     this.endpoint = new Endpoint({
+      ...withDefaults(),
       group: this.group,
       keys: this.keys[this.liar].pair,
       rng: new Rng(String(incarnation)),
       entropy: { bytes: (length) => new Uint8Array(randomBytes(length)) },
       incarnation: store.loaded.session,
       controller: CONTROLLERS.bbr,
-      egressRate: Number.POSITIVE_INFINITY,
       maxDatagram: 65_488,
-      maxObjectSize: 256 * 2 ** 20,
       loaded: store.loaded,
-      maxStoredBytes: 2 ** 32,
-      order: 'causal',
       tamper: this.tampers,
     });
     const { endpoint } = this;
