@@ -77,9 +77,11 @@ export class Outbound {
   /**
    * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Every one fits in
    * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
+   *
+   * @param beside see `Transfer.nextSymbol`
    */
-  nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
-    const length = this.wings.transfer.nextSymbol(now, peer, target);
+  nextSymbol(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number {
+    const length = this.wings.transfer.nextSymbol(now, peer, target, beside);
     this.repair.readServed(now);
     return length;
   }

@@ -37,6 +37,8 @@ export class Sender {
   /** Memory of the last datagram with symbols, and of one that has been given back. */
   private lent: Uint8Array | undefined;
   private spare: Uint8Array | undefined;
+  /** Objects of one symbol that are in the datagram being written. */
+  private readonly beside = new Set<object>();
 
   constructor(options: SenderOptions) {
     this.options = options;
@@ -114,6 +116,7 @@ export class Sender {
     const policy = path.takePolicy(now);
     const memory = this.takeMemory(path.mtu.size);
     const writer = new SymbolWriter(memory, policy ? [policy] : []);
+    this.beside.clear();
     const fill = (room: Uint8Array) => this.fillSymbol(now, index, room);
     while (writer.add(fill));
     const bytes = writer.finish();
@@ -125,7 +128,7 @@ export class Sender {
 
   private fillSymbol(now: Micros, peer: number, room: Uint8Array): number {
     const { broadcaster, tamper } = this.options;
-    const length = broadcaster.outbound.nextSymbol(now, peer, room);
+    const length = broadcaster.outbound.nextSymbol(now, peer, room, this.beside);
     if (length === 0 || !tamper?.symbol) return length;
     const said = tamper.symbol(now, peer, room.slice(0, length), room.length);
     if (!said || said.length > room.length) return 0;

@@ -2,7 +2,7 @@
  * One endpoint among members in the hands of the test: what is taken up, relayed, refused, and under which reason. All that
  * comes from a member comes through a session; see peer.ts.
  */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { MAX_STREAMS } from '../../src/broadcast/agreement/streams.js';
 import { signBatch } from '../../src/broadcast/proof/batch.js';
 import { cutObject } from '../../src/broadcast/spread/plan.js';
@@ -13,6 +13,7 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { type KeyPair, keyPair } from '../../src/crypto/keys.js';
 import { createGroup } from '../../src/group/group.js';
+import { Path } from '../../src/path/path.js';
 import { createCluster } from '../../src/sim/cluster.js';
 import { iid } from '../../src/sim/loss.js';
 import type { Frame } from '../../src/wire/frames.js';
@@ -695,6 +696,53 @@ describe('acknowledgements', () => {
     bench.settle();
     expect(origin.frames('mtu-report')).toHaveLength(1);
     expect(bench.drops()).toEqual({});
+  });
+});
+
+describe('where four of ten datagrams are lost', () => {
+  function lossyBench(): Bench {
+    const loss = vi.spyOn(Path.prototype, 'loss', 'get').mockReturnValue(0.4);
+    onTestFinished(() => loss.mockRestore());
+    const bench = newBench();
+    bench.clear();
+    return bench;
+  }
+
+  /** By datagram to ORIGIN that has any: the objects whose symbols are in it. */
+  function carried(bench: Bench): number[][] {
+    return bench
+      .peer(ORIGIN)
+      .heard.map(({ frames, symbol }) => {
+        const sized = frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? [frame.body] : []));
+        return [...sized, ...(symbol ? [symbol] : [])].map((body) => parseSymbol(body).descriptor.seq);
+      })
+      .filter(({ length }) => length > 0);
+  }
+
+  test('copies of a small message go apart, or they would be lost together', () => {
+    const bench = lossyBench();
+    bench.submit(new Uint8Array(20));
+    bench.settle();
+    expect(carried(bench)).toEqual([[0], [0], [0]]);
+  });
+
+  test('a datagram has copies of several messages instead', () => {
+    const bench = lossyBench();
+    for (const fill of [1, 2]) bench.submit(new Uint8Array(20).fill(fill));
+    bench.settle();
+    expect(carried(bench)).toContainEqual([0, 1]);
+    expect(carried(bench).every((seqs) => new Set(seqs).size === seqs.length)).toBe(true);
+  });
+
+  test('what a member has asked for comes in copies that go apart', () => {
+    const bench = lossyBench();
+    feed(bench, symbolsOf(new Uint8Array(20), [0], { firstHop: ORIGIN }));
+    bench.run(5 * SECOND);
+    bench.peer(ORIGIN).send([{ kind: 'ping' }]);
+    bench.clear();
+    bench.peer(ORIGIN).send([{ kind: 'pull', id: { origin: ORIGIN, incarnation: 7, seq: 0 }, missing: [] }]);
+    bench.settle();
+    expect(carried(bench)).toEqual([[0], [0]]);
   });
 });
 

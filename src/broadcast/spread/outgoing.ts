@@ -124,6 +124,11 @@ export class Outgoing {
     );
   }
 
+  /** Whether all that can be sent of it are copies of one symbol. */
+  get isSingle(): boolean {
+    return this.blocks.length === 1 && this.blocks[0].sourceSymbols === 1;
+  }
+
   /** Source symbols of the whole object. */
   get sourceSymbols(): number {
     return this.blocks.reduce((sum, block) => sum + block.sourceSymbols, 0);

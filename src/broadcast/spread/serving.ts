@@ -143,12 +143,16 @@ export class Serving {
     return this.current(peer) !== undefined;
   }
 
-  /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
-  next(now: Micros, peer: number, target: Uint8Array): number {
-    let request = this.current(peer);
+  /**
+   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits.
+   *
+   * @param beside see `Transfer.nextSymbol`
+   */
+  next(now: Micros, peer: number, target: Uint8Array, beside?: Set<object>): number {
+    let request = this.current(peer, beside);
     while (request && this.isNeedless(peer, request)) {
       this.remove(peer, request);
-      request = this.current(peer);
+      request = this.current(peer, beside);
     }
     if (!request?.source) return 0;
     const { encoder, certificate } = request.source;
@@ -157,6 +161,7 @@ export class Serving {
     const esi = esiOf(block.esi, encoder.oti.blockSymbols(sbn));
     const { count, bytes } = serveSymbols(certificate, encoder, { sbn, esi, most }, target);
     if (count === 0) return 0;
+    if (encoder.oti.blockSymbols(sbn) === 1) beside?.add(request);
     const queue = this.queues[peer];
     queue.movedAt = now;
     const allowance = queue.allowances.get(request.key);
@@ -206,8 +211,9 @@ export class Serving {
   }
 
   /** The first request that can be served now. */
-  private current(peer: number): Request | undefined {
-    for (const request of this.queues[peer].served.values()) if (request.source) return request;
+  private current(peer: number, beside?: ReadonlySet<object>): Request | undefined {
+    for (const request of this.queues[peer].served.values())
+      if (request.source && !beside?.has(request)) return request;
     return undefined;
   }
 

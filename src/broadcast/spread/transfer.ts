@@ -155,8 +155,10 @@ export class Transfer<S extends StreamView = StreamView> {
   /**
    * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Relayed ones, our
    * own and those it has asked for take turns.
+   *
+   * @param beside objects of a single symbol that are in the datagram already: another copy would be lost with the first
    */
-  nextSymbol(now: Micros, peer: number, target: Uint8Array): number {
+  nextSymbol(now: Micros, peer: number, target: Uint8Array, beside = new Set<object>()): number {
     this.turn = (this.turn + 1) % 3;
     for (let i = 0; i < 3; i++) {
       const kind = (this.turn + i) % 3;
@@ -164,8 +166,8 @@ export class Transfer<S extends StreamView = StreamView> {
         kind === 0
           ? this.nextRelay(peer, target)
           : kind === 1
-            ? this.nextOwn(now, peer, target)
-            : this.serving.next(now, peer, target);
+            ? this.nextOwn(now, peer, target, beside)
+            : this.serving.next(now, peer, target, beside);
       if (length > 0) return length;
     }
     return 0;
@@ -273,11 +275,13 @@ export class Transfer<S extends StreamView = StreamView> {
     return length;
   }
 
-  private nextOwn(now: Micros, peer: number, target: Uint8Array): number {
+  private nextOwn(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number {
     for (const record of this.own) {
+      if (beside.has(record)) continue;
       const { outgoing } = record;
       const length = outgoing?.next(now, peer, target) ?? 0;
       if (length === 0) continue;
+      if (outgoing!.isSingle) beside.add(record);
       this.schedule(record);
       return length;
     }
