@@ -10,6 +10,7 @@ import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import { countDrop, type DropReason } from './metrics.js';
 import { WINDOW } from './spread/intake.js';
+import { pullsFor } from './spread/plan.js';
 import type { Asked } from './spread/pulls.js';
 import { rttOf, typicalRtt } from './spread/rtts.js';
 import type { Wings } from './wings.js';
@@ -129,7 +130,9 @@ export class Repair {
         const isThere = path?.isOpen && path.isResponsive(now);
         return isThere && isApt(peer) && stream.believes(peer) && !stream.isTwofold(peer) ? [peer] : [];
       });
-    const isOrigin = (peer: number) => peer === stream.origin && tries % 2 === 1;
+    // The origin may hold more than it has said yet, but not what it has said that it let go of.
+    const isOrigin = (peer: number) =>
+      peer === stream.origin && tries % 2 === 1 && !stream.hasLetGo(peer, seq);
     let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
     if (candidates.length === 0) candidates = able((peer) => this.mayTell(stream, peer, seq));
@@ -144,15 +147,13 @@ export class Repair {
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.wings.mail.post(peer, { kind: 'pull', id: objectId(stream, seq), missing })) return;
     stream.keepers.onAsked(now, peer);
-    this.wings.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]));
+    this.wings.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]), pullsFor(paths[peer]!.loss));
     this.wings.metrics.pulls++;
   }
 
   /** Whether `peer` has let go of an object, and has not said so in answer to us. */
   private mayTell(stream: Stream, peer: number, seq: number): boolean {
-    return (
-      stream.isHeldBy(peer, seq) && !stream.isHeldBy(peer, seq, true) && !stream.keepers.saysGone(peer, seq)
-    );
+    return stream.hasLetGo(peer, seq) && !stream.keepers.saysGone(peer, seq);
   }
 
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {

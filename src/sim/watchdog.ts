@@ -112,7 +112,7 @@ function burstOf(model: LossModel | undefined): number {
 const MARGIN = 2;
 /** Among all the standstills of some ten thousand runs none should be longer by mere bad luck. */
 const UNLIKELY = 1e-6;
-/** Between tries: heartbeats, and VECTORs that are repeated, are 300 ms apart at most. */
+/** Between tries: heartbeats, and VECTORs that are repeated, are 300 ms apart at most; so are PULLs before they get rarer. */
 const INTERVAL: Micros = 300 * MILLISECOND;
 /** A store that was full is tried again after a second; who comes back has a session, and is responsive, within that. */
 const SETTLING: Micros = SECOND;

@@ -272,6 +272,17 @@ describe('what we lack', () => {
     ]);
   });
 
+  test('is asked for of nobody that has let go of it, its origin neither, while another keeps it', () => {
+    const bench = newBench();
+    bench.peer(ORIGIN).confirm(entryOf(STREAM, objects, 4));
+    bench.peer(2).confirm(entryOf(STREAM, objects));
+    for (let i = 0; i < 90; i++) {
+      bench.run(100 * MILLISECOND);
+      for (const peer of [ORIGIN, 2]) bench.peer(peer).send([{ kind: 'ping' }]);
+    }
+    expect([ORIGIN, 2].map((peer) => bench.peer(peer).takePulls().length > 0)).toEqual([false, true]);
+  });
+
   test('is not lost by the word of one that was asked while another keeps it', () => {
     const bench = newBench();
     confirm(bench, [2, 3], objects);

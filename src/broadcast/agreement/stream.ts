@@ -347,6 +347,11 @@ export class Stream implements StreamId {
     return seq < claim.count || (seq > claim.count && bitAt(claim.ahead, seq - claim.count - 1));
   }
 
+  /** Whether `member` has said that it held this object, and keeps it no more. */
+  hasLetGo(member: number, seq: number): boolean {
+    return this.isHeldBy(member, seq) && !this.isHeldBy(member, seq, true);
+  }
+
   /**
    * Where to start again from if we follow them: what lies below is theirs too. So many of them that one at least does not
    * lie agree with us on it, or keep it no more, which they do with nothing that we had not agreed on.

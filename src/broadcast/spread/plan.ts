@@ -56,6 +56,11 @@ export function vectorCopiesFor(loss: number, members: number): number {
   return copiesFor(loss, members <= SMALL_GROUP ? MAX_VECTOR_MISS : MAX_MISS);
 }
 
+/** How often a PULL may bring nothing by loss alone: it or its answer is lost. */
+export function pullsFor(loss: number): number {
+  return copiesFor(1 - (1 - loss) ** 2, MAX_PULL_MISS);
+}
+
 /** Blocks of so few symbols go to every peer whole. */
 export const WHOLE_UP_TO = 2;
 /** Standard deviations to spare: the least lucky of several peers should still have enough. */
@@ -63,5 +68,7 @@ const SIGMAS = 2;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
 const MAX_VECTOR_MISS = 0.01;
+/** Chance that so many tries have met nothing but loss. */
+const MAX_PULL_MISS = 0.01;
 const SMALL_GROUP = 16;
 const MAX_COPIES = 8;

@@ -14,6 +14,8 @@ interface Want {
   tries: number;
   /** Tries in a row that brought nothing. */
   waits: number;
+  /** How many of these loss alone would explain. */
+  spared: number;
   /** Tries that ended while symbols still came in, too slowly. */
   trickles: number;
   askedAt: Micros;
@@ -81,6 +83,7 @@ export class Pulls<S extends StreamView = StreamView> {
         askAt,
         tries: 0,
         waits: 0,
+        spared: 0,
         trickles: 0,
         askedAt: -NEVER,
         jitter: 1,
@@ -102,10 +105,16 @@ export class Pulls<S extends StreamView = StreamView> {
     }
   }
 
-  /** Member `peer`, at a distance of `rtt`, was asked for it. */
-  onAsked(now: Micros, stream: S, seq: number, peer: number, rtt: Micros): void {
+  /**
+   * Member `peer`, at a distance of `rtt`, was asked for it.
+   *
+   * @param likely so many tries there it probably takes, where datagrams are lost; before more have brought nothing the next
+   *   one need not wait longer
+   */
+  onAsked(now: Micros, stream: S, seq: number, peer: number, rtt: Micros, likely = 1): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
+    want.spared = likely - 1;
     want.askedAt = now;
     want.askAt = now + waitOf(want, rtt);
     want.until =
@@ -233,8 +242,9 @@ export class Pulls<S extends StreamView = StreamView> {
 }
 
 /** How long an answer is waited for: ever longer, but where it was known to be lost. */
-function waitOf({ waits, jitter }: Want, rtt: Micros): Micros {
-  const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** Math.min(waits, MAX_STEPS);
+function waitOf({ waits, spared, jitter }: Want, rtt: Micros): Micros {
+  const steps = Math.max(0, Math.min(waits - spared, MAX_STEPS));
+  const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** steps;
   return Math.ceil(Math.min(MAX_WAIT, wait) * jitter);
 }
 

@@ -1,7 +1,13 @@
 /** The rule of the plan, K <= (n - 1 - k) * b - Cp with the least b, and how objects are cut, checked as properties. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { cutObject, esiOf, symbolsPerPeer, symbolsToReach } from '../../../src/broadcast/spread/plan.js';
+import {
+  cutObject,
+  esiOf,
+  pullsFor,
+  symbolsPerPeer,
+  symbolsToReach,
+} from '../../../src/broadcast/spread/plan.js';
 import { MAX_MEMBERS, MAX_SYMBOL_SIZE } from '../../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../../src/wire/symbol.js';
 import { holds } from '../../wire/holds.js';
@@ -152,4 +158,8 @@ describe('cutting an object of 1 byte to 1 GiB', () => {
     expect(cutObject(255 * 512 * MAX_SYMBOL_SIZE).sourceBlocks).toBe(255);
     expect(cutObject(GIB).sourceBlocks).toBe(255);
   });
+});
+
+test('PULLs bring nothing so often by loss alone: where none is lost one, at 10 % three, at most eight', () => {
+  expect([0, 0.1, 0.4, 0.9].map(pullsFor)).toEqual([1, 3, 8, 8]);
 });

@@ -147,6 +147,26 @@ describe('an object that does not come', () => {
     });
   });
 
+  test('is asked for again as soon as before, as often as loss alone would explain that nothing has come', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, RTT);
+    const times: Micros[] = [];
+    for (let i = 0; i < 7; i++) {
+      const now = pulls.nextTimeout();
+      pulls.take(now, () => RTT);
+      pulls.onAsked(now, stream, 0, PEER, RTT, 5);
+      times.push(now);
+    }
+    const gaps = times.slice(1).map((at, i) => at - times[i]);
+    const base = 50 * MILLISECOND + 2 * RTT;
+    const waits = [1, 1, 1, 1, 1, 1.5].map((factor) => factor * base);
+    gaps.forEach((gap, i) => {
+      expect(gap).toBeGreaterThanOrEqual(waits[i]);
+      expect(gap).toBeLessThanOrEqual(1.25 * waits[i] + 1);
+    });
+  });
+
   test('is asked for no more once it has come', () => {
     const pulls = newPulls();
     const stream = streamOf();
