@@ -2,8 +2,7 @@
  * headwater: reliable broadcast over UDP with fountain codes. The codec alone is `headwater/codec`, the simulator
  * `headwater/sim`.
  */
-export type { MessageId } from './broadcast/delivery/delivery.js';
-export type { Misbehaviour } from './broadcast/events.js';
+
 export type { DropReason, Drops, Metrics } from './broadcast/metrics.js';
 export type { ObjectStatus } from './broadcast/spread/objects.js';
 export type { ControllerMetrics } from './congestion/controller.js';
@@ -21,6 +20,7 @@ export {
 export type { Creation } from './disk/files.js';
 export { type DurableStore, openStore, type StoreOptions } from './disk/lmdb.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
+export type { MemberEvent, Misbehaviour } from './events.js';
 export {
   createGroup,
   type Group,
@@ -67,4 +67,4 @@ export type {
   StoreWrite,
   StreamState,
 } from './store/store.js';
-export type { ObjectId, StreamId } from './wire/symbol.js';
+export type { MessageId, ObjectId, StreamId } from './wire/symbol.js';

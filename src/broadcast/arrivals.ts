@@ -32,7 +32,7 @@ export class Arrivals {
       stream.refused.set(refused.id.seq, now + ASK_REFUSED);
     if (now < (this.tellTooLargeAt.get(origin) ?? 0)) return;
     this.tellTooLargeAt.set(origin, now + SECOND);
-    this.wings.events.push(refused);
+    this.wings.events.push({ ...refused, member: origin });
   }
 
   private onArrival(

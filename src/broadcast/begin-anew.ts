@@ -27,7 +27,8 @@ export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void
     objects.push(object);
   }
   if (objects.length + lost.length < former.count - from) return;
-  for (const seq of lost) events.push({ type: 'lost', origin, incarnation: ended, from: seq, to: seq + 1 });
+  for (const seq of lost)
+    events.push({ type: 'lost', member: origin, incarnation: ended, from: seq, to: seq + 1 });
   const incarnation = succession.next(former);
   const stream = streams.own(incarnation);
   stream.recorded = false;

@@ -306,7 +306,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     const next = delivery.next(
       now,
       (stream, seq) => reports.add(stream.origin, objectId(stream, seq), 'malformed-object'),
-      (id) => events.push({ type: 'dead-letter', id }),
+      (id) => events.push({ type: 'dead-letter', member: id.origin, id }),
     );
     if (next) events.push({ type: 'deliver', ...next });
     for (const stream of streams.takeChanged()) vectors.touch(stream);

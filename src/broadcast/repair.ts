@@ -83,7 +83,7 @@ export class Repair {
   /** What we had promised to hold is gone; the others may still have it. */
   onDamaged(now: Micros, stream: Stream, seq: number): void {
     this.wings.metrics.damaged++;
-    this.wings.events.push({ type: 'damaged', id: objectId(stream, seq) });
+    this.wings.events.push({ type: 'damaged', member: stream.origin, id: objectId(stream, seq) });
     // Our word on another's object is counted until it is delivered, so it is taken back. Our own go by our signature:
     // nobody may have the ones behind this one, so they are kept.
     if (seq >= stream.delivered && stream !== this.wings.own.stream)
@@ -224,7 +224,7 @@ export class Repair {
     if (stream.deliverable(group.quorum) > stream.delivered || this.wings.delivery.isConsuming(stream))
       return undefined;
     if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
-    this.wings.events.push({ type: 'lost', origin, incarnation, from: stream.delivered, to: base });
+    this.wings.events.push({ type: 'lost', member: origin, incarnation, from: stream.delivered, to: base });
     stream.skipTo(base, chain);
     this.wings.transfer.forgetAll(stream, (seq) => seq < base);
     this.wings.delivery.forget(stream);

@@ -3,10 +3,11 @@
  * that signs a second object under a name it had used, the first one may have to be read before there is evidence.
  */
 
+import type { Misbehaviour } from '../events.js';
 import type { StoredObject } from '../store/store.js';
 import { type ObjectId, objectKey } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
-import type { BroadcastEvent, Misbehaviour } from './events.js';
+import type { BroadcastEvent } from './events.js';
 
 export class Reports {
   private readonly events: BroadcastEvent[];
@@ -35,7 +36,7 @@ export class Reports {
   addDisagreement(stream: Stream, member: number): void {
     const { origin, incarnation, delivered: seq, disputed } = stream;
     if (isNews(this.disagreements, member, objectKey({ origin, incarnation, seq })))
-      this.events.push({ type: 'disagreement', origin, incarnation, seq, members: [...disputed] });
+      this.events.push({ type: 'disagreement', member: origin, incarnation, seq, against: [...disputed] });
   }
 
   /** The origin has signed another object than the one that we hold, which is being read: see `onRead`. */

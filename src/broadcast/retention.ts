@@ -64,7 +64,8 @@ export class Retention {
   private tellOverflow(stream: Stream, to: number): void {
     const { origin, incarnation } = stream;
     const members = stream.lacking(to);
-    if (members.length > 0) this.wings.events.push({ type: 'overflow', origin, incarnation, to, members });
+    if (members.length > 0)
+      this.wings.events.push({ type: 'overflow', member: origin, incarnation, to, lacking: members });
   }
 
   private pruneTo(now: Micros, stream: Stream, below: number): void {

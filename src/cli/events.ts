@@ -1,6 +1,7 @@
 /** What happens to a member, for people and programs: as text and JSON, and what it says of members that do not answer. */
 
 import { toHex } from '../core/bytes.js';
+import { type MemberEvent, mapWho } from '../events.js';
 import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
 import { formatBytes, note, tellJson } from './io.js';
@@ -58,61 +59,56 @@ export class Events {
 }
 
 function eventJson(event: NodeEvent): object {
-  const { type, ...rest } = event;
+  // Those of the node alone name members in the same way.
+  const { type, ...rest } = mapWho(event as MemberEvent<Member>, ({ name }) => name);
   const plain: Record<string, unknown> = { event: type, ...rest };
-  if ('member' in event) plain.member = event.member?.name;
-  if ('lacking' in event) plain.lacking = event.lacking.map(({ name }) => name);
-  if ('against' in event) plain.against = event.against.map(({ name }) => name);
   if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
   if ('error' in event) plain.error = String(event.error);
   return plain;
 }
 
 function eventText(event: NodeEvent): string {
-  switch (event.type) {
-    case 'peer':
-      return `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`;
-    case 'misbehaviour':
-      return `${event.member.name} misbehaves: ${event.what}`;
-    case 'lost':
-      return `older messages of ${event.member.name} do not come here: it sent them before this member was there, or while it was away for long, and nobody keeps them any more`;
-    case 'disagreement':
-      return `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`;
-    case 'begun-anew':
-      return 'the others know messages of this member that its store does not (an old copy, or its key was used with another): what they lack of ours is sent again';
-    case 'damaged':
-      return `the disk has damaged messages of ${event.member.name}: the others are asked for them`;
-    case 'dead-letter':
-      return `a message of ${event.member.name} is set aside, as several runs in a row have ended at it: see headwater dead-letters`;
-    case 'overflow':
-      return `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`;
-    case 'too-large':
-      return `${event.member.name} sends ${formatBytes(event.length)}, more than this member takes (see --max-size): what it sends after that waits, too`;
-    case 'older-run':
-      return `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`;
-    case 'superseded':
-      return `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`;
-    case 'unheard':
-      return `we hear ${event.member.name}, but it does not hear us`;
-    case 'other-version':
-      return `${event.member.name} runs version ${event.version}`;
-    case 'foreign-version':
-      return `${event.member.name} seems to speak version ${event.version} of the protocol`;
-    case 'foreign-group':
-      return `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`;
-    case 'address':
-      if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
-      if (event.problem === 'unknown-name')
-        return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
-      return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
-    case 'store-full':
-      return event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again';
-    case 'store-error':
-      return `store: ${event.error.message}`;
-    case 'consumer-error':
-      return `delivery: ${String(event.error)}`;
-  }
+  return (TEXTS[event.type] as (event: NodeEvent) => string)(event);
 }
+
+/** What people read; TypeScript names the one that is missing. */
+const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { type: T }>) => string } = {
+  peer: (event) => `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`,
+  misbehaviour: (event) => `${event.member.name} misbehaves: ${event.what}`,
+  lost: (event) =>
+    `older messages of ${event.member.name} do not come here: it sent them before this member was there, or while it was away for long, and nobody keeps them any more`,
+  disagreement: (event) =>
+    `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`,
+  'begun-anew': () =>
+    'the others know messages of this member that its store does not (an old copy, or its key was used with another): what they lack of ours is sent again',
+  damaged: (event) => `the disk has damaged messages of ${event.member.name}: the others are asked for them`,
+  'dead-letter': (event) =>
+    `a message of ${event.member.name} is set aside, as several runs in a row have ended at it: see headwater dead-letters`,
+  overflow: (event) =>
+    `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`,
+  'too-large': (event) =>
+    `${event.member.name} sends ${formatBytes(event.length)}, more than this member takes (see --max-size): what it sends after that waits, too`,
+  'older-run': (event) =>
+    `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`,
+  superseded: (event) =>
+    `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`,
+  unheard: (event) => `we hear ${event.member.name}, but it does not hear us`,
+  'other-version': (event) => `${event.member.name} runs version ${event.version}`,
+  'foreign-version': (event) =>
+    `${event.member.name} seems to speak version ${event.version} of the protocol`,
+  'foreign-group': (event) =>
+    `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`,
+  address: (event) => {
+    if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
+    if (event.problem === 'unknown-name')
+      return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
+    return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
+  },
+  'store-full': (event) =>
+    event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again',
+  'store-error': (event) => `store: ${event.error.message}`,
+  'consumer-error': (event) => `delivery: ${String(event.error)}`,
+};
 
 /** What keeps a member from confirming. */
 const CAUSES: readonly NodeEvent['type'][] = [

@@ -2,12 +2,12 @@
  * Receipts: what became of a file at each member, said by `receive` (saved or not) and by `node` and `send` (held, but they
  * save nothing), and heard by `send`. That members hold a file only means that it is in their memory or store.
  */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import { HeadwaterError } from '../errors.js';
 import { type Receipt, wrapReceipt } from '../file/envelope.js';
 import type { Member } from '../group/group.js';
 import type { Node } from '../node/node.js';
-import type { ObjectId } from '../wire/symbol.js';
+import type { MessageId, ObjectId } from '../wire/symbol.js';
 
 /** What a member says of the files that come to it, and hears others say of them. */
 export class Answers {

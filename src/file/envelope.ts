@@ -3,9 +3,9 @@
  * header (2 bytes), the header (MessagePack: name and size), the content; 2 and a receipt: what became of a file here.
  */
 import { Packr } from 'msgpackr';
-import type { MessageId } from '../broadcast/delivery/delivery.js';
 import { Reader, Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
+import type { MessageId } from '../wire/symbol.js';
 
 export type Content =
   | { kind: 'message'; bytes: Uint8Array }

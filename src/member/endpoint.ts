@@ -22,11 +22,12 @@ import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
+import type { MemberEvent } from '../events.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
 import type { Settings } from '../options.js';
 import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
-import { type Entropy, type SessionDropReason, type SessionEvent, SessionTable } from '../session/index.js';
+import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
 import type { Loaded } from '../store/store.js';
 import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
@@ -64,22 +65,8 @@ export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, numbe
 /** Counters of a member. */
 export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
 
-/** What sessions tell that is passed on as it is. */
-export type StrangerEvent =
-  | 'older-run'
-  | 'superseded'
-  | 'unheard'
-  | 'other-version'
-  | 'foreign-version'
-  | 'foreign-group';
-/** What is told besides what the broadcast layer tells. */
-export type OwnEvent =
-  | Extract<SessionEvent, { type: StrangerEvent }>
-  | Extract<BroadcastEvent, { type: 'peer' }>
-  /** The member has acknowledged what it cannot have received: its path is held to a trickle, longer each time. */
-  | { type: 'misbehaviour'; member: number; what: 'bad-ack'; detail: string; id?: never; evidence?: never };
 /** What a member tells its shell. */
-export type EndpointEvent = BroadcastEvent | OwnEvent;
+export type EndpointEvent = BroadcastEvent;
 export type { Transmit };
 
 export class Endpoint implements Voice {
@@ -95,7 +82,7 @@ export class Endpoint implements Voice {
   private readonly handlers: FrameHandlers;
   private readonly sender: Sender;
   /** What sessions and paths say of members. */
-  private readonly own: OwnEvent[] = [];
+  private readonly own: MemberEvent<number>[] = [];
   /** Datagrams that a liar has said: see `say`. */
   private readonly said: Transmit[] = [];
 
@@ -320,7 +307,7 @@ export class Endpoint implements Voice {
   private followSessions(now: Micros): void {
     const { sessions, peers, own } = this;
     for (let event = sessions.pollEvent(); event; event = sessions.pollEvent())
-      if (isOfStrangers(event)) own.push(event);
+      if ('member' in event) own.push(event);
       else peers[event.peer]!.onSession(now, event);
   }
 
@@ -331,17 +318,3 @@ export class Endpoint implements Voice {
     this.followSessions(now);
   }
 }
-
-/** Whether no path is concerned. */
-function isOfStrangers(event: SessionEvent): event is Extract<SessionEvent, { type: StrangerEvent }> {
-  return STRANGERS.has(event.type);
-}
-
-const STRANGERS = new Set<string>([
-  'older-run',
-  'superseded',
-  'unheard',
-  'other-version',
-  'foreign-version',
-  'foreign-group',
-] satisfies StrangerEvent[]);

@@ -1,5 +1,5 @@
 /** The network of headwater itself: a node with a durable store, messages of any type, and connectivity. */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import { checkOptions, checkRequired, isFunction, isInteger, isObjectWith, isText } from '../core/checks.js';
 import { keyPair } from '../crypto/keys.js';
 import { openStore } from '../disk/lmdb.js';
@@ -17,6 +17,7 @@ import {
   SETTINGS,
   type Settings,
 } from '../options.js';
+import type { MessageId } from '../wire/symbol.js';
 import { ConnectivityTracker } from './connectivity.js';
 import { Inbox } from './inbox.js';
 import { messagePack } from './message-pack.js';

@@ -2,9 +2,10 @@
  * The interface of a node's network: broadcast to all members, ourselves included, and what comes back. Whatever is behind
  * it, be it headwater, a consensus cluster or a simulation, keeps what is written here, and one test suite holds it to that.
  */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import type { Member } from '../group/group.js';
 import type { NodeEvent } from '../node/node.js';
+import type { MessageId } from '../wire/symbol.js';
 
 /** How messages become bytes. `decode` may throw. */
 export interface Codec<Msg> {

@@ -1,6 +1,7 @@
 /** What a consumer gets. */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import type { Member } from '../group/group.js';
+import type { MessageId } from '../wire/symbol.js';
 
 /** A message as `deliver` gets it. */
 export interface Delivery {

@@ -2,8 +2,6 @@
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
 import { randomBytes } from 'node:crypto';
-import type { MessageId } from '../broadcast/delivery/delivery.js';
-import type { Misbehaviour } from '../broadcast/events.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import { CONTROLLERS } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
@@ -12,6 +10,7 @@ import { Rng } from '../core/rng.js';
 import { NEVER } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { type MemberEvent, mapWho } from '../events.js';
 import type { Group, Member } from '../group/group.js';
 import { parseLocator } from '../group/locator.js';
 import { Endpoint, type EndpointEvent, type EndpointMetrics } from '../member/endpoint.js';
@@ -20,7 +19,7 @@ import { type Given, type Identity, REQUIRED, SETTINGS, type Settings, withDefau
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
-import type { ObjectId } from '../wire/symbol.js';
+import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
 import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
@@ -55,60 +54,11 @@ export type { Delivery } from './delivery.js';
 
 /** What a node tells its operator. */
 export type NodeEvent =
-  | { type: 'peer'; member: Member; reachable: boolean }
-  /** `evidence`: two certificates that the member has signed, for different objects of one id. */
-  | {
-      type: 'misbehaviour';
-      member: Member;
-      id: ObjectId;
-      what: Misbehaviour;
-      evidence?: [Uint8Array, Uint8Array];
-    }
-  /** The member has acknowledged what it cannot have received (`detail`): its path is held to a trickle, longer each time. */
-  | { type: 'misbehaviour'; member: Member; what: 'bad-ack'; detail: string; id?: never; evidence?: never }
-  /**
-   * Objects `from` to `to` (excluded) of this member will not be delivered here: nobody keeps them any more; or they are our
-   * own, were to be said again in another stream, and are damaged.
-   */
-  | { type: 'lost'; member: Member; incarnation: number; from: number; to: number }
-  /**
-   * The members `against` hold other objects of this member than we do, from `seq` on: it has signed two under one name, or
-   * somebody lies of what it holds. Nobody can tell from this who it is.
-   */
-  | { type: 'disagreement'; member: Member; incarnation: number; seq: number; against: Member[] }
-  /**
-   * Others know a later stream of ours than our store does, or other objects under the names of ours, as after a run with
-   * another store or with an old copy: another stream has begun, and what was not delivered anywhere is said there again.
-   */
-  | { type: 'begun-anew'; incarnation: number; former: number }
-  /** The disk no longer gives an object of this member as it was written; the others are asked for it. */
-  | { type: 'damaged'; member: Member; id: ObjectId }
-  /** For want of room, objects of this member below `to` are no longer kept, though `lacking` do not hold them. */
-  | { type: 'overflow'; member: Member; incarnation: number; to: number; lacking: Member[] }
-  /**
-   * A run of this member was refused, since a later one (`counting`) is here: one key runs in two places, or its clock was put
-   * back. The other run is let in once the later one has been silent for ten seconds. Only a hint: it may be a replay.
-   */
-  | { type: 'older-run'; member: Member; incarnation: number; counting: number }
-  /** The same from the other side: the member does not let us in, since for it a later run with our key counts. */
-  | { type: 'superseded'; member: Member; counting: number }
-  /** We hear the member, but it does not hear us: a firewall, a wrong address of ours, a route that works one way only. */
-  | { type: 'unheard'; member: Member }
-  /** The member runs another version of the application. */
-  | { type: 'other-version'; member: Member; version: number }
-  /** At the member's address somebody speaks another version of this protocol: only a hint. */
-  | { type: 'foreign-version'; member: Member; version: number }
-  /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
-  | { type: 'foreign-group'; member: Member | undefined }
-  /** The member sends an object above `maxMessageSize`, `length` bytes: it and what comes after it are not delivered here. */
-  | { type: 'too-large'; member: Member; id: ObjectId; length: number }
+  | MemberEvent<Member>
   /** An address of the member leads nowhere, or does again, or its name leads elsewhere. */
   | ({ type: 'address'; member: Member } & RouteChange)
-  /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
-  | { type: 'store-full'; full: boolean }
+  /** The store could not be written. */
   | { type: 'store-error'; error: Error }
-  /** Several runs in a row have ended while `deliver` had this message: it is kept as a dead letter, and the next one comes. */
-  | { type: 'dead-letter'; member: Member; id: MessageId }
   /** `deliver` threw: the same message comes again after a while. */
   | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
 
@@ -446,52 +396,9 @@ export class Node implements AsyncDisposable {
       case 'outcome':
         this.submissions.onOutcome(event.id, event.outcome);
         break;
-      case 'peer':
-        this.wakeWaiters();
-        this.tell({ ...event, member: members[event.member] });
-        break;
-      case 'misbehaviour':
-        this.tell({ ...event, member: members[event.member] });
-        break;
-      case 'lost': {
-        const { origin, ...rest } = event;
-        this.tell({ ...rest, member: members[origin] });
-        break;
-      }
-      case 'disagreement': {
-        const { origin, members: against, ...rest } = event;
-        this.tell({ ...rest, member: members[origin], against: against.map((index) => members[index]) });
-        break;
-      }
-      case 'begun-anew':
-        this.tell(event);
-        break;
-      case 'dead-letter':
-      case 'damaged':
-      case 'too-large':
-        this.tell({ ...event, member: members[event.id.origin] });
-        break;
-      case 'overflow': {
-        const { type, incarnation, to } = event;
-        const lacking = event.members.map((index) => members[index]);
-        this.tell({ type, member: members[event.origin], incarnation, to, lacking });
-        break;
-      }
-      case 'store-full':
-        this.tell(event);
-        break;
-      case 'older-run':
-      case 'superseded':
-      case 'unheard':
-      case 'other-version':
-      case 'foreign-version': {
-        const { peer, ...rest } = event;
-        this.tell({ ...rest, member: members[peer] });
-        break;
-      }
-      case 'foreign-group':
-        this.tell({ type: event.type, member: event.peer === undefined ? undefined : members[event.peer] });
-        break;
+      default:
+        if (event.type === 'peer') this.wakeWaiters();
+        this.tell(mapWho(event, (index) => members[index]));
     }
   }
 

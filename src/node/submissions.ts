@@ -2,13 +2,13 @@
  * Calls of `submit` and `broadcast` that wait: for room, in the order in which they came; then for their message to be durable;
  * then, some of them, for what becomes of it. In: messages, and the endpoint's events. Out: settled promises.
  */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import { nameOf } from '../broadcast/delivery/sent.js';
 import type { Messages } from '../broadcast/ports.js';
 import type { Outcome } from '../broadcast/spread/outgoing.js';
 import { HeadwaterError } from '../errors.js';
 import type { EndpointEvent } from '../member/endpoint.js';
-import type { ObjectId } from '../wire/symbol.js';
+import type { MessageId, ObjectId } from '../wire/symbol.js';
 import { type Aborts, abortError } from './aborts.js';
 
 /** One call. `outcome` is there if it waits for that. */

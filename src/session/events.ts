@@ -1,6 +1,7 @@
 /** What the session layer tells its user: events to poll for, and reasons under which datagrams are dropped. */
 
 import type { Micros } from '../core/time.js';
+import type { Hint, MemberEvent } from '../events.js';
 
 /** What becomes of the sessions with peers. */
 export type SessionEvent =
@@ -18,21 +19,7 @@ export type SessionEvent =
   | { type: 'elsewhere'; peer: number }
   /** Its keys are gone, by age or disuse. */
   | { type: 'expired'; peer: number }
-  /**
-   * A handshake of this member was refused: a run of it with a higher incarnation is here. It runs twice with one key, or its
-   * clock was put back while its store was lost. Only a hint: an old first message may have been replayed.
-   */
-  | { type: 'older-run'; peer: number; incarnation: number; counting: number }
-  /** This peer refuses us: for it a run of ours with a higher incarnation counts. As above, but seen from the other side. */
-  | { type: 'superseded'; peer: number; counting: number }
-  /** We hear this peer, and it does not hear us: for ten seconds nothing that we sent has been answered. */
-  | { type: 'unheard'; peer: number }
-  /** It runs another version of the application. */
-  | { type: 'other-version'; peer: number; version: number }
-  /** At its locator somebody speaks another version of this protocol. Only a hint: anyone can send that. */
-  | { type: 'foreign-version'; peer: number; version: number }
-  /** Somebody, at this member's locator if it is one, knows our key but holds another group file. A hint, too. */
-  | { type: 'foreign-group'; peer: number | undefined }
+  | Extract<MemberEvent<number>, { type: Hint }>
   /** None of its locators has answered for a long time; the next `protect` tries anew. */
   | { type: 'unreachable'; peer: number };
 

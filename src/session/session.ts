@@ -227,7 +227,7 @@ export class Session {
     const { incarnation, counting } = opened.payload;
     const { peer, context } = this;
     if (counting > context.self.incarnation) {
-      if (this.hints.take(now, 'superseded')) context.emit({ type: 'superseded', peer, counting });
+      if (this.hints.take(now, 'superseded')) context.emit({ type: 'superseded', member: peer, counting });
       return 'stale-handshake';
     }
     // Nobody can have replayed it: it answers what we have just made.
@@ -410,7 +410,7 @@ export class Session {
 
   private tellOlder(now: Micros, incarnation: number): void {
     if (this.hints.take(now, 'older-run'))
-      this.context.emit({ type: 'older-run', peer: this.peer, incarnation, counting: this.incarnation! });
+      this.context.emit({ type: 'older-run', member: this.peer, incarnation, counting: this.incarnation! });
   }
 
   private respond(opened: OpenedInitiation, index: number, counting: number) {
@@ -439,7 +439,7 @@ export class Session {
     if (now - this.answeredAt > limits.UNHEARD_AFTER) this.unheardSince = now;
     this.answeredAt = now;
     if (now - this.unheardSince >= limits.UNHEARD_AFTER && this.hints.take(now, 'unheard'))
-      this.context.emit({ type: 'unheard', peer: this.peer });
+      this.context.emit({ type: 'unheard', member: this.peer });
   }
 
   private forgetAnswered(which: (answered: Answered, index: number) => boolean): void {
@@ -452,7 +452,7 @@ export class Session {
 
   private noteVersion(now: Micros, version: number): void {
     if (version !== this.context.self.version && this.hints.take(now, 'other-version'))
-      this.context.emit({ type: 'other-version', peer: this.peer, version });
+      this.context.emit({ type: 'other-version', member: this.peer, version });
   }
 
   /** Those in use: what has been answered is not confirmed yet, and may be of any run. */

@@ -235,7 +235,7 @@ export class SessionTable {
     if (version === wire.SESSION_VERSION) return 'malformed';
     const session = this.byLocator.get(from);
     if (session?.hints.take(now, 'foreign-version'))
-      this.events.push({ type: 'foreign-version', peer: session.peer, version });
+      this.events.push({ type: 'foreign-version', member: session.peer, version });
     return 'foreign-version';
   }
 
@@ -283,7 +283,7 @@ export class SessionTable {
     if (opened && session) return session.handleInitiation(now, from, opened, datagram);
     const sender = this.byLocator.get(from);
     const mayHint = (sender?.hints ?? this.strangerHints).take(now, 'foreign-group');
-    if (mayHint) this.events.push({ type: 'foreign-group', peer: sender?.peer });
+    if (mayHint) this.events.push({ type: 'foreign-group', member: sender?.peer });
     return reason;
   }
 

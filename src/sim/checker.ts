@@ -9,9 +9,10 @@
  *   agreement        what one correct member delivers, even one that stops later, all do, with the same bytes;
  *                    so when it does, a quorum has it on disk (of liars nobody knows: they count as having it)
  */
-import type { MessageId } from '../broadcast/delivery/delivery.js';
+
 import { equalBytes } from '../core/bytes.js';
 import type { Loaded } from '../store/store.js';
+import type { MessageId } from '../wire/symbol.js';
 import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symbol.js';
 
 export interface CheckerOptions {

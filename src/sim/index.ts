@@ -1,5 +1,5 @@
 /** Deterministic simulation of groups and links, as `headwater/sim`. */
-export type { BroadcastEvent } from '../broadcast/events.js';
+export type { BroadcastEvent, MessageEvent } from '../broadcast/events.js';
 export type { Outcome } from '../broadcast/spread/outgoing.js';
 export {
   type Controller,
@@ -11,7 +11,8 @@ export {
 export { CONTROLLERS } from '../congestion/index.js';
 export { Rng } from '../core/rng.js';
 export { MILLISECOND, SECOND } from '../core/time.js';
-export type { EndpointEvent, OwnEvent, StrangerEvent, Transmit } from '../member/endpoint.js';
+export type { Hint, MemberEvent, Misbehaviour } from '../events.js';
+export type { EndpointEvent, Transmit } from '../member/endpoint.js';
 export type { EndpointStatus } from '../member/status.js';
 export type { SessionEvent } from '../session/events.js';
 export { LIES, type Lie } from './byzantine.js';

@@ -295,7 +295,7 @@ class Run {
         checker.begunAnew(index);
         break;
       case 'lost':
-        checker.lost(index, event);
+        checker.lost(index, { ...event, origin: event.member });
         break;
       case 'overflow':
         checker.fail(index, 'says that its store has overflowed');

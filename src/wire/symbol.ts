@@ -39,6 +39,12 @@ export interface ObjectId extends StreamId {
   seq: number;
 }
 
+/** Names a message: the `index`-th of its object. The same for every member, and again after a restart. */
+export interface MessageId extends ObjectId {
+  /** From 0. */
+  index: number;
+}
+
 /** The name of the `seq`-th object of a stream. */
 export function objectId({ origin, incarnation }: StreamId, seq: number): ObjectId {
   return { origin, incarnation, seq };

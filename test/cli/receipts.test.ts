@@ -1,11 +1,11 @@
 /** What members say of a file, and what its sender makes of it; who may leave when. */
 import { describe, expect, test } from 'vitest';
-import type { MessageId } from '../../src/broadcast/delivery/delivery.js';
 import { Answers, reasonOf, Verdicts } from '../../src/cli/receipts.js';
 import { HeadwaterError } from '../../src/errors.js';
 import { unwrap } from '../../src/file/envelope.js';
 import type { Member } from '../../src/group/group.js';
 import type { Node } from '../../src/node/node.js';
+import type { MessageId } from '../../src/wire/symbol.js';
 
 const members = ['anna', 'ben', 'cleo', 'dora'].map((name, index) => ({ name, index }) as Member);
 const [anna, ben, cleo, dora] = members;

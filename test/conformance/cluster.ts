@@ -3,9 +3,9 @@
  * its members, and to let time pass. In: a kind of network. Out: a cluster whose members' deliveries and events are kept.
  */
 import { expect } from 'vitest';
-import type { MessageId } from '../../src/broadcast/delivery/delivery.js';
 import type { Group, Member } from '../../src/group/group.js';
 import type { Connectivity, Network, NetworkCallback } from '../../src/network/network.js';
+import type { MessageId } from '../../src/wire/symbol.js';
 
 /** Messages go through the network's default codec. */
 export type Message = number | string | Uint8Array;

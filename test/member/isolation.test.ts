@@ -23,7 +23,7 @@ describe('what the operator hears of', () => {
       late.connect();
       bench.run(SECOND);
     }
-    expect(told(bench)).toEqual([{ type: 'older-run', peer: OTHER, incarnation: 7, counting: 9 }]);
+    expect(told(bench)).toEqual([{ type: 'older-run', member: OTHER, incarnation: 7, counting: 9 }]);
   });
 
   test('a later run of ours that a member knows', () => {
@@ -37,7 +37,7 @@ describe('what the operator hears of', () => {
     );
     bench.now = later.now;
     bench.run(5 * SECOND);
-    expect(told(bench)).toEqual([{ type: 'superseded', peer: OTHER, counting: 6 }]);
+    expect(told(bench)).toEqual([{ type: 'superseded', member: OTHER, counting: 6 }]);
   });
 
   test('a member that we hear and that does not hear us', () => {
@@ -47,7 +47,7 @@ describe('what the operator hears of', () => {
       bench.peer(OTHER).connect();
       bench.run(SECOND);
     }
-    expect(told(bench)).toEqual([{ type: 'unheard', peer: OTHER }]);
+    expect(told(bench)).toEqual([{ type: 'unheard', member: OTHER }]);
   });
 
   test('a member with another group file, within seconds and then once a minute', () => {
@@ -57,6 +57,6 @@ describe('what the operator hears of', () => {
       bench.peer(OTHER).connect();
       bench.run(SECOND);
     }
-    expect(told(bench)).toEqual(Array(3).fill({ type: 'foreign-group', peer: OTHER }));
+    expect(told(bench)).toEqual(Array(3).fill({ type: 'foreign-group', member: OTHER }));
   });
 });

@@ -133,7 +133,7 @@ describe('one member that contradicts us', () => {
     broadcast(bench, ours);
     bench.peer(A).confirm(entryOf(STREAM, [theirs]));
     expect(bench.events().filter(({ type }) => type === 'disagreement' || type === 'misbehaviour')).toEqual([
-      { type: 'disagreement', ...STREAM, seq: 0, members: [A] },
+      { type: 'disagreement', member: STREAM.origin, incarnation: STREAM.incarnation, seq: 0, against: [A] },
     ]);
     bench.peer(B).confirm(entryOf(STREAM, [ours]));
     expect(bench.eventsOf('deliver')).toHaveLength(1);

@@ -3,9 +3,9 @@
  * they differ the test says so. Loops, which only a network has, are at the end, and in inbox.test.ts.
  */
 import { describe, expect, test } from 'vitest';
-import type { MessageId } from '../../src/broadcast/delivery/delivery.js';
 import { createNetwork, rawBytes } from '../../src/network/create.js';
 import { Node } from '../../src/node/node.js';
+import type { MessageId } from '../../src/wire/symbol.js';
 import { gate, numbers, openGroup, type TestGroup, until } from './members.js';
 
 interface Member extends AsyncDisposable {

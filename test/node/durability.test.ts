@@ -264,7 +264,7 @@ describe('what we lack', () => {
     }
     const events = bench.events();
     expect(events.filter(({ type }) => type === 'lost')).toEqual([
-      { type: 'lost', ...STREAM, from: 0, to: 2 },
+      { type: 'lost', member: STREAM.origin, incarnation: STREAM.incarnation, from: 0, to: 2 },
     ]);
     expect(textsOf(events.flatMap((event) => (event.type === 'deliver' ? [event.bytes] : [])))).toEqual([
       'c',
@@ -307,7 +307,9 @@ describe('what we lack', () => {
     for (let i = 0; i < 40; i++) say(3);
 
     expect(byOne).toEqual([]);
-    expect(bench.eventsOf('lost')).toEqual([{ type: 'lost', ...STREAM, from: 0, to: 2 }]);
+    expect(bench.eventsOf('lost')).toEqual([
+      { type: 'lost', member: STREAM.origin, incarnation: STREAM.incarnation, from: 0, to: 2 },
+    ]);
   });
 
   test('is not lost while one member that is there keeps it', () => {
@@ -338,7 +340,9 @@ describe('the bound of the store', () => {
     });
     bench.peer(4).confirm(entryOf(STREAM, objects.slice(0, 9)));
     bench.run(2 * SECOND);
-    expect(bench.eventsOf('overflow')).toEqual([{ type: 'overflow', ...STREAM, to: 128, members: [4] }]);
+    expect(bench.eventsOf('overflow')).toEqual([
+      { type: 'overflow', member: STREAM.origin, incarnation: STREAM.incarnation, to: 128, lacking: [4] },
+    ]);
     expect(bench.endpoint.metrics.overflowed).toBe(128);
     expect([bench.store.read({ ...STREAM, seq: 127 }), bench.store.read({ ...STREAM, seq: 128 })]).toEqual([
       undefined,
@@ -475,7 +479,7 @@ describe('an object that the disk damages while we run', () => {
       pull(bench, 4, others);
       bench.run(100 * MILLISECOND);
     }
-    expect(bench.eventsOf('damaged')).toEqual([{ type: 'damaged', id: others }]);
+    expect(bench.eventsOf('damaged')).toEqual([{ type: 'damaged', member: others.origin, id: others }]);
     expect(bench.endpoint.metrics.damaged).toBe(1);
   });
 
@@ -527,7 +531,10 @@ describe('an object that the disk damages while we run', () => {
     for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [second]));
     bench.run(3 * SECOND);
     const events = bench.events().filter(({ type }) => type === 'lost' || type === 'begun-anew');
-    expect(events).toMatchObject([{ type: 'lost', ...OWN, from: 0, to: 1 }, { type: 'begun-anew' }]);
+    expect(events).toMatchObject([
+      { type: 'lost', member: OWN.origin, incarnation: OWN.incarnation, from: 0, to: 1 },
+      { type: 'begun-anew' },
+    ]);
     const { incarnation } = events[1] as { incarnation: number };
     expect(bench.store.read({ ...OWN, incarnation, seq: 0 })?.bytes).toEqual(parcelOf('also mine'));
   });

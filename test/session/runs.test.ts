@@ -228,7 +228,7 @@ describe('recorded first messages', () => {
     expect(b.table.session(0)!.incarnation).toBe(2);
     expect(drops(b)['stale-handshake']).toBe(20);
     // Said once a minute, with both runs.
-    expect(b.events).toMatchObject([{ type: 'older-run', peer: 0, incarnation: 1, counting: 2 }]);
+    expect(b.events).toMatchObject([{ type: 'older-run', member: 0, incarnation: 1, counting: 2 }]);
   });
 });
 
@@ -250,8 +250,8 @@ describe('a member whose clock was put back', () => {
     world.run(5 * SECOND);
     expect(b.table.session(0)!.isEstablished).toBe(false);
     expect(drops(a)['stale-handshake']).toBeGreaterThan(0);
-    expect(b.events).toMatchObject([{ type: 'superseded', peer: 0, counting: former }]);
-    expect(a.events.at(-1)).toMatchObject({ type: 'older-run', peer: 1, incarnation: 2, counting: former });
+    expect(b.events).toMatchObject([{ type: 'superseded', member: 0, counting: former }]);
+    expect(a.events.at(-1)).toMatchObject({ type: 'older-run', member: 1, incarnation: 2, counting: former });
     expect(world.run(20 * SECOND, () => b.saw('established'))).toBe(true);
     expect(world.now - at).toBeLessThan(15 * SECOND);
     world.run(RTT);
@@ -327,7 +327,7 @@ test('a peer that does not hear us is told of after ten seconds, once a minute, 
   world.run(9 * SECOND);
   expect(b.events).toEqual([]);
   world.run(50 * SECOND);
-  expect(b.events).toMatchObject([{ type: 'unheard', peer: 0 }]);
+  expect(b.events).toMatchObject([{ type: 'unheard', member: 0 }]);
   world.links.update({ blocked: false });
   world.connect(a, b);
   for (let i = 0; i < 300; i++) {

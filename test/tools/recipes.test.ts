@@ -1,6 +1,6 @@
 /**
- * The recipes of docs/ARCHITECTURE.md, followed to the letter in a copy of the tree: a frame, a congestion controller and an
- * option are added, the copy is compiled, and what was added works. No recipe may come to need more files than it does.
+ * The recipes of docs/ARCHITECTURE.md, followed to the letter in a copy of the tree: a frame, a congestion controller, an
+ * option and an event are added, the copy is compiled, and what was added works. No recipe may come to need more files than it does.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -46,6 +46,13 @@ const OPTION = {
   },
 };
 
+const EVENT = {
+  'src/events.ts': (text: string) => put(text, 'MemberEvent<Who> =', "| { type: 'dummy'; member: Who }"),
+};
+const RENDERING = {
+  'src/cli/events.ts': (text: string) => put(text, '=> string } = {', "dummy: () => 'dummy',"),
+};
+
 let copy: string;
 
 beforeAll(() => {
@@ -56,15 +63,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-test('a frame without a handler does not compile: TypeScript names it', () => {
-  follow(FRAME);
+test('a frame without a handler does not compile, nor an event without words: TypeScript names them', () => {
+  follow(FRAME, EVENT);
   const { status, stdout } = compile('--noEmit', 'true');
   expect(status).not.toBe(0);
   expect(stdout).toMatch(/^src\/member\/handlers\.ts.*'dummy' is missing/m);
+  expect(stdout).toMatch(/^src\/cli\/events\.ts.*'dummy' is missing/m);
 });
 
 test('what the recipes say is all that it takes, and it works', () => {
-  follow(FRAME, HANDLER, CONTROLLER, OPTION);
+  follow(FRAME, HANDLER, CONTROLLER, OPTION, EVENT, RENDERING);
   expect(compile()).toMatchObject({ status: 0, stdout: '' });
   const answers = run(`
     import { parseContents, writeDatagram } from './dist/wire/datagram.js';
@@ -94,6 +102,7 @@ test.each([
   ['A frame', { ...FRAME, ...HANDLER }, 3],
   ['A congestion controller', CONTROLLER, 2],
   ['An option', OPTION, 1],
+  ['An event', { ...EVENT, ...RENDERING }, 2],
 ])('%s: the recipe names each of its files, and there are few', (title, files, most) => {
   const recipe = recipes.slice(recipes.indexOf(`**${title}.**`)).split('\n\n')[0];
   const places = Object.keys(files).map((file) => file.replace('dummy.ts', ''));

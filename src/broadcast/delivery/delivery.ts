@@ -5,7 +5,7 @@
 import type { Micros } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import type { StoredObject } from '../../store/store.js';
-import type { ObjectId } from '../../wire/symbol.js';
+import type { MessageId } from '../../wire/symbol.js';
 import type { Stream } from '../agreement/stream.js';
 import type { Streams } from '../agreement/streams.js';
 import type { Attempts } from './attempts.js';
@@ -18,12 +18,6 @@ import {
   type OpenParcel,
   parseParcel,
 } from './parcel.js';
-
-/** Names a message: the `index`-th of its object. The same for every member, and again after a restart. */
-export interface MessageId extends ObjectId {
-  /** From 0. */
-  index: number;
-}
 
 /** The next object of a stream, once it has been read: what it waits for, and none of its bytes. */
 interface Head {

@@ -4,7 +4,7 @@
  * that are durable. Out: their ids.
  */
 import { MAX_SENT_KEYS, type SentKey } from '../../store/store.js';
-import type { MessageId } from './delivery.js';
+import type { MessageId } from '../../wire/symbol.js';
 
 export class SentKeys {
   private readonly self: number;
