@@ -45,7 +45,7 @@ export class Arrivals {
     const { stream, seq } = record;
     switch (arrival.type) {
       case 'complete':
-        if (arrival.asked) this.wings.pulls.onServed(now, stream, seq, hop, arrival.stored.bytes.length);
+        if (arrival.asked) this.wings.pulls.onServed(now, record, hop, arrival.stored.bytes.length);
         if (stream.holds(seq) && !stream.ledger.fits(seq, frame.descriptor.hash)) {
           // Its origin has signed two; ours was the other one.
           countDrop(this.wings.metrics, 'equivocation');

@@ -263,6 +263,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     }
     if (touched.size === 0) return;
     for (const stream of touched) this.advanceOnly(now, stream);
+    this.wings.transfer.relays.onHeard(from);
     this.pump(now);
   }
 

@@ -2,7 +2,7 @@
  * What goes to one peer, and when: VECTORs, PULLs and GONEs, PROGRESS, then symbols. In: what the wings have for it, and the state
  * of its path. Out: frames and SYMBOL bodies.
  */
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER_YET } from '../core/time.js';
 import { HEARTBEAT } from '../path/path.js';
 import type { VectorFrame } from '../wire/frames/vector.js';
 import { frameSize, type ObjectFrame } from '../wire/frames.js';
@@ -13,13 +13,13 @@ import type { Wings } from './wings.js';
 export class Outbound {
   private readonly wings: Wings;
   private readonly repair: Repair;
-  /** By peer; undefined: it is due at once. */
+  /** By peer. */
   private readonly controlSentAt: Micros[];
 
   constructor(wings: Wings, repair: Repair) {
     this.wings = wings;
     this.repair = repair;
-    this.controlSentAt = wings.options.group.members.map(() => -NEVER);
+    this.controlSentAt = wings.options.group.members.map(() => NEVER_YET);
   }
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
@@ -28,7 +28,7 @@ export class Outbound {
     vectors.restart(peer, streams.said(), fresh);
     mail.clear(peer);
     // It is asked for a session at once.
-    if (fresh) this.controlSentAt[peer] = -NEVER;
+    if (fresh) this.controlSentAt[peer] = NEVER_YET;
   }
 
   /** When `peer` is to get a control datagram: soon if there is news and a session to tell it in, else at the next heartbeat. */
@@ -36,7 +36,7 @@ export class Outbound {
     const sent = this.controlSentAt[peer];
     if (!this.wings.options.paths[peer]?.isOpen) return sent + HEARTBEAT;
     const isNews = this.wings.mail.has(peer) || this.wings.transfer.hasNews(peer);
-    const due = isNews ? -NEVER : this.wings.vectors.dueAt(peer);
+    const due = isNews ? AT_ONCE : this.wings.vectors.dueAt(peer);
     return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
   }
 

@@ -121,7 +121,8 @@ export class Repair {
   }
 
   /** Asks a member that holds it for an object that has not come by itself. */
-  private ask(now: Micros, { stream, seq, tries, last }: Asked<Stream>): void {
+  private ask(now: Micros, wanted: Asked<Stream>): void {
+    const { stream, seq, tries, last } = wanted;
     const { paths, rng } = this.wings.options;
     if (this.wings.transfer.intake.isRefused(now, stream, seq) || now < (stream.refused.get(seq) ?? 0))
       return;
@@ -147,7 +148,8 @@ export class Repair {
     const missing = record?.incoming?.deficits() ?? [];
     if (!this.wings.mail.post(peer, { kind: 'pull', id: objectId(stream, seq), missing })) return;
     stream.keepers.onAsked(now, peer);
-    this.wings.pulls.onAsked(now, stream, seq, peer, rttOf(paths[peer]), pullsFor(paths[peer]!.loss));
+    const likely = pullsFor(paths[peer]!.loss);
+    this.wings.pulls.onAsked(now, wanted, peer, { rtt: rttOf(paths[peer]), likely });
     this.wings.metrics.pulls++;
   }
 

@@ -75,7 +75,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
     { streams, objects, serving },
   );
   const attempts = new Attempts(loaded, log);
-  const delivery = new Delivery(streams, log, attempts, group.quorum, n);
+  const delivery = new Delivery({ streams, log, attempts }, { quorum: group.quorum, members: n });
   const stream = streams.own(loaded.incarnation);
   return {
     options,

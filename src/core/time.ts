@@ -23,3 +23,7 @@ export const SECOND: Micros = 1_000_000;
 
 /** The deadline of something that is not scheduled. */
 export const NEVER: Micros = Number.POSITIVE_INFINITY;
+/** The deadline of something that is due whatever the time is. */
+export const AT_ONCE: Micros = Number.NEGATIVE_INFINITY;
+/** The time of something that has not happened. */
+export const NEVER_YET: Micros = Number.NEGATIVE_INFINITY;

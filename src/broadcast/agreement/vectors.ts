@@ -4,7 +4,7 @@
  */
 import type { Marks } from '../../core/marks.js';
 import { fullNumber, low32 } from '../../core/serial.js';
-import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER } from '../../core/time.js';
 import {
   VECTOR_FRAME_SIZE,
   type VectorEntry,
@@ -92,10 +92,10 @@ export class Vectors {
     this.changed.mark(member);
   }
 
-  /** When a VECTOR should go to this peer: -NEVER for at once. */
+  /** When a VECTOR should go to this peer; AT_ONCE if there is news. */
   dueAt(member: number): Micros {
     const { dirty, answerAt, resendAt } = this.peers[member];
-    return dirty.size > 0 ? -NEVER : Math.min(answerAt, resendAt);
+    return dirty.size > 0 ? AT_ONCE : Math.min(answerAt, resendAt);
   }
 
   /** A VECTOR of at most `room` bytes, sent now; undefined if there is nothing to say. */

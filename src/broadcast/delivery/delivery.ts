@@ -43,10 +43,13 @@ export class Delivery {
   /** How much of each stream our last object depended on. */
   private told = new WeakMap<Stream, number>();
 
-  constructor(streams: Streams, log: Journal, attempts: Attempts, quorum: number, members: number) {
-    this.streams = streams;
-    this.log = log;
-    this.attempts = attempts;
+  constructor(
+    parts: { streams: Streams; log: Journal; attempts: Attempts },
+    { quorum, members }: { quorum: number; members: number },
+  ) {
+    this.streams = parts.streams;
+    this.log = parts.log;
+    this.attempts = parts.attempts;
     this.quorum = quorum;
     this.members = members;
   }

@@ -2,7 +2,7 @@
  * Between the broadcast and its store: collects what must be durable into one commit after the other, however much comes
  * meanwhile, and keeps the latest objects at hand so that most are never read back.
  */
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import {
   type Loaded,
   type SentKey,
@@ -30,7 +30,7 @@ export class Journal {
   private voided = new Set<StoreWrite>();
   private readonly cursors = new Set<Stream>();
   private cursorAt: Micros = NEVER;
-  private retryAt: Micros = -NEVER;
+  private retryAt: Micros = AT_ONCE;
   private readonly reads: ObjectId[] = [];
   /** By object that is being read: whether it has been dropped since, so that the answer is of what was there before. */
   private readonly reading = new Map<string, { id: ObjectId; isStale: boolean }>();
@@ -103,7 +103,7 @@ export class Journal {
   }
 
   nextTimeout(): Micros {
-    if (this.reads.length > 0) return -NEVER;
+    if (this.reads.length > 0) return AT_ONCE;
     if (this.committing) return NEVER;
     return this.writes.length > 0 ? this.retryAt : Math.max(this.cursorAt, this.retryAt);
   }

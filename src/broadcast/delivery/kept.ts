@@ -53,18 +53,17 @@ export class Kept {
 
   /** The stream that gives way first: of the origin that takes most, of those with anything that may go. */
   first(): Stream | undefined {
-    const byOrigin = new Map<number, { bytes: number; largest: Stream | undefined; most: number }>();
+    const byOrigin = new Map<number, { bytes: number; largest?: { stream: Stream; bytes: number } }>();
     for (const stream of this.streams) {
       const bytes = this.bytesOf(stream);
-      const sum = byOrigin.get(stream.origin) ?? { bytes: 0, largest: undefined, most: -1 };
+      const sum = byOrigin.get(stream.origin) ?? { bytes: 0 };
       byOrigin.set(stream.origin, sum);
       sum.bytes += bytes;
-      if (stream.delivered === stream.base || bytes <= sum.most) continue;
-      sum.most = bytes;
-      sum.largest = stream;
+      if (stream.delivered === stream.base) continue;
+      if (!sum.largest || bytes > sum.largest.bytes) sum.largest = { stream, bytes };
     }
     const able = [...byOrigin.values()].filter(({ largest }) => largest !== undefined);
-    return able.sort((a, b) => b.bytes - a.bytes)[0]?.largest;
+    return able.sort((a, b) => b.bytes - a.bytes)[0]?.largest?.stream;
   }
 
   private bytesOf(stream: Stream): number {

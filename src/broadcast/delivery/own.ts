@@ -17,8 +17,8 @@ import type { Stream } from '../agreement/stream.js';
 import type { BroadcastEvent } from '../events.js';
 import { certifiedDescriptor, signCertificate } from '../proof/certificate.js';
 import type { Objects, ObjectUnderWay } from '../spread/objects.js';
-import type { Paths } from '../spread/outgoing.js';
 import { cutObject } from '../spread/plan.js';
+import type { Paths } from '../spread/rtts.js';
 import type { Transfer } from '../spread/transfer.js';
 import type { Delivery } from './delivery.js';
 import type { Journal } from './journal.js';
@@ -73,7 +73,7 @@ export class Own {
     this.sent = new SentKeys(options.self, options.loaded.sent);
     this.nextSeq = Math.max(
       stream.count,
-      ...options.loaded.held.map(({ certificate }) => this.seqIfOwn(certificate) + 1),
+      ...options.loaded.held.flatMap(({ certificate }) => this.endIfOwn(certificate)),
     );
   }
 
@@ -226,9 +226,11 @@ export class Own {
     return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxMessageSize;
   }
 
-  private seqIfOwn(certificate: Uint8Array): number {
+  /** The place behind an object, if that is of our present stream. */
+  private endIfOwn(certificate: Uint8Array): number[] {
     const { origin, incarnation, seq } = certifiedDescriptor(certificate);
-    return origin === this.options.self && incarnation === this.options.loaded.incarnation ? seq : -1;
+    const { self, loaded } = this.options;
+    return origin === self && incarnation === loaded.incarnation ? [seq + 1] : [];
   }
 
   private startSending(now: Micros, object: StoredObject): void {

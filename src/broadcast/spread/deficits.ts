@@ -3,7 +3,7 @@
  * who lacks a block, how many symbols, and since when it has said nothing new.
  */
 import { bitAt } from '../../core/bitset.js';
-import { type Micros, NEVER } from '../../core/time.js';
+import { type Micros, NEVER_YET } from '../../core/time.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 
 /** What a peer last said of itself. */
@@ -42,9 +42,9 @@ export class Deficits {
     return this.reports.get(peer)?.missing.get(sbn);
   }
 
-  /** When `peer` last reported to hold more of a block; -NEVER if never. */
+  /** When `peer` last reported to hold more of a block; NEVER_YET if it has not. */
   advancedAt(peer: number, sbn: number): Micros {
-    return this.advanced[sbn].get(peer) ?? -NEVER;
+    return this.advanced[sbn].get(peer) ?? NEVER_YET;
   }
 
   onConfirm(peer: number): void {

@@ -1,5 +1,5 @@
 /** The objects under way: those of other members until they are held and relayed, our own until the others hold them. */
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../../core/time.js';
 import { CERTIFICATE_SIZE } from '../../wire/limits.js';
 import { type ObjectId, objectId, streamKey } from '../../wire/symbol.js';
 import type { Incoming } from './incoming.js';
@@ -42,7 +42,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   /** When something last happened that may happen again. */
   touchedAt: Micros;
   /** When the last symbol came that brought something new. */
-  usefulAt: Micros = -NEVER;
+  usefulAt: Micros = NEVER_YET;
   progressAt: Micros = NEVER;
   private idleReports = 0;
   private heldAtReport = 0;

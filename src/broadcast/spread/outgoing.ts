@@ -3,41 +3,20 @@
  * miss. In: what peers confirm and report. Out: for each peer the next SYMBOL body, made only when it can be sent.
  */
 
-import { Encoder } from '../../codec/index.js';
 import type { Rng } from '../../core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { type Micros, NEVER } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import type { Group } from '../../group/group.js';
-import type { Path } from '../../path/path.js';
+import type { StoredObject } from '../../store/store.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
-import { DESCRIPTOR_SIZE, MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
-import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../../wire/symbol.js';
-import { signBatch } from '../proof/batch.js';
-import { certifiedDescriptor, serveSymbols } from '../proof/certificate.js';
+import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
+import type { Descriptor } from '../../wire/symbol.js';
 import { Deficits } from './deficits.js';
 import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
 import { Queues } from './queues.js';
-import { rttOf, typicalRtt, withMargin } from './rtts.js';
-
-/** The peers of this member by index; undefined at its own. */
-export type Paths = readonly (Path | undefined)[];
-
-interface Block {
-  sourceSymbols: number;
-  /** Symbols made so far: the next one has this number. */
-  made: number;
-  /** Symbols planned but not yet made. */
-  planned: number;
-  topUpAt: Micros;
-  /** When the last symbol went that was waited for. */
-  sentAt: Micros;
-  /** Top-ups since a peer last reported to hold more of it. */
-  backoff: number;
-  /** Drawn for the wait that began then. */
-  jitter: number;
-  /** By peer: symbols of top-ups on its account. */
-  readonly granted: Map<number, number>;
-}
+import { meanLoss, type Paths, worstLoss } from './rtts.js';
+import { type Dealt, SymbolMaker } from './symbols.js';
+import { type Block, TopUps } from './top-ups.js';
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
 export interface Outcome {
@@ -58,53 +37,44 @@ interface Wave {
   growsByLoss: boolean;
 }
 
+/** What all objects that a member sends have in common. */
+export interface OutgoingOptions {
+  group: Group;
+  keys: KeyPair;
+  paths: Paths;
+  rng: Rng;
+}
+
 export class Outgoing {
   readonly descriptor: Descriptor;
   sentSymbols = 0;
-  private readonly group: Group;
-  private readonly keys: KeyPair;
   private readonly paths: Paths;
   private readonly rng: Rng;
-  private readonly encoder: Encoder;
-  private readonly certificate: Uint8Array;
+  private readonly maker: SymbolMaker;
   private readonly blocks: Block[];
   private readonly waves: Wave[];
   private readonly queues: Queues;
-  /** The distance that most peers keep, as of the last look. */
-  private typical: Micros;
   private dealer = 0;
   private readonly deficits: Deficits;
+  private readonly topUps: TopUps;
 
-  constructor(
-    now: Micros,
-    group: Group,
-    keys: KeyPair,
-    paths: Paths,
-    rng: Rng,
-    certificate: Uint8Array,
-    bytes: Uint8Array,
-  ) {
-    this.group = group;
-    this.keys = keys;
+  constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
+    const { group, keys, paths, rng } = options;
     this.paths = paths;
     this.rng = rng;
-    this.certificate = certificate;
-    const descriptor = certifiedDescriptor(certificate);
+    this.maker = new SymbolMaker(group, keys, object);
+    const { descriptor, encoder } = this.maker;
     this.descriptor = descriptor;
-    this.encoder = new Encoder(bytes, {
-      symbolSize: descriptor.symbolSize,
-      sourceBlocks: descriptor.sourceBlocks,
-    });
     this.queues = new Queues(paths, descriptor.sourceBlocks);
-    this.typical = this.typicalRtt();
     const peers = paths.flatMap((path, index) => (path ? [index] : []));
     this.waves = [];
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
-      const sourceSymbols = this.encoder.oti.blockSymbols(sbn);
+      const sourceSymbols = encoder.oti.blockSymbols(sbn);
       const each = symbolsPerPeer(sourceSymbols, group.members.length, group);
-      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(this.worstLoss()) : 1);
+      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
       this.blocks.push({
+        sbn,
         sourceSymbols,
         made: 0,
         planned: count,
@@ -115,13 +85,14 @@ export class Outgoing {
         granted: new Map(),
       });
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
-      const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && this.worstLoss() < LITTLE_LOSS);
+      const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && worstLoss(paths) < LITTLE_LOSS);
       this.waves.push({ sbn, count, peers, isDirect, growsByLoss: sourceSymbols > WHOLE_UP_TO });
     }
     this.deficits = new Deficits(
       peers,
       this.blocks.map(({ sourceSymbols }) => sourceSymbols),
     );
+    this.topUps = new TopUps(group, paths, this.deficits, this.queues);
   }
 
   /** Whether all that can be sent of it are copies of one symbol. */
@@ -173,33 +144,33 @@ export class Outgoing {
 
   /** Plans top-ups for the blocks whose time has come. */
   handleTimeout(now: Micros): void {
-    this.typical = this.typicalRtt();
+    this.topUps.look();
     this.giveUpStuck(now);
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
-      const lacking = this.deficits.lacking(sbn).filter((peer) => !this.isSpent(peer, block));
+      const lacking = this.deficits.lacking(sbn).filter((peer) => !this.topUps.isSpent(peer, block));
       const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
       // Where symbols still come in, by relays with a queue, what is missing is not known yet.
       // Who has fallen silent sets nobody's pace, and gets what the others relay.
-      const spoken = unfinished.filter((peer) => this.hasSpoken(peer, block));
+      const spoken = unfinished.filter((peer) => this.topUps.hasSpoken(peer, block));
       const asking = spoken.length > 0 ? spoken : unfinished;
-      const quietAt = asking.map((peer) => this.quietAt(now, sbn, peer));
+      const quietAt = asking.map((peer) => this.topUps.quietAt(now, block, peer));
       const first = Math.min(...quietAt);
       if (asking.length > 0 && first > now) {
         block.topUpAt = first;
         return;
       }
       // Whose turn would come before these symbols have arrived is not left to another round.
-      const needy = asking.filter((_, i) => quietAt[i] <= now + this.typical / 2);
+      const needy = asking.filter((_, i) => quietAt[i] <= now + this.topUps.typical / 2);
       block.backoff++;
       block.topUpAt = NEVER;
       if (lacking.length === 0) return;
       if (needy.length === 0) {
-        block.topUpAt = now + this.topUpDelay(block, this.typical);
+        block.topUpAt = now + this.topUps.delay(block);
         return;
       }
       const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const demands = needy.map((peer) => this.demand(peer, sbn, asking.length));
+      const demands = needy.map((peer) => this.topUps.demand(peer, block, asking.length));
       const count = Math.min(room, Math.max(...demands));
       if (count <= 0) return;
       needy.forEach((peer, i) => {
@@ -220,26 +191,14 @@ export class Outgoing {
   nextTimeout(): Micros {
     let next = NEVER;
     for (const block of this.blocks) next = Math.min(next, block.topUpAt);
-    return Math.min(next, this.queues.nextTimeout(this.patience));
+    return Math.min(next, this.queues.nextTimeout(this.topUps.patience));
   }
 
   dispose(): void {
-    this.encoder.dispose();
+    this.maker.dispose();
     this.waves.length = 0;
     this.queues.clear();
     for (const block of this.blocks) block.topUpAt = NEVER;
-  }
-
-  /** Of the paths that can be used. */
-  private worstLoss(): number {
-    return Math.max(0, ...this.paths.map((path) => (path?.isOpen ? path.loss : 0)));
-  }
-
-  /** Of the paths that can be used; 0 if there are none. */
-  private meanLoss(): number {
-    const open = this.paths.flatMap((path) => (path?.isOpen ? [path.loss] : []));
-    const sum = open.reduce((all, loss) => all + loss, 0);
-    return Math.min(MAX_LOSS_PLANNED, sum / Math.max(1, open.length));
   }
 
   /**
@@ -249,19 +208,15 @@ export class Outgoing {
   private isFirstHop(now: Micros, { peers, isDirect }: Wave, peer: number): boolean {
     if (!peers.includes(peer)) return false;
     const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
-    const isPrompt = (other: number) => isResponsive(other) && (isDirect || !this.isLate(other));
+    const isPrompt = (other: number) => isResponsive(other) && (isDirect || !this.topUps.isLate(other));
     return isPrompt(peer) || (!peers.some(isPrompt) && (isResponsive(peer) || !peers.some(isResponsive)));
-  }
-
-  /** Much farther than most peers: more than what a report may be held back. */
-  private isLate(peer: number): boolean {
-    return rttOf(this.paths[peer], withMargin) > 2 * this.typical + REPORT_ALLOWANCE;
   }
 
   /** The wave whose turn it is for `peer`; those that are over are dropped. */
   private firstWave(now: Micros, peer: number): Wave | undefined {
     for (let i = 0; i < this.waves.length; ) {
       const wave = this.waves[i];
+      this.grow(wave);
       if (this.isOver(wave)) this.endWave(now, wave);
       else if (this.isFirstHop(now, wave, peer)) return wave;
       else i++;
@@ -269,15 +224,18 @@ export class Outgoing {
     return undefined;
   }
 
+  /** A first wave that is out is made longer, once, by what is lost on the way. */
+  private grow(wave: Wave): void {
+    if (wave.count > 0 || !wave.growsByLoss) return;
+    wave.growsByLoss = false;
+    const block = this.blocks[wave.sbn];
+    const hops = wave.peers.filter((peer) => !this.topUps.isLate(peer)).length || wave.peers.length;
+    const wanted = symbolsToReach(block.sourceSymbols, hops, 1 - meanLoss(this.paths));
+    wave.count = Math.max(0, wanted - block.made);
+    block.planned += wave.count;
+  }
+
   private isOver(wave: Wave): boolean {
-    if (wave.count === 0 && wave.growsByLoss) {
-      wave.growsByLoss = false;
-      const block = this.blocks[wave.sbn];
-      const hops = wave.peers.filter((peer) => !this.isLate(peer)).length || wave.peers.length;
-      const wanted = symbolsToReach(block.sourceSymbols, hops, 1 - this.meanLoss());
-      wave.count = Math.max(0, wanted - block.made);
-      block.planned += wave.count;
-    }
     return wave.count === 0 || this.deficits.lacking(wave.sbn).length === 0;
   }
 
@@ -301,25 +259,27 @@ export class Outgoing {
     const block = this.blocks[sbn];
     const esi = esiOf(block.made, block.sourceSymbols);
     const most = wave.count;
-    const { count, bytes } = serveSymbols(this.certificate, this.encoder, { sbn, esi, most }, target);
+    const { count, bytes } = this.maker.run({ sbn, esi, most }, target);
     if (count === 0) return 0;
     block.made += count;
     block.planned -= count;
     block.sentAt = now;
     wave.count -= count;
     this.sentSymbols += count;
+    this.grow(wave);
     if (this.isOver(wave)) this.endWave(now, wave);
     return bytes;
   }
 
   /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
   private makeBatch(now: Micros, hungry: number): void {
-    const leaves: (Leaf & { isDirect: boolean })[] = [];
+    const leaves: Dealt[] = [];
     const pending = this.queues.lengths();
     const over: Wave[] = [];
     for (const wave of this.waves) {
       if (leaves.length >= MAX_BATCH) break;
       const block = this.blocks[wave.sbn];
+      this.grow(wave);
       if (this.isOver(wave)) {
         over.push(wave);
         continue;
@@ -332,32 +292,14 @@ export class Outgoing {
         pending[firstHop]++;
         block.planned--;
         const esi = esiOf(block.made++, block.sourceSymbols);
-        const symbol = this.encoder.symbol(wave.sbn, esi);
+        const symbol = this.maker.encoder.symbol(wave.sbn, esi);
         leaves.push({ sbn: wave.sbn, esi, firstHop, symbol, isDirect: wave.isDirect });
       }
     }
-    this.queueUp(now, leaves);
+    this.maker.bodies(leaves).forEach((body, i) => {
+      this.queues.push(now, leaves[i].firstHop, leaves[i].sbn, body);
+    });
     for (const wave of over) this.endWave(now, wave);
-  }
-
-  private queueUp(now: Micros, leaves: readonly (Leaf & { isDirect: boolean })[]): void {
-    const relayed = leaves.filter(({ isDirect }) => !isDirect);
-    const descriptorBytes = this.certificate.subarray(0, DESCRIPTOR_SIZE);
-    const signed =
-      relayed.length > 0
-        ? signBatch(this.group, descriptorBytes, relayed, this.keys.sign).values()
-        : undefined;
-    for (const leaf of leaves) {
-      const { sbn, firstHop, isDirect } = leaf;
-      const body = isDirect ? this.directBody(leaf) : signed!.next().value!;
-      this.queues.push(now, firstHop, sbn, body);
-    }
-  }
-
-  private directBody({ sbn, esi }: Leaf): Uint8Array {
-    const body = new Uint8Array(SERVED_OVERHEAD + this.descriptor.symbolSize);
-    serveSymbols(this.certificate, this.encoder, { sbn, esi, most: 1 }, body);
-    return body;
   }
 
   /** The peer with the shortest queue, in turn among equals. */
@@ -378,12 +320,7 @@ export class Outgoing {
       if (wave.peers.some(isResponsive) || !this.deficits.lacking(wave.sbn).some(isResponsive)) continue;
       this.endWave(now, wave);
     }
-    for (const sbn of this.queues.handleTimeout(now, this.patience)) this.scheduleTopUp(now, sbn);
-  }
-
-  /** Of top-ups with a queue that does not move: a symbol would have been there and back. */
-  private get patience(): Micros {
-    return this.typical + REPORT_ALLOWANCE;
+    for (const sbn of this.queues.handleTimeout(now, this.topUps.patience)) this.scheduleTopUp(now, sbn);
   }
 
   /** Once all that was planned for a block is out, or stands still, the wait for confirms begins. */
@@ -391,61 +328,7 @@ export class Outgoing {
     const block = this.blocks[sbn];
     if (block.planned > 0 || this.queues.awaits(sbn)) return;
     block.jitter = 1 + 0.25 * this.rng.float();
-    block.topUpAt = Math.max(now, block.sentAt + this.topUpDelay(block, this.typical));
-  }
-
-  /**
-   * A symbol, its relay and the report take three one-way delays: RTT + RTT/2. With no progress the wait for more
-   * grows from RTT/2, doubling slowly, with jitter.
-   */
-  private topUpDelay(block: Block, rtt: Micros): Micros {
-    const grown = (rtt / 2) * BACKOFF_BASE ** Math.min(block.backoff, MAX_BACKOFF_STEPS);
-    return Math.ceil(Math.min(MAX_TOP_UP_DELAY, rtt + grown * block.jitter + REPORT_ALLOWANCE));
-  }
-
-  private typicalRtt(): Micros {
-    return typicalRtt(this.paths, this.group.faulty, withMargin);
-  }
-
-  /** When nothing more of a block is to be expected at a peer of what has been sent: that one's distance counts, no other's. */
-  private quietAt(now: Micros, sbn: number, peer: number): Micros {
-    const block = this.blocks[sbn];
-    const rtt = Math.max(this.typical, rttOf(this.paths[peer], withMargin));
-    // What waits for its path is on its way to it as it is.
-    if (this.queues.holds(peer, sbn)) return now + this.topUpDelay(block, rtt);
-    const advanced = this.deficits.advancedAt(peer, sbn) + rtt + REPORT_ALLOWANCE;
-    const patience = Math.min(advanced, block.sentAt + MAX_PATIENCE);
-    return Math.ceil(Math.max(block.sentAt + this.topUpDelay(block, rtt), patience));
-  }
-
-  /** Whether a peer has had so much of a block that it has to ask for the rest: it may never be content. */
-  private isSpent(peer: number, { sourceSymbols, granted }: Block): boolean {
-    const allowed = TOP_UP_TIMES * sourceSymbols + TOP_UP_BESIDES;
-    const arrival = 1 - Math.min(MAX_LOSS_PLANNED, this.paths[peer]!.loss);
-    return (granted.get(peer) ?? 0) >= allowed / arrival;
-  }
-
-  /** Whether there has been a word from a peer since the last symbols of a block went. */
-  private hasSpoken(peer: number, { sentAt }: Block): boolean {
-    const { heardAt, rtt } = this.paths[peer]!;
-    return heardAt >= sentAt + rtt.smoothed / 2;
-  }
-
-  /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
-  private demand(peer: number, sbn: number, needy: number): number {
-    const { sourceSymbols, made } = this.blocks[sbn];
-    const path = this.paths[peer]!;
-    // It may be down, so little has to do until it speaks.
-    if (!this.hasSpoken(peer, this.blocks[sbn])) return copiesFor(path.loss);
-    const reported = this.deficits.reported(peer, sbn);
-    const loss = Math.min(MAX_LOSS_PLANNED, path.loss);
-    // A lone peer that has not spoken of a block yet has what comes through; elsewhere much depends on the relays.
-    const probable = this.deficits.peers.length === 1 ? sourceSymbols - made * (1 - loss) : sourceSymbols;
-    const missing = Math.max(1, Math.min(Math.ceil(reported ?? probable), sourceSymbols));
-    // With several in need most symbols come by a relay and meet loss twice.
-    const arrival = needy > 1 ? (1 - loss) ** 2 : 1 - loss;
-    const margin = missing > this.group.pessimism ? this.group.pessimism : 0;
-    return Math.ceil(missing / arrival) + margin;
+    block.topUpAt = Math.max(now, block.sentAt + this.topUps.delay(block));
   }
 }
 
@@ -453,14 +336,3 @@ export class Outgoing {
 export const MAX_QUEUED = MAX_BATCH;
 /** Below this share relays of whole copies would save less than they cost. */
 const LITTLE_LOSS = 0.01;
-/** How long top-ups of a block wait for symbols that are still on their way through relays. */
-const MAX_PATIENCE: Micros = 10 * SECOND;
-const BACKOFF_BASE = 1.5;
-const MAX_BACKOFF_STEPS = 12;
-const MAX_TOP_UP_DELAY: Micros = SECOND;
-/** Peers report their deficits at intervals of this order. */
-const REPORT_ALLOWANCE: Micros = 15 * MILLISECOND;
-const MAX_LOSS_PLANNED = 0.75;
-/** Of a block goes to one peer in top-ups, over 1 - p: so many times K, and so many symbols besides. */
-export const TOP_UP_TIMES = 4;
-export const TOP_UP_BESIDES = 16;

@@ -4,7 +4,7 @@
  * in which they are asked: what one was asked for before something that has come from it, and has not come, is lost.
  */
 import type { Rng } from '../../core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../../core/time.js';
 import { streamKey } from '../../wire/symbol.js';
 import type { Objects } from './objects.js';
 import type { StreamView } from './view.js';
@@ -29,10 +29,14 @@ interface Want {
   until: Micros;
 }
 
-/** An object to ask for now, and the member that it was last asked of without coming. */
-export interface Asked<S> {
+/** An object of a stream. */
+interface Wanted<S> {
   stream: S;
   seq: number;
+}
+
+/** An object to ask for now, and the member that it was last asked of without coming. */
+export interface Asked<S> extends Wanted<S> {
   tries: number;
   last: number | undefined;
 }
@@ -85,7 +89,7 @@ export class Pulls<S extends StreamView = StreamView> {
         waits: 0,
         spared: 0,
         trickles: 0,
-        askedAt: -NEVER,
+        askedAt: NEVER_YET,
         jitter: 1,
         isLost: false,
         peer: undefined,
@@ -106,12 +110,15 @@ export class Pulls<S extends StreamView = StreamView> {
   }
 
   /**
-   * Member `peer`, at a distance of `rtt`, was asked for it.
-   *
-   * @param likely so many tries there it probably takes, where datagrams are lost; before more have brought nothing the next
-   *   one need not wait longer
+   * Member `peer` was asked for it, at a distance of `rtt`. So many tries there it probably takes, where datagrams are lost:
+   * before more have brought nothing the next one need not wait longer.
    */
-  onAsked(now: Micros, stream: S, seq: number, peer: number, rtt: Micros, likely = 1): void {
+  onAsked(
+    now: Micros,
+    { stream, seq }: Wanted<S>,
+    peer: number,
+    { rtt, likely = 1 }: { rtt: Micros; likely?: number },
+  ): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
     want.spared = likely - 1;
@@ -122,12 +129,12 @@ export class Pulls<S extends StreamView = StreamView> {
     this.due = Math.min(this.due, want.askAt);
     this.settle(want);
     want.peer = peer;
-    want.place = this.places++;
+    want.place = ++this.places;
     this.server(peer).waiting.add(want);
   }
 
   /** An object of `length` bytes that we had asked for came so, from `peer`: what else is missing of its stream need not wait. */
-  onServed(now: Micros, stream: S, seq: number, peer: number, length: number): void {
+  onServed(now: Micros, { stream, seq }: Wanted<S>, peer: number, length: number): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want?.tries) return;
     const usual = this.behind.get(stream);
@@ -160,19 +167,19 @@ export class Pulls<S extends StreamView = StreamView> {
     this.due = NEVER;
     for (const [stream, wants] of this.wants) {
       // Its origin sends one after the other: what has not begun while an earlier one is still coming in will come too.
-      let coming = -NEVER;
+      let coming = NEVER_YET;
       const rtt = rttOf(stream.origin);
       const objects = this.objects.of(stream);
       for (const [seq, want] of wants) {
         const object = objects.get(seq);
         if (object?.incoming) coming = Math.max(coming, object.usefulAt);
-        const touched = object?.usefulAt ?? (this.behind.has(stream) ? -NEVER : coming);
+        const touched = object?.usefulAt ?? (this.behind.has(stream) ? NEVER_YET : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
         const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
         want.askAt = Math.max(want.askAt, Math.min(served, want.until));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
-          if ((object?.usefulAt ?? -NEVER) > want.askedAt) want.waits = 0;
+          if ((object?.usefulAt ?? NEVER_YET) > want.askedAt) want.waits = 0;
           else if (want.tries > 0 && !want.isLost) want.waits++;
           if (want.tries > 0 && served > now) want.trickles++;
           want.isLost = false;
@@ -221,7 +228,7 @@ export class Pulls<S extends StreamView = StreamView> {
   private turnOf(want: Want, rttOf: (member: number) => Micros): Micros {
     const { peer, place } = want;
     const server = peer === undefined ? undefined : this.servers.get(peer);
-    if (peer === undefined || !server || server.servedPlace >= place) return -NEVER;
+    if (peer === undefined || !server || server.servedPlace >= place) return NEVER_YET;
     return server.servedAt + SECOND_PATIENCE + rttOf(peer);
   }
 
@@ -234,7 +241,7 @@ export class Pulls<S extends StreamView = StreamView> {
   private server(peer: number): Server {
     let server = this.servers.get(peer);
     if (!server) {
-      server = { waiting: new Set(), servedAt: -NEVER, servedPlace: -1 };
+      server = { waiting: new Set(), servedAt: NEVER_YET, servedPlace: 0 };
       this.servers.set(peer, server);
     }
     return server;

@@ -35,20 +35,30 @@ export class Relays {
     for (const [other, { length }] of queue.byOrigin)
       if (length > queue.byOrigin.get(largest)!.length) largest = other;
     this.shift(queue, largest);
+    this.skipHeld(queue, largest, peer);
     return true;
   }
 
+  /** Whether there is one that the peer may still need: what it says that it holds is dropped by `onHeard`. */
   has(peer: number): boolean {
-    return this.first(peer) !== undefined;
+    return this.queues[peer].size > 0;
+  }
+
+  /** The peer has said what it holds: the next one of each origin is one of whose block it may still lack something. */
+  onHeard(peer: number): void {
+    const queue = this.queues[peer];
+    for (const origin of queue.byOrigin.keys()) this.skipHeld(queue, origin, peer);
   }
 
   /** Writes the next body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
   next(peer: number, target: Uint8Array): number {
-    const relay = this.first(peer);
-    if (!relay || relay.body.length > target.length) return 0;
     const queue = this.queues[peer];
-    const { origin } = relay.object.stream;
+    const [first] = queue.byOrigin;
+    if (!first) return 0;
+    const [origin, [relay]] = first;
+    if (relay.body.length > target.length) return 0;
     this.shift(queue, origin);
+    this.skipHeld(queue, origin, peer);
     const rest = queue.byOrigin.get(origin);
     if (rest) {
       queue.byOrigin.delete(origin);
@@ -61,36 +71,34 @@ export class Relays {
   /** Nothing of this object is relayed any more. */
   forget(object: ObjectUnderWay): void {
     const { origin } = object.stream;
-    for (const queue of this.queues) {
+    for (const [peer, queue] of this.queues.entries()) {
       const mine = queue.byOrigin.get(origin);
       if (!mine?.some((relay) => relay.object === object)) continue;
       const rest = mine.filter((relay) => relay.object !== object);
       queue.size -= mine.length - rest.length;
       if (rest.length > 0) queue.byOrigin.set(origin, rest);
       else queue.byOrigin.delete(origin);
+      this.skipHeld(queue, origin, peer);
     }
   }
 
-  /** Whether what waits is counted as it is. */
+  /** Whether what waits is counted as it is, and the next one of each origin is of use. */
   check(): string | undefined {
-    for (const { byOrigin, size } of this.queues) {
+    for (const [peer, { byOrigin, size }] of this.queues.entries()) {
       let sum = 0;
-      for (const relays of byOrigin.values()) sum += relays.length;
+      for (const [{ object, sbn }, ...rest] of byOrigin.values()) {
+        sum += 1 + rest.length;
+        if (isHeldBy(object, peer, sbn)) return `${peer} is to be relayed what it holds`;
+      }
       if (sum !== size) return `${size} symbols counted of ${sum} to be relayed to a peer`;
     }
     return undefined;
   }
 
-  /** The next one of whose block the peer may still lack something; the others go. */
-  private first(peer: number): Relay | undefined {
-    const queue = this.queues[peer];
-    for (const [origin, relays] of queue.byOrigin)
-      while (relays.length > 0) {
-        const [relay] = relays;
-        if (!isHeldBy(relay.object, peer, relay.sbn)) return relay;
-        this.shift(queue, origin);
-      }
-    return undefined;
+  private skipHeld(queue: Queue, origin: number, peer: number): void {
+    const relays = queue.byOrigin.get(origin);
+    while (relays && relays.length > 0 && isHeldBy(relays[0].object, peer, relays[0].sbn))
+      this.shift(queue, origin);
   }
 
   private shift(queue: Queue, origin: number): void {

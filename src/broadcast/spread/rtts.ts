@@ -6,6 +6,21 @@ import { type Micros, SECOND } from '../../core/time.js';
 import type { Path } from '../../path/path.js';
 import { INITIAL_RTT, type Rtt } from '../../path/rtt.js';
 
+/** The peers of a member by index; undefined at its own. */
+export type Paths = readonly (Path | undefined)[];
+
+/** Of the paths that can be used. */
+export function worstLoss(paths: Paths): number {
+  return Math.max(0, ...paths.map((path) => (path?.isOpen ? path.loss : 0)));
+}
+
+/** Of the paths that can be used, as far as is planned for; 0 if there are none. */
+export function meanLoss(paths: Paths): number {
+  const open = paths.flatMap((path) => (path?.isOpen ? [path.loss] : []));
+  const sum = open.reduce((all, loss) => all + loss, 0);
+  return Math.min(MAX_LOSS_PLANNED, sum / Math.max(1, open.length));
+}
+
 /** With the margin for its variation that a probe timeout has (RFC 9002 section 6.2.1). */
 export function withMargin({ smoothed, variation }: Rtt): Micros {
   return smoothed + 4 * variation;
@@ -17,7 +32,7 @@ export function withMargin({ smoothed, variation }: Rtt): Micros {
  * @returns that of the (n - k - 1)-th peer, or of the slowest if fewer are known; the initial one if none is
  */
 export function typicalRtt(
-  paths: readonly (Path | undefined)[],
+  paths: Paths,
   faulty: number,
   of: (rtt: Rtt) => Micros = ({ smoothed }) => smoothed,
 ): Micros {
@@ -34,3 +49,5 @@ export function rttOf(path: Path | undefined, of: (rtt: Rtt) => Micros = ({ smoo
 
 /** A longer one is taken for this: who answers so late may as well not answer. */
 export const MAX_RTT: Micros = SECOND;
+/** Where more is lost, nothing more is sent for it. */
+export const MAX_LOSS_PLANNED = 0.75;

@@ -11,7 +11,9 @@ import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import { type ObjectId, objectKey } from '../../wire/symbol.js';
 import { countDrop, type Metrics } from '../metrics.js';
 import { certifiedDescriptor, serveSymbols } from '../proof/certificate.js';
+import { Allowances } from './allowances.js';
 import { esiOf } from './plan.js';
+import { MAX_LOSS_PLANNED } from './rtts.js';
 
 export interface ServingOptions {
   members: number;
@@ -56,8 +58,7 @@ interface Queue {
   bytes: number;
   /** When it last took something, or began to wait. */
   movedAt: Micros;
-  /** By object: symbols that it may still get of it, and since when they are counted. The latest is the last. */
-  allowances: Map<string, { symbols: number; since: Micros }>;
+  allowances: Allowances;
 }
 
 export class Serving {
@@ -79,7 +80,7 @@ export class Serving {
       waiting: new Map(),
       bytes: 0,
       movedAt: 0,
-      allowances: new Map(),
+      allowances: new Allowances(),
     }));
   }
 
@@ -164,8 +165,7 @@ export class Serving {
     if (encoder.oti.blockSymbols(sbn) === 1) beside?.add(request);
     const queue = this.queues[peer];
     queue.movedAt = now;
-    const allowance = queue.allowances.get(request.key);
-    if (allowance) allowance.symbols -= count * request.arrival;
+    queue.allowances.onServed(request.key, count * request.arrival);
     block.esi += count;
     block.left -= count;
     if (block.left === 0) request.blocks.shift();
@@ -266,21 +266,10 @@ export class Serving {
     });
     // It asks for what the object does not have.
     if (request.blocks.length === 0) return this.remove(peer, request);
-    if (this.isAllowed(now, peer, request.key, Math.ceil(oti.transferLength / oti.symbolSize))) return;
+    const symbols = Math.ceil(oti.transferLength / oti.symbolSize);
+    if (this.queues[peer].allowances.onAsked(now, request.key, symbols)) return;
     countDrop(this.metrics, 'over-quota');
     this.remove(peer, request);
-  }
-
-  /** Whether a peer may get more of an object of `symbols` symbols: all of it some times in a while. */
-  private isAllowed(now: Micros, peer: number, key: string, symbols: number): boolean {
-    const { allowances } = this.queues[peer];
-    let allowance = allowances.get(key);
-    if (!allowance || now - allowance.since >= ALLOWANCE_PERIOD)
-      allowance = { symbols: ALLOWED_TIMES * symbols + ALLOWED_BESIDES, since: now };
-    allowances.delete(key);
-    allowances.set(key, allowance);
-    if (allowances.size > MAX_ALLOWANCES) allowances.delete(allowances.keys().next().value!);
-    return allowance.symbols > 0;
   }
 
   private account(queue: Queue, request: Request, bytes: number): void {
@@ -320,10 +309,3 @@ export const MAX_PEER_BYTES = 4 * 1024 * 1024;
 export const MAX_BYTES = 64 * 1024 * 1024;
 /** How long a peer may take nothing of what it has asked for. */
 export const PATIENCE: Micros = 10 * SECOND;
-/** In so long, so many times an object's symbols to one peer, and some besides: it asks again for what is lost. */
-export const ALLOWANCE_PERIOD: Micros = 10 * SECOND;
-export const ALLOWED_TIMES = 4;
-export const ALLOWED_BESIDES = 16;
-/** Objects of which it is remembered what a peer was promised. */
-export const MAX_ALLOWANCES = 1024;
-const MAX_LOSS_PLANNED = 0.75;

@@ -15,8 +15,9 @@ import { countDrop, type Metrics } from '../metrics.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
-import { Outgoing, type Paths } from './outgoing.js';
+import { Outgoing } from './outgoing.js';
 import { isHeldBy, Relays } from './relays.js';
+import type { Paths } from './rtts.js';
 import type { Serving } from './serving.js';
 import type { StreamsView, StreamView } from './view.js';
 
@@ -28,6 +29,9 @@ export interface TransferOptions extends IntakeOptions {
   changed: Marks;
 }
 
+/** Gives the next symbol for a peer: see `Transfer.nextSymbol`. */
+type Source = (now: Micros, peer: number, target: Uint8Array, beside: Set<object>) => number;
+
 export class Transfer<S extends StreamView = StreamView> {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics;
@@ -35,11 +39,17 @@ export class Transfer<S extends StreamView = StreamView> {
   private readonly objects: Objects<S>;
   private readonly serving: Serving;
   readonly intake: Intake<S>;
-  private readonly relays: Relays;
+  readonly relays: Relays;
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
   private due: Micros = NEVER;
+  /** What symbols come from, in turn. */
+  private readonly sources: readonly Source[] = [
+    (_, peer, target) => this.nextRelay(peer, target),
+    (now, peer, target, beside) => this.nextOwn(now, peer, target, beside),
+    (now, peer, target, beside) => this.serving.next(now, peer, target, beside),
+  ];
   private turn = 0;
 
   constructor(
@@ -63,10 +73,9 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: S, { seq, certificate, bytes }: StoredObject): ObjectUnderWay<S> {
-    const { group, keys, paths, rng } = this.options;
-    const record = new ObjectUnderWay(stream, seq, now);
-    record.outgoing = new Outgoing(now, group, keys, paths, rng, certificate, bytes);
+  send(now: Micros, stream: S, stored: StoredObject): ObjectUnderWay<S> {
+    const record = new ObjectUnderWay(stream, stored.seq, now);
+    record.outgoing = new Outgoing(now, this.options, stored);
     this.objects.add(record);
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
@@ -97,6 +106,7 @@ export class Transfer<S extends StreamView = StreamView> {
     record?.incoming?.onProgress(from, frame);
     record?.outgoing?.onProgress(now, from, frame);
     if (record) this.schedule(record);
+    this.relays.onHeard(from);
   }
 
   /** An object is in our store. */
@@ -159,15 +169,10 @@ export class Transfer<S extends StreamView = StreamView> {
    * @param beside objects of a single symbol that are in the datagram already: another copy would be lost with the first
    */
   nextSymbol(now: Micros, peer: number, target: Uint8Array, beside = new Set<object>()): number {
-    this.turn = (this.turn + 1) % 3;
-    for (let i = 0; i < 3; i++) {
-      const kind = (this.turn + i) % 3;
-      const length =
-        kind === 0
-          ? this.nextRelay(peer, target)
-          : kind === 1
-            ? this.nextOwn(now, peer, target, beside)
-            : this.serving.next(now, peer, target, beside);
+    const { sources } = this;
+    this.turn = (this.turn + 1) % sources.length;
+    for (let i = 0; i < sources.length; i++) {
+      const length = sources[(this.turn + i) % sources.length](now, peer, target, beside);
       if (length > 0) return length;
     }
     return 0;

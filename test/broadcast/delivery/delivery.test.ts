@@ -23,11 +23,8 @@ class Consumer {
   constructor(states: StreamState[] = [], quorum = 2) {
     this.streams = new Streams(SELF, MEMBERS, { ...emptyStore(), streams: states });
     this.delivery = new Delivery(
-      this.streams,
-      this.log,
-      new Attempts(emptyStore(), this.log),
-      quorum,
-      MEMBERS,
+      { streams: this.streams, log: this.log, attempts: new Attempts(emptyStore(), this.log) },
+      { quorum, members: MEMBERS },
     );
   }
 
@@ -213,11 +210,8 @@ describe('the causal order', () => {
       retired: [{ origin: 3, incarnation: 9, count: 2, chain: new Uint8Array(32) }],
     });
     const delivery = new Delivery(
-      retired,
-      consumer.log,
-      new Attempts(emptyStore(), consumer.log),
-      2,
-      MEMBERS,
+      { streams: retired, log: consumer.log, attempts: new Attempts(emptyStore(), consumer.log) },
+      { quorum: 2, members: MEMBERS },
     );
     consumer.store(1, 0, ['a'], [after(3, 5)]);
     const stream = retired.signed({ origin: 1, incarnation: 7 });

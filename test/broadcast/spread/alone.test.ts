@@ -151,6 +151,7 @@ class Member {
     const object = shelf && this.objects.find(shelf, 0);
     if (!shelf) return;
     shelf.holders[from].add(0);
+    this.transfer.relays.onHeard(from);
     object?.outgoing?.onConfirm(from);
     if (object?.outgoing && shelf.holders.every((held) => held.has(0))) this.transfer.forget(object);
   }

@@ -20,12 +20,8 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
   const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
   const outgoing = new Outgoing(
     0,
-    small.group,
-    small.keys[0],
-    [undefined, path],
-    new Rng('wave'),
-    certificate,
-    bytes,
+    { group: small.group, keys: small.keys[0], paths: [undefined, path], rng: new Rng('wave') },
+    { certificate, bytes },
   );
   const target = new Uint8Array(MAX_SYMBOL_BODY);
 
@@ -166,12 +162,8 @@ class Sender {
     this.paths = [undefined, ...rtts.map(pathOf)];
     this.outgoing = new Outgoing(
       0,
-      small.group,
-      small.keys[0],
-      this.paths,
-      new Rng('wave'),
-      certificate,
-      bytes,
+      { group: small.group, keys: small.keys[0], paths: this.paths, rng: new Rng('wave') },
+      { certificate, bytes },
     );
     this.hear(0);
   }

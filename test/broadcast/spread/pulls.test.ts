@@ -27,7 +27,7 @@ function askAll(pulls: Pulls, now: Micros, peer: number): number[] {
   return pulls
     .take(now, () => RTT)
     .map(({ stream, seq }) => {
-      pulls.onAsked(now, stream, seq, peer, RTT);
+      pulls.onAsked(now, { stream, seq }, peer, { rtt: RTT });
       return seq;
     });
 }
@@ -61,7 +61,7 @@ describe('patience', () => {
     pulls.update(0, stream, 1, RTT);
     const far = (member: number) => (member === stream.origin ? SECOND : RTT);
     expect(pulls.take(2 * SECOND, far)).toMatchObject([{ seq: 0 }]);
-    pulls.onAsked(2 * SECOND, stream, 0, PEER, RTT);
+    pulls.onAsked(2 * SECOND, { stream, seq: 0 }, PEER, { rtt: RTT });
     expect(pulls.nextTimeout()).toBeLessThan(2 * SECOND + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
   });
 
@@ -90,7 +90,7 @@ describe('patience', () => {
       for (const { last, seq } of pulls.take(now, () => RTT)) {
         times.push(now);
         expect(last).toBe(times.length > 1 ? PEER : undefined);
-        pulls.onAsked(now, stream, seq, PEER, RTT);
+        pulls.onAsked(now, { stream, seq }, PEER, { rtt: RTT });
       }
       if (times.length > 0) record.usefulAt = now;
     }
@@ -155,7 +155,7 @@ describe('an object that does not come', () => {
     for (let i = 0; i < 7; i++) {
       const now = pulls.nextTimeout();
       pulls.take(now, () => RTT);
-      pulls.onAsked(now, stream, 0, PEER, RTT, 5);
+      pulls.onAsked(now, { stream, seq: 0 }, PEER, { rtt: RTT, likely: 5 });
       times.push(now);
     }
     const gaps = times.slice(1).map((at, i) => at - times[i]);
@@ -194,7 +194,7 @@ describe('catching up', () => {
     pulls.update(0, stream, 1, RTT);
     expect(asked(pulls, SECOND)).toEqual([0]);
     pulls.update(SECOND, stream, 3, RTT);
-    pulls.onServed(SECOND + 1, stream, 0, PEER, LARGE);
+    pulls.onServed(SECOND + 1, { stream, seq: 0 }, PEER, LARGE);
     expect(asked(pulls, SECOND + 1)).toEqual([1, 2]);
     pulls.update(SECOND + 2, stream, 5, RTT);
     expect(asked(pulls, SECOND + 2)).toEqual([3, 4]);
@@ -205,7 +205,7 @@ describe('catching up', () => {
     const stream = streamOf();
     pulls.update(0, stream, 1, RTT);
     asked(pulls, SECOND);
-    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
+    pulls.onServed(SECOND, { stream, seq: 0 }, PEER, LARGE);
     stream.hold(0, new Uint8Array(32));
     pulls.update(SECOND, stream, 1, RTT);
     pulls.update(SECOND, stream, 2, RTT);
@@ -217,7 +217,7 @@ describe('catching up', () => {
     const pulls = newPulls();
     const stream = streamOf();
     pulls.update(0, stream, 2, RTT);
-    pulls.onServed(1, stream, 0, PEER, LARGE);
+    pulls.onServed(1, { stream, seq: 0 }, PEER, LARGE);
     expect(asked(pulls, 2)).toEqual([]);
   });
 
@@ -226,7 +226,7 @@ describe('catching up', () => {
     const stream = streamOf();
     pulls.update(0, stream, 1000, RTT);
     expect(asked(pulls, SECOND)).toEqual(range(0, 64));
-    pulls.onServed(SECOND, stream, 0, PEER, LARGE);
+    pulls.onServed(SECOND, { stream, seq: 0 }, PEER, LARGE);
     for (const seq of range(0, 10)) stream.hold(seq, new Uint8Array(32));
     pulls.update(SECOND + 1, stream, 1000, RTT);
     expect(asked(pulls, SECOND + 1)).toEqual(range(64, 74));
@@ -237,7 +237,7 @@ describe('catching up', () => {
     const stream = streamOf();
     pulls.update(0, stream, 1000, RTT);
     asked(pulls, SECOND);
-    pulls.onServed(SECOND, stream, 0, PEER, 100);
+    pulls.onServed(SECOND, { stream, seq: 0 }, PEER, 100);
     stream.hold(0, new Uint8Array(32));
     pulls.update(SECOND, stream, 1000, RTT);
     expect(asked(pulls, SECOND)).toEqual(range(64, 257));
@@ -256,20 +256,20 @@ describe('members serve in the order in which they are asked', () => {
 
   test('so what three later ones overtook is asked for again, at once', () => {
     const { pulls, stream } = afterTen();
-    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    pulls.onServed(SECOND + RTT, { stream, seq: 4 }, PEER, LARGE);
     expect(asked(pulls, SECOND + RTT)).toEqual([0, 1]);
   });
 
   test('so nothing is lost because another member was faster', () => {
     const { pulls, stream } = afterTen();
-    pulls.onServed(SECOND + RTT, stream, 4, OTHER, LARGE);
+    pulls.onServed(SECOND + RTT, { stream, seq: 4 }, OTHER, LARGE);
     expect(asked(pulls, SECOND + RTT)).toEqual([]);
   });
 
   test('so what comes later waits for its turn while earlier ones come', () => {
     const { pulls, stream } = afterTen();
     const late = SECOND + 120 * MILLISECOND;
-    pulls.onServed(late, stream, 0, PEER, LARGE);
+    pulls.onServed(late, { stream, seq: 0 }, PEER, LARGE);
     stream.hold(0, new Uint8Array(32));
     pulls.update(late, stream, 10, RTT);
     expect(asked(pulls, late + 50 * MILLISECOND + RTT - 1)).toEqual([]);
@@ -278,7 +278,7 @@ describe('members serve in the order in which they are asked', () => {
 
   test('so a loss that is known makes no later try wait longer', () => {
     const { pulls, stream } = afterTen();
-    pulls.onServed(SECOND + RTT, stream, 4, PEER, LARGE);
+    pulls.onServed(SECOND + RTT, { stream, seq: 4 }, PEER, LARGE);
     askAll(pulls, SECOND + RTT, OTHER);
     for (const seq of range(2, 10)) stream.hold(seq, new Uint8Array(32));
     pulls.update(SECOND + RTT, stream, 10, RTT);

@@ -53,6 +53,7 @@ test('what a peer says that it holds is passed over', () => {
   push(relays, held, 5);
   push(relays, record(2), 1);
   held.stream.onClaim(PEER, { ...held.stream.entry(), count: 1 });
+  relays.onHeard(PEER);
   expect([take(relays, 2), relays.has(PEER)]).toEqual([[2, -1], false]);
 });
 
