@@ -4,7 +4,6 @@ import { createMetrics } from '../../../src/broadcast/metrics.js';
 import { Objects } from '../../../src/broadcast/spread/objects.js';
 import { Serving } from '../../../src/broadcast/spread/serving.js';
 import { Transfer } from '../../../src/broadcast/spread/transfer.js';
-import type { StreamsView, StreamView } from '../../../src/broadcast/spread/view.js';
 import { fixedRate } from '../../../src/congestion/controller.js';
 import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
@@ -14,6 +13,7 @@ import { MAX_SYMBOL_BODY } from '../../../src/wire/limits.js';
 import { type ObjectId, parseSymbol } from '../../../src/wire/symbol.js';
 import { storedObject } from '../objects.js';
 import { smallGroup } from '../small-group.js';
+import { type Shelf, Shelves } from './shelf.js';
 
 const MEMBERS = 3;
 const ONE_WAY = 10 * MILLISECOND;
@@ -29,81 +29,6 @@ test('an object of 62 symbols gets to two members though every fifth datagram is
   expect([world.lost > 0, world.members[0].transfer.sending.size]).toEqual([true, 0]);
 });
 
-/** What one member holds of one stream: it takes the word of the others, and keeps all. */
-class Shelf implements StreamView {
-  readonly origin: number;
-  readonly incarnation: number;
-  count = 0;
-  readonly delivered = 0;
-  readonly ledger = { backlog: 0, damaged: new Set<number>(), fits: () => true };
-  readonly keepers = { mayServe: () => true };
-  readonly attested = true;
-  readonly closed = false;
-  readonly holders = Array.from({ length: MEMBERS }, () => new Set<number>());
-  private readonly self: number;
-
-  constructor({ origin, incarnation }: ObjectId, self: number) {
-    this.origin = origin;
-    this.incarnation = incarnation;
-    this.self = self;
-  }
-
-  holds(seq: number): boolean {
-    return this.isHeldBy(this.self, seq);
-  }
-
-  lacks(seq: number): boolean {
-    return !this.holds(seq);
-  }
-
-  isHeldBy(member: number, seq: number): boolean {
-    return this.holders[member].has(seq);
-  }
-
-  isVouched(): boolean {
-    return false;
-  }
-
-  admits(): boolean {
-    return true;
-  }
-}
-
-/** One stream, which is there as soon as somebody asks for it. */
-class Shelves implements StreamsView<Shelf> {
-  shelf: Shelf | undefined;
-  private readonly self: number;
-
-  constructor(self: number) {
-    this.self = self;
-  }
-
-  *[Symbol.iterator](): Generator<Shelf> {
-    if (this.shelf) yield this.shelf;
-  }
-
-  find(): Shelf | undefined {
-    return this.shelf;
-  }
-
-  of(): readonly Shelf[] {
-    return this.shelf ? [this.shelf] : [];
-  }
-
-  signed(id: ObjectId): Shelf {
-    this.shelf ??= new Shelf(id, this.self);
-    return this.shelf;
-  }
-
-  hasLater(): boolean {
-    return false;
-  }
-
-  isRetired(): boolean {
-    return false;
-  }
-}
-
 class Member {
   readonly shelves: Shelves;
   readonly transfer: Transfer<Shelf>;
@@ -114,7 +39,7 @@ class Member {
   constructor(self: number) {
     const rng = new Rng(`member ${self}`);
     const metrics = createMetrics();
-    this.shelves = new Shelves(self);
+    this.shelves = new Shelves(self, MEMBERS);
     this.paths = small.keys.map((_, peer) => (peer === self ? undefined : pathTo()));
     const isHeldBy = (peer: number, { seq }: ObjectId) => this.shelves.shelf?.isHeldBy(peer, seq) === true;
     const serving = new Serving(
