@@ -52,7 +52,7 @@ export class Arrivals {
           this.wings.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
           this.wings.transfer.beginAnew(record);
-        } else if (stream.closed && !stream.isVouched(seq, this.wings.options.group.byzantine)) {
+        } else if (stream.standing.closed && !stream.claims.isVouched(seq)) {
           // It has been, while the object came in.
           countDrop(this.wings.metrics, 'stale');
           this.wings.transfer.forget(record);

@@ -31,7 +31,7 @@ export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void
     events.push({ type: 'lost', member: origin, incarnation: ended, from: seq, to: seq + 1 });
   const incarnation = succession.next(former);
   const stream = streams.own(incarnation);
-  stream.recorded = false;
+  stream.standing.recorded = false;
   own.begin(now, stream);
   succession.onBegun();
   log.write({ type: 'begin', incarnation });

@@ -65,7 +65,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** `body` is the SYMBOL as received, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
     const symbol = this.wings.transfer.handleSymbol(now, hop, frame, body);
-    if (symbol.stream?.attested) this.onSymbol(now, symbol, symbol.stream);
+    if (symbol.stream?.standing.attested) this.onSymbol(now, symbol, symbol.stream);
     this.arrivals.handle(now, symbol);
   }
 
@@ -206,11 +206,10 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (stream === own.stream) own.onStored(now, object);
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     kept.add(stream, seq, descriptor.length);
-    for (const member of stream.disputed) this.repair.onDisagreement(now, stream, member);
+    for (const member of stream.comparison.disputed) this.repair.onDisagreement(now, stream, member);
     this.endStoring(now, stream, seq);
-    const { trusted } = stream;
-    if (trusted && !stream.matchesTrusted())
-      this.repair.startOver(now, stream, Math.max(trusted.from, stream.delivered));
+    const { trusted, isMisled } = stream.following;
+    if (trusted && isMisled) this.repair.startOver(now, stream, Math.max(trusted.from, stream.delivered));
     this.onRecorded(stream);
     vectors.touch(stream);
     this.advance(now, stream);
@@ -258,7 +257,7 @@ export class Broadcast implements StorePort, ConsumerPort {
       if (!stream || typeof stream === 'string') continue;
       this.record(stream);
       if (!stream.onClaim(from, claim, lower)) this.repair.onDisagreement(now, stream, from);
-      if (stream.isFarBehind(from)) this.wings.vectors.touchFor(from, stream);
+      if (stream.telling.isFarBehind(from)) this.wings.vectors.touchFor(from, stream);
       touched.add(stream);
     }
     if (touched.size === 0) return;
@@ -269,7 +268,7 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** That a stream is there is in our store before it is acted on, or said. */
   private record(stream: Stream): void {
-    if (!stream.attested || stream.recorded || this.recording.has(stream)) return;
+    if (!stream.standing.attested || stream.standing.recorded || this.recording.has(stream)) return;
     this.recording.add(stream);
     this.wings.log.write({ type: 'stream', state: stream.state });
   }
@@ -296,7 +295,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   private advanceOnly(now: Micros, stream: Stream): void {
-    if (stream.pledge(this.wings.options.group.quorum)) this.wings.log.pledge(now, stream);
+    if (stream.pledge()) this.wings.log.pledge(now, stream);
     if (stream === this.wings.own.stream) this.wings.own.settle(now);
     this.repair.wantMissing(now, stream);
     this.retention.schedule(now);
@@ -312,7 +311,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (next) events.push({ type: 'deliver', ...next });
     for (const stream of streams.takeChanged()) vectors.touch(stream);
     for (const stream of streams.takeNews())
-      for (const member of stream.untold()) vectors.touchFor(member, stream);
+      for (const member of stream.telling.untold()) vectors.touchFor(member, stream);
   }
 
   /** It is not there any more. */

@@ -25,7 +25,7 @@ export class Repair {
   constructor(wings: Wings) {
     this.wings = wings;
     for (const stream of wings.streams)
-      if (!stream.matchesTrusted()) this.toRestart.set(stream, stream.delivered);
+      if (stream.following.isMisled) this.toRestart.set(stream, stream.delivered);
   }
 
   /** Asks for what is due. */
@@ -61,16 +61,16 @@ export class Repair {
   /** If those that are against us are to be followed, and it is known where we differ, we start over there. */
   private settle(now: Micros, stream: Stream): void {
     const { group } = this.wings.options;
-    const winners = stream.winners(group.quorum);
+    const winners = stream.following.winners();
     const since = this.unsettled.get(stream) ?? now;
     this.unsettled.delete(stream);
     if (!winners) return;
     // Two quorums have a member in common that does not lie: what may be delivered of ours is theirs.
-    const safe = group.byzantine > 0 ? stream.deliverable(group.quorum) : stream.delivered;
-    const from = Math.max(stream.sharedWith(winners, group.byzantine), Math.min(safe, winners.count - 1));
+    const safe = group.byzantine > 0 ? stream.deliverable() : stream.delivered;
+    const from = Math.max(stream.following.sharedWith(winners), Math.min(safe, winners.count - 1));
     // Under these names ours will be delivered nowhere: they get others before they are dropped.
     if (stream === this.wings.own.stream) return this.wings.succession.onRefused(now, from);
-    const isLocated = stream.isLocated(winners, group.byzantine, safe);
+    const isLocated = stream.following.isLocated(winners, safe);
     if (!isLocated && now - since < SETTLING) {
       this.unsettled.set(stream, since);
       return;
@@ -115,7 +115,7 @@ export class Repair {
   }
 
   wantMissing(now: Micros, stream: Stream): void {
-    const existing = Math.min(stream.existing(this.wings.options.group.byzantine), stream.delivered + WINDOW);
+    const existing = Math.min(stream.claims.existing(), stream.delivered + WINDOW);
     if (existing > stream.count || stream.ledger.damaged.size > 0 || this.wings.pulls.wantsOf(stream))
       this.wings.pulls.update(now, stream, existing, this.patienceFor(stream));
   }
@@ -129,15 +129,17 @@ export class Repair {
     const able = (isApt: (peer: number) => boolean) =>
       paths.flatMap((path, peer) => {
         const isThere = path?.isOpen && path.isResponsive(now);
-        return isThere && isApt(peer) && stream.believes(peer) && !stream.isTwofold(peer) ? [peer] : [];
+        return isThere && isApt(peer) && stream.following.believes(peer) && !stream.following.isTwofold(peer)
+          ? [peer]
+          : [];
       });
     // The origin may hold more than it has said yet, but not what it has said that it let go of.
     const isOrigin = (peer: number) =>
-      peer === stream.origin && tries % 2 === 1 && !stream.hasLetGo(peer, seq);
-    let candidates = able((peer) => stream.isKeptBy(now, peer, seq) || isOrigin(peer));
+      peer === stream.origin && tries % 2 === 1 && !stream.claims.hasLetGo(peer, seq);
+    let candidates = able((peer) => stream.keepers.isKeptBy(now, peer, seq) || isOrigin(peer));
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
-    if (candidates.length === 0) candidates = able((peer) => this.mayTell(stream, peer, seq));
-    if (candidates.length === 0) candidates = able((peer) => stream.isHeldBy(peer, seq));
+    if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
+    if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
     const record = this.wings.objects.find(stream, seq);
     if (record?.isSuspect && candidates.length > 1)
       candidates = candidates.filter((peer) => peer !== record.onlyFrom);
@@ -153,14 +155,9 @@ export class Repair {
     this.wings.metrics.pulls++;
   }
 
-  /** Whether `peer` has let go of an object, and has not said so in answer to us. */
-  private mayTell(stream: Stream, peer: number, seq: number): boolean {
-    return stream.hasLetGo(peer, seq) && !stream.keepers.saysGone(peer, seq);
-  }
-
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.wings.streams.find(id);
-    const final = stream ? undefined : this.wings.streams.finalOf(id);
+    const final = stream ? undefined : this.wings.streams.retired.find(id);
     if (final && id.seq < final.count) {
       const { origin, incarnation, count: base, chain } = final;
       this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
@@ -205,33 +202,35 @@ export class Repair {
     if (
       !stream?.keepers.isAsked(from) ||
       stream === this.wings.own.stream ||
-      !stream.isNamedBeside(from, base)
+      !stream.claims.isNamedBeside(from, base)
     )
       return this.drop('stale');
-    if (base <= stream.count || base > stream.named(group.byzantine)) return this.drop('stale');
+    if (base <= stream.count || base > stream.claims.named()) return this.drop('stale');
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some(
-      (path, peer) => path?.isReachable(now) && !stream.isTwofold(peer) && stream.isKeptBy(now, peer, lost),
+      (path, peer) =>
+        path?.isReachable(now) &&
+        !stream.following.isTwofold(peer) &&
+        stream.keepers.isKeptBy(now, peer, lost),
     );
     if (isKept) return undefined;
     if (votes <= group.byzantine) {
-      const isOpen = paths.some((path, peer) => path && this.mayTell(stream, peer, lost));
+      const isOpen = paths.some((path, peer) => path && stream.keepers.mayTell(peer, lost));
       if (isOpen) this.ask(now, { stream, seq: lost, tries: 0, last: undefined });
       return undefined;
     }
-    if (stream.against(base, chain) > group.byzantine) return this.drop('stale');
+    if (stream.comparison.against({ count: base, chain }) > group.byzantine) return this.drop('stale');
     // What is held must be consumed before it can be left behind; but nobody can tell any more whether it is what all agreed on,
     // if their digests begin beyond it.
-    if (stream.deliverable(group.quorum) > stream.delivered || this.wings.delivery.isConsuming(stream))
-      return undefined;
+    if (stream.deliverable() > stream.delivered || this.wings.delivery.isConsuming(stream)) return undefined;
     if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
     this.wings.events.push({ type: 'lost', member: origin, incarnation, from: stream.delivered, to: base });
     stream.skipTo(base, chain);
     this.wings.transfer.forgetAll(stream, (seq) => seq < base);
     this.wings.delivery.forget(stream);
     this.wings.log.moveCursor(now, stream);
-    if (!stream.matchesTrusted()) this.startOver(now, stream, base);
+    if (stream.following.isMisled) this.startOver(now, stream, base);
     this.wings.vectors.touch(stream);
     return stream;
   }

@@ -34,9 +34,11 @@ export class Reports {
 
   /** Others hold something else of this stream from what is delivered on: said once for each place and member. */
   addDisagreement(stream: Stream, member: number): void {
-    const { origin, incarnation, delivered: seq, disputed } = stream;
-    if (isNews(this.disagreements, member, objectKey({ origin, incarnation, seq })))
-      this.events.push({ type: 'disagreement', member: origin, incarnation, seq, against: [...disputed] });
+    const { origin, incarnation, delivered: seq, comparison } = stream;
+    if (isNews(this.disagreements, member, objectKey({ origin, incarnation, seq }))) {
+      const against = [...comparison.disputed];
+      this.events.push({ type: 'disagreement', member: origin, incarnation, seq, against });
+    }
   }
 
   /** The origin has signed another object than the one that we hold, which is being read: see `onRead`. */

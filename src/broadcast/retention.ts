@@ -38,7 +38,7 @@ export class Retention {
       this.tellOverflow(stream, stream.count);
       this.retire(stream);
     }
-    for (const final of this.wings.streams.takeReplaced()) this.wings.vectors.forget(final);
+    for (const final of this.wings.streams.retired.takeReplaced()) this.wings.vectors.forget(final);
     for (const stream of this.wings.streams.takeEmpty(this.wings.own.stream)) {
       this.forget(stream);
       const { origin, incarnation } = stream;
@@ -63,9 +63,9 @@ export class Retention {
   /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
   private tellOverflow(stream: Stream, to: number): void {
     const { origin, incarnation } = stream;
-    const members = stream.lacking(to);
-    if (members.length > 0)
-      this.wings.events.push({ type: 'overflow', member: origin, incarnation, to, lacking: members });
+    const lacking = stream.claims.lacking(to);
+    if (lacking.length > 0)
+      this.wings.events.push({ type: 'overflow', member: origin, incarnation, to, lacking });
   }
 
   private pruneTo(now: Micros, stream: Stream, below: number): void {
@@ -83,7 +83,7 @@ export class Retention {
       type: 'retire',
       stream: { origin, incarnation, count, chain: stream.ledger.chainAt(count)! },
     });
-    const final = this.wings.streams.finalOf(stream);
+    const final = this.wings.streams.retired.find(stream);
     if (final) this.wings.vectors.touch(final);
   }
 }

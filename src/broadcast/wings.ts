@@ -52,7 +52,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
   const { group, self, loaded, rng, paths } = options;
   const n = group.members.length;
   const events: BroadcastEvent[] = [];
-  const streams = new Streams(self, n, loaded, group);
+  const streams = new Streams({ ...group, self, members: n }, loaded);
   const log = new Journal(loaded);
   const objects = new Objects<Stream>();
   const pulls = new Pulls<Stream>(rng.fork('pulls'), objects);
@@ -64,7 +64,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
       members: n,
       rng: rng.fork('serving'),
       lossOf: (peer) => paths[peer]!.loss,
-      isHeldBy: (peer, id) => streams.find(id)?.isHeldBy(peer, id.seq) === true,
+      isHeldBy: (peer, id) => streams.find(id)?.claims.isHeldBy(peer, id.seq) === true,
       mostBytes: (id) => Math.min(maxObjectSize, streams.find(id)?.ledger.largest ?? 0),
     },
     metrics,
@@ -75,7 +75,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
     { streams, objects, serving },
   );
   const attempts = new Attempts(loaded, log);
-  const delivery = new Delivery({ streams, log, attempts }, { quorum: group.quorum, members: n });
+  const delivery = new Delivery({ streams, log, attempts }, n);
   const stream = streams.own(loaded.incarnation);
   return {
     options,

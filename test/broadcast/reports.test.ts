@@ -27,7 +27,7 @@ test('disagreements with a member, of which nobody can tell who lies, use up not
   const reports = new Reports(events);
   for (let seq = 0; seq < 2 * MAX_REPORTS; seq++)
     reports.addDisagreement(
-      { ...idOf(OTHER, 0), delivered: seq, disputed: [LIAR] } as unknown as Stream,
+      { ...idOf(OTHER, 0), delivered: seq, comparison: { disputed: [LIAR] } } as unknown as Stream,
       LIAR,
     );
   reports.add(LIAR, idOf(LIAR, 0), 'equivocation');

@@ -7,6 +7,7 @@ import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
 import { SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { MemoryStore } from '../../src/store/memory.js';
+import { boundsOf } from '../broadcast/bounds.js';
 import { parcelOf } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 import { Bench, type BenchOptions } from './peer.js';
@@ -76,11 +77,11 @@ test('more than what is kept at hand of a former stream is said again all the sa
 test('what becomes of our objects is told of the oldest once more than 1024 are open', () => {
   const bench = newBench();
   // What the others hold, to make their digests of.
-  const held = new Stream(OWN, 1, 5);
+  const held = new Stream(OWN, boundsOf(1, 5));
   for (let seq = 0; seq <= MAX_OUTCOMES; seq++) {
     bench.submit(text('x'));
     held.hold(seq, sha256(bench.store.read({ ...OWN, seq })!.bytes));
-    for (const peer of [1, 2]) bench.peer(peer).confirm(held.entry());
+    for (const peer of [1, 2]) bench.peer(peer).confirm(held.telling.entry());
   }
   expect(bench.eventsOf('outcome')).toEqual([
     { type: 'outcome', id: { ...OWN, seq: 0 }, outcome: { confirmed: [1, 2], missing: [3, 4] } },

@@ -9,6 +9,7 @@ import type { Group } from '../../src/group/group.js';
 import type { StoredObject } from '../../src/store/store.js';
 import type { VectorEntry } from '../../src/wire/frames/vector.js';
 import { type ObjectId, type StreamId, writeDescriptor } from '../../src/wire/symbol.js';
+import { boundsOf } from '../broadcast/bounds.js';
 import { descriptorOf, servedSymbol } from '../broadcast/objects.js';
 
 /** All source symbols of an object of one block, signed by its origin. */
@@ -40,7 +41,7 @@ export function servedSymbols({ certificate, bytes }: StoredObject): Uint8Array[
 
 /** What a member says that holds these objects of a stream, and keeps them from `base` on. */
 export function entryOf(id: StreamId, objects: readonly Uint8Array[], base = 0): VectorEntry {
-  return { ...streamOf(id, objects).entry(), base };
+  return { ...streamOf(id, objects).telling.entry(), base };
 }
 
 /** The whole digest of these objects. */
@@ -49,7 +50,7 @@ export function chainOf(objects: readonly Uint8Array[]): Uint8Array {
 }
 
 function streamOf(id: StreamId, objects: readonly Uint8Array[]): Stream {
-  const stream = new Stream(id, 0, 1);
+  const stream = new Stream(id, boundsOf(0, 1));
   objects.forEach((bytes, seq) => {
     stream.hold(seq, sha256(bytes));
   });

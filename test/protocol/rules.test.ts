@@ -47,17 +47,17 @@ function bounds(n: number, k: number, f: number): Bounds {
 }
 
 function viewOf(group: Bounds, count: number, { self = SELF, version = '', origin = ORIGIN } = {}): Stream {
-  const stream = new Stream({ origin, incarnation: 7 }, self, group.n, undefined, group);
+  const stream = new Stream({ origin, incarnation: 7 }, { ...group, self, members: group.n });
   for (let seq = 0; seq < count; seq++) stream.hold(seq, hashOf(seq, version));
   return stream;
 }
 
 /** What a member says that holds the first `count` objects. */
 function claim(group: Bounds, count: number, more: Partial<VectorEntry> = {}, version = ''): VectorEntry {
-  return { ...viewOf(group, count, { self: 2, version }).entry(), ...more };
+  return { ...viewOf(group, count, { self: 2, version }).telling.entry(), ...more };
 }
 
-const streamsOf = (group: Bounds) => new Streams(SELF, group.n, noStore, group);
+const streamsOf = (group: Bounds) => new Streams({ ...group, self: SELF, members: group.n }, noStore);
 const entryOf = (incarnation: number, more: Partial<VectorEntry> = {}): VectorEntry => ({
   origin: ORIGIN,
   incarnation,
@@ -87,7 +87,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
   attest: (group) => {
     const streams = streamsOf(group);
     const all = [...others(group), ORIGIN];
-    const isThere = () => streams.find({ origin: ORIGIN, incarnation: 7 })?.attested === true;
+    const isThere = () => streams.find({ origin: ORIGIN, incarnation: 7 })?.standing.attested === true;
     const needed = fewest(all, (member) => streams.claimed(entryOf(7, { count: 1 }), member), isThere);
     // All the others did not do it; the origin alone did.
     return needed === all.length ? 1 : needed;
@@ -99,7 +99,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
       const stream = streams.claimed(entryOf(7, { count: 5 }), member);
       if (stream instanceof Stream) stream.onClaim(member, entryOf(7, { count: 5 }));
     };
-    return fewest(others(group), say, () => streams.find(id)?.existing(group.f) === 1);
+    return fewest(others(group), say, () => streams.find(id)?.claims.existing() === 1);
   },
   room: (group) => {
     const streams = streamsOf(group);
@@ -117,7 +117,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     return fewest(
       [ORIGIN],
       (member) => stream.onClaim(member, claim(group, 3)),
-      () => stream.existing(group.f) === 3,
+      () => stream.claims.existing() === 3,
     );
   },
   'exists, by others': (group) => {
@@ -125,7 +125,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     return fewest(
       others(group),
       (member) => stream.onClaim(member, claim(group, 3)),
-      () => stream.existing(group.f) === 3,
+      () => stream.claims.existing() === 3,
     );
   },
   closed: (group) => {
@@ -135,42 +135,42 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     return fewest(
       others(group),
       (member) => stream.onClaim(member, claim(group, 1)),
-      () => stream.isVouched(0, group.f),
+      () => stream.claims.isVouched(0),
     );
   },
   quorum: (group) => {
     if (group.readyQuorum > 0) return undefined;
     const stream = viewOf(group, 1);
     const say = (member: number) => stream.onClaim(member, claim(group, 1));
-    return 2 + fewest(others(group), say, () => stream.deliverable(group.quorum) === 1);
+    return 2 + fewest(others(group), say, () => stream.deliverable() === 1);
   },
   'READY by READY': (group) => {
     if (group.readyQuorum === 0) return undefined;
     // All members: no quorum of confirms does it.
-    const stream = viewOf(group, 1);
+    const stream = viewOf({ ...group, quorum: group.n }, 1);
     const say = (member: number) => stream.onClaim(member, claim(group, 1, { ready: 1 }));
-    return fewest(others(group), say, () => stream.pledge(group.n) === true);
+    return fewest(others(group), say, () => stream.pledge());
   },
   'READY delivers': (group) => {
     if (group.readyQuorum === 0) return undefined;
     const stream = viewOf(group, 1);
     const say = (member: number) => {
       stream.onClaim(member, claim(group, 1, { ready: 1 }));
-      if (stream.pledge(group.quorum)) stream.onPledged(1);
+      if (stream.pledge()) stream.onPledged(1);
     };
-    return 1 + fewest([ORIGIN, ...others(group)], say, () => stream.deliverable(group.quorum) === 1);
+    return 1 + fewest([ORIGIN, ...others(group)], say, () => stream.deliverable() === 1);
   },
   follow: (group) => {
     if (group.readyQuorum > 0) return undefined;
     const stream = viewOf(group, 1);
     const say = (member: number) => stream.onClaim(member, claim(group, 1, {}, 'other'));
-    return 1 + fewest(others(group), say, () => stream.winners(group.quorum) !== undefined);
+    return 1 + fewest(others(group), say, () => stream.following.winners() !== undefined);
   },
   'follow READY': (group) => {
     if (group.readyQuorum === 0) return undefined;
     const stream = viewOf(group, 1);
     const say = (member: number) => stream.onClaim(member, claim(group, 1, { ready: 1 }, 'other'));
-    return fewest(others(group), say, () => stream.winners(group.quorum) !== undefined);
+    return fewest(others(group), say, () => stream.following.winners() !== undefined);
   },
   shared: (group) => {
     const stream = viewOf(group, 3);
@@ -179,16 +179,16 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     const rivals = { members: all, votes: all.length, count: 3, chain: new Uint8Array(32) };
     return all.length <= group.f
       ? undefined
-      : fewest(all, say, () => stream.sharedWith(rivals, group.f) === 2);
+      : fewest(all, say, () => stream.following.sharedWith(rivals) === 2);
   },
   'located, from below': (group) => {
     const stream = viewOf(group, 3);
     if (others(group).length <= group.f) return undefined;
     const [other, lower] = [3, 2].map((count) => ({ ...claim(group, count, {}, 'other'), ready: 0 }));
     for (const member of others(group)) stream.onClaim(member, other, [lower]);
-    const rivals = stream.rivals()!;
+    const rivals = stream.comparison.rivals()!;
     const say = (member: number) => stream.onClaim(member, other, [{ ...claim(group, 1), ready: 0 }, lower]);
-    return fewest(others(group), say, () => stream.isLocated(rivals, group.f));
+    return fewest(others(group), say, () => stream.following.isLocated(rivals, stream.delivered));
   },
   'located, from above': (group) => {
     const stream = viewOf(group, 3);
@@ -196,9 +196,9 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     const [other, lower] = [3, 2].map((count) => ({ ...claim(group, count, {}, 'other'), ready: 0 }));
     const shared = { ...claim(group, 1), ready: 0 };
     for (const member of others(group)) stream.onClaim(member, other, [shared]);
-    const rivals = { ...stream.rivals()!, ...other };
+    const rivals = { ...stream.comparison.rivals()!, ...other };
     const say = (member: number) => stream.onClaim(member, other, [shared, lower]);
-    return fewest(others(group), say, () => stream.isLocated(rivals, group.f));
+    return fewest(others(group), say, () => stream.following.isLocated(rivals, stream.delivered));
   },
   stable: (group) => {
     const stream = viewOf(group, 1);
@@ -231,11 +231,15 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
   'gone, refused': (group) => {
     const stream = viewOf(group, 0);
     const say = (member: number) => stream.onClaim(member, claim(group, 3));
-    return fewest(others(group), say, () => stream.against(3, hashOf(3)) > group.f);
+    return fewest(
+      others(group),
+      say,
+      () => stream.comparison.against({ count: 3, chain: hashOf(3) }) > group.f,
+    );
   },
   keeper: (group) => {
     const stream = viewOf(group, 0);
-    const isKept = (now: number) => others(group).some((member) => stream.isKeptBy(now, member, 0));
+    const isKept = (now: number) => others(group).some((member) => stream.keepers.isKeptBy(now, member, 0));
     const needed = fewest(
       others(group),
       (member) => stream.onClaim(member, claim(group, 1)),
@@ -304,7 +308,7 @@ test('no member puts more than 16 rumours in anyone’s memory, and a version wi
   for (let incarnation = 1; incarnation <= 100; incarnation++)
     streams.claimed(entryOf(incarnation, { count: 1 }), 2);
 
-  expect([...streams].filter(({ attested }) => !attested)).toHaveLength(16);
+  expect([...streams].filter(({ standing }) => !standing.attested)).toHaveLength(16);
   expect(streams.hasRoomFor(entryOf(101, { count: 1 }), 2)).toBe(false);
   expect(streams.hasRoomFor(entryOf(101, { count: 1 }), 3)).toBe(true);
 });
@@ -340,11 +344,11 @@ describe('a member that has restarted', () => {
     const stream = viewOf(group, 0);
     stream.close();
     for (const member of [2, 3]) stream.onClaim(member, claim(group, 1));
-    expect(stream.isVouched(0, group.f)).toBe(true);
+    expect(stream.claims.isVouched(0)).toBe(true);
 
     stream.onFresh(2);
 
-    expect(stream.isVouched(0, group.f)).toBe(false);
+    expect(stream.claims.isVouched(0)).toBe(false);
   });
 });
 
@@ -355,27 +359,28 @@ test('of a stream that has a later one its origin’s word counts only with ENDE
   stream.onClaim(2, claim(group, 1));
 
   stream.onClaim(ORIGIN, claim(group, 1));
-  expect([stream.isVouched(0, group.f), stream.named(group.f)]).toEqual([false, 0]);
+  expect([stream.claims.isVouched(0), stream.claims.named()]).toEqual([false, 0]);
 
   stream.onClaim(ORIGIN, claim(group, 1, { ended: true }));
-  expect([stream.isVouched(0, group.f), stream.named(group.f)]).toEqual([true, 1]);
+  expect([stream.claims.isVouched(0), stream.claims.named()]).toEqual([true, 1]);
 });
 
 test('the example of section 9.1: to whom which digests are told', () => {
   const group = groups[2];
   const [b, c, d] = [2, 3, 4];
-  const ours = viewOf(group, 8);
+  // No quorum of confirms makes us READY here.
+  const ours = viewOf({ ...group, quorum: group.n }, 8);
   ours.onDelivered();
   ours.onDelivered();
   // READY for 5, in the store.
   for (const member of [ORIGIN, d, 5]) ours.onClaim(member, claim(group, 5, { ready: 5 }));
-  if (ours.pledge(group.n)) ours.onPledged(5);
+  if (ours.pledge()) ours.onPledged(5);
   const other = (count: number) => claim(group, count, {}, 'other');
 
   ours.onClaim(b, other(6), [{ ...other(4), ready: 0 }]);
   ours.onClaim(c, other(7));
 
-  const told = (member: number) => ours.entriesFor(member).map(({ count }) => count);
+  const told = (member: number) => ours.tell(member).map(({ count }) => count);
   expect(told(b)).toEqual([2, 3, 4, 5, 6, 7, 8]);
   expect(told(d)).toEqual([5, 8]);
 });

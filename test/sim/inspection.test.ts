@@ -5,9 +5,10 @@ import { Marks } from '../../src/core/marks.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { createCluster } from '../../src/sim/cluster.js';
 import { storedSize } from '../../src/store/store.js';
+import { boundsOf } from '../broadcast/bounds.js';
 
 function heldStream(objects: number): Stream {
-  const stream = new Stream({ origin: 0, incarnation: 1 }, 1, 3);
+  const stream = new Stream({ origin: 0, incarnation: 1 }, boundsOf(1, 3));
   for (let seq = 0; seq < objects; seq++) stream.hold(seq, sha256(new Uint8Array([seq])), 10);
   return stream;
 }

@@ -3,6 +3,7 @@
  * returns how to undo it. Product code knows nothing of them.
  */
 
+import { Comparison } from '../../src/broadcast/agreement/comparison.js';
 import { Stream } from '../../src/broadcast/agreement/stream.js';
 import { Broadcast } from '../../src/broadcast/broadcast.js';
 import { Journal } from '../../src/broadcast/delivery/journal.js';
@@ -56,20 +57,21 @@ export const MUTATIONS: Record<string, () => () => void> = {
       Stream,
       'deliverable',
       () =>
-        function (quorum) {
-          return Math.max(this.delivered, Math.min(this.count, this.confirmedBy(quorum)));
+        function () {
+          const confirmed = this.comparison.confirmedByQuorum(this.following.confirmed);
+          return Math.max(this.delivered, Math.min(this.count, confirmed));
         },
     ),
   'forget the cursor': () => replace(Journal, 'moveCursor', () => () => {}),
   'accept a second hash': () =>
     replace(
-      Stream,
+      Comparison,
       'checkPoints',
       () =>
         function (member) {
           // Whatever it holds counts as the same.
           for (const { count } of this.points[member])
-            if (count <= this.count) this.agreed[member] = Math.max(this.agreed[member], count);
+            if (count <= this.ledger.count) this.agreed[member] = Math.max(this.agreed[member], count);
           return true;
         },
     ),

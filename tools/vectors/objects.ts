@@ -1,6 +1,6 @@
 /** Test vectors of frames and objects. In: fixed seeds. Out: plain values, bytes as hex. */
 
-import { Stream } from '../../src/broadcast/agreement/stream.js';
+import { Ledger } from '../../src/broadcast/agreement/ledger.js';
 import { writeParcel } from '../../src/broadcast/delivery/parcel.js';
 import { batchMessage, signBatch } from '../../src/broadcast/proof/batch.js';
 import { serveSymbols, signCertificate } from '../../src/broadcast/proof/certificate.js';
@@ -185,13 +185,13 @@ export function objectVectors(): unknown {
     },
     { dependencies: [], messages: [bytes(900)] },
   ];
-  const held = new Stream(stream, (origin + 1) % 3, 3);
-  const digests = [toHex(held.ledger.chainAt(0)!)];
+  const held = new Ledger();
+  const digests = [toHex(held.chainAt(0)!)];
   const objects = parcels.map((parcel, seq) => {
     const object = writeParcel(parcel);
     const hash = sha256(object);
-    held.hold(seq, hash);
-    digests.push(toHex(held.ledger.chainAt(seq + 1)!));
+    held.hold(seq, hash, 0);
+    digests.push(toHex(held.chainAt(seq + 1)!));
     const cut = cutObject(object.length);
     const descriptor: Descriptor = { ...stream, seq, length: object.length, ...cut, hash };
     const descriptorBytes = writeDescriptor(descriptor);

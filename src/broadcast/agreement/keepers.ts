@@ -4,15 +4,21 @@
  */
 import { equalBytes } from '../../core/bytes.js';
 import { type Micros, SECOND } from '../../core/time.js';
+import type { Claims } from './claims.js';
 import type { Digest } from './ledger.js';
 
 export class Keepers {
+  private readonly claims: Pick<Claims, 'hasLetGo' | 'keeps'>;
   /** By member: since when it has been asked for objects without serving any. */
   private readonly askedAt = new Map<number, Micros>();
   /** By member: when it was last asked, or served something of use. */
   private readonly servingAt = new Map<number, Micros>();
   /** By member: from where on it keeps the stream, and the digest there. */
   private readonly gone = new Map<number, Digest>();
+
+  constructor(claims: Pick<Claims, 'hasLetGo' | 'keeps'>) {
+    this.claims = claims;
+  }
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
@@ -59,9 +65,14 @@ export class Keepers {
     return this.askedAt.has(member);
   }
 
-  /** Whether `member` has not left us waiting for long. */
-  mayAnswer(now: Micros, member: number): boolean {
-    return now - (this.askedAt.get(member) ?? now) < PATIENCE;
+  /** Whether `member` may be expected to serve this object: it says that it keeps it, and does not leave us without for long. */
+  isKeptBy(now: Micros, member: number, seq: number): boolean {
+    return this.claims.keeps(member, seq) && now - (this.askedAt.get(member) ?? now) < PATIENCE;
+  }
+
+  /** Whether `member` has let go of an object, and has not said so in answer to us. */
+  mayTell(member: number, seq: number): boolean {
+    return this.claims.hasLetGo(member, seq) && !this.saysGone(member, seq);
   }
 
   /** Whether `member` may serve objects: we have asked it, and not so long ago that it is not to be expected any more. */

@@ -4,33 +4,39 @@
  * others are READY, and for how many we can be. Out: for how many we are, to be stored before it is said; and so how many
  * may be delivered.
  */
-import type { Group } from '../../group/group.js';
 import type { Digest } from './ledger.js';
+import type { Bounds } from './standing.js';
 
 export class Readiness {
   /** What we are READY for, in our store or on its way there: never taken back. */
   pledge: Digest;
   /** So much of it is in our store, and may be said. */
   durable: number;
-  private readonly bounds: Pick<Group, 'byzantine' | 'readyQuorum'>;
+  private readonly bounds: Bounds;
   /** By member: for so many of the objects that we hold it is READY. */
-  private readonly heard: number[];
+  private readonly readyCounts: number[];
 
   /** @param stored from before a restart */
-  constructor(members: number, bounds: Pick<Group, 'byzantine' | 'readyQuorum'>, stored: Digest) {
+  constructor(bounds: Bounds, stored: Digest) {
     this.bounds = bounds;
     this.pledge = stored;
     this.durable = stored.count;
-    this.heard = new Array(members).fill(0);
+    this.readyCounts = new Array(bounds.members).fill(0);
   }
 
-  onHeard(member: number, count: number): void {
-    this.heard[member] = Math.max(this.heard[member], count);
+  /** What of it contradicts the rest; undefined if nothing does. */
+  check(): string | undefined {
+    return this.durable > this.pledge.count ? `READY for ${this.durable} not pledged` : undefined;
   }
 
-  /** For as many objects more members are READY than may lie: so one at least is right. */
+  /** `member` is READY for the first `count` of the objects that we hold. */
+  onReady(member: number, count: number): void {
+    this.readyCounts[member] = Math.max(this.readyCounts[member], count);
+  }
+
+  /** The number of objects for which more members are READY than may lie: so one at least is right. */
   attested(): number {
-    return nthLargest(this.heard, this.bounds.byzantine + 1);
+    return nthLargest(this.readyCounts, this.bounds.byzantine + 1);
   }
 
   /** Whether what so many members are READY for must be right. */
@@ -38,15 +44,15 @@ export class Readiness {
     return members > this.bounds.byzantine;
   }
 
-  /** For as many objects so many are READY, we for `own`, that more than may lie remain to tell the others, whoever fails. */
+  /** The number of objects for which `readyQuorum` members, ourselves included (`own`), are READY. */
   deliverable(own: number): number {
-    return nthLargest([own, ...this.heard], this.bounds.readyQuorum);
+    return nthLargest([own, ...this.readyCounts], this.bounds.readyQuorum);
   }
 
   /** We have delivered `delivered`, and hold objects below `count` but nothing beyond that others could be READY for. */
   restart(delivered: Digest, count: number): void {
-    this.heard.forEach((heard, member) => {
-      this.heard[member] = Math.min(heard, count);
+    this.readyCounts.forEach((ready, member) => {
+      this.readyCounts[member] = Math.min(ready, count);
     });
     if (this.pledge.count < delivered.count) this.pledge = delivered;
   }

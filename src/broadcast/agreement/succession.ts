@@ -7,8 +7,9 @@
 import { type Micros, NEVER, SECOND } from '../../core/time.js';
 import type { StoredObject } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
+import { topOf } from './claims.js';
 import { nthLargest } from './readiness.js';
-import { type Stream, topOf } from './stream.js';
+import type { Stream } from './stream.js';
 
 export class Succession {
   private readonly liars: number;
@@ -78,7 +79,7 @@ export class Succession {
   abandoned(own: Stream): number {
     // Of one that is being consumed a quorum holds it.
     let seq = own.delivered + (own.index > 0 ? 1 : 0);
-    while (seq < own.count && own.isVouched(seq, this.liars)) seq++;
+    while (seq < own.count && own.claims.isVouched(seq)) seq++;
     return Math.min(seq, own.count, Math.max(own.delivered, this.refusedFrom));
   }
 

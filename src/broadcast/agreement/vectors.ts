@@ -24,7 +24,7 @@ interface Sent {
 /** A stream, as far as it is spoken of. */
 export interface Spoken {
   /** What is to be said of it to this member; nothing, for a start, if there is nothing. */
-  entriesFor(member: number): VectorEntry[];
+  tell(member: number): VectorEntry[];
 }
 
 interface Peer {
@@ -110,7 +110,7 @@ export class Vectors {
     const next = nextVersion(peer.version);
     let left = room - VECTOR_FRAME_SIZE;
     for (const stream of dirty) {
-      const said = stream.entriesFor(member);
+      const said = stream.tell(member);
       for (const entry of said) left -= vectorEntrySize(entry);
       if (left < 0) break;
       entries.push(...said);

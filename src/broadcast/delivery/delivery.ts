@@ -29,7 +29,6 @@ interface Head {
 export class Delivery {
   private readonly streams: Streams;
   private readonly log: Journal;
-  private readonly quorum: number;
   private readonly members: number;
   private readonly heads = new Map<Stream, Head>();
   /** The object whose messages are being handed over. */
@@ -43,14 +42,10 @@ export class Delivery {
   /** How much of each stream our last object depended on. */
   private told = new WeakMap<Stream, number>();
 
-  constructor(
-    parts: { streams: Streams; log: Journal; attempts: Attempts },
-    { quorum, members }: { quorum: number; members: number },
-  ) {
+  constructor(parts: { streams: Streams; log: Journal; attempts: Attempts }, members: number) {
     this.streams = parts.streams;
     this.log = parts.log;
     this.attempts = parts.attempts;
-    this.quorum = quorum;
     this.members = members;
   }
 
@@ -122,7 +117,7 @@ export class Delivery {
     const most = Math.floor(maxDependencies(this.members) / this.members);
     const counts = new Array(this.members).fill(0);
     for (const stream of this.streams) {
-      if (stream === own || !stream.attested) continue;
+      if (stream === own || !stream.standing.attested) continue;
       // Only who lies has more; they wait for the next object, so that nobody's messages are refused for it.
       if (counts[stream.origin] >= most) continue;
       // What is being consumed counts: a consumer may answer before it is done.
@@ -173,7 +168,7 @@ export class Delivery {
     const due: Stream[] = [];
     for (const stream of this.streams) {
       const { delivered: seq } = stream;
-      if (seq >= stream.deliverable(this.quorum)) continue;
+      if (seq >= stream.deliverable()) continue;
       const head = this.heads.get(stream);
       if (head?.seq !== seq || this.isMet(head)) due.push(stream);
     }

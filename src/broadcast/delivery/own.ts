@@ -173,7 +173,7 @@ export class Own {
   relieve(now: Micros): void {
     const { stream, delivery, log } = this;
     const { group, paths } = this.options;
-    const moved = `${delivery.taken} ${stream.deliverable(group.quorum)} ${log.storedBytes}`;
+    const moved = `${delivery.taken} ${stream.deliverable()} ${log.storedBytes}`;
     if (moved !== this.moved) {
       this.moved = moved;
       this.movedAt = now;
@@ -187,7 +187,7 @@ export class Own {
 
   /** The network has yet to confirm so many of ours that the next ones wait for it. */
   private get isUnconfirmed(): boolean {
-    return this.nextSeq - this.stream.deliverable(this.options.group.quorum) >= MAX_UNCONFIRMED;
+    return this.nextSeq - this.stream.deliverable() >= MAX_UNCONFIRMED;
   }
 
   /**
@@ -218,9 +218,9 @@ export class Own {
   }
 
   private mayPack(now: Micros): boolean {
-    const { maxMessageSize, group } = this.options;
+    const { maxMessageSize } = this.options;
     if (this.isHeldUp) return false;
-    const underWay = this.nextSeq - this.stream.deliverable(group.quorum);
+    const underWay = this.nextSeq - this.stream.deliverable();
     // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
     if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
     return this.tickets.size === 0 || this.log.pendingBytes + this.outbox.nextBytes() <= maxMessageSize;
@@ -238,7 +238,7 @@ export class Own {
     // The oldest that a quorum holds makes room: who lacks it will ask for it.
     if (sending.size >= MAX_SENDING)
       for (const record of sending)
-        if (record.seq < this.stream.deliverable(this.options.group.quorum)) {
+        if (record.seq < this.stream.deliverable()) {
           this.transfer.forget(record);
           break;
         }
@@ -248,11 +248,11 @@ export class Own {
   }
 
   private isWithAll({ seq }: ObjectUnderWay): boolean {
-    return this.options.paths.every((path, peer) => !path || this.stream.isHeldBy(peer, seq));
+    return this.options.paths.every((path, peer) => !path || this.stream.claims.isHeldBy(peer, seq));
   }
 
   private settleOne(now: Micros, seq: number, force: boolean): void {
-    const { paths, group } = this.options;
+    const { paths } = this.options;
     const confirmed: number[] = [];
     const missing: number[] = [];
     const sentAt = this.open.get(seq)!;
@@ -260,7 +260,7 @@ export class Own {
     const record = this.objects.find(this.stream, seq);
     paths.forEach((path, peer) => {
       if (!path) return;
-      if (this.stream.isHeldBy(peer, seq)) {
+      if (this.stream.claims.isHeldBy(peer, seq)) {
         confirmed.push(peer);
         record?.outgoing?.onConfirm(peer);
         return;
@@ -268,7 +268,7 @@ export class Own {
       missing.push(peer);
       isOver &&= path.isGone(now, sentAt);
     });
-    if (missing.length > 0 && !(isOver && seq < this.stream.deliverable(group.quorum)) && !force) return;
+    if (missing.length > 0 && !(isOver && seq < this.stream.deliverable()) && !force) return;
     this.open.delete(seq);
     const { origin, incarnation } = this.stream;
     this.events.push({

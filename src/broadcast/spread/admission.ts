@@ -108,7 +108,7 @@ export class Admission<S extends StreamView = StreamView> {
   private isVouchedFor(stream: StreamView, seq: number): boolean {
     let holders = 0;
     for (let member = 0; member < this.members; member++)
-      if (member !== this.self && member !== stream.origin && stream.isHeldBy(member, seq)) holders++;
+      if (member !== this.self && member !== stream.origin && stream.claims.isHeldBy(member, seq)) holders++;
     return holders > this.byzantine;
   }
 

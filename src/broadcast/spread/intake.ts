@@ -149,7 +149,7 @@ export class Intake<S extends StreamView = StreamView> {
 // ---- the checks: each gives the reason to drop the symbol, if there is one
 
 function notOfThoseFollowed(_: Desk, { stream, hop, isServed, frame }: Examined) {
-  return stream && !stream.admits(hop, isServed, frame.descriptor) ? 'tainted' : undefined;
+  return stream && !stream.following.admits(hop, isServed, frame.descriptor) ? 'tainted' : undefined;
 }
 
 function storeBusy({ options }: Desk, { frame }: Examined) {
@@ -179,8 +179,8 @@ function tooLarge(desk: Desk, symbol: Examined) {
 }
 
 function streamOver(desk: Desk, { stream, frame }: Examined) {
-  if (desk.streams.isRetired(frame.descriptor)) return 'stale';
-  return stream && isClosed(desk, stream, frame.descriptor.seq) ? 'stale' : undefined;
+  if (desk.streams.retired.has(frame.descriptor)) return 'stale';
+  return stream && isClosed(stream, frame.descriptor.seq) ? 'stale' : undefined;
 }
 
 /** Nobody but its origin could be blamed for what spoils an object with symbols that nobody wanted. */
@@ -243,11 +243,11 @@ function otherObject(desk: Desk, symbol: Examined) {
 
 function notAttested(desk: Desk, symbol: Examined) {
   const { stream, frame } = symbol;
-  if (stream?.attested) return undefined;
+  if (stream?.standing.attested) return undefined;
   const opened = desk.streams.signed(frame.descriptor);
   if (typeof opened === 'string') return opened;
   symbol.stream = opened;
-  return isClosed(desk, opened, frame.descriptor.seq) ? 'stale' : undefined;
+  return isClosed(opened, frame.descriptor.seq) ? 'stale' : undefined;
 }
 
 function notBegun(desk: Desk, symbol: Examined) {
@@ -294,8 +294,8 @@ function isOurs({ options }: Desk, { object, isServed, frame }: Examined) {
 }
 
 /** Its origin has begun anew: an object that is nowhere else any more would be delivered by some only. */
-function isClosed({ options }: Desk, stream: StreamView, seq: number) {
-  return stream.closed && !stream.holds(seq) && !stream.isVouched(seq, options.group.byzantine);
+function isClosed(stream: StreamView, seq: number) {
+  return stream.standing.closed && !stream.holds(seq) && !stream.claims.isVouched(seq);
 }
 
 function certificateOf({ verifier }: Desk, frame: SymbolFrame) {

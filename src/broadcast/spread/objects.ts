@@ -140,7 +140,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     const { incoming, outgoing, id, stream, seq } = this;
     let confirmed = 0;
     for (let member = 0; member < members; member++)
-      if (member === self ? this.isHeld : member === id.origin || stream.isHeldBy(member, seq)) confirmed++;
+      if (member === self ? this.isHeld : member === id.origin || stream.claims.isHeldBy(member, seq))
+        confirmed++;
     return {
       id,
       length: outgoing?.descriptor.length ?? incoming?.descriptor.length ?? 0,

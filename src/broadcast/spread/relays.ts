@@ -111,7 +111,7 @@ export class Relays {
 
 /** Whether `peer` says that it holds the object, or this block of it. */
 export function isHeldBy({ stream, seq, incoming }: ObjectUnderWay, peer: number, sbn: number): boolean {
-  return stream.isHeldBy(peer, seq) || incoming?.peerHasBlock(peer, sbn) === true;
+  return stream.claims.isHeldBy(peer, seq) || incoming?.peerHasBlock(peer, sbn) === true;
 }
 
 /** Symbols waiting to be relayed to one peer, of all origins: about five megabytes, which the queues of all peers share. */

@@ -24,19 +24,25 @@ export interface StreamView extends StreamId {
     /** Whether `member` may serve objects: it was asked for some. */
     mayServe(now: Micros, member: number): boolean;
   };
-  /** Its origin has named it, or signed an object of it. */
-  readonly attested: boolean;
-  /** Its origin has begun another: of this one only what others hold is taken. */
-  readonly closed: boolean;
+  readonly standing: {
+    /** Its origin has named it, or signed an object of it. */
+    readonly attested: boolean;
+    /** Its origin has begun another: of this one only what others hold is taken. */
+    readonly closed: boolean;
+  };
+  readonly claims: {
+    /** Whether `member` says that it holds this object. */
+    isHeldBy(member: number, seq: number): boolean;
+    /** Whether more members than may lie say so. */
+    isVouched(seq: number): boolean;
+  };
+  readonly following: {
+    /** Whether a symbol of this object, from `member`, may be of what is to be held. */
+    admits(member: number, isServed: boolean, object: Pick<Descriptor, 'seq' | 'hash'>): boolean;
+  };
   holds(seq: number): boolean;
   /** Whether the bytes of this object are wanted. */
   lacks(seq: number): boolean;
-  /** Whether `member` says that it holds this object. */
-  isHeldBy(member: number, seq: number): boolean;
-  /** Whether more than `liars` members say so. */
-  isVouched(seq: number, liars: number): boolean;
-  /** Whether a symbol of this object, from `member`, may be of what is to be held. */
-  admits(member: number, isServed: boolean, object: Pick<Descriptor, 'seq' | 'hash'>): boolean;
 }
 
 /** The streams that are spoken of. */
@@ -48,6 +54,8 @@ export interface StreamsView<S extends StreamView = StreamView> extends Iterable
   signed(id: StreamId): S | 'stale' | 'over-quota' | 'unknown-member';
   /** Whether its origin has begun a later one. */
   hasLater(id: StreamId): boolean;
-  /** Whether it is over, and nothing of it is wanted. */
-  isRetired(id: StreamId): boolean;
+  readonly retired: {
+    /** Whether this stream is over, and nothing of it is wanted. */
+    has(id: StreamId): boolean;
+  };
 }

@@ -4,13 +4,14 @@ import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Journal } from '../../../src/broadcast/delivery/journal.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { VectorEntry } from '../../../src/wire/frames/vector.js';
+import { boundsOf } from '../bounds.js';
 
 const ID = { origin: 4, incarnation: 1 };
 const hash = (label: string) => sha256(new TextEncoder().encode(label));
 
 /** The stream as member `self` of five has it, with objects of these hashes. */
 function streamWith(labels: string[], self = 0): Stream {
-  const stream = new Stream(ID, self, 5);
+  const stream = new Stream(ID, boundsOf(self, 5));
   labels.forEach((label, seq) => {
     stream.hold(seq, hash(label));
   });
@@ -19,7 +20,7 @@ function streamWith(labels: string[], self = 0): Stream {
 
 /** What a member with these objects says to one with which it has no dispute. */
 function claimOf(labels: string[]): VectorEntry {
-  return streamWith(labels, 3).entriesFor(0).at(-1)!;
+  return streamWith(labels, 3).tell(0).at(-1)!;
 }
 
 describe('a stream', () => {
@@ -28,24 +29,18 @@ describe('a stream', () => {
 
     for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a', 'b', 'c']));
 
-    expect(stream.rivals()).toBeUndefined();
+    expect(stream.comparison.rivals()).toBeUndefined();
   });
 
   test('where nobody lies, is not deliverable by claims that turn out to be of something else', () => {
-    const stream = new Stream({ origin: 0, incarnation: 1 }, 0, 3, undefined, {
-      byzantine: 0,
-      readyQuorum: 0,
-    });
+    const stream = new Stream({ origin: 0, incarnation: 1 }, boundsOf(0, 3, { byzantine: 0 }));
     stream.hold(0, hash('a'));
-    const theirs = new Stream({ origin: 0, incarnation: 1 }, 1, 3, undefined, {
-      byzantine: 0,
-      readyQuorum: 0,
-    });
+    const theirs = new Stream({ origin: 0, incarnation: 1 }, boundsOf(1, 3, { byzantine: 0 }));
     for (const label of ['a', 'b']) theirs.hold(theirs.count, hash(label));
-    for (const member of [1, 2]) stream.onClaim(member, theirs.entry());
+    for (const member of [1, 2]) stream.onClaim(member, theirs.telling.entry());
     // Said from an old copy of the store.
     stream.hold(1, hash('x'));
-    expect(stream.deliverable(2)).toBe(1);
+    expect(stream.deliverable()).toBe(1);
   });
 
   test('counts the origin as a vote for what rivals hold', () => {
@@ -53,7 +48,7 @@ describe('a stream', () => {
 
     for (const member of [1, 2, 3]) stream.onClaim(member, claimOf(['a']));
 
-    expect(stream.rivals()).toMatchObject({ members: [1, 2, 3], votes: 4, count: 1 });
+    expect(stream.comparison.rivals()).toMatchObject({ members: [1, 2, 3], votes: 4, count: 1 });
   });
 
   test('counts a rival once, however often it says so', () => {
@@ -62,7 +57,7 @@ describe('a stream', () => {
 
     stream.onClaim(1, claim, [claim, claim]);
 
-    expect(stream.rivals()).toMatchObject({ members: [1], votes: 2 });
+    expect(stream.comparison.rivals()).toMatchObject({ members: [1], votes: 2 });
   });
 
   test('knows where it differs from others once more of them than may lie have told both sides of it', () => {
@@ -72,7 +67,7 @@ describe('a stream', () => {
     const located: boolean[] = [];
     const say = (member: number, ...counts: number[]) => {
       stream.onClaim(member, claimOf(theirs), told(...counts));
-      located.push(stream.isLocated(stream.rivals()!, 1));
+      located.push(stream.following.isLocated(stream.comparison.rivals()!, stream.delivered));
     };
 
     for (const member of [1, 2, 3]) say(member);
@@ -82,7 +77,7 @@ describe('a stream', () => {
     say(3, 2);
 
     expect(located.at(-1)).toBe(true);
-    expect(stream.sharedWith(stream.rivals()!, 1)).toBe(2);
+    expect(stream.following.sharedWith(stream.comparison.rivals()!)).toBe(2);
   });
 
   test('and a member that differs halve what lies between, until both know the first object that does', () => {
@@ -92,19 +87,19 @@ describe('a stream', () => {
       streamWith([...labels.slice(0, 13), 'y', ...labels.slice(14)], 1),
     ];
     const hears = (by: Stream, of: Stream, from: number) => {
-      const entries = of.entriesFor(by === ours ? 0 : 1);
+      const entries = of.tell(by === ours ? 0 : 1);
       by.onClaim(from, entries.at(-1)!, entries.slice(0, -1));
     };
 
     for (let round = 0; round < 8; round++) {
       hears(theirs, ours, 0);
-      hears(ours, theirs, 1);
+      for (const from of [1, 2]) hears(ours, theirs, from);
     }
 
-    const counts = ours.entriesFor(1).map(({ count }) => count);
+    const counts = ours.tell(1).map(({ count }) => count);
     expect([counts.includes(13), counts.includes(14)]).toEqual([true, true]);
-    expect(ours.isLocated({ ...ours.rivals()!, members: [1] }, 0)).toBe(true);
-    expect(ours.sharedWith({ ...ours.rivals()!, members: [1] }, 0)).toBe(13);
+    const rivals = ours.comparison.rivals()!;
+    expect([ours.following.isLocated(rivals, 0), ours.following.sharedWith(rivals)]).toEqual([true, 13]);
   });
 
   test('is stable only up to where all agree, not to where all hold something', () => {
@@ -121,8 +116,8 @@ describe('a stream', () => {
 
     stream.onClaim(1, claimOf(['a', 'x', 'y']));
 
-    expect(stream.entriesFor(1).map(({ count }) => count)).toEqual([1, 3]);
-    expect(stream.entriesFor(2).map(({ count }) => count)).toEqual([3]);
+    expect(stream.tell(1).map(({ count }) => count)).toEqual([1, 3]);
+    expect(stream.tell(2).map(({ count }) => count)).toEqual([3]);
   });
 
   test('believes what a member says of fewer objects, though it differs later', () => {
@@ -132,12 +127,12 @@ describe('a stream', () => {
     for (const member of [1, 2])
       stream.onClaim(member, claimOf(['a', 'b', 'x']), [{ count: 2, ready: 0, chain }]);
 
-    expect(stream.deliverable(4)).toBe(2);
+    expect(stream.deliverable()).toBe(2);
   });
 
   test('prunes nothing for members that hold less than what was pruned', () => {
     const state = { base: 2, delivered: 3, index: 0, chain: hash('c'), baseChain: hash('b') };
-    const stream = new Stream(ID, 0, 5, { ...ID, ...state });
+    const stream = new Stream(ID, boundsOf(0, 5), { ...ID, ...state });
 
     stream.prune(0);
 

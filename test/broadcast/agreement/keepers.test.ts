@@ -3,31 +3,36 @@ import { expect, test } from 'vitest';
 import { Keepers } from '../../../src/broadcast/agreement/keepers.js';
 import { SECOND } from '../../../src/core/time.js';
 
+/** All hold everything, and keep it from 10 on. */
+const HOLDERS = {
+  hasLetGo: (_: number, seq: number) => seq < 10,
+  keeps: (_: number, seq: number) => seq >= 10,
+};
 const [ONE, OTHER] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
 
 test('a member that was asked is waited for ten seconds from the first question', () => {
-  const keepers = new Keepers();
+  const keepers = new Keepers(HOLDERS);
   for (const at of [0, 5 * SECOND]) keepers.onAsked(at, 2);
   const times = [0, 10 * SECOND - 1, 10 * SECOND];
-  expect(times.map((now) => keepers.mayAnswer(now, 2))).toEqual([true, true, false]);
+  expect(times.map((now) => keepers.isKeptBy(now, 2, 10))).toEqual([true, true, false]);
 });
 
 test('a member that serves is waited for anew', () => {
-  const keepers = new Keepers();
+  const keepers = new Keepers(HOLDERS);
   keepers.onAsked(0, 2);
   keepers.onServed(9 * SECOND, 2);
-  expect([keepers.isAsked(2), keepers.mayAnswer(30 * SECOND, 2)]).toEqual([false, true]);
+  expect([keepers.isAsked(2), keepers.isKeptBy(30 * SECOND, 2, 10)]).toEqual([false, true]);
 });
 
 test('only a member that was asked lately may serve', () => {
-  const keepers = new Keepers();
+  const keepers = new Keepers(HOLDERS);
   keepers.onAsked(0, 2);
   expect([keepers.mayServe(9 * SECOND, 2), keepers.mayServe(10 * SECOND, 2)]).toEqual([true, false]);
   expect(keepers.mayServe(0, 3)).toBe(false);
 });
 
 test('members that keep nothing below the same base are counted', () => {
-  const keepers = new Keepers();
+  const keepers = new Keepers(HOLDERS);
   const votes = [keepers.onGone(2, 5, ONE), keepers.onGone(3, 5, OTHER), keepers.onGone(4, 5, ONE)];
   expect([...votes, keepers.onGone(4, 5, ONE)]).toEqual([1, 1, 2, 2]);
   expect([keepers.saysGone(2, 4), keepers.saysGone(2, 5), keepers.saysGone(0, 0)]).toEqual([
@@ -38,11 +43,24 @@ test('members that keep nothing below the same base are counted', () => {
 });
 
 test('what a member said and was asked in its former run counts no more', () => {
-  const keepers = new Keepers();
+  const keepers = new Keepers(HOLDERS);
   keepers.onAsked(0, 2);
   keepers.onGone(2, 5, ONE);
 
   keepers.onFresh(2);
 
   expect([keepers.isAsked(2), keepers.saysGone(2, 0), keepers.onGone(3, 5, ONE)]).toEqual([false, false, 1]);
+});
+
+test('a member that keeps an object no more may say so, unless it has', () => {
+  const keepers = new Keepers(HOLDERS);
+  expect([keepers.isKeptBy(0, 2, 9), keepers.mayTell(2, 9), keepers.mayTell(2, 10)]).toEqual([
+    false,
+    true,
+    false,
+  ]);
+
+  keepers.onGone(2, 10, ONE);
+
+  expect(keepers.mayTell(2, 9)).toBe(false);
 });

@@ -14,13 +14,13 @@ import { smallGroup } from '../small-group.js';
 
 const ID = { origin: 1, incarnation: 7 };
 const GROUP = smallGroup(7, 'ready', { byzantine: 2, faulty: 2 });
-const { quorum } = GROUP.group;
+const BOUNDS = { ...GROUP.group, self: 0, members: 7 };
 const NONE = new Uint8Array(0);
 const hash = (label: string) => sha256(new TextEncoder().encode(label));
 
 /** The stream with objects of these hashes. */
 function streamWith(labels: string[], state?: StreamState): Stream {
-  const stream = new Stream(ID, 0, 7, state, GROUP.group);
+  const stream = new Stream(ID, BOUNDS, state);
   labels.forEach((label, seq) => {
     stream.hold(seq, hash(label));
   });
@@ -29,21 +29,21 @@ function streamWith(labels: string[], state?: StreamState): Stream {
 
 /** What a member with these objects says that is READY for so many. */
 function claimOf(labels: string[], ready = 0): VectorEntry {
-  return { ...streamWith(labels).entry(), ready };
+  return { ...streamWith(labels).telling.entry(), ready };
 }
 
 /** What we say once what we are READY for is stored. */
 function stored(stream: Stream): number {
-  if (stream.pledge(quorum)) stream.onPledged(stream.state.ready!.count);
-  return stream.entry().ready;
+  if (stream.pledge()) stream.onPledged(stream.state.ready!.count);
+  return stream.telling.entry().ready;
 }
 
 test('a quorum of confirms makes us READY, which is said only once it is stored', () => {
   const stream = streamWith(['a', 'b']);
   for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a']));
 
-  expect([stream.pledge(quorum), stream.entry().ready]).toEqual([true, 0]);
-  expect([stream.onPledged(stream.state.ready!.count), stream.entry().ready]).toEqual([true, 1]);
+  expect([stream.pledge(), stream.telling.entry().ready]).toEqual([true, 0]);
+  expect([stream.onPledged(stream.state.ready!.count), stream.telling.entry().ready]).toEqual([true, 1]);
 });
 
 test('more READY than may lie make us READY without a quorum', () => {
@@ -59,11 +59,11 @@ test('more READY than may lie make us READY without a quorum', () => {
 test('what is confirmed by all is delivered when k + f + 1 are READY', () => {
   const stream = streamWith(['a', 'b']);
   for (const member of [1, 2, 3, 4, 5, 6]) stream.onClaim(member, claimOf(['a', 'b'], member <= 4 ? 1 : 0));
-  expect(stream.deliverable(quorum)).toBe(0);
+  expect(stream.deliverable()).toBe(0);
 
   stored(stream);
 
-  expect(stream.deliverable(quorum)).toBe(1);
+  expect(stream.deliverable()).toBe(1);
 });
 
 describe('a member that holds something else', () => {
@@ -76,32 +76,34 @@ describe('a member that holds something else', () => {
   test('keeps it against a quorum of confirms, and against no more READY than may lie', () => {
     const stream = misled();
     for (const member of [1, 4, 5, 6]) stream.onClaim(member, claimOf(['a', 'b'], 1));
-    expect(stream.winners(quorum)).toBeUndefined();
+    expect(stream.following.winners()).toBeUndefined();
   });
 
   test('gives it up for what more than may lie are READY for, and confirms nothing else again', () => {
     const stream = misled();
     stream.onClaim(4, claimOf(['a', 'b'], 2));
-    stream.follow(stream.winners(quorum)!);
+    stream.follow(stream.following.winners()!, stream.delivered);
     stream.restart(stream.delivered);
-    expect(stream.entry()).toMatchObject({ count: 0, ahead: NONE });
+    expect(stream.telling.entry()).toMatchObject({ count: 0, ahead: NONE });
 
     stream.hold(0, hash('a'));
-    expect(stream.entry().count).toBe(0);
+    expect(stream.telling.entry().count).toBe(0);
     stream.hold(1, hash('x'));
-    expect([stream.matchesTrusted(), stream.entry().count]).toEqual([false, 0]);
+    expect([stream.following.isMisled, stream.telling.entry().count]).toEqual([true, 0]);
     stream.restart(stream.delivered);
     for (const [seq, label] of ['a', 'b'].entries()) stream.hold(seq, hash(label));
-    expect([stream.matchesTrusted(), stream.entry().count]).toEqual([true, 2]);
+    expect([stream.following.isMisled, stream.telling.entry().count]).toEqual([false, 2]);
   });
 
   test('knows the one object that it lacks by its hash', () => {
     const stream = streamWith(['x']);
     for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a'], 1));
-    stream.follow(stream.winners(quorum)!);
+    stream.follow(stream.following.winners()!, stream.delivered);
     stream.restart(stream.delivered);
 
-    const admitted = ['a', 'x'].map((label) => stream.admits(5, false, { seq: 0, hash: hash(label) }));
+    const admitted = ['a', 'x'].map((label) =>
+      stream.following.admits(5, false, { seq: 0, hash: hash(label) }),
+    );
 
     expect(admitted).toEqual([true, false]);
   });
@@ -115,7 +117,7 @@ describe('what we are READY for', () => {
 
     const after = streamWith(['a', 'b'], before.state);
 
-    expect([after.matchesTrusted(), after.entry()]).toEqual([true, before.entry()]);
+    expect([after.following.isMisled, after.telling.entry()]).toEqual([false, before.telling.entry()]);
   });
 
   test('is not what was found in its place: that is neither confirmed nor kept', () => {
@@ -124,10 +126,10 @@ describe('what we are READY for', () => {
     const ready = { count: 1, chain: claimOf(['a']).chain };
     const state = { ...ID, base: 0, delivered: 0, index: 0, chain, baseChain: chain, ready };
 
-    const streams = new Streams(0, 7, { ...emptyStore(), streams: [state], held: [object] }, GROUP.group);
+    const streams = new Streams(BOUNDS, { ...emptyStore(), streams: [state], held: [object] });
 
     const stream = streams.find(ID)!;
-    expect([stream.matchesTrusted(), stream.entry().count]).toEqual([false, 0]);
+    expect([stream.following.isMisled, stream.telling.entry().count]).toEqual([true, 0]);
   });
 
   test('is said with a digest of its own, since of more the other may never know', () => {
@@ -135,7 +137,7 @@ describe('what we are READY for', () => {
     for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a']));
     stored(stream);
 
-    expect(stream.entriesFor(5).map(({ count, ready }) => [count, ready])).toEqual([
+    expect(stream.tell(5).map(({ count, ready }) => [count, ready])).toEqual([
       [1, 1],
       [2, 1],
     ]);
@@ -152,25 +154,21 @@ test('READY for the first objects still counts once we have started over and hol
     stream.hold(seq, hash(label));
   });
 
-  expect([stored(stream), stream.deliverable(quorum)]).toEqual([2, 2]);
+  expect([stored(stream), stream.deliverable()]).toEqual([2, 2]);
 });
 
 test('with one liar, and nobody else to fail, there is no READY', () => {
   const { group } = smallGroup(4, 'one', { byzantine: 1, faulty: 1 });
-  const stream = new Stream(ID, 0, 4, undefined, group);
+  const stream = new Stream(ID, { ...group, self: 0, members: 4 });
   stream.hold(0, hash('a'));
   for (const member of [2, 3]) stream.onClaim(member, claimOf(['a'], 1));
 
-  expect([stream.pledge(group.quorum), stream.entry().ready, stream.deliverable(group.quorum)]).toEqual([
-    false,
-    0,
-    1,
-  ]);
+  expect([stream.pledge(), stream.telling.entry().ready, stream.deliverable()]).toEqual([false, 0, 1]);
 });
 
 test('once we have started over READY counts for what is held still, and we are for what is delivered at least', () => {
-  const readiness = new Readiness(7, GROUP.group, { count: 1, chain: hash('one') });
-  for (const member of [2, 3, 4, 5, 6]) readiness.onHeard(member, 5);
+  const readiness = new Readiness(BOUNDS, { count: 1, chain: hash('one') });
+  for (const member of [2, 3, 4, 5, 6]) readiness.onReady(member, 5);
 
   readiness.restart({ count: 2, chain: hash('two') }, 3);
 

@@ -10,6 +10,7 @@ import { SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import { storedSize } from '../../../src/store/store.js';
 import { holds } from '../../wire/holds.js';
+import { boundsOf } from '../bounds.js';
 
 const ID = { origin: 1, incarnation: 7 };
 const MEMBERS = 5;
@@ -54,13 +55,13 @@ class Model {
   private readonly servingAt = new Map<number, number>();
   private isEnded = false;
   private now = 0;
-  private readonly isTrusting: boolean;
+  private readonly liars: number;
   private readonly open: number[][] = Array.from({ length: MEMBERS }, () => []);
   agreed = Array.from({ length: MEMBERS }, () => 0);
   agreedNow = Array.from({ length: MEMBERS }, () => 0);
 
-  constructor(isTrusting: boolean) {
-    this.isTrusting = isTrusting;
+  constructor(liars: number) {
+    this.liars = liars;
   }
 
   get count(): number {
@@ -105,7 +106,7 @@ class Model {
   private compare(): void {
     const { count } = this;
     for (const member of others) {
-      const word = this.isTrusting ? (this.said[member]?.count ?? 0) : 0;
+      const word = this.liars === 0 ? (this.said[member]?.count ?? 0) : 0;
       const reached = Math.max(word, ...this.open[member].filter((each) => each <= count));
       const most = Math.max(count, word);
       this.agreed[member] = Math.max(Math.min(this.agreed[member], most), reached);
@@ -140,29 +141,29 @@ class Model {
     );
   }
 
-  existing(liars: number): number {
+  existing(): number {
     return Math.max(
       this.count,
-      this.word(liars, (member) => this.topOf(member)),
+      this.word((member) => this.topOf(member)),
     );
   }
 
-  named(liars: number): number {
-    return this.word(liars, (member) => this.said[member]?.count ?? 0);
+  named(): number {
+    return this.word((member) => this.said[member]?.count ?? 0);
   }
 
   /** By the origin's word while it counts as such, else by that of more than may lie. */
-  private word(liars: number, of: (member: number) => number): number {
+  private word(of: (member: number) => number): number {
     const equals = others.filter((member) => (member !== 1 || this.isEnded) && this.counts(member));
-    return Math.max(this.isEnded ? 0 : of(1), descending(equals.map(of))[liars] ?? 0);
+    return Math.max(this.isEnded ? 0 : of(1), descending(equals.map(of))[this.liars] ?? 0);
   }
 
-  isKnownTo(liars: number): boolean {
-    return others.filter((member) => this.topOf(member) > 0).length > liars;
+  get isKnown(): boolean {
+    return others.filter((member) => this.topOf(member) > 0).length > this.liars;
   }
 
-  claimant(than: number): number {
-    return others.find((member) => member !== than && this.topOf(member) > 0) ?? -1;
+  claimant(than?: number): number | undefined {
+    return others.find((member) => member !== than && this.topOf(member) > 0);
   }
 
   lacking(count: number): number[] {
@@ -175,9 +176,9 @@ class Model {
     );
   }
 
-  isVouched(seq: number, liars: number): boolean {
-    const holders = others.filter((member) => this.isHeldBy(member, seq, false));
-    return holders.filter((member) => this.present.has(member) && this.counts(member)).length > liars;
+  isVouched(seq: number): boolean {
+    const holders = others.filter((member) => this.isHeldBy(member, seq));
+    return holders.filter((member) => this.present.has(member) && this.counts(member)).length > this.liars;
   }
 
   isAsked(member: number): boolean {
@@ -185,7 +186,7 @@ class Model {
   }
 
   isKeptBy(now: number, member: number, seq: number): boolean {
-    return this.isHeldBy(member, seq, true) && now - (this.askedAt.get(member) ?? now) < 10 * SECOND;
+    return this.keeps(member, seq) && now - (this.askedAt.get(member) ?? now) < 10 * SECOND;
   }
 
   mayServe(now: number, member: number): boolean {
@@ -204,9 +205,13 @@ class Model {
     });
   }
 
-  isHeldBy(member: number, seq: number, kept: boolean): boolean {
+  keeps(member: number, seq: number): boolean {
+    return this.isHeldBy(member, seq) && seq >= this.said[member]!.base;
+  }
+
+  isHeldBy(member: number, seq: number): boolean {
     const said = this.said[member];
-    if (!said || (kept && seq < said.base)) return false;
+    if (!said) return false;
     return seq < said.count || said.ahead.includes(seq);
   }
 
@@ -221,19 +226,19 @@ class Model {
 function apply(stream: Stream, step: Step, now: number): void {
   if (step.type === 'hold') stream.hold(step.seq, hashOf(step.seq), step.length);
   if (step.type === 'say') {
-    const speaker = new Stream(ID, step.member, MEMBERS);
+    const speaker = new Stream(ID, boundsOf(step.member, MEMBERS));
     for (let seq = 0; seq < step.said.count; seq++) speaker.hold(seq, hashOf(seq));
     for (const seq of step.said.ahead) speaker.hold(seq, hashOf(seq));
     const { base, ended, first } = step.said;
-    stream.onClaim(step.member, { ...speaker.entry(), base, ended, first });
+    stream.onClaim(step.member, { ...speaker.telling.entry(), base, ended, first });
   }
-  if (step.type === 'deliver' && stream.delivered < stream.deliverable(QUORUM)) stream.onDelivered();
+  if (step.type === 'deliver' && stream.delivered < stream.deliverable()) stream.onDelivered();
   if (step.type === 'fresh') stream.onFresh(step.member);
   if (step.type === 'ask') stream.keepers.onAsked(now, step.member);
   if (step.type === 'serve') stream.keepers.onServed(now, step.member);
   if (step.type === 'end') {
     stream.close();
-    stream.ended = true;
+    stream.standing.ended = true;
   }
   if (step.type === 'prune') stream.prune(stream.stable());
   if (step.type === 'restart') stream.restart(Math.max(stream.delivered, Math.min(step.from, stream.count)));
@@ -242,7 +247,7 @@ function apply(stream: Stream, step: Step, now: number): void {
 /** All that a stream can be asked, in the words of both. */
 function answers(of: Stream | Model, now: number) {
   const seqs = Array.from({ length: OBJECTS + 2 }, (_, seq) => seq);
-  const keepers = of instanceof Stream ? of.keepers : of;
+  const [claims, keepers] = of instanceof Stream ? [of.claims, of.keepers] : [of, of];
   const isHeld = (seq: number) => (of instanceof Stream ? of.holds(seq) : of.held.has(seq));
   return {
     base: of.base,
@@ -250,21 +255,21 @@ function answers(of: Stream | Model, now: number) {
     count: of.count,
     backlog: of instanceof Stream ? of.ledger.backlog : of.backlog,
     held: seqs.filter(isHeld),
-    deliverable: of.deliverable(QUORUM),
+    deliverable: of.deliverable(),
     stable: of.stable(),
     isOver: of.isOver(),
-    knownTo: [0, 1, 2].map((liars) => of.isKnownTo(liars)),
-    named: [0, 1, 2].map((liars) => of.named(liars)),
-    claimants: [-1, ...others].map((than) => of.claimant(than)),
-    lacking: seqs.map((count) => of.lacking(count)),
-    vouched: [0, 1].map((liars) => seqs.filter((seq) => of.isVouched(seq, liars))),
-    namedBeside: others.map((member) => seqs.filter((count) => of.isNamedBeside(member, count))),
+    known: claims.isKnown,
+    named: claims.named(),
+    claimants: [undefined, ...others].map((than) => claims.claimant(than)),
+    lacking: seqs.map((count) => claims.lacking(count)),
+    vouched: seqs.filter((seq) => claims.isVouched(seq)),
+    namedBeside: others.map((member) => seqs.filter((count) => claims.isNamedBeside(member, count))),
     asked: others.filter((member) => keepers.isAsked(member)),
     servers: others.filter((member) => keepers.mayServe(now, member)),
-    keepers: others.map((member) => seqs.filter((seq) => of.isKeptBy(now, member, seq))),
-    existing: [0, 1, 2].map((liars) => of.existing(liars)),
-    heldBy: others.map((member) => seqs.filter((seq) => of.isHeldBy(member, seq, false))),
-    keptBy: others.map((member) => seqs.filter((seq) => of.isHeldBy(member, seq, true))),
+    keepers: others.map((member) => seqs.filter((seq) => keepers.isKeptBy(now, member, seq))),
+    existing: claims.existing(),
+    heldBy: others.map((member) => seqs.filter((seq) => claims.isHeldBy(member, seq))),
+    keptBy: others.map((member) => seqs.filter((seq) => claims.keeps(member, seq))),
   };
 }
 
@@ -318,10 +323,9 @@ const steps = fc
 test('a stream answers as the model does after any steps', () =>
   holds(
     'stream model',
-    fc.property(steps, fc.boolean(), (list, isTrusting) => {
-      const bounds = { byzantine: isTrusting ? 0 : 1, readyQuorum: 0 };
-      const stream = new Stream(ID, 0, MEMBERS, undefined, bounds);
-      const model = new Model(isTrusting);
+    fc.property(steps, fc.nat(2), (list, byzantine) => {
+      const stream = new Stream(ID, boundsOf(0, MEMBERS, { quorum: QUORUM, byzantine }));
+      const model = new Model(byzantine);
       list.forEach((each, i) => {
         apply(stream, each, i * TICK);
         model.apply(each);
@@ -333,10 +337,10 @@ test('a stream answers as the model does after any steps', () =>
   ));
 
 test('what a member said before it started again does not count for pruning, whatever comes until it speaks', () => {
-  const stream = new Stream(ID, 0, MEMBERS);
-  const speaker = new Stream(ID, 2, MEMBERS);
+  const stream = new Stream(ID, boundsOf(0, MEMBERS, { quorum: QUORUM }));
+  const speaker = new Stream(ID, boundsOf(2, MEMBERS));
   for (const each of [stream, speaker]) each.hold(0, hashOf(0));
-  for (const member of others) stream.onClaim(member, speaker.entry());
+  for (const member of others) stream.onClaim(member, speaker.telling.entry());
 
   stream.onFresh(2);
   stream.hold(1, hashOf(1));
@@ -348,15 +352,15 @@ test('a stream begun from the state of another goes on as it does', () =>
   holds(
     'stream state',
     fc.property(steps, (list) => {
-      const before = new Stream(ID, 0, MEMBERS);
+      const before = new Stream(ID, boundsOf(0, MEMBERS, { quorum: QUORUM }));
       list.forEach((each, i) => {
         if (each.type !== 'end') apply(before, each, i * TICK);
       });
-      const after = new Stream(ID, 0, MEMBERS, before.state);
+      const after = new Stream(ID, boundsOf(0, MEMBERS, { quorum: QUORUM }), before.state);
       for (let seq = before.delivered; seq < OBJECTS; seq++)
         if (before.holds(seq)) after.hold(seq, hashOf(seq));
 
-      expect(after.entry()).toEqual(before.entry());
+      expect(after.telling.entry()).toEqual(before.telling.entry());
       expect(after.state).toEqual(before.state);
     }),
     100,

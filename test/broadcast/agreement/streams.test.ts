@@ -1,13 +1,14 @@
 /** Which streams there are: so many of one origin, so many on one member's word, and what is said of those that follow each other. */
 import { describe, expect, test } from 'vitest';
 import { MAX_RUMOURS, MAX_STREAMS, Streams } from '../../../src/broadcast/agreement/streams.js';
+import { boundsOf } from '../bounds.js';
 import { emptyStore } from '../objects.js';
 
 const [SELF, ORIGIN, OTHER] = [0, 1, 2];
 const MEMBERS = 4;
 const id = (incarnation: number) => ({ origin: ORIGIN, incarnation });
 const named = (incarnation: number, count = 1) => ({ ...id(incarnation), count, ahead: new Uint8Array(0) });
-const newStreams = () => new Streams(SELF, MEMBERS, emptyStore());
+const newStreams = () => new Streams(boundsOf(SELF, MEMBERS), emptyStore());
 const isRefused = (answer: unknown) => answer === 'over-quota';
 
 describe('on its origin’s word alone', () => {
@@ -23,7 +24,7 @@ describe('on its origin’s word alone', () => {
     for (const member of [OTHER, 3]) {
       const rumour = streams.claimed(named(999), member);
       if (typeof rumour !== 'object') throw new Error('expected a rumour');
-      rumour.onClaim(member, { ...rumour.entry(), count: 1 });
+      rumour.onClaim(member, { ...rumour.telling.entry(), count: 1 });
     }
     expect(isRefused(streams.signed(id(999)))).toBe(false);
   });
@@ -46,7 +47,7 @@ describe('on the word of another member', () => {
     const streams = newStreams();
     for (const incarnation of [1, 2]) streams.claimed(named(incarnation), OTHER);
     const kept = streams.find(id(2))!;
-    kept.onClaim(3, { ...kept.entry(), count: 1 });
+    kept.onClaim(3, { ...kept.telling.entry(), count: 1 });
     expect(streams.onFresh(OTHER).map(({ incarnation }) => incarnation)).toEqual([1]);
     expect([streams.find(id(1)), streams.find(id(2))]).toEqual([undefined, kept]);
   });
@@ -68,7 +69,7 @@ test('an earlier stream is closed and ends once a later one of its origin is the
     if (typeof stream === 'object') streams.onRecorded(stream);
   }
   const said = [1, 2].map((incarnation) => {
-    const { closed, ended, isFirst, isLater } = streams.find(id(incarnation))!;
+    const { closed, ended, isFirst, isLater } = streams.find(id(incarnation))!.standing;
     return { closed, ended, isFirst, isLater };
   });
   expect(said).toEqual([

@@ -4,10 +4,11 @@ import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Succession } from '../../../src/broadcast/agreement/succession.js';
 import { SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
+import { boundsOf } from '../bounds.js';
 
 const SESSION = 100;
-const own = new Stream({ origin: 0, incarnation: 10 }, 0, 4);
-const claim = (incarnation: number, over = false) => ({ ...own.entry(), incarnation, over });
+const own = new Stream({ origin: 0, incarnation: 10 }, boundsOf(0, 4));
+const claim = (incarnation: number, over = false) => ({ ...own.telling.entry(), incarnation, over });
 
 /** Members that may lie: one. `members` name a stream of ours. */
 function named(incarnation: number, members: number[], over = false): Succession {
@@ -62,7 +63,7 @@ test('one that a member alone names as the last there can be is not passed', () 
 test('what was named before it began is not forgotten', () => {
   const succession = named(11, [1, 2]);
   succession.onClaim(0, 3, own, claim(SESSION + 50));
-  const next = new Stream({ origin: 0, incarnation: succession.next(own) }, 0, 4);
+  const next = new Stream({ origin: 0, incarnation: succession.next(own) }, boundsOf(0, 4));
   succession.onBegun();
   succession.onClaim(3 * SECOND, 1, next, claim(SESSION + 50));
   expect(succession.isDue).toBe(true);
@@ -94,11 +95,11 @@ test('what is known later does not put it off', () => {
 describe('said again is what is not delivered', () => {
   /** Six of ours: two delivered, `index` messages of the next consumed, `held` by two others. */
   const withSix = (index: number, held: number) => {
-    const stream = new Stream({ origin: 0, incarnation: 10 }, 0, 4);
-    const other = new Stream({ origin: 0, incarnation: 10 }, 2, 4);
+    const stream = new Stream({ origin: 0, incarnation: 10 }, boundsOf(0, 4));
+    const other = new Stream({ origin: 0, incarnation: 10 }, boundsOf(2, 4));
     for (let seq = 0; seq < 6; seq++) stream.hold(seq, sha256(Uint8Array.of(seq)));
     for (let seq = 0; seq < held; seq++) other.hold(seq, sha256(Uint8Array.of(seq)));
-    for (const member of [2, 3]) stream.onClaim(member, other.entry());
+    for (const member of [2, 3]) stream.onClaim(member, other.telling.entry());
     for (let i = 0; i < 2; i++) stream.onDelivered();
     stream.ledger.index = index;
     return stream;

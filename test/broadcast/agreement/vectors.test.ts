@@ -10,6 +10,7 @@ import { sha256 } from '../../../src/crypto/hash.js';
 import { VECTOR_FRAME_SIZE, type VectorFrame } from '../../../src/wire/frames/vector.js';
 import { frameSize } from '../../../src/wire/frames.js';
 import { holds } from '../../wire/holds.js';
+import { boundsOf } from '../bounds.js';
 
 const ROOM = 1200;
 const TIMEOUT = 60 * MILLISECOND;
@@ -26,7 +27,7 @@ class Side {
     // Of members that are neither of the two.
     this.streams = Array.from(
       { length: streams },
-      (_, i) => new Stream({ origin: 9, incarnation: i }, self, 2),
+      (_, i) => new Stream({ origin: 9, incarnation: i }, boundsOf(self, 2)),
     );
   }
 
@@ -58,7 +59,7 @@ class Side {
   /** What it believes that the other holds. */
   belief(): boolean[][] {
     return this.streams.map((stream) =>
-      Array.from({ length: 20 }, (_, seq) => stream.isHeldBy(this.other, seq)),
+      Array.from({ length: 20 }, (_, seq) => stream.claims.isHeldBy(this.other, seq)),
     );
   }
 

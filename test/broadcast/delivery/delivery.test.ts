@@ -7,6 +7,7 @@ import { Journal } from '../../../src/broadcast/delivery/journal.js';
 import { type Dependency, writeParcel } from '../../../src/broadcast/delivery/parcel.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { StreamState } from '../../../src/store/store.js';
+import { boundsOf } from '../bounds.js';
 import { emptyStore } from '../objects.js';
 
 const SELF = 0;
@@ -21,11 +22,9 @@ class Consumer {
   readonly malformed: string[] = [];
 
   constructor(states: StreamState[] = [], quorum = 2) {
-    this.streams = new Streams(SELF, MEMBERS, { ...emptyStore(), streams: states });
-    this.delivery = new Delivery(
-      { streams: this.streams, log: this.log, attempts: new Attempts(emptyStore(), this.log) },
-      { quorum, members: MEMBERS },
-    );
+    this.streams = new Streams(boundsOf(SELF, MEMBERS, { quorum }), { ...emptyStore(), streams: states });
+    const attempts = new Attempts(emptyStore(), this.log);
+    this.delivery = new Delivery({ streams: this.streams, log: this.log, attempts }, MEMBERS);
   }
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
@@ -114,7 +113,7 @@ describe('messages', () => {
     consumer.store(1, 0, ['a']);
     expect(consumer.all()).toEqual([]);
     const stream = consumer.streams.find({ origin: 1, incarnation: 7 })!;
-    stream.onClaim(2, stream.entry());
+    stream.onClaim(2, stream.telling.entry());
     expect(consumer.all()).toEqual(['1/0/0 a']);
   });
 
@@ -150,7 +149,7 @@ describe('the causal order', () => {
     }));
     consumer.store(2, 0, ['never'], dependencies);
     consumer.next();
-    const looks = vi.spyOn(consumer.streams, 'isRetired');
+    const looks = vi.spyOn(consumer.streams, 'isPast');
     for (let i = 0; i < 10; i++) consumer.next();
     expect(looks).toHaveBeenCalledTimes(10);
   });
@@ -205,14 +204,13 @@ describe('the causal order', () => {
 
   test('waits for no stream that is over', () => {
     const consumer = new Consumer();
-    const retired = new Streams(SELF, MEMBERS, {
+    const retired = new Streams(boundsOf(SELF, MEMBERS, { quorum: 2 }), {
       ...emptyStore(),
       retired: [{ origin: 3, incarnation: 9, count: 2, chain: new Uint8Array(32) }],
     });
-    const delivery = new Delivery(
-      { streams: retired, log: consumer.log, attempts: new Attempts(emptyStore(), consumer.log) },
-      { quorum: 2, members: MEMBERS },
-    );
+    const { log } = consumer;
+    const attempts = new Attempts(emptyStore(), log);
+    const delivery = new Delivery({ streams: retired, log, attempts }, MEMBERS);
     consumer.store(1, 0, ['a'], [after(3, 5)]);
     const stream = retired.signed({ origin: 1, incarnation: 7 });
     if (typeof stream === 'string') throw new Error(stream);

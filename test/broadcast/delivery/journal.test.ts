@@ -6,6 +6,7 @@ import { Journal, MAX_CACHED } from '../../../src/broadcast/delivery/journal.js'
 import { MILLISECOND, NEVER, SECOND } from '../../../src/core/time.js';
 import { type StoredObject, type StoreWrite, storedSize } from '../../../src/store/store.js';
 import { holds } from '../../wire/holds.js';
+import { boundsOf } from '../bounds.js';
 import { emptyStore } from '../objects.js';
 
 const STREAM = { origin: 1, incarnation: 7 };
@@ -100,7 +101,7 @@ describe('a store that is full', () => {
 });
 
 describe('the cursor', () => {
-  const stream = new Stream(STREAM, 0, 3);
+  const stream = new Stream(STREAM, boundsOf(0, 3));
 
   test('gets a commit of its own after 200 ms', () => {
     const log = new Journal(emptyStore());
@@ -112,7 +113,7 @@ describe('the cursor', () => {
 
   test('goes along with what is written before that, once, as it is by then', () => {
     const log = new Journal(emptyStore());
-    const moving = new Stream(STREAM, 0, 3);
+    const moving = new Stream(STREAM, boundsOf(0, 3));
     for (const seq of [0, 1, 2]) moving.hold(seq, new Uint8Array(32));
     log.moveCursor(0, moving);
     moving.onDelivered();
@@ -178,7 +179,7 @@ describe('reading', () => {
 
   test('has nothing at hand any more of what was dropped beyond what is delivered', () => {
     const log = new Journal(emptyStore());
-    const stream = new Stream(STREAM, 0, 3);
+    const stream = new Stream(STREAM, boundsOf(0, 3));
     for (const seq of [0, 1]) {
       stream.hold(seq, new Uint8Array(32));
       log.put(object(seq));
@@ -194,7 +195,7 @@ describe('reading', () => {
     const id = { ...STREAM, seq: 0 };
     log.read(id);
     log.poll(0);
-    log.drop(new Stream(STREAM, 0, 3), 0);
+    log.drop(new Stream(STREAM, boundsOf(0, 3)), 0);
 
     expect(log.onRead(id, object(0), true)).toBe(false);
     expect(log.read(id)).toBeUndefined();

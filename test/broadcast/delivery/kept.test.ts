@@ -4,12 +4,13 @@ import type { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Streams } from '../../../src/broadcast/agreement/streams.js';
 import { Kept } from '../../../src/broadcast/delivery/kept.js';
 import { storedSize } from '../../../src/store/store.js';
+import { boundsOf } from '../bounds.js';
 import { emptyStore, storedObject } from '../objects.js';
 
 const hash = new Uint8Array(32);
 
 function newKept() {
-  const streams = new Streams(0, 4, emptyStore());
+  const streams = new Streams(boundsOf(0, 4), emptyStore());
   const kept = new Kept(streams, emptyStore());
   /** Stores `count` objects of a stream, and delivers them or not. */
   const store = (origin: number, incarnation: number, count: number, length: number, isDelivered = true) => {
@@ -73,7 +74,7 @@ test('of what was there before a restart the sum is known', () => {
     held: [held],
     bytes: storedSize(500) + 210 * storedSize(100),
   };
-  const streams = new Streams(0, 4, loaded);
+  const streams = new Streams(boundsOf(0, 4), loaded);
   const kept = new Kept(streams, loaded);
   expect(kept.first()?.origin).toBe(2);
   kept.add(streams.find({ origin: 1, incarnation: 7 })!, 301, 5000);

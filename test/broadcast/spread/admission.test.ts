@@ -9,6 +9,7 @@ import { cutObject } from '../../../src/broadcast/spread/plan.js';
 import { SECOND } from '../../../src/core/time.js';
 import { storedSize } from '../../../src/store/store.js';
 import type { Descriptor } from '../../../src/wire/symbol.js';
+import { boundsOf } from '../bounds.js';
 import { emptyStore } from '../objects.js';
 
 const MEMBERS = 4;
@@ -19,7 +20,7 @@ const hash = new Uint8Array(32);
 const taking = (size: number) => size - storedSize(0);
 
 class Member {
-  readonly streams = new Streams(0, MEMBERS, emptyStore());
+  readonly streams = new Streams(boundsOf(0, MEMBERS), emptyStore());
   readonly admission: Admission<Stream>;
   now = 0;
 
@@ -106,7 +107,7 @@ describe('what an origin has not seen delivered', () => {
     const member = new Member();
     for (let seq = 0; seq < 10; seq++) member.hold(HONEST, seq, taking(1000));
     const stream = member.stream(HONEST);
-    const claim = { ...stream.entry(), count: 100 };
+    const claim = { ...stream.telling.entry(), count: 100 };
     for (const holder of [HONEST, LIAR]) stream.onClaim(holder, claim);
     expect(member.admits(HONEST, 10, taking(1000))).toBe(false);
     stream.onClaim(1, claim);

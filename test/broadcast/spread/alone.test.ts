@@ -41,7 +41,8 @@ class Member {
     const metrics = createMetrics();
     this.shelves = new Shelves(self, MEMBERS);
     this.paths = small.keys.map((_, peer) => (peer === self ? undefined : pathTo()));
-    const isHeldBy = (peer: number, { seq }: ObjectId) => this.shelves.shelf?.isHeldBy(peer, seq) === true;
+    const isHeldBy = (peer: number, { seq }: ObjectId) =>
+      this.shelves.shelf?.claims.isHeldBy(peer, seq) === true;
     const serving = new Serving(
       { members: MEMBERS, rng, lossOf: () => LOSS, isHeldBy, mostBytes: () => 1e6 },
       metrics,

@@ -6,13 +6,14 @@ import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import type { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
 import { MILLISECOND, NEVER, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
+import { boundsOf } from '../bounds.js';
 
 const [SELF, ORIGIN, MEMBERS] = [0, 1, 4];
 const START = 7 * SECOND;
 const HASH = sha256(new Uint8Array(1));
 
 function newRecord() {
-  const stream = new Stream({ origin: ORIGIN, incarnation: 7 }, SELF, MEMBERS);
+  const stream = new Stream({ origin: ORIGIN, incarnation: 7 }, boundsOf(SELF, MEMBERS));
   const record = new ObjectUnderWay(stream, 0, START);
   const held = { heldSymbols: 0, blocks: 0 };
   record.incoming = {
@@ -91,10 +92,10 @@ test.each<[string, (record: ObjectUnderWay<Stream>) => void, number]>([
 
 test('it tells who holds it: its origin, ourselves once we do, and whoever says so', () => {
   const { stream, record } = newRecord();
-  const speaker = new Stream({ origin: ORIGIN, incarnation: 7 }, 2, MEMBERS);
+  const speaker = new Stream({ origin: ORIGIN, incarnation: 7 }, boundsOf(2, MEMBERS));
   const before = record.status(MEMBERS, SELF).confirmed;
   for (const each of [stream, speaker]) each.hold(0, HASH);
-  stream.onClaim(2, speaker.entry());
+  stream.onClaim(2, speaker.telling.entry());
   expect([before, record.status(MEMBERS, SELF)]).toMatchObject([
     1,
     { confirmed: 3, complete: true, delivered: false, needed: 9, held: 0, length: 1000 },

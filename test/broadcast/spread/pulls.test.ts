@@ -5,6 +5,7 @@ import { Objects, ObjectUnderWay } from '../../../src/broadcast/spread/objects.j
 import { Pulls } from '../../../src/broadcast/spread/pulls.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
+import { boundsOf } from '../bounds.js';
 
 const RTT = 40 * MILLISECOND;
 const PEER = 2;
@@ -13,7 +14,7 @@ const LARGE = 20_000;
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
 function streamOf(...held: number[]): Stream {
-  const stream = new Stream({ origin: 1, incarnation: 7 }, 0, 4);
+  const stream = new Stream({ origin: 1, incarnation: 7 }, boundsOf(0, 4));
   for (const seq of held) stream.hold(seq, new Uint8Array(32));
   return stream;
 }

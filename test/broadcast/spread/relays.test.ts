@@ -3,11 +3,12 @@ import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { MAX_RELAYS, Relays } from '../../../src/broadcast/spread/relays.js';
+import { boundsOf } from '../bounds.js';
 
 const [PEER, OTHER] = [1, 2];
 
 function record(origin: number): ObjectUnderWay<Stream> {
-  return new ObjectUnderWay(new Stream({ origin, incarnation: 7 }, 0, 4), 0, 0);
+  return new ObjectUnderWay(new Stream({ origin, incarnation: 7 }, boundsOf(0, 4)), 0, 0);
 }
 
 function push(relays: Relays, of: ObjectUnderWay, count: number, peer = PEER): number {
@@ -52,7 +53,7 @@ test('what a peer says that it holds is passed over', () => {
   const held = record(3);
   push(relays, held, 5);
   push(relays, record(2), 1);
-  held.stream.onClaim(PEER, { ...held.stream.entry(), count: 1 });
+  held.stream.onClaim(PEER, { ...held.stream.telling.entry(), count: 1 });
   relays.onHeard(PEER);
   expect([take(relays, 2), relays.has(PEER)]).toEqual([[2, -1], false]);
 });

@@ -10,8 +10,12 @@ export class Shelf implements StreamView {
   readonly delivered = 0;
   readonly ledger = { backlog: 0, damaged: new Set<number>(), fits: () => true };
   readonly keepers = { mayServe: () => true };
-  readonly attested = true;
-  readonly closed = false;
+  readonly standing = { attested: true, closed: false };
+  readonly following = { admits: () => true };
+  readonly claims = {
+    isHeldBy: (member: number, seq: number) => this.holders[member].has(seq),
+    isVouched: () => false,
+  };
   /** By member: the objects that it holds. */
   readonly holders: readonly Set<number>[];
   private readonly self: number;
@@ -24,29 +28,18 @@ export class Shelf implements StreamView {
   }
 
   holds(seq: number): boolean {
-    return this.isHeldBy(this.self, seq);
+    return this.holders[this.self].has(seq);
   }
 
   lacks(seq: number): boolean {
     return !this.holds(seq);
-  }
-
-  isHeldBy(member: number, seq: number): boolean {
-    return this.holders[member].has(seq);
-  }
-
-  isVouched(): boolean {
-    return false;
-  }
-
-  admits(): boolean {
-    return true;
   }
 }
 
 /** One stream, which is there as soon as somebody asks for it. */
 export class Shelves implements StreamsView<Shelf> {
   shelf: Shelf | undefined;
+  readonly retired = { has: () => false };
   private readonly self: number;
   private readonly members: number;
 
@@ -73,10 +66,6 @@ export class Shelves implements StreamsView<Shelf> {
   }
 
   hasLater(): boolean {
-    return false;
-  }
-
-  isRetired(): boolean {
     return false;
   }
 }

@@ -1,0 +1,62 @@
+/**
+ * Where a stream stands: whose it is, in which group, and what it is among the other streams of its origin. In: what is
+ * attested, recorded and retired. Out: whether its origin and others still count, and whether there is something to say.
+ */
+import type { Group } from '../../group/group.js';
+import type { StreamId } from '../../wire/symbol.js';
+
+/** The group as one member sees it. */
+export interface Bounds extends Pick<Group, 'byzantine' | 'quorum' | 'readyQuorum'> {
+  self: number;
+  /** How many there are. */
+  members: number;
+}
+
+export class Standing implements StreamId {
+  readonly origin: number;
+  readonly incarnation: number;
+  readonly bounds: Bounds;
+  /** Its origin has named it, or signed an object of it: else it is a rumour, the word of others about one that is not them. */
+  attested = true;
+  /** It was taken on its origin's word alone. */
+  onWord = true;
+  /** Our store says so, too; only then is it spoken of. */
+  recorded = true;
+  /** A later one of its origin is attested: nothing is taken any more that might be nowhere else. */
+  closed = false;
+  /** And our store says so. */
+  ended = false;
+  /** No earlier one of its origin is here. */
+  isFirst = true;
+  /** An earlier one of its origin is known: then it is spoken of even while it is empty. */
+  isLater = false;
+  /** Members that have retired it. */
+  readonly over = new Set<number>();
+
+  constructor({ origin, incarnation }: StreamId, bounds: Bounds) {
+    this.origin = origin;
+    this.incarnation = incarnation;
+    this.bounds = bounds;
+  }
+
+  /** What of it contradicts the rest; undefined if nothing does. */
+  check(): string | undefined {
+    if (this.ended && !this.closed) return 'ended, though no later one is attested';
+    if (this.over.has(this.bounds.self)) return 'retired by ourselves, though it is here';
+    return undefined;
+  }
+
+  get isOwn(): boolean {
+    return this.origin === this.bounds.self;
+  }
+
+  /** Nobody lies: what a member says that it holds is what we shall hold, before we can check it. */
+  get isTrusting(): boolean {
+    return this.bounds.byzantine === 0;
+  }
+
+  /** Whether it has ended, and nothing is known of an earlier one that we might still need. */
+  get isFirstEnded(): boolean {
+    return this.ended && this.isFirst;
+  }
+}
