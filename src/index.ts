@@ -3,10 +3,13 @@
  * `headwater/sim`.
  */
 
-export type { DropReason, Drops, Metrics } from './broadcast/metrics.js';
+export type { AgreementDrop } from './broadcast/agreement/streams.js';
+export type { Metrics, RepairDrop } from './broadcast/metrics.js';
+export type { SpreadDrop } from './broadcast/spread/drops.js';
 export type { ObjectStatus } from './broadcast/spread/objects.js';
 export type { ControllerMetrics } from './congestion/controller.js';
 export type { ControllerName } from './congestion/index.js';
+export type { Drops } from './core/drops.js';
 export type { Micros } from './core/time.js';
 export {
   formatPublicKey,
@@ -29,7 +32,7 @@ export {
   type Member,
   parseGroup,
 } from './group/group.js';
-export type { EndpointDrops, EndpointMetrics } from './member/endpoint.js';
+export type { DropReason, EndpointMetrics, MemberDrop } from './member/endpoint.js';
 export type { PeerStatus } from './member/status.js';
 export {
   createNetwork,

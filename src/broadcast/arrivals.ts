@@ -1,8 +1,9 @@
 /** What follows from a symbol that has brought more than itself: an object, or proof that somebody is wrong. */
+
+import { countDrop } from '../core/drops.js';
 import { type Micros, SECOND } from '../core/time.js';
 import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
-import { countDrop } from './metrics.js';
 import type { Repair } from './repair.js';
 import { type Arrival, type Examined, WINDOW } from './spread/intake.js';
 import type { Wings } from './wings.js';

@@ -4,6 +4,8 @@
  * a quorum of confirms delivers it. Sans-IO: verified input and `now` go in; frames and symbols for each peer, requests to
  * the store, deadlines and events come out.
  */
+
+import { countDrop } from '../core/drops.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
@@ -15,7 +17,7 @@ import { Arrivals } from './arrivals.js';
 import { beginAnew } from './begin-anew.js';
 import type { StoreRequest } from './delivery/journal.js';
 import type { BroadcastEvent } from './events.js';
-import { countDrop, type Metrics } from './metrics.js';
+import type { Metrics } from './metrics.js';
 import { Outbound } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
@@ -23,7 +25,7 @@ import { Repair } from './repair.js';
 import { Retention } from './retention.js';
 import type { Examined } from './spread/intake.js';
 import type { ObjectStatus } from './spread/objects.js';
-import { type BroadcastOptions, openWings, type Wings } from './wings.js';
+import { type BroadcastDrop, type BroadcastOptions, openWings, type Wings } from './wings.js';
 
 export class Broadcast implements StorePort, ConsumerPort {
   readonly outbound: Outbound;
@@ -36,7 +38,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** Streams that our store is to be told of. */
   private readonly recording = new Set<Stream>();
 
-  constructor(options: BroadcastOptions, metrics: Metrics) {
+  constructor(options: BroadcastOptions, metrics: Metrics<BroadcastDrop>) {
     this.wings = openWings(options, metrics);
     this.repair = new Repair(this.wings);
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));

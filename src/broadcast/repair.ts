@@ -2,13 +2,15 @@
  * What is done when something is missing: it is asked for, others' requests are answered, what is damaged or not what the others
  * agree on is dropped, and what nobody keeps is given up. In: what is missing, PULLs and GONEs. Out: the same to others.
  */
+
+import { countDrop } from '../core/drops.js';
 import { type Micros, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
-import { countDrop, type DropReason } from './metrics.js';
+import type { RepairDrop } from './metrics.js';
 import { WINDOW } from './spread/intake.js';
 import { pullsFor } from './spread/plan.js';
 import type { Asked } from './spread/pulls.js';
@@ -244,7 +246,7 @@ export class Repair {
     return typicalRtt(this.wings.options.paths, this.wings.options.group.faulty);
   }
 
-  private drop(reason: DropReason): undefined {
+  private drop(reason: RepairDrop): undefined {
     countDrop(this.wings.metrics, reason);
   }
 }

@@ -1,7 +1,9 @@
 /** The four wings of the broadcast, put together: what each job on them is given. */
+
 import type { Settings } from '../options.js';
 import type { Loaded } from '../store/store.js';
 import type { Stream } from './agreement/stream.js';
+import type { AgreementDrop } from './agreement/streams.js';
 import { Streams } from './agreement/streams.js';
 import { Succession } from './agreement/succession.js';
 import { Vectors } from './agreement/vectors.js';
@@ -12,13 +14,17 @@ import { Kept } from './delivery/kept.js';
 import { Own } from './delivery/own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
 import type { BroadcastEvent } from './events.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics, RepairDrop } from './metrics.js';
 import { Reports } from './reports.js';
+import type { SpreadDrop } from './spread/drops.js';
 import { Mail } from './spread/mail.js';
 import { Objects } from './spread/objects.js';
 import { Pulls } from './spread/pulls.js';
 import { Serving } from './spread/serving.js';
 import { Transfer, type TransferOptions } from './spread/transfer.js';
+
+/** Why something is dropped in broadcast. */
+export type BroadcastDrop = AgreementDrop | SpreadDrop | RepairDrop;
 
 export interface BroadcastOptions
   extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize'>,
@@ -29,7 +35,7 @@ export interface BroadcastOptions
 
 export interface Wings {
   readonly options: BroadcastOptions;
-  readonly metrics: Metrics;
+  readonly metrics: Metrics<BroadcastDrop>;
   /** What has become of messages, members and the store, the oldest first. */
   readonly events: BroadcastEvent[];
   readonly reports: Reports;
@@ -48,7 +54,7 @@ export interface Wings {
   readonly own: Own;
 }
 
-export function openWings(options: BroadcastOptions, metrics: Metrics): Wings {
+export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastDrop>): Wings {
   const { group, self, loaded, rng, paths } = options;
   const n = group.members.length;
   const events: BroadcastEvent[] = [];

@@ -11,12 +11,17 @@
  * What is the store's, the consumer's or about our messages goes to `store`, `consumer` and `messages` themselves. After any
  * call, in this order: `store.pollRequest`, `pollTransmit` and `pollEvent` until each has nothing, then `nextTimeout`.
  */
+
+import type { AgreementDrop } from '../broadcast/agreement/streams.js';
 import { Broadcast } from '../broadcast/broadcast.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
-import { countDrop, createMetrics, type DropReason, type Metrics } from '../broadcast/metrics.js';
+import { createMetrics, type Metrics, type RepairDrop } from '../broadcast/metrics.js';
 import type { ConsumerPort, Messages, StorePort } from '../broadcast/ports.js';
+import type { SpreadDrop } from '../broadcast/spread/drops.js';
+import type { BroadcastDrop } from '../broadcast/wings.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
+import { countDrop, sumDrops } from '../core/drops.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
@@ -60,10 +65,16 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
   tamper?: Tamper | undefined;
 }
 
-/** Everything that is thrown away is counted under one of these. */
-export type EndpointDrops = Partial<Record<DropReason | SessionDropReason, number>>;
+/** Why a datagram of a session is dropped, or an ACK in it. */
+export type MemberDrop =
+  /** A datagram of a session with impossible fields. */
+  | 'malformed'
+  /** An acknowledgement of what was never sent. */
+  | 'bad-ack';
+/** Everything that is thrown away is counted under one of these: each layer's own. */
+export type DropReason = MemberDrop | SessionDropReason | AgreementDrop | SpreadDrop | RepairDrop;
 /** Counters of a member. */
-export type EndpointMetrics = Omit<Metrics, 'drops'> & { drops: EndpointDrops };
+export type EndpointMetrics = Metrics<DropReason>;
 
 /** What a member tells its shell. */
 export type EndpointEvent = BroadcastEvent;
@@ -71,7 +82,7 @@ export type { Transmit };
 
 export class Endpoint implements Voice {
   readonly self: Member;
-  private readonly counters: Metrics = createMetrics();
+  private readonly counters: Metrics<MemberDrop | BroadcastDrop> = createMetrics();
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;
   private readonly broadcaster: Broadcast;
@@ -144,9 +155,7 @@ export class Endpoint implements Voice {
   }
 
   get metrics(): EndpointMetrics {
-    const drops: EndpointDrops = { ...this.counters.drops };
-    for (const [reason, count] of Object.entries(this.sessions.metrics.drops))
-      drops[reason as SessionDropReason] = (drops[reason as SessionDropReason] ?? 0) + count;
+    const drops = sumDrops(this.counters.drops, this.sessions.metrics.drops);
     return { ...this.counters, drops };
   }
 

@@ -244,26 +244,26 @@ describe('drops, by reason', () => {
       },
     ],
     [
-      'over-quota',
+      'open-quota',
       'one object more than may be open',
       (bench) => {
         for (const seq of range(0, 257)) feed(bench, symbolsOf(text.subarray(0, 3000), [0], { seq }));
       },
     ],
     [
-      'over-quota',
+      'open-quota',
       'more bytes than may be open',
       (bench) => {
         for (const seq of range(0, 2)) feed(bench, symbolsOf(new Uint8Array(6e5), [0], { seq }));
       },
     ],
     [
-      'over-quota',
+      'beyond-window',
       'an object further ahead than is taken in',
       (bench) => feed(bench, symbolsOf(text, [0], { seq: 4096 })),
     ],
     [
-      'over-quota',
+      'stream-quota',
       'one stream more than an origin may have on its word alone',
       (bench) => {
         const vector = vectorOf(ORIGIN) as Extract<Frame, { kind: 'vector' }>;

@@ -364,7 +364,7 @@ describe('the bound of the store', () => {
     for (let seq = 0; seq < 200; seq++) broadcast(bench, seq, bytes(seq));
     // A fifth, and the object that went beyond it.
     expect(bench.store.loaded().bytes).toBeLessThan(5000 + 2 * storedSize(bytes(0).length));
-    expect(bench.drops()['over-quota']).toBeGreaterThan(180);
+    expect(bench.drops()['store-quota']).toBeGreaterThan(180);
   });
 });
 

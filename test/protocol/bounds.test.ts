@@ -15,6 +15,15 @@ interface Bound {
 const root = new URL('../../', import.meta.url);
 const UNITS: Record<string, number> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, ms: 1e3, s: 1e6 };
 
+/** Where layers declare why they drop something. */
+const DECLARING = [
+  'broadcast/agreement/streams.ts',
+  'broadcast/metrics.ts',
+  'broadcast/spread/drops.ts',
+  'member/endpoint.ts',
+  'session/events.ts',
+];
+
 const bounds = boundsOf(readFileSync(new URL('docs/PROTOCOL.md', root), 'utf8'));
 
 test('there are some', () => {
@@ -39,6 +48,20 @@ test.each([...new Map(bounds.map((bound) => [bound.constant, bound])).values()])
     expect(source.match(new RegExp(`export const ${constant}\\b`, 'g'))).toHaveLength(1);
   },
 );
+
+test('what is dropped beyond a bound is counted under a reason that a layer declares, each of one bound', () => {
+  const declared = new Set(
+    DECLARING.flatMap((file) =>
+      [...readFileSync(new URL(`src/${file}`, root), 'utf8').matchAll(/^ {2}\| '([a-z-]+)'/gm)].map(
+        ([, reason]) => reason,
+      ),
+    ),
+  );
+  const quotas = bounds.flatMap(({ beyond }) => /^`([a-z-]+)`$/.exec(beyond)?.[1] ?? []);
+  expect(quotas.filter((reason) => !declared.has(reason))).toEqual([]);
+  const split = ['stream-quota', 'beyond-window', 'open-quota', 'store-quota', 'pull-quota', 'serve-quota'];
+  expect(quotas.filter((reason) => /quota|window/.test(reason)).sort()).toEqual(split.sort());
+});
 
 /** The rows of the table: | what | of whom | value | `file` CONSTANT | beyond | `test` |. */
 function boundsOf(text: string): Bound[] {

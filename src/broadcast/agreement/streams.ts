@@ -12,6 +12,15 @@ import { type FinalStream, Retired } from './retired.js';
 import type { Bounds } from './standing.js';
 import { Stream } from './stream.js';
 
+/** Why nothing is taken in of a stream. */
+export type AgreementDrop =
+  /** Its origin has a later one, or it is retired. */
+  | 'stale'
+  /** There are too many of its origin's word alone, or of the word of the member that names it. */
+  | 'stream-quota'
+  /** Its origin is not of the group. */
+  | 'unknown-member';
+
 export class Streams {
   readonly retired: Retired;
   private readonly bounds: Bounds;
@@ -71,12 +80,12 @@ export class Streams {
   }
 
   /** The stream of this name, of which its origin has signed an object; begun if need be; else why there is none. */
-  signed(id: StreamId): Stream | 'stale' | 'over-quota' | 'unknown-member' {
+  signed(id: StreamId): Stream | AgreementDrop {
     const reason = this.refusal(id);
     if (reason) return reason;
     const known = this.find(id);
     if (known?.standing.attested) return known;
-    if (!this.hasRoom(id, known)) return 'over-quota';
+    if (!this.hasRoom(id, known)) return 'stream-quota';
     const stream = known ?? this.begin(id);
     this.settleRumour(stream);
     stream.standing.onWord = !known?.claims.isKnown;
@@ -88,19 +97,19 @@ export class Streams {
 
   /**
    * The stream of this name, which `member` says something of: if it is its origin, that makes it begin; else it may be
-   * there as a rumour. Undefined if there is nothing to keep; 'over-quota' if there is no room for it now.
+   * there as a rumour. Undefined if there is nothing to keep; 'stream-quota' if there is no room for it now.
    */
   claimed(
     { count, ahead, ...id }: Pick<VectorEntry, keyof StreamId | 'count' | 'ahead'>,
     member: number,
-  ): Stream | 'stale' | 'over-quota' | 'unknown-member' | undefined {
+  ): Stream | AgreementDrop | undefined {
     const reason = this.refusal(id);
     if (reason) return reason;
     const known = this.find(id);
     const isEmpty = count === 0 && ahead.length === 0;
     if (member === id.origin && !(isEmpty && !known && this.hasLater(id))) return this.signed(id);
     if (known || isEmpty) return known;
-    if (this.rumours[member].size >= MAX_RUMOURS) return 'over-quota';
+    if (this.rumours[member].size >= MAX_RUMOURS) return 'stream-quota';
     const stream = this.begin(id);
     stream.standing.attested = false;
     stream.standing.recorded = false;

@@ -68,13 +68,14 @@ export class Admission<S extends StreamView = StreamView> {
     const refused = this.refused[stream.origin];
     const key = objectKey(objectId(stream, seq));
     const descriptor = refused.get(key);
-    if (!descriptor || !this.admits(now, stream, descriptor)) return descriptor !== undefined;
+    if (!descriptor || typeof this.admits(now, stream, descriptor) === 'string')
+      return descriptor !== undefined;
     refused.delete(key);
     return false;
   }
 
   /**
-   * Whether an object may be begun.
+   * Whether an object may be begun, or why not.
    *
    * @returns an object of the same origin if that has to be given up for it: nothing has come of it for a while
    */
@@ -82,7 +83,7 @@ export class Admission<S extends StreamView = StreamView> {
     now: Micros,
     stream: StreamView | undefined,
     { origin, seq, length }: Descriptor,
-  ): boolean | ObjectUnderWay<S> {
+  ): true | 'open-quota' | 'store-quota' | ObjectUnderWay<S> {
     const open = this.open[origin];
     let bytes = length;
     let total = storedSize(length) + this.backlog(origin);
@@ -93,15 +94,15 @@ export class Admission<S extends StreamView = StreamView> {
       if (!record.storing && (!idlest || record.usefulAt < idlest.usefulAt)) idlest = record;
     }
     const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
-    if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : false;
+    if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : 'open-quota';
     // It takes the place of what is in our store already.
     if (stream?.ledger.damaged.has(seq)) return true;
     // Who was away needs all of it before it can tell that the others agree.
     if (stream && this.isVouchedFor(stream, seq)) return true;
     const isNext = seq === (stream?.count ?? 0);
     // What lies beyond a gap must not take the room of what fills it.
-    if (!isNext) return total <= this.share / 2;
-    return total <= this.share || !this.isWaiting(origin);
+    const isWithin = isNext ? total <= this.share || !this.isWaiting(origin) : total <= this.share / 2;
+    return isWithin || 'store-quota';
   }
 
   /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */

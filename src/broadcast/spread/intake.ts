@@ -10,10 +10,11 @@ import type { Settings } from '../../options.js';
 import type { StoredObject } from '../../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import { type Descriptor, type ObjectId, objectId, SERVED, type SymbolFrame } from '../../wire/symbol.js';
-import type { DropReason, Metrics } from '../metrics.js';
+import type { Metrics } from '../metrics.js';
 import { BatchVerifier } from '../proof/batch.js';
 import { writeCertificate } from '../proof/certificate.js';
 import { Admission } from './admission.js';
+import type { SpreadDrop } from './drops.js';
 import { Incoming } from './incoming.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
 import type { StreamsView, StreamView } from './view.js';
@@ -56,13 +57,13 @@ export interface Examined<S extends StreamView = StreamView> {
   arrival: Arrival<S> | undefined;
   relay: boolean;
   add: boolean;
-  drop: DropReason | undefined;
+  drop: SpreadDrop | undefined;
 }
 
 /** What the checks go by. */
 interface Desk {
   readonly options: IntakeOptions;
-  readonly metrics: Metrics;
+  readonly metrics: Metrics<SpreadDrop>;
   readonly streams: StreamsView;
   readonly objects: Objects;
   readonly admission: Admission;
@@ -71,10 +72,10 @@ interface Desk {
   readonly refuseAt: Map<number, Micros>;
 }
 
-type Check = (desk: Desk, symbol: Examined) => DropReason | undefined;
+type Check = (desk: Desk, symbol: Examined) => SpreadDrop | undefined;
 
 /** In the order of PROTOCOL 8.2. From `RELAYED` on they concern what is relayed whatever they find. */
-export const CHECKS: readonly { drops: readonly DropReason[]; check: Check }[] = [
+export const CHECKS: readonly { drops: readonly SpreadDrop[]; check: Check }[] = [
   { drops: ['tainted'], check: notOfThoseFollowed },
   { drops: ['store-busy'], check: storeBusy },
   { drops: ['unknown-member'], check: unknownMember },
@@ -84,10 +85,10 @@ export const CHECKS: readonly { drops: readonly DropReason[]; check: Check }[] =
   { drops: ['stale', 'equivocation', 'bad-signature', 'signature-budget'], check: objectHeld },
   { drops: ['duplicate', 'late'], check: nothingNew },
   { drops: ['stale'], check: formerStream },
-  { drops: ['over-quota'], check: noRoom },
+  { drops: ['beyond-window', 'open-quota', 'store-quota'], check: noRoom },
   { drops: ['bad-signature', 'signature-budget'], check: notSigned },
   { drops: ['equivocation'], check: otherObject },
-  { drops: ['over-quota', 'stale', 'unknown-member'], check: notAttested },
+  { drops: ['stream-quota', 'stale', 'unknown-member'], check: notAttested },
   { drops: ['malformed'], check: notBegun },
   { drops: ['absurd-esi'], check: absurdSymbol },
   { drops: ['tainted'], check: notOfTheOneServer },
@@ -101,7 +102,12 @@ export class Intake<S extends StreamView = StreamView> {
   private readonly streams: StreamsView<S>;
   private readonly objects: Objects<S>;
 
-  constructor(options: IntakeOptions, metrics: Metrics, streams: StreamsView<S>, objects: Objects<S>) {
+  constructor(
+    options: IntakeOptions,
+    metrics: Metrics<SpreadDrop>,
+    streams: StreamsView<S>,
+    objects: Objects<S>,
+  ) {
     const { members, byzantine } = options.group;
     this.admission = new Admission(streams, { ...options, byzantine, members: members.length });
     this.streams = streams;
@@ -219,13 +225,16 @@ function noRoom(desk: Desk, symbol: Examined) {
   if (object?.incoming) return undefined;
   const { descriptor } = frame;
   const isNear = descriptor.seq < (stream?.delivered ?? 0) + WINDOW;
-  const room = isNear && desk.admission.admits(now, stream, descriptor);
-  if (typeof room !== 'boolean') symbol.instead = room;
-  if (room) return undefined;
+  const room = isNear ? desk.admission.admits(now, stream, descriptor) : 'beyond-window';
+  if (room === true) return undefined;
+  if (typeof room !== 'string') {
+    symbol.instead = room;
+    return undefined;
+  }
   const { refused } = desk.metrics;
   refused[descriptor.origin] = (refused[descriptor.origin] ?? 0) + 1;
   if (stream) desk.admission.onRefused({ ...descriptor, hash: NOTHING });
-  return 'over-quota';
+  return room;
 }
 
 function notSigned({ verifier }: Desk, { now, hop, frame }: Examined) {

@@ -1,17 +1,20 @@
 /** Frames that go to a peer once, with its next control datagrams. In: PULL and GONE. Out: as many as fit, in order. */
+
+import { countDrop } from '../../core/drops.js';
 import type { Marks } from '../../core/marks.js';
 import type { GoneFrame } from '../../wire/frames/gone.js';
 import type { PullFrame } from '../../wire/frames/pull.js';
 import { frameSize } from '../../wire/frames.js';
-import { countDrop, type Metrics } from '../metrics.js';
+import type { Metrics } from '../metrics.js';
+import type { SpreadDrop } from './drops.js';
 
 export class Mail {
   private readonly waiting: (PullFrame | GoneFrame)[][];
-  private readonly metrics: Metrics;
+  private readonly metrics: Metrics<SpreadDrop>;
   private readonly changed: Marks;
 
   /** @param changed is told of each peer for which there is something */
-  constructor(members: number, metrics: Metrics, changed: Marks) {
+  constructor(members: number, metrics: Metrics<SpreadDrop>, changed: Marks) {
     this.waiting = Array.from({ length: members }, () => []);
     this.metrics = metrics;
     this.changed = changed;

@@ -4,14 +4,16 @@
  * read when its turn comes, so that who asks for much and takes little costs others no memory.
  */
 import { Encoder } from '../../codec/index.js';
+import { countDrop } from '../../core/drops.js';
 import type { Rng } from '../../core/rng.js';
 import { type Micros, SECOND } from '../../core/time.js';
 import type { StoredObject } from '../../store/store.js';
 import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import { type ObjectId, objectKey } from '../../wire/symbol.js';
-import { countDrop, type Metrics } from '../metrics.js';
+import type { Metrics } from '../metrics.js';
 import { certifiedDescriptor, serveSymbols } from '../proof/certificate.js';
 import { Allowances } from './allowances.js';
+import type { SpreadDrop } from './drops.js';
 import { esiOf } from './plan.js';
 import { MAX_LOSS_PLANNED } from './rtts.js';
 
@@ -63,7 +65,7 @@ interface Queue {
 
 export class Serving {
   private readonly options: ServingOptions;
-  private readonly metrics: Metrics;
+  private readonly metrics: Metrics<SpreadDrop>;
   private readonly sources = new Map<string, Source>();
   private readonly queues: Queue[];
   /** Bytes of all objects in memory or being read, each as often as it is asked for. */
@@ -72,7 +74,7 @@ export class Serving {
   /** Whether an object may be due to be read that was not before. */
   private isChanged = false;
 
-  constructor(options: ServingOptions, metrics: Metrics) {
+  constructor(options: ServingOptions, metrics: Metrics<SpreadDrop>) {
     this.options = options;
     this.metrics = metrics;
     this.queues = Array.from({ length: options.members }, () => ({
@@ -95,7 +97,7 @@ export class Serving {
       return;
     }
     const length = lengthOf(queue);
-    if (length >= MAX_REQUESTS) return countDrop(this.metrics, 'over-quota');
+    if (length >= MAX_REQUESTS) return countDrop(this.metrics, 'pull-quota');
     if (length === 0) queue.movedAt = now;
     const isRepair = this.options.isHeldBy(peer, id);
     const request = { id, key, missing, isRepair, bytes: 0, source: undefined, blocks: [], arrival: 1 };
@@ -268,7 +270,7 @@ export class Serving {
     if (request.blocks.length === 0) return this.remove(peer, request);
     const symbols = Math.ceil(oti.transferLength / oti.symbolSize);
     if (this.queues[peer].allowances.onAsked(now, request.key, symbols)) return;
-    countDrop(this.metrics, 'over-quota');
+    countDrop(this.metrics, 'serve-quota');
     this.remove(peer, request);
   }
 

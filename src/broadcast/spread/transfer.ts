@@ -2,6 +2,8 @@
  * Moves objects between members: takes in symbols, relays those of which we are the first hop, rebuilds objects, and says
  * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
  */
+
+import { countDrop } from '../../core/drops.js';
 import type { Marks } from '../../core/marks.js';
 import type { Rng } from '../../core/rng.js';
 import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
@@ -11,7 +13,8 @@ import type { StoredObject } from '../../store/store.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { frameSize } from '../../wire/frames.js';
 import type { SymbolFrame } from '../../wire/symbol.js';
-import { countDrop, type Metrics } from '../metrics.js';
+import type { Metrics } from '../metrics.js';
+import type { SpreadDrop } from './drops.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
@@ -34,7 +37,7 @@ type Source = (now: Micros, peer: number, target: Uint8Array, beside: Set<object
 
 export class Transfer<S extends StreamView = StreamView> {
   private readonly options: TransferOptions;
-  private readonly metrics: Metrics;
+  private readonly metrics: Metrics<SpreadDrop>;
   private readonly streams: StreamsView<S>;
   private readonly objects: Objects<S>;
   private readonly serving: Serving;
@@ -54,7 +57,7 @@ export class Transfer<S extends StreamView = StreamView> {
 
   constructor(
     options: TransferOptions,
-    metrics: Metrics,
+    metrics: Metrics<SpreadDrop>,
     parts: { streams: StreamsView<S>; objects: Objects<S>; serving: Serving },
   ) {
     this.options = options;

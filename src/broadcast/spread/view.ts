@@ -51,7 +51,7 @@ export interface StreamsView<S extends StreamView = StreamView> extends Iterable
   /** Those of one origin. */
   of(origin: number): readonly S[];
   /** The stream of which its origin has signed an object, begun if need be; else why there is none. */
-  signed(id: StreamId): S | 'stale' | 'over-quota' | 'unknown-member';
+  signed(id: StreamId): S | 'stale' | 'stream-quota' | 'unknown-member';
   /** Whether its origin has begun a later one. */
   hasLater(id: StreamId): boolean;
   readonly retired: {

@@ -9,7 +9,7 @@ const MEMBERS = 4;
 const id = (incarnation: number) => ({ origin: ORIGIN, incarnation });
 const named = (incarnation: number, count = 1) => ({ ...id(incarnation), count, ahead: new Uint8Array(0) });
 const newStreams = () => new Streams(boundsOf(SELF, MEMBERS), emptyStore());
-const isRefused = (answer: unknown) => answer === 'over-quota';
+const isRefused = (answer: unknown) => answer === 'stream-quota';
 
 describe('on its origin’s word alone', () => {
   test('256 streams may be there at once', () => {

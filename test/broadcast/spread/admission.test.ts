@@ -40,7 +40,8 @@ class Member {
 
   admits(origin: number, seq: number, length: number, incarnation = 7): boolean | ObjectUnderWay<Stream> {
     const id = { origin, incarnation, seq };
-    return this.admission.admits(this.now, this.stream(origin, incarnation), this.describe(id, length));
+    const room = this.admission.admits(this.now, this.stream(origin, incarnation), this.describe(id, length));
+    return typeof room === 'string' ? false : room;
   }
 
   /** Begins an object; undefined if it may not be. */

@@ -71,7 +71,7 @@ describe('a symbol', () => {
     ['of an object above the limit', {}, signed(SELF, { length: 6000, sourceBlocks: 1 }), 'too-large'],
     ['that nobody was asked for', {}, served(), 'unasked'],
     ['of an object that is held', { held: true }, signed(), 'stale'],
-    ['far beyond what is delivered', {}, signed(SELF, { seq: 4096 }), 'over-quota'],
+    ['far beyond what is delivered', {}, signed(SELF, { seq: 4096 }), 'beyond-window'],
     ['that somebody else has signed', {}, signed(SELF, { origin: PEER }), 'bad-signature'],
     ['with a number that is never sent', {}, signed(SELF, {}, 300_000), 'absurd-esi'],
   ] as const)('%s is neither relayed nor added', (_, state, frame, drop) => {

@@ -1,7 +1,9 @@
 /** What waits to be said to a peer is bounded, whatever there is to ask of it and however seldom it can be said. */
+
 import { expect, test } from 'vitest';
 import { Broadcast } from '../../../src/broadcast/broadcast.js';
 import { createMetrics } from '../../../src/broadcast/metrics.js';
+import type { SpreadDrop } from '../../../src/broadcast/spread/drops.js';
 import { fixedRate } from '../../../src/congestion/controller.js';
 import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
@@ -24,7 +26,7 @@ function newMember(): { broadcast: Broadcast; path: Path; metrics: ReturnType<ty
     maxDatagram: 1232,
   });
   path.isOpen = true;
-  const metrics = createMetrics();
+  const metrics = createMetrics<SpreadDrop>();
   const broadcast = new Broadcast(
     {
       group,

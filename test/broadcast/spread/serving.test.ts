@@ -1,7 +1,9 @@
 /** Serving: a peer that asks gets fresh symbols, which decode together with those that it holds; and no more than it asked for. */
+
 import { describe, expect, test } from 'vitest';
 import { createMetrics } from '../../../src/broadcast/metrics.js';
 import { BatchVerifier } from '../../../src/broadcast/proof/batch.js';
+import type { SpreadDrop } from '../../../src/broadcast/spread/drops.js';
 import { Serving, type ServingOptions } from '../../../src/broadcast/spread/serving.js';
 import { Decoder, Encoder, Oti } from '../../../src/codec/index.js';
 import { Rng } from '../../../src/core/rng.js';
@@ -19,7 +21,7 @@ const descriptor = descriptorOf(ID, bytes);
 const oti = new Oti({ ...descriptor, transferLength: bytes.length });
 const K = oti.blockSymbols(0);
 const [PEER, OTHER] = [1, 3];
-const metrics = createMetrics();
+const metrics = createMetrics<SpreadDrop>();
 
 /** Of members that hold nothing yet, over paths without loss. */
 function newServing(options: Partial<ServingOptions> = {}): Serving {
@@ -204,11 +206,11 @@ describe('bounds', () => {
     const serving = newServing({ mostBytes: () => 1 });
     const request = (peer: number, seq: number) => serving.request(0, peer, { ...ID, seq }, []);
     for (let seq = 0; seq < 512; seq++) request(PEER, seq);
-    const before = metrics.drops['over-quota'] ?? 0;
+    const before = metrics.drops['pull-quota'] ?? 0;
     request(PEER, 512);
     request(PEER, 0);
     request(OTHER, 512);
-    expect([metrics.drops['over-quota'], reads(serving).length]).toEqual([before + 1, 513]);
+    expect([metrics.drops['pull-quota'], reads(serving).length]).toEqual([before + 1, 513]);
   });
 });
 
