@@ -5,6 +5,7 @@
 
 export type { AgreementDrop } from './broadcast/agreement/streams.js';
 export type { Metrics, RepairDrop } from './broadcast/metrics.js';
+export type { DebugTopic } from './broadcast/observer.js';
 export type { SpreadDrop } from './broadcast/spread/drops.js';
 export type { ObjectStatus } from './broadcast/spread/objects.js';
 export type { ControllerMetrics } from './congestion/controller.js';
@@ -44,6 +45,7 @@ export {
 export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
 export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
 export type { DeadLetter } from './node/dead-letters.js';
+export type { DebugOptions } from './node/debug.js';
 export {
   type BroadcastResult,
   type Delivery,

@@ -24,7 +24,7 @@ const MEMBER = [
 ];
 const BELOW_BROADCAST = MEMBER.filter((folder) => folder !== 'broadcast' && folder !== 'session');
 /** What each wing of broadcast may use. */
-const GROUND = [...BELOW_BROADCAST, 'broadcast/metrics.ts'];
+const GROUND = [...BELOW_BROADCAST, 'broadcast/metrics.ts', 'broadcast/observer.ts'];
 
 /** Folder (or root file) of src/ -> the folders and files it may import besides itself. The longest name that fits counts. */
 const MAY_IMPORT = {

@@ -6,6 +6,7 @@ import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { Repair } from './repair.js';
 import { type Arrival, type Examined, WINDOW } from './spread/intake.js';
+import type { ObjectUnderWay } from './spread/objects.js';
 import type { Wings } from './wings.js';
 
 export class Arrivals {
@@ -50,12 +51,14 @@ export class Arrivals {
         if (stream.holds(seq) && !stream.ledger.fits(seq, frame.descriptor.hash)) {
           // Its origin has signed two; ours was the other one.
           countDrop(this.wings.metrics, 'equivocation');
+          this.observeRefusal(now, record);
           this.wings.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
           this.wings.transfer.beginAnew(record);
         } else if (stream.standing.closed && !stream.claims.isVouched(seq)) {
           // It has been, while the object came in.
           countDrop(this.wings.metrics, 'stale');
+          this.observeRefusal(now, record);
           this.wings.transfer.forget(record);
         } else this.wings.log.put(arrival.stored);
         break;
@@ -73,6 +76,10 @@ export class Arrivals {
         break;
     }
     this.repair.wantMissing(now, stream);
+  }
+
+  private observeRefusal(now: Micros, object: ObjectUnderWay): void {
+    this.wings.options.observer?.(now, { topic: 'objects', id: object.id, state: 'refused' });
   }
 
   /** The origin has signed another object than the one that we hold. With what it signed of ours, that shows it to anyone. */

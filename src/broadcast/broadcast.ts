@@ -18,6 +18,7 @@ import { beginAnew } from './begin-anew.js';
 import type { StoreRequest } from './delivery/journal.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics } from './metrics.js';
+import type { BroadcastObserver } from './observer.js';
 import { Outbound } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
@@ -44,6 +45,10 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));
     this.arrivals = new Arrivals(this.wings, this.repair);
     this.outbound = new Outbound(this.wings, this.repair);
+  }
+
+  private get observer(): BroadcastObserver | undefined {
+    return this.wings.options.observer;
   }
 
   /** Where messages of ours are given in. */
@@ -208,6 +213,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (stream === own.stream) own.onStored(now, object);
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     kept.add(stream, seq, descriptor.length);
+    this.observer?.(now, { topic: 'objects', id: object, state: 'held' });
     for (const member of stream.comparison.disputed) this.repair.onDisagreement(now, stream, member);
     this.endStoring(now, stream, seq);
     const { trusted, isMisled } = stream.following;
@@ -297,7 +303,10 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   private advanceOnly(now: Micros, stream: Stream): void {
-    if (stream.pledge()) this.wings.log.pledge(now, stream);
+    if (stream.pledge()) {
+      this.wings.log.pledge(now, stream);
+      this.observer?.(now, { topic: 'ready', stream, count: stream.state.ready!.count });
+    }
     if (stream === this.wings.own.stream) this.wings.own.settle(now);
     this.repair.wantMissing(now, stream);
     this.retention.schedule(now);
@@ -310,7 +319,10 @@ export class Broadcast implements StorePort, ConsumerPort {
       (stream, seq) => reports.add(stream.origin, objectId(stream, seq), 'malformed-object'),
       (id) => events.push({ type: 'dead-letter', member: id.origin, id }),
     );
-    if (next) events.push({ type: 'deliver', ...next });
+    if (next) {
+      events.push({ type: 'deliver', ...next });
+      this.observer?.(now, { topic: 'objects', id: next.id, state: 'delivered' });
+    }
     for (const stream of streams.takeChanged()) vectors.touch(stream);
     for (const stream of streams.takeNews())
       for (const member of stream.telling.untold()) vectors.touchFor(member, stream);

@@ -11,6 +11,7 @@ import type { PullFrame } from '../wire/frames/pull.js';
 import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { RepairDrop } from './metrics.js';
+import type { PullAnswer } from './observer.js';
 import { WINDOW } from './spread/intake.js';
 import { pullsFor } from './spread/plan.js';
 import type { Asked } from './spread/pulls.js';
@@ -150,10 +151,12 @@ export class Repair {
     const peer = rng.pick(candidates);
     if (record?.isSuspect) this.wings.transfer.beginAnew(record, peer);
     const missing = record?.incoming?.deficits() ?? [];
-    if (!this.wings.mail.post(peer, { kind: 'pull', id: objectId(stream, seq), missing })) return;
+    const id = objectId(stream, seq);
+    if (!this.wings.mail.post(peer, { kind: 'pull', id, missing })) return;
     stream.keepers.onAsked(now, peer);
     const likely = pullsFor(paths[peer]!.loss);
     this.wings.pulls.onAsked(now, wanted, peer, { rtt: rttOf(paths[peer]), likely });
+    this.wings.options.observer?.(now, { topic: 'pulls', way: 'out', peer, id, tries: tries + 1 });
     this.wings.metrics.pulls++;
   }
 
@@ -162,19 +165,29 @@ export class Repair {
     const final = stream ? undefined : this.wings.streams.retired.find(id);
     if (final && id.seq < final.count) {
       const { origin, incarnation, count: base, chain } = final;
+      this.answered(now, from, id, 'gone');
       this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
-    if (!stream?.holds(id.seq)) return countDrop(this.wings.metrics, 'stale');
+    if (!stream?.holds(id.seq)) {
+      this.answered(now, from, id, 'not-held');
+      return countDrop(this.wings.metrics, 'stale');
+    }
     if (id.seq < stream.base) {
       const { origin, incarnation, base } = stream;
       const chain = stream.ledger.chainAt(base)!;
+      this.answered(now, from, id, 'gone');
       this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
-    if (stream.ledger.damaged.has(id.seq)) return countDrop(this.wings.metrics, 'unreadable');
+    if (stream.ledger.damaged.has(id.seq)) {
+      this.answered(now, from, id, 'damaged');
+      return countDrop(this.wings.metrics, 'unreadable');
+    }
     // It is being sent as it is; on a busy host a peer may ask too early.
-    if (this.wings.objects.find(stream, id.seq)?.outgoing?.hasFor(now, from)) return;
+    const isOnItsWay = this.wings.objects.find(stream, id.seq)?.outgoing?.hasFor(now, from);
+    this.answered(now, from, id, isOnItsWay ? 'on-its-way' : 'served');
+    if (isOnItsWay) return;
     this.wings.serving.request(now, from, id, missing);
     this.readServed(now);
   }
@@ -244,6 +257,10 @@ export class Repair {
 
   private typicalRtt(): Micros {
     return typicalRtt(this.wings.options.paths, this.wings.options.group.faulty);
+  }
+
+  private answered(now: Micros, peer: number, id: ObjectId, answer: PullAnswer): void {
+    this.wings.options.observer?.(now, { topic: 'pulls', way: 'in', peer, id, answer });
   }
 
   private drop(reason: RepairDrop): undefined {

@@ -72,7 +72,7 @@ function eventText(event: NodeEvent): string {
 }
 
 /** What people read; TypeScript names the one that is missing. */
-const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { type: T }>) => string } = {
+export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { type: T }>) => string } = {
   peer: (event) => `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`,
   misbehaviour: (event) => `${event.member.name} misbehaves: ${event.what}`,
   lost: (event) =>

@@ -3,13 +3,15 @@
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { DebugTopic } from '../broadcast/observer.js';
 import type { ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { type Group, memberWith, parseGroup } from '../group/group.js';
+import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
 import { SETTINGS } from '../options.js';
 import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
@@ -23,6 +25,7 @@ export interface MemberOptions {
   maxSize: number;
   relay: boolean;
   trace?: string;
+  debug?: DebugTopic[];
   json?: boolean;
 }
 
@@ -49,7 +52,26 @@ export function memberOptions(command: Command): Command {
     )
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
     .option('--trace <file>', 'write what each path measures to a file, as qlog lines')
+    .addOption(
+      new Option(
+        '--debug <topics>',
+        `say on stderr what becomes of them: all, or some of ${DEBUG_TOPICS.join(',')}`,
+      )
+        .env('HEADWATER_DEBUG')
+        .argParser(debugTopics),
+    )
     .option('--json', 'print one JSON object a line');
+}
+
+function debugTopics(text: string): DebugTopic[] {
+  const topics = text === 'all' ? DEBUG_TOPICS : text.split(',');
+  const unknown = topics.find((topic) => !(DEBUG_TOPICS as readonly string[]).includes(topic));
+  if (unknown === undefined) return topics as DebugTopic[];
+  throw new InvalidArgumentError(`expected all, or some of ${DEBUG_TOPICS.join(',')}, got '${unknown}'`);
+}
+
+function debugLine(line: string): void {
+  note(`${new Date().toISOString()} ${line}`);
 }
 
 interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'order'> {
@@ -82,6 +104,7 @@ export async function startMember(
       maxMessageSize: options.maxSize * MIB + MAX_FILE_HEADER,
       relay: options.relay,
       trace: options.trace,
+      debug: options.debug && { topics: options.debug, write: debugLine },
       ...handlers,
     });
     // Nothing is waited for from here on: who has started it must have it before its first event.

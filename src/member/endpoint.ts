@@ -16,6 +16,7 @@ import type { AgreementDrop } from '../broadcast/agreement/streams.js';
 import { Broadcast } from '../broadcast/broadcast.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
 import { createMetrics, type Metrics, type RepairDrop } from '../broadcast/metrics.js';
+import type { BroadcastObserver } from '../broadcast/observer.js';
 import type { ConsumerPort, Messages, StorePort } from '../broadcast/ports.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import type { BroadcastDrop } from '../broadcast/wings.js';
@@ -61,6 +62,8 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
   loaded: Loaded;
   /** Is told what the paths measure. */
   observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
+  /** Is told of frames, symbols and objects. */
+  observer?: BroadcastObserver | undefined;
   /** What this member says in place of the truth: for tests of what lies come to. */
   tamper?: Tamper | undefined;
 }
@@ -144,6 +147,7 @@ export class Endpoint implements Voice {
       egress,
       agenda,
       tamper,
+      observer: options.observer,
       connect: (now, peer) => this.connect(now, peer),
     });
     this.handlers = frameHandlers({
@@ -291,7 +295,11 @@ export class Endpoint implements Voice {
       this.presence.onHeard(peer);
     const { frames, symbol } = this.options.tamper?.hear?.(now, peer.index, contents) ?? contents;
     const heard = { now, peer, size };
-    for (const frame of frames) handleFrame(this.handlers, heard, frame);
+    const { observer } = this.options;
+    for (const frame of frames) {
+      observer?.(now, { topic: 'frames', way: 'in', peer: peer.index, frame });
+      handleFrame(this.handlers, heard, frame);
+    }
     if (symbol) this.handleSymbol(heard, symbol);
   }
 

@@ -3,6 +3,7 @@
  * Out: sealed datagrams, one at a time: first those without symbols, then those with.
  */
 import type { Broadcast } from '../broadcast/broadcast.js';
+import type { BroadcastObserver } from '../broadcast/observer.js';
 import type { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';
 import type { Micros } from '../core/time.js';
@@ -28,6 +29,7 @@ export interface SenderOptions {
   egress: Egress;
   agenda: Agenda;
   tamper: Tamper | undefined;
+  observer: BroadcastObserver | undefined;
   /** There is something to say to a peer without a session. */
   connect: (now: Micros, peer: Peer) => void;
 }
@@ -100,8 +102,10 @@ export class Sender {
   }
 
   private sealControl(now: Micros, peer: Peer, frames: Frame[], size = 0): Transmit {
-    const { agenda, egress } = this.options;
+    const { agenda, egress, observer } = this.options;
     agenda.lookForSymbols(now, peer);
+    if (observer)
+      for (const frame of frames) observer(now, { topic: 'frames', way: 'out', peer: peer.index, frame });
     const bytes = writeDatagram(frames, undefined, size);
     egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.

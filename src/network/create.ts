@@ -6,7 +6,9 @@ import { openStore } from '../disk/lmdb.js';
 import { assertBytes, HeadwaterError, invalid } from '../errors.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
 import type { DeadLetter } from '../node/dead-letters.js';
+import type { DebugOptions } from '../node/debug.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
+import { isDebug } from '../node/options.js';
 import {
   checksOf,
   type Given,
@@ -43,6 +45,8 @@ export interface NetworkConfig<Msg> extends Identity, Given<Omit<Settings, 'maxD
    * stand for an object. Default 1,000,000.
    */
   maxMessageValues?: number | undefined;
+  /** As of `NodeOptions`. */
+  debug?: DebugOptions | undefined;
 }
 
 /** A message as `for await` gives it; it counts as taken when the next one is asked for, in this loop or another. */
@@ -222,4 +226,5 @@ const CONFIG = {
   storePath: isText,
   codec: isObjectWith('encode', 'decode'),
   maxMessageValues: isInteger(1, 2 ** 31),
+  debug: isDebug,
 };

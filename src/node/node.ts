@@ -23,6 +23,7 @@ import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted } from './aborts.js';
 import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
+import { type DebugOptions, debugLog } from './debug.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
@@ -40,6 +41,8 @@ export interface NodeOptions extends Identity, Given<Settings> {
   store?: Store | undefined;
   /** A file for what is measured on each path, as qlog lines; replaced if it is there. Default: none, which costs nothing. */
   trace?: string | undefined;
+  /** Lines on what becomes of frames, symbols and objects, for who asks why one did not arrive. Default: none, which costs nothing. */
+  debug?: DebugOptions | undefined;
   /**
    * Called once for each message that a quorum of the group holds, our own included, one at a time: the next waits for
    * its promise. If it throws, the message comes again after a while. After a restart with a durable store the first
@@ -169,6 +172,7 @@ export class Node implements AsyncDisposable {
       entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
       controller: CONTROLLERS[settings.controller],
       loaded: store.loaded,
+      observer: options.debug && debugLog(group, options.debug),
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });

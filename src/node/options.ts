@@ -1,13 +1,21 @@
 /** The checks of what a caller passes to a node, and to its calls. */
-import { type Check, type Checks, isFunction, isObjectWith, isText } from '../core/checks.js';
+import { type Check, type Checks, isFunction, isObjectWith, isOneOf, isText } from '../core/checks.js';
 import { invalid } from '../errors.js';
 import { checksOf, IDENTITY_CHECKS, SETTING_NAMES } from '../options.js';
+import { DEBUG_TOPICS, type DebugOptions } from './debug.js';
+
+export const isDebug: Check = (name, value) => {
+  isObjectWith('write')(name, value);
+  const { topics = [] } = value as DebugOptions;
+  for (const topic of topics) isOneOf(...DEBUG_TOPICS)(`${name}.topics`, topic);
+};
 
 export const NODE_OPTIONS: Checks = {
   ...IDENTITY_CHECKS,
   ...checksOf(SETTING_NAMES),
   store: isObjectWith('commit', 'read', 'deadLetters', 'deadLetter', 'close'),
   trace: isText,
+  debug: isDebug,
   deliver: isFunction,
   onEvent: isFunction,
 };

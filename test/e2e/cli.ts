@@ -57,8 +57,15 @@ export interface Cli {
 }
 
 /** Starts `headwater ...args`; `tmp` is where it may put temporary files. */
-export function headwater(args: readonly string[], { tmp }: { tmp?: string } = {}): Cli {
-  const env = { ...process.env, ...(tmp === undefined ? {} : { TMPDIR: tmp }) };
+export function headwater(
+  args: readonly string[],
+  { tmp, debug }: { tmp?: string; debug?: string } = {},
+): Cli {
+  const env = {
+    ...process.env,
+    ...(tmp === undefined ? {} : { TMPDIR: tmp }),
+    ...(debug === undefined ? {} : { HEADWATER_DEBUG: debug }),
+  };
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
   running.add(child);
   let stdout = '';

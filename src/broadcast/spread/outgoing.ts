@@ -142,8 +142,8 @@ export class Outgoing {
     for (const sbn of this.deficits.onProgress(now, peer, frame)) this.blocks[sbn].backoff = 0;
   }
 
-  /** Plans top-ups for the blocks whose time has come. */
-  handleTimeout(now: Micros): void {
+  /** Plans top-ups for the blocks whose time has come; `onTopUp` is told of each, with the peers that lack symbols. */
+  handleTimeout(now: Micros, onTopUp?: (sbn: number, symbols: number, peers: number[]) => void): void {
     this.topUps.look();
     this.giveUpStuck(now);
     this.blocks.forEach((block, sbn) => {
@@ -177,6 +177,7 @@ export class Outgoing {
         block.granted.set(peer, (block.granted.get(peer) ?? 0) + Math.min(count, demands[i]));
       });
       block.planned += count;
+      onTopUp?.(sbn, count, needy);
       // First, so that early blocks are finished before late ones are begun.
       this.waves.unshift({
         sbn,

@@ -14,6 +14,7 @@ import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { frameSize } from '../../wire/frames.js';
 import type { SymbolFrame } from '../../wire/symbol.js';
 import type { Metrics } from '../metrics.js';
+import type { BroadcastObserver } from '../observer.js';
 import type { SpreadDrop } from './drops.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
@@ -30,6 +31,8 @@ export interface TransferOptions extends IntakeOptions {
   rng: Rng;
   /** Is told of each peer for which there is something to send that was not there before. */
   changed: Marks;
+  /** Is told what becomes of symbols and objects. */
+  observer?: BroadcastObserver | undefined;
 }
 
 /** Gives the next symbol for a peer: see `Transfer.nextSymbol`. */
@@ -83,6 +86,7 @@ export class Transfer<S extends StreamView = StreamView> {
     this.own.add(record);
     this.due = Math.min(this.due, now + CHECK);
     this.options.changed.markAll();
+    this.options.observer?.(now, { topic: 'objects', id: record.id, state: 'sending' });
     return record;
   }
 
@@ -94,10 +98,13 @@ export class Transfer<S extends StreamView = StreamView> {
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Examined<S> {
     const symbol = this.intake.examine(now, hop, frame);
     const { object } = symbol;
-    if (symbol.drop) countDrop(this.metrics, symbol.drop);
+    if (symbol.drop) this.drop(symbol, symbol.drop);
     if (symbol.instead) this.forget(symbol.instead);
     if (!object) return symbol;
-    if (symbol.isFirst) this.schedule(object);
+    if (symbol.isFirst) {
+      this.schedule(object);
+      this.options.observer?.(now, { topic: 'objects', id: object.id, state: 'begun' });
+    }
     if (symbol.relay) this.relay(object, hop, frame, body);
     if (symbol.add) symbol.arrival = this.add(symbol, object);
     return symbol;
@@ -191,8 +198,8 @@ export class Transfer<S extends StreamView = StreamView> {
     for (const stream of this.streams)
       for (const record of this.objects.of(stream).values()) {
         if (record.progressAt <= now) this.reportProgress(now, record);
-        record.outgoing?.handleTimeout(now);
-        if (record.endsAt() <= now) this.forget(record);
+        this.topUp(now, record);
+        if (record.endsAt() <= now) this.end(now, record);
         else this.schedule(record);
       }
     if (this.own.size === 0) return;
@@ -230,6 +237,10 @@ export class Transfer<S extends StreamView = StreamView> {
       return undefined;
     }
     this.metrics.usefulSymbols += incoming.heldSymbols - held;
+    if (result !== 'added') {
+      const state = result === 'complete' ? 'rebuilt' : 'spoilt';
+      this.options.observer?.(now, { topic: 'objects', id: object.id, state });
+    }
     if (result === 'tainted') return { type: 'wrong-symbols', object, culprit: object.culprit };
     // If our disk takes longer than that, the others should know that we lack nothing.
     object.scheduleProgress(now);
@@ -238,6 +249,28 @@ export class Transfer<S extends StreamView = StreamView> {
     if (result === 'added') return undefined;
     const stored = { ...object.id, certificate: object.certificate, bytes: incoming.bytes! };
     return { type: 'complete', object, stored, asked: isServed };
+  }
+
+  private drop({ now, hop, frame }: Examined<S>, drop: SpreadDrop): void {
+    countDrop(this.metrics, drop);
+    const { sbn, esi } = frame.leaf;
+    this.options.observer?.(now, { topic: 'symbols', peer: hop, id: frame.descriptor, sbn, esi, drop });
+  }
+
+  private topUp(now: Micros, object: ObjectUnderWay<S>): void {
+    const { observer } = this.options;
+    object.outgoing?.handleTimeout(
+      now,
+      observer &&
+        ((sbn, symbols, peers) => observer(now, { topic: 'top-ups', id: object.id, sbn, symbols, peers })),
+    );
+  }
+
+  /** Nothing happens to it any more. */
+  private end(now: Micros, record: ObjectUnderWay<S>): void {
+    if (record.incoming && !record.isHeld)
+      this.options.observer?.(now, { topic: 'objects', id: record.id, state: 'given-up' });
+    this.forget(record);
   }
 
   private schedule(record: ObjectUnderWay<S>): void {
