@@ -23,7 +23,7 @@ export class AckTracker {
   private largestAt: Micros = 0;
   private policy: AckPolicy = DEFAULT_POLICY;
   private pending = 0;
-  private due: Micros = NEVER;
+  private dueAt: Micros = NEVER;
   /** Largest number at each of the latest acks, in a ring: what an ack reports again. */
   private readonly reported = new Float64Array(ACK_REPEATS).fill(-1);
   private acks = 0;
@@ -49,8 +49,8 @@ export class AckTracker {
     this.bits[(number & MASK) >>> 5] |= 1 << (number & 31);
     this.received++;
     if (options.ackEliciting ?? true) {
-      if (this.pending++ === 0) this.due = now + this.policy.delay;
-      if (options.immediate || this.pending >= this.policy.packets) this.due = now;
+      if (this.pending++ === 0) this.dueAt = now + this.policy.delay;
+      if (options.immediate || this.pending >= this.policy.packets) this.dueAt = now;
     }
     return true;
   }
@@ -65,7 +65,7 @@ export class AckTracker {
 
   /** When an ack is due, NEVER if there is nothing to say. Changes with `onReceived` and `take`. */
   nextAck(): Micros {
-    return this.due;
+    return this.dueAt;
   }
 
   /** Whether there is anything new to say: an ack may then ride along in a datagram that goes anyway. */
@@ -77,7 +77,7 @@ export class AckTracker {
   take(now: Micros): Ack | undefined {
     if (this.largest < 0) return undefined;
     this.pending = 0;
-    this.due = NEVER;
+    this.dueAt = NEVER;
     const slot = this.acks++ % ACK_REPEATS;
     const repeat = Math.min(this.reported[slot], this.largest - ACK_MIN_SPAN) + 1;
     this.reported[slot] = this.largest;

@@ -213,7 +213,7 @@ export class Path {
     if (!this.isOpen) return;
     const { stats } = this.recovery;
     const probes = stats.probeTimeouts;
-    this.recovery.onTimeout(now);
+    this.recovery.handleTimeout(now);
     if (stats.probeTimeouts > probes && stats.probeTimeouts - this.timeoutsSeen >= BLACK_HOLE_TIMEOUTS) {
       this.timeoutsSeen = stats.probeTimeouts;
       this.mtu.onBlackHole(now);

@@ -274,7 +274,7 @@ export class Recovery {
     return this.probes;
   }
 
-  /** When to call `onTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */
+  /** When to call `handleTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */
   nextTimeout(): Micros {
     if (this.inFlight === 0) return NEVER;
     if (this.lossTime !== NEVER) return this.lossTime;
@@ -285,7 +285,7 @@ export class Recovery {
   }
 
   /** To be called at `nextTimeout`; a spurious call does nothing. */
-  onTimeout(now: Micros): void {
+  handleTimeout(now: Micros): void {
     if (now < this.nextTimeout()) return;
     if (this.lossTime !== NEVER) {
       this.detectLosses(now);

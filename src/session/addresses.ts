@@ -50,7 +50,7 @@ export class Addresses {
   path = 0;
   locators: readonly string[];
   /** When `due` has something, or something is to be forgotten. */
-  deadline: Micros = NEVER;
+  dueAt: Micros = NEVER;
   private candidates: Candidate[] = [];
   private asked: Asked[] = [];
 
@@ -111,7 +111,7 @@ export class Addresses {
   }
 
   /** The next candidate to challenge now, which counts as done; undefined if there is none. */
-  due(now: Micros): Candidate | undefined {
+  takeDue(now: Micros): Candidate | undefined {
     let found: Candidate | undefined;
     for (const candidate of [...this.candidates]) {
       if (now < candidate.nextAt) continue;
@@ -190,7 +190,7 @@ export class Addresses {
   }
 
   private rearm(): void {
-    this.deadline = NEVER;
-    for (const { nextAt } of this.candidates) this.deadline = Math.min(this.deadline, nextAt);
+    this.dueAt = NEVER;
+    for (const { nextAt } of this.candidates) this.dueAt = Math.min(this.dueAt, nextAt);
   }
 }

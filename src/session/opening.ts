@@ -80,12 +80,12 @@ export class Opening {
   }
 
   /**
-   * Sends what is due. Call it after `want` and whenever `deadline` has passed.
+   * Sends what is due. Call it after `want` and whenever `nextTimeout` has passed.
    *
    * @param nextNumber the packet number of our next DATA
    * @returns false if it has just given up
    */
-  run(now: Micros, nextNumber: number): boolean {
+  handleTimeout(now: Micros, nextNumber: number): boolean {
     if (now >= this.wantedSince + GIVE_UP_AFTER) {
       this.wantedSince = NEVER;
       this.cancel();
@@ -165,8 +165,8 @@ export class Opening {
     this.pending = undefined;
   }
 
-  /** When `run` is due. */
-  deadline(): Micros {
+  /** When `handleTimeout` is due. */
+  nextTimeout(): Micros {
     const { pending } = this;
     let at = this.wantedSince + GIVE_UP_AFTER;
     if (pending) at = Math.min(at, pending.nextAt, pending.startedAt + HANDSHAKE_LIFETIME);

@@ -77,7 +77,7 @@ export class Session {
   private heardAt: Micros = 0;
   private nextElsewhere: Micros = 0;
   private sentAt: Micros = 0;
-  private due: Micros = NEVER;
+  private dueAt: Micros = NEVER;
 
   /** @param hasPrecedence whether our first message stands where both sides send one */
   constructor(
@@ -96,16 +96,6 @@ export class Session {
     this.bind = options.bind;
     this.addresses = new Addresses(options.locators);
     this.opening = new Opening(context, remote, this.addresses);
-  }
-
-  /** When `handleTimeout` is due. */
-  get deadline(): Micros {
-    return this.due;
-  }
-
-  private set deadline(at: Micros) {
-    this.due = at;
-    this.context.schedule(this.peer, at);
   }
 
   /** The receiver index of the handshake that we started, if there is one. */
@@ -281,7 +271,7 @@ export class Session {
       this.nextElsewhere = now + limits.ELSEWHERE_INTERVAL;
       this.context.emit({ type: 'elsewhere', peer: this.peer });
     }
-    this.arm(addresses.deadline);
+    this.arm(addresses.dueAt);
     return text && this.handleControl(now, from, transport, text);
   }
 
@@ -297,7 +287,7 @@ export class Session {
     this.runProbe(now);
     this.runOpening(now);
     if (this.current)
-      for (let due = this.addresses.due(now); due; due = this.addresses.due(now))
+      for (let due = this.addresses.takeDue(now); due; due = this.addresses.takeDue(now))
         this.sendControl(this.current, due.address, wire.FRAME_CHALLENGE, due.data);
     else this.addresses.forgetCandidates();
     this.rearm();
@@ -500,7 +490,7 @@ export class Session {
   private runOpening(now: Micros): void {
     const { current, opening } = this;
     if (current && !opening.isWanted && now >= this.rekeyAt(current)) opening.want(now);
-    const goesOn = opening.run(now, this.nextNumber);
+    const goesOn = opening.handleTimeout(now, this.nextNumber);
     if (!goesOn && !current) this.context.emit({ type: 'unreachable', peer: this.peer });
   }
 
@@ -559,20 +549,25 @@ export class Session {
 
   private readonly challengeData = (): Uint8Array => this.context.entropy.bytes(wire.CHALLENGE_BYTES);
 
+  private schedule(at: Micros): void {
+    this.dueAt = at;
+    this.context.schedule(this.peer, at);
+  }
+
   private arm(at: Micros): void {
-    if (at < this.deadline) this.deadline = at;
+    if (at < this.dueAt) this.schedule(at);
   }
 
   private rearm(): void {
     const { current, opening, previous, answered } = this;
     // In the order in which they were answered.
     const unconfirmed = answered[0]?.transport.expiresAt ?? NEVER;
-    let at = Math.min(opening.deadline(), previous?.expiresAt ?? NEVER, unconfirmed);
+    let at = Math.min(opening.nextTimeout(), previous?.expiresAt ?? NEVER, unconfirmed);
     if (current) {
-      at = Math.min(at, this.addresses.deadline, current.rejectAt, this.idleAt());
+      at = Math.min(at, this.addresses.dueAt, current.rejectAt, this.idleAt());
       if (opening.index === undefined && !opening.isWanted) at = Math.min(at, this.rekeyAt(current));
       at = Math.min(at, this.probe ? this.probe.nextAt : this.unansweredSince + limits.UNANSWERED_AFTER);
     }
-    this.deadline = at;
+    this.schedule(at);
   }
 }

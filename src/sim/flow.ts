@@ -174,7 +174,7 @@ export class FlowNetwork {
       case 'wake':
         if (event.flow.wakeAt !== now) break;
         event.flow.wakeAt = NEVER;
-        event.flow.recovery.onTimeout(now);
+        event.flow.recovery.handleTimeout(now);
         this.send(event.flow);
         break;
       case 'ack-wake':

@@ -284,7 +284,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
         };
         for (const step of events) {
           now += 1 + rng.integer(0, 20_000);
-          if (now >= path.nextTimeout()) path.onTimeout(now);
+          if (now >= path.nextTimeout()) path.handleTimeout(now);
           if (step.kind === 'send')
             for (let i = 0; i < step.count && path.canSend(now) === 'any'; i++)
               outstanding.push(path.onSent(now, MTU));
@@ -306,7 +306,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
         // One last packet, acked, with all before it: nothing stays in flight.
         for (let i = 0; i < 4; i++) {
           now += 60 * SECOND;
-          path.onTimeout(now);
+          path.handleTimeout(now);
           if (path.canSend(now) === 'any') got.add(path.onSent(now, 100));
         }
         now += SECOND;
@@ -314,7 +314,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
           if (outstanding.includes(number)) got.add(number);
         acknowledge();
         now += 60 * SECOND;
-        path.onTimeout(now);
+        path.handleTimeout(now);
         expect(path.inFlight).toBe(0);
       }),
       { numRuns: 60 },

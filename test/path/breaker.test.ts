@@ -82,7 +82,7 @@ describe('silence', () => {
     expect([path.breaker.cause, path.breaker.trips]).toEqual(['silence', 1]);
     let probes = 0;
     for (let now = path.nextTimeout(); now < end + 20 * SECOND; now = path.nextTimeout()) {
-      path.onTimeout(now);
+      path.handleTimeout(now);
       for (; path.canSend(now) === 'any'; probes++) path.onSent(now, MTU);
     }
     expect(probes).toBeGreaterThanOrEqual(18);
@@ -99,7 +99,7 @@ describe('silence', () => {
 
   test('is not a clock that leaps an hour ahead', () => {
     const { path } = silent(50 * MILLISECOND);
-    path.onTimeout(3600 * SECOND);
+    path.handleTimeout(3600 * SECOND);
     expect(path.breaker.trips).toBe(0);
   });
 
@@ -107,9 +107,9 @@ describe('silence', () => {
     const { path, end } = silent(50 * MILLISECOND);
     const largest = path.nextNumber - 1;
     path.onAckReceived(end, { ranges: [largest, 1], delay: 0, received: largest });
-    while (path.nextTimeout() !== NEVER) path.onTimeout(path.nextTimeout());
+    while (path.nextTimeout() !== NEVER) path.handleTimeout(path.nextTimeout());
     path.onSent(3600 * SECOND, MTU);
-    for (let i = 0; i < 7; i++) path.onTimeout(path.nextTimeout());
+    for (let i = 0; i < 7; i++) path.handleTimeout(path.nextTimeout());
     expect(path.breaker.trips).toBe(0);
   });
 
@@ -153,7 +153,7 @@ function silent(length: Micros): { path: Recovery; end: Micros } {
   const end = 20 * MILLISECOND + length;
   path.onSent(20 * MILLISECOND, MTU);
   for (let now = path.nextTimeout(); now < end; now = path.nextTimeout()) {
-    path.onTimeout(now);
+    path.handleTimeout(now);
     while (path.probesDue > 0) path.onSent(now, MTU);
   }
   return { path, end };

@@ -20,7 +20,7 @@ describe.each(Object.entries(CONTROLLERS))('%s', (_name, controller) => {
     const rate = path.recovery.controller.pacingRate();
     path.sendAll(now);
     now += HOUR;
-    path.recovery.onTimeout(now);
+    path.recovery.handleTimeout(now);
     path.acknowledge(now);
     expect(path.recovery.rtt.smoothed).toBe(smoothed);
     expect(path.recovery.controller.pacingRate()).toBeGreaterThan(rate / 10);
@@ -93,7 +93,7 @@ function sender(controller: Recovery['controller']) {
     run(from: Micros, length: Micros): Micros {
       let now = from;
       for (; now < from + length; now += RTT) {
-        if (recovery.nextTimeout() <= now) recovery.onTimeout(now);
+        if (recovery.nextTimeout() <= now) recovery.handleTimeout(now);
         for (let part = 0; part < 8; part++) sendAll(now + (part * RTT) / 8);
         acknowledge(now + RTT);
       }

@@ -75,9 +75,9 @@ describe('loss detection, RFC 9002 section 6.1', () => {
     path.onAckReceived(80 * MS, ack(1, 1));
     const deadline = path.nextTimeout();
     expect(deadline).toBe(Math.ceil(((80 * MS - 1) * 9) / 8));
-    path.onTimeout(deadline - 1);
+    path.handleTimeout(deadline - 1);
     expect(losses).toHaveLength(0);
-    path.onTimeout(deadline);
+    path.handleTimeout(deadline);
     expect(losses).toMatchObject([{ packets: 1, sentAt: 0 }]);
     expect(path.nextTimeout()).toBe(NEVER);
   });
@@ -86,7 +86,7 @@ describe('loss detection, RFC 9002 section 6.1', () => {
     const { path, samples } = recovery();
     for (let i = 0; i < 3; i++) path.onSent(i, 1200);
     path.onAckReceived(80 * MS, ack(1, 1));
-    path.onTimeout(path.nextTimeout());
+    path.handleTimeout(path.nextTimeout());
     path.onAckReceived(95 * MS, ack(2, 1));
     expect(samples.at(-1)).toMatchObject({ lostPackets: 1, ackedPackets: 1 });
   });
@@ -126,7 +126,7 @@ test('while nothing is acknowledged for long only the probe of each second goes,
   path.onSent(0, 60);
   let sent = 0;
   for (let now = 0; now < 30_000 * MS; now += 10 * MS) {
-    path.onTimeout(now);
+    path.handleTimeout(now);
     if (path.breaker.cause !== 'silence') continue;
     let atOnce = 0;
     for (; path.canSend(now) === 'any'; atOnce++) path.onSent(now, 60);
@@ -156,9 +156,9 @@ describe('probe timeout, RFC 9002 section 6.2', () => {
     expect(path.canSend(200 * MS)).toBe('window');
     const first = path.nextTimeout();
     expect(first).toBe(200 * MS + 100 * MS + 200 * MS + path.ackPolicy().delay);
-    path.onTimeout(first - 1);
+    path.handleTimeout(first - 1);
     expect(path.stats.probeTimeouts).toBe(0);
-    path.onTimeout(first);
+    path.handleTimeout(first);
     expect(path.canSend(first)).toBe('any');
     expect(path.nextTimeout() - first).toBe(2 * (first - 200 * MS));
     path.onSent(first, 1200);
@@ -170,7 +170,7 @@ describe('probe timeout, RFC 9002 section 6.2', () => {
     const { path } = recovery();
     path.onSent(0, 1200);
     path.onSent(0, 1200);
-    for (let i = 0; i < 4; i++) path.onTimeout(path.nextTimeout());
+    for (let i = 0; i < 4; i++) path.handleTimeout(path.nextTimeout());
     const now = path.nextTimeout();
     path.onAckReceived(now, ack(1, 0));
     path.onSent(now, 1200);

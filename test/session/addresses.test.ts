@@ -39,24 +39,24 @@ describe('a new address', () => {
     const addresses = new Addresses(['a:1']);
     hear(addresses, 'new:1', 1000);
     const times: number[] = [];
-    for (let now = 0; now !== NEVER; now = addresses.deadline)
-      if (addresses.due(now)) times.push(now / MILLISECOND);
+    for (let now = 0; now !== NEVER; now = addresses.dueAt)
+      if (addresses.takeDue(now)) times.push(now / MILLISECOND);
     expect([times, addresses.validating]).toEqual([[0, 300, 900], 0]);
   });
 
   test('is not challenged with more than three times what has come from it', () => {
     const addresses = new Addresses(['a:1']);
     hear(addresses, 'new:1', 34 / 3 - 1);
-    const early = addresses.due(0);
+    const early = addresses.takeDue(0);
     hear(addresses, 'new:1', 34 / 3 + 1);
-    expect([early, addresses.due(SECOND)?.address]).toEqual([undefined, 'new:1']);
+    expect([early, addresses.takeDue(SECOND)?.address]).toEqual([undefined, 'new:1']);
   });
 
   test('that has not been challenged cannot have answered', () => {
     const addresses = new Addresses(['a:1']);
     hear(addresses, 'new:1');
     const early = addresses.onAnswer(0, 'new:1', data(1));
-    addresses.due(0);
+    addresses.takeDue(0);
     expect([early, addresses.onAnswer(1, 'new:1', data(1))]).toEqual([undefined, { move: 'new:1' }]);
   });
 
@@ -90,5 +90,5 @@ test('an address that has sent too little to be challenged is looked at again af
   const addresses = new Addresses(['a:1']);
   addresses.onHeard(1000, 'b:1', 5, 'data', true, () => new Uint8Array(8));
 
-  expect([addresses.due(1000), addresses.deadline]).toEqual([undefined, 301_000]);
+  expect([addresses.takeDue(1000), addresses.dueAt]).toEqual([undefined, 301_000]);
 });

@@ -110,7 +110,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     return this.touchedAt + (this.isHeld ? LINGER : RETENTION);
   }
 
-  deadline(): Micros {
+  nextTimeout(): Micros {
     return Math.min(this.endsAt(), this.progressAt, this.outgoing?.nextTimeout() ?? NEVER);
   }
 

@@ -49,7 +49,7 @@ export class Transfer<S extends StreamView = StreamView> {
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
-  private due: Micros = NEVER;
+  private dueAt: Micros = NEVER;
   /** What symbols come from, in turn. */
   private readonly sources: readonly Source[] = [
     (_, peer, target) => this.nextRelay(peer, target),
@@ -84,7 +84,7 @@ export class Transfer<S extends StreamView = StreamView> {
     record.outgoing = new Outgoing(now, this.options, stored);
     this.objects.add(record);
     this.own.add(record);
-    this.due = Math.min(this.due, now + CHECK);
+    this.dueAt = Math.min(this.dueAt, now + CHECK);
     this.options.changed.markAll();
     this.options.observer?.(now, { topic: 'objects', id: record.id, state: 'sending' });
     return record;
@@ -189,12 +189,12 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   nextTimeout(): Micros {
-    return this.due;
+    return this.dueAt;
   }
 
   handleTimeout(now: Micros): void {
-    if (this.due > now) return;
-    this.due = NEVER;
+    if (this.dueAt > now) return;
+    this.dueAt = NEVER;
     for (const stream of this.streams)
       for (const record of this.objects.of(stream).values()) {
         if (record.progressAt <= now) this.reportProgress(now, record);
@@ -203,7 +203,7 @@ export class Transfer<S extends StreamView = StreamView> {
         else this.schedule(record);
       }
     if (this.own.size === 0) return;
-    this.due = Math.min(this.due, now + CHECK);
+    this.dueAt = Math.min(this.dueAt, now + CHECK);
     // For top-ups, and for peers that are given symbols because others have fallen silent.
     this.options.changed.markAll();
   }
@@ -274,7 +274,7 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   private schedule(record: ObjectUnderWay<S>): void {
-    this.due = Math.min(this.due, record.deadline());
+    this.dueAt = Math.min(this.dueAt, record.nextTimeout());
   }
 
   private reportProgress(now: Micros, record: ObjectUnderWay<S>): void {

@@ -32,7 +32,7 @@ test('while nothing of it comes reports are twice as far apart each time, up to 
   const { record } = newRecord();
   const waits = Array.from({ length: 9 }, () => {
     record.onProgressReported(START);
-    return (record.deadline() - START) / MILLISECOND;
+    return (record.nextTimeout() - START) / MILLISECOND;
   });
   expect(waits).toEqual([40, 80, 160, 320, 640, 1000, 1000, 1000, 1000]);
 });
@@ -49,7 +49,7 @@ test('a symbol brings the report forward, and never puts it off', () => {
   const { record } = newRecord();
   record.scheduleProgress(START);
   record.scheduleProgress(START + 5 * MILLISECOND);
-  expect(record.deadline() - START).toBe(10 * MILLISECOND);
+  expect(record.nextTimeout() - START).toBe(10 * MILLISECOND);
 });
 
 test('it tells once that blocks have become complete', () => {
@@ -87,7 +87,7 @@ test.each<[string, (record: ObjectUnderWay<Stream>) => void, number]>([
 ])('one %s', (_, act, deadline) => {
   const { record } = newRecord();
   act(record);
-  expect(record.deadline()).toBe(deadline);
+  expect(record.nextTimeout()).toBe(deadline);
 });
 
 test('it tells who holds it: its origin, ourselves once we do, and whoever says so', () => {
