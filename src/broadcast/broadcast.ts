@@ -19,7 +19,7 @@ import type { StoreRequest } from './delivery/journal.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics } from './metrics.js';
 import type { BroadcastObserver } from './observer.js';
-import { Outbound } from './outbound.js';
+import { Outbound, sourcesOf } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
 import { Repair } from './repair.js';
@@ -29,7 +29,8 @@ import type { ObjectStatus } from './spread/objects.js';
 import { type BroadcastDrop, type BroadcastOptions, openWings, type Wings } from './wings.js';
 
 export class Broadcast implements StorePort, ConsumerPort {
-  readonly outbound: Outbound;
+  /** By member; undefined at our own place. */
+  readonly outbound: readonly (Outbound | undefined)[];
   readonly repair: Repair;
   private readonly wings: Wings;
   private readonly retention: Retention;
@@ -44,7 +45,11 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.repair = new Repair(this.wings);
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));
     this.arrivals = new Arrivals(this.wings, this.repair);
-    this.outbound = new Outbound(this.wings, this.repair);
+    const { wings, repair } = this;
+    const sources = sourcesOf(wings);
+    this.outbound = options.paths.map(
+      (path, peer) => path && new Outbound(peer, path, { wings, repair, sources }),
+    );
   }
 
   private get observer(): BroadcastObserver | undefined {
@@ -58,7 +63,7 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
-    this.outbound.onSession(member, fresh);
+    this.outbound[member]!.onSession(fresh);
     if (!fresh) return;
     this.wings.serving.forget(member);
     for (const stream of this.wings.streams.onFresh(member)) this.forget(stream);

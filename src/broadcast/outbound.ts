@@ -1,87 +1,152 @@
 /**
- * What goes to one peer, and when: VECTORs, PULLs and GONEs, PROGRESS, then symbols. In: what the wings have for it, and the state
- * of its path. Out: frames and SYMBOL bodies.
+ * What goes to one peer, and when: frames and symbols of the broadcast's parts, in the order of the two tables below. In: what
+ * these have for the peer, and the state of its path. Out: frames and SYMBOL bodies.
  */
-import { AT_ONCE, MILLISECOND, type Micros, NEVER_YET } from '../core/time.js';
-import { HEARTBEAT } from '../path/path.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER, NEVER_YET } from '../core/time.js';
+import { HEARTBEAT, type Path } from '../path/path.js';
 import type { VectorFrame } from '../wire/frames/vector.js';
 import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import type { Repair } from './repair.js';
 import { vectorCopiesFor } from './spread/plan.js';
 import type { Wings } from './wings.js';
 
+/** A part that has frames for peers. */
+interface FrameSource {
+  /** When it has something to say to a peer: AT_ONCE, a time, or NEVER. */
+  dueAt(peer: number): Micros;
+  /** Bytes that wait, counted up to about `enough`: the sources before it leave it so much room. */
+  waiting(peer: number, enough: number): number;
+  /** Frames of at most `room` bytes, sent now. */
+  take(now: Micros, peer: number, room: number): readonly ObjectFrame[];
+}
+
+/** A part that has symbols for peers. */
+interface SymbolSource {
+  has(now: Micros, peer: number): boolean;
+  /** Writes a body to `target`, and returns its length; 0 if there is none that fits. See `Outbound.nextSymbol`. */
+  next(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number;
+}
+
+export interface Sources {
+  frames: readonly FrameSource[];
+  symbols: readonly SymbolSource[];
+}
+
+/** All of them, in the order in which they are served: frames in this order, symbols in turns. */
+export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings): Sources {
+  const { paths, group } = options;
+  const claims: FrameSource = {
+    dueAt: (peer) => vectors.dueAt(peer),
+    waiting: () => 0,
+    take(now, peer, room) {
+      const { rtt, loss } = paths[peer]!;
+      const copies = vectorCopiesFor(loss, group.members.length);
+      const vector = vectors.take(now, peer, room, { timeout: rtt.probeTimeout(0), copies });
+      return vector ? [vector] : [];
+    },
+  };
+  const questions: FrameSource = {
+    dueAt: (peer) => (mail.has(peer) ? AT_ONCE : NEVER),
+    waiting: (peer, enough) => mail.size(peer, enough),
+    take: (_now, peer, room) => mail.take(peer, room),
+  };
+  const progress: FrameSource = {
+    dueAt: (peer) => (transfer.hasNews(peer) ? AT_ONCE : NEVER),
+    waiting: () => 0,
+    take: (_now, peer, room) => transfer.takeNews(peer, room),
+  };
+  const relayed: SymbolSource = {
+    has: (_now, peer) => transfer.hasRelayed(peer),
+    next: (_now, peer, target) => transfer.nextRelayed(peer, target),
+  };
+  const own: SymbolSource = {
+    has: (now, peer) => transfer.hasOwn(now, peer),
+    next: (now, peer, target, beside) => transfer.nextOwn(now, peer, target, beside),
+  };
+  const served: SymbolSource = {
+    has: (_now, peer) => serving.has(peer),
+    next: (now, peer, target, beside) => serving.next(now, peer, target, beside),
+  };
+  return { frames: [claims, questions, progress], symbols: [relayed, own, served] };
+}
+
 export class Outbound {
+  private readonly peer: number;
+  private readonly path: Path;
   private readonly wings: Wings;
   private readonly repair: Repair;
-  /** By peer. */
-  private readonly controlSentAt: Micros[];
+  private readonly sources: Sources;
+  private controlSentAt: Micros = NEVER_YET;
+  /** The source whose symbol was looked for first, last time. */
+  private turn = 0;
 
-  constructor(wings: Wings, repair: Repair) {
-    this.wings = wings;
-    this.repair = repair;
-    this.controlSentAt = wings.options.group.members.map(() => NEVER_YET);
+  constructor(peer: number, path: Path, parts: { wings: Wings; repair: Repair; sources: Sources }) {
+    this.peer = peer;
+    this.path = path;
+    this.wings = parts.wings;
+    this.repair = parts.repair;
+    this.sources = parts.sources;
   }
 
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
-  onSession(peer: number, fresh: boolean): void {
+  onSession(fresh: boolean): void {
     const { vectors, streams, mail } = this.wings;
-    vectors.restart(peer, streams.said(), fresh);
-    mail.clear(peer);
+    vectors.restart(this.peer, streams.said(), fresh);
+    mail.clear(this.peer);
     // It is asked for a session at once.
-    if (fresh) this.controlSentAt[peer] = NEVER_YET;
+    if (fresh) this.controlSentAt = NEVER_YET;
   }
 
-  /** When `peer` is to get a control datagram: soon if there is news and a session to tell it in, else at the next heartbeat. */
-  nextControl(peer: number): Micros {
-    const sent = this.controlSentAt[peer];
-    if (!this.wings.options.paths[peer]?.isOpen) return sent + HEARTBEAT;
-    const isNews = this.wings.mail.has(peer) || this.wings.transfer.hasNews(peer);
-    const due = isNews ? AT_ONCE : this.wings.vectors.dueAt(peer);
+  /** When a control datagram is due: soon if there is news and a session to tell it in, else at the next heartbeat. */
+  nextControl(): Micros {
+    const sent = this.controlSentAt;
+    if (!this.path.isOpen) return sent + HEARTBEAT;
+    let due = NEVER;
+    for (const source of this.sources.frames) due = Math.min(due, source.dueAt(this.peer));
     return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
   }
 
-  /** The frames of a control datagram to `peer`, sent now; what does not fit in `room` bytes stays for the next. */
-  takeControl(now: Micros, peer: number, room: number): ObjectFrame[] {
-    this.controlSentAt[peer] = now;
-    const frames: ObjectFrame[] = [];
-    const { rtt, loss } = this.wings.options.paths[peer]!;
-    const repeats = {
-      timeout: rtt.probeTimeout(0),
-      copies: vectorCopiesFor(loss, this.wings.options.group.members.length),
-    };
-    // With many streams there is always more to say of them; mail is not to wait for an end of it.
-    const waiting = this.wings.mail.size(peer, room / 2);
-    const vector = this.wings.vectors.take(now, peer, room - Math.min(waiting, room >> 1), repeats);
+  /** The frames of a control datagram, sent now; what does not fit in `room` bytes stays for the next. */
+  takeControl(now: Micros, room: number): ObjectFrame[] {
+    this.controlSentAt = now;
+    const all: ObjectFrame[] = [];
+    const { frames } = this.sources;
     let left = room;
-    if (vector) {
-      frames.push(vector);
-      left -= frameSize(vector);
+    for (let i = 0; i < frames.length; i++) {
+      // Of some there is always more to say; the others are not to wait for an end of it.
+      let waiting = 0;
+      for (let other = i + 1; other < frames.length; other++)
+        waiting += frames[other].waiting(this.peer, left / 2);
+      for (const frame of frames[i].take(now, this.peer, left - Math.min(waiting, left >> 1))) {
+        left -= frameSize(frame);
+        all.push(frame);
+      }
     }
-    for (const frame of this.wings.mail.take(peer, left)) {
-      left -= frameSize(frame);
-      frames.push(frame);
-    }
-    frames.push(...this.wings.transfer.takeNews(peer, left));
-    return frames;
+    return all;
   }
 
   /** See `Vectors.number`. */
-  numberVector(peer: number): Pick<VectorFrame, 'version' | 'heard' | 'heardBefore'> {
-    return this.wings.vectors.number(peer);
+  numberVector(): Pick<VectorFrame, 'version' | 'heard' | 'heardBefore'> {
+    return this.wings.vectors.number(this.peer);
   }
 
-  hasSymbol(now: Micros, peer: number): boolean {
-    return this.wings.transfer.hasSymbol(now, peer);
+  hasSymbol(now: Micros): boolean {
+    for (const source of this.sources.symbols) if (source.has(now, this.peer)) return true;
+    return false;
   }
 
   /**
-   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Every one fits in
+   * Writes the next SYMBOL body to `target`, and returns its length; 0 if there is none that fits. Every one fits in
    * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
    *
-   * @param beside see `Transfer.nextSymbol`
+   * @param beside objects of a single symbol that are in the datagram already: another copy would be lost with the first
    */
-  nextSymbol(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number {
-    const length = this.wings.transfer.nextSymbol(now, peer, target, beside);
+  nextSymbol(now: Micros, target: Uint8Array, beside: Set<object> = new Set()): number {
+    const { symbols } = this.sources;
+    this.turn = (this.turn + 1) % symbols.length;
+    let length = 0;
+    for (let i = 0; i < symbols.length && length === 0; i++)
+      length = symbols[(this.turn + i) % symbols.length].next(now, this.peer, target, beside);
     this.repair.readServed(now);
     return length;
   }

@@ -78,7 +78,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
   const transfer = new Transfer<Stream>(
     { ...options, maxObjectSize, isStoreBusy: (origin) => log.isBusyWith(origin, n) },
     metrics,
-    { streams, objects, serving },
+    { streams, objects },
   );
   const attempts = new Attempts(loaded, log);
   const delivery = new Delivery({ streams, log, attempts }, n);

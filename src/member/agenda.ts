@@ -3,7 +3,6 @@
  * has changed, time. Out: the earliest deadline and the peers that are due; the egress is told who waits. Only marked peers
  * are looked at, so that a datagram costs a member of a large group what it costs one of a small group.
  */
-import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Egress } from '../congestion/egress.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { Marks } from '../core/marks.js';
@@ -13,7 +12,6 @@ import type { Peer } from './peer.js';
 interface AgendaOptions {
   /** By member; undefined at our own place. */
   peers: readonly (Peer | undefined)[];
-  broadcaster: Broadcast;
   egress: Egress;
   /** Peers whose deadlines, or what there is to send to them, may be others than they were; all of them at first. */
   changed: Marks;
@@ -63,10 +61,10 @@ export class Agenda {
   }
 
   /** Whether there is a symbol for this peer that its path lets go now; if pacing holds it back, until when. */
-  lookForSymbols(now: Micros, { index, path }: Peer): void {
-    const { broadcaster, egress } = this.options;
+  lookForSymbols(now: Micros, { index, path, outbound }: Peer): void {
+    const { egress } = this.options;
     const mode = path.canSend(now);
-    const has = path.isOpen && broadcaster.outbound.hasSymbol(now, index);
+    const has = path.isOpen && outbound.hasSymbol(now);
     if (!has && mode === 'any') path.recovery.onAppLimited(now);
     egress.want(index, has && mode === 'any');
     this.paced.set(index, has && mode === 'pacing' ? path.recovery.nextSend(now) : NEVER);

@@ -138,12 +138,11 @@ export class Endpoint implements Voice {
     this.presence = new Presence(peers, ({ index, isPresent }) =>
       this.own.push({ type: 'peer', member: index, reachable: isPresent }),
     );
-    this.agenda = new Agenda({ peers, broadcaster, egress, changed });
+    this.agenda = new Agenda({ peers, egress, changed });
     const { agenda } = this;
     this.sender = new Sender({
       peers,
       sessions,
-      broadcaster,
       egress,
       agenda,
       tamper,
@@ -274,7 +273,7 @@ export class Endpoint implements Voice {
     if (!peer?.path.isOpen || !peer.isUsable(now)) return false;
     const numbered = frames.map((frame) =>
       frame.kind === 'vector' && frame.version === 0 && frame.entries.length > 0
-        ? { ...frame, ...this.broadcaster.outbound.numberVector(index) }
+        ? { ...frame, ...peer.outbound.numberVector() }
         : frame,
     );
     const eliciting = isEliciting({ frames: numbered, symbol });
@@ -329,8 +328,8 @@ export class Endpoint implements Voice {
   }
 
   /** There is something to say to a peer without a session. */
-  private connect(now: Micros, { index }: Peer): void {
-    this.broadcaster.outbound.takeControl(now, index, 0);
+  private connect(now: Micros, { index, outbound }: Peer): void {
+    outbound.takeControl(now, 0);
     this.sessions.connect(now, index);
     this.followSessions(now);
   }

@@ -3,6 +3,7 @@
  * of its next datagram without symbols.
  */
 import type { Broadcast } from '../broadcast/broadcast.js';
+import type { Outbound } from '../broadcast/outbound.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { Member } from '../group/group.js';
 import type { Path } from '../path/path.js';
@@ -25,6 +26,8 @@ export class Peer {
   readonly member: Member;
   readonly path: Path;
   readonly failOver: FailOver;
+  /** What there is to say to it. */
+  readonly outbound: Outbound;
   /** See `PeerOptions.notify`. */
   readonly notify: () => void;
   /** Whether it has been told that it can be reached: see `Presence`. */
@@ -38,6 +41,7 @@ export class Peer {
     this.sessions = sessions;
     this.broadcaster = broadcaster;
     this.notify = notify;
+    this.outbound = broadcaster.outbound[member.index]!;
     this.failOver = new FailOver(member.index, sessions, path);
   }
 
@@ -98,21 +102,21 @@ export class Peer {
   nextControl(): Micros {
     const { path } = this;
     const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-    return Math.min(this.broadcaster.outbound.nextControl(this.index), path.nextFrames(), probe);
+    return Math.min(this.outbound.nextControl(), path.nextFrames(), probe);
   }
 
   /** Whether there is news of objects for it, or a heartbeat is due. */
   hasNews(now: Micros): boolean {
-    return this.broadcaster.outbound.nextControl(this.index) <= now;
+    return this.outbound.nextControl() <= now;
   }
 
   /** The frames of a datagram without symbols: acknowledgements, news of objects, heartbeats. */
   takeFrames(now: Micros): Frame[] {
-    const { path, broadcaster } = this;
+    const { path, outbound } = this;
     const hasNews = this.hasNews(now);
     const frames = path.takeFrames(now);
     const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
-    const objects = hasNews ? broadcaster.outbound.takeControl(now, this.index, room) : [];
+    const objects = hasNews ? outbound.takeControl(now, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;

@@ -2,7 +2,6 @@
  * Makes the datagrams of a member. In: who is due, what there is to say to it, and the memory of datagrams that are gone.
  * Out: sealed datagrams, one at a time: first those without symbols, then those with.
  */
-import type { Broadcast } from '../broadcast/broadcast.js';
 import type { BroadcastObserver } from '../broadcast/observer.js';
 import type { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';
@@ -25,7 +24,6 @@ export interface Transmit {
 export interface SenderOptions {
   peers: readonly (Peer | undefined)[];
   sessions: SessionTable;
-  broadcaster: Broadcast;
   egress: Egress;
   agenda: Agenda;
   tamper: Tamper | undefined;
@@ -114,14 +112,14 @@ export class Sender {
 
   /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
   private sealSymbols(now: Micros, peer: Peer): Transmit | undefined {
-    const { broadcaster, egress } = this.options;
-    const { index, path } = peer;
-    if (!broadcaster.outbound.hasSymbol(now, index)) return undefined;
+    const { egress } = this.options;
+    const { index, path, outbound } = peer;
+    if (!outbound.hasSymbol(now)) return undefined;
     const policy = path.takePolicy(now);
     const memory = this.takeMemory(path.mtu.size);
     const writer = new SymbolWriter(memory, policy ? [policy] : []);
     this.beside.clear();
-    const fill = (room: Uint8Array) => this.fillSymbol(now, index, room);
+    const fill = (room: Uint8Array) => this.fillSymbol(now, peer, room);
     while (writer.add(fill));
     const bytes = writer.finish();
     if (!bytes) return undefined;
@@ -130,11 +128,11 @@ export class Sender {
     return this.seal(now, peer, bytes, true);
   }
 
-  private fillSymbol(now: Micros, peer: number, room: Uint8Array): number {
-    const { broadcaster, tamper } = this.options;
-    const length = broadcaster.outbound.nextSymbol(now, peer, room, this.beside);
+  private fillSymbol(now: Micros, { index, outbound }: Peer, room: Uint8Array): number {
+    const { tamper } = this.options;
+    const length = outbound.nextSymbol(now, room, this.beside);
     if (length === 0 || !tamper?.symbol) return length;
-    const said = tamper.symbol(now, peer, room.slice(0, length), room.length);
+    const said = tamper.symbol(now, index, room.slice(0, length), room.length);
     if (!said || said.length > room.length) return 0;
     room.set(said);
     return said.length;

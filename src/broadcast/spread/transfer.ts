@@ -22,7 +22,6 @@ import { type Objects, ObjectUnderWay } from './objects.js';
 import { Outgoing } from './outgoing.js';
 import { isHeldBy, Relays } from './relays.js';
 import type { Paths } from './rtts.js';
-import type { Serving } from './serving.js';
 import type { StreamsView, StreamView } from './view.js';
 
 export interface TransferOptions extends IntakeOptions {
@@ -35,39 +34,27 @@ export interface TransferOptions extends IntakeOptions {
   observer?: BroadcastObserver | undefined;
 }
 
-/** Gives the next symbol for a peer: see `Transfer.nextSymbol`. */
-type Source = (now: Micros, peer: number, target: Uint8Array, beside: Set<object>) => number;
-
 export class Transfer<S extends StreamView = StreamView> {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics<SpreadDrop>;
   private readonly streams: StreamsView<S>;
   private readonly objects: Objects<S>;
-  private readonly serving: Serving;
   readonly intake: Intake<S>;
   readonly relays: Relays;
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
   private dueAt: Micros = NEVER;
-  /** What symbols come from, in turn. */
-  private readonly sources: readonly Source[] = [
-    (_, peer, target) => this.nextRelay(peer, target),
-    (now, peer, target, beside) => this.nextOwn(now, peer, target, beside),
-    (now, peer, target, beside) => this.serving.next(now, peer, target, beside),
-  ];
-  private turn = 0;
 
   constructor(
     options: TransferOptions,
     metrics: Metrics<SpreadDrop>,
-    parts: { streams: StreamsView<S>; objects: Objects<S>; serving: Serving },
+    parts: { streams: StreamsView<S>; objects: Objects<S> },
   ) {
     this.options = options;
     this.metrics = metrics;
     this.streams = parts.streams;
     this.objects = parts.objects;
-    this.serving = parts.serving;
     this.relays = new Relays(options.group.members.length);
     this.intake = new Intake(options, metrics, parts.streams, parts.objects);
     this.news = options.group.members.map(() => new Set());
@@ -166,24 +153,34 @@ export class Transfer<S extends StreamView = StreamView> {
     return frames;
   }
 
-  hasSymbol(now: Micros, peer: number): boolean {
-    if (this.relays.has(peer) || this.serving.has(peer)) return true;
+  /** Whether there is a symbol of another origin to be relayed to `peer`. */
+  hasRelayed(peer: number): boolean {
+    return this.relays.has(peer);
+  }
+
+  /** Writes its body to `target`, and returns the length; 0 if there is none that fits. */
+  nextRelayed(peer: number, target: Uint8Array): number {
+    const length = this.relays.next(peer, target);
+    if (length > 0) this.metrics.relayedSymbols++;
+    return length;
+  }
+
+  /** Whether there is a symbol of our own objects for `peer`. */
+  hasOwn(now: Micros, peer: number): boolean {
     for (const { outgoing } of this.own) if (outgoing?.hasFor(now, peer)) return true;
     return false;
   }
 
-  /**
-   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. Relayed ones, our
-   * own and those it has asked for take turns.
-   *
-   * @param beside objects of a single symbol that are in the datagram already: another copy would be lost with the first
-   */
-  nextSymbol(now: Micros, peer: number, target: Uint8Array, beside = new Set<object>()): number {
-    const { sources } = this;
-    this.turn = (this.turn + 1) % sources.length;
-    for (let i = 0; i < sources.length; i++) {
-      const length = sources[(this.turn + i) % sources.length](now, peer, target, beside);
-      if (length > 0) return length;
+  /** Writes its body to `target`, and returns the length; 0 if there is none that fits. See `Outbound.nextSymbol`. */
+  nextOwn(now: Micros, peer: number, target: Uint8Array, beside = new Set<object>()): number {
+    for (const record of this.own) {
+      if (beside.has(record)) continue;
+      const { outgoing } = record;
+      const length = outgoing?.next(now, peer, target) ?? 0;
+      if (length === 0) continue;
+      if (outgoing!.isSingle) beside.add(record);
+      this.schedule(record);
+      return length;
     }
     return 0;
   }
@@ -308,25 +305,6 @@ export class Transfer<S extends StreamView = StreamView> {
         countDrop(this.metrics, 'relay-overflow');
       this.options.changed.mark(peer);
     });
-  }
-
-  private nextRelay(peer: number, target: Uint8Array): number {
-    const length = this.relays.next(peer, target);
-    if (length > 0) this.metrics.relayedSymbols++;
-    return length;
-  }
-
-  private nextOwn(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number {
-    for (const record of this.own) {
-      if (beside.has(record)) continue;
-      const { outgoing } = record;
-      const length = outgoing?.next(now, peer, target) ?? 0;
-      if (length === 0) continue;
-      if (outgoing!.isSingle) beside.add(record);
-      this.schedule(record);
-      return length;
-    }
-    return 0;
   }
 }
 

@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../src/broadcast/metrics.js';
 import { Objects } from '../../../src/broadcast/spread/objects.js';
-import { Serving } from '../../../src/broadcast/spread/serving.js';
 import { Transfer } from '../../../src/broadcast/spread/transfer.js';
 import { fixedRate } from '../../../src/congestion/controller.js';
 import { Marks } from '../../../src/core/marks.js';
@@ -41,18 +40,12 @@ class Member {
     const metrics = createMetrics();
     this.shelves = new Shelves(self, MEMBERS);
     this.paths = small.keys.map((_, peer) => (peer === self ? undefined : pathTo()));
-    const isHeldBy = (peer: number, { seq }: ObjectId) =>
-      this.shelves.shelf?.claims.isHeldBy(peer, seq) === true;
-    const serving = new Serving(
-      { members: MEMBERS, rng, lossOf: () => LOSS, isHeldBy, mostBytes: () => 1e6 },
-      metrics,
-    );
     const options = {
       ...{ group: small.group, self, keys: small.keys[self], paths: this.paths, rng },
       ...{ maxObjectSize: 1e6, maxStoredBytes: 1e8, relay: true, changed: new Marks(MEMBERS) },
       isStoreBusy: () => false,
     };
-    this.transfer = new Transfer(options, metrics, { streams: this.shelves, objects: this.objects, serving });
+    this.transfer = new Transfer(options, metrics, { streams: this.shelves, objects: this.objects });
   }
 
   publish(id: ObjectId, bytes: Uint8Array): void {
@@ -104,7 +97,7 @@ class World {
   private send(now: Micros, self: number, peer: number): void {
     const [from, to] = [this.members[self], this.members[peer]];
     const body = new Uint8Array(MAX_SYMBOL_BODY);
-    const length = from.transfer.hasSymbol(now, peer) ? from.transfer.nextSymbol(now, peer, body) : 0;
+    const length = from.transfer.nextOwn(now, peer, body) || from.transfer.nextRelayed(peer, body);
     if (length > 0) this.post(now, self, to, (at) => to.hear(at, self, body.subarray(0, length), peer));
     for (const frame of from.transfer.takeNews(peer, 1000))
       this.post(now, self, to, (at) => to.transfer.onProgress(at, self, to.shelves.signed(frame.id), frame));

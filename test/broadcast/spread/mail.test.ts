@@ -76,7 +76,7 @@ test('wishes that cannot be said for a minute come to no more than 1,024', () =>
   }
   let pulls = 0;
   for (let i = 0; i < 1000; i++)
-    pulls += broadcast.outbound.takeControl(now, PEER, ROOM).filter(({ kind }) => kind === 'pull').length;
+    pulls += broadcast.outbound[PEER]!.takeControl(now, ROOM).filter(({ kind }) => kind === 'pull').length;
   expect(pulls).toBe(1024);
   expect(metrics.drops['mail-overflow']).toBeGreaterThan(0);
 });
@@ -89,7 +89,7 @@ test('wishes are said though there is always more to say of streams', () => {
   broadcast.handleTimeout(now);
   broadcast.onSession(PEER, false);
   broadcast.handleTimeout(now + SECOND);
-  const kinds = broadcast.outbound.takeControl(now + SECOND, PEER, 200).map(({ kind }) => kind);
+  const kinds = broadcast.outbound[PEER]!.takeControl(now + SECOND, 200).map(({ kind }) => kind);
   expect(kinds).toContain('pull');
   expect(kinds).toContain('vector');
 });
