@@ -70,8 +70,10 @@ export class Arrivals {
         break;
       case 'wrong-symbols':
         // With symbols of several members it cannot be told whose were wrong; one at a time, it can.
-        if (arrival.culprit !== undefined)
+        if (arrival.culprit !== undefined) {
           this.wings.reports.add(arrival.culprit, record.id, 'wrong-symbols');
+          record.wrongServers.add(arrival.culprit);
+        }
         this.wings.transfer.beginAnew(record);
         break;
     }

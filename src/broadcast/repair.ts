@@ -144,12 +144,17 @@ export class Repair {
     if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
     const record = this.wings.objects.find(stream, seq);
-    if (record?.isSuspect && candidates.length > 1)
-      candidates = candidates.filter((peer) => peer !== record.onlyFrom);
-    if (candidates.some((peer) => peer !== last)) candidates = candidates.filter((peer) => peer !== last);
+    const isRight = (peer: number) => !record?.wrongServers.has(peer);
+    if (candidates.some(isRight)) candidates = candidates.filter(isRight);
+    const server = record?.unfinishedServer;
+    // To begin anew from another throws away what has come.
+    if (server !== undefined && candidates.includes(server)) candidates = [server];
+    else if (candidates.some((peer) => peer !== last))
+      candidates = candidates.filter((peer) => peer !== last);
     if (candidates.length === 0) return;
     const peer = rng.pick(candidates);
-    if (record?.isSuspect) this.wings.transfer.beginAnew(record, peer);
+    if (record && peer === server) record.onAskedOn();
+    else if (record?.isSuspect) this.wings.transfer.beginAnew(record, peer);
     const missing = record?.incoming?.deficits() ?? [];
     const id = objectId(stream, seq);
     if (!this.wings.mail.post(peer, { kind: 'pull', id, missing })) return;

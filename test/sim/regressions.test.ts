@@ -127,6 +127,22 @@ describe('a run that went wrong once goes well', () => {
     expect(runScenario(run).violation).toBeUndefined();
   });
 
+  test.each(['0', '9', '40', '53'])(
+    'where much is lost, an object is finished from one member that serves it slowly (seed %s)',
+    (seed) => {
+      const run = scenario({
+        seed,
+        members: 4,
+        byzantine: 1,
+        controller: 'bbr',
+        links: { delay: 10 * MILLISECOND, loss: iid(0.375) },
+        messages: [{ origin: 0, at: 310 * MILLISECOND, size: 47_954 }, message(1, 310), message(1, 620)],
+        faults: [{ type: 'liar', member: 0, lies: ['serve'] }],
+      });
+      expect(runScenario(run).standstill).toBeLessThan(0.5);
+    },
+  );
+
   test('what members have differed on is kept for one that starts over', () => {
     // Without that, each of these ends with a member that can get no more of the stream.
     for (const seed of [24, 27, 34]) {

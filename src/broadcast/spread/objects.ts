@@ -39,6 +39,11 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   /** Its symbols gave wrong bytes: from then on only those that `onlyFrom` serves are taken, once that is chosen. */
   isSuspect = false;
   onlyFrom: number | undefined;
+  /** How often that member was asked to go on, and by member how often it may be. */
+  private serverTries = 0;
+  private readonly allowed = new Map<number, number>();
+  /** Members whose symbols alone gave wrong bytes. */
+  readonly wrongServers = new Set<number>();
   /** When something last happened that may happen again. */
   touchedAt: Micros;
   /** When the last symbol came that brought something new. */
@@ -77,13 +82,31 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
 
   /** Begins anew, from the symbols that one member serves, or none until one is chosen. */
   beginAnew(onlyFrom?: number): void {
+    const { onlyFrom: former } = this;
+    if (former !== undefined && this.isTriedEnough(former)) this.allowed.set(former, 2 * this.serverTries);
     this.incoming?.dispose();
     this.incoming = undefined;
     this.isSuspect = true;
     this.onlyFrom = onlyFrom;
+    this.serverTries = 0;
     this.servers.clear();
     this.hasSigned = false;
     this.progressAt = NEVER;
+  }
+
+  /** The one member whose symbols are taken, if some have come and it has not been asked to go on too often. */
+  get unfinishedServer(): number | undefined {
+    const { onlyFrom } = this;
+    return this.incoming && onlyFrom !== undefined && !this.isTriedEnough(onlyFrom) ? onlyFrom : undefined;
+  }
+
+  /** That member is asked to go on. */
+  onAskedOn(): void {
+    this.serverTries++;
+  }
+
+  private isTriedEnough(server: number): boolean {
+    return this.serverTries >= (this.allowed.get(server) ?? SERVER_TRIES);
   }
 
   get id(): ObjectId {
@@ -203,3 +226,5 @@ const MAX_PROGRESS_INTERVAL: Micros = 1000 * MILLISECOND;
 export const LINGER: Micros = 3 * SECOND;
 /** How long an object may stand still before what is held of it is given up. */
 export const RETENTION: Micros = 60 * SECOND;
+/** Tries to get a whole object from one member; twice as many each time: one that trickles holds up no more than one that is slow. */
+const SERVER_TRIES = 8;

@@ -110,3 +110,16 @@ test('of one that is disposed of nothing is due', () => {
   record.dispose();
   expect([freed, record.outgoing, record.progressAt]).toEqual([1, undefined, NEVER]);
 });
+
+test('a member that has served too little for long gives way to another, and may take twice as long the next time', () => {
+  const { record } = newRecord();
+  const { incoming } = record;
+  const triesOf = (server: number) => {
+    record.beginAnew(server);
+    record.incoming = incoming;
+    let tries = 0;
+    for (; record.unfinishedServer === server; tries++) record.onAskedOn();
+    return tries;
+  };
+  expect([triesOf(2), triesOf(3), triesOf(2), triesOf(2), triesOf(3)]).toEqual([8, 8, 16, 32, 16]);
+});
