@@ -124,7 +124,7 @@ test('members with other versions of the application are told of each other, onc
   world.connect(a, b);
   const told = [a, b].map(({ events }) => events.filter(({ type }) => type === 'other-version'));
 
-  expect(told).toMatchObject([[{ peer: 1, version: 4 }], [{ peer: 0, version: 3 }]]);
+  expect(told).toMatchObject([[{ member: 1, version: 4 }], [{ member: 0, version: 3 }]]);
 });
 
 test('of forged answers to one first message a thousand a second are worked on', () => {
