@@ -8,7 +8,7 @@ import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../src/core/time.js';
 import { type Cluster, createCluster } from '../src/sim/cluster.js';
-import { iid } from '../src/sim/loss.js';
+import { iid } from '../src/sim/net/loss.js';
 import { report, row } from './report.js';
 
 export async function run(args: string[]): Promise<void> {

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { CONTROLLERS, type ControllerName } from '../src/congestion/index.js';
 import { SECOND } from '../src/core/time.js';
 import { openTrace } from '../src/node/trace.js';
-import { iid } from '../src/sim/loss.js';
+import { iid } from '../src/sim/net/loss.js';
 import { capacity, network, rtt } from './congestion/scenario.js';
 import { report, row } from './report.js';
 

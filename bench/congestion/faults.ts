@@ -2,7 +2,7 @@
 import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
 import { alone, capacity, type Line, network, rtt, worst } from './scenario.js';
 

@@ -9,7 +9,7 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
 import { alone, capacity, describe, type Line, network, rtt, worst } from './scenario.js';
 import { watch } from './watch.js';

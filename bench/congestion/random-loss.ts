@@ -1,7 +1,7 @@
 /** Random loss: delivered bytes as a share of C(1 - p), worst of all rates and RTTs, after max(3 s, 20 RTT). */
 import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { SECOND } from '../../src/core/time.js';
-import { gilbertElliott, iid, type LossModel } from '../../src/sim/loss.js';
+import { gilbertElliott, iid, type LossModel } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
 import { alone, describe, type Line, rtt, worst } from './scenario.js';
 

@@ -1,7 +1,7 @@
 /** What the groups of the controller suite share: one path, one flow over it, Jain's index. */
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import { Bottleneck, type BottleneckOptions } from '../../src/sim/bottleneck.js';
-import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
+import { Bottleneck, type BottleneckOptions } from '../../src/sim/net/bottleneck.js';
+import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/net/flow.js';
 
 export interface Line {
   /** Mbit/s. */

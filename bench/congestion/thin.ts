@@ -5,7 +5,7 @@
 import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
 
 export function thin(controller: ControllerFactory): BenchRow[] {

@@ -3,8 +3,8 @@
  * throttled at any time. In: a line, options of the flow. Out: times, in µs and in round trips as long as they then were.
  */
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import type { BottleneckOptions } from '../../src/sim/bottleneck.js';
-import type { Flow, FlowNetwork, FlowOptions } from '../../src/sim/flow.js';
+import type { BottleneckOptions } from '../../src/sim/net/bottleneck.js';
+import type { Flow, FlowNetwork, FlowOptions } from '../../src/sim/net/flow.js';
 import { capacity, type Line, network, rtt } from './scenario.js';
 
 export interface Elapsed {

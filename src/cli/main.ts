@@ -2,15 +2,15 @@
 /** The `headwater` command. Each subcommand has a file of its own. */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { deadLettersCommand } from './dead-letters.js';
-import { demoCommand } from './demo.js';
-import { groupCommand } from './group.js';
+import { deadLettersCommand } from './commands/dead-letters.js';
+import { demoCommand } from './commands/demo.js';
+import { groupCommand } from './commands/group.js';
+import { keygenCommand } from './commands/keygen.js';
+import { linkCommand } from './commands/link.js';
+import { nodeCommand } from './commands/node.js';
+import { receiveCommand } from './commands/receive.js';
+import { sendCommand } from './commands/send.js';
 import { EXIT, EXIT_CODES, reportError, useJson, watchOutput } from './io.js';
-import { keygenCommand } from './keygen.js';
-import { linkCommand } from './link.js';
-import { nodeCommand } from './node.js';
-import { receiveCommand } from './receive.js';
-import { sendCommand } from './send.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 

@@ -11,7 +11,7 @@ import { performance } from 'node:perf_hooks';
 import { TimeHeap } from '../core/heap.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { assertInteger, HeadwaterError } from '../errors.js';
-import { type LinkCounters, type LinkRule, LinkTable } from '../sim/link.js';
+import { type LinkCounters, type LinkRule, LinkTable } from '../sim/net/link.js';
 
 /** An IP address (or a name to be resolved once) and a UDP port. */
 export interface HostPort {

@@ -13,10 +13,10 @@ import { createGroup, type Group } from '../group/group.js';
 import { Endpoint } from '../member/endpoint.js';
 import { type Settings, withDefaults } from '../options.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { type Lie, liar } from './byzantine.js';
 import { SimDisk, type SimDiskOptions } from './disk.js';
-import type { LinkRule } from './link.js';
+import { type Lie, liar } from './lies/byzantine.js';
 import { type SimClock, type SimEvent, SimMember } from './member.js';
+import type { LinkRule } from './net/link.js';
 import { World } from './world.js';
 
 /** What the group is, what its network and disks do, and who lies. Times are virtual, µs. */

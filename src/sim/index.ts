@@ -15,9 +15,10 @@ export type { Hint, MemberEvent, Misbehaviour } from '../events.js';
 export type { EndpointEvent, Transmit } from '../member/endpoint.js';
 export type { EndpointStatus } from '../member/status.js';
 export type { SessionEvent } from '../session/events.js';
-export { LIES, type Lie } from './byzantine.js';
 export { type Cluster, type ClusterOptions, createCluster } from './cluster.js';
 export type { SimDiskOptions } from './disk.js';
+export { LIES, type Lie } from './lies/byzantine.js';
+export { type SimClock, type SimEvent, SimMember } from './member.js';
 export {
   type Delivery,
   type DropReason as LinkDropReason,
@@ -25,9 +26,8 @@ export {
   type LinkCounters,
   type LinkOptions,
   type LinkRule,
-} from './link.js';
-export { type GilbertElliottOptions, gilbertElliott, iid, type LossModel } from './loss.js';
-export { type SimClock, type SimEvent, SimMember } from './member.js';
+} from './net/link.js';
+export { type GilbertElliottOptions, gilbertElliott, iid, type LossModel } from './net/loss.js';
 export { type RunOptions, type RunReport, runScenario } from './run.js';
 export { type Fault, type Message, randomScenario, type Scenario, type When } from './scenario.js';
 export { shrink } from './shrink.js';

@@ -8,11 +8,11 @@ import { CONTROLLERS, type ControllerName, DEFAULT_CONTROLLER, LOSS_BASED } from
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import type { Settings } from '../options.js';
-import { LIES, type Lie } from './byzantine.js';
 import type { SimDiskOptions } from './disk.js';
-import type { LinkOptions } from './link.js';
-import { gilbertElliott, iid } from './loss.js';
+import { LIES, type Lie } from './lies/byzantine.js';
 import type { SimClock } from './member.js';
+import type { LinkOptions } from './net/link.js';
+import { gilbertElliott, iid } from './net/loss.js';
 
 /** A time, or the instant of the `count`-th event of a kind, at whichever member. */
 export type When = { at: Micros } | { on: 'deliver' | 'durable' | 'commit' | 'committed'; count: number };

@@ -3,7 +3,7 @@
  * which it still fails. In: the scenario, a way to try one, and a bound on the tries. Out: the smallest one found.
  */
 import { MILLISECOND, SECOND } from '../core/time.js';
-import { iid } from './loss.js';
+import { iid } from './net/loss.js';
 import type { Fault, Message, Scenario } from './scenario.js';
 
 /**

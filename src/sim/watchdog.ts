@@ -5,7 +5,7 @@
  */
 import { LOSS_BASED } from '../congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import type { LossModel } from './loss.js';
+import type { LossModel } from './net/loss.js';
 import type { Scenario } from './scenario.js';
 
 export class Watchdog {

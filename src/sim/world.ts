@@ -8,7 +8,7 @@ import { TimeHeap } from '../core/heap.js';
 import { Rng } from '../core/rng.js';
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
-import { type Link, type LinkRule, LinkTable } from './link.js';
+import { type Link, type LinkRule, LinkTable } from './net/link.js';
 
 /** What the world asks of a node. Any input may change the answers of both polls; spurious polls must do no harm. */
 export interface SimNode {

@@ -9,9 +9,9 @@ import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import { Bottleneck } from '../../src/sim/bottleneck.js';
-import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/flow.js';
-import { iid } from '../../src/sim/loss.js';
+import { Bottleneck } from '../../src/sim/net/bottleneck.js';
+import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/net/flow.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 const bbr: ControllerFactory = (mtu, seed) => new Bbr(mtu, seed);
 const RTT = 40 * MILLISECOND;

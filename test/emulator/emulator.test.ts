@@ -10,7 +10,7 @@ import {
   type HostPort,
   startEmulator,
 } from '../../src/emulator/emulator.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 interface Endpoint {
   readonly socket: Socket;

@@ -15,7 +15,7 @@ import { type KeyPair, keyPair } from '../../src/crypto/keys.js';
 import { createGroup } from '../../src/group/group.js';
 import { Path } from '../../src/path/path.js';
 import { createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import type { Frame } from '../../src/wire/frames.js';
 import { MAX_DATAGRAM, MAX_REPAIR_SYMBOLS } from '../../src/wire/limits.js';
 import { type Descriptor, parseSymbol, writeDescriptor } from '../../src/wire/symbol.js';

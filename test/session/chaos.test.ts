@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { withSeeds } from '../util/seed.js';
 import { World } from './world.js';
 

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { PROTECTED_HEADER, PROTECTED_OVERHEAD } from '../../src/session/wire.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { withSeeds } from '../util/seed.js';
 import { DELAY, drops, KIND, kindOf, RTT, World } from './world.js';
 

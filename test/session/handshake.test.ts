@@ -13,7 +13,7 @@ import { nodeAead } from '../../src/crypto/aead.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { nodeAgreement } from '../../src/crypto/x25519.js';
 import { SessionTable } from '../../src/session/table.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { withSeeds } from '../util/seed.js';
 import { DELAY, drops, KIND, kindOf, RTT, World } from './world.js';
 

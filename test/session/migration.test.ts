@@ -8,7 +8,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { withSeeds } from '../util/seed.js';
 import { DELAY, KIND, kindOf, RTT, World } from './world.js';
 

@@ -6,8 +6,8 @@
 import { expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import type { LinkOptions } from '../../src/sim/link.js';
-import { iid } from '../../src/sim/loss.js';
+import type { LinkOptions } from '../../src/sim/net/link.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { drops, kindOf, type Node, World, type WorldOptions } from './world.js';
 
 interface Story extends WorldOptions {

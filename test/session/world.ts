@@ -10,7 +10,7 @@ import type { Suite } from '../../src/crypto/noise.js';
 import type { SessionEvent } from '../../src/session/events.js';
 import type { SessionLimits } from '../../src/session/limits.js';
 import { type Received, SessionTable } from '../../src/session/table.js';
-import { type LinkOptions, LinkTable } from '../../src/sim/link.js';
+import { type LinkOptions, LinkTable } from '../../src/sim/net/link.js';
 
 export interface Datagram {
   at: Micros;

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 const AWAY = 4;
 const MESSAGES = 2000;

@@ -7,7 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { type Cluster, type ClusterOptions, createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 const SEEDS = 2;
 /** Until all have a session with all. */

@@ -7,7 +7,7 @@ import { CONTROLLERS } from '../../src/congestion/index.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { type Cluster, createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { withSeeds } from '../util/seed.js';
 
 const RTT = 40 * MILLISECOND;

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { createCluster } from '../../src/sim/cluster.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 test('64 members that start at once all deliver what one of them broadcasts', () => {
   const cluster = createCluster({

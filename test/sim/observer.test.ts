@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import type { PathEvent, PathObserver } from '../../src/path/observer.js';
-import { Bottleneck } from '../../src/sim/bottleneck.js';
-import { FlowNetwork } from '../../src/sim/flow.js';
-import { iid } from '../../src/sim/loss.js';
+import { Bottleneck } from '../../src/sim/net/bottleneck.js';
+import { FlowNetwork } from '../../src/sim/net/flow.js';
+import { iid } from '../../src/sim/net/loss.js';
 
 describe('path observer', () => {
   test('each lost packet is told once', () => {

@@ -1,7 +1,7 @@
 /** Runs that went wrong once, as small as they could be made, and what went wrong in them. */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { runScenario } from '../../src/sim/run.js';
 import type { Scenario } from '../../src/sim/scenario.js';
 

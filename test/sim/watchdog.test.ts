@@ -1,7 +1,7 @@
 /** Who stands still for too long is found, and nobody else is. */
 import { describe, expect, test } from 'vitest';
 import { SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { randomScenario, type Scenario } from '../../src/sim/scenario.js';
 import { patienceOf, Watchdog } from '../../src/sim/watchdog.js';
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { type SimNode, World, type WorldOptions } from '../../src/sim/world.js';
 import { withSeeds } from '../util/seed.js';
 

@@ -5,7 +5,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { startEmulator } from '../../src/emulator/emulator.js';
-import { iid } from '../../src/sim/loss.js';
+import { iid } from '../../src/sim/net/loss.js';
 import { labUnavailable, openLab } from './lab.js';
 
 /** On every node's link, in each direction: from node to node it is met twice, the delay in halves. */

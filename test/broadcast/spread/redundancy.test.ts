@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CONTROLLERS } from '../../../src/congestion/index.js';
 import { SECOND } from '../../../src/core/time.js';
 import { createCluster } from '../../../src/sim/cluster.js';
-import { iid } from '../../../src/sim/loss.js';
+import { iid } from '../../../src/sim/net/loss.js';
 
 const LOSS = 0.3;
 const MEBIBYTE = 1024 * 1024;

@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../../src/core/time.js';
 import { createCluster } from '../../../src/sim/cluster.js';
-import { iid } from '../../../src/sim/loss.js';
+import { iid } from '../../../src/sim/net/loss.js';
 
 export interface GroupRun {
   seed: string;

@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND } from '../../../src/core/time.js';
 import { type Emulator, startEmulator } from '../../../src/emulator/emulator.js';
-import { iid } from '../../../src/sim/loss.js';
+import { iid } from '../../../src/sim/net/loss.js';
 import { isSettled, judge } from './check.js';
 import { parseLog } from './history.js';
 import type { WorkerConfig } from './worker.js';

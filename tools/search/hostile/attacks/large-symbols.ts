@@ -2,7 +2,7 @@
  * Symbols larger than a datagram, which stood at the head of a queue for ever; and blocks of 56,403 symbols, solved in one go.
  * Stopped by: T and K have upper bounds in the parser (PROTOCOL 7.2).
  */
-import { iid } from '../../../../src/sim/loss.js';
+import { iid } from '../../../../src/sim/net/loss.js';
 import { ATTACK_AT } from '../arena.js';
 import { parcel } from '../forge.js';
 import { virtual } from '../virtual.js';

@@ -4,7 +4,7 @@
  * and an acknowledgement of what was not sent, or not received, is held against its sender (6.1). Who is late relays late: on
  * links that lose a tenth a large object may need one top-up more (8.1: 20 ms, as the next one relays at once).
  */
-import { iid } from '../../../../src/sim/loss.js';
+import { iid } from '../../../../src/sim/net/loss.js';
 import type { Frame } from '../../../../src/wire/frames.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';

@@ -3,7 +3,7 @@
  * relay spoils is seen at once, symbol by symbol (PROTOCOL 8). On links that lose datagrams as well, a large object may need a top-up
  * that it did not need before: up to RTT + RTT/2 * 1.25 + 15 ms (8.1), and RTT/2 on the way.
  */
-import { iid } from '../../../../src/sim/loss.js';
+import { iid } from '../../../../src/sim/net/loss.js';
 import { DESCRIPTOR_SIZE } from '../../../../src/wire/limits.js';
 import { parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
 import { type Arena, ATTACK_AT } from '../arena.js';

@@ -3,15 +3,15 @@
  * through its sessions, so that only the contents are wrong. In: what it is to do wrong. Out: its `Tamper`.
  */
 
-import type { Rng } from '../core/rng.js';
-import type { KeyPair } from '../crypto/keys.js';
-import type { Group } from '../group/group.js';
-import type { Tamper, Voice } from '../member/tamper.js';
-import type { Contents } from '../wire/datagram.js';
-import type { VectorEntry } from '../wire/frames/vector.js';
-import type { Frame } from '../wire/frames.js';
-import { DESCRIPTOR_SIZE, HASH_SIZE } from '../wire/limits.js';
-import { SERVED, streamKey } from '../wire/symbol.js';
+import type { Rng } from '../../core/rng.js';
+import type { KeyPair } from '../../crypto/keys.js';
+import type { Group } from '../../group/group.js';
+import type { Tamper, Voice } from '../../member/tamper.js';
+import type { Contents } from '../../wire/datagram.js';
+import type { VectorEntry } from '../../wire/frames/vector.js';
+import type { Frame } from '../../wire/frames.js';
+import { DESCRIPTOR_SIZE, HASH_SIZE } from '../../wire/limits.js';
+import { SERVED, streamKey } from '../../wire/symbol.js';
 import { ATTACK_TRICKS, ATTACKS, vectorOf } from './attacks.js';
 import { otherObject, wrongSymbols } from './forgery.js';
 

@@ -2,15 +2,15 @@
  * Attacks: what a member can say of streams, its own and others', to silence somebody or to make them work, wait or keep
  * without end. Each was shown once to do harm. In: a liar's voice and keys. Out: its `Tamper`.
  */
-import { writeParcel } from '../broadcast/delivery/parcel.js';
-import { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros } from '../core/time.js';
-import { sha256 } from '../crypto/hash.js';
-import type { Tamper, Voice } from '../member/tamper.js';
-import type { VectorEntry } from '../wire/frames/vector.js';
-import type { Frame } from '../wire/frames.js';
-import { HASH_SIZE } from '../wire/limits.js';
-import { type StreamId, streamKey } from '../wire/symbol.js';
+import { writeParcel } from '../../broadcast/delivery/parcel.js';
+import { Rng } from '../../core/rng.js';
+import { MILLISECOND, type Micros } from '../../core/time.js';
+import { sha256 } from '../../crypto/hash.js';
+import type { Tamper, Voice } from '../../member/tamper.js';
+import type { VectorEntry } from '../../wire/frames/vector.js';
+import type { Frame } from '../../wire/frames.js';
+import { HASH_SIZE } from '../../wire/limits.js';
+import { type StreamId, streamKey } from '../../wire/symbol.js';
 import { Forgery, type Signer } from './forgery.js';
 
 export const ATTACKS = [

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';
-import { HeadwaterError } from '../errors.js';
-import { print, printJson } from './io.js';
+import { formatPublicKey, formatSecretKey, keyPair } from '../../crypto/keys.js';
+import { HeadwaterError } from '../../errors.js';
+import { print, printJson } from '../io.js';
 
 export function keygenCommand(program: Command): void {
   program

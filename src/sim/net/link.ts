@@ -3,9 +3,9 @@
  * jitter, reordering, duplication and corruption. In: datagrams with the time they are sent at. Out: for each the zero,
  * one or two deliveries with the time they arrive at. Used by the simulator and, over real sockets, by the emulator.
  */
-import { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros } from '../core/time.js';
-import { assertInteger, HeadwaterError } from '../errors.js';
+import { Rng } from '../../core/rng.js';
+import { MILLISECOND, type Micros } from '../../core/time.js';
+import { assertInteger, HeadwaterError } from '../../errors.js';
 import { assertProbability, iid, type LossModel, type LossProcess, startLoss } from './loss.js';
 
 /** What a link does to datagrams. Whatever is left out (or undefined) does nothing, or keeps its value in `update`. */

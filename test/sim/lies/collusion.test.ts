@@ -6,10 +6,10 @@
  *   liar   - confirms h, to 2 alone ->  2 has a quorum for h; 3 and 4 have not, and 5 and 6 hold x
  */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { iid } from '../../src/sim/loss.js';
-import { runScenario } from '../../src/sim/run.js';
-import type { Fault, Scenario } from '../../src/sim/scenario.js';
+import { MILLISECOND, SECOND } from '../../../src/core/time.js';
+import { iid } from '../../../src/sim/net/loss.js';
+import { runScenario } from '../../../src/sim/run.js';
+import type { Fault, Scenario } from '../../../src/sim/scenario.js';
 
 const SEEDS = 25;
 

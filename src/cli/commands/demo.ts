@@ -8,16 +8,16 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { toHex } from '../core/bytes.js';
-import { sha256 } from '../crypto/hash.js';
-import { formatPublicKey, formatSecretKey, keyPair } from '../crypto/keys.js';
-import { type Emulator, startEmulator } from '../emulator/emulator.js';
-import { HeadwaterError } from '../errors.js';
-import { readFileToSend } from '../file/disk.js';
-import { parseLocator } from '../group/locator.js';
-import { type Child, spawnCommand } from './child.js';
-import { createDemoView, type DemoMember, fileOf, printSummary, type Summary } from './demo-view.js';
-import { EXIT, integer, note, number, printJson, withInterrupt } from './io.js';
+import { toHex } from '../../core/bytes.js';
+import { sha256 } from '../../crypto/hash.js';
+import { formatPublicKey, formatSecretKey, keyPair } from '../../crypto/keys.js';
+import { type Emulator, startEmulator } from '../../emulator/emulator.js';
+import { HeadwaterError } from '../../errors.js';
+import { readFileToSend } from '../../file/disk.js';
+import { parseLocator } from '../../group/locator.js';
+import { type Child, spawnCommand } from '../child.js';
+import { createDemoView, type DemoMember, fileOf, printSummary, type Summary } from '../demo-view.js';
+import { EXIT, integer, note, number, printJson, withInterrupt } from '../io.js';
 import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
 
 interface DemoOptions extends Omit<LinkFlags, 'linkRate'> {

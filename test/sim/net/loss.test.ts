@@ -1,8 +1,8 @@
 /** Loss models: long-run loss and burst lengths against the documented formulae, edges, and refused options. */
 import { expect, test } from 'vitest';
-import { Rng } from '../../src/core/rng.js';
-import { gilbertElliott, iid, type LossModel, meanLossOf, startLoss } from '../../src/sim/loss.js';
-import { withSeeds } from '../util/seed.js';
+import { Rng } from '../../../src/core/rng.js';
+import { gilbertElliott, iid, type LossModel, meanLossOf, startLoss } from '../../../src/sim/net/loss.js';
+import { withSeeds } from '../../util/seed.js';
 
 const RUN = 300_000;
 

@@ -1,14 +1,14 @@
 /** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
 import { access, constants } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { toHex } from '../core/bytes.js';
-import { sha256 } from '../crypto/hash.js';
-import { HeadwaterError } from '../errors.js';
-import { makeFolder, saveFile } from '../file/disk.js';
-import { type Content, unwrap } from '../file/envelope.js';
-import type { Member } from '../group/group.js';
-import type { Delivery, Node, NodeEvent } from '../node/node.js';
-import { Events } from './events.js';
+import { toHex } from '../../core/bytes.js';
+import { sha256 } from '../../crypto/hash.js';
+import { HeadwaterError } from '../../errors.js';
+import { makeFolder, saveFile } from '../../file/disk.js';
+import { type Content, unwrap } from '../../file/envelope.js';
+import type { Member } from '../../group/group.js';
+import type { Delivery, Node, NodeEvent } from '../../node/node.js';
+import { Events } from '../events.js';
 import {
   EXIT,
   fired,
@@ -22,7 +22,7 @@ import {
   tellJson,
   untilInterrupted,
   withInterrupt,
-} from './io.js';
+} from '../io.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -30,9 +30,9 @@ import {
   reportEvery,
   startMember,
   statusJson,
-} from './member.js';
-import { createProgress } from './progress.js';
-import { Answers, reasonOf } from './receipts.js';
+} from '../member.js';
+import { createProgress } from '../progress.js';
+import { Answers, reasonOf } from '../receipts.js';
 
 interface ReceiveOptions extends MemberOptions {
   out: string;

@@ -1,7 +1,7 @@
 /** `headwater group`: makes a group file out of members' names, public keys and addresses. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { parseGroup } from '../group/group.js';
-import { integer, print } from './io.js';
+import { parseGroup } from '../../group/group.js';
+import { integer, print } from '../io.js';
 
 interface GroupOptions {
   name: string;

@@ -3,7 +3,7 @@
  * queue), and statistics of the wait in it. In: the size of each packet and when it comes, in order of time. Out: when it
  * has left, or that it was dropped. Loss and delay of a path are the flow's own and come behind it (`FlowNetwork`).
  */
-import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
 
 export interface BottleneckOptions {
   /** Bits per second. */

@@ -4,14 +4,14 @@
  * a way back for the acks. In: a seed, the bottleneck, the flows. Out: what each delivered when, what waited, what was
  * lost. Packets are numbers, not bytes: a simulated second of 1 Gbit/s takes about a quarter of a real one.
  */
-import type { Controller, ControllerFactory } from '../congestion/controller.js';
-import { TimeHeap } from '../core/heap.js';
-import { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import { AckTracker } from '../path/ack.js';
-import type { PathObserver } from '../path/observer.js';
-import { Recovery } from '../path/recovery.js';
-import type { Ack } from '../wire/frames/ack.js';
+import type { Controller, ControllerFactory } from '../../congestion/controller.js';
+import { TimeHeap } from '../../core/heap.js';
+import { Rng } from '../../core/rng.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
+import { AckTracker } from '../../path/ack.js';
+import type { PathObserver } from '../../path/observer.js';
+import { Recovery } from '../../path/recovery.js';
+import type { Ack } from '../../wire/frames/ack.js';
 import type { Bottleneck } from './bottleneck.js';
 import { iid, type LossModel, type LossProcess, startLoss } from './loss.js';
 

@@ -3,16 +3,16 @@
  * bodies that it sends. Out: others in their place.
  */
 
-import { writeParcel } from '../broadcast/delivery/parcel.js';
-import { signBatch } from '../broadcast/proof/batch.js';
-import { serveSymbols, signCertificate } from '../broadcast/proof/certificate.js';
-import { cutObject } from '../broadcast/spread/plan.js';
-import { Encoder } from '../codec/index.js';
-import type { Rng } from '../core/rng.js';
-import { sha256 } from '../crypto/hash.js';
-import type { KeyPair } from '../crypto/keys.js';
-import type { Group } from '../group/group.js';
-import type { Tamper } from '../member/tamper.js';
+import { writeParcel } from '../../broadcast/delivery/parcel.js';
+import { signBatch } from '../../broadcast/proof/batch.js';
+import { serveSymbols, signCertificate } from '../../broadcast/proof/certificate.js';
+import { cutObject } from '../../broadcast/spread/plan.js';
+import { Encoder } from '../../codec/index.js';
+import type { Rng } from '../../core/rng.js';
+import { sha256 } from '../../crypto/hash.js';
+import type { KeyPair } from '../../crypto/keys.js';
+import type { Group } from '../../group/group.js';
+import type { Tamper } from '../../member/tamper.js';
 import {
   type ObjectId,
   objectKey,
@@ -20,7 +20,7 @@ import {
   SERVED,
   type SymbolFrame,
   writeDescriptor,
-} from '../wire/symbol.js';
+} from '../../wire/symbol.js';
 
 export interface Signer {
   group: Group;

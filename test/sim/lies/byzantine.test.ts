@@ -1,10 +1,10 @@
 /** Lies that change nothing would test nothing: each makes a run another one than it is without the lie, and harms nobody. */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { LIES, type Lie } from '../../src/sim/byzantine.js';
-import { iid } from '../../src/sim/loss.js';
-import { runScenario } from '../../src/sim/run.js';
-import type { Fault, Scenario } from '../../src/sim/scenario.js';
+import { MILLISECOND, SECOND } from '../../../src/core/time.js';
+import { LIES, type Lie } from '../../../src/sim/lies/byzantine.js';
+import { iid } from '../../../src/sim/net/loss.js';
+import { runScenario } from '../../../src/sim/run.js';
+import type { Fault, Scenario } from '../../../src/sim/scenario.js';
 
 /** Four members of which one may lie. All broadcast, and one comes back and has to ask for what it missed. */
 function runWith(...lies: Lie[]): { hash: string; violation: string | undefined } {

@@ -1,14 +1,14 @@
 /** `headwater send FILE`: broadcasts one file to the group and waits for the members' confirms. */
 import type { Command } from 'commander';
-import { toHex } from '../core/bytes.js';
-import { sha256 } from '../crypto/hash.js';
-import { HeadwaterError } from '../errors.js';
-import { readFileToSend } from '../file/disk.js';
-import { type Content, unwrap, wrapFile } from '../file/envelope.js';
-import type { Member } from '../group/group.js';
-import type { PeerStatus } from '../member/status.js';
-import type { BroadcastResult, Delivery, Node, NodeEvent } from '../node/node.js';
-import { Events } from './events.js';
+import { toHex } from '../../core/bytes.js';
+import { sha256 } from '../../crypto/hash.js';
+import { HeadwaterError } from '../../errors.js';
+import { readFileToSend } from '../../file/disk.js';
+import { type Content, unwrap, wrapFile } from '../../file/envelope.js';
+import type { Member } from '../../group/group.js';
+import type { PeerStatus } from '../../member/status.js';
+import type { BroadcastResult, Delivery, Node, NodeEvent } from '../../node/node.js';
+import { Events } from '../events.js';
 import {
   EXIT,
   formatBytes,
@@ -19,7 +19,7 @@ import {
   printJson,
   sleep,
   withInterrupt,
-} from './io.js';
+} from '../io.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -27,9 +27,9 @@ import {
   reportEvery,
   startMember,
   statusJson,
-} from './member.js';
-import { createProgress } from './progress.js';
-import { Answers, Verdicts } from './receipts.js';
+} from '../member.js';
+import { createProgress } from '../progress.js';
+import { Answers, Verdicts } from '../receipts.js';
 
 interface SendOptions extends MemberOptions {
   wait: number;

@@ -1,9 +1,9 @@
 /** One direction of a link: delay, rate and queue to the microsecond and byte, then what chance does, by seed. */
 import { expect, test } from 'vitest';
-import { Rng } from '../../src/core/rng.js';
-import { Link, type LinkOptions, LinkTable } from '../../src/sim/link.js';
-import { iid } from '../../src/sim/loss.js';
-import { withSeeds } from '../util/seed.js';
+import { Rng } from '../../../src/core/rng.js';
+import { Link, type LinkOptions, LinkTable } from '../../../src/sim/net/link.js';
+import { iid } from '../../../src/sim/net/loss.js';
+import { withSeeds } from '../../util/seed.js';
 
 const link = (options: LinkOptions, seed = 'link') => new Link(options, new Rng(seed));
 const arrivals = (of: Link, now: number, size: number) =>

@@ -1,14 +1,14 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 
 import { type Command, Option } from 'commander';
-import { toHex } from '../core/bytes.js';
-import { sha256 } from '../crypto/hash.js';
-import { type Content, unwrap } from '../file/envelope.js';
-import type { Delivery } from '../node/node.js';
-import { SETTINGS, type Settings } from '../options.js';
-import { Events } from './events.js';
-import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from './io.js';
-import { Lines } from './lines.js';
+import { toHex } from '../../core/bytes.js';
+import { sha256 } from '../../crypto/hash.js';
+import { type Content, unwrap } from '../../file/envelope.js';
+import type { Delivery } from '../../node/node.js';
+import { SETTINGS, type Settings } from '../../options.js';
+import { Events } from '../events.js';
+import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from '../io.js';
+import { Lines } from '../lines.js';
 import {
   type MemberOptions,
   memberOptions,
@@ -16,8 +16,8 @@ import {
   reportEvery,
   startMember,
   statusJson,
-} from './member.js';
-import { Answers } from './receipts.js';
+} from '../member.js';
+import { Answers } from '../receipts.js';
 
 interface NodeCommandOptions extends MemberOptions {
   store?: string;

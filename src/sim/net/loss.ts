@@ -3,8 +3,8 @@
  * may share; `startLoss` makes the state of one link from it. In: one call per datagram, with the link's Rng. Out: whether
  * that datagram is lost.
  */
-import type { Rng } from '../core/rng.js';
-import { HeadwaterError } from '../errors.js';
+import type { Rng } from '../../core/rng.js';
+import { HeadwaterError } from '../../errors.js';
 
 /** What is lost, as data: made by `iid` or `gilbertElliott`. All numbers are probabilities per datagram. */
 export type LossModel =

@@ -1,11 +1,11 @@
 /** `headwater dead-letters`: what a member's store has set aside; to look at, and to have delivered once more. */
 import type { Command } from 'commander';
-import { printable } from '../core/text.js';
-import { HeadwaterError } from '../errors.js';
-import type { Group } from '../group/group.js';
-import type { MessageRef } from '../store/store.js';
-import { print, printJson } from './io.js';
-import { openMemberStore, readIdentity } from './member.js';
+import { printable } from '../../core/text.js';
+import { HeadwaterError } from '../../errors.js';
+import type { Group } from '../../group/group.js';
+import type { MessageRef } from '../../store/store.js';
+import { print, printJson } from '../io.js';
+import { openMemberStore, readIdentity } from '../member.js';
 
 interface Options {
   group: string;

@@ -1,10 +1,10 @@
 /** `headwater link`: a lossy network in userspace, for members that run anywhere on this machine. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { MILLISECOND } from '../core/time.js';
-import { startEmulator } from '../emulator/emulator.js';
-import { parseLocator } from '../group/locator.js';
-import type { LinkOptions } from '../sim/link.js';
-import { gilbertElliott, iid } from '../sim/loss.js';
+import { MILLISECOND } from '../../core/time.js';
+import { startEmulator } from '../../emulator/emulator.js';
+import { parseLocator } from '../../group/locator.js';
+import type { LinkOptions } from '../../sim/net/link.js';
+import { gilbertElliott, iid } from '../../sim/net/loss.js';
 import {
   fired,
   integer,
@@ -15,7 +15,7 @@ import {
   tellJson,
   unlessFired,
   untilInterrupted,
-} from './io.js';
+} from '../io.js';
 
 /** The options that say what links do, in the units of the command line. */
 export interface LinkFlags {
