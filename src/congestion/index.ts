@@ -2,7 +2,7 @@
  * Controllers by name: the one list of them, from which `--controller`, the library's option of that name and their texts
  * come. The default is `bbr`, the only one that fills a line with random loss; docs/CONGESTION.md has the numbers.
  */
-import { Bbr } from './bbr.js';
+import { Bbr } from './bbr/bbr.js';
 import type { ControllerFactory } from './controller.js';
 import { cubic } from './cubic.js';
 import { newReno } from './newreno.js';

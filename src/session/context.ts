@@ -1,7 +1,7 @@
 /** What one session needs of the table that it is in. */
 import type { Micros } from '../core/time.js';
 import type { SessionEvent } from './events.js';
-import type { Identity } from './handshake.js';
+import type { Identity } from './handshake/messages.js';
 import type { Entropy, SessionLimits } from './limits.js';
 
 export interface SessionContext {

@@ -11,10 +11,10 @@ import { Addresses } from './addresses.js';
 import { Budget } from './budget.js';
 import type { Remote, SessionContext } from './context.js';
 import type { SessionDropReason } from './events.js';
-import type { OpenedInitiation } from './handshake.js';
+import type { OpenedInitiation } from './handshake/messages.js';
+import { Opening } from './handshake/opening.js';
 import { Hints } from './hints.js';
 import * as limits from './limits.js';
-import { Opening } from './opening.js';
 import { Transport, textOf } from './transport.js';
 import * as wire from './wire.js';
 

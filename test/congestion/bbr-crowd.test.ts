@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { BbrCrowd } from '../../src/congestion/bbr-crowd.js';
-import { BbrPath } from '../../src/congestion/bbr-path.js';
+import { BbrCrowd } from '../../src/congestion/bbr/crowd.js';
+import { BbrPath } from '../../src/congestion/bbr/path.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 
 const MTU = 1200;

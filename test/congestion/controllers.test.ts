@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Bbr } from '../../src/congestion/bbr.js';
-import { BbrPath } from '../../src/congestion/bbr-path.js';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
+import { LossFloor } from '../../src/congestion/bbr/loss-floor.js';
+import { BbrPath } from '../../src/congestion/bbr/path.js';
 import { type Controller, fixedRate, initialWindow } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { HyStart } from '../../src/congestion/hystart.js';
-import { LossFloor } from '../../src/congestion/loss-floor.js';
 import { newReno } from '../../src/congestion/newreno.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';

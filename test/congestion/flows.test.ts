@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Bbr } from '../../src/congestion/bbr.js';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
 import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { newReno } from '../../src/congestion/newreno.js';

@@ -8,8 +8,8 @@
  * flows.test.ts: a start that the application limits (picoquic #839).
  */
 import { describe, expect, test } from 'vitest';
-import { Bbr } from '../../src/congestion/bbr.js';
-import type { BbrPath } from '../../src/congestion/bbr-path.js';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
+import type { BbrPath } from '../../src/congestion/bbr/path.js';
 import {
   type Controller,
   type ControllerFactory,

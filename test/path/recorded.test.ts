@@ -4,7 +4,7 @@
  * `npx vitest run test/path/recorded.test.ts -u`, and see in the diff what has become of each story.
  */
 import { expect, test } from 'vitest';
-import { Bbr } from '../../src/congestion/bbr.js';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
 import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { cubic } from '../../src/congestion/cubic.js';
 import { newReno } from '../../src/congestion/newreno.js';

@@ -8,7 +8,7 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { shortMac } from '../../src/crypto/mac.js';
 import { defaultSuite, type Suite } from '../../src/crypto/noise.js';
-import { macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
+import { macKeyOf, readCookie, writeMacs } from '../../src/session/handshake/guard.js';
 import { MAX_OUTBOX } from '../../src/session/limits.js';
 import { SessionTable } from '../../src/session/table.js';
 import { INITIATION_MAC1, INITIATION_MAC2, INITIATION_SIZE } from '../../src/session/wire.js';

@@ -11,8 +11,8 @@ import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { defaultSuite } from '../../src/crypto/noise.js';
 import { agreementKeyOf } from '../../src/crypto/x25519.js';
-import { macKeyOf, writeMacs } from '../../src/session/guard.js';
-import { writeInitiation } from '../../src/session/handshake.js';
+import { macKeyOf, writeMacs } from '../../src/session/handshake/guard.js';
+import { writeInitiation } from '../../src/session/handshake/messages.js';
 import { DELAY, drops, KIND, kindOf, type Node, RTT, World } from './world.js';
 
 const HIGHEST = 2 ** 48 - 1;

@@ -1,6 +1,6 @@
 /** What a path tells its observer: complete, consistent, and without any effect on what it does. */
 import { describe, expect, test } from 'vitest';
-import { Bbr } from '../../src/congestion/bbr.js';
+import { Bbr } from '../../src/congestion/bbr/bbr.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import type { PathEvent, PathObserver } from '../../src/path/observer.js';
 import { Bottleneck } from '../../src/sim/net/bottleneck.js';

@@ -7,8 +7,13 @@ import { keyPair } from '../../src/crypto/keys.js';
 import { defaultSuite, type Established } from '../../src/crypto/noise.js';
 import { agreementKeyOf } from '../../src/crypto/x25519.js';
 import { createGroup, type Group } from '../../src/group/group.js';
-import { HandshakeGuard, macKeyOf, readCookie, writeMacs } from '../../src/session/guard.js';
-import { type Identity, openInitiation, openResponse, writeInitiation } from '../../src/session/handshake.js';
+import { HandshakeGuard, macKeyOf, readCookie, writeMacs } from '../../src/session/handshake/guard.js';
+import {
+  type Identity,
+  openInitiation,
+  openResponse,
+  writeInitiation,
+} from '../../src/session/handshake/messages.js';
 import { DEFAULT_LIMITS } from '../../src/session/limits.js';
 import { Transport } from '../../src/session/transport.js';
 import {

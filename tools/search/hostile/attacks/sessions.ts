@@ -5,8 +5,8 @@
 
 import { defaultSuite } from '../../../../src/crypto/noise.js';
 import { agreementKeyOf, defaultAgreement } from '../../../../src/crypto/x25519.js';
-import { macKeyOf, writeMacs } from '../../../../src/session/guard.js';
-import { writeInitiation } from '../../../../src/session/handshake.js';
+import { macKeyOf, writeMacs } from '../../../../src/session/handshake/guard.js';
+import { writeInitiation } from '../../../../src/session/handshake/messages.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 

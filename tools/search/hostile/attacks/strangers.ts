@@ -2,7 +2,7 @@
  * Datagrams of those who have no key. Stopped by: the cheapest check first, budgets of handshakes, cookies, and never more than
  * three times the bytes that came (PROTOCOL 4.1, 4.2, 4.4).
  */
-import { macKeyOf, writeMacs } from '../../../../src/session/guard.js';
+import { macKeyOf, writeMacs } from '../../../../src/session/handshake/guard.js';
 import { SESSION_VERSION } from '../../../../src/session/wire.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';

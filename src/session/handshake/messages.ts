@@ -2,9 +2,15 @@
  * The two handshake messages as datagrams: Noise IK with our payloads, bound to wire version, group and header by its
  * prologue. In: keys, numbers, ephemeral secrets. Out: datagrams without macs, or what a valid one says.
  */
-import { Reader, Writer } from '../core/bytes.js';
-import { type Established, type Initiator, initiate, readInitiation, type Suite } from '../crypto/noise.js';
-import type { StaticKeys } from '../crypto/x25519.js';
+import { Reader, Writer } from '../../core/bytes.js';
+import {
+  type Established,
+  type Initiator,
+  initiate,
+  readInitiation,
+  type Suite,
+} from '../../crypto/noise.js';
+import type { StaticKeys } from '../../crypto/x25519.js';
 import {
   INITIATION,
   INITIATION_HEADER,
@@ -16,7 +22,7 @@ import {
   RESPONSE_PAYLOAD,
   RESPONSE_SIZE,
   SESSION_VERSION,
-} from './wire.js';
+} from '../wire.js';
 
 /** What this member is in every handshake. */
 export interface Identity {

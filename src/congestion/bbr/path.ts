@@ -3,8 +3,8 @@
  * Out: the rate the path carries, its round-trip time without a queue, the loss it has by itself, how much of the queue has
  * been seen lately, and how many bytes in flight keep it busy.
  */
-import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
-import { initialWindow, type RateSample } from './controller.js';
+import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
+import { initialWindow, type RateSample } from '../controller.js';
 import { LossFloor } from './loss-floor.js';
 
 export class BbrPath {

@@ -7,19 +7,19 @@
  * - against flows that keep the queue full whatever we do (`BbrCrowd`), it competes: it then follows CUBIC's curve and
  *   answers congestive loss only.
  */
-import { Rng } from '../core/rng.js';
-import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
-import { BbrCrowd } from './bbr-crowd.js';
-import { BbrPath, emptyRound, HOST_TIME } from './bbr-path.js';
-import { BbrStartup } from './bbr-startup.js';
+import { Rng } from '../../core/rng.js';
+import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
 import {
   type Controller,
   type ControllerMetrics,
   initialWindow,
   type LossEvent,
   type RateSample,
-} from './controller.js';
+} from '../controller.js';
+import { BbrCrowd } from './crowd.js';
 import { LossCeiling } from './loss-ceiling.js';
+import { BbrPath, emptyRound, HOST_TIME } from './path.js';
+import { BbrStartup } from './startup.js';
 
 type State = 'startup' | 'drain' | 'down' | 'cruise' | 'refill' | 'up' | 'probe-rtt' | 'compete';
 

@@ -2,9 +2,9 @@
  * The window of a flow that has met congestive loss: it is cut as CUBIC's and grows along CUBIC's curve, so that a flow
  * whose model gives way, or that competes for a full queue, gets what CUBIC would. In: acks, cuts, claims. Out: bytes.
  */
-import type { Micros } from '../core/time.js';
-import type { RateSample } from './controller.js';
-import { CubicCurve } from './cubic-curve.js';
+import type { Micros } from '../../core/time.js';
+import type { RateSample } from '../controller.js';
+import { CubicCurve } from '../cubic-curve.js';
 
 export class LossCeiling {
   /** Infinity while there were no congestive losses, or when they no longer matter. */

@@ -5,8 +5,8 @@
  * true round-trip time; if it stays, it belongs to flows that do not step back, and we compete with them. In: RTTs, time.
  * Out: when to test, and whether to compete afterwards.
  */
-import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
-import type { BbrPath } from './bbr-path.js';
+import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
+import type { BbrPath } from './path.js';
 
 export class BbrCrowd {
   /** The bandwidth at the latest test that found the queue empty: what was ours before others filled it. */

@@ -2,8 +2,9 @@
  * When startup has filled the path (BBR draft -06 section 5.3.1, changed for paths with random loss). In: each round that is
  * over. Out: whether to stop doubling. The loss floor learns from the rounds that turn out to have been harmless.
  */
-import type { BbrPath, emptyRound } from './bbr-path.js';
-import { initialWindow } from './controller.js';
+
+import { initialWindow } from '../controller.js';
+import type { BbrPath, emptyRound } from './path.js';
 
 type Round = ReturnType<typeof emptyRound>;
 

@@ -2,12 +2,10 @@
  * The handshakes that we start with one peer: when, how often, to which of its locators, with which cookie. One first
  * message at a time, repeated byte for byte (but for mac2) until it is answered or too old.
  */
-import { type Micros, NEVER } from '../core/time.js';
-import type { Initiator } from '../crypto/noise.js';
-import type { Addresses } from './addresses.js';
-import type { Remote, SessionContext } from './context.js';
-import { macKeyOf, readCookie, writeMacs } from './guard.js';
-import { openResponse, writeInitiation } from './handshake.js';
+import { type Micros, NEVER } from '../../core/time.js';
+import type { Initiator } from '../../crypto/noise.js';
+import type { Addresses } from '../addresses.js';
+import type { Remote, SessionContext } from '../context.js';
 import {
   AMPLIFICATION,
   COOKIE_PERIOD,
@@ -18,8 +16,10 @@ import {
   RETRY_FACTOR,
   RETRY_MAX,
   RETRY_MIN,
-} from './limits.js';
-import { INITIATION_SIZE } from './wire.js';
+} from '../limits.js';
+import { INITIATION_SIZE } from '../wire.js';
+import { macKeyOf, readCookie, writeMacs } from './guard.js';
+import { openResponse, writeInitiation } from './messages.js';
 
 /** A handshake under way. */
 export interface Pending {
