@@ -1,17 +1,19 @@
 /**
- * The sending half of a path: numbers packets, learns from acknowledgements what arrived, finds losses by packet and time
- * threshold and probes when all is silent (RFC 9002), and says whether the next datagram may go. In: sends, acks, the
+ * The sending half of a path: numbers packets, learns from acknowledgements what arrived (`takeAcked`) and what is lost
+ * (`LossDetector`), probes when all is silent (RFC 9002), and says whether the next datagram may go. In: sends, acks, the
  * deadline. Out: a controller that is kept informed, `canSend`, `nextSend`, `nextTimeout`. A loss never causes a
  * retransmission; the caller sends the next fresh symbol instead.
  */
 import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congestion/controller.js';
 import { Pacer } from '../congestion/pacer.js';
-import { rangesFault } from '../core/ranges.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
-import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
+import type { Ack } from '../wire/frames/ack.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
+import { LossDetector } from './losses.js';
 import type { PathMetrics, PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { INITIAL_RTT, Rtt } from './rtt.js';
@@ -21,14 +23,11 @@ import type { Trust } from './trust.js';
 /** Whether a datagram may go now, and if not, what holds it back. */
 export type SendMode = 'any' | 'pacing' | 'window';
 
-/** Why an ack was refused; nothing of it has been used. */
-export type AckFault = 'malformed' | 'never-sent' | 'skipped' | 'impossible-count';
-
 export type AckOutcome =
   | { ok: true; sample: RateSample }
   /** It says nothing new. */
   | { ok: true; sample: undefined }
-  | { ok: false; reason: AckFault; detail: string };
+  | Refused;
 
 export interface RecoveryOptions {
   controller: Controller;
@@ -71,6 +70,8 @@ export class Recovery {
   readonly controller: Controller;
   /** Bytes in flight. */
   inFlight = 0;
+  /** The newest sample, bytes per second; 0 before the first. */
+  deliveryRate = 0;
   private readonly rng: Rng;
   private readonly observer: PathObserver | undefined;
   private observedState = '';
@@ -78,21 +79,15 @@ export class Recovery {
   private readonly rate = new RateEstimator();
   private readonly pacer = new Pacer();
   private mtu: number;
-  private largestAcked = -1;
-  private packetThreshold = PACKET_THRESHOLD;
+  private readonly losses: LossDetector;
   private skipAt: number;
-  private lossTime: Micros = NEVER;
   private timerBase: Micros = 0;
   private probeCount = 0;
   /** Probes that may be sent although the window is full. */
   private probes = 0;
-  /** When the first RTT sample came: losses before it say nothing about persistence. */
-  private firstSampleAt: Micros = NEVER;
   /** When the window was last full, and when the application last had nothing to send. */
   private windowUsedAt: Micros = -NEVER;
   private idleAt: Micros = -NEVER;
-  /** The newest sample, bytes per second; 0 before the first. */
-  deliveryRate = 0;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
 
@@ -101,8 +96,9 @@ export class Recovery {
     this.breaker = new Breaker(options.trust);
     this.rng = options.rng;
     this.observer = options.observer;
-    this.mtu = options.mtu ?? 1232;
+    this.mtu = options.mtu ?? DATAGRAM_SIZE;
     this.sent = new SentTable(options.capacity ?? CAPACITY, options.first);
+    this.losses = new LossDetector(this.sent, this.rtt, options.observer);
     this.skipAt = this.drawSkip();
   }
 
@@ -170,82 +166,30 @@ export class Recovery {
 
   /** Uses an acknowledgement that came on this path, or says why it is refused. */
   onAckReceived(now: Micros, ack: Ack): AckOutcome {
-    const fault = this.check(ack);
+    const fault = checkAck(this.sent, ack);
     if (fault !== undefined) {
       this.stats.rejectedAcks++;
       return fault;
     }
-    const { sent, stats } = this;
-    const largest = ack.ranges[0];
     const priorInFlight = this.inFlight;
-    let acked = 0;
-    let ackedPackets = 0;
-    let quietAcked = 0;
-    let spurious = 0;
-    let newest = -1;
-    const oldest = Math.max(sent.oldest, largest - ACK_SPAN);
-    for (let i = 0; i < ack.ranges.length; i += 2) {
-      for (let number = ack.ranges[i]; number >= Math.max(ack.ranges[i + 1], oldest); number--) {
-        const index = sent.index(number);
-        const fate = sent.fate[index];
-        if (fate !== Fate.InFlight && fate !== Fate.Lost) continue;
-        if (fate === Fate.Lost) {
-          spurious++;
-          this.packetThreshold = Math.min(
-            MAX_PACKET_THRESHOLD,
-            Math.max(this.packetThreshold, largest - number + 1),
-          );
-        } else {
-          this.inFlight -= sent.size[index];
-        }
-        sent.fate[index] = Fate.Acked;
-        acked += sent.size[index];
-        ackedPackets++;
-        if ((sent.flags[index] & FLAG_QUIET) !== 0) quietAcked++;
-        if (number > newest) newest = number;
-      }
-    }
-    const advanced = largest > this.largestAcked;
-    this.largestAcked = Math.max(this.largestAcked, largest);
-    if (newest < 0) return { ok: true, sample: undefined };
-    stats.ackedPackets += ackedPackets;
-    stats.spuriousPackets += spurious;
-
-    const index = sent.index(newest);
-    const rtt = advanced && newest === largest ? this.takeRtt(now, sent.sentAt[index], ack.delay) : undefined;
-    this.rate.onAcked(now, acked);
-    const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
-    if (rate > 0) this.deliveryRate = rate;
+    const acked = takeAcked(this.sent, ack);
+    this.inFlight -= acked.fromFlight;
+    if (acked.spurious > 0) this.losses.onReordered(acked.reordering);
+    const largest = ack.ranges[0];
+    const hasAdvanced = this.losses.onAcked(largest);
+    if (acked.newest < 0) return { ok: true, sample: undefined };
+    this.stats.ackedPackets += acked.packets;
+    this.stats.spuriousPackets += acked.spurious;
+    const sentAt = this.sent.sentAt[this.sent.index(acked.newest)];
+    const isMeasured = hasAdvanced && acked.newest === largest;
+    const rtt = isMeasured ? this.rtt.measure(now, sentAt, Math.min(ack.delay, MAX_ACK_DELAY)) : undefined;
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
-    this.detectLosses(now);
-    const lost = this.newlyLost;
-    this.newlyLost = { bytes: 0, packets: 0, quiet: 0 };
-    const sample: RateSample = {
-      acked,
-      ackedPackets,
-      lost: lost.bytes,
-      lostPackets: lost.packets,
-      quietAckedPackets: quietAcked,
-      quietLostPackets: lost.quiet,
-      rate,
-      appLimited: (sent.flags[index] & FLAG_APP_LIMITED) !== 0,
-      hostLimited: (sent.flags[index] & FLAG_HOST_LIMITED) !== 0,
-      rtt,
-      smoothedRtt: this.rtt.smoothed,
-      minRtt: this.rtt.min ?? this.rtt.smoothed,
-      priorInFlight,
-      inFlight: this.inFlight,
-      delivered: this.rate.delivered,
-      priorDelivered: sent.delivered[index],
-      sentAt: sent.sentAt[index],
-      spuriousPackets: spurious,
-      windowUsed:
-        this.idleAt < sent.sentAt[index] || this.windowUsedAt >= sent.sentAt[index] - this.rtt.smoothed,
-    };
+    const sample = this.sample(now, acked, priorInFlight, rtt);
     this.controller.onAck(now, sample);
-    if (this.breaker.onFates(now, ackedPackets, lost.packets)) this.controller.onPersistentCongestion(now);
+    if (this.breaker.onFates(now, acked.packets, sample.lostPackets))
+      this.controller.onPersistentCongestion(now);
     if (this.observer) this.observe(now, this.observer);
     return { ok: true, sample };
   }
@@ -277,7 +221,7 @@ export class Recovery {
   /** When to call `handleTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */
   nextTimeout(): Micros {
     if (this.inFlight === 0) return NEVER;
-    if (this.lossTime !== NEVER) return this.lossTime;
+    if (this.losses.dueAt !== NEVER) return this.losses.dueAt;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
     const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
     if (this.breaker.cause === 'silence') return this.timerBase + Math.max(SILENT_PROBE_INTERVAL, timeout);
@@ -287,8 +231,8 @@ export class Recovery {
   /** To be called at `nextTimeout`; a spurious call does nothing. */
   handleTimeout(now: Micros): void {
     if (now < this.nextTimeout()) return;
-    if (this.lossTime !== NEVER) {
-      this.detectLosses(now);
+    if (this.losses.dueAt !== NEVER) {
+      this.findLosses(now);
       if (this.observer) this.observe(now, this.observer);
       return;
     }
@@ -327,109 +271,55 @@ export class Recovery {
     return this.breaker.cause === 'lies' ? Math.min(rate, trickle) : rate;
   }
 
-  private check(ack: Ack): (AckOutcome & { ok: false }) | undefined {
-    const fault = rangesFault(ack.ranges, Number.MAX_SAFE_INTEGER - 2);
-    if (fault !== undefined) return { ok: false, reason: 'malformed', detail: fault };
-    const largest = ack.ranges[0];
-    if (largest >= this.sent.next)
-      return { ok: false, reason: 'never-sent', detail: `${largest} of ${this.sent.next}` };
-    if (!(ack.received >= 0 && ack.received <= largest + 1))
-      return { ok: false, reason: 'impossible-count', detail: `${ack.received} of ${largest + 1}` };
-    const oldest = Math.max(this.sent.oldest, largest - ACK_SPAN);
-    for (let i = 0; i < ack.ranges.length; i += 2)
-      for (let number = ack.ranges[i]; number >= Math.max(ack.ranges[i + 1], oldest); number--)
-        if (this.sent.fate[this.sent.index(number)] === Fate.Skipped)
-          return { ok: false, reason: 'skipped', detail: `${number} was skipped` };
-    return undefined;
-  }
-
-  private takeRtt(now: Micros, sentAt: Micros, ackDelay: Micros): Micros | undefined {
-    const sample = now - sentAt;
-    // Neither a clock that was put back nor one that leapt has measured anything.
-    if (!(sample > 0 && sample < MAX_RTT)) return undefined;
-    const delay = Math.min(ackDelay, MAX_ACK_DELAY);
-    this.rtt.onSample(sample, delay);
-    if (this.firstSampleAt === NEVER) this.firstSampleAt = now;
-    return sample >= (this.rtt.min ?? 0) + delay ? sample - delay : sample;
-  }
-
-  /** RFC 9002 section 6.1: a packet is lost once a later one is acked, by number or by time. */
-  private detectLosses(now: Micros): void {
+  /** What this ack tells the controller, with all that it shows to be lost. */
+  private sample(now: Micros, acked: NewlyAcked, priorInFlight: number, rtt: Micros | undefined): RateSample {
     const { sent } = this;
-    const result = { bytes: 0, packets: 0, quiet: 0 };
-    const lossDelay = this.rtt.lossDelay();
-    const priorInFlight = this.inFlight;
-    let ranges = 0;
-    let previous = -2;
-    let newestAt: Micros = 0;
-    let runStart = NEVER;
-    let runPackets = 0;
-    let longestRun: Micros = 0;
-    let longestPackets = 0;
-    const { ackedPackets, lostPackets } = this.stats;
-    this.lossTime = NEVER;
-    for (let number = sent.head; number <= this.largestAcked; number++) {
-      const index = sent.index(number);
-      const fate = sent.fate[index];
-      if (fate !== Fate.InFlight) {
-        if (fate === Fate.Acked) runStart = NEVER;
-        continue;
-      }
-      const deadline = sent.sentAt[index] + lossDelay;
-      if (number > this.largestAcked - this.packetThreshold && deadline > now) {
-        this.lossTime = Math.min(this.lossTime, Math.ceil(deadline));
-        continue;
-      }
-      sent.fate[index] = Fate.Lost;
-      this.inFlight -= sent.size[index];
-      this.observer?.(now, {
-        type: 'lost',
-        number,
-        bytes: sent.size[index],
-        trigger: deadline > now ? 'packets' : 'time',
-      });
-      result.bytes += sent.size[index];
-      result.packets++;
-      if ((sent.flags[index] & FLAG_QUIET) !== 0) result.quiet++;
-      if (previous !== number - 1) ranges++;
-      previous = number;
-      newestAt = sent.sentAt[index];
-      if (sent.sentAt[index] > this.firstSampleAt) {
-        if (runStart === NEVER) {
-          runStart = sent.sentAt[index];
-          runPackets = 0;
-        }
-        runPackets++;
-        if (sent.sentAt[index] - runStart >= longestRun) {
-          longestRun = sent.sentAt[index] - runStart;
-          longestPackets = runPackets;
-        }
-      }
-    }
-    sent.advance();
-    if (result.packets === 0) return;
-    this.newlyLost.bytes += result.bytes;
-    this.newlyLost.packets += result.packets;
-    this.newlyLost.quiet += result.quiet;
-    this.stats.lostPackets += result.packets;
-    this.controller.onLost(now, {
-      bytes: result.bytes,
-      packets: result.packets,
-      ranges,
-      sentAt: newestAt,
+    const index = sent.index(acked.newest);
+    const sentAt = sent.sentAt[index];
+    this.rate.onAcked(now, acked.bytes);
+    const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
+    if (rate > 0) this.deliveryRate = rate;
+    this.findLosses(now);
+    const lost = this.newlyLost;
+    this.newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+    return {
+      acked: acked.bytes,
+      ackedPackets: acked.packets,
+      lost: lost.bytes,
+      lostPackets: lost.packets,
+      quietAckedPackets: acked.quiet,
+      quietLostPackets: lost.quiet,
+      rate,
+      appLimited: (sent.flags[index] & FLAG_APP_LIMITED) !== 0,
+      hostLimited: (sent.flags[index] & FLAG_HOST_LIMITED) !== 0,
+      rtt,
+      smoothedRtt: this.rtt.smoothed,
+      minRtt: this.rtt.min ?? this.rtt.smoothed,
       priorInFlight,
-    });
-    // Section 7.6.2: two ack-eliciting packets so far apart, and all between them, were lost.
-    // By the loss that the path had until now, that must be more than chance.
-    const chance = (lostPackets / Math.max(1, ackedPackets + lostPackets)) ** longestPackets;
-    if (
-      longestRun > PERSISTENT_THRESHOLD * this.rtt.probeTimeout(MAX_ACK_DELAY) &&
-      chance < PERSISTENT_CHANCE
-    ) {
-      this.stats.persistentCongestion++;
-      this.rtt.forgetMin();
-      this.controller.onPersistentCongestion(now);
-    }
+      inFlight: this.inFlight,
+      delivered: this.rate.delivered,
+      priorDelivered: sent.delivered[index],
+      sentAt,
+      spuriousPackets: acked.spurious,
+      windowUsed: this.idleAt < sentAt || this.windowUsedAt >= sentAt - this.rtt.smoothed,
+    };
+  }
+
+  private findLosses(now: Micros): void {
+    const { stats, controller, newlyLost } = this;
+    const found = this.losses.detect(now, this.inFlight);
+    if (!found) return;
+    const usualShare = stats.lostPackets / Math.max(1, stats.ackedPackets + stats.lostPackets);
+    this.inFlight -= found.bytes;
+    newlyLost.bytes += found.bytes;
+    newlyLost.packets += found.packets;
+    newlyLost.quiet += found.quiet;
+    stats.lostPackets += found.packets;
+    controller.onLost(now, found);
+    if (!this.losses.isPersistent(found, usualShare)) return;
+    stats.persistentCongestion++;
+    this.rtt.forgetMin();
+    controller.onPersistentCongestion(now);
   }
 
   private observe(now: Micros, observer: PathObserver): void {
@@ -445,16 +335,7 @@ export class Recovery {
   }
 }
 
-/** RFC 9002 section 6.1.1. */
-const PACKET_THRESHOLD = 3;
-/** Reordering seen raises the packet threshold up to this; beyond, the time threshold decides (RFC 9002 section 6.1.2). */
-const MAX_PACKET_THRESHOLD = 256;
-/** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
-const PERSISTENT_THRESHOLD = 3;
-const PERSISTENT_CHANCE = 1e-3;
 const MAX_BACKOFF = 10;
-/** No path is so long; one sample of an hour would slow a window-paced sender down for minutes. */
-const MAX_RTT: Micros = 10 * SECOND;
 /** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
 const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;
 /** 1 Gbit/s over 300 ms is 31,000 datagrams; twice that, and what is under way when a loss is found. */

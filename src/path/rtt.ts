@@ -1,11 +1,27 @@
 /** Round-trip time of a path after RFC 9002 section 5: smoothed, variation, minimum, and the probe timeout made of them. */
-import { MILLISECOND, type Micros } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 
 export class Rtt {
   latest: Micros = INITIAL_RTT;
   smoothed: Micros = INITIAL_RTT;
   variation: Micros = INITIAL_RTT / 2;
   min: Micros | undefined;
+  /** When the first sample was taken by `measure`. */
+  firstAt: Micros = NEVER;
+
+  /**
+   * Takes the sample that an acknowledgement gives; undefined if it gives none. `ackDelay` as for `onSample`.
+   *
+   * @returns the round trip without the peer's delay
+   */
+  measure(now: Micros, sentAt: Micros, ackDelay: Micros): Micros | undefined {
+    const sample = now - sentAt;
+    // Neither a clock that was put back nor one that leapt has measured anything.
+    if (!(sample > 0 && sample < MAX_RTT)) return undefined;
+    this.onSample(sample, ackDelay);
+    if (this.firstAt === NEVER) this.firstAt = now;
+    return sample >= (this.min ?? 0) + ackDelay ? sample - ackDelay : sample;
+  }
 
   /** @param ackDelay how long the peer says it held the acknowledgement back, already limited to what it may claim */
   onSample(sample: Micros, ackDelay: Micros = 0): void {
@@ -43,3 +59,5 @@ export class Rtt {
 export const INITIAL_RTT: Micros = 333 * MILLISECOND;
 /** RFC 9002 section 6.1.2, kGranularity. */
 export const GRANULARITY: Micros = MILLISECOND;
+/** No path is so long; one sample of an hour would slow a window-paced sender down for minutes. */
+const MAX_RTT: Micros = 10 * SECOND;
