@@ -25,13 +25,16 @@ export class LossCeiling {
       this.bytes = this.curve.grow(now, this.bytes, sample.acked, sample.smoothedRtt, mtu);
   }
 
-  /** Answers congestive loss with `used` bytes in flight. */
-  cut(now: Micros, used: number, least: number, mtu: number, competing: boolean): void {
+  /** Answers congestive loss with `used` bytes in flight; `least` bytes stay. */
+  cut(
+    now: Micros,
+    { used, least, mtu, isCompeting }: { used: number; least: number; mtu: number; isCompeting: boolean },
+  ): void {
     this.cutAt = now;
     this.claiming = false;
     const cut = this.curve.cut(Math.min(this.bytes, used), mtu);
     // Tuned in the suite, not derived: with 1.0 our share against CUBIC was lower in most of its deep-buffer cases.
-    this.bytes = Math.max(competing ? LATE_CUT * cut : cut, least);
+    this.bytes = Math.max(isCompeting ? LATE_CUT * cut : cut, least);
   }
 
   /** Takes back what was ours before others filled the queue, since our own model gave way while they came. */

@@ -184,21 +184,6 @@ export class BbrPath {
   }
 }
 
-/** What is counted in a round trip; `sentAt`: packets sent from then on. */
-export function emptyRound(sentAt: Micros) {
-  return {
-    sentAt,
-    acked: 0,
-    lost: 0,
-    losses: 0,
-    inFlight: 0,
-    minRtt: Number.POSITIVE_INFINITY,
-    maxRtt: 0,
-    peak: 0,
-    limited: false,
-  };
-}
-
 function turn(pair: number[], empty: number): void {
   pair[1] = pair[0];
   pair[0] = empty;

@@ -4,9 +4,8 @@
  */
 
 import { initialWindow } from '../controller.js';
-import type { BbrPath, emptyRound } from './path.js';
-
-type Round = ReturnType<typeof emptyRound>;
+import type { BbrPath } from './path.js';
+import type { Round } from './rounds.js';
 
 interface Situation {
   /** The round had delays that show a queue. */
