@@ -2,7 +2,7 @@
 
 import { countDrop } from '../core/drops.js';
 import { type Micros, SECOND } from '../core/time.js';
-import { type ObjectId, SERVED, type SymbolFrame } from '../wire/symbol.js';
+import type { ObjectId, SymbolFrame } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { Repair } from './repair.js';
 import { type Arrival, type Examined, WINDOW } from './spread/intake.js';
@@ -54,6 +54,7 @@ export class Arrivals {
           this.observeRefusal(now, record);
           this.wings.reports.add(stream.origin, record.id, 'equivocation');
           record.storing = false;
+          record.distrusted.add(stream.origin);
           this.wings.transfer.beginAnew(record);
         } else if (stream.standing.closed && !stream.claims.isVouched(seq)) {
           // It has been, while the object came in.
@@ -64,15 +65,13 @@ export class Arrivals {
         break;
       case 'equivocation':
         this.wings.reports.add(stream.origin, record.id, 'equivocation', arrival.evidence);
-        // Who serves it says that it holds this one; ours may be one that nobody else has.
-        if (frame.depth === SERVED && !record.isHeld && !record.storing)
-          this.wings.transfer.beginAnew(record, hop);
+        record.distrusted.add(stream.origin);
         break;
       case 'wrong-symbols':
         // With symbols of several members it cannot be told whose were wrong; one at a time, it can.
         if (arrival.culprit !== undefined) {
           this.wings.reports.add(arrival.culprit, record.id, 'wrong-symbols');
-          record.wrongServers.add(arrival.culprit);
+          record.distrusted.add(arrival.culprit);
         }
         this.wings.transfer.beginAnew(record);
         break;

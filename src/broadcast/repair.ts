@@ -144,7 +144,7 @@ export class Repair {
     if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
     const record = this.wings.objects.find(stream, seq);
-    const isRight = (peer: number) => !record?.wrongServers.has(peer);
+    const isRight = (peer: number) => !record?.distrusted.has(peer);
     if (candidates.some(isRight)) candidates = candidates.filter(isRight);
     const server = record?.unfinishedServer;
     // To begin anew from another throws away what has come.

@@ -115,6 +115,27 @@ describe('an origin that signs two objects under one name', () => {
     expect(bench.peer(A).told(STREAM)).toMatchObject({ count: 1, chain: entryOf(STREAM, [theirs]).chain });
   });
 
+  test.each([
+    ['before', true],
+    ['after', false],
+  ])('and serves it again and again cannot make us drop what another serves, begun %s', (_when, isFirst) => {
+    const bench = newBench();
+    const [lie] = servedSymbols(shelfOf(ours)[0]);
+    if (isFirst) bench.peer(ORIGIN).sendSymbols([lie]);
+    for (const peer of [A, B]) bench.peer(peer).confirm(entryOf(STREAM, [theirs]));
+    let asked: number | undefined;
+    for (let i = 0; i < 200 && asked === undefined; i++) {
+      for (const peer of [A, B]) bench.peer(peer).send([{ kind: 'ping' }]);
+      bench.run(10 * MILLISECOND);
+      asked = [A, B].find((peer) => bench.peer(peer).takePulls().length > 0);
+    }
+    for (const symbol of servedSymbols(shelfOf(theirs)[0])) {
+      bench.peer(asked!).sendSymbols([symbol]);
+      bench.peer(ORIGIN).sendSymbols([lie]);
+    }
+    expect(textsOf(bench.eventsOf('deliver').map(({ bytes }) => bytes.subarray(0, 1)))).toEqual(['x']);
+  });
+
   test('cannot have what is delivered overruled', () => {
     const bench = newBench();
     broadcast(bench, ours);

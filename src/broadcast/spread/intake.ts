@@ -87,7 +87,7 @@ export const CHECKS: readonly { drops: readonly SpreadDrop[]; check: Check }[] =
   { drops: ['stale'], check: formerStream },
   { drops: ['beyond-window', 'open-quota', 'store-quota'], check: noRoom },
   { drops: ['bad-signature', 'signature-budget'], check: notSigned },
-  { drops: ['equivocation'], check: otherObject },
+  { drops: ['equivocation', 'open-quota', 'store-quota'], check: otherObject },
   { drops: ['stream-quota', 'stale', 'unknown-member'], check: notAttested },
   { drops: ['malformed'], check: notBegun },
   { drops: ['absurd-esi'], check: absurdSymbol },
@@ -243,11 +243,13 @@ function notSigned({ verifier }: Desk, { now, hop, frame }: Examined) {
 }
 
 function otherObject(desk: Desk, symbol: Examined) {
-  const { object, frame } = symbol;
+  const { hop, isServed, object, frame } = symbol;
   if (!object?.incoming || sameObject(object.incoming.descriptor, frame.descriptor)) return undefined;
   const evidence: [Uint8Array, Uint8Array] = [object.certificate, certificateOf(desk, frame)];
   symbol.arrival = { type: 'equivocation', object, evidence };
-  return 'equivocation';
+  if (!isServed || !object.giveWayTo(hop)) return 'equivocation';
+  desk.admission.remove(object);
+  return noRoom(desk, symbol);
 }
 
 function notAttested(desk: Desk, symbol: Examined) {

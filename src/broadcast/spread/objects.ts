@@ -42,8 +42,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   /** How often that member was asked to go on, and by member how often it may be. */
   private serverTries = 0;
   private readonly allowed = new Map<number, number>();
-  /** Members whose symbols alone gave wrong bytes. */
-  readonly wrongServers = new Set<number>();
+  /** Members whose symbols alone gave wrong bytes, and the origin if it has signed two: not asked while others may be. */
+  readonly distrusted = new Set<number>();
   /** When something last happened that may happen again. */
   touchedAt: Micros;
   /** When the last symbol came that brought something new. */
@@ -94,10 +94,33 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     this.progressAt = NEVER;
   }
 
+  /**
+   * Another object under its name came, served by `hop`; the origin has signed both. Ours may be one that nobody else has,
+   * so it gives way, but not to the word of its origin, nor while it comes from a member that we asked: that one has its tries.
+   *
+   * @returns whether it has given way, and is begun anew with what `hop` serves
+   */
+  giveWayTo(hop: number): boolean {
+    const { stream, seq } = this;
+    const { origin } = stream;
+    if (hop === origin || this.storing || !stream.lacks(seq)) return false;
+    const server = this.isSuspect ? this.onlyFrom : [...this.servers].find((member) => member !== origin);
+    // What another one has begun meanwhile, and nothing is taken of.
+    const isEmpty = server === hop && this.incoming?.heldSymbols === 0;
+    if (server !== undefined && server !== origin && !isEmpty) {
+      this.isSuspect = true;
+      this.onlyFrom = server;
+      return false;
+    }
+    this.beginAnew(hop);
+    return true;
+  }
+
   /** The one member whose symbols are taken, if some have come and it has not been asked to go on too often. */
   get unfinishedServer(): number | undefined {
-    const { onlyFrom } = this;
-    return this.incoming && onlyFrom !== undefined && !this.isTriedEnough(onlyFrom) ? onlyFrom : undefined;
+    const { onlyFrom, incoming } = this;
+    const isBegun = incoming !== undefined && incoming.heldSymbols > 0;
+    return isBegun && onlyFrom !== undefined && !this.isTriedEnough(onlyFrom) ? onlyFrom : undefined;
   }
 
   /** That member is asked to go on. */

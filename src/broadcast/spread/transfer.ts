@@ -93,7 +93,7 @@ export class Transfer<S extends StreamView = StreamView> {
       this.options.observer?.(now, { topic: 'objects', id: object.id, state: 'begun' });
     }
     if (symbol.relay) this.relay(object, hop, frame, body);
-    if (symbol.add) symbol.arrival = this.add(symbol, object);
+    if (symbol.add) symbol.arrival = this.add(symbol, object) ?? symbol.arrival;
     return symbol;
   }
 

@@ -1,5 +1,5 @@
 /** One object on its way: when it is forgotten, when a report of it is due, and who holds it. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import type { Incoming } from '../../../src/broadcast/spread/incoming.js';
 import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
@@ -112,8 +112,9 @@ test('of one that is disposed of nothing is due', () => {
 });
 
 test('a member that has served too little for long gives way to another, and may take twice as long the next time', () => {
-  const { record } = newRecord();
+  const { record, held } = newRecord();
   const { incoming } = record;
+  held.heldSymbols = 1;
   const triesOf = (server: number) => {
     record.beginAnew(server);
     record.incoming = incoming;
@@ -122,4 +123,32 @@ test('a member that has served too little for long gives way to another, and may
     return tries;
   };
   expect([triesOf(2), triesOf(3), triesOf(2), triesOf(2), triesOf(3)]).toEqual([8, 8, 16, 32, 16]);
+});
+
+describe('when another object comes under its name, what is held of it', () => {
+  test.each([
+    ['from its origin alone gives way to what another member serves', { isServed: true, from: ORIGIN }, 2, 2],
+    ['signed gives way to what another member serves', { isServed: false, from: 3 }, 2, 2],
+    ['from a member stays, and is finished from that', { isServed: true, from: 3 }, 2, 3],
+    ['never gives way to its origin', { isServed: true, from: ORIGIN }, ORIGIN, undefined],
+  ])('%s', (_what, { isServed, from }, hop, onlyFrom) => {
+    const { record, held } = newRecord();
+    held.heldSymbols = 1;
+    record.onUseful(START, from, isServed);
+    expect([record.giveWayTo(hop), record.onlyFrom]).toEqual([hop === onlyFrom, onlyFrom]);
+  });
+
+  test.each([
+    ['of the one member that serves it stays', 3, 1, 2, false],
+    ['though nothing, gives way to the one member that serves', 3, 0, 3, true],
+    ['though nothing, waits for the one member that is to serve', 3, 0, 2, false],
+    ['of its origin alone gives way', ORIGIN, 1, 2, true],
+  ])('and was suspect before, %s', (_what, server, symbols, hop, isGiven) => {
+    const { record, held } = newRecord();
+    const { incoming } = record;
+    record.beginAnew(server);
+    record.incoming = incoming;
+    held.heldSymbols = symbols;
+    expect(record.giveWayTo(hop)).toBe(isGiven);
+  });
 });

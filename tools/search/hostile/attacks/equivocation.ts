@@ -92,3 +92,19 @@ export const toNewcomer = virtual({
     arena.each(5, 9, 20_000, () => claim(arena, b, 1, arena.liar));
   },
 });
+
+export const pingPong = virtual({
+  name: 'two objects under one name, a symbol of the other again and again to one that is served the first',
+  severe: true,
+  order: 'causal',
+  attack: (arena) => {
+    // What it confirms itself it would be asked for, too.
+    arena.tamper({
+      frames: (_now, _peer, frames) => frames.filter(({ kind }) => kind !== 'vector' && kind !== 'progress'),
+    });
+    const [a, b] = [1, 2].map((fill) => arena.forge(parcel([new Uint8Array(100_000).fill(fill)])));
+    const [lie] = b.served(1180);
+    arena.at(ATTACK_AT, () => arena.serve(a, [0, 1], 100));
+    arena.each(ATTACK_AT, 9, 5000, () => arena.say(2, [], lie));
+  },
+});
