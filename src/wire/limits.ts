@@ -29,6 +29,9 @@ export const NODE_SIZE = 20;
 /** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
 export const MAX_AHEAD = 32;
 
+/** Entries of one stream in a VECTOR: who differs from us is told at 24 counts at most, and the claim. */
+export const MAX_STREAM_ENTRIES = 32;
+
 /** Symbols under one signature. */
 export const MAX_BATCH = 32;
 export const MAX_PROOF_DEPTH = 5;

@@ -131,6 +131,23 @@ describe('a datagram of frames', () => {
   });
 });
 
+test.each([
+  [32, 1, true],
+  [33, 1, false],
+  [1100, 1100, true],
+])('a VECTOR of %i entries of %i streams is read: %s', (count, streams, isRead) => {
+  const [chain, ahead] = [new Uint8Array(HASH_SIZE), new Uint8Array()];
+  const entries = Array.from({ length: count }, (_, i) => ({
+    ...{ origin: 0, incarnation: 1 + (i % streams), base: 0, count: 1 + i, ready: 0 },
+    ...{ ended: false, first: false, over: false, chain, ahead },
+  }));
+  const frame: Frame = { kind: 'vector', version: 1, heard: 0, heardBefore: 0, entries };
+  const text = writeDatagram([frame]).slice(PROTECTED_HEADER, -PROTECTED_TAG);
+  const read = () => parseContents(text);
+  if (isRead) expect(read().frames).toEqual([frame]);
+  else expect(read).toThrow('at most 32 entries of one stream');
+});
+
 test('a symbol served on request fits where one of a full batch does', () => {
   const symbol = new Uint8Array(MAX_SYMBOL_SIZE);
   const body = servedSymbol(new Uint8Array(CERTIFICATE_SIZE), { sbn: 0, esi: 0 }, symbol);

@@ -52,6 +52,7 @@ function texts(): Text[] {
     ['VECTOR: OVER with READY', vector(entry(8, 8, 7, '0000000800'))],
     ['VECTOR: OVER with a base below count', vector(entry(7, 8, 6, '00'))],
     ['VECTOR: OVER with a bitmap', vector(entry(8, 8, 6, '0101'))],
+    ['VECTOR: 33 entries of one stream', `03${u(4, 1)}${u(8, 0)}0021${entry(3, 8, 0, '00').repeat(33)}`],
     ['VECTOR: one entry less than it says', `03${u(4, 1)}${u(8, 0)}0002${entry(3, 8, 0, '00')}`],
     ['PROGRESS: a deficit of block Z', progress(2, '00', '01020005')],
     ['PROGRESS: 65 deficits', progress(255, '00'.repeat(32), `41${'010001'.repeat(65)}`)],

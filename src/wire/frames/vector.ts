@@ -4,12 +4,12 @@
  *     version 4 | heard 4 | heard before 4 | count 2 | count * entry
  *     entry: origin 2 | incarnation 6 | base 4 | count 4 | chain 32 | flags 1 | ready 4 if flagged | length 1 | bitmap
  *
- * Of one stream there may be several entries: the last is the claim, those before it are digests of fewer objects.
+ * Of one stream there may be up to 32 entries: the last is the claim, those before it are digests of fewer objects.
  */
 import type { Reader } from '../../core/bytes.js';
 import { HeadwaterError } from '../../errors.js';
-import { FRAME_TYPE_SIZE, HASH_SIZE, MAX_AHEAD } from '../limits.js';
-import type { StreamId } from '../symbol.js';
+import { FRAME_TYPE_SIZE, HASH_SIZE, MAX_AHEAD, MAX_STREAM_ENTRIES } from '../limits.js';
+import { type StreamId, streamKey } from '../symbol.js';
 import type { FrameType } from './frame.js';
 import { parseStreamId, STREAM_ID_SIZE } from './ids.js';
 
@@ -77,7 +77,7 @@ function parseVector(reader: Reader): VectorFrame {
   const count = reader.u16('vector entries');
   const entries: VectorEntry[] = [];
   for (let i = 0; i < count; i++) {
-    const stream = parseStreamId(reader);
+    const { origin, incarnation } = parseStreamId(reader);
     const base = reader.u32('base');
     const held = reader.u32('count');
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);
@@ -102,8 +102,10 @@ function parseVector(reader: Reader): VectorFrame {
         'MALFORMED',
         `a stream that is over: expected base ${held} and no bitmap, got ${base}`,
       );
+    // Each field by name: to spread the stream's would take ten times as long as all else.
     entries.push({
-      ...stream,
+      origin,
+      incarnation,
       base,
       count: held,
       ready,
@@ -114,7 +116,23 @@ function parseVector(reader: Reader): VectorFrame {
       ahead,
     });
   }
+  // Few VECTORs have so many that they need to be counted.
+  if (count > MAX_STREAM_ENTRIES) checkStreams(entries);
   return { kind: 'vector', version, heard, heardBefore, entries };
+}
+
+function checkStreams(entries: readonly VectorEntry[]): void {
+  const counts = new Map<string, number>();
+  for (const entry of entries) {
+    const key = streamKey(entry);
+    const count = (counts.get(key) ?? 0) + 1;
+    if (count > MAX_STREAM_ENTRIES)
+      throw new HeadwaterError(
+        'MALFORMED',
+        `vector: expected at most ${MAX_STREAM_ENTRIES} entries of one stream, got more`,
+      );
+    counts.set(key, count);
+  }
 }
 
 /** Flags of an entry. */

@@ -57,6 +57,20 @@ export const largeVectors = virtual({
     }),
 });
 
+export const oneStream = virtual({
+  name: 'VECTORs of 1,100 digests of one stream in one datagram, 100 a second',
+  seconds: 5,
+  maxDatagram: 65_488,
+  attack: (arena) =>
+    arena.each(ATTACK_AT, 6, 10_000, () =>
+      arena.tell((peer) =>
+        Array.from({ length: 1100 }, (_, j) =>
+          entryOf(arena.stream(peer), 2 ** 31 + j, { chain: arena.rng.bytes(32) }),
+        ),
+      ),
+    ),
+});
+
 export const pulls = virtual({
   name: 'PULLs of whatever there is, 1,000 a second',
   seconds: 5,
