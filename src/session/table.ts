@@ -254,7 +254,7 @@ export class SessionTable {
         packetNumber === BAD_TAG ? 'bad-tag' : packetNumber === REPLAYED ? 'replayed' : 'too-old',
       );
     const { owner } = transport;
-    const reason = owner.handleOpened(now, from, transport, packetNumber, datagram);
+    const reason = owner.handleOpened(now, { from, datagram, packetNumber, transport });
     if (datagram[0] !== wire.DATA) return this.count(reason);
     const { incarnation } = transport;
     return { peer: owner.peer, payload: textOf(datagram), packetNumber, from, incarnation };

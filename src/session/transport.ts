@@ -61,6 +61,8 @@ export class Transport<Owner> {
   private readonly controlWindow = new ReplayWindow(CONTROL_WINDOW);
   private readonly dataNonce = nonceOf(DATA);
   private readonly controlNonce = nonceOf(CONTROL);
+  private readonly dataNonceIn = nonceOf(DATA);
+  private readonly controlNonceIn = nonceOf(CONTROL);
   private controlNumber = 0;
 
   constructor(options: TransportOptions<Owner>) {
@@ -118,9 +120,6 @@ export class Transport<Owner> {
   highest(kind: number): number {
     return kind === CONTROL ? this.controlWindow.highest : this.dataWindow.highest;
   }
-
-  private readonly dataNonceIn = nonceOf(DATA);
-  private readonly controlNonceIn = nonceOf(CONTROL);
 
   private seal(kind: number, nonce: Uint8Array, datagram: Uint8Array, number: number): void {
     datagram[0] = kind;

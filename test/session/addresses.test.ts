@@ -1,14 +1,14 @@
 /** The addresses of one peer as they are counted and asked, one call after the other. */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
-import { Addresses } from '../../src/session/addresses.js';
+import { Addresses } from '../../src/session/reach/addresses.js';
 
 const data = (byte: number) => new Uint8Array(8).fill(byte);
 const LOCATORS = ['a:1', 'b:1'];
 
 /** A datagram of so many bytes comes from an address: the newest so far, with data. */
 function hear(addresses: Addresses, from: string, size = 100, byte = 1, now = 0): boolean {
-  return addresses.onHeard(now, from, size, 'data', true, () => data(byte));
+  return addresses.onHeard(now, { from, size, kind: 'data', isNewest: true }, () => data(byte));
 }
 
 describe('an address that was asked', () => {
@@ -62,9 +62,9 @@ describe('a new address', () => {
 
   test('begins with data that is the newest, with nothing else', () => {
     const addresses = new Addresses(['a:1']);
-    addresses.onHeard(0, 'x:1', 100, 'answer', true, () => data(1));
-    addresses.onHeard(0, 'x:2', 100, 'challenge', true, () => data(1));
-    addresses.onHeard(0, 'x:3', 100, 'data', false, () => data(1));
+    addresses.onHeard(0, { from: 'x:1', size: 100, kind: 'answer', isNewest: true }, () => data(1));
+    addresses.onHeard(0, { from: 'x:2', size: 100, kind: 'challenge', isNewest: true }, () => data(1));
+    addresses.onHeard(0, { from: 'x:3', size: 100, kind: 'data', isNewest: false }, () => data(1));
     expect(addresses.validating).toBe(0);
   });
 
@@ -88,7 +88,7 @@ test('data from another locator says that the peer may be there, and begins noth
 
 test('an address that has sent too little to be challenged is looked at again after 300 ms', () => {
   const addresses = new Addresses(['a:1']);
-  addresses.onHeard(1000, 'b:1', 5, 'data', true, () => new Uint8Array(8));
+  addresses.onHeard(1000, { from: 'b:1', size: 5, kind: 'data', isNewest: true }, () => new Uint8Array(8));
 
   expect([addresses.takeDue(1000), addresses.dueAt]).toEqual([undefined, 301_000]);
 });

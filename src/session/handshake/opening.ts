@@ -4,7 +4,6 @@
  */
 import { type Micros, NEVER } from '../../core/time.js';
 import type { Initiator } from '../../crypto/noise.js';
-import type { Addresses } from '../addresses.js';
 import type { Remote, SessionContext } from '../context.js';
 import {
   AMPLIFICATION,
@@ -17,6 +16,7 @@ import {
   RETRY_MAX,
   RETRY_MIN,
 } from '../limits.js';
+import type { Addresses } from '../reach/addresses.js';
 import { INITIATION_SIZE } from '../wire.js';
 import { macKeyOf, readCookie, writeMacs } from './guard.js';
 import { openResponse, writeInitiation } from './messages.js';

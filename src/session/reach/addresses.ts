@@ -6,9 +6,9 @@
  * locators no datagram moves anything: the caller asks them what it wants to know, and decides.
  */
 
-import { equalBytes } from '../core/bytes.js';
-import { type Micros, NEVER } from '../core/time.js';
-import { MAX_LOCATORS } from '../wire/limits.js';
+import { equalBytes } from '../../core/bytes.js';
+import { type Micros, NEVER } from '../../core/time.js';
+import { MAX_LOCATORS } from '../../wire/limits.js';
 import {
   AMPLIFICATION,
   CANDIDATE_REST,
@@ -16,8 +16,8 @@ import {
   MAX_CANDIDATES,
   PROBE_SENDS,
   RETRY_MIN,
-} from './limits.js';
-import { CONTROL_SIZE } from './wire.js';
+} from '../limits.js';
+import { CONTROL_SIZE } from '../wire.js';
 
 /** An address that datagrams came from. */
 export interface Candidate {
@@ -31,6 +31,16 @@ export interface Candidate {
   sends: number;
   /** When to challenge next or, after the last time, to forget it. */
   nextAt: Micros;
+}
+
+/** An authentic datagram. */
+export interface Arrival {
+  from: string;
+  size: number;
+  /** 'data' may start a migration; control is about paths and does not (RFC 9000, section 9.1). */
+  kind: 'data' | 'answer' | 'challenge';
+  /** Whether its packet number is the highest so far: if not, it starts nothing. */
+  isNewest: boolean;
 }
 
 /** A CHALLENGE to an address that the operator or the peer has vouched for. */
@@ -75,28 +85,18 @@ export class Addresses {
   }
 
   /**
-   * Notes an authentic datagram.
+   * Notes an authentic datagram. `data` makes random bytes for a challenge.
    *
-   * @param kind 'data' may start a migration; control is about paths and does not (RFC 9000, section 9.1)
-   * @param newest whether its packet number is the highest so far: if not, it starts nothing
-   * @param data random bytes for a challenge
    * @returns true if the peer now sends from another of its locators than the one in use
    */
-  onHeard(
-    now: Micros,
-    from: string,
-    size: number,
-    kind: 'data' | 'answer' | 'challenge',
-    newest: boolean,
-    data: () => Uint8Array,
-  ): boolean {
+  onHeard(now: Micros, { from, size, kind, isNewest }: Arrival, data: () => Uint8Array): boolean {
     if (from === this.current) {
-      if (newest || kind === 'answer') for (const candidate of this.candidates) candidate.contested = true;
+      if (isNewest || kind === 'answer') for (const candidate of this.candidates) candidate.contested = true;
       return false;
     }
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
-    else if (newest && kind === 'data') {
+    else if (isNewest && kind === 'data') {
       if (this.areLocators(from, this.current)) return true;
       this.add(now, from, data(), size);
     }
