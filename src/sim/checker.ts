@@ -14,6 +14,7 @@ import { equalBytes } from '../core/bytes.js';
 import type { Loaded } from '../store/store.js';
 import type { MessageId } from '../wire/symbol.js';
 import { type ObjectId, objectKey, type StreamId, streamKey } from '../wire/symbol.js';
+import { type History, MemberRecord } from './record.js';
 
 export interface CheckerOptions {
   /** By member: whether it does what it should. Only what these do is judged. */
@@ -29,59 +30,11 @@ export interface CheckerOptions {
   quorum: number;
 }
 
-/** A message as its origin submitted it. */
-interface Submission {
-  bytes: Uint8Array;
-  ticket: number;
-  /** 'doubt': its origin stopped before it knew whether the message was in its store, or has not that store any more. */
-  state: 'pending' | 'doubt' | 'durable';
-  /** The name under which it is durable, or was. */
-  id: MessageId | undefined;
-  /** The name under which it was first delivered. */
-  name: string | undefined;
-  /** By stream: the last message that the origin had delivered. */
-  before: Map<string, MessageId>;
-}
-
-/** What a member has delivered of one stream. */
-interface History {
-  ids: MessageId[];
-  /** So many of them are consumed; and so many are, as a disk has confirmed. */
-  consumed: number;
-  safe: number;
-  /** Place of the last one in the origin's submissions. */
-  places: number[];
-}
-
-/** What a member did with one store: another one begins as if nothing had happened. */
-interface StoreState {
-  histories: Map<string, History>;
-  /** Names of the messages in them. */
-  delivered: Set<string>;
-  /** Names of objects that have been in it. */
-  stored: Set<string>;
-  /** Names of objects that cannot be delivered from it: what came after them its member has had in another store. */
-  lost: Set<string>;
-}
-
-interface MemberState {
-  submissions: Submission[];
-  /** Those that are neither durable nor lost. */
-  pending: number;
-  /** The stream of the message being consumed. */
-  consuming: History | undefined;
-  stores: StoreState[];
-  /** Which of them it has now. */
-  store: number;
-  /** The commit under way: its objects, and what had been consumed when it began. */
-  committing: { objects: string[]; consumed: Map<History, number> } | undefined;
-}
-
 export class Checker {
   /** What went wrong first. */
   violation: string | undefined;
   private readonly options: CheckerOptions;
-  private readonly members: MemberState[];
+  private readonly members: MemberRecord[];
   /** By name: the message, as first delivered or stored. */
   private readonly known = new Map<string, { bytes: Uint8Array; place: number }>();
   /** Names of what everybody must deliver. */
@@ -93,30 +46,11 @@ export class Checker {
 
   constructor(options: CheckerOptions) {
     this.options = options;
-    this.members = options.correct.map(() => ({
-      submissions: [],
-      pending: 0,
-      consuming: undefined,
-      stores: [emptyStore()],
-      store: 0,
-      committing: undefined,
-    }));
+    this.members = options.correct.map(() => new MemberRecord());
   }
 
   submitted(member: number, ticket: number, bytes: Uint8Array): void {
-    const state = this.members[member];
-    const before = new Map<string, MessageId>();
-    for (const [stream, { ids }] of storeOf(state).histories)
-      if (ids.length > 0) before.set(stream, ids.at(-1)!);
-    state.submissions.push({
-      bytes,
-      ticket,
-      state: 'pending',
-      id: undefined,
-      name: undefined,
-      before,
-    });
-    state.pending++;
+    this.members[member].submitted(ticket, bytes);
   }
 
   durable(member: number, id: ObjectId, tickets: readonly number[]): void {
@@ -140,7 +74,7 @@ export class Checker {
     if (!this.options.correct[member]) return;
     const state = this.members[member];
     const name = nameOf(id);
-    const history = historyOf(state, id);
+    const history = state.historyOf(id);
     if (state.consuming) return this.fail(member, `delivers ${name} while it consumes another message`);
     const last = history.ids.at(-1);
     if (last && compare(last, id) >= 0)
@@ -158,7 +92,7 @@ export class Checker {
       return this.fail(member, `delivers other bytes as ${name} than elsewhere: no agreement`);
     const object = objectKey(id);
     const holders = this.members.filter(
-      ({ stores }, each) => !this.options.correct[each] || stores.some(({ stored }) => stored.has(object)),
+      (each, index) => !this.options.correct[index] || each.hasStored(object),
     ).length;
     if (holders < this.options.quorum)
       return this.fail(member, `delivers ${name}, which ${holders} disks hold: not uniform`);
@@ -167,43 +101,26 @@ export class Checker {
     this.anywhere.add(name);
     history.ids.push(id);
     history.places.push(known.place);
-    storeOf(state).delivered.add(name);
+    state.store.delivered.add(name);
     state.consuming = history;
   }
 
   consumed(member: number): void {
-    const state = this.members[member];
-    if (state.consuming) state.consuming.consumed = state.consuming.ids.length;
-    state.consuming = undefined;
+    this.members[member].consumed();
   }
 
   /** The member hands its disk a commit with these objects. */
   commitBegun(member: number, objects: readonly ObjectId[]): void {
-    const { histories } = storeOf(this.members[member]);
-    const consumed = new Map<History, number>();
-    for (const history of histories.values()) consumed.set(history, history.consumed);
-    this.members[member].committing = { objects: objects.map(objectKey), consumed };
+    this.members[member].commitBegun(objects);
   }
 
   /** @returns whether it put an object there that had not been there before */
   commitEnded(member: number, ok: boolean): boolean {
-    const state = this.members[member];
-    const { objects = [], consumed = [] } = ok ? (state.committing ?? {}) : {};
-    const { stored } = storeOf(state);
-    const before = stored.size;
-    for (const name of objects) stored.add(name);
-    for (const [history, count] of consumed) history.safe = count;
-    state.committing = undefined;
-    return stored.size > before;
+    return this.members[member].commitEnded(ok);
   }
 
   crashed(member: number): void {
-    const state = this.members[member];
-    state.consuming = undefined;
-    state.committing = undefined;
-    for (const submission of state.submissions)
-      if (submission.state === 'pending') submission.state = 'doubt';
-    state.pending = 0;
+    this.members[member].crashed();
   }
 
   /**
@@ -211,9 +128,7 @@ export class Checker {
    * broadcast from the one before and nobody has delivered need not come any more.
    */
   changedStore(member: number, store: number): void {
-    const state = this.members[member];
-    state.store = store;
-    state.stores[store] ??= emptyStore();
+    this.members[member].changedStore(store);
     this.begunAnew(member);
   }
 
@@ -231,9 +146,8 @@ export class Checker {
   /** The member starts again, from what its disk holds. */
   restarted(member: number, { streams, held }: Pick<Loaded, 'streams' | 'held'>): void {
     if (!this.options.correct[member]) return;
-    const state = this.members[member];
+    const { store } = this.members[member];
     // What was under way when it stopped may have got there.
-    const store = storeOf(state);
     for (const object of held) store.stored.add(objectKey(object));
     const cursors = new Map(streams.map((stream) => [streamKey(stream), stream]));
     for (const [stream, history] of store.histories) {
@@ -265,10 +179,10 @@ export class Checker {
       objectKey({ origin, incarnation, seq: from + i }),
     );
     // Without the digest behind them it cannot be told whether those before are what all agreed on.
-    const known = objects.findLastIndex((object) => this.hadElsewhere(member, object));
+    const known = objects.findLastIndex((object) => this.members[member].hadElsewhere(object));
     if (known < objects.length - 1)
       return this.fail(member, `says that objects ${from} to ${to} of member ${origin} are gone`);
-    const { lost } = storeOf(this.members[member]);
+    const { lost } = this.members[member].store;
     for (const object of objects) lost.add(object);
   }
 
@@ -326,18 +240,11 @@ export class Checker {
 
   /** Names of what this member has to deliver yet. */
   private *lacks(member: number): Generator<string> {
-    const { stores, store } = this.members[member];
-    const { delivered } = stores[store];
+    const record = this.members[member];
+    const { delivered } = record.store;
     if (delivered.size === this.expected.size) return;
     for (const name of this.expected)
-      if (!delivered.has(name) && !this.hadElsewhere(member, objectOf(name))) yield name;
-  }
-
-  /** Whether the member has had this object in another of its stores: on that word the others may have let go of it. */
-  private hadElsewhere(member: number, object: string): boolean {
-    const { stores, store } = this.members[member];
-    if (stores[store].lost.has(object)) return true;
-    return stores.some(({ stored }, each) => each !== store && stored.has(object));
+      if (!delivered.has(name) && !record.hadElsewhere(objectOf(name))) yield name;
   }
 
   /** Whether a member may leave out what is between these two messages. */
@@ -348,7 +255,7 @@ export class Checker {
   ): boolean {
     if (index !== 0) return false;
     for (let each = last ? last.seq + 1 : 0; each < seq; each++)
-      if (!this.hadElsewhere(member, objectKey({ origin, incarnation, seq: each }))) return false;
+      if (!this.members[member].hadElsewhere(objectKey({ origin, incarnation, seq: each }))) return false;
     return last?.seq !== seq;
   }
 
@@ -364,14 +271,14 @@ export class Checker {
     for (const before of submissions.slice(last + 1, place)) {
       // Between two streams of one origin there is no order.
       if (before.state !== 'durable' || streamKey(before.id!) !== streamKey(submission.id!)) continue;
-      if (!this.hadElsewhere(member, objectKey(before.id!)))
+      if (!this.members[member].hadElsewhere(objectKey(before.id!)))
         this.fail(member, `delivers ${name} but not one before it`);
     }
     if (this.options.order === 'fifo') return;
-    const { histories } = storeOf(this.members[member]);
+    const { histories } = this.members[member].store;
     for (const [stream, id] of submission.before) {
       const latest = histories.get(stream)?.ids.at(-1);
-      if ((!latest || compare(latest, id) < 0) && !this.hadElsewhere(member, objectKey(id)))
+      if ((!latest || compare(latest, id) < 0) && !this.members[member].hadElsewhere(objectKey(id)))
         this.fail(member, `delivers ${name} before ${nameOf(id)}, on which it may depend`);
     }
   }
@@ -394,25 +301,6 @@ export class Checker {
     if (known) this.known.set(nameOf(id), known);
     return known;
   }
-}
-
-function emptyStore(): StoreState {
-  return { histories: new Map(), delivered: new Set(), stored: new Set(), lost: new Set() };
-}
-
-function storeOf({ stores, store }: MemberState): StoreState {
-  return stores[store];
-}
-
-function historyOf(state: MemberState, id: StreamId): History {
-  const stream = streamKey(id);
-  const { histories } = storeOf(state);
-  let history = histories.get(stream);
-  if (!history) {
-    history = { ids: [], consumed: 0, safe: 0, places: [] };
-    histories.set(stream, history);
-  }
-  return history;
 }
 
 function compare(a: MessageId, b: MessageId): number {

@@ -4,9 +4,9 @@ import { CONTROLLERS } from '../congestion/index.js';
 import { Writer } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
-import type { ObjectId } from '../wire/symbol.js';
 import { Checker } from './checker.js';
 import { addressOf, type Cluster, createCluster } from './cluster.js';
+import { Faults } from './faults.js';
 import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
 import { patienceOf, Watchdog } from './watchdog.js';
@@ -63,16 +63,11 @@ class Run {
   private readonly checker: Checker;
   private readonly cluster: Cluster;
   private readonly rng: Rng;
-  private readonly gone = new Set<number>();
-  /** Members whose clock was set back when they lost their store. */
-  private readonly isBehind = new Set<number>();
+  private readonly faults: Faults;
   private readonly stalls: Extract<Fault, { type: 'stall' }>[];
-  private readonly counts: Partial<Record<SimEvent['type'], number>> = {};
   private readonly reports: Partial<Record<string, number>> = {};
-  private healed = false;
   private replies: number;
   private numbered = 0;
-  private crashes = 0;
   private readonly watchdog: Watchdog;
   private readonly isInspected: boolean;
   /** Something happened that may have completed the run. */
@@ -109,6 +104,7 @@ class Run {
       quorum: Math.floor((members + scenario.byzantine) / 2) + 1,
     });
     const { seed, faulty, byzantine, links, maxDatagram, disk, clocks, slow } = scenario;
+    const isBehind = new Set<number>();
     const behind = faults.find((fault) => fault.type === 'store' && fault.clock === 'behind');
     this.cluster = createCluster({
       seed,
@@ -128,14 +124,21 @@ class Run {
         const { offset, rate } = clocks[member] ?? { offset: 0, rate: 1 };
         return { offset: Math.floor(offset / start), rate };
       },
-      ...(behind && { incarnation: (member, start) => start + (this.isBehind.has(member) ? 0 : BEHIND) }),
+      ...(behind && { incarnation: (member, start) => start + (isBehind.has(member) ? 0 : BEHIND) }),
       onEvent: (member, event) => {
         observe?.(member, event);
         this.onEvent(member, event);
       },
       keepLines,
     });
-    this.schedule();
+    const { checker, cluster, watchdog, rng } = this;
+    const onNews = () => {
+      this.isNews = true;
+    };
+    this.faults = new Faults({ scenario, checker, cluster, watchdog, rng, isBehind, onNews });
+    for (const { origin, at, size } of scenario.messages)
+      cluster.world.at(at, () => this.broadcast(origin, size));
+    this.faults.schedule();
   }
 
   report(): RunReport {
@@ -153,7 +156,7 @@ class Run {
       }
       const { isNews } = this;
       this.isNews = false;
-      if (!this.healed || (!isNews && end === Number.POSITIVE_INFINITY)) return false;
+      if (!this.faults.healed || (!isNews && end === Number.POSITIVE_INFINITY)) return false;
       // Whatever comes later must not deliver anything twice.
       if (end === Number.POSITIVE_INFINITY && checker.isComplete) end = world.now + AFTERWARDS;
       return world.now >= end;
@@ -173,7 +176,7 @@ class Run {
       time: world.now,
       messages: checker.messages,
       datagrams: world.counters.sent,
-      crashes: this.crashes,
+      crashes: this.faults.crashes,
       standstill: this.watchdog.closest,
       reports: this.reports,
     };
@@ -181,40 +184,6 @@ class Run {
 
   dispose(): void {
     this.cluster.dispose();
-  }
-
-  private schedule(): void {
-    const { world } = this.cluster;
-    const { messages, faults, healAt } = this.scenario;
-    for (const { origin, at, size } of messages) world.at(at, () => this.broadcast(origin, size));
-    for (const fault of faults) {
-      if (fault.type === 'crash' && 'at' in fault.when) world.at(fault.when.at, () => this.strike(fault, -1));
-      else if (fault.type === 'cut') this.during(fault, (on) => this.cut(fault, on));
-      else if (fault.type === 'store') {
-        world.at(fault.at, () => this.changeStore(fault, 1));
-        if (fault.back !== undefined) world.at(fault.back, () => this.changeStore(fault, 0));
-      } else if (fault.type === 'stall') this.during(fault, () => {});
-      else if (fault.type === 'full') {
-        const { disk } = this.cluster.members[fault.member];
-        this.during(fault, (on) => {
-          disk.full = on;
-        });
-      } else if (fault.type === 'damage') world.at(fault.at, () => this.damage(fault.member));
-    }
-    world.at(healAt, () => this.heal());
-  }
-
-  /** Switches a fault on and off again; meanwhile nobody has to wait in vain. */
-  private during({ at, until }: { at: Micros; until: Micros }, set: (on: boolean) => void): void {
-    const { world } = this.cluster;
-    world.at(at, () => {
-      set(true);
-      this.watchdog.disturbed(world.now);
-    });
-    world.at(until, () => {
-      set(false);
-      this.watchdog.calmed(world.now);
-    });
   }
 
   private broadcast(origin: number, size: number): void {
@@ -302,93 +271,7 @@ class Run {
         break;
     }
     this.isNews = true;
-    const count = (this.counts[event.type] ?? 0) + 1;
-    this.counts[event.type] = count;
-    for (const fault of this.scenario.faults)
-      if (
-        fault.type === 'crash' &&
-        'on' in fault.when &&
-        fault.when.on === event.type &&
-        fault.when.count === count
-      )
-        this.strike(fault, index);
-  }
-
-  private strike(fault: Extract<Fault, { type: 'crash' }>, hit: number): void {
-    if (this.healed) return;
-    const { world } = this.cluster;
-    const members =
-      fault.hit && hit >= 0 && fault.down !== undefined ? [...fault.members, hit] : fault.members;
-    for (const member of members) {
-      if (fault.down === undefined) this.gone.add(member);
-      if (!this.cluster.isLive(member)) continue;
-      this.stop(member);
-      // Of who is gone for good the others only have to take note.
-      if (fault.down === undefined) this.watchdog.calmed(world.now);
-      if (fault.down !== undefined) world.at(world.now + fault.down, () => this.restart(member));
-    }
-  }
-
-  private restart(member: number): void {
-    if (this.cluster.isLive(member) || this.gone.has(member)) return;
-    this.cluster.restart(member);
-    this.checker.restarted(member, this.cluster.members[member].disk.load());
-    this.watchdog.calmed(this.cluster.world.now);
-    this.isNews = true;
-  }
-
-  private changeStore({ member, down, clock }: Extract<Fault, { type: 'store' }>, store: number): void {
-    const { world } = this.cluster;
-    if (this.cluster.isLive(member)) {
-      this.stop(member);
-      world.at(world.now + down, () => this.restart(member));
-    }
-    if (clock === 'behind') this.isBehind.add(member);
-    this.cluster.changeStore(member, store);
-    this.checker.changedStore(member, store);
-    this.isNews = true;
-  }
-
-  private stop(member: number): void {
-    this.crashes++;
-    this.cluster.crash(member);
-    this.checker.crashed(member);
-    this.watchdog.disturbed(this.cluster.world.now);
-  }
-
-  private cut({ from, oneWay }: Extract<Fault, { type: 'cut' }>, blocked: boolean): void {
-    const { world, members } = this.cluster;
-    const side = new Set(from);
-    for (const a of members)
-      for (const b of members) {
-        if (side.has(b.index) || !side.has(a.index)) continue;
-        world.link(a.address, b.address).update({ blocked });
-        if (!oneWay) world.link(b.address, a.address).update({ blocked });
-      }
-  }
-
-  /** Of its own objects only such as others hold too: what is nowhere else is gone with the disk. */
-  private damage(member: number): void {
-    const { disk } = this.cluster.members[member];
-    const { held, streams } = disk.load();
-    const objects: ObjectId[] = held.filter(({ origin }) => origin !== member);
-    for (const { origin, incarnation, base, delivered } of streams)
-      for (let seq = base; seq < delivered; seq++) objects.push({ origin, incarnation, seq });
-    if (objects.length > 0) disk.corrupt(this.rng.pick(objects));
-  }
-
-  private heal(): void {
-    this.healed = true;
-    this.isNews = true;
-    const { faults } = this.scenario;
-    // Whose end had not come: those that were to die at an event that never happened.
-    for (const fault of faults)
-      if (fault.type === 'crash' && fault.down === undefined) {
-        this.healed = false;
-        this.strike(fault, -1);
-        this.healed = true;
-      }
-    for (const { index } of this.cluster.members) this.restart(index);
+    this.faults.onEvent(event.type, index);
   }
 }
 
