@@ -11,7 +11,8 @@ import type { StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
-import { type ObjectId, objectId, type SymbolFrame, streamKey } from '../wire/symbol.js';
+import { type ObjectId, type SymbolFrame, streamKey } from '../wire/symbol.js';
+import { Advance } from './advance.js';
 import type { Stream } from './agreement/stream.js';
 import { Arrivals } from './arrivals.js';
 import { beginAnew } from './begin-anew.js';
@@ -35,6 +36,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   private readonly wings: Wings;
   private readonly retention: Retention;
   private readonly arrivals: Arrivals;
+  private readonly advance: Advance;
   /** When to look again at what has no deadline of its own. */
   private checkAt: Micros = 0;
   /** Streams that our store is to be told of. */
@@ -45,6 +47,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.repair = new Repair(this.wings);
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));
     this.arrivals = new Arrivals(this.wings, this.repair);
+    this.advance = new Advance(this.wings, this.repair, this.retention);
     const { wings, repair } = this;
     const sources = sourcesOf(wings);
     this.outbound = options.paths.map(
@@ -84,7 +87,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** See `Repair.handleGone`: what is held of a stream that goes on may follow. */
   handleGone(now: Micros, from: number, frame: GoneFrame): void {
     const stream = this.repair.handleGone(now, from, frame);
-    if (stream) this.advance(now, stream);
+    if (stream) this.advance.run(now, stream);
   }
 
   handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
@@ -105,7 +108,7 @@ export class Broadcast implements StorePort, ConsumerPort {
       else if (write.type === 'begin') this.onRecorded(this.wings.streams.own(write.incarnation));
       else if (write.type === 'attempt') {
         this.wings.attempts.onNoted(write.attempt);
-        this.pump(now);
+        this.advance.pump(now);
       }
     if (this.retention.isOverfull) this.retention.prune(now);
   }
@@ -126,13 +129,13 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.wings.reports.onRead(id, object);
     this.repair.serve(now, id, object);
     this.repair.readServed(now);
-    this.pump(now);
+    this.advance.pump(now);
   }
 
   handleConsumed(now: Micros): void {
     this.wings.delivery.onConsumed(now);
     this.repair.restartStreams(now);
-    this.pump(now);
+    this.advance.pump(now);
     this.retention.schedule(now);
   }
 
@@ -151,7 +154,7 @@ export class Broadcast implements StorePort, ConsumerPort {
       this.wings.own.relieve(now);
       beginAnew(now, this.wings, (...of) => this.repair.startOver(...of));
       // What the store held at the start may be due without a word from anybody.
-      this.pump(now);
+      this.advance.pump(now);
     }
     this.retention.handleTimeout(now);
   }
@@ -225,7 +228,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (trusted && isMisled) this.repair.startOver(now, stream, Math.max(trusted.from, stream.delivered));
     this.onRecorded(stream);
     vectors.touch(stream);
-    this.advance(now, stream);
+    this.advance.run(now, stream);
   }
 
   private endStoring(now: Micros, stream: Stream, seq: number): void {
@@ -240,7 +243,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.endStoring(now, stream, seq);
     if (seq < stream.delivered) this.wings.log.release(object);
     this.repair.wantMissing(now, stream);
-    this.pump(now);
+    this.advance.pump(now);
   }
 
   private onState(now: Micros, { ready, ...id }: StreamState): void {
@@ -248,7 +251,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (stream) this.onRecorded(stream);
     if (!ready || !stream?.onPledged(ready.count)) return;
     this.wings.vectors.touch(stream);
-    this.advance(now, stream);
+    this.advance.run(now, stream);
   }
 
   /** What `from` says of streams, its own and others'. */
@@ -274,9 +277,9 @@ export class Broadcast implements StorePort, ConsumerPort {
       touched.add(stream);
     }
     if (touched.size === 0) return;
-    for (const stream of touched) this.advanceOnly(now, stream);
+    for (const stream of touched) this.advance.onNews(now, stream);
     this.wings.transfer.relays.onHeard(from);
-    this.pump(now);
+    this.advance.pump(now);
   }
 
   /** That a stream is there is in our store before it is acted on, or said. */
@@ -297,40 +300,6 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (isServed && add) stream.keepers.onServed(now, hop);
     if (stream.origin === this.wings.options.self)
       this.wings.succession.onSigned(now, this.wings.own.stream, stream.incarnation);
-  }
-
-  // ---- what follows
-
-  /** Whatever may follow from news about a stream: delivery, outcomes, wishes, room in the store. */
-  private advance(now: Micros, stream: Stream): void {
-    this.advanceOnly(now, stream);
-    this.pump(now);
-  }
-
-  private advanceOnly(now: Micros, stream: Stream): void {
-    if (stream.pledge()) {
-      this.wings.log.pledge(now, stream);
-      this.observer?.(now, { topic: 'ready', stream, count: stream.state.ready!.count });
-    }
-    if (stream === this.wings.own.stream) this.wings.own.settle(now);
-    this.repair.wantMissing(now, stream);
-    this.retention.schedule(now);
-  }
-
-  private pump(now: Micros): void {
-    const { delivery, reports, events, streams, vectors } = this.wings;
-    const next = delivery.next(
-      now,
-      (stream, seq) => reports.add(stream.origin, objectId(stream, seq), 'malformed-object'),
-      (id) => events.push({ type: 'dead-letter', member: id.origin, id }),
-    );
-    if (next) {
-      events.push({ type: 'deliver', ...next });
-      this.observer?.(now, { topic: 'objects', id: next.id, state: 'delivered' });
-    }
-    for (const stream of streams.takeChanged()) vectors.touch(stream);
-    for (const stream of streams.takeNews())
-      for (const member of stream.telling.untold()) vectors.touchFor(member, stream);
   }
 
   /** It is not there any more. */
