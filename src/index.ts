@@ -43,7 +43,7 @@ export {
   rawBytes,
 } from './network/create.js';
 export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './network/network.js';
-export { CodecPool, type CodecPoolOptions } from './node/codec-pool.js';
+export { CodecPool, type CodecPoolOptions } from './node/codec/codec-pool.js';
 export type { DeadLetter } from './node/dead-letters.js';
 export type { DebugOptions } from './node/debug.js';
 export {

@@ -1,6 +1,6 @@
 /**
  * The heavy parts of coding as values that can travel to another thread and back: a job in, a result out. Pure; who runs
- * it, and where, is up to the caller (src/node/codec-pool.ts does, in worker threads).
+ * it, and where, is up to the caller (src/node/codec/codec-pool.ts does, in worker threads).
  */
 
 import { copySymbols, type Fill, sharedEngine } from './engine.js';

@@ -35,6 +35,32 @@ export class Aborts {
   }
 }
 
+/** Calls that wait until something may have changed, or their signal fires. */
+export class Waiters {
+  private readonly aborts: Aborts;
+  private readonly waiting = new Set<() => void>();
+
+  constructor(aborts: Aborts) {
+    this.aborts = aborts;
+  }
+
+  wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise<void>((done) => {
+      const settle = () => {
+        this.waiting.delete(settle);
+        ended();
+        done();
+      };
+      const ended = this.aborts.on(signal, settle);
+      this.waiting.add(settle);
+    });
+  }
+
+  wake(): void {
+    for (const settle of [...this.waiting]) settle();
+  }
+}
+
 export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
 }

@@ -1,26 +1,19 @@
 /**
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
-import { randomBytes } from 'node:crypto';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
-import { CONTROLLERS } from '../congestion/index.js';
-import { toHex } from '../core/bytes.js';
 import { checkOptions, checkRequired } from '../core/checks.js';
-import { Rng } from '../core/rng.js';
 import { NEVER } from '../core/time.js';
-import { keyPair } from '../crypto/keys.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
 import { type MemberEvent, mapWho } from '../events.js';
 import type { Group, Member } from '../group/group.js';
-import { parseLocator } from '../group/locator.js';
-import { Endpoint, type EndpointEvent, type EndpointMetrics } from '../member/endpoint.js';
+import type { Endpoint, EndpointEvent, EndpointMetrics } from '../member/endpoint.js';
 import type { PeerStatus } from '../member/status.js';
-import { type Given, type Identity, REQUIRED, SETTINGS, type Settings, withDefaults } from '../options.js';
+import { type Given, type Identity, REQUIRED, type Settings } from '../options.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
-import { MAX_DATAGRAM } from '../wire/limits.js';
 import type { MessageId } from '../wire/symbol.js';
-import { Aborts, throwIfAborted } from './aborts.js';
+import { Aborts, throwIfAborted, Waiters } from './aborts.js';
 import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type DebugOptions, debugLog } from './debug.js';
@@ -28,6 +21,7 @@ import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
 import type { RouteChange } from './routes.js';
+import { bindingFor, createEndpoint } from './setup.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
@@ -111,7 +105,7 @@ export class Node implements AsyncDisposable {
   private readonly letters: DeadLetters;
   private readonly consumer: Consumer;
   /** Calls of `reach`. */
-  private readonly waiters = new Set<() => void>();
+  private readonly waiters = new Waiters(this.aborts);
   private closed: Promise<void> | undefined;
 
   private constructor(
@@ -156,22 +150,10 @@ export class Node implements AsyncDisposable {
   static async start(options: NodeOptions): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
     checkRequired(options, REQUIRED);
-    const { group, secretKey } = options;
-    const settings = withDefaults({
-      ...options,
-      maxDatagram: options.maxDatagram ?? largestDatagram(group),
-    });
+    const { group } = options;
     const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
-    const endpoint = new Endpoint({
-      ...settings,
-      group,
-      keys: keyPair(secretKey),
-      rng: new Rng(toHex(randomBytes(16))),
-      incarnation: store.loaded.session,
-      entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
-      controller: CONTROLLERS[settings.controller],
-      loaded: store.loaded,
+    const endpoint = createEndpoint(options, store, {
       observer: options.debug && debugLog(group, options.debug),
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
@@ -276,7 +258,7 @@ export class Node implements AsyncDisposable {
     while (this.status().peers.filter((peer) => peer.reachable).length < count) {
       this.assertOpen();
       throwIfAborted(signal);
-      await this.change(signal);
+      await this.waiters.wait(signal);
     }
   }
 
@@ -332,23 +314,14 @@ export class Node implements AsyncDisposable {
     this.consumer.close();
     this.submissions.close(closedError());
     this.letters.close(closedError());
-    this.wakeWaiters();
-    const failures: unknown[] = [];
-    const steps = [
+    this.waiters.wake();
+    await inTurn([
       () => this.socket.close(),
       () => this.saveCursor(),
       () => this.store.close(),
       () => this.endpoint.dispose(),
       () => this.trace?.close(),
-    ];
-    // Each, whatever becomes of the others: nothing is to stay open.
-    for (const step of steps)
-      try {
-        await step();
-      } catch (error) {
-        failures.push(error);
-      }
-    if (failures.length > 0) throw asCoded(failures[0]);
+    ]);
   }
 
   /** Saves what a restart would otherwise repeat or lack. A full disk does not keep a node from closing. */
@@ -368,23 +341,6 @@ export class Node implements AsyncDisposable {
     return { signal: options.signal };
   }
 
-  /** Waits until something may have changed that somebody waits for, or the signal fires. */
-  private change(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise<void>((done) => {
-      const settle = () => {
-        this.waiters.delete(settle);
-        ended();
-        done();
-      };
-      const ended = this.aborts.on(signal, settle);
-      this.waiters.add(settle);
-    });
-  }
-
-  private wakeWaiters(): void {
-    for (const settle of [...this.waiters]) settle();
-  }
-
   private onEvent(event: EndpointEvent): void {
     const { members } = this.group;
     switch (event.type) {
@@ -401,7 +357,7 @@ export class Node implements AsyncDisposable {
         this.submissions.onOutcome(event.id, event.outcome);
         break;
       default:
-        if (event.type === 'peer') this.wakeWaiters();
+        if (event.type === 'peer') this.waiters.wake();
         this.tell(mapWho(event, (index) => members[index]));
     }
   }
@@ -422,32 +378,20 @@ export class Node implements AsyncDisposable {
   }
 }
 
-/** One socket hears on all addresses of the machine, which a socket bound to one of them would not. */
-function bindingFor({ locators }: Member): string {
-  if (locators.length === 1) return locators[0];
-  const ports = new Set(locators.map((locator) => parseLocator(locator).port));
-  if (ports.size > 1)
-    throw new HeadwaterError(
-      'INVALID_CONFIG',
-      `bind: expected an address to bind, since this member's own differ in port (${locators.join(', ')})`,
-    );
-  const any = locators.some((locator) => locator.startsWith('[')) ? '[::]' : '0.0.0.0';
-  return `${any}:${[...ports][0]}`;
-}
-
-/**
- * The system cuts up what the network does not carry and puts it together again, and Node has no way to forbid that. So a
- * large probe arrives whatever the path is, and a loss of one piece is then a loss of all.
- */
-function largestDatagram({ members }: Group): number {
-  const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
-  return members.every(({ locators }) => locators.every(isLocal))
-    ? MAX_DATAGRAM
-    : SETTINGS.maxDatagram.default;
-}
-
 function closedError(): HeadwaterError {
   return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');
+}
+
+/** Each, whatever becomes of the others: nothing is to stay open. Throws what the first threw that did. */
+async function inTurn(steps: (() => void | Promise<void>)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const step of steps)
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  if (failures.length > 0) throw asCoded(failures[0]);
 }
 
 function asCoded(error: unknown): HeadwaterError {

@@ -4,8 +4,8 @@
  */
 
 import { Worker } from 'node:worker_threads';
-import { type CodecJob, type CodecResult, transferOf } from '../codec/job.js';
-import { assertInteger, HeadwaterError } from '../errors.js';
+import { type CodecJob, type CodecResult, transferOf } from '../../codec/job.js';
+import { assertInteger, HeadwaterError } from '../../errors.js';
 import type { WorkerReply } from './codec-worker.js';
 
 /** How many threads, and what may wait for them. */

@@ -3,12 +3,12 @@
  * worker in dist/, as `npm test` has built it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Decoder, Encoder, isHeavy, type SolveJob } from '../../src/codec/index.js';
-import { Rng } from '../../src/core/rng.js';
-import { CodecPool, type CodecPoolOptions } from '../../src/node/codec-pool.js';
-import { expectSame, randomBytes } from '../codec/support.js';
+import { Decoder, Encoder, isHeavy, type SolveJob } from '../../../src/codec/index.js';
+import { Rng } from '../../../src/core/rng.js';
+import { CodecPool, type CodecPoolOptions } from '../../../src/node/codec/codec-pool.js';
+import { expectSame, randomBytes } from '../../codec/support.js';
 
-const worker = new URL('../../dist/node/codec-worker.js', import.meta.url);
+const worker = new URL('../../../dist/node/codec/codec-worker.js', import.meta.url);
 const poolOf = (options: CodecPoolOptions = {}) => new CodecPool({ ...options, worker });
 const code = (value: string) => expect.objectContaining({ name: 'HeadwaterError', code: value });
 

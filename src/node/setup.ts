@@ -1,0 +1,58 @@
+/** What a node is made of, by its options and its group: the endpoint, and where its socket is bound. */
+import { randomBytes } from 'node:crypto';
+import { CONTROLLERS } from '../congestion/index.js';
+import { toHex } from '../core/bytes.js';
+import { Rng } from '../core/rng.js';
+import { keyPair } from '../crypto/keys.js';
+import { HeadwaterError } from '../errors.js';
+import type { Group, Member } from '../group/group.js';
+import { parseLocator } from '../group/locator.js';
+import { Endpoint, type EndpointOptions } from '../member/endpoint.js';
+import { type Given, type Identity, SETTINGS, type Settings, withDefaults } from '../options.js';
+import type { Store } from '../store/store.js';
+import { MAX_DATAGRAM } from '../wire/limits.js';
+
+/** The member as a state machine, with what it is given of the outside world. */
+export function createEndpoint(
+  options: Identity & Given<Settings>,
+  { loaded }: Store,
+  observers: Pick<EndpointOptions, 'observer' | 'observe'>,
+): Endpoint {
+  const { group, secretKey, maxDatagram = largestDatagram(group) } = options;
+  const settings = withDefaults({ ...options, maxDatagram });
+  return new Endpoint({
+    ...settings,
+    ...observers,
+    group,
+    keys: keyPair(secretKey),
+    rng: new Rng(toHex(randomBytes(16))),
+    incarnation: loaded.session,
+    entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
+    controller: CONTROLLERS[settings.controller],
+    loaded,
+  });
+}
+
+/** One socket hears on all addresses of the machine, which a socket bound to one of them would not. */
+export function bindingFor({ locators }: Member): string {
+  if (locators.length === 1) return locators[0];
+  const ports = new Set(locators.map((locator) => parseLocator(locator).port));
+  if (ports.size > 1)
+    throw new HeadwaterError(
+      'INVALID_CONFIG',
+      `bind: expected an address to bind, since this member's own differ in port (${locators.join(', ')})`,
+    );
+  const any = locators.some((locator) => locator.startsWith('[')) ? '[::]' : '0.0.0.0';
+  return `${any}:${[...ports][0]}`;
+}
+
+/**
+ * The system cuts up what the network does not carry and puts it together again, and Node has no way to forbid that. So a
+ * large probe arrives whatever the path is, and a loss of one piece is then a loss of all.
+ */
+function largestDatagram({ members }: Group): number {
+  const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
+  return members.every(({ locators }) => locators.every(isLocal))
+    ? MAX_DATAGRAM
+    : SETTINGS.maxDatagram.default;
+}
