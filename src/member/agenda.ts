@@ -63,7 +63,7 @@ export class Agenda {
   /** Whether there is a symbol for this peer that its path lets go now; if pacing holds it back, until when. */
   lookForSymbols(now: Micros, { index, path, outbound }: Peer): void {
     const { egress } = this.options;
-    const mode = path.canSend(now);
+    const mode = path.askToSend(now);
     const has = path.isOpen && outbound.hasSymbol(now);
     if (!has && mode === 'any') path.recovery.onAppLimited(now);
     egress.want(index, has && mode === 'any');

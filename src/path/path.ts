@@ -45,6 +45,10 @@ export class Path {
   private policySent: AckPolicy = NO_POLICY;
   private policySentAt: Micros = -NEVER;
   private readonly reports: number[] = [];
+  /** The first number of the peer that came: those before it are not missed. */
+  private firstHeard = 0;
+  /** Probe timeouts until the latest ack, or until large datagrams were last suspected. */
+  private timeoutsSeen = 0;
 
   constructor(options: PathOptions) {
     this.options = options;
@@ -119,9 +123,9 @@ export class Path {
     };
   }
 
-  /** Whether a datagram with a symbol may go now, and if not, what holds it back. */
-  canSend(now: Micros): SendMode {
-    return this.isOpen ? this.recovery.canSend(now) : 'window';
+  /** Asks whether a datagram with a symbol may go now; see `Recovery.askToSend`. */
+  askToSend(now: Micros): SendMode {
+    return this.isOpen ? this.recovery.askToSend(now) : 'window';
   }
 
   /** @returns the packet number to seal it with */
@@ -237,9 +241,6 @@ export class Path {
     this.recovery.controller.onPersistentCongestion(now);
   }
 
-  private firstHeard = 0;
-  private timeoutsSeen = 0;
-
   private newRecovery(first: number): Recovery {
     const { controller, rng, observer } = this.options;
     return new Recovery({
@@ -256,8 +257,8 @@ export class Path {
 const NO_POLICY: AckPolicy = { packets: 0, delay: 0 };
 /** A process that is kept from running for so long is not gone. */
 const MIN_SILENCE: Micros = 10 * MILLISECOND;
-/** Ten heartbeats: at 50 % loss the chance to miss all of them is 0.1 %. */
 export const HEARTBEAT: Micros = 300 * MILLISECOND;
+/** Ten heartbeats: at 50 % loss the chance to miss all of them is 0.1 %. */
 const UNREACHABLE_AFTER: Micros = 10 * HEARTBEAT;
 const UNRESPONSIVE_AFTER: Micros = 1.5 * HEARTBEAT;
 /** Datagrams over which the loss estimate is smoothed. */

@@ -1,7 +1,7 @@
 /**
  * The sending half of a path: numbers packets, learns from acknowledgements what arrived (`takeAcked`) and what is lost
  * (`LossDetector`), probes when all is silent (RFC 9002), and says whether the next datagram may go. In: sends, acks, the
- * deadline. Out: a controller that is kept informed, `canSend`, `nextSend`, `nextTimeout`. A loss never causes a
+ * deadline. Out: a controller that is kept informed, `askToSend`, `nextSend`, `nextTimeout`. A loss never causes a
  * retransmission; the caller sends the next fresh symbol instead.
  */
 import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congestion/controller.js';
@@ -107,25 +107,28 @@ export class Recovery {
     return this.sent.next;
   }
 
-  /** Whether a full datagram may go now. Acks and other datagrams that elicit no ack need not ask. */
-  canSend(now: Micros): SendMode {
+  /**
+   * Asks whether a full datagram may go now; what holds it back is noted, for the controller is told of it. Acks and other
+   * datagrams that elicit no ack need not ask.
+   */
+  askToSend(now: Micros): SendMode {
     if (this.sent.isFull) return 'window';
     if (this.probes > 0) return 'any';
     if (this.inFlight + this.mtu > this.window()) {
       this.windowUsedAt = now;
       return 'window';
     }
-    return this.nextSend(now) > now ? 'pacing' : 'any';
-  }
-
-  /** When the pacer allows the next datagram; `now` or earlier means at once. Meant for `canSend` 'pacing'. */
-  nextSend(now: Micros): Micros {
-    const time = this.pacer.nextSend(now, this.pacingRate());
+    const next = this.nextSend(now);
     if (this.pacer.takeHostLimited()) this.rate.markHostLimited(this.inFlight);
-    return time;
+    return next > now ? 'pacing' : 'any';
   }
 
-  /** The application has nothing to send although `canSend` says 'any'. Being held back by pacing alone is not that. */
+  /** When the pacer allows the next datagram; `now` or earlier means at once. Meant for `askToSend` 'pacing'. */
+  nextSend(now: Micros): Micros {
+    return this.pacer.nextSend(now, this.pacingRate());
+  }
+
+  /** The application has nothing to send although `askToSend` says 'any'. Being held back by pacing alone is not that. */
   onAppLimited(now: Micros): void {
     this.idleAt = now;
     this.rate.markAppLimited(this.inFlight);

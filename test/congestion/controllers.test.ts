@@ -286,7 +286,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
           now += 1 + rng.integer(0, 20_000);
           if (now >= path.nextTimeout()) path.handleTimeout(now);
           if (step.kind === 'send')
-            for (let i = 0; i < step.count && path.canSend(now) === 'any'; i++)
+            for (let i = 0; i < step.count && path.askToSend(now) === 'any'; i++)
               outstanding.push(path.onSent(now, MTU));
           else if (step.kind === 'ack') {
             for (const number of outstanding) if (!rng.chance(step.loss)) got.add(number);
@@ -307,7 +307,7 @@ describe.each(ALL)('%s, any sequence of events', (_name, make) => {
         for (let i = 0; i < 4; i++) {
           now += 60 * SECOND;
           path.handleTimeout(now);
-          if (path.canSend(now) === 'any') got.add(path.onSent(now, 100));
+          if (path.askToSend(now) === 'any') got.add(path.onSent(now, 100));
         }
         now += SECOND;
         for (let number = 0; number < path.nextNumber; number++)

@@ -193,7 +193,7 @@ describe('windows', () => {
     const path = new Recovery({ controller, rng: new Rng(1), mtu: MTU });
     for (let now = 0, round = 0; round < 4; now += 100 * MS, round++) {
       let largest = -1;
-      for (let at = now; path.canSend(at) !== 'window'; at = Math.max(at, path.nextSend(at)))
+      for (let at = now; path.askToSend(at) !== 'window'; at = Math.max(at, path.nextSend(at)))
         largest = path.onSent(at, MTU);
       path.onAckReceived(now + 95 * MS, { ranges: [largest, 0], delay: 0, received: largest + 1 });
       expect(path.inFlight).toBe(0);
@@ -205,7 +205,7 @@ describe('windows', () => {
 test('a window that was full counts as used, although the application has no more by now (RFC 9002 section 7.8)', () => {
   const controller = newReno(MTU);
   const path = new Recovery({ controller, rng: new Rng(1), mtu: MTU });
-  while (path.canSend(0) === 'any') path.onSent(0, MTU);
+  while (path.askToSend(0) === 'any') path.onSent(0, MTU);
   path.onAckReceived(50 * MS, { ranges: [1, 0], delay: 0, received: 2 });
   path.onAppLimited(50 * MS);
   path.onAckReceived(51 * MS, { ranges: [9, 0], delay: 0, received: 10 });
@@ -241,7 +241,7 @@ describe('the start', () => {
     const controller = make(MTU);
     const path = new Recovery({ controller, rng: new Rng(1), mtu: MTU });
     let sent = 0;
-    for (; path.canSend(sent) === 'any' && sent < 100; sent++) path.onSent(sent, MTU);
+    for (; path.askToSend(sent) === 'any' && sent < 100; sent++) path.onSent(sent, MTU);
     expect(sent).toBeLessThanOrEqual(10);
     path.onAckReceived(100 * MS, { ranges: [0, 0], delay: 0, received: 1 });
     expect(controller.pacingRate()).toBeLessThan((3 * initialWindow(MTU)) / 0.1);
@@ -295,7 +295,7 @@ describe('bursts and lumps', () => {
     const path = new Recovery({ controller: fixedRate(100_000), rng: new Rng(1), mtu: MTU });
     let sent = 0;
     for (let now = 0; now < 10 * SECOND; now = Math.max(now + 1, path.nextSend(now)))
-      for (; path.canSend(now) === 'any'; sent += MTU) path.onSent(now, MTU);
+      for (; path.askToSend(now) === 'any'; sent += MTU) path.onSent(now, MTU);
     expect(sent / 1e6).toBeGreaterThan(0.98);
     expect(sent / 1e6).toBeLessThan(1.02);
   });

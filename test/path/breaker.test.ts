@@ -71,7 +71,7 @@ describe('excessive loss', () => {
     const largest = path.nextNumber - 1;
     path.onAckReceived(now, { ranges: [largest, largest - 9], delay: 0, received: 300 });
     let sent = 0;
-    for (; path.canSend(now) === 'any' && sent < 10; sent++) path.onSent(now, MTU);
+    for (; path.askToSend(now) === 'any' && sent < 10; sent++) path.onSent(now, MTU);
     expect(sent).toBe(2);
   });
 });
@@ -83,14 +83,14 @@ describe('silence', () => {
     let probes = 0;
     for (let now = path.nextTimeout(); now < end + 20 * SECOND; now = path.nextTimeout()) {
       path.handleTimeout(now);
-      for (; path.canSend(now) === 'any'; probes++) path.onSent(now, MTU);
+      for (; path.askToSend(now) === 'any'; probes++) path.onSent(now, MTU);
     }
     expect(probes).toBeGreaterThanOrEqual(18);
     expect(probes).toBeLessThanOrEqual(20);
     const largest = path.nextNumber - 1;
     path.onAckReceived(end + 20 * SECOND, { ranges: [largest, largest], delay: 0, received: 2 });
     expect(path.breaker.cause).toBeUndefined();
-    expect(path.canSend(end + 20 * SECOND)).toBe('any');
+    expect(path.askToSend(end + 20 * SECOND)).toBe('any');
   });
 
   test('of nine seconds does not trip it', () => {
@@ -122,9 +122,9 @@ describe('silence', () => {
     path.isOpen = true;
     path.onSent(0, 100, true);
     for (let now = path.nextTimeout(); now < 30 * SECOND; now = path.nextTimeout()) path.handleTimeout(now);
-    expect([path.recovery.breaker.cause, path.canSend(30 * SECOND)]).toEqual(['silence', 'any']);
+    expect([path.recovery.breaker.cause, path.askToSend(30 * SECOND)]).toEqual(['silence', 'any']);
     path.move(0);
-    expect([path.recovery.breaker.cause, path.canSend(30 * SECOND)]).toEqual([undefined, 'any']);
+    expect([path.recovery.breaker.cause, path.askToSend(30 * SECOND)]).toEqual([undefined, 'any']);
   });
 });
 

@@ -76,7 +76,7 @@ function sender(controller: Recovery['controller']) {
   let waiting: number[] = [];
   let sent = 0;
   function sendAll(now: Micros): void {
-    for (let i = 0; i < 1000 && recovery.canSend(now) === 'any'; i++, sent++)
+    for (let i = 0; i < 1000 && recovery.askToSend(now) === 'any'; i++, sent++)
       waiting.push(recovery.onSent(now, MTU));
   }
   function acknowledge(now: Micros): void {

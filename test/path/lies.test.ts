@@ -42,7 +42,7 @@ describe.each(Object.entries(CONTROLLERS))(
         const step = () => (path.trust.isLost ? 20 * MILLISECOND : MILLISECOND / 4);
         for (let now = SECOND; now < (1 + SECONDS) * SECOND; now += step()) {
           if (path.nextTimeout() <= now) path.handleTimeout(now);
-          for (let burst = 0; burst < 1000 && path.canSend(now) === 'any'; burst++) {
+          for (let burst = 0; burst < 1000 && path.askToSend(now) === 'any'; burst++) {
             path.onSent(now, path.mtu.size, true);
             bytes += path.mtu.size;
           }
@@ -132,7 +132,7 @@ function honest(path: Path, from: Micros, duration: Micros): Micros {
     const acked: number[] = [];
     while (arrived[0]?.at <= now) acked.push(arrived.shift()!.number);
     for (const number of acked) path.onAck(now, { ...one(number), received: 1 });
-    for (let i = 0; i < 50 && path.canSend(now) === 'any'; i++)
+    for (let i = 0; i < 50 && path.askToSend(now) === 'any'; i++)
       arrived.push({ at: now + 20 * MILLISECOND, number: path.onSent(now, path.mtu.size, true) });
   }
   return now;

@@ -303,15 +303,15 @@ describe('sending', () => {
   test('needs a session, then follows the rate of the controller, which is told of every byte', () => {
     const { us, told } = pair({ pacingRate: () => 100_000 });
     us.isOpen = false;
-    expect(us.canSend(0)).toBe('window');
+    expect(us.askToSend(0)).toBe('window');
     us.isOpen = true;
-    expect(us.canSend(0)).toBe('any');
+    expect(us.askToSend(0)).toBe('any');
     us.onSent(0, DATAGRAM_SIZE, true);
     us.onSent(0, DATAGRAM_SIZE, true);
-    expect(us.canSend(0)).toBe('pacing');
+    expect(us.askToSend(0)).toBe('pacing');
     const next = us.recovery.nextSend(0);
     expect(next).toBeGreaterThan(0);
-    expect(us.canSend(next)).toBe('any');
+    expect(us.askToSend(next)).toBe('any');
     expect([us.sentBytes, us.sentDatagrams, told()]).toEqual([2 * DATAGRAM_SIZE, 2, 2 * DATAGRAM_SIZE]);
   });
 
@@ -319,11 +319,11 @@ describe('sending', () => {
     const { us, send, report } = pair({ window: () => 10 * DATAGRAM_SIZE });
     for (let i = 0; i < 10; i++) us.onSent(0, DATAGRAM_SIZE, false);
     send(9, () => false, DATAGRAM_SIZE);
-    expect(us.canSend(0)).toBe('any');
+    expect(us.askToSend(0)).toBe('any');
     send(1, () => false, DATAGRAM_SIZE);
-    expect(us.canSend(0)).toBe('window');
+    expect(us.askToSend(0)).toBe('window');
     report();
-    expect(us.canSend(0)).toBe('any');
+    expect(us.askToSend(0)).toBe('any');
   });
 
   test('goes on with a probe when all is silent: two datagrams beyond the window', () => {
@@ -331,14 +331,14 @@ describe('sending', () => {
     send(2, () => true, DATAGRAM_SIZE);
     const at = us.nextTimeout();
     us.handleTimeout(at - 1);
-    expect([us.canSend(at - 1), us.nextFrames()]).toEqual(['window', NEVER]);
+    expect([us.askToSend(at - 1), us.nextFrames()]).toEqual(['window', NEVER]);
     us.handleTimeout(at);
     expect(us.nextFrames()).toBe(-NEVER);
     for (let i = 0; i < 2; i++) {
-      expect(us.canSend(at)).toBe('any');
+      expect(us.askToSend(at)).toBe('any');
       us.onSent(at, DATAGRAM_SIZE, true);
     }
-    expect([us.canSend(at), us.nextFrames()]).toEqual(['window', NEVER]);
+    expect([us.askToSend(at), us.nextFrames()]).toEqual(['window', NEVER]);
     expect(us.nextTimeout()).toBeGreaterThan(at);
   });
 });

@@ -189,8 +189,8 @@ function tell(name: string, story: Story): string[] {
     while (from.recovery.probesDue > 0) send(from, now, from.mtu.size, from.takeFrames(now), true);
     if (from.nextFrames() <= now) send(from, now, 60, from.takeFrames(now), false);
     if (from === us) {
-      for (; offered >= 1 && us.canSend(now) === 'any'; offered--) send(us, now, us.mtu.size, [], true);
-      if (offered < 1 && us.canSend(now) === 'any') us.recovery.onAppLimited(now);
+      for (; offered >= 1 && us.askToSend(now) === 'any'; offered--) send(us, now, us.mtu.size, [], true);
+      if (offered < 1 && us.askToSend(now) === 'any') us.recovery.onAppLimited(now);
     }
   };
 
@@ -235,7 +235,7 @@ function said(path: Path, now: Micros): string {
     recovery.stats;
   const state = path.state();
   return [
-    path.canSend(now),
+    path.askToSend(now),
     `rtt ${rough(rtt.smoothed)} ${rough(rtt.variation)} ${rough(rtt.min ?? 0)}`,
     `loss ${rough(path.loss)} ${rough(path.inboundLoss)}`,
     `fates ${sentPackets} ${ackedPackets} ${lostPackets} ${spuriousPackets} ${recovery.inFlight}`,

@@ -129,7 +129,7 @@ test('while nothing is acknowledged for long only the probe of each second goes,
     path.handleTimeout(now);
     if (path.breaker.cause !== 'silence') continue;
     let atOnce = 0;
-    for (; path.canSend(now) === 'any'; atOnce++) path.onSent(now, 60);
+    for (; path.askToSend(now) === 'any'; atOnce++) path.onSent(now, 60);
     expect(atOnce).toBeLessThanOrEqual(1);
     sent += atOnce;
   }
@@ -153,17 +153,17 @@ describe('probe timeout, RFC 9002 section 6.2', () => {
     path.onAckReceived(100 * MS, ack(0, 0));
     path.onSent(200 * MS, 1200);
     path.onSent(200 * MS, 1200);
-    expect(path.canSend(200 * MS)).toBe('window');
+    expect(path.askToSend(200 * MS)).toBe('window');
     const first = path.nextTimeout();
     expect(first).toBe(200 * MS + 100 * MS + 200 * MS + path.ackPolicy().delay);
     path.handleTimeout(first - 1);
     expect(path.stats.probeTimeouts).toBe(0);
     path.handleTimeout(first);
-    expect(path.canSend(first)).toBe('any');
+    expect(path.askToSend(first)).toBe('any');
     expect(path.nextTimeout() - first).toBe(2 * (first - 200 * MS));
     path.onSent(first, 1200);
     path.onSent(first, 1200);
-    expect(path.canSend(first)).toBe('window');
+    expect(path.askToSend(first)).toBe('window');
   });
 
   test('is what it was before once something has been acknowledged, however often it had doubled', () => {
@@ -271,14 +271,14 @@ describe('acks that lie', () => {
     const controller = fixedRate(1e12);
     const path = new Recovery({ controller, rng: new Rng(1), capacity: 64 });
     let sent = 0;
-    while (path.canSend(0) === 'any' && sent < 1000) {
+    while (path.askToSend(0) === 'any' && sent < 1000) {
       path.onSent(0, 1);
       sent++;
-      if (path.canSend(sent) === 'pacing') break;
+      if (path.askToSend(sent) === 'pacing') break;
     }
-    for (; path.canSend(sent * 1000) === 'any' && sent < 1000; sent++) path.onSent(sent * 1000, 1);
+    for (; path.askToSend(sent * 1000) === 'any' && sent < 1000; sent++) path.onSent(sent * 1000, 1);
     expect(sent).toBeLessThan(64);
-    expect(path.canSend(1e9)).toBe('window');
+    expect(path.askToSend(1e9)).toBe('window');
   });
 });
 
@@ -323,7 +323,7 @@ describe('app-limited and host-limited', () => {
       controller: { ...notes.controller, pacingRate: () => 100_000 },
       rng: new Rng(1),
     });
-    for (let now = 0; now < 200 * MS; now += MS) while (path.canSend(now) === 'any') path.onSent(now, 1200);
+    for (let now = 0; now < 200 * MS; now += MS) while (path.askToSend(now) === 'any') path.onSent(now, 1200);
     path.onAckReceived(200 * MS, ack(5, 0));
     expect(notes.samples.at(-1)).toMatchObject({ appLimited: false, windowUsed: true });
   });
@@ -334,9 +334,9 @@ describe('app-limited and host-limited', () => {
       controller: { ...notes.controller, pacingRate: () => 100_000 },
       rng: new Rng(1),
     });
-    while (path.canSend(0) === 'any') path.onSent(0, 1200);
+    while (path.askToSend(0) === 'any') path.onSent(0, 1200);
     path.nextSend(0);
-    expect(path.canSend(500 * MS)).toBe('any');
+    expect(path.askToSend(500 * MS)).toBe('any');
     const number = path.onSent(500 * MS, 1200);
     path.onAckReceived(510 * MS, ack(number, number));
     expect(notes.samples.at(-1)).toMatchObject({ hostLimited: true });

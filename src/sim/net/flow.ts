@@ -229,7 +229,7 @@ export class FlowNetwork {
     let burst = 0;
     let next = NEVER;
     while (now < (options.stop ?? NEVER)) {
-      const mode = recovery.canSend(now);
+      const mode = recovery.askToSend(now);
       if (mode === 'window') break;
       if (mode === 'pacing') {
         next = recovery.nextSend(now);
