@@ -4,6 +4,7 @@
  * where two may lie (PROTOCOL 9.4, 9.5).
  */
 import { createHash } from 'node:crypto';
+import type { Frame } from '../../../../src/wire/frames.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf, type Forged, parcel } from '../forge.js';
 import { virtual } from '../virtual.js';
@@ -70,6 +71,33 @@ export const colluding = virtual({
       for (const liar of arena.liars) {
         for (const peer of [0, 1, 2]) claim(arena, a, peer, liar);
         for (const peer of [3, 4]) claim(arena, b, peer, liar);
+      }
+    });
+  },
+});
+
+/** The same without what its sender holds. */
+const mum = (frame: Frame): Frame => (frame.kind === 'vector' ? { ...frame, entries: [] } : frame);
+
+export const toOneAlone = virtual({
+  name: 'two objects under one name, two liars of seven confirm one of them to a single member (f 2)',
+  severe: true,
+  members: 7,
+  byzantine: 2,
+  liars: [5, 6],
+  seconds: 5,
+  attack: (arena) => {
+    const [a, b] = two(arena);
+    arena.at(ATTACK_AT, () => {
+      arena.serve(a, [0, 1, 2]);
+      arena.serve(b, [3, 4]);
+    });
+    for (const liar of arena.liars) arena.tamper({ frames: (_now, _peer, frames) => frames.map(mum) }, liar);
+    // It has a quorum for what the others will never have one for.
+    arena.each(ATTACK_AT, 4, 20_000, () => {
+      for (const liar of arena.liars) {
+        claim(arena, a, 0, liar);
+        for (const peer of [1, 2, 3, 4]) claim(arena, b, peer, liar);
       }
     });
   },
