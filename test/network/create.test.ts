@@ -232,6 +232,22 @@ describe('a broadcast', () => {
   });
 });
 
+describe('the bound of the store', () => {
+  test('refuses what a consumer broadcasts beyond it before it is done', async () => {
+    const lab = await openGroup(1);
+    const refused: string[] = [];
+    const deliver = async (msg: string) => {
+      if (msg !== 'question') return;
+      for (let i = 0; i < 100 && refused.length === 0; i++)
+        await alice.network.broadcast('x'.repeat(30_000)).catch(({ code }) => refused.push(code));
+    };
+    await using alice = await lab.start<string>(0, { config: { maxStoredBytes: 1_000_000 }, deliver });
+    await alice.network.broadcast('question');
+    await until(() => alice.delivered.includes('question'));
+    expect(refused).toEqual(['BUSY']);
+  });
+});
+
 describe('a member', () => {
   test('whose key is none of the group’s is refused, and no store is made that would be its', async () => {
     const lab = await openGroup(1);
