@@ -1,11 +1,14 @@
 // Puts bugs in, one at a time, and runs the tests that should notice: tools/mutations/*.json lists
-// { id, file, find, replace, tests, build? }. All of it happens in a copy of the source; the work tree is not touched.
+// { id, file, find, replace, tests, build? }, or `attack`, the name of an attack of the hostile suite, in place of `tests`:
+// then the rule that stops it is undone, and it must fail. All of it happens in a copy of the source, not in the work tree.
 // `npm run mutate -- --help` lists the options. Fails if fewer than 95 % are noticed.
 import { spawn } from 'node:child_process';
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -19,6 +22,7 @@ import { parseArgs } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
 const LISTS = join(import.meta.dirname, 'mutations');
+const ATTACKS = join(import.meta.dirname, 'search', 'hostile', 'attacks');
 /** Not in the copy: the first is linked, the others are not needed. */
 const LEFT_OUT = new Set(['node_modules', '.git', 'build', 'coverage']);
 const REQUIRED = 0.95;
@@ -26,7 +30,8 @@ const HELP = `usage: npm run mutate -- [options]
 
   --only ID       only this mutation (may be given more than once)
   --folder NAME   only mutations of files in a folder NAME (may be given more than once)
-  --seconds N     time limit of the tests of one mutation (default 600)
+  --attacks       only mutations that an attack of the hostile suite should notice
+  --seconds N     time limit of the tests, or the attack, of one mutation (default 600)
   --list          list the mutations and do nothing
   --json          print the results as JSON
   --help          print this
@@ -44,6 +49,7 @@ function readOptions() {
       options: {
         only: { type: 'string', multiple: true },
         folder: { type: 'string', multiple: true },
+        attacks: { type: 'boolean', default: false },
         seconds: { type: 'string', default: '600' },
         list: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
@@ -62,10 +68,13 @@ function readMutations() {
   const lists = readdirSync(LISTS).filter((name) => name.endsWith('.json'));
   const all = lists.flatMap((name) => JSON.parse(readFileSync(join(LISTS, name), 'utf8')));
   const ids = new Set();
-  for (const { id, file, find, replace, tests } of all) {
-    const texts = [id, file, find, replace, ...(tests ?? [])];
-    if (texts.some((text) => typeof text !== 'string') || !(tests?.length > 0))
-      fail(`mutation '${id}': expected id, file, find, replace and tests, got something else`);
+  const attacks = readdirSync(ATTACKS).map((name) => readFileSync(join(ATTACKS, name), 'utf8'));
+  for (const { id, file, find, replace, attack, tests = [] } of all) {
+    const texts = [id, file, find, replace, ...(attack === undefined ? tests : [attack])];
+    if (texts.length < 5 || texts.some((text) => typeof text !== 'string'))
+      fail(`mutation '${id}': expected id, file, find, replace and tests or attack, got something else`);
+    if (attack !== undefined && !attacks.some((text) => text.includes(`name: '${attack}'`)))
+      fail(`mutation '${id}': expected the name of an attack, got '${attack}'`);
     if (ids.has(id)) fail(`mutation '${id}': expected each id once, got it twice`);
     ids.add(id);
     for (const path of [file, ...tests])
@@ -75,13 +84,16 @@ function readMutations() {
   return all;
 }
 
-function selected(all, { only, folder }) {
+function selected(all, { only, folder, attacks }) {
   for (const id of only ?? [])
     if (!all.some((mutation) => mutation.id === id))
       fail(`--only: expected the id of a mutation, got '${id}'`);
   const isIn = ({ file }) => folder.some((name) => `/${file}`.includes(`/${name}/`));
-  const some = all.filter((mutation) => (!only || only.includes(mutation.id)) && (!folder || isIn(mutation)));
-  if (some.length === 0) fail(`--folder: expected a folder with mutations, got '${folder}'`);
+  const some = all.filter(
+    (mutation) =>
+      (!only || only.includes(mutation.id)) && (!folder || isIn(mutation)) && (!attacks || mutation.attack),
+  );
+  if (some.length === 0) fail('expected options that leave a mutation, got none');
   return some;
 }
 
@@ -98,10 +110,12 @@ function copySource() {
 /** What runs now, with all that it has started. */
 let running;
 
-/** Runs a program in the copy; its exit code, or undefined if it took too long. */
-function run(copy, program, args, seconds) {
+/** Runs a program in the copy; its exit code, or undefined if it took too long. What it prints goes into the file `output`. */
+function run(copy, program, args, seconds, output) {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { cwd: copy, detached: true, stdio: 'ignore' });
+    const out = output ? openSync(output, 'w') : 'ignore';
+    const child = spawn(program, args, { cwd: copy, detached: true, stdio: ['ignore', out, 'ignore'] });
+    if (output) closeSync(out);
     running = child;
     let isLate = false;
     const timer = setTimeout(() => {
@@ -133,15 +147,42 @@ function firstFailure(report) {
     ?.fullName;
 }
 
+async function judgeByTests(copy, tests, seconds) {
+  const report = join(copy, 'mutate-report.json');
+  rmSync(report, { force: true });
+  const vitest = join('node_modules', 'vitest', 'vitest.mjs');
+  const args = [vitest, 'run', '--maxWorkers=1', '--bail=1', '--reporter=json', `--outputFile=${report}`];
+  const code = await run(copy, process.execPath, [...args, ...tests], seconds);
+  if (code === undefined) return { outcome: 'TIMED OUT', why: `after ${seconds} s` };
+  if (code === 0) return { outcome: 'SURVIVED', why: tests.join(' ') };
+  const by = firstFailure(report);
+  return by ? { outcome: 'killed', why: by } : { outcome: 'BROKEN', why: 'no test of it could run' };
+}
+
+/** By the rows of `soak hostile`: one that fails is what the rule kept from happening. */
+async function judgeByAttack(copy, attack, seconds) {
+  const output = join(copy, 'mutate-rows.json');
+  // It writes what it can even where an import is left over; what cannot run prints no rows.
+  const tsc = [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.bench.json'];
+  await run(copy, process.execPath, [...tsc, '--incremental', '--tsBuildInfoFile', 'build/info'], seconds);
+  const main = join('build', 'bench', 'tools', 'search', 'main.js');
+  const args = [main, 'hostile', '--only', attack, '--json'];
+  const code = await run(copy, process.execPath, args, seconds, output);
+  if (code === undefined) return { outcome: 'TIMED OUT', why: `after ${seconds} s` };
+  if (code === 0) return { outcome: 'SURVIVED', why: attack };
+  const text = readFileSync(output, 'utf8');
+  if (!text) return { outcome: 'BROKEN', why: 'the attack could not run' };
+  const { name, measured, must } = JSON.parse(text).rows.find(({ pass }) => !pass);
+  return { outcome: 'killed', why: `${name} ${measured} (at most ${must})` };
+}
+
 /** What becomes of one mutation: 'killed', 'SURVIVED', 'TIMED OUT', or 'BROKEN' if it shows nothing about the tests. */
-async function judge(copy, { file, find, replace, tests, build }, seconds) {
+async function judge(copy, { file, find, replace, tests, attack, build }, seconds) {
   const path = join(copy, file);
   const source = readFileSync(path, 'utf8');
   const places = source.split(find).length - 1;
   if (places !== 1)
     return { outcome: 'BROKEN', why: `expected its text once in ${file}, got it ${places} times` };
-  const report = join(copy, 'mutate-report.json');
-  rmSync(report, { force: true });
   writeFileSync(
     path,
     source.replace(find, () => replace),
@@ -149,13 +190,7 @@ async function judge(copy, { file, find, replace, tests, build }, seconds) {
   try {
     if (build && (await run(copy, 'npm', ['run', '--silent', 'build'], seconds)) !== 0)
       return { outcome: 'BROKEN', why: 'it does not build' };
-    const vitest = join('node_modules', 'vitest', 'vitest.mjs');
-    const args = [vitest, 'run', '--maxWorkers=1', '--bail=1', '--reporter=json', `--outputFile=${report}`];
-    const code = await run(copy, process.execPath, [...args, ...tests], seconds);
-    if (code === undefined) return { outcome: 'TIMED OUT', why: `after ${seconds} s` };
-    if (code === 0) return { outcome: 'SURVIVED', why: tests.join(' ') };
-    const by = firstFailure(report);
-    return by ? { outcome: 'killed', why: by } : { outcome: 'BROKEN', why: 'no test of it could run' };
+    return await (attack ? judgeByAttack(copy, attack, seconds) : judgeByTests(copy, tests, seconds));
   } finally {
     writeFileSync(path, source);
     if (build)
@@ -173,7 +208,8 @@ if (options.help) {
 }
 const mutations = selected(readMutations(), options);
 if (options.list) {
-  for (const { id, file, tests } of mutations) stdout.write(`${id}  ${file}  ${tests.join(' ')}\n`);
+  for (const { id, file, tests, attack } of mutations)
+    stdout.write(`${id}  ${file}  ${attack ?? tests.join(' ')}\n`);
   process.exit(0);
 }
 if (!existsSync(join(ROOT, 'dist'))) fail('expected a build in dist, got none: npm run build');
