@@ -295,9 +295,10 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** A symbol has come: what it shows of streams, and of who serves. */
-  private onSymbol(now: Micros, { hop, isServed, add }: Examined, stream: Stream): void {
+  private onSymbol(now: Micros, { hop, frame, isServed, add, arrival }: Examined, stream: Stream): void {
     this.record(stream);
-    if (isServed && add) stream.keepers.onServed(now, hop);
+    if (isServed && add)
+      stream.keepers.onServed(now, hop, frame.leaf.symbol.length, arrival?.type === 'complete');
     if (stream.origin === this.wings.options.self)
       this.wings.succession.onSigned(now, this.wings.own.stream, stream.incarnation);
   }

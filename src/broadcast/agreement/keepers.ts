@@ -3,14 +3,18 @@
  * they keep no more. In: what they are asked, serve and say. Out: whether to wait for them.
  */
 import { equalBytes } from '../../core/bytes.js';
-import { type Micros, SECOND } from '../../core/time.js';
+import { type Micros, NEVER_YET, SECOND } from '../../core/time.js';
 import type { Claims } from './claims.js';
 import type { Digest } from './ledger.js';
 
 export class Keepers {
   private readonly claims: Pick<Claims, 'hasLetGo' | 'keeps'>;
-  /** By member: since when it has been asked for objects without serving any. */
-  private readonly askedAt = new Map<number, Micros>();
+  /** Members that were asked for objects, and have served nothing since. */
+  private readonly asked = new Set<number>();
+  /** Members that were asked for objects, and have served none whole since. */
+  private readonly owing = new Set<number>();
+  /** By member: until when it counts as a keeper, unless it serves at a decent rate. */
+  private readonly keepsUntil = new Map<number, Micros>();
   /** By member: when it was last asked, or served something of use. */
   private readonly servingAt = new Map<number, Micros>();
   /** By member: from where on it keeps the stream, and the digest there. */
@@ -22,30 +26,46 @@ export class Keepers {
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
-    for (const [member, askedAt] of this.askedAt) {
-      const servingAt = this.servingAt.get(member);
-      if (servingAt === undefined || servingAt < askedAt)
-        return `member ${member} asked, not expected to serve`;
+    for (const member of this.asked) {
+      if (!this.servingAt.has(member)) return `member ${member} asked, not expected to serve`;
+      if (!this.owing.has(member)) return `member ${member} asked, and owes nothing`;
     }
+    for (const member of this.owing)
+      if (!this.keepsUntil.has(member)) return `member ${member} is waited for without end`;
     return undefined;
   }
 
   /** `member` is asked for objects. */
   onAsked(now: Micros, member: number): void {
-    if (!this.askedAt.has(member)) this.askedAt.set(member, now);
+    const until = this.keepsUntil.get(member) ?? NEVER_YET;
+    if (!this.owing.has(member) && until <= now) this.keepsUntil.set(member, now + PATIENCE);
+    this.asked.add(member);
+    this.owing.add(member);
     this.servingAt.set(member, now);
   }
 
-  /** `member` has served something that was of use. */
-  onServed(now: Micros, member: number): void {
-    this.askedAt.delete(member);
+  /**
+   * `member` has served so many bytes of symbols that were of use, the last of their object if that is `whole` with them. One
+   * symbol now and then buys no patience: what it claims to keep has to come at a decent rate.
+   */
+  onServed(now: Micros, member: number, bytes: number, isWhole = false): void {
+    this.asked.delete(member);
     this.servingAt.set(member, now);
+    if (isWhole) this.owing.delete(member);
+    const until = this.keepsUntil.get(member);
+    if (until === undefined) return;
+    const bought = Math.ceil((bytes / DECENT_RATE) * SECOND) + (isWhole ? OBJECT_PATIENCE : 0);
+    // One that served too slowly, and then all of an object, has shown that it keeps some.
+    if (until > now || isWhole)
+      this.keepsUntil.set(member, Math.min(now + PATIENCE, Math.max(until, now) + bought));
   }
 
   /** What `member` has said and been asked belongs to its former run. */
   onFresh(member: number): void {
     this.gone.delete(member);
-    this.askedAt.delete(member);
+    this.asked.delete(member);
+    this.owing.delete(member);
+    this.keepsUntil.delete(member);
   }
 
   /**
@@ -62,12 +82,12 @@ export class Keepers {
   }
 
   isAsked(member: number): boolean {
-    return this.askedAt.has(member);
+    return this.asked.has(member);
   }
 
-  /** Whether `member` may be expected to serve this object: it says that it keeps it, and does not leave us without for long. */
+  /** Whether `member` may be expected to serve this object: it says that it keeps it, and what we ask it for comes, or soon will. */
   isKeptBy(now: Micros, member: number, seq: number): boolean {
-    return this.claims.keeps(member, seq) && now - (this.askedAt.get(member) ?? now) < PATIENCE;
+    return this.claims.keeps(member, seq) && !(this.owing.has(member) && now >= this.keepsUntil.get(member)!);
   }
 
   /** Whether `member` has let go of an object, and has not said so in answer to us. */
@@ -89,3 +109,7 @@ export class Keepers {
 
 /** How long a member that answers may leave us without what it says it keeps, before others are believed that it is gone. */
 const PATIENCE: Micros = 10 * SECOND;
+/** Bytes a second: so fast must what it serves come, on the whole, or it counts no longer. */
+const DECENT_RATE = 4096;
+/** What a whole object buys beside its bytes: of small ones, each round trip may bring few. */
+const OBJECT_PATIENCE: Micros = SECOND;

@@ -17,11 +17,40 @@ test('a member that was asked is waited for ten seconds from the first question'
   expect(times.map((now) => keepers.isKeptBy(now, 2, 10))).toEqual([true, true, false]);
 });
 
-test('a member that serves is waited for anew', () => {
+test('a member that serves at a decent rate is waited for as long as it does', () => {
   const keepers = new Keepers(HOLDERS);
   keepers.onAsked(0, 2);
-  keepers.onServed(9 * SECOND, 2);
-  expect([keepers.isAsked(2), keepers.isKeptBy(30 * SECOND, 2, 10)]).toEqual([false, true]);
+  for (let at = SECOND; at <= 60 * SECOND; at += SECOND) keepers.onServed(at, 2, 5000);
+  expect([keepers.isAsked(2), keepers.isKeptBy(60 * SECOND, 2, 10)]).toEqual([false, true]);
+});
+
+test('a member that serves one symbol now and then is not waited for longer than one that serves nothing', () => {
+  const keepers = new Keepers(HOLDERS);
+  for (let at = 0; at < 16 * SECOND; at += 8 * SECOND) {
+    keepers.onAsked(at, 2);
+    keepers.onServed(at + SECOND, 2, 1180);
+    keepers.onAsked(at + 2 * SECOND, 2);
+  }
+  expect(keepers.isKeptBy(11 * SECOND, 2, 10)).toBe(false);
+});
+
+test('what has come fast buys no more than ten seconds', () => {
+  const keepers = new Keepers(HOLDERS);
+  keepers.onAsked(0, 2);
+  keepers.onServed(SECOND, 2, 1_000_000);
+  keepers.onAsked(2 * SECOND, 2);
+  const times = [11 * SECOND - 1, 11 * SECOND];
+  expect(times.map((now) => keepers.isKeptBy(now, 2, 10))).toEqual([true, false]);
+});
+
+test('who has served a whole object owes nothing until it is asked again, and then has ten seconds', () => {
+  const keepers = new Keepers(HOLDERS);
+  keepers.onAsked(0, 2);
+  keepers.onServed(SECOND, 2, 300, true);
+  expect(keepers.isKeptBy(3600 * SECOND, 2, 10)).toBe(true);
+  keepers.onAsked(3600 * SECOND, 2);
+  const times = [3610 * SECOND - 1, 3610 * SECOND];
+  expect(times.map((now) => keepers.isKeptBy(now, 2, 10))).toEqual([true, false]);
 });
 
 test('only a member that was asked lately may serve', () => {

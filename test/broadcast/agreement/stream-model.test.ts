@@ -235,7 +235,7 @@ function apply(stream: Stream, step: Step, now: number): void {
   if (step.type === 'deliver' && stream.delivered < stream.deliverable()) stream.onDelivered();
   if (step.type === 'fresh') stream.onFresh(step.member);
   if (step.type === 'ask') stream.keepers.onAsked(now, step.member);
-  if (step.type === 'serve') stream.keepers.onServed(now, step.member);
+  if (step.type === 'serve') stream.keepers.onServed(now, step.member, 1000);
   if (step.type === 'end') {
     stream.close();
     stream.standing.ended = true;
