@@ -14,8 +14,8 @@ import type { RepairDrop } from './metrics.js';
 import type { PullAnswer } from './observer.js';
 import { WINDOW } from './spread/intake.js';
 import { pullsFor } from './spread/plan.js';
-import type { Asked } from './spread/pulls.js';
-import { rttOf, typicalRtt } from './spread/rtts.js';
+import type { Asked, Patience } from './spread/pulls.js';
+import { rttOf, typicalRtt, withMargin } from './spread/rtts.js';
 import type { Wings } from './wings.js';
 
 export class Repair {
@@ -143,6 +143,9 @@ export class Repair {
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
     if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
+    const others = candidates.filter((peer) => peer !== stream.origin);
+    // It has sent what it sends unasked.
+    if (tries === 0 && others.length > 0) candidates = others;
     const record = this.wings.objects.find(stream, seq);
     const isRight = (peer: number) => !record?.distrusted.has(peer);
     if (candidates.some(isRight)) candidates = candidates.filter(isRight);
@@ -256,8 +259,12 @@ export class Repair {
   }
 
   /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
-  private patienceFor({ origin }: Stream): Micros {
-    return Math.max(this.typicalRtt(), rttOf(this.wings.options.paths[origin]));
+  private patienceFor({ origin }: Stream): Patience {
+    const { paths, group } = this.wings.options;
+    return {
+      rtt: Math.max(this.typicalRtt(), rttOf(paths[origin])),
+      relayed: RELAY_MARGIN * typicalRtt(paths, group.faulty, withMargin),
+    };
   }
 
   private typicalRtt(): Micros {
@@ -275,3 +282,5 @@ export class Repair {
 
 /** How long those that hold others may take to say from where on: some may be gone, or have forgotten. */
 const SETTLING: Micros = 10 * SECOND;
+/** Of a round trip: a symbol that was lost is sent again, by its origin, after half of one more (PROTOCOL 8.1). */
+const RELAY_MARGIN = 1.25;

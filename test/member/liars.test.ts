@@ -215,3 +215,27 @@ describe('a member that serves wrong symbols', () => {
     expect(events.filter(({ type }) => type === 'deliver')).toHaveLength(1);
   });
 });
+
+describe('an origin that gives its object to the others', () => {
+  /** For two seconds, one symbol each 40 ms, as long as there are some; says whether somebody was asked. */
+  function isAskedFor(bench: Bench, symbols: Uint8Array[]): boolean {
+    for (const peer of [A, B]) bench.peer(peer).confirm(entryOf(STREAM, [large]));
+    let pulls = 0;
+    for (let i = 0; i < 50; i++) {
+      for (const peer of [ORIGIN, A, B]) bench.peer(peer).send([{ kind: 'ping' }]);
+      bench.peer(ORIGIN).sendSymbols(symbols.slice(i, i + 1));
+      bench.run(40 * MILLISECOND);
+      for (const peer of [A, B]) pulls += bench.peer(peer).takePulls().length;
+    }
+    return pulls > 0;
+  }
+  const large = parcelOf('x'.repeat(100_000));
+
+  test('and not to us is not waited for', () => {
+    expect(isAskedFor(newBench(), [])).toBe(true);
+  });
+
+  test('and to us one symbol now and then is not waited for', () => {
+    expect(isAskedFor(newBench(), servedSymbols(storedObject(ID, large, members)))).toBe(true);
+  });
+});

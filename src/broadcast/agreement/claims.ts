@@ -160,6 +160,15 @@ export class Claims {
     return this.mostClaimed(this.standing.bounds.byzantine, ({ count }) => count);
   }
 
+  /** So many objects more members than may lie say that they hold, the origin not counted: one of them does, whoever lies. */
+  confirmed(): number {
+    const { self, byzantine } = this.standing.bounds;
+    const counts = this.claims.flatMap((claim, member) =>
+      claim?.isPresent && member !== this.standing.origin && member !== self ? [claim.count] : [],
+    );
+    return counts.sort((a, b) => b - a)[byzantine] ?? 0;
+  }
+
   private countTop(): number {
     const { attested, bounds } = this.standing;
     if (attested) return this.mostClaimed(bounds.byzantine, topOf);

@@ -27,6 +27,18 @@ interface Want {
   place: number;
   /** Until when symbols that come in, of it or of what that member was asked for before, keep others from being asked. */
   until: Micros;
+  /** Others are known to hold it, whatever its origin says. */
+  isConfirmed: boolean;
+  /** Symbols of it had come before it was first asked for. */
+  hadBegun: boolean;
+}
+
+/** How long members take to send what nobody has asked for. */
+export interface Patience {
+  /** A round trip to its origin, or to most members if that is longer. */
+  rtt: Micros;
+  /** A round trip to most members, with its variation: so long relays take at most, whatever the origin does. */
+  relayed: Micros;
 }
 
 /** An object of a stream. */
@@ -69,7 +81,7 @@ export class Pulls<S extends StreamView = StreamView> {
   }
 
   /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
-  update(now: Micros, stream: S, existing: number, rtt: Micros): void {
+  update(now: Micros, stream: S, existing: number, { rtt, relayed }: Patience): void {
     let wants = this.wants.get(stream);
     for (const [seq, want] of wants ?? [])
       if (!stream.lacks(seq)) {
@@ -95,6 +107,8 @@ export class Pulls<S extends StreamView = StreamView> {
         peer: undefined,
         place: 0,
         until: NEVER,
+        isConfirmed: false,
+        hadBegun: false,
       });
       this.due = Math.min(this.due, askAt);
     };
@@ -106,6 +120,20 @@ export class Pulls<S extends StreamView = StreamView> {
     if (wants?.size === 0) {
       this.wants.delete(stream);
       this.behind.delete(stream);
+    } else if (wants) this.confirm(now, stream, wants, relayed);
+  }
+
+  /** Where others are known to hold an object, relays would have brought it: what does not come then is held back, or lost. */
+  private confirm(now: Micros, stream: S, wants: Map<number, Want>, relayed: Micros): void {
+    let confirmed: number | undefined;
+    for (const [seq, want] of wants) {
+      if (want.tries > 0 || want.isConfirmed) continue;
+      confirmed ??= stream.claims.confirmed();
+      if (seq >= confirmed) continue;
+      want.isConfirmed = true;
+      want.until = now + relayed;
+      want.askAt = Math.min(want.askAt, want.until);
+      this.due = Math.min(this.due, want.askAt);
     }
   }
 
@@ -138,8 +166,10 @@ export class Pulls<S extends StreamView = StreamView> {
     const want = this.wants.get(stream)?.get(seq);
     if (!want?.tries) return;
     const usual = this.behind.get(stream);
-    this.behind.set(stream, usual === undefined ? length : usual + (length - usual) / 8);
-    if (usual === undefined)
+    // What had begun to come by itself does not show that we are behind.
+    if (usual !== undefined || !want.hadBegun)
+      this.behind.set(stream, usual === undefined ? length : usual + (length - usual) / 8);
+    if (usual === undefined && !want.hadBegun)
       for (const other of this.wants.get(stream)!.values()) if (other.tries === 0) other.askAt = now;
     if (want.peer === peer) {
       const server = this.server(peer);
@@ -176,13 +206,16 @@ export class Pulls<S extends StreamView = StreamView> {
         const touched = object?.usefulAt ?? (this.behind.has(stream) ? NEVER_YET : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
         const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
-        want.askAt = Math.max(want.askAt, Math.min(served, want.until));
+        const hasBegun = object?.usefulAt !== undefined && object.usefulAt > NEVER_YET;
+        const until = want.tries > 0 || hasBegun ? want.until : NEVER;
+        want.askAt = Math.max(want.askAt, Math.min(served, until));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
           if ((object?.usefulAt ?? NEVER_YET) > want.askedAt) want.waits = 0;
           else if (want.tries > 0 && !want.isLost) want.waits++;
           if (want.tries > 0 && served > now) want.trickles++;
           want.isLost = false;
+          if (want.tries === 0) want.hadBegun = hasBegun;
           asked.push({ stream, seq, tries: want.tries++, last: want.peer });
           want.jitter = 1 + 0.25 * this.rng.float();
           want.askAt = now + waitOf(want, rtt);

@@ -35,6 +35,8 @@ export interface StreamView extends StreamId {
     isHeldBy(member: number, seq: number): boolean;
     /** Whether more members than may lie say so. */
     isVouched(seq: number): boolean;
+    /** So many objects more members than may lie say that they hold, the origin not counted. */
+    confirmed(): number;
   };
   readonly following: {
     /** Whether a symbol of this object, from `member`, may be of what is to be held. */

@@ -1,13 +1,17 @@
 /** Pulls: what is missing is asked for after a while of silence, again and ever more rarely, and at once while catching up. */
 import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
+import { Incoming } from '../../../src/broadcast/spread/incoming.js';
 import { Objects, ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { Pulls } from '../../../src/broadcast/spread/pulls.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
 import { boundsOf } from '../bounds.js';
+import { descriptorOf } from '../objects.js';
 
 const RTT = 40 * MILLISECOND;
+const RELAYED = 50 * MILLISECOND;
+const PATIENCE = { rtt: RTT, relayed: RELAYED };
 const PEER = 2;
 const OTHER = 3;
 const LARGE = 20_000;
@@ -18,6 +22,12 @@ function streamOf(...held: number[]): Stream {
   for (const seq of held) stream.hold(seq, new Uint8Array(32));
   return stream;
 }
+
+/** An entry of a VECTOR: its member holds the first object. */
+const claimOfOne = (() => {
+  const speaker = streamOf(0);
+  return speaker.telling.entry();
+})();
 
 function newPulls(objects = new Objects()): Pulls {
   return new Pulls(new Rng('pulls'), objects);
@@ -40,7 +50,7 @@ function asked(pulls: Pulls, now: Micros): number[] {
 describe('patience', () => {
   test('lasts 100 ms and two round trips, since most comes unasked', () => {
     const pulls = newPulls();
-    pulls.update(0, streamOf(), 2, RTT);
+    pulls.update(0, streamOf(), 2, PATIENCE);
     const first = 100 * MILLISECOND + 2 * RTT;
     expect(pulls.nextTimeout()).toBe(first);
     expect(asked(pulls, first - 1)).toEqual([]);
@@ -50,8 +60,8 @@ describe('patience', () => {
   test('begins when an object is first known to be missing, and news of others does not renew it', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
-    pulls.update(100 * MILLISECOND, stream, 2, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
+    pulls.update(100 * MILLISECOND, stream, 2, PATIENCE);
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([0]);
     expect(asked(pulls, 280 * MILLISECOND)).toContain(1);
   });
@@ -59,7 +69,7 @@ describe('patience', () => {
   test('after one has been asked is as long as that one is far, whoever else is farther', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     const far = (member: number) => (member === stream.origin ? SECOND : RTT);
     expect(pulls.take(2 * SECOND, far)).toMatchObject([{ seq: 0 }]);
     pulls.onAsked(2 * SECOND, { stream, seq: 0 }, PEER, { rtt: RTT });
@@ -72,7 +82,7 @@ describe('patience', () => {
     const stream = streamOf();
     const record = new ObjectUnderWay(stream, 0, 0);
     objects.add(record);
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     record.usefulAt = 150 * MILLISECOND;
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
     expect(pulls.nextTimeout()).toBe(150 * MILLISECOND + 50 * MILLISECOND + RTT);
@@ -85,7 +95,7 @@ describe('patience', () => {
     const stream = streamOf();
     const record = new ObjectUnderWay(stream, 0, 0);
     objects.add(record);
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     const times: Micros[] = [];
     for (let now = 0; now < 10 * SECOND; now += 10 * MILLISECOND) {
       for (const { last, seq } of pulls.take(now, () => RTT)) {
@@ -107,7 +117,7 @@ describe('patience', () => {
     const objects = new Objects();
     const pulls = newPulls(objects);
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     for (let i = 0; i < 15; i++) expect(askAll(pulls, pulls.nextTimeout(), PEER)).toEqual([0]);
     const record = new ObjectUnderWay(stream, 0, 0);
     objects.add(record);
@@ -124,15 +134,83 @@ describe('patience', () => {
     const record = new ObjectUnderWay(stream, 3, 0);
     record.storing = true;
     objects.add(record);
-    pulls.update(0, stream, 5, RTT);
+    pulls.update(0, stream, 5, PATIENCE);
     expect(asked(pulls, SECOND)).toEqual([1, 4]);
+  });
+});
+
+describe('an object that others confirm, one more than may lie and not its origin', () => {
+  /** That the first object is there, says its origin first. */
+  function confirmed(stream: Stream, members: readonly number[]): void {
+    for (const member of members) stream.onClaim(member, claimOfOne);
+  }
+
+  test('is asked for once relays would have brought it', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 1, PATIENCE);
+    confirmed(stream, [PEER, OTHER]);
+    pulls.update(10 * MILLISECOND, stream, 1, PATIENCE);
+    expect(pulls.nextTimeout()).toBe(10 * MILLISECOND + RELAYED);
+    expect(asked(pulls, pulls.nextTimeout())).toEqual([0]);
+  });
+
+  test('is not asked for sooner if only its origin and one that may lie say that they hold it', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    confirmed(stream, [stream.origin, OTHER]);
+    pulls.update(0, stream, 1, PATIENCE);
+    expect(pulls.nextTimeout()).toBe(100 * MILLISECOND + 2 * RTT);
+  });
+
+  test('is asked for though symbols of it trickle in', () => {
+    const objects = new Objects();
+    const pulls = newPulls(objects);
+    const stream = streamOf();
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
+    confirmed(stream, [PEER, OTHER]);
+    pulls.update(0, stream, 1, PATIENCE);
+    const times: Micros[] = [];
+    for (let now = 0; now < 200 * MILLISECOND; now += 10 * MILLISECOND) {
+      record.usefulAt = now;
+      if (asked(pulls, now).length > 0) times.push(now);
+    }
+    expect(times[0]).toBe(RELAYED);
+  });
+
+  test('is waited for while an earlier one is coming in, which is asked for', () => {
+    const objects = new Objects();
+    const pulls = newPulls(objects);
+    const stream = streamOf();
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
+    record.incoming = new Incoming(descriptorOf({ origin: 1, incarnation: 7, seq: 0 }, new Uint8Array(5000)));
+    for (const member of [PEER, OTHER]) stream.onClaim(member, { ...claimOfOne, count: 2 });
+    pulls.update(0, stream, 2, PATIENCE);
+    record.usefulAt = RELAYED;
+    expect(asked(pulls, RELAYED)).toEqual([0]);
+  });
+
+  test('does not show that we are behind, if it had begun to come', () => {
+    const objects = new Objects();
+    const pulls = newPulls(objects);
+    const stream = streamOf();
+    const record = new ObjectUnderWay(stream, 0, 0);
+    objects.add(record);
+    confirmed(stream, [PEER, OTHER]);
+    pulls.update(0, stream, 2, PATIENCE);
+    record.usefulAt = RELAYED;
+    askAll(pulls, RELAYED, PEER);
+    pulls.onServed(RELAYED + 1, { stream, seq: 0 }, PEER, LARGE);
+    expect(asked(pulls, RELAYED + 1)).toEqual([]);
   });
 });
 
 describe('an object that does not come', () => {
   test('is asked for again, each time later, up to each 2 to 2.5 s, and the tries are counted', () => {
     const pulls = newPulls();
-    pulls.update(0, streamOf(), 1, RTT);
+    pulls.update(0, streamOf(), 1, PATIENCE);
     const times: Micros[] = [];
     for (let i = 0; i < 15; i++) {
       const now = pulls.nextTimeout();
@@ -151,7 +229,7 @@ describe('an object that does not come', () => {
   test('is asked for again as soon as before, as often as loss alone would explain that nothing has come', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     const times: Micros[] = [];
     for (let i = 0; i < 7; i++) {
       const now = pulls.nextTimeout();
@@ -171,10 +249,10 @@ describe('an object that does not come', () => {
   test('is asked for no more once it has come', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     asked(pulls, SECOND);
     stream.hold(0, new Uint8Array(32));
-    pulls.update(SECOND, stream, 1, RTT);
+    pulls.update(SECOND, stream, 1, PATIENCE);
     expect(asked(pulls, 60 * SECOND)).toEqual([]);
     expect(pulls.nextTimeout()).toBe(NEVER);
   });
@@ -182,7 +260,7 @@ describe('an object that does not come', () => {
   test('is forgotten with its stream', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     pulls.forget(stream);
     expect(asked(pulls, SECOND)).toEqual([]);
   });
@@ -192,24 +270,24 @@ describe('catching up', () => {
   test('goes on at once after the first object that came because it was asked for', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     expect(asked(pulls, SECOND)).toEqual([0]);
-    pulls.update(SECOND, stream, 3, RTT);
+    pulls.update(SECOND, stream, 3, PATIENCE);
     pulls.onServed(SECOND + 1, { stream, seq: 0 }, PEER, LARGE);
     expect(asked(pulls, SECOND + 1)).toEqual([1, 2]);
-    pulls.update(SECOND + 2, stream, 5, RTT);
+    pulls.update(SECOND + 2, stream, 5, PATIENCE);
     expect(asked(pulls, SECOND + 2)).toEqual([3, 4]);
   });
 
   test('is over when nothing is missing: then there is patience again', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1, RTT);
+    pulls.update(0, stream, 1, PATIENCE);
     asked(pulls, SECOND);
     pulls.onServed(SECOND, { stream, seq: 0 }, PEER, LARGE);
     stream.hold(0, new Uint8Array(32));
-    pulls.update(SECOND, stream, 1, RTT);
-    pulls.update(SECOND, stream, 2, RTT);
+    pulls.update(SECOND, stream, 1, PATIENCE);
+    pulls.update(SECOND, stream, 2, PATIENCE);
     expect(asked(pulls, SECOND + 100 * MILLISECOND)).toEqual([]);
     expect(asked(pulls, SECOND + 180 * MILLISECOND)).toEqual([1]);
   });
@@ -217,7 +295,7 @@ describe('catching up', () => {
   test('does not begin with an object that nobody was asked for', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 2, RTT);
+    pulls.update(0, stream, 2, PATIENCE);
     pulls.onServed(1, { stream, seq: 0 }, PEER, LARGE);
     expect(asked(pulls, 2)).toEqual([]);
   });
@@ -225,22 +303,22 @@ describe('catching up', () => {
   test('wants 64 objects at once, and the next as those come', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1000, RTT);
+    pulls.update(0, stream, 1000, PATIENCE);
     expect(asked(pulls, SECOND)).toEqual(range(0, 64));
     pulls.onServed(SECOND, { stream, seq: 0 }, PEER, LARGE);
     for (const seq of range(0, 10)) stream.hold(seq, new Uint8Array(32));
-    pulls.update(SECOND + 1, stream, 1000, RTT);
+    pulls.update(SECOND + 1, stream, 1000, PATIENCE);
     expect(asked(pulls, SECOND + 1)).toEqual(range(64, 74));
   });
 
   test('wants up to 256 objects at once if they are small', () => {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 1000, RTT);
+    pulls.update(0, stream, 1000, PATIENCE);
     asked(pulls, SECOND);
     pulls.onServed(SECOND, { stream, seq: 0 }, PEER, 100);
     stream.hold(0, new Uint8Array(32));
-    pulls.update(SECOND, stream, 1000, RTT);
+    pulls.update(SECOND, stream, 1000, PATIENCE);
     expect(asked(pulls, SECOND)).toEqual(range(64, 257));
   });
 });
@@ -250,7 +328,7 @@ describe('members serve in the order in which they are asked', () => {
   function afterTen(): { pulls: Pulls; stream: Stream } {
     const pulls = newPulls();
     const stream = streamOf();
-    pulls.update(0, stream, 10, RTT);
+    pulls.update(0, stream, 10, PATIENCE);
     askAll(pulls, SECOND, PEER);
     return { pulls, stream };
   }
@@ -272,7 +350,7 @@ describe('members serve in the order in which they are asked', () => {
     const late = SECOND + 120 * MILLISECOND;
     pulls.onServed(late, { stream, seq: 0 }, PEER, LARGE);
     stream.hold(0, new Uint8Array(32));
-    pulls.update(late, stream, 10, RTT);
+    pulls.update(late, stream, 10, PATIENCE);
     expect(asked(pulls, late + 50 * MILLISECOND + RTT - 1)).toEqual([]);
     expect(asked(pulls, late + 50 * MILLISECOND + RTT)).toEqual(range(1, 10));
   });
@@ -282,7 +360,7 @@ describe('members serve in the order in which they are asked', () => {
     pulls.onServed(SECOND + RTT, { stream, seq: 4 }, PEER, LARGE);
     askAll(pulls, SECOND + RTT, OTHER);
     for (const seq of range(2, 10)) stream.hold(seq, new Uint8Array(32));
-    pulls.update(SECOND + RTT, stream, 10, RTT);
+    pulls.update(SECOND + RTT, stream, 10, PATIENCE);
     asked(pulls, SECOND + RTT);
     expect(pulls.nextTimeout()).toBeLessThanOrEqual(SECOND + RTT + 1.25 * (50 * MILLISECOND + 2 * RTT) + 1);
   });

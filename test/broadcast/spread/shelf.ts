@@ -15,6 +15,7 @@ export class Shelf implements StreamView {
   readonly claims = {
     isHeldBy: (member: number, seq: number) => this.holders[member].has(seq),
     isVouched: () => false,
+    confirmed: () => 0,
   };
   /** By member: the objects that it holds. */
   readonly holders: readonly Set<number>[];

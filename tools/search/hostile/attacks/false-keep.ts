@@ -1,10 +1,13 @@
 /**
  * A member comes back without its store, and a liar claims to keep what the others have let go of, but serves none of it, or
- * a trickle. The member waited for ever. Stopped by: who has been asked for 10 s and served nothing useful does not count as
- * keeping (PROTOCOL 8.3), so what waits behind takes up to that much longer.
+ * a trickle. The member waited for ever. Stopped by: who has been asked for 10 s and served nothing useful, or too slowly,
+ * does not count as keeping (PROTOCOL 8.3), so what waits behind takes up to that much longer.
  */
 
-import { parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
+import { certifiedDescriptor, serveSymbols } from '../../../../src/broadcast/proof/certificate.js';
+import { Encoder } from '../../../../src/codec/index.js';
+import type { StoredObject } from '../../../../src/store/store.js';
+import { type ObjectId, parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
@@ -55,6 +58,47 @@ export const trickle = virtual({
         latest = now;
         return body;
       },
+    });
+  },
+});
+
+/** The first object with a large message, as the liar's disk has it before all have let go of it. */
+function largeObject(arena: Arena): StoredObject | undefined {
+  const { disk } = arena.members[arena.liar] as unknown as {
+    disk: { read(id: ObjectId): StoredObject | undefined };
+  };
+  for (let seq = 0; seq < 20; seq++) {
+    const object = disk.read({ ...arena.stream(0), seq });
+    if (object && object.bytes.length > 20_000) return object;
+  }
+  return undefined;
+}
+
+export const largeTrickle = virtual({
+  name: 'claims to keep a large object, and serves one symbol of it each eight seconds',
+  severe: true,
+  grace: PATIENCE,
+  story: lostStore,
+  attack: (arena) => {
+    let object: StoredObject | undefined;
+    arena.each(1, 2, 5000, () => {
+      object ??= largeObject(arena);
+    });
+    arena.at(4, () => claimAll(arena));
+    arena.at(4, () =>
+      arena.tamper({
+        hear: (_now, _peer, { frames, symbol }) => ({
+          frames: frames.filter(({ kind }) => kind !== 'pull'),
+          symbol,
+        }),
+      }),
+    );
+    arena.each(5.5, 60, 8_000_000, (i) => {
+      if (!object) throw new Error('expected a large object to keep, got none');
+      using encoder = new Encoder(object.bytes, certifiedDescriptor(object.certificate));
+      const body = new Uint8Array(1200);
+      const { bytes } = serveSymbols(object.certificate, encoder, { sbn: 0, esi: i, most: 1 }, body);
+      arena.say(1, [], body.slice(0, bytes));
     });
   },
 });
