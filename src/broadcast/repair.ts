@@ -202,7 +202,8 @@ export class Repair {
 
   /** Reads what peers have asked for, as their turns come. */
   readServed(now: Micros): void {
-    for (let id = this.wings.serving.nextRead(); id; id = this.wings.serving.nextRead()) {
+    const { serving } = this.wings;
+    for (let id = serving.nextRead(now); id; id = serving.nextRead(now)) {
       const object = this.wings.log.read(id);
       if (object) this.serve(now, id, object);
     }

@@ -16,6 +16,7 @@ import { Allowances } from './allowances.js';
 import type { SpreadDrop } from './drops.js';
 import { esiOf } from './plan.js';
 import { MAX_LOSS_PLANNED } from './rtts.js';
+import { Work } from './work.js';
 
 export interface ServingOptions {
   members: number;
@@ -61,6 +62,7 @@ interface Queue {
   /** When it last took something, or began to wait. */
   movedAt: Micros;
   allowances: Allowances;
+  work: Work;
 }
 
 export class Serving {
@@ -83,6 +85,7 @@ export class Serving {
       bytes: 0,
       movedAt: 0,
       allowances: new Allowances(),
+      work: new Work(),
     }));
   }
 
@@ -93,7 +96,7 @@ export class Serving {
     const known = queue.served.get(key) ?? queue.waiting.get(key);
     if (known) {
       known.missing = missing;
-      if (known.source) this.plan(now, peer, known, known.source);
+      if (known.source && queue.work.mayBegin(now)) this.plan(now, peer, known, known.source);
       return;
     }
     const length = lengthOf(queue);
@@ -106,12 +109,12 @@ export class Serving {
   }
 
   /** The next object to be read, for `onObject`; undefined if none is due. */
-  nextRead(): ObjectId | undefined {
+  nextRead(now: Micros): ObjectId | undefined {
     if (!this.isChanged) return undefined;
     const { queues } = this;
     for (let i = 0; i < queues.length; i++) {
       const peer = (this.turn + i) % queues.length;
-      const request = this.nextOf(peer);
+      const request = this.nextOf(now, peer);
       if (!request) continue;
       this.turn = peer + 1;
       return request.id;
@@ -168,6 +171,7 @@ export class Serving {
     const queue = this.queues[peer];
     queue.movedAt = now;
     queue.allowances.onServed(request.key, count * request.arrival);
+    queue.work.earn(bytes);
     block.esi += count;
     block.left -= count;
     if (block.left === 0) request.blocks.shift();
@@ -178,6 +182,8 @@ export class Serving {
   /** Forgets what peers have asked for that take nothing any more: who still wants it will ask again. */
   handleTimeout(now: Micros): void {
     this.queues.forEach((queue, peer) => {
+      // Time alone may let it be read.
+      if (queue.waiting.size > 0) this.isChanged = true;
       if (lengthOf(queue) > 0 && now - queue.movedAt >= PATIENCE) this.forget(peer);
     });
   }
@@ -220,7 +226,7 @@ export class Serving {
   }
 
   /** Gives the first request of a peer whose turn has not come its turn, if there is room. */
-  private nextOf(peer: number): Request | undefined {
+  private nextOf(now: Micros, peer: number): Request | undefined {
     const queue = this.queues[peer];
     const first = () => queue.waiting.values().next().value;
     let request = first();
@@ -228,7 +234,7 @@ export class Serving {
       this.remove(peer, request);
       request = first();
     }
-    if (!request) return undefined;
+    if (!request || !queue.work.mayBegin(now)) return undefined;
     const bytes = Math.max(1, this.options.mostBytes(request.id));
     const hasRoom = queue.bytes + bytes <= MAX_PEER_BYTES && this.bytes + bytes <= MAX_BYTES;
     // Each peer may have one object, of any size.
@@ -252,7 +258,11 @@ export class Serving {
 
   private plan(now: Micros, peer: number, request: Request, source: Source): void {
     const { oti } = source.encoder;
-    if (!request.source) source.users++;
+    const { work, allowances } = this.queues[peer];
+    if (!request.source) {
+      source.users++;
+      work.spend(source.bytes);
+    }
     request.source = source;
     this.account(this.queues[peer], request, source.bytes);
     const whole = request.missing.length === 0;
@@ -264,12 +274,14 @@ export class Serving {
       const k = oti.blockSymbols(sbn);
       // Who has nothing gets the block as it is; who has some, symbols that nobody else is likely to have sent.
       const esi = whole ? 0 : k + this.options.rng.integer(MAX_REPAIR_SYMBOLS / 4, MAX_REPAIR_SYMBOLS / 2);
-      return { sbn, esi, left: Math.ceil(Math.min(symbols, k) / request.arrival) };
+      const left = Math.ceil(Math.min(symbols, k) / request.arrival);
+      if (esi + left > k) work.spend(k * oti.symbolSize);
+      return { sbn, esi, left };
     });
     // It asks for what the object does not have.
     if (request.blocks.length === 0) return this.remove(peer, request);
     const symbols = Math.ceil(oti.transferLength / oti.symbolSize);
-    if (this.queues[peer].allowances.onAsked(now, request.key, symbols)) return;
+    if (allowances.onAsked(now, request.key, symbols)) return;
     countDrop(this.metrics, 'serve-quota');
     this.remove(peer, request);
   }

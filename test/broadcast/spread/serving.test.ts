@@ -5,6 +5,7 @@ import { createMetrics } from '../../../src/broadcast/metrics.js';
 import { BatchVerifier } from '../../../src/broadcast/proof/batch.js';
 import type { SpreadDrop } from '../../../src/broadcast/spread/drops.js';
 import { Serving, type ServingOptions } from '../../../src/broadcast/spread/serving.js';
+import { MAX_WORK, WORK_RATE } from '../../../src/broadcast/spread/work.js';
 import { Decoder, Encoder, Oti } from '../../../src/codec/index.js';
 import { Rng } from '../../../src/core/rng.js';
 import type { StoredObject } from '../../../src/store/store.js';
@@ -39,15 +40,15 @@ function newServing(options: Partial<ServingOptions> = {}): Serving {
 }
 
 /** All objects that are due to be read now. */
-function reads(serving: Serving): number[] {
+function reads(serving: Serving, now = 0): number[] {
   const all = [];
-  for (let id = serving.nextRead(); id; id = serving.nextRead()) all.push(id.seq);
+  for (let id = serving.nextRead(now); id; id = serving.nextRead(now)) all.push(id.seq);
   return all;
 }
 
 /** Reads what is due: `object` under each name. */
 function give(serving: Serving, stored: StoredObject | undefined = object, now = 0): void {
-  for (let id = serving.nextRead(); id; id = serving.nextRead()) serving.onObject(now, id, stored);
+  for (let id = serving.nextRead(now); id; id = serving.nextRead(now)) serving.onObject(now, id, stored);
 }
 
 /** The next body for a peer, empty if there is none, where there is room for so many bytes. */
@@ -240,7 +241,7 @@ describe('memory', () => {
     const serving = newServing({ mostBytes: () => 5 * MiB });
     for (const seq of [5, 6, 7]) serving.request(0, PEER, { ...ID, seq }, []);
     const order = [];
-    for (let id = serving.nextRead(); id; id = serving.nextRead()) {
+    for (let id = serving.nextRead(0); id; id = serving.nextRead(0)) {
       order.push(id.seq);
       serving.onObject(0, id, object);
       // What was reckoned with is more than what it takes.
@@ -283,6 +284,43 @@ describe('a peer that asks for the same again and again', () => {
   });
 });
 
+describe('a peer that asks for a little of each block, of large objects, and takes that', () => {
+  const large = new Rng('large').bytes(16_000_000);
+  const served = storedObject(ID, large);
+  const { sourceBlocks } = descriptorOf(ID, large);
+  const little = Array.from({ length: sourceBlocks }, (_, sbn) => ({ sbn, symbols: 1 }));
+
+  /** How many objects are read for it at this time. */
+  function readsFor(serving: Serving, peer: number, now: number): number {
+    let count = 0;
+    for (let seq = 0; seq < 200; seq++) {
+      serving.request(now, peer, { ...ID, seq }, little);
+      serving.handleTimeout(now);
+      for (let id = serving.nextRead(now); id; id = serving.nextRead(now), count++)
+        serving.onObject(now, id, served);
+      serving.forget(peer);
+    }
+    return count;
+  }
+
+  test('has so much read and solved in a while, and then as time goes on; another is not held up', () => {
+    const serving = newServing({ mostBytes: () => large.length });
+    const each = 2 * large.length;
+    expect(readsFor(serving, PEER, 0)).toBe(Math.ceil(MAX_WORK / each));
+    expect(readsFor(serving, PEER, 10e6)).toBe(Math.round((10 * WORK_RATE) / each));
+    expect(readsFor(serving, OTHER, 10e6)).toBe(Math.ceil(MAX_WORK / each));
+  });
+
+  test('is not refused what has to wait: it comes in its turn', () => {
+    const serving = newServing({ mostBytes: () => large.length });
+    readsFor(serving, PEER, 0);
+    serving.request(0, PEER, ID, little);
+    expect(reads(serving, 1000)).toEqual([]);
+    serving.handleTimeout(5e6);
+    expect(reads(serving, 5e6)).toEqual([ID.seq]);
+  });
+});
+
 describe('serving ends', () => {
   test('when the peer holds the object', () => {
     const holders = new Set<number>();
@@ -303,10 +341,10 @@ describe('serving ends', () => {
   test('when the object turns out to be gone: who asked for it may ask again', () => {
     const serving = newServing();
     ask(serving, PEER);
-    serving.onObject(0, serving.nextRead()!, undefined);
+    serving.onObject(0, serving.nextRead(0)!, undefined);
     expect(serving.has(PEER)).toBe(false);
     ask(serving, PEER);
-    expect(serving.nextRead()).toEqual(ID);
+    expect(serving.nextRead(0)).toEqual(ID);
   });
 
   test('for a peer that takes nothing for ten seconds, not for one that does', () => {
@@ -338,7 +376,7 @@ describe('serving ends', () => {
     const serving = newServing();
     serving.onObject(0, ID, object);
     ask(serving, PEER);
-    expect(serving.nextRead()).toEqual(ID);
+    expect(serving.nextRead(0)).toEqual(ID);
   });
 });
 

@@ -95,6 +95,27 @@ export const pulls = virtual({
   },
 });
 
+export const littleOfEach = virtual({
+  name: 'PULLs of one symbol of each block of a large object, 200 a second to each',
+  seconds: 8,
+  maxDatagram: 65_488,
+  maxStoredBytes: 256e6,
+  large: 8_000_000,
+  controller: 'bbr',
+  links: () => ({ delay: 10_000, rate: 1e9 }),
+  attack: (arena) => {
+    arena.tamper({
+      frames: (_now, _peer, frames) =>
+        frames.map((frame) => (frame.kind === 'vector' ? { ...frame, entries: [] } : frame)),
+    });
+    const missing = Array.from({ length: 17 }, (_, sbn) => ({ sbn, symbols: 1 }));
+    arena.each(ATTACK_AT, 9, 5000, (i) => {
+      for (const peer of arena.honest)
+        arena.say(peer, [{ kind: 'pull', id: { ...arena.stream(arena.honest[0]), seq: i % 90 }, missing }]);
+    });
+  },
+});
+
 export const signatures = virtual({
   name: 'symbols under signatures of their own, 6,000 a second',
   severe: true,
