@@ -83,6 +83,11 @@ export class Ledger {
     return !before || !after || equalBytes(link(before, hash), after);
   }
 
+  /** Objects that are held but not consumed. */
+  get waiting(): number {
+    return this.sizes.size;
+  }
+
   /** Whether no object is held, nor ever was. */
   get isEmpty(): boolean {
     return this.count === 0 && this.beyondGap.size === 0;

@@ -101,8 +101,9 @@ export class Admission<S extends StreamView = StreamView> {
     if (stream && this.isVouchedFor(stream, seq)) return true;
     const isNext = seq === (stream?.count ?? 0);
     // What lies beyond a gap must not take the room of what fills it.
-    const isWithin = isNext ? total <= this.share || !this.isWaiting(origin) : total <= this.share / 2;
-    return isWithin || 'store-quota';
+    const part = isNext ? 1 : 1 / 2;
+    const isWithin = total <= part * this.share && this.waiting(origin) < part * MAX_HELD;
+    return isWithin || (isNext && !this.isWaiting(origin)) || 'store-quota';
   }
 
   /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */
@@ -119,6 +120,12 @@ export class Admission<S extends StreamView = StreamView> {
     return this.streams.of(origin).some((stream) => stream.count > stream.delivered);
   }
 
+  private waiting(origin: number): number {
+    let objects = this.open[origin].size;
+    for (const stream of this.streams.of(origin)) objects += stream.ledger.waiting;
+    return objects;
+  }
+
   private backlog(origin: number): number {
     let bytes = 0;
     for (const stream of this.streams.of(origin)) bytes += stream.ledger.backlog;
@@ -130,6 +137,11 @@ function lengthOf({ incoming }: ObjectUnderWay): number {
   return incoming?.descriptor.length ?? 0;
 }
 
+/**
+ * Objects of one origin that are not delivered, in all its streams: of each there is a hash, a digest and a size in memory. Two
+ * streams may have as many as are taken ahead of what is delivered, behind a gap.
+ */
+export const MAX_HELD = 16_384;
 /** Objects of one origin being rebuilt at once. */
 export const MAX_OPEN = 256;
 /** Objects of one origin of which it is remembered that there was no room: as many as are asked for. */

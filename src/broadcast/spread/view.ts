@@ -15,6 +15,8 @@ export interface StreamView extends StreamId {
   readonly ledger: {
     /** What the objects take that are held but not consumed, in bytes. */
     readonly backlog: number;
+    /** How many these are. */
+    readonly waiting: number;
     /** Objects that count as held but can no longer be read. */
     readonly damaged: ReadonlySet<number>;
     /** Whether an object with this hash is the one that is held, as far as can be told. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Streams } from '../../../src/broadcast/agreement/streams.js';
-import { Admission, MAX_OPEN } from '../../../src/broadcast/spread/admission.js';
+import { Admission, MAX_HELD, MAX_OPEN } from '../../../src/broadcast/spread/admission.js';
 import { Incoming } from '../../../src/broadcast/spread/incoming.js';
 import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { cutObject } from '../../../src/broadcast/spread/plan.js';
@@ -102,6 +102,22 @@ describe('what an origin has not seen delivered', () => {
     let seq = 1;
     while (member.hold(HONEST, seq, taking(1000))) seq++;
     expect([seq, member.admits(HONEST, 0, taking(5000))]).toEqual([6, true]);
+  });
+
+  test('is so many objects over all its streams, however small, and leaves the others theirs', () => {
+    const member = new Member(1e6, 1e12);
+    let held = 0;
+    for (let incarnation = 1; incarnation <= 8; incarnation++)
+      for (let seq = 0; seq < 4096 && member.hold(LIAR, seq, 1, incarnation); seq++) held++;
+    expect([held, member.hold(HONEST, 0, 1)]).toEqual([MAX_HELD, true]);
+  });
+
+  test('may be as many as are taken ahead, of two streams, behind a gap in each', () => {
+    const member = new Member(1e6, 1e12);
+    for (const incarnation of [1, 2])
+      for (let seq = 1; seq < 4096; seq++)
+        if (!member.hold(HONEST, seq, 1, incarnation)) throw new Error(`no room for ${seq}`);
+    expect(member.hold(HONEST, 0, 1, 2)).toBe(true);
   });
 
   test('does not count where more members hold it than may lie: who was away catches up, however much that is', () => {

@@ -8,7 +8,7 @@ export class Shelf implements StreamView {
   readonly incarnation: number;
   count = 0;
   readonly delivered = 0;
-  readonly ledger = { backlog: 0, damaged: new Set<number>(), fits: () => true };
+  readonly ledger = { backlog: 0, waiting: 0, damaged: new Set<number>(), fits: () => true };
   readonly keepers = { mayServe: () => true };
   readonly standing = { attested: true, closed: false };
   readonly following = { admits: () => true };
