@@ -3,7 +3,7 @@
  * who lacks a block, how many symbols, and since when it has said nothing new.
  */
 import { bitAt } from '../../core/bitset.js';
-import { type Micros, NEVER_YET } from '../../core/time.js';
+import { type Micros, NEVER, NEVER_YET } from '../../core/time.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 
 /** What a peer last said of itself. */
@@ -13,14 +13,20 @@ interface Report {
   missing: Map<number, number>;
 }
 
+/** When a peer last reported to hold more of a block, and how long it took, for each symbol, since it had done so before. */
+interface Advance {
+  at: Micros;
+  each: Micros;
+}
+
 export class Deficits {
   readonly peers: readonly number[];
   /** By SBN: K. */
   private readonly sourceSymbols: readonly number[];
   private readonly confirmed = new Set<number>();
   private readonly reports = new Map<number, Report>();
-  /** By SBN, by peer: when it last reported to hold more of the block. */
-  private readonly advanced: readonly Map<number, Micros>[];
+  /** By SBN, by peer. */
+  private readonly advanced: readonly Map<number, Advance>[];
 
   constructor(peers: readonly number[], sourceSymbols: readonly number[]) {
     this.peers = peers;
@@ -42,9 +48,9 @@ export class Deficits {
     return this.reports.get(peer)?.missing.get(sbn);
   }
 
-  /** When `peer` last reported to hold more of a block; NEVER_YET if it has not. */
-  advancedAt(peer: number, sbn: number): Micros {
-    return this.advanced[sbn].get(peer) ?? NEVER_YET;
+  /** The last time that `peer` reported to hold more of a block. */
+  advance(peer: number, sbn: number): Readonly<Advance> {
+    return this.advanced[sbn].get(peer) ?? { at: NEVER_YET, each: NEVER };
   }
 
   onConfirm(peer: number): void {
@@ -67,9 +73,12 @@ export class Deficits {
     };
     this.reports.set(peer, report);
     const blocks = [...this.sourceSymbols.keys()];
-    const advanced = blocks.filter((sbn) => this.missing(report, sbn) < this.missing(before, sbn));
-    for (const sbn of advanced) this.advanced[sbn].set(peer, now);
-    return advanced;
+    return blocks.filter((sbn) => {
+      const more = this.missing(before, sbn) - this.missing(report, sbn);
+      if (more <= 0) return false;
+      this.advanced[sbn].set(peer, { at: now, each: (now - this.advance(peer, sbn).at) / more });
+      return true;
+    });
   }
 
   private missing(report: Report | undefined, sbn: number): number {

@@ -9,14 +9,15 @@ import type { KeyPair } from '../../crypto/keys.js';
 import type { Group } from '../../group/group.js';
 import type { StoredObject } from '../../store/store.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
-import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
+import { MAX_BATCH } from '../../wire/limits.js';
 import type { Descriptor } from '../../wire/symbol.js';
 import { Deficits } from './deficits.js';
-import { copiesFor, esiOf, symbolsPerPeer, symbolsToReach, WHOLE_UP_TO } from './plan.js';
+import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 import { Queues } from './queues.js';
-import { meanLoss, type Paths, worstLoss } from './rtts.js';
+import { type Paths, worstLoss } from './rtts.js';
+import { LossSince, type Shortfall } from './shortfall.js';
 import { type Dealt, SymbolMaker } from './symbols.js';
-import { type Block, TopUps } from './top-ups.js';
+import { type Block, type TopUp, TopUps } from './top-ups.js';
 
 /** How a broadcast ended: the members that hold the object, and those that were out of reach. */
 export interface Outcome {
@@ -43,6 +44,8 @@ export interface OutgoingOptions {
   keys: KeyPair;
   paths: Paths;
   rng: Rng;
+  /** What the objects before have shown of the relays. */
+  shortfall: Shortfall;
 }
 
 export class Outgoing {
@@ -59,7 +62,7 @@ export class Outgoing {
   private readonly topUps: TopUps;
 
   constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
-    const { group, keys, paths, rng } = options;
+    const { group, keys, paths, rng, shortfall } = options;
     this.paths = paths;
     this.rng = rng;
     this.maker = new SymbolMaker(group, keys, object);
@@ -92,7 +95,9 @@ export class Outgoing {
       peers,
       this.blocks.map(({ sourceSymbols }) => sourceSymbols),
     );
-    this.topUps = new TopUps(group, paths, this.deficits, this.queues);
+    // Of large objects what relays have not sent yet looks as if they sent nothing.
+    const seen = descriptor.sourceBlocks === 1 ? { shortfall, loss: new LossSince(paths) } : undefined;
+    this.topUps = new TopUps(group, paths, this.deficits, this.queues, seen);
   }
 
   /** Whether all that can be sent of it are copies of one symbol. */
@@ -169,23 +174,11 @@ export class Outgoing {
         block.topUpAt = now + this.topUps.delay(block);
         return;
       }
-      const room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
-      const demands = needy.map((peer) => this.topUps.demand(peer, block, asking.length));
-      const count = Math.min(room, Math.max(...demands));
-      if (count <= 0) return;
-      needy.forEach((peer, i) => {
-        block.granted.set(peer, (block.granted.get(peer) ?? 0) + Math.min(count, demands[i]));
-      });
-      block.planned += count;
-      onTopUp?.(sbn, count, needy);
-      // First, so that early blocks are finished before late ones are begun.
-      this.waves.unshift({
-        sbn,
-        count,
-        peers: this.rng.shuffle(asking),
-        isDirect: unfinished.length === 1,
-        growsByLoss: false,
-      });
+      if (block.granted.size === 0) for (const peer of needy) this.topUps.learn(now, block, peer);
+      const topUps = this.topUps.plan(block, { needy, asking, unfinished: unfinished.length });
+      for (const topUp of topUps) this.add(sbn, topUp);
+      const count = topUps.reduce((sum, topUp) => sum + topUp.count, 0);
+      if (count > 0) onTopUp?.(sbn, count, needy);
     });
   }
 
@@ -217,7 +210,7 @@ export class Outgoing {
   private firstWave(now: Micros, peer: number): Wave | undefined {
     for (let i = 0; i < this.waves.length; ) {
       const wave = this.waves[i];
-      this.grow(wave);
+      this.grow(now, wave);
       if (this.isOver(wave)) this.endWave(now, wave);
       else if (this.isFirstHop(now, wave, peer)) return wave;
       else i++;
@@ -226,13 +219,11 @@ export class Outgoing {
   }
 
   /** A first wave that is out is made longer, once, by what is lost on the way. */
-  private grow(wave: Wave): void {
+  private grow(now: Micros, wave: Wave): void {
     if (wave.count > 0 || !wave.growsByLoss) return;
     wave.growsByLoss = false;
     const block = this.blocks[wave.sbn];
-    const hops = wave.peers.filter((peer) => !this.topUps.isLate(peer)).length || wave.peers.length;
-    const wanted = symbolsToReach(block.sourceSymbols, hops, 1 - meanLoss(this.paths));
-    wave.count = Math.max(0, wanted - block.made);
+    wave.count = Math.max(0, this.topUps.symbolsToReach(now, block, wave.peers) - block.made);
     block.planned += wave.count;
   }
 
@@ -246,6 +237,16 @@ export class Outgoing {
     for (const { sbn, count } of this.waves) counts[sbn] += count;
     const wrong = this.blocks.findIndex(({ planned }, sbn) => planned !== counts[sbn]);
     return wrong < 0 ? undefined : `${this.blocks[wrong].planned} symbols planned, ${counts[wrong]} in waves`;
+  }
+
+  /** First, so that early blocks are finished before late ones are begun. */
+  private add(sbn: number, { count, demands, isDirect }: TopUp): void {
+    const block = this.blocks[sbn];
+    for (const [peer, demand] of demands)
+      block.granted.set(peer, (block.granted.get(peer) ?? 0) + Math.min(count, demand));
+    block.planned += count;
+    const peers = this.rng.shuffle([...demands.keys()]);
+    this.waves.unshift({ sbn, count, peers, isDirect, growsByLoss: false });
   }
 
   private endWave(now: Micros, wave: Wave): void {
@@ -267,7 +268,7 @@ export class Outgoing {
     block.sentAt = now;
     wave.count -= count;
     this.sentSymbols += count;
-    this.grow(wave);
+    this.grow(now, wave);
     if (this.isOver(wave)) this.endWave(now, wave);
     return bytes;
   }
@@ -280,7 +281,7 @@ export class Outgoing {
     for (const wave of this.waves) {
       if (leaves.length >= MAX_BATCH) break;
       const block = this.blocks[wave.sbn];
-      this.grow(wave);
+      this.grow(now, wave);
       if (this.isOver(wave)) {
         over.push(wave);
         continue;

@@ -26,14 +26,26 @@ export function symbolsPerPeer(
   return Math.ceil((sourceSymbols + pessimism) / relays);
 }
 
-/**
- * How many symbols of a block should leave, dealt to so many peers that all relay, so that each of them probably gets K, where
- * a datagram arrives with probability `arrival`: of its own share one time, of the others' shares twice.
- */
-export function symbolsToReach(sourceSymbols: number, peers: number, arrival: number): number {
-  const reach = (arrival * (1 + (peers - 1) * arrival)) / peers;
-  const deviation = Math.sqrt(sourceSymbols * (1 - reach));
-  return Math.ceil((sourceSymbols + SIGMAS * deviation) / reach);
+/** Whom symbols are dealt to: so many peers, to each of whom a datagram arrives with probability `arrival`; `absent` of them relay nothing. */
+export interface FirstHops {
+  peers: number;
+  arrival: number;
+  /** Default: 0. */
+  absent?: number;
+}
+
+/** How many symbols of a block should leave so that each peer probably gets K, where those that are absent keep what they are dealt. */
+export function symbolsToReach(sourceSymbols: number, dealt: FirstHops): number {
+  const { peers, absent = 0 } = dealt;
+  const reach = (chanceToReach(dealt) * peers) / (peers - absent);
+  const deviation = Math.sqrt(sourceSymbols * Math.max(0, 1 - reach));
+  const spare = (absent === 0 ? SIGMAS : SIGMAS_OF_FEW) * deviation;
+  return Math.ceil(((sourceSymbols + spare) / reach) * (peers / (peers - absent)));
+}
+
+/** The chance that a symbol gets to a given peer that relays: its own share is lost in one place, the others' shares in two. */
+export function chanceToReach({ peers, arrival, absent = 0 }: FirstHops): number {
+  return (arrival * (1 + (peers - absent - 1) * arrival)) / peers;
 }
 
 /** The ESI of the i-th symbol sent of a block: repair symbols of K = 1 are mere multiples, or nothing, so copies go instead. */
@@ -65,6 +77,8 @@ export function pullsFor(loss: number): number {
 export const WHOLE_UP_TO = 2;
 /** Standard deviations to spare: the least lucky of several peers should still have enough. */
 const SIGMAS = 2;
+/** The same where what is missing would show as late at once. */
+const SIGMAS_OF_FEW = 3;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
 const MAX_VECTOR_MISS = 0.01;

@@ -4,10 +4,12 @@
  */
 import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
 import type { Group } from '../../group/group.js';
+import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
 import type { Deficits } from './deficits.js';
-import { copiesFor } from './plan.js';
+import { copiesFor, type FirstHops, symbolsToReach, WHOLE_UP_TO } from './plan.js';
 import type { Queues } from './queues.js';
-import { MAX_LOSS_PLANNED, type Paths, rttOf, typicalRtt, withMargin } from './rtts.js';
+import { MAX_LOSS_PLANNED, meanLoss, type Paths, rttOf, typicalRtt, withMargin } from './rtts.js';
+import type { LossSince, Shortfall } from './shortfall.js';
 
 export interface Block {
   sbn: number;
@@ -27,6 +29,22 @@ export interface Block {
   readonly granted: Map<number, number>;
 }
 
+/** So many symbols for these peers. */
+export interface TopUp {
+  count: number;
+  /** By peer: how many it should get. */
+  demands: ReadonlyMap<number, number>;
+  /** Nobody relays them. */
+  isDirect: boolean;
+}
+
+/** What shows whether all relay. */
+interface Seen {
+  shortfall: Shortfall;
+  /** Since the object began. */
+  loss: LossSince;
+}
+
 export class TopUps {
   /** The distance that most peers keep, as of the last look. */
   typical: Micros;
@@ -34,12 +52,15 @@ export class TopUps {
   private readonly paths: Paths;
   private readonly deficits: Deficits;
   private readonly queues: Queues;
+  private readonly seen: Seen | undefined;
 
-  constructor(group: Group, paths: Paths, deficits: Deficits, queues: Queues) {
+  /** @param seen undefined: all are taken to relay */
+  constructor(group: Group, paths: Paths, deficits: Deficits, queues: Queues, seen?: Seen) {
     this.group = group;
     this.paths = paths;
     this.deficits = deficits;
     this.queues = queues;
+    this.seen = seen;
     this.typical = this.typicalRtt();
   }
 
@@ -73,9 +94,65 @@ export class TopUps {
     const rtt = Math.max(this.typical, rttOf(this.paths[peer], withMargin));
     // What waits for its path is on its way to it as it is.
     if (this.queues.holds(peer, sbn)) return now + this.delay(block, rtt);
-    const advanced = this.deficits.advancedAt(peer, sbn) + rtt + REPORT_ALLOWANCE;
-    const patience = Math.min(advanced, block.sentAt + MAX_PATIENCE);
+    // While symbols come it reports each 10 ms: once it has said nothing for longer than a few of them take, no more come.
+    const { at, each } = this.deficits.advance(peer, sbn);
+    const silence = Math.min(rtt + REPORT_ALLOWANCE, Math.max(SILENCE, SILENT_SYMBOLS * each));
+    const patience = Math.min(at + silence, block.sentAt + MAX_PATIENCE);
     return Math.ceil(Math.max(block.sentAt + this.delay(block, rtt), patience));
+  }
+
+  /** How many symbols of a block should leave in all, dealt to these peers, so that each probably gets enough. */
+  symbolsToReach(now: Micros, { sourceSymbols }: Block, peers: readonly number[]): number {
+    const hops = this.firstHops(now, peers);
+    // Who is left out relays nothing either.
+    const absent = Math.max(0, (this.seen?.shortfall.take() ?? 0) - (peers.length - hops.peers));
+    return symbolsToReach(sourceSymbols, { ...hops, absent: Math.min(absent, hops.peers - 1) });
+  }
+
+  /** What a peer still lacks of the first symbols shows whether all relay: who says nothing of a block relays nothing of it. */
+  learn(now: Micros, block: Block, peer: number): void {
+    const { sbn, sourceSymbols, made } = block;
+    if (!this.seen || sourceSymbols <= WHOLE_UP_TO || !this.hasSpoken(peer, block)) return;
+    const held = sourceSymbols - (this.deficits.reported(peer, sbn) ?? sourceSymbols);
+    const hops = this.firstHops(now, this.deficits.peers);
+    const arrival = Math.min(hops.arrival, 1 - this.seen.loss.share);
+    this.seen.shortfall.onShort(held, made, { ...hops, arrival });
+  }
+
+  /**
+   * Fresh symbols of a block. Who lacks few gets its own, which nobody relays: all together that is no more than what relays would
+   * send, it takes one hop, and no relay can keep it. What others lack is dealt to them, as much as the neediest wants.
+   *
+   * @param unfinished how many lack the block
+   */
+  plan(
+    block: Block,
+    {
+      needy,
+      asking,
+      unfinished,
+    }: { needy: readonly number[]; asking: readonly number[]; unfinished: number },
+  ): TopUp[] {
+    let room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
+    // Copies of a whole object would be lost together: they go in one datagram.
+    let few = block.sourceSymbols > WHOLE_UP_TO ? MAX_BATCH : 0;
+    const topUps: TopUp[] = [];
+    const rest: number[] = [];
+    for (const peer of asking) {
+      const count = this.demand(peer, block, 1);
+      if (count > Math.min(room, few)) rest.push(peer);
+      else {
+        topUps.push({ count, demands: new Map([[peer, count]]), isDirect: true });
+        room -= count;
+        few -= count;
+      }
+    }
+    const demands = new Map(
+      rest.map((peer) => [peer, needy.includes(peer) ? this.demand(peer, block, rest.length) : 0]),
+    );
+    const count = Math.min(room, Math.max(0, ...demands.values()));
+    if (count > 0) topUps.push({ count, demands, isDirect: unfinished - topUps.length === 1 });
+    return topUps;
   }
 
   /** Whether a peer has had so much of a block that it has to ask for the rest: it may never be content. */
@@ -92,7 +169,7 @@ export class TopUps {
   }
 
   /** How many fresh symbols should leave so that `peer` probably gets all it misses of a block. */
-  demand(peer: number, block: Block, needy: number): number {
+  private demand(peer: number, block: Block, needy: number): number {
     const { sbn, sourceSymbols, made } = block;
     const path = this.paths[peer]!;
     // It may be down, so little has to do until it speaks.
@@ -108,6 +185,11 @@ export class TopUps {
     return Math.ceil(missing / arrival) + margin;
   }
 
+  private firstHops(now: Micros, peers: readonly number[]): FirstHops {
+    const hops = peers.filter((peer) => this.paths[peer]!.isResponsive(now) && !this.isLate(peer));
+    return { peers: hops.length || peers.length, arrival: 1 - meanLoss(this.paths) };
+  }
+
   private typicalRtt(): Micros {
     return typicalRtt(this.paths, this.group.faulty, withMargin);
   }
@@ -120,6 +202,10 @@ const MAX_BACKOFF_STEPS = 12;
 const MAX_TOP_UP_DELAY: Micros = SECOND;
 /** Peers report their deficits at intervals of this order. */
 const REPORT_ALLOWANCE: Micros = 15 * MILLISECOND;
+/** Two reports of symbols that come in, and some for the way: one may be lost. */
+const SILENCE: Micros = 25 * MILLISECOND;
+/** Datagrams overtake each other (RFC 9002, 6.1.1: by three at most). */
+const SILENT_SYMBOLS = 3;
 /** Of a block goes to one peer in top-ups, over 1 - p: so many times K, and so many symbols besides. */
 export const TOP_UP_TIMES = 4;
 export const TOP_UP_BESIDES = 16;

@@ -22,6 +22,7 @@ import { type Objects, ObjectUnderWay } from './objects.js';
 import { Outgoing } from './outgoing.js';
 import { isHeldBy, Relays } from './relays.js';
 import type { Paths } from './rtts.js';
+import { Shortfall } from './shortfall.js';
 import type { StreamsView, StreamView } from './view.js';
 
 export interface TransferOptions extends IntakeOptions {
@@ -41,6 +42,7 @@ export class Transfer<S extends StreamView = StreamView> {
   private readonly objects: Objects<S>;
   readonly intake: Intake<S>;
   readonly relays: Relays;
+  private readonly shortfall: Shortfall;
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
@@ -56,6 +58,7 @@ export class Transfer<S extends StreamView = StreamView> {
     this.streams = parts.streams;
     this.objects = parts.objects;
     this.relays = new Relays(options.group.members.length);
+    this.shortfall = new Shortfall(options.group.faulty);
     this.intake = new Intake(options, metrics, parts.streams, parts.objects);
     this.news = options.group.members.map(() => new Set());
   }
@@ -68,7 +71,7 @@ export class Transfer<S extends StreamView = StreamView> {
   /** Starts to send an object of our own, which is in our store. */
   send(now: Micros, stream: S, stored: StoredObject): ObjectUnderWay<S> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
-    record.outgoing = new Outgoing(now, this.options, stored);
+    record.outgoing = new Outgoing(now, { ...this.options, shortfall: this.shortfall }, stored);
     this.objects.add(record);
     this.own.add(record);
     this.dueAt = Math.min(this.dueAt, now + CHECK);

@@ -34,7 +34,7 @@ test('only what is more than it had said before is progress', () => {
     (said, now) => deficits.onProgress(now, 1, said),
   );
   expect(advanced).toEqual([[0], [], [], [0, 1]]);
-  expect([deficits.advancedAt(1, 0), deficits.advancedAt(2, 0)]).toEqual([3, -NEVER]);
+  expect([deficits.advance(1, 0).at, deficits.advance(2, 0).at]).toEqual([3, -NEVER]);
 });
 
 test('what it says of another number of blocks, or after its confirm, is not heard', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
+import { Shortfall } from '../../../src/broadcast/spread/shortfall.js';
 import { fixedRate } from '../../../src/congestion/controller.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../../src/core/time.js';
@@ -20,7 +21,13 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
   const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
   const outgoing = new Outgoing(
     0,
-    { group: small.group, keys: small.keys[0], paths: [undefined, path], rng: new Rng('wave') },
+    {
+      group: small.group,
+      keys: small.keys[0],
+      paths: [undefined, path],
+      rng: new Rng('wave'),
+      shortfall: new Shortfall(0),
+    },
     { certificate, bytes },
   );
   const target = new Uint8Array(MAX_SYMBOL_BODY);
@@ -119,6 +126,19 @@ describe('top-ups', () => {
     expect(sender.drain(at)).toBeGreaterThanOrEqual(20);
   });
 
+  test('of few symbols go to each who lacks them, and wait for no relay', () => {
+    const sender = new Sender([FAST, FAST, FAST], bytes);
+    sender.drain(0);
+    const before = [NEAR, ALSO_NEAR].map((peer) => sender.symbolsOf(peer));
+    sender.outgoing.onConfirm(FAR);
+    const at = 100 * MILLISECOND;
+    sender.hear(at);
+    for (const peer of [NEAR, ALSO_NEAR]) sender.lacks(peer, at / 2, 1);
+    sender.outgoing.handleTimeout(at);
+    sender.drain(at);
+    expect([NEAR, ALSO_NEAR].map((peer, i) => sender.symbolsOf(peer) - before[i])).toEqual([1, 1]);
+  });
+
   test('of one that is never content come to four times the object and a little', () => {
     const sender = new Sender([FAST, FAST, FAST], bytes);
     const k = sender.outgoing.sourceSymbols;
@@ -162,7 +182,13 @@ class Sender {
     this.paths = [undefined, ...rtts.map(pathOf)];
     this.outgoing = new Outgoing(
       0,
-      { group: small.group, keys: small.keys[0], paths: this.paths, rng: new Rng('wave') },
+      {
+        group: small.group,
+        keys: small.keys[0],
+        paths: this.paths,
+        rng: new Rng('wave'),
+        shortfall: new Shortfall(1),
+      },
       { certificate, bytes },
     );
     this.hear(0);

@@ -65,7 +65,7 @@ describe('symbols per peer', () => {
 
 describe('symbols to reach all, where datagrams are lost', () => {
   test('are K where none is', () => {
-    expect(symbolsToReach(100, 7, 1)).toBe(100);
+    expect(symbolsToReach(100, { peers: 7, arrival: 1 })).toBe(100);
   });
 
   test('give each peer K on average, and some to spare', () =>
@@ -76,11 +76,17 @@ describe('symbols to reach all, where datagrams are lost', () => {
         fc.integer({ min: 1, max: MAX_MEMBERS - 1 }),
         fc.double({ min: 0.2, max: 0.99, noNaN: true }),
         (k, peers, arrival) => {
-          const own = symbolsToReach(k, peers, arrival) / peers;
+          const own = symbolsToReach(k, { peers, arrival }) / peers;
           expect(own * arrival + own * (peers - 1) * arrival ** 2).toBeGreaterThan(k);
         },
       ),
     ));
+});
+
+test('what absent relays keep is sent besides', () => {
+  const dealt = { peers: 3, arrival: 0.95 };
+  const own = symbolsToReach(100, { ...dealt, absent: 1 }) / 3;
+  expect(own * 0.95 + own * 0.95 ** 2).toBeGreaterThan(100);
 });
 
 describe('ESIs', () => {

@@ -66,7 +66,6 @@ export const andCrash = virtual({
   faulty: 2,
   seconds: 4,
   cores: 0.5,
-  grace: 100,
   story: (arena) => {
     arena.at(2.5, () => arena.stop(2));
     arena.at(4, () => arena.start(2));
@@ -77,7 +76,6 @@ export const andCrash = virtual({
 export const lossy = virtual({
   name: 'combined: one liar of four, while a member restarts twice',
   cores: 0.5,
-  grace: 100,
   story: (arena) => {
     for (const at of [3, 5]) {
       arena.at(at, () => arena.stop(1));

@@ -105,7 +105,6 @@ export const toOneAlone = virtual({
 
 export const toNewcomer = virtual({
   name: 'another object under an old name to a member that has lost its store',
-  grace: 15_000,
   story: (arena) => {
     arena.at(4, () => arena.stop(1));
     arena.at(5, () => {

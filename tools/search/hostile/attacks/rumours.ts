@@ -10,7 +10,6 @@ import { virtual } from '../virtual.js';
 
 export const full = virtual({
   name: 'rumours: all places are filled, while a member comes back that is owed an old stream',
-  grace: 1000,
   story: (arena) => {
     arena.at(ATTACK_AT, () => arena.stop(1));
     // Its former stream is then known to the others alone.
