@@ -1,8 +1,7 @@
 /**
  * Lies about the path: late, early, rare or all too frequent acknowledgements, sizes of datagrams that never came, silence now
  * and then. Stopped by: what concerns two honest members is timed by their own paths, not by the slowest (PROTOCOL 8.1, 8.3),
- * and an acknowledgement of what was not sent, or not received, is held against its sender (6.1). Who is late relays late: on
- * links that lose a tenth a large object may need one top-up more (8.1: 20 ms, as the next one relays at once).
+ * and an acknowledgement of what was not sent, or not received, is held against its sender (6.1).
  */
 import { iid } from '../../../../src/sim/net/loss.js';
 import type { Frame } from '../../../../src/wire/frames.js';
@@ -12,7 +11,6 @@ import { virtual } from '../virtual.js';
 const lossy = {
   controller: 'bbr' as const,
   links: { delay: 10_000, loss: iid(0.1) },
-  grace: 20,
 };
 const slow = (arena: Arena, delay: number) =>
   arena.at(ATTACK_AT, () => {
