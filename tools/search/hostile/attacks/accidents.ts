@@ -13,14 +13,11 @@ const outage = (arena: Arena, member: number, at: number) => {
 };
 /** s after it has stopped. */
 const LOST_AFTER = 0.4;
-/** ms: what all hold is let go of, and who lacks it has to ask in vain until f + 1 agree on where to go on (PROTOCOL 8.3). */
-const GONE_BELIEVED = 600;
 /** ms: who finds a later stream of its own waits for what others hold before it begins another (PROTOCOL 10.2). */
 const BEGUN_ANEW = 2000;
 
 export const lostStore = virtual({
   name: 'accident: a member loses its store',
-  grace: GONE_BELIEVED,
   severe: true,
   story: (arena) => outage(arena, 1, 4),
   attack: (arena) => arena.at(4 + LOST_AFTER, () => arena.lose(1)),
@@ -39,7 +36,6 @@ export const lostWhileAway = virtual({
 
 export const oneAfterTheOther = virtual({
   name: 'accident: members lose their stores, one after the other',
-  grace: GONE_BELIEVED,
   story: (arena) => {
     for (const member of [0, 1, 2]) outage(arena, member, 2.5 + 2 * member);
   },
