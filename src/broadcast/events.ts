@@ -1,7 +1,7 @@
 /** What becomes of messages, members and the store, as the broadcast layer tells it. */
 import type { MemberEvent } from '../events.js';
 import type { MessageId, ObjectId } from '../wire/symbol.js';
-import type { Outcome } from './spread/outgoing.js';
+import type { Outcome } from './spread/outgoing/outgoing.js';
 
 /** What becomes of our own messages, and what is next for the consumer: for the shell alone. */
 export type MessageEvent =

@@ -20,7 +20,7 @@ import type { SpreadDrop } from './spread/drops.js';
 import { Mail } from './spread/mail.js';
 import { Objects } from './spread/objects.js';
 import { Pulls } from './spread/pulls.js';
-import { Serving } from './spread/serving.js';
+import { Serving } from './spread/serving/serving.js';
 import { Transfer, type TransferOptions } from './spread/transfer.js';
 
 /** Why something is dropped in broadcast. */

@@ -5,7 +5,7 @@
 
 import { nameOf } from '../broadcast/delivery/sent.js';
 import type { Messages } from '../broadcast/ports.js';
-import type { Outcome } from '../broadcast/spread/outgoing.js';
+import type { Outcome } from '../broadcast/spread/outgoing/outgoing.js';
 import { HeadwaterError } from '../errors.js';
 import type { EndpointEvent } from '../member/endpoint.js';
 import type { MessageId, ObjectId } from '../wire/symbol.js';

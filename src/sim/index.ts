@@ -1,6 +1,6 @@
 /** Deterministic simulation of groups and links, as `headwater/sim`. */
 export type { BroadcastEvent, MessageEvent } from '../broadcast/events.js';
-export type { Outcome } from '../broadcast/spread/outgoing.js';
+export type { Outcome } from '../broadcast/spread/outgoing/outgoing.js';
 export {
   type Controller,
   type ControllerFactory,

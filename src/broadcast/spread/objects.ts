@@ -3,7 +3,7 @@ import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../../core/t
 import { CERTIFICATE_SIZE } from '../../wire/limits.js';
 import { type ObjectId, objectId, streamKey } from '../../wire/symbol.js';
 import type { Incoming } from './incoming.js';
-import type { Outgoing } from './outgoing.js';
+import type { Outgoing } from './outgoing/outgoing.js';
 import type { StreamView } from './view.js';
 
 /** One object as it stands, for people to look at. */

@@ -19,10 +19,10 @@ import type { SpreadDrop } from './drops.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
-import { Outgoing } from './outgoing.js';
+import { Outgoing } from './outgoing/outgoing.js';
+import { Shortfall } from './outgoing/shortfall.js';
 import { isHeldBy, Relays } from './relays.js';
 import type { Paths } from './rtts.js';
-import { Shortfall } from './shortfall.js';
 import type { StreamsView, StreamView } from './view.js';
 
 export interface TransferOptions extends IntakeOptions {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import type { Incoming } from '../../../src/broadcast/spread/incoming.js';
 import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
-import type { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
+import type { Outgoing } from '../../../src/broadcast/spread/outgoing/outgoing.js';
 import { MILLISECOND, NEVER, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import { boundsOf } from '../bounds.js';

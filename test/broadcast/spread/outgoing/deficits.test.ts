@@ -1,7 +1,7 @@
 /** What peers still lack of an object, as they say. */
 import { expect, test } from 'vitest';
-import { Deficits } from '../../../src/broadcast/spread/deficits.js';
-import { NEVER } from '../../../src/core/time.js';
+import { Deficits } from '../../../../src/broadcast/spread/outgoing/deficits.js';
+import { NEVER } from '../../../../src/core/time.js';
 
 const PEERS = [1, 2];
 /** Two blocks, of 10 and 9 symbols. */

@@ -2,9 +2,9 @@
  * What the peers of an origin still lack of one object, as they say themselves. In: their confirms and PROGRESS frames. Out:
  * who lacks a block, how many symbols, and since when it has said nothing new.
  */
-import { bitAt } from '../../core/bitset.js';
-import { type Micros, NEVER, NEVER_YET } from '../../core/time.js';
-import type { ProgressFrame } from '../../wire/frames/progress.js';
+import { bitAt } from '../../../core/bitset.js';
+import { type Micros, NEVER, NEVER_YET } from '../../../core/time.js';
+import type { ProgressFrame } from '../../../wire/frames/progress.js';
 
 /** What a peer last said of itself. */
 interface Report {

@@ -3,18 +3,18 @@
  * miss. In: what peers confirm and report. Out: for each peer the next SYMBOL body, made only when it can be sent.
  */
 
-import type { Rng } from '../../core/rng.js';
-import { type Micros, NEVER } from '../../core/time.js';
-import type { KeyPair } from '../../crypto/keys.js';
-import type { Group } from '../../group/group.js';
-import type { StoredObject } from '../../store/store.js';
-import type { ProgressFrame } from '../../wire/frames/progress.js';
-import { MAX_BATCH } from '../../wire/limits.js';
-import type { Descriptor } from '../../wire/symbol.js';
+import type { Rng } from '../../../core/rng.js';
+import { type Micros, NEVER } from '../../../core/time.js';
+import type { KeyPair } from '../../../crypto/keys.js';
+import type { Group } from '../../../group/group.js';
+import type { StoredObject } from '../../../store/store.js';
+import type { ProgressFrame } from '../../../wire/frames/progress.js';
+import { MAX_BATCH } from '../../../wire/limits.js';
+import type { Descriptor } from '../../../wire/symbol.js';
+import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from '../plan.js';
+import { type Paths, worstLoss } from '../rtts.js';
 import { Deficits } from './deficits.js';
-import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from './plan.js';
 import { Queues } from './queues.js';
-import { type Paths, worstLoss } from './rtts.js';
 import { LossSince, type Shortfall } from './shortfall.js';
 import { type Dealt, SymbolMaker } from './symbols.js';
 import { type Block, type TopUp, TopUps } from './top-ups.js';

@@ -2,8 +2,8 @@
  * Symbols of one object that were made for a peer and wait for its path. In: symbols, the paths, time. Out: the next one for a
  * peer, and whether all of a block that is waited for has gone: what a path that stands still has not taken holds up nobody.
  */
-import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
-import type { Path } from '../../path/path.js';
+import { MILLISECOND, type Micros, NEVER } from '../../../core/time.js';
+import type { Path } from '../../../path/path.js';
 
 interface Queued {
   sbn: number;

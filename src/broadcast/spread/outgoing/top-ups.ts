@@ -2,13 +2,13 @@
  * When a block of an object that is sent needs more symbols, for whom, and how many. In: the paths to the peers, and what they
  * report. Out: answers only; `Outgoing` plans by them.
  */
-import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
-import type { Group } from '../../group/group.js';
-import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
+import { MILLISECOND, type Micros, SECOND } from '../../../core/time.js';
+import type { Group } from '../../../group/group.js';
+import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
+import { copiesFor, type FirstHops, symbolsToReach, WHOLE_UP_TO } from '../plan.js';
+import { MAX_LOSS_PLANNED, meanLoss, type Paths, rttOf, typicalRtt, withMargin } from '../rtts.js';
 import type { Deficits } from './deficits.js';
-import { copiesFor, type FirstHops, symbolsToReach, WHOLE_UP_TO } from './plan.js';
 import type { Queues } from './queues.js';
-import { MAX_LOSS_PLANNED, meanLoss, type Paths, rttOf, typicalRtt, withMargin } from './rtts.js';
 import type { LossSince, Shortfall } from './shortfall.js';
 
 export interface Block {

@@ -3,19 +3,19 @@
  * once they are read. Out: for each peer the next SYMBOL body. What a peer asks for waits as a few numbers; an object is
  * read when its turn comes, so that who asks for much and takes little costs others no memory.
  */
-import { Encoder } from '../../codec/index.js';
-import { countDrop } from '../../core/drops.js';
-import type { Rng } from '../../core/rng.js';
-import { type Micros, SECOND } from '../../core/time.js';
-import type { StoredObject } from '../../store/store.js';
-import { MAX_REPAIR_SYMBOLS } from '../../wire/limits.js';
-import { type ObjectId, objectKey } from '../../wire/symbol.js';
-import type { Metrics } from '../metrics.js';
-import { certifiedDescriptor, serveSymbols } from '../proof/certificate.js';
+import { Encoder } from '../../../codec/index.js';
+import { countDrop } from '../../../core/drops.js';
+import type { Rng } from '../../../core/rng.js';
+import { type Micros, SECOND } from '../../../core/time.js';
+import type { StoredObject } from '../../../store/store.js';
+import { MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
+import { type ObjectId, objectKey } from '../../../wire/symbol.js';
+import type { Metrics } from '../../metrics.js';
+import { certifiedDescriptor, serveSymbols } from '../../proof/certificate.js';
+import type { SpreadDrop } from '../drops.js';
+import { esiOf } from '../plan.js';
+import { MAX_LOSS_PLANNED } from '../rtts.js';
 import { Allowances } from './allowances.js';
-import type { SpreadDrop } from './drops.js';
-import { esiOf } from './plan.js';
-import { MAX_LOSS_PLANNED } from './rtts.js';
 import { Work } from './work.js';
 
 export interface ServingOptions {

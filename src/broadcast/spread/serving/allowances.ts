@@ -2,7 +2,7 @@
  * How much of each object a peer may still be served: it asks again for what is lost, but not without end. In: what it asks for
  * and gets. Out: whether it may get more.
  */
-import { type Micros, SECOND } from '../../core/time.js';
+import { type Micros, SECOND } from '../../../core/time.js';
 
 export class Allowances {
   /** By object: symbols that it may still get of it, and since when they are counted. The latest is the last. */

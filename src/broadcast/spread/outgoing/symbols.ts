@@ -2,14 +2,14 @@
  * Makes the SYMBOL bodies of one object of ours: signed batches for what is to be relayed; for what is not, symbols that rest on
  * the session. In: which symbols, for whom. Out: bodies.
  */
-import { Encoder } from '../../codec/index.js';
-import type { KeyPair } from '../../crypto/keys.js';
-import type { Group } from '../../group/group.js';
-import type { StoredObject } from '../../store/store.js';
-import { DESCRIPTOR_SIZE } from '../../wire/limits.js';
-import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../../wire/symbol.js';
-import { signBatch } from '../proof/batch.js';
-import { certifiedDescriptor, serveSymbols } from '../proof/certificate.js';
+import { Encoder } from '../../../codec/index.js';
+import type { KeyPair } from '../../../crypto/keys.js';
+import type { Group } from '../../../group/group.js';
+import type { StoredObject } from '../../../store/store.js';
+import { DESCRIPTOR_SIZE } from '../../../wire/limits.js';
+import { type Descriptor, type Leaf, SERVED_OVERHEAD } from '../../../wire/symbol.js';
+import { signBatch } from '../../proof/batch.js';
+import { certifiedDescriptor, serveSymbols } from '../../proof/certificate.js';
 
 /** A symbol for its first hop. */
 export interface Dealt extends Leaf {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { Outgoing } from '../../../src/broadcast/spread/outgoing.js';
-import { Shortfall } from '../../../src/broadcast/spread/shortfall.js';
-import { fixedRate } from '../../../src/congestion/controller.js';
-import { Rng } from '../../../src/core/rng.js';
-import { MILLISECOND, SECOND } from '../../../src/core/time.js';
-import { Path } from '../../../src/path/path.js';
-import { MAX_SYMBOL_BODY } from '../../../src/wire/limits.js';
-import { storedObject } from '../objects.js';
-import { smallGroup } from '../small-group.js';
+import { Outgoing } from '../../../../src/broadcast/spread/outgoing/outgoing.js';
+import { Shortfall } from '../../../../src/broadcast/spread/outgoing/shortfall.js';
+import { fixedRate } from '../../../../src/congestion/controller.js';
+import { Rng } from '../../../../src/core/rng.js';
+import { MILLISECOND, SECOND } from '../../../../src/core/time.js';
+import { Path } from '../../../../src/path/path.js';
+import { MAX_SYMBOL_BODY } from '../../../../src/wire/limits.js';
+import { storedObject } from '../../objects.js';
+import { smallGroup } from '../../small-group.js';
 
 const PEER = 1;
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Shortfall } from '../../../src/broadcast/spread/shortfall.js';
+import { Shortfall } from '../../../../src/broadcast/spread/outgoing/shortfall.js';
 
 /** 159 symbols to three peers, of which a twentieth is lost on each path: 145 should come. */
 const DEALT = { peers: 3, arrival: 0.95 };

@@ -2,7 +2,7 @@
  * What a peer may make us work to serve it: who asks for one symbol of each block has the whole object read and all its blocks
  * solved. In: bytes that were read or solved for it, and those that it took. Out: whether more may be begun.
  */
-import { type Micros, SECOND } from '../../core/time.js';
+import { type Micros, SECOND } from '../../../core/time.js';
 
 export class Work {
   private left = MAX_WORK;

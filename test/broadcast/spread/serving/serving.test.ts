@@ -1,18 +1,18 @@
 /** Serving: a peer that asks gets fresh symbols, which decode together with those that it holds; and no more than it asked for. */
 
 import { describe, expect, test } from 'vitest';
-import { createMetrics } from '../../../src/broadcast/metrics.js';
-import { BatchVerifier } from '../../../src/broadcast/proof/batch.js';
-import type { SpreadDrop } from '../../../src/broadcast/spread/drops.js';
-import { Serving, type ServingOptions } from '../../../src/broadcast/spread/serving.js';
-import { MAX_WORK, WORK_RATE } from '../../../src/broadcast/spread/work.js';
-import { Decoder, Encoder, Oti } from '../../../src/codec/index.js';
-import { Rng } from '../../../src/core/rng.js';
-import type { StoredObject } from '../../../src/store/store.js';
-import { MAX_SYMBOL_BODY } from '../../../src/wire/limits.js';
-import { type ObjectId, parseSymbol, SERVED } from '../../../src/wire/symbol.js';
-import { descriptorOf, storedObject } from '../objects.js';
-import { smallGroup } from '../small-group.js';
+import { createMetrics } from '../../../../src/broadcast/metrics.js';
+import { BatchVerifier } from '../../../../src/broadcast/proof/batch.js';
+import type { SpreadDrop } from '../../../../src/broadcast/spread/drops.js';
+import { Serving, type ServingOptions } from '../../../../src/broadcast/spread/serving/serving.js';
+import { MAX_WORK, WORK_RATE } from '../../../../src/broadcast/spread/serving/work.js';
+import { Decoder, Encoder, Oti } from '../../../../src/codec/index.js';
+import { Rng } from '../../../../src/core/rng.js';
+import type { StoredObject } from '../../../../src/store/store.js';
+import { MAX_SYMBOL_BODY } from '../../../../src/wire/limits.js';
+import { type ObjectId, parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
+import { descriptorOf, storedObject } from '../../objects.js';
+import { smallGroup } from '../../small-group.js';
 
 const { group } = smallGroup(4);
 const ID: ObjectId = { origin: 2, incarnation: 7, seq: 5 };

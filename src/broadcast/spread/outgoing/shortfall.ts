@@ -2,8 +2,8 @@
  * Relays that bring nothing, as far as it shows in what the others hold. In: of a block whose first symbols did not do, how many
  * a peer holds. Out: for how many absent relays the next blocks are planned: where all relay, nothing is sent for their sake.
  */
-import type { Path } from '../../path/path.js';
-import { chanceToReach, type FirstHops } from './plan.js';
+import type { Path } from '../../../path/path.js';
+import { chanceToReach, type FirstHops } from '../plan.js';
 
 /** What these paths have lost since then: what they are known to lose on average may be old. */
 export class LossSince {
