@@ -328,7 +328,7 @@ describe('bbr', () => {
     ['else keeps the smallest round trip that it has met within 30 s', false, 50],
   ])('%s', (_what, isPersistent, expected) => {
     const controller = new Bbr(MTU);
-    const { path } = controller as unknown as { path: BbrPath };
+    const path = controller['path'];
     controller.onAck(SECOND, sample({ rtt: 50_000 }));
     if (isPersistent) controller.onPersistentCongestion();
     path.onTest(2 * SECOND, 100_000, Number.POSITIVE_INFINITY, false);

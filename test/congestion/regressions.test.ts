@@ -9,7 +9,6 @@
  */
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr/bbr.js';
-import type { BbrPath } from '../../src/congestion/bbr/path.js';
 import {
   type Controller,
   type ControllerFactory,
@@ -338,8 +337,7 @@ function recorded(): { path: Recovery; losses: LossEvent[]; samples: RateSample[
 function startupAfter(ranges: number): string {
   const bbr = new Bbr(MTU);
   // What its path has learned of random loss.
-  const { path } = bbr as unknown as { path: BbrPath };
-  path.floor.learn(1000, 0);
+  bbr['path'].floor.learn(1000, 0);
   let delivered = 0;
   for (let round = 0; round < 3; round++) {
     const priorDelivered = delivered;

@@ -10,43 +10,47 @@ import { Journal } from '../../src/broadcast/delivery/journal.js';
 import { Repair } from '../../src/broadcast/repair.js';
 import { Marks } from '../../src/core/marks.js';
 import { SECOND } from '../../src/core/time.js';
+import type { StoredObject } from '../../src/store/store.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: what is replaced is private.
-type Method = (this: any, ...args: any[]) => any;
+type Method<T> = (this: T, ...args: never[]) => unknown;
 
-function replace(owner: { prototype: object }, name: string, make: (original: Method) => Method): () => void {
-  const prototype = owner.prototype as Record<string, Method>;
-  const original = prototype[name];
-  if (typeof original !== 'function') throw new Error(`no method '${name}' to replace`);
-  prototype[name] = make(original);
+/** The name is a method's own, so that one with another name does not compile. */
+function replace<T extends object, F extends Method<T>>(
+  prototype: T,
+  original: F,
+  make: (original: F) => (this: T, ...args: Parameters<F>) => ReturnType<F>,
+): () => void {
+  const { name } = original;
+  if (Reflect.get(prototype, name) !== original) throw new Error(`no method '${name}' to replace`);
+  Reflect.set(prototype, name, make(original));
   return () => {
-    prototype[name] = original;
+    Reflect.set(prototype, name, original);
   };
 }
 
 export const MUTATIONS: Record<string, () => () => void> = {
   'confirm before sync': () =>
     replace(
-      Broadcast,
-      'handleSymbol',
+      Broadcast.prototype,
+      Broadcast.prototype.handleSymbol,
       (original) =>
         function (now, ...symbol) {
-          const { log } = this.wings;
+          const { log } = this['wings'];
           const { put } = log;
-          let rebuilt: unknown;
-          log.put = (object: unknown) => {
+          let rebuilt: StoredObject | undefined;
+          log.put = (object) => {
             put.call(log, object);
             rebuilt = object;
           };
           original.call(this, now, ...symbol);
           log.put = put;
-          if (rebuilt) this.onStored(now, rebuilt);
+          if (rebuilt) this['onStored'](now, rebuilt);
         },
     ),
   'deliver before quorum': () =>
     replace(
-      Stream,
-      'deliverable',
+      Stream.prototype,
+      Stream.prototype.deliverable,
       () =>
         function () {
           return this.count;
@@ -54,44 +58,45 @@ export const MUTATIONS: Record<string, () => () => void> = {
     ),
   'deliver at a quorum of confirms, whoever may lie': () =>
     replace(
-      Stream,
-      'deliverable',
+      Stream.prototype,
+      Stream.prototype.deliverable,
       () =>
         function () {
           const confirmed = this.comparison.confirmedByQuorum(this.following.confirmed);
           return Math.max(this.delivered, Math.min(this.count, confirmed));
         },
     ),
-  'forget the cursor': () => replace(Journal, 'moveCursor', () => () => {}),
+  'forget the cursor': () => replace(Journal.prototype, Journal.prototype.moveCursor, () => () => {}),
   'accept a second hash': () =>
     replace(
-      Comparison,
-      'checkPoints',
+      Comparison.prototype,
+      Comparison.prototype['checkPoints'],
       () =>
         function (member) {
+          const agreed = this['agreed'];
           // Whatever it holds counts as the same.
-          for (const { count } of this.points[member])
-            if (count <= this.ledger.count) this.agreed[member] = Math.max(this.agreed[member], count);
+          for (const { count } of this['points'][member])
+            if (count <= this['ledger'].count) agreed[member] = Math.max(agreed[member], count);
           return true;
         },
     ),
   'ask for what is missing only after a while': () => {
     const first = new WeakMap<object, number>();
     return replace(
-      Repair,
-      'ask',
+      Repair.prototype,
+      Repair.prototype['ask'],
       (original) =>
-        function (now, ...what) {
+        function (now, wanted) {
           if (!first.has(this)) first.set(this, now);
-          if (now - first.get(this)! >= 30 * SECOND) original.call(this, now, ...what);
+          if (now - first.get(this)! >= 30 * SECOND) original.call(this, now, wanted);
         },
     );
   },
   'forget to say that there is news for a peer': () => {
     let marks = 0;
     return replace(
-      Marks,
-      'mark',
+      Marks.prototype,
+      Marks.prototype.mark,
       (original) =>
         function (slot) {
           if (++marks % 50 !== 0) original.call(this, slot);
@@ -100,8 +105,8 @@ export const MUTATIONS: Record<string, () => () => void> = {
   },
   'prune before stable': () =>
     replace(
-      Stream,
-      'stable',
+      Stream.prototype,
+      Stream.prototype.stable,
       () =>
         function () {
           return this.delivered;

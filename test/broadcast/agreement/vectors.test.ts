@@ -328,8 +328,7 @@ describe('versions that no longer fit into 32 bits', () => {
   function longAfter(version: number): [Side, Side] {
     const sides: [Side, Side] = [new Side(0), new Side(1)];
     for (const { vectors, other } of sides) {
-      const { peers } = vectors as unknown as { peers: { version: number; heard: number }[] };
-      Object.assign(peers[other], { version, heard: version });
+      Object.assign(vectors['peers'][other], { version, heard: version });
     }
     return sides;
   }
