@@ -27,7 +27,7 @@ const network = await createNetwork(
       new Promise((resolve) => {
         stdout.write(`${from.name}: ${line}\n`, resolve);
       }),
-    onConnectivity: (event) => stderr.write(`${event.type} ${event.member?.name ?? ''}\n`),
+    onConnectivity: (event) => stderr.write(`${event.type} ${event.peer?.name ?? ''}\n`),
   },
 );
 

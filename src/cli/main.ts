@@ -41,5 +41,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) process.exitCode = reportError(error);
+  // It is told on stderr, before --json is known to be meant.
   else if (error.exitCode !== 0) process.exitCode = EXIT.usage;
 }

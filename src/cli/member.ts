@@ -10,7 +10,7 @@ import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
-import { type Group, memberWith, parseGroup } from '../group/group.js';
+import { type Group, type Member, memberWith, parseGroup } from '../group/group.js';
 import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
 import { SETTINGS } from '../options.js';
@@ -168,10 +168,14 @@ async function readText(path: string, what: string): Promise<string> {
   return bytes.toString('utf8');
 }
 
-/** A status as JSON: peers by name, drops by reason. */
-export function statusJson({ objects, peers, metrics }: NodeStatus) {
+/** A status as JSON: members by name, drops by reason. */
+export function statusJson({ objects, peers, metrics }: NodeStatus, members: readonly Member[]) {
   return {
-    objects: objects.map(({ id, ...rest }) => ({ ...id, ...rest })),
+    objects: objects.map(({ id: { origin, ...place }, ...rest }) => ({
+      from: members[origin].name,
+      ...place,
+      ...rest,
+    })),
     peers: peers.map(({ member, rtt, ...rest }) => ({
       name: member.name,
       ...rest,
@@ -184,7 +188,8 @@ export function statusJson({ objects, peers, metrics }: NodeStatus) {
 /** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */
 export function reportEvery(node: Node, interval: number): () => void {
   const timer = setInterval(() => {
-    if (process.stdout.writableLength === 0) tellJson({ event: 'status', ...statusJson(node.status()) });
+    if (process.stdout.writableLength === 0)
+      tellJson({ event: 'status', ...statusJson(node.status(), node.group.members) });
   }, interval);
   return () => clearInterval(timer);
 }

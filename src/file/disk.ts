@@ -18,7 +18,7 @@ export async function readFileToSend(
     const name = basename(path);
     if (!info.isFile()) throw new HeadwaterError('FILE', `file: expected a plain file, got ${path}`);
     if (info.size === 0)
-      throw new HeadwaterError('FILE', `file: expected at least 1 byte, got the empty ${path}`);
+      throw new HeadwaterError('FILE', `file: expected at least 1 byte, got the empty '${path}'`);
     if (info.size > limit)
       throw new HeadwaterError(
         'TOO_LARGE',

@@ -61,7 +61,7 @@ export interface GroupMemberOptions {
 export interface GroupOptions {
   /** Of the group, part of its id. */
   name: string;
-  /** In any order, ourselves included. */
+  /** In any order, ourselves included: `Group.members` has them sorted by key. */
   members: GroupMemberOptions[];
   /** Default: a third of the others, rounded down. */
   faulty?: number;

@@ -39,7 +39,7 @@ test('as JSON peers have names, and their distance in milliseconds; null if it i
     { member: ben, rtt: undefined },
   ];
   const status = { address: '', objects: [], peers, metrics: {} } as unknown as NodeStatus;
-  expect(statusJson(status).peers).toMatchObject([
+  expect(statusJson(status, []).peers).toMatchObject([
     { name: ann.name, rttMs: 20.5 },
     { name: ben.name, rttMs: null },
   ]);

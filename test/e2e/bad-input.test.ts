@@ -145,7 +145,7 @@ describe('address', () => {
 describe('file to send', () => {
   test.each([
     ['missing', 'none.bin', 0, /^file: expected a readable file, got ENOENT for .*none\.bin$/],
-    ['empty', 'empty.bin', 0, /^file: expected at least 1 byte, got the empty .*empty\.bin$/],
+    ['empty', 'empty.bin', 0, /^file: expected at least 1 byte, got the empty '.*empty\.bin'$/],
     [
       'over the limit',
       'large.bin',

@@ -173,7 +173,7 @@ describe('reading a file to send', () => {
     await writeFile(path, '');
     await expect(readFileToSend(path, 10)).rejects.toMatchObject({
       code: 'FILE',
-      message: `file: expected at least 1 byte, got the empty ${path}`,
+      message: `file: expected at least 1 byte, got the empty '${path}'`,
     });
   });
 

@@ -82,7 +82,7 @@ export function nodeCommand(program: Command): void {
         stopReports();
         // What is with the reader should not come again.
         await drained(GRACE_MS);
-        if (json) printJson({ event: 'end', ...statusJson(node.status()) });
+        if (json) printJson({ event: 'end', ...statusJson(node.status(), node.group.members) });
         else noteTotals(node.status());
       }),
     );

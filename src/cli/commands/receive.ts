@@ -101,7 +101,8 @@ export function receiveCommand(program: Command): void {
         }
         stopReports();
         progress.stop();
-        if (json) printJson({ event: 'end', saved, failed, ...statusJson(node.status()) });
+        if (json)
+          printJson({ event: 'end', saved, failed, ...statusJson(node.status(), node.group.members) });
         else noteTotals(node.status());
         if (failed > 0) process.exitCode = EXIT.failed;
         else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;

@@ -165,7 +165,7 @@ async function sendFile(
       confirmed,
       ...outcome,
       reasons,
-      ...statusJson(status),
+      ...statusJson(status, group.members),
     });
   } else {
     print(`${digest}  ${name}`);
