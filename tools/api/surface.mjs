@@ -14,7 +14,9 @@ import { API, SymbolFlags } from 'typescript/unstable/sync';
 /**
  * @typedef {{ text: string, tags: { name: string, text: string }[] }} Doc
  * @typedef {{ name: string, declaration: string, doc: Doc }} Member
- * @typedef {{ name: string, kind: string, declaration: string, doc: Doc, members: Member[], file: string, mentions: string[] }} Export
+ * @typedef {{ name: string, of: string, isOptional: boolean, doc: Doc }} Inherited
+ * @typedef {{ name: string, kind: string, declaration: string, heritage: string[], doc: Doc, members: Member[],
+ *   inherited: Inherited[], file: string, mentions: string[] }} Export
  * @typedef {{ name: string, exports: Export[], hidden: { name: string, file: string, by: string }[] }} Entry
  */
 
@@ -118,7 +120,7 @@ class Reader {
   #isOurs(symbol) {
     return this.#declarations(symbol).some(
       (node) =>
-        node.getSourceFile().fileName.startsWith(this.#types) &&
+        this.#isInProject(node) &&
         TOP_LEVEL.has(node.kind === SyntaxKind.VariableDeclaration ? node.parent.parent.kind : node.kind),
     );
   }
@@ -137,20 +139,43 @@ class Reader {
   #describe(name, symbol) {
     const [node] = this.#declarations(symbol);
     const shown = node.kind === SyntaxKind.VariableDeclaration ? node.parent.parent : node;
-    const members = node.members ?? literalMembers(node);
+    const members = [...(node.members ?? literalMembers(node))].filter(isPublic).map((member) => ({
+      name: memberName(member),
+      declaration: member.getText(),
+      doc: this.#docOfNode(member),
+    }));
+    const heritage = [...(node.heritageClauses ?? [])].map((clause) => clause.getText());
     return {
       name,
       kind: KINDS.get(node.kind) ?? 'type',
       declaration: shown.getText(),
+      heritage,
       doc: this.#docOf(symbol),
-      members: [...members].filter(isPublic).map((member) => ({
-        name: memberName(member),
-        declaration: member.getText(),
-        doc: this.#docOfNode(member),
-      })),
+      members,
+      inherited: heritage.length === 0 ? [] : this.#inherited(symbol, members),
       file: this.#fileOf(symbol),
       mentions: this.#mentions(symbol).map(({ name }) => name),
     };
+  }
+
+  /** Of a library's members only those that a statement of the language calls: the others are told of there. */
+  #inherited(symbol, members) {
+    const own = new Set(members.map(({ name }) => name));
+    return this.#checker
+      .getPropertiesOfType(this.#checker.getDeclaredTypeOfSymbol(symbol))
+      .map((property) => ({ property, node: this.#declarations(property)[0] }))
+      .filter(({ node }) => node !== undefined && isPublic(node) && !own.has(memberName(node)))
+      .filter(({ node }) => this.#isInProject(node) || memberName(node).startsWith('[Symbol.'))
+      .map(({ property, node }) => ({
+        name: memberName(node),
+        of: ownerOf(node).name.text,
+        isOptional: (property.flags & SymbolFlags.Optional) !== 0,
+        doc: this.#docOf(property),
+      }));
+  }
+
+  #isInProject(node) {
+    return node.getSourceFile().fileName.startsWith(this.#types);
   }
 
   #docOf(symbol) {
@@ -197,6 +222,13 @@ function namesIn(node) {
 
 function literalMembers(node) {
   return node.type?.kind === SyntaxKind.TypeLiteral ? node.type.members : [];
+}
+
+/** The interface, class or type that a member is declared in. */
+function ownerOf(member) {
+  let node = member.parent;
+  while (!TOP_LEVEL.has(node.kind)) node = node.parent;
+  return node;
 }
 
 function isPublic(member) {
