@@ -24,10 +24,10 @@ const network = await createNetwork(
   {
     // The next line waits until this one is written: a slow terminal holds up this member alone.
     deliver: (line, from) =>
-      new Promise((resolve) => {
-        stdout.write(`${from.name}: ${line}\n`, resolve);
+      new Promise((resolve, reject) => {
+        stdout.write(`${from.name}: ${line}\n`, (error) => (error ? reject(error) : resolve()));
       }),
-    onConnectivity: (event) => stderr.write(`${event.type} ${event.peer?.name ?? ''}\n`),
+    onConnectivity: (event) => stderr.write(`${event.type} ${('peer' in event && event.peer?.name) || ''}\n`),
   },
 );
 

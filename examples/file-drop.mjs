@@ -24,7 +24,7 @@ const network = await createNetwork(
   { group, secretKey: seed, storePath },
   {
     deliver({ name, bytes }, from) {
-      if (from.name === self.name) return;
+      if (from.name === self?.name) return;
       // Another member chose the name: nothing of it may lead out of the folder.
       if (typeof name !== 'string' || basename(name) !== name || name.startsWith('.')) return;
       const folder = join(into, from.name);

@@ -1,12 +1,13 @@
 /**
  * What a program gets from the package must be nameable and explained: every type that an export mentions is exported; every
  * export and every public member has a doc comment; functions, classes and constants have an `@example`, which compiles; what
- * throws says so with `@throws` and a code of ErrorCode. Usage: node tools/check-exports.mjs [--examples] [ROOT]
+ * throws says so with `@throws` and a code of ErrorCode. The programs in examples use what is declared.
+ * Usage: node tools/check-exports.mjs [--examples] [ROOT]
  * `--examples` prints the compiled ones that can be run, as JSON.
  */
 import { join, resolve } from 'node:path';
 import process, { argv } from 'node:process';
-import { compileExamples, writeExamples } from './api/examples.mjs';
+import { checkPrograms, compileExamples, writeExamples } from './api/examples.mjs';
 import { readSurface } from './api/surface.mjs';
 
 const NEEDS_EXAMPLE = new Set(['function', 'class', 'constant']);
@@ -15,7 +16,7 @@ const root = resolve(args[0] ?? join(import.meta.dirname, '..'));
 const surface = readSurface(root);
 const problems = surface.flatMap((entry) => [...hidden(entry), ...entry.exports.flatMap(unexplained)]);
 const examples = writeExamples(root, surface);
-problems.push(...compileExamples(root).map((line) => `example: ${line}`));
+problems.push(...[...compileExamples(root), ...checkPrograms(root)].map((line) => `example: ${line}`));
 for (const problem of problems) console.error(problem);
 console.error(problems.length === 0 ? 'exports: ok' : `exports: ${problems.length} problems`);
 if (argv.includes('--examples')) console.log(JSON.stringify(examples.filter(({ runs }) => runs)));

@@ -99,8 +99,42 @@ test('each rule that is broken is told', () => {
   ]);
 });
 
-function check(door: string): { status: number | null; lines: string[] } {
-  for (const [name, text] of Object.entries({ ...setting, 'src/door.ts': door })) {
+test('a program in examples that reads what is not declared is told, and one without types of its own passes', () => {
+  const door = `
+    /** What is opened. */
+    export interface Door {
+      /** m. */
+      width: number;
+    }
+    /**
+     * Opens one.
+     *
+     * @example
+     * open((door) => door.width);
+     */
+    export function open(onOpen: (door: Door) => void): void {}`;
+  const program = (read: string) =>
+    `import { open } from 'small';\nconst twice = (n) => 2 * n;\nopen((door) => twice(door.${read}));\n`;
+
+  const { status, lines } = check(door, {
+    'examples/good.mjs': program('width'),
+    'examples/slip.mjs': program('wide'),
+  });
+
+  expect(status).toBe(1);
+  expect(lines).toEqual([
+    expect.stringMatching(
+      /^example: examples\/slip\.mjs\(3,27\): error TS2339: Property 'wide' does not exist/,
+    ),
+    'exports: 1 problems',
+  ]);
+});
+
+function check(
+  door: string,
+  programs: Record<string, string> = {},
+): { status: number | null; lines: string[] } {
+  for (const [name, text] of Object.entries({ ...setting, ...programs, 'src/door.ts': door })) {
     const file = join(root, name);
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, text);

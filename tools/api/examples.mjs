@@ -3,7 +3,7 @@
  * with the imports of what it names, from the package and from prelude.ts, and what TypeScript has against them.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { entryPoints, tsc } from './surface.mjs';
@@ -52,27 +52,38 @@ export function writeExamples(root, surface) {
 
 /** Compiles what `writeExamples` has written. Out: TypeScript's complaints, a line each. */
 export function compileExamples(root) {
-  const folder = join(root, 'build/api/examples');
+  return compile(root, 'build/api/examples', ['*.ts'], {
+    noEmit: false,
+    rootDir: '.',
+    outDir: 'js',
+    noUnusedLocals: false,
+    verbatimModuleSyntax: false,
+    sourceMap: false,
+  });
+}
+
+/** Checks the programs in examples against the declarations, as far as JavaScript has types. Out: as of `compileExamples`. */
+export function checkPrograms(root) {
+  const folder = join(root, 'examples');
+  if (!existsSync(folder) || !readdirSync(folder).some((name) => name.endsWith('.mjs'))) return [];
+  return compile(root, 'build/api/programs', ['../../../examples/*.mjs'], {
+    allowJs: true,
+    checkJs: true,
+    rootDir: '../../..',
+    noImplicitAny: false,
+    useUnknownInCatchVariables: false,
+  });
+}
+
+function compile(root, place, include, options) {
+  const folder = join(root, place);
+  mkdirSync(folder, { recursive: true });
   const paths = Object.fromEntries(entryPoints(root).map(([name, file]) => [name, [`../types/${file}`]]));
   const config = join(folder, 'tsconfig.json');
-  writeFileSync(
-    config,
-    JSON.stringify({
-      extends: '../../../tsconfig.json',
-      compilerOptions: {
-        paths,
-        noEmit: false,
-        rootDir: '.',
-        outDir: 'js',
-        noUnusedLocals: false,
-        verbatimModuleSyntax: false,
-        sourceMap: false,
-      },
-      include: ['*.ts'],
-    }),
-  );
+  const compilerOptions = { paths, ...options };
+  writeFileSync(config, JSON.stringify({ extends: '../../../tsconfig.json', compilerOptions, include }));
   try {
-    execFileSync(execPath, [tsc(), '-p', config, '--pretty', 'false'], { stdio: 'pipe' });
+    execFileSync(execPath, [tsc(), '-p', config, '--pretty', 'false'], { cwd: root, stdio: 'pipe' });
     return [];
   } catch (error) {
     return String(error.stdout).trim().split('\n');
