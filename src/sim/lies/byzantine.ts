@@ -4,6 +4,7 @@
  */
 
 import type { Rng } from '../../core/rng.js';
+import { type Micros, NEVER_YET } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import type { Group } from '../../group/group.js';
 import type { Tamper, Voice } from '../../member/tamper.js';
@@ -60,7 +61,14 @@ export interface LiarContext {
 /** What makes a liar of an endpoint. A mute one is made by `EndpointOptions.relay`. */
 export function liar(lies: readonly Lie[], context: LiarContext): Tamper {
   let voice: Voice | undefined;
-  const say: Voice['say'] = (...what) => voice!.say(...what);
+  let saidAt: Micros = NEVER_YET;
+  let said = 0;
+  // Liars that answer each other would otherwise never let the clock go on.
+  const say: Voice['say'] = (now, ...what) => {
+    if (now > saidAt) said = 0;
+    saidAt = now;
+    return ++said <= MAX_SAID && voice!.say(now, ...what);
+  };
   // What is forged must be genuine before; what comes after may break it.
   const inOrder = [...lies].sort((a, b) => Number(FORGING.has(b)) - Number(FORGING.has(a)));
   const parts = inOrder.map((lie) => TRICKS[lie]({ ...context, say }));
@@ -219,4 +227,6 @@ function flipped(bytes: Uint8Array, rng: Rng, from: number): Uint8Array {
 }
 
 const MAX_REPLAYED = 64;
+/** Datagrams that a liar makes up at one instant. */
+const MAX_SAID = 200;
 const NOTHING = new Uint8Array(0);

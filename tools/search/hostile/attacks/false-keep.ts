@@ -48,6 +48,8 @@ export const nothing = virtual({
 
 export const trickle = virtual({
   name: 'claims to keep all, and serves one symbol each nine seconds',
+  // A PULL in vain to the liar, now and then, before the next member is asked.
+  grace: 50,
   story: lostStore,
   attack: (arena) => {
     claimAll(arena);
