@@ -1,33 +1,8 @@
 /**
- * Token buckets, filled by elapsed time: one for a purpose, and a table of fixed size for hosts, so that a stranger
- * costs no memory. In: `take` with the time. Out: whether it may.
+ * Token buckets for hosts in a table of fixed size, so that a stranger costs no memory. In: `take` with the time. Out: whether
+ * it may.
  */
 import { type Micros, SECOND } from '../core/time.js';
-
-export class Budget {
-  private readonly rate: number;
-  private readonly burst: number;
-  private tokens: number;
-  private filledAt: Micros = 0;
-
-  /**
-   * @param rate tokens per second
-   * @param burst tokens at most, and at the start
-   */
-  constructor(rate: number, burst = rate) {
-    this.rate = rate;
-    this.burst = burst;
-    this.tokens = burst;
-  }
-
-  take(now: Micros): boolean {
-    this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) * this.rate) / SECOND);
-    this.filledAt = now;
-    if (this.tokens < 1) return false;
-    this.tokens -= 1;
-    return true;
-  }
-}
 
 /** Budgets by host. Hosts that share a slot share its budget: `salt` keeps others from choosing to. */
 export class HostBudgets {

@@ -3,9 +3,10 @@
  * (`Keys`), where the peer is and whether it answers (`Reach`), and which run of it counts (`PeerRun`). What a first message
  * says counts only once a datagram has come under its keys.
  */
+
+import { Budget } from '../core/budget.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
-import { Budget } from './budget.js';
 import type { Remote, SessionContext } from './context.js';
 import type { SessionDropReason } from './events.js';
 import { Answers } from './handshake/answers.js';

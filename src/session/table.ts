@@ -4,6 +4,8 @@
  * own datagrams (`pollTransmit`), deadlines and events. A datagram of somebody unknown leaves nothing but a count behind;
  * the cheapest check comes first: length, index or mac1, cookie, budget, and only then an agreement of keys.
  */
+
+import { Budget } from '../core/budget.js';
 import { compareBytes } from '../core/bytes.js';
 import { Deadlines } from '../core/deadlines.js';
 import type { Micros } from '../core/time.js';
@@ -11,7 +13,6 @@ import { defaultSuite, type Suite } from '../crypto/noise.js';
 import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_DATAGRAM, MAX_LOCATORS } from '../wire/limits.js';
-import { Budget } from './budget.js';
 import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
 import { HandshakeGuard } from './handshake/guard.js';

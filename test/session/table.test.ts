@@ -1,10 +1,11 @@
 /** The edges of the table's API: unusable peers, locators that change, budgets by host. */
 import { describe, expect, test } from 'vitest';
+import { Budget } from '../../src/core/budget.js';
 import { Rng } from '../../src/core/rng.js';
 import { SECOND } from '../../src/core/time.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { HeadwaterError } from '../../src/errors.js';
-import { Budget, HostBudgets } from '../../src/session/budget.js';
+import { HostBudgets } from '../../src/session/budget.js';
 import { SessionTable } from '../../src/session/table.js';
 import { drops, RTT, World } from './world.js';
 

@@ -3,9 +3,10 @@
  * forged first message gets no further than that, and takes nothing from what is in use. In: first messages that hold, time.
  * Out: answers, and keys to be tried.
  */
+
+import { Budget } from '../../core/budget.js';
 import { type Micros, NEVER } from '../../core/time.js';
 import { equalSecrets } from '../../crypto/mac.js';
-import { Budget } from '../budget.js';
 import type { SessionContext } from '../context.js';
 import type { SessionDropReason } from '../events.js';
 import type { Hints } from '../hints.js';

@@ -4,12 +4,14 @@
  * must also carry mac2, made with a cookie that was sent to its source address: who cannot receive there gets no work
  * done. In: datagrams and their source. Out: whether to go on, or a cookie reply. Nothing is remembered per source.
  */
+
+import { Budget } from '../../core/budget.js';
 import { type Micros, NEVER } from '../../core/time.js';
 import type { AeadProvider } from '../../crypto/aead.js';
 import { AEAD_NONCE_BYTES } from '../../crypto/aead.js';
 import { sha256 } from '../../crypto/hash.js';
 import { equalSecrets, hmac, SHORT_MAC_BYTES, shortMac } from '../../crypto/mac.js';
-import { Budget, HostBudgets } from '../budget.js';
+import { HostBudgets } from '../budget.js';
 import { COOKIE_PERIOD, type Entropy, type SessionLimits, SOURCE_SLOTS } from '../limits.js';
 import {
   COOKIE,

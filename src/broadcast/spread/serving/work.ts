@@ -2,27 +2,25 @@
  * What a peer may make us work to serve it: who asks for one symbol of each block has the whole object read and all its blocks
  * solved. In: bytes that were read or solved for it, and those that it took. Out: whether more may be begun.
  */
-import { type Micros, SECOND } from '../../../core/time.js';
+import { Budget } from '../../../core/budget.js';
+import type { Micros } from '../../../core/time.js';
 
 export class Work {
-  private left = MAX_WORK;
-  private at: Micros = 0;
+  private readonly budget = new Budget(WORK_RATE, MAX_WORK);
 
   /** Whether something may be begun: of any size, so that this may leave a debt. */
   mayBegin(now: Micros): boolean {
-    this.left = Math.min(MAX_WORK, this.left + ((now - this.at) * WORK_RATE) / SECOND);
-    this.at = now;
-    return this.left > 0;
+    return this.budget.available(now) > 0;
   }
 
   /** So many bytes are read, or solved. */
   spend(bytes: number): void {
-    this.left -= bytes;
+    this.budget.spend(bytes);
   }
 
   /** It has taken so many: what they cost is little beside that. */
   earn(bytes: number): void {
-    this.left = Math.min(MAX_WORK, this.left + WORK_EARNED * bytes);
+    this.budget.spend(-WORK_EARNED * bytes);
   }
 }
 
