@@ -3,22 +3,9 @@
  * sends and signs of life, time. Out: when keys are to be renewed, and when they are over.
  */
 import { type Micros, NEVER } from '../core/time.js';
-import type { Established } from '../crypto/noise.js';
 import type { SessionContext } from './context.js';
 import { RESPONDER_REKEY_FACTOR, YIELD_TIME } from './limits.js';
-import { Transport } from './transport.js';
-
-/** What a handshake has given. */
-export interface Handshake {
-  established: Established;
-  localIndex: number;
-  remoteIndex: number;
-  /** Whether we started it. */
-  initiator: boolean;
-  /** Of the peer, and the packet number of its next DATA. */
-  incarnation: number;
-  peerNext: number;
-}
+import { type Handshake, Transport } from './transport.js';
 
 export class Keys<Owner> {
   current: Transport<Owner> | undefined;

@@ -24,18 +24,22 @@ export const BAD_TAG = -1;
 export const REPLAYED = -2;
 export const TOO_OLD = -3;
 
-export interface TransportOptions<Owner> {
-  owner: Owner;
-  aead: AeadProvider;
+/** What a handshake has given. */
+export interface Handshake {
   established: Established;
   localIndex: number;
   remoteIndex: number;
-  /** Whether we started the handshake. */
+  /** Whether we started it. */
   initiator: boolean;
   /** Of the peer. */
   incarnation: number;
   /** The packet number of data that the peer said it would use next. */
   peerNext: number;
+}
+
+export interface TransportOptions<Owner> extends Handshake {
+  owner: Owner;
+  aead: AeadProvider;
   now: Micros;
   rekeyAt: Micros;
   rejectAt: Micros;
