@@ -143,17 +143,14 @@ export class Repair {
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
     if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
-    const others = candidates.filter((peer) => peer !== stream.origin);
-    // It has sent what it sends unasked.
-    if (tries === 0 && others.length > 0) candidates = others;
+    // The origin has sent what it sends unasked.
+    if (tries === 0) candidates = preferring(candidates, (peer) => peer !== stream.origin);
     const record = this.wings.objects.find(stream, seq);
-    const isRight = (peer: number) => !record?.distrusted.has(peer);
-    if (candidates.some(isRight)) candidates = candidates.filter(isRight);
+    candidates = preferring(candidates, (peer) => !record?.distrusted.has(peer));
     const server = record?.unfinishedServer;
     // To begin anew from another throws away what has come.
     if (server !== undefined && candidates.includes(server)) candidates = [server];
-    else if (candidates.some((peer) => peer !== last))
-      candidates = candidates.filter((peer) => peer !== last);
+    else candidates = preferring(candidates, (peer) => peer !== last);
     if (candidates.length === 0) return;
     const peer = rng.pick(candidates);
     if (record && peer === server) record.onAskedOn();
@@ -264,7 +261,10 @@ export class Repair {
     const { paths, group } = this.wings.options;
     return {
       rtt: Math.max(this.typicalRtt(), rttOf(paths[origin])),
-      relayed: RELAY_MARGIN * typicalRtt(paths, group.faulty, withMargin),
+      // Few ask for it, and it takes a look at all paths.
+      get relayed() {
+        return RELAY_MARGIN * typicalRtt(paths, group.faulty, withMargin);
+      },
     };
   }
 
@@ -279,6 +279,12 @@ export class Repair {
   private drop(reason: RepairDrop): undefined {
     countDrop(this.wings.metrics, reason);
   }
+}
+
+/** Those for which it holds, or all if it does for none. */
+function preferring(peers: number[], isBetter: (peer: number) => boolean): number[] {
+  const better = peers.filter(isBetter);
+  return better.length > 0 ? better : peers;
 }
 
 /** How long those that hold others may take to say from where on: some may be gone, or have forgotten. */

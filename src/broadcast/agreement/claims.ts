@@ -5,6 +5,7 @@
 import { bitAt } from '../../core/bitset.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import type { Ledger } from './ledger.js';
+import { nthLargest } from './readiness.js';
 import type { Standing } from './standing.js';
 
 /** What a member last said. */
@@ -166,7 +167,7 @@ export class Claims {
     const counts = this.claims.flatMap((claim, member) =>
       claim?.isPresent && member !== this.standing.origin && member !== self ? [claim.count] : [],
     );
-    return counts.sort((a, b) => b - a)[byzantine] ?? 0;
+    return nthLargest(counts, byzantine + 1);
   }
 
   private countTop(): number {
@@ -185,8 +186,7 @@ export class Claims {
       if (member === origin && !closed) most = of(claim);
       else others.push(of(claim));
     });
-    others.sort((a, b) => b - a);
-    return Math.max(most, others[liars] ?? 0);
+    return Math.max(most, nthLargest(others, liars + 1));
   }
 }
 

@@ -58,7 +58,7 @@ export class Readiness {
   }
 }
 
-/** The largest count that `n` of these reach. */
+/** The largest count that `n` of these reach; 0 if there are fewer. */
 export function nthLargest(counts: readonly number[], n: number): number {
-  return [...counts].sort((a, b) => b - a)[n - 1];
+  return [...counts].sort((a, b) => b - a)[n - 1] ?? 0;
 }

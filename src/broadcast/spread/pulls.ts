@@ -81,7 +81,7 @@ export class Pulls<S extends StreamView = StreamView> {
   }
 
   /** Brings the list up to date: objects of `stream` below `existing` that are not held, or damaged, are wanted. */
-  update(now: Micros, stream: S, existing: number, { rtt, relayed }: Patience): void {
+  update(now: Micros, stream: S, existing: number, patience: Patience): void {
     let wants = this.wants.get(stream);
     for (const [seq, want] of wants ?? [])
       if (!stream.lacks(seq)) {
@@ -114,24 +114,24 @@ export class Pulls<S extends StreamView = StreamView> {
     };
     // Nobody sends again what we have said that we hold.
     for (const seq of stream.ledger.damaged) want(seq, now);
-    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * rtt;
+    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * patience.rtt;
     const end = Math.min(existing, stream.count + this.window(stream));
     for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
     if (wants?.size === 0) {
       this.wants.delete(stream);
       this.behind.delete(stream);
-    } else if (wants) this.confirm(now, stream, wants, relayed);
+    } else if (wants) this.confirm(now, stream, wants, patience);
   }
 
   /** Where others are known to hold an object, relays would have brought it: what does not come then is held back, or lost. */
-  private confirm(now: Micros, stream: S, wants: Map<number, Want>, relayed: Micros): void {
+  private confirm(now: Micros, stream: S, wants: Map<number, Want>, patience: Patience): void {
     let confirmed: number | undefined;
     for (const [seq, want] of wants) {
       if (want.tries > 0 || want.isConfirmed) continue;
       confirmed ??= stream.claims.confirmed();
       if (seq >= confirmed) continue;
       want.isConfirmed = true;
-      want.until = now + relayed;
+      want.until = now + patience.relayed;
       want.askAt = Math.min(want.askAt, want.until);
       this.due = Math.min(this.due, want.askAt);
     }
@@ -166,11 +166,12 @@ export class Pulls<S extends StreamView = StreamView> {
     const want = this.wants.get(stream)?.get(seq);
     if (!want?.tries) return;
     const usual = this.behind.get(stream);
+    if (usual !== undefined) this.behind.set(stream, usual + (length - usual) / 8);
     // What had begun to come by itself does not show that we are behind.
-    if (usual !== undefined || !want.hadBegun)
-      this.behind.set(stream, usual === undefined ? length : usual + (length - usual) / 8);
-    if (usual === undefined && !want.hadBegun)
+    else if (!want.hadBegun) {
+      this.behind.set(stream, length);
       for (const other of this.wants.get(stream)!.values()) if (other.tries === 0) other.askAt = now;
+    }
     if (want.peer === peer) {
       const server = this.server(peer);
       server.servedAt = now;
@@ -206,12 +207,13 @@ export class Pulls<S extends StreamView = StreamView> {
         const touched = object?.usefulAt ?? (this.behind.has(stream) ? NEVER_YET : coming);
         // Symbols of it are still coming in; those that bring nothing must not keep us from asking, nor those that trickle.
         const served = Math.max(touched + SECOND_PATIENCE + rtt, this.turnOf(want, rttOf));
-        const hasBegun = object?.usefulAt !== undefined && object.usefulAt > NEVER_YET;
+        const usefulAt = object?.usefulAt ?? NEVER_YET;
+        const hasBegun = usefulAt > NEVER_YET;
         const until = want.tries > 0 || hasBegun ? want.until : NEVER;
         want.askAt = Math.max(want.askAt, Math.min(served, until));
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
-          if ((object?.usefulAt ?? NEVER_YET) > want.askedAt) want.waits = 0;
+          if (usefulAt > want.askedAt) want.waits = 0;
           else if (want.tries > 0 && !want.isLost) want.waits++;
           if (want.tries > 0 && served > now) want.trickles++;
           want.isLost = false;
