@@ -3,36 +3,18 @@ import { describe, expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/net/loss.js';
 import { runScenario } from '../../src/sim/run.js';
-import type { Scenario } from '../../src/sim/scenario.js';
-
-/** Three members, good links, no faults, but for what is given. */
-function scenario(different: Partial<Scenario>): Scenario {
-  return {
-    seed: 'regression',
-    members: 3,
-    faulty: Math.floor(((different.members ?? 3) - 1) / 3),
-    byzantine: 0,
-    order: 'fifo',
-    controller: 'fixed',
-    maxDatagram: 1232,
-    links: { delay: 10 * MILLISECOND, loss: iid(0) },
-    disk: { delay: 2 * MILLISECOND },
-    consume: 0,
-    clocks: {},
-    messages: [],
-    replies: 0,
-    faults: [],
-    healAt: SECOND,
-    ...different,
-  };
-}
+import { quietScenario } from './quiet.js';
 
 const message = (origin: number, at: number) => ({ origin, at: at * MILLISECOND, size: 20 });
 
 describe('a run that went wrong once goes well', () => {
   test('a message that waits while the disk is full does not keep the member busy', () => {
     const full = { type: 'full' as const, member: 0, at: 0, until: 1500 * MILLISECOND };
-    const run = scenario({ messages: [message(0, 10), message(0, 12)], faults: [full], healAt: 2 * SECOND });
+    const run = quietScenario({
+      messages: [message(0, 10), message(0, 12)],
+      faults: [full],
+      healAt: 2 * SECOND,
+    });
     expect(runScenario(run).violation).toBeUndefined();
   });
 
@@ -44,7 +26,7 @@ describe('a run that went wrong once goes well', () => {
       down: 10 * MILLISECOND,
       hit: false,
     };
-    const run = scenario({ members: 1, messages: [message(0, 0)], faults: [crash] });
+    const run = quietScenario({ members: 1, messages: [message(0, 0)], faults: [crash] });
     expect(runScenario(run).violation).toBeUndefined();
   });
 
@@ -56,7 +38,7 @@ describe('a run that went wrong once goes well', () => {
       down,
       hit: false,
     });
-    const run = scenario({
+    const run = quietScenario({
       faulty: 1,
       messages: [message(0, 0), message(0, 3000)],
       faults: [crash(2, 2500, undefined), crash(1, 2600, 100 * MILLISECOND)],
@@ -68,7 +50,7 @@ describe('a run that went wrong once goes well', () => {
   test('an answer from within the consumer comes after what it answers', () => {
     // Only what is consumed slowly is answered before the consumer is done with it.
     for (let seed = 0; seed < 20; seed++) {
-      const run = scenario({
+      const run = quietScenario({
         seed: `answer-${seed}`,
         members: 4,
         order: 'causal',
@@ -83,7 +65,7 @@ describe('a run that went wrong once goes well', () => {
 
   test('an agreement on one object is found behind a disagreement on the next', () => {
     for (let seed = 0; seed < 20; seed++) {
-      const run = scenario({
+      const run = quietScenario({
         seed: `behind-${seed}`,
         members: 5,
         byzantine: 1,
@@ -98,7 +80,7 @@ describe('a run that went wrong once goes well', () => {
   test('who serves an object is not blamed for symbols that its origin has signed', () => {
     const at = [6_653, 52_590, 185_363, 341_594];
     const sizes = [8, 2358, 8, 2165];
-    const run = scenario({
+    const run = quietScenario({
       seed: '13375',
       members: 5,
       byzantine: 1,
@@ -115,7 +97,7 @@ describe('a run that went wrong once goes well', () => {
   });
 
   test('an origin that goes on sending wrong copies does not keep a member from asking others', () => {
-    const run = scenario({
+    const run = quietScenario({
       seed: '301055',
       members: 5,
       byzantine: 1,
@@ -130,7 +112,7 @@ describe('a run that went wrong once goes well', () => {
   test.each(['0', '9', '40', '53'])(
     'where much is lost, an object is finished from one member that serves it slowly (seed %s)',
     (seed) => {
-      const run = scenario({
+      const run = quietScenario({
         seed,
         members: 4,
         byzantine: 1,
@@ -146,7 +128,7 @@ describe('a run that went wrong once goes well', () => {
   test('what members have differed on is kept for one that starts over', () => {
     // Without that, each of these ends with a member that can get no more of the stream.
     for (const seed of [24, 27, 34]) {
-      const run = scenario({
+      const run = quietScenario({
         seed: `kept-${seed}`,
         members: 4,
         byzantine: 1,
@@ -176,7 +158,7 @@ describe('a run that went wrong once goes well', () => {
       [1, 319_126, 65],
       [1, 403_002, 74],
     ];
-    const run = scenario({
+    const run = quietScenario({
       seed: '7310194',
       members: 4,
       byzantine: 1,
@@ -199,7 +181,7 @@ describe('a run that went wrong once goes well', () => {
 });
 
 test('a member that starts over keeps what the others have let go of on its word', () => {
-  const run = scenario({
+  const run = quietScenario({
     seed: 'streams-4',
     members: 4,
     byzantine: 1,

@@ -1,10 +1,10 @@
 /** The architecture check, run as CI runs it, on small source trees that keep or break one rule each. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkTree } from './tree.js';
 
 const tool = fileURLToPath(new URL('../../tools/check-boundaries.mjs', import.meta.url));
 const goodTree = {
@@ -160,13 +160,6 @@ describe('data flows one way', () => {
 });
 
 /** Runs the tool on the good tree with `changes` laid over it. */
-function check(changes: Record<string, string>): { status: number | null; lines: string[] } {
-  for (const [path, text] of Object.entries({ ...goodTree, ...changes })) {
-    const file = join(root, 'src', path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [tool, root], { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  return { status, lines: stdout.trimEnd().split('\n') };
+function check(changes: Record<string, string>) {
+  return checkTree(tool, root, { ...goodTree, ...changes });
 }

@@ -1,10 +1,11 @@
 /** The check of exports, run as CI runs it, on small packages that keep or break one rule each. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeTree } from './tree.js';
 
 const tool = fileURLToPath(new URL('../../tools/check-exports.mjs', import.meta.url));
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
@@ -134,11 +135,7 @@ function check(
   door: string,
   programs: Record<string, string> = {},
 ): { status: number | null; lines: string[] } {
-  for (const [name, text] of Object.entries({ ...setting, ...programs, 'src/door.ts': door })) {
-    const file = join(root, name);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  }
+  writeTree(root, { ...setting, ...programs, 'src/door.ts': door });
   const { status, stderr } = spawnSync(process.execPath, [tool, root], { encoding: 'utf8' });
   return { status, lines: stderr.trim().split('\n') };
 }

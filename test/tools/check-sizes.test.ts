@@ -1,10 +1,10 @@
 /** The size check, run as CI runs it, on small source trees that keep or break one limit each. */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkTree } from './tree.js';
 
 const tool = fileURLToPath(new URL('../../tools/check-sizes.mjs', import.meta.url));
 let root: string;
@@ -80,13 +80,6 @@ function classOf(head: string, lines: number): string {
 }
 
 /** Runs the tool on a tree of these files in src. */
-function check(tree: Record<string, string>): { status: number | null; lines: string[] } {
-  for (const [path, text] of Object.entries(tree)) {
-    const file = join(root, 'src', path);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-  }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [tool, root], { encoding: 'utf8' });
-  expect(stderr).toBe('');
-  return { status, lines: stdout.trimEnd().split('\n') };
+function check(tree: Record<string, string>) {
+  return checkTree(tool, root, tree);
 }

@@ -33,6 +33,15 @@ function newPulls(objects = new Objects()): Pulls {
   return new Pulls(new Rng('pulls'), objects);
 }
 
+/** The first object of a stream, of which something may have come. */
+function underWay() {
+  const objects = new Objects();
+  const stream = streamOf();
+  const record = new ObjectUnderWay(stream, 0, 0);
+  objects.add(record);
+  return { pulls: newPulls(objects), stream, record };
+}
+
 /** Asks one member for all that is to be asked for. */
 function askAll(pulls: Pulls, now: Micros, peer: number): number[] {
   return pulls
@@ -77,11 +86,7 @@ describe('patience', () => {
   });
 
   test('is renewed while symbols of the object come in', () => {
-    const objects = new Objects();
-    const pulls = newPulls(objects);
-    const stream = streamOf();
-    const record = new ObjectUnderWay(stream, 0, 0);
-    objects.add(record);
+    const { pulls, stream, record } = underWay();
     pulls.update(0, stream, 1, PATIENCE);
     record.usefulAt = 150 * MILLISECOND;
     expect(asked(pulls, 180 * MILLISECOND)).toEqual([]);
@@ -90,11 +95,7 @@ describe('patience', () => {
   });
 
   test('has an end where symbols only trickle in: another member is asked as well, and the next one later', () => {
-    const objects = new Objects();
-    const pulls = newPulls(objects);
-    const stream = streamOf();
-    const record = new ObjectUnderWay(stream, 0, 0);
-    objects.add(record);
+    const { pulls, stream, record } = underWay();
     pulls.update(0, stream, 1, PATIENCE);
     const times: Micros[] = [];
     for (let now = 0; now < 10 * SECOND; now += 10 * MILLISECOND) {
@@ -164,11 +165,7 @@ describe('an object that others confirm, one more than may lie and not its origi
   });
 
   test('is asked for though symbols of it trickle in', () => {
-    const objects = new Objects();
-    const pulls = newPulls(objects);
-    const stream = streamOf();
-    const record = new ObjectUnderWay(stream, 0, 0);
-    objects.add(record);
+    const { pulls, stream, record } = underWay();
     confirmed(stream, [PEER, OTHER]);
     pulls.update(0, stream, 1, PATIENCE);
     const times: Micros[] = [];
@@ -180,11 +177,7 @@ describe('an object that others confirm, one more than may lie and not its origi
   });
 
   test('is waited for while an earlier one is coming in, which is asked for', () => {
-    const objects = new Objects();
-    const pulls = newPulls(objects);
-    const stream = streamOf();
-    const record = new ObjectUnderWay(stream, 0, 0);
-    objects.add(record);
+    const { pulls, stream, record } = underWay();
     record.incoming = new Incoming(descriptorOf({ origin: 1, incarnation: 7, seq: 0 }, new Uint8Array(5000)));
     for (const member of [PEER, OTHER]) stream.onClaim(member, { ...claimOfOne, count: 2 });
     pulls.update(0, stream, 2, PATIENCE);
@@ -193,11 +186,7 @@ describe('an object that others confirm, one more than may lie and not its origi
   });
 
   test('does not show that we are behind, if it had begun to come', () => {
-    const objects = new Objects();
-    const pulls = newPulls(objects);
-    const stream = streamOf();
-    const record = new ObjectUnderWay(stream, 0, 0);
-    objects.add(record);
+    const { pulls, stream, record } = underWay();
     confirmed(stream, [PEER, OTHER]);
     pulls.update(0, stream, 2, PATIENCE);
     record.usefulAt = RELAYED;

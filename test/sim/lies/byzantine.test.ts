@@ -1,10 +1,11 @@
 /** Lies that change nothing would test nothing: each makes a run another one than it is without the lie, and harms nobody. */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, SECOND } from '../../../src/core/time.js';
+import { MILLISECOND } from '../../../src/core/time.js';
 import { LIES, type Lie } from '../../../src/sim/lies/byzantine.js';
 import { iid } from '../../../src/sim/net/loss.js';
 import { runScenario } from '../../../src/sim/run.js';
-import type { Fault, Scenario } from '../../../src/sim/scenario.js';
+import type { Fault } from '../../../src/sim/scenario.js';
+import { quietScenario } from '../quiet.js';
 
 /** Four members of which one may lie. All broadcast, and one comes back and has to ask for what it missed. */
 function runWith(...lies: Lie[]): { hash: string; violation: string | undefined } {
@@ -15,27 +16,20 @@ function runWith(...lies: Lie[]): { hash: string; violation: string | undefined 
     down: 600 * MILLISECOND,
     hit: false,
   };
-  const scenario: Scenario = {
+  const scenario = quietScenario({
     seed: 'lies',
     members: 4,
-    faulty: 1,
     byzantine: 1,
     order: 'causal',
     controller: 'bbr',
-    maxDatagram: 1232,
     links: { delay: 10 * MILLISECOND, loss: iid(0.1) },
-    disk: { delay: 2 * MILLISECOND },
-    consume: 0,
-    clocks: {},
     messages: Array.from({ length: 12 }, (_, i) => ({
       origin: i % 3,
       at: i * 60 * MILLISECOND,
       size: i === 4 ? 20_000 : 200,
     })),
-    replies: 0,
     faults: lies.length > 0 ? [crash, { type: 'liar', member: 0, lies }] : [crash],
-    healAt: SECOND,
-  };
+  });
   return runScenario(scenario);
 }
 

@@ -6,10 +6,10 @@
  *   liar   - confirms h, to 2 alone ->  2 has a quorum for h; 3 and 4 have not, and 5 and 6 hold x
  */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, SECOND } from '../../../src/core/time.js';
-import { iid } from '../../../src/sim/net/loss.js';
+import { MILLISECOND } from '../../../src/core/time.js';
 import { runScenario } from '../../../src/sim/run.js';
-import type { Fault, Scenario } from '../../../src/sim/scenario.js';
+import type { Fault } from '../../../src/sim/scenario.js';
+import { quietScenario } from '../quiet.js';
 
 const SEEDS = 25;
 
@@ -17,31 +17,21 @@ const SEEDS = 25;
 function violations(name: string, messages: number, faults: Fault[]): string[] {
   const found: string[] = [];
   for (let seed = 0; seed < SEEDS; seed++) {
-    const scenario: Scenario = {
+    const scenario = quietScenario({
       seed: `${name}-${seed}`,
       members: 7,
-      faulty: 2,
       byzantine: 2,
-      order: 'fifo',
-      controller: 'fixed',
-      maxDatagram: 1232,
-      links: { delay: 10 * MILLISECOND, loss: iid(0) },
-      disk: { delay: 2 * MILLISECOND },
-      consume: 0,
-      clocks: {},
       messages: Array.from({ length: messages }, (_, i) => ({
         origin: 0,
         at: i * 50 * MILLISECOND,
         size: 20,
       })),
-      replies: 0,
       faults: [
         { type: 'liar', member: 0, lies: ['equivocate'] },
         { type: 'liar', member: 1, lies: ['collude'] },
         ...faults,
       ],
-      healAt: SECOND,
-    };
+    });
     const { violation } = runScenario(scenario);
     if (violation) found.push(`seed ${seed}: ${violation}`);
   }

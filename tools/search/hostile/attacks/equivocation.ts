@@ -28,6 +28,17 @@ const claim = (arena: Arena, forged: Forged, peer: number, liar: number) => {
   );
 };
 
+const TWO_OF_SEVEN = { severe: true, members: 7, byzantine: 2, liars: [5, 6], seconds: 5 };
+/** Three of the five others get the first object, two the second. */
+const parted = (arena: Arena) => {
+  const [a, b] = two(arena);
+  arena.at(ATTACK_AT, () => {
+    arena.serve(a, [0, 1, 2]);
+    arena.serve(b, [3, 4]);
+  });
+  return [a, b];
+};
+
 export const split = virtual({
   name: 'two objects under one name, one to each half',
   attack: (arena) => {
@@ -56,17 +67,9 @@ export const confirmed = virtual({
 
 export const colluding = virtual({
   name: 'two objects under one name, two liars of seven confirm to each what it holds (f 2)',
-  severe: true,
-  members: 7,
-  byzantine: 2,
-  liars: [5, 6],
-  seconds: 5,
+  ...TWO_OF_SEVEN,
   attack: (arena) => {
-    const [a, b] = two(arena);
-    arena.at(ATTACK_AT, () => {
-      arena.serve(a, [0, 1, 2]);
-      arena.serve(b, [3, 4]);
-    });
+    const [a, b] = parted(arena);
     arena.each(ATTACK_AT, 4, 20_000, () => {
       for (const liar of arena.liars) {
         for (const peer of [0, 1, 2]) claim(arena, a, peer, liar);
@@ -81,17 +84,9 @@ const mum = (frame: Frame): Frame => (frame.kind === 'vector' ? { ...frame, entr
 
 export const toOneAlone = virtual({
   name: 'two objects under one name, two liars of seven confirm one of them to a single member (f 2)',
-  severe: true,
-  members: 7,
-  byzantine: 2,
-  liars: [5, 6],
-  seconds: 5,
+  ...TWO_OF_SEVEN,
   attack: (arena) => {
-    const [a, b] = two(arena);
-    arena.at(ATTACK_AT, () => {
-      arena.serve(a, [0, 1, 2]);
-      arena.serve(b, [3, 4]);
-    });
+    const [a, b] = parted(arena);
     for (const liar of arena.liars) arena.tamper({ frames: (_now, _peer, frames) => frames.map(mum) }, liar);
     // It has a quorum for what the others will never have one for.
     arena.each(ATTACK_AT, 4, 20_000, () => {
