@@ -180,10 +180,13 @@ export class Checker {
     );
     // Without the digest behind them it cannot be told whether those before are what all agreed on.
     const known = objects.findLastIndex((object) => this.members[member].hadElsewhere(object));
-    if (known < objects.length - 1)
+    const beyond = objects.slice(known + 1);
+    if (beyond.length > 0 && this.options.correct[origin])
       return this.fail(member, `says that objects ${from} to ${to} of member ${origin} are gone`);
-    const { lost } = this.members[member].store;
-    for (const object of objects) lost.add(object);
+    const { lost, takenBack } = this.members[member].store;
+    for (const object of objects.slice(0, known + 1)) lost.add(object);
+    // Who lies may take back what it said itself; if a correct member has delivered it, this one lacks it still.
+    for (const object of beyond) takenBack.add(object);
   }
 
   accused(by: number, member: number, what: string): void {
@@ -254,8 +257,11 @@ export class Checker {
     { origin, incarnation, seq, index }: MessageId,
   ): boolean {
     if (index !== 0) return false;
-    for (let each = last ? last.seq + 1 : 0; each < seq; each++)
-      if (!this.members[member].hadElsewhere(objectKey({ origin, incarnation, seq: each }))) return false;
+    const record = this.members[member];
+    for (let each = last ? last.seq + 1 : 0; each < seq; each++) {
+      const object = objectKey({ origin, incarnation, seq: each });
+      if (!record.hadElsewhere(object) && !record.store.takenBack.has(object)) return false;
+    }
     return last?.seq !== seq;
   }
 

@@ -38,6 +38,8 @@ interface StoreState {
   stored: Set<string>;
   /** Names of objects that cannot be delivered from it: what came after them its member has had in another store. */
   lost: Set<string>;
+  /** Names of objects that their origin, a liar, says are gone. */
+  takenBack: Set<string>;
 }
 
 export class MemberRecord {
@@ -124,5 +126,11 @@ export class MemberRecord {
 }
 
 function emptyStore(): StoreState {
-  return { histories: new Map(), delivered: new Set(), stored: new Set(), lost: new Set() };
+  return {
+    histories: new Map(),
+    delivered: new Set(),
+    stored: new Set(),
+    lost: new Set(),
+    takenBack: new Set(),
+  };
 }

@@ -220,6 +220,18 @@ describe('what a member says', () => {
     expect(outcomes).toEqual([expect.stringMatching(/are gone/), undefined]);
   });
 
+  test('of what a liar takes back is right as long as no other has delivered it', () => {
+    const outcomes = [false, true].map((isDelivered) => {
+      const run = new Run({ correct: [false, true, true] });
+      run.store(1, 0);
+      run.store(2, 0);
+      if (isDelivered) run.deliver(1, 0);
+      run.checker.lost(2, { ...STREAM, from: 0, to: 1 });
+      return run.violation ?? run.checker.missing();
+    });
+    expect(outcomes).toEqual(['', 'member 2 has not delivered 0/1/0.0']);
+  });
+
   test('of a message that it had not submitted is wrong', () => {
     const run = new Run();
     run.checker.durable(1, { origin: 1, incarnation: 1, seq: 0 }, [7]);
