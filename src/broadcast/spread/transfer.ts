@@ -3,6 +3,7 @@
  * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
  */
 
+import { Alarms } from '../../core/alarms.js';
 import { countDrop } from '../../core/drops.js';
 import type { Marks } from '../../core/marks.js';
 import type { Rng } from '../../core/rng.js';
@@ -46,7 +47,9 @@ export class Transfer<S extends StreamView = StreamView> {
   /** By peer: objects whose progress it should hear of. */
   private readonly news: Set<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
-  private dueAt: Micros = NEVER;
+  /** When to look at all of those; at the others each has its time. */
+  private ownAt: Micros = NEVER;
+  private readonly alarms = new Alarms<ObjectUnderWay<S>>();
 
   constructor(
     options: TransferOptions,
@@ -74,7 +77,7 @@ export class Transfer<S extends StreamView = StreamView> {
     record.outgoing = new Outgoing(now, { ...this.options, shortfall: this.shortfall }, stored);
     this.objects.add(record);
     this.own.add(record);
-    this.dueAt = Math.min(this.dueAt, now + CHECK);
+    this.ownAt = Math.min(this.ownAt, now + CHECK);
     this.options.changed.markAll();
     this.options.observer?.(now, { topic: 'objects', id: record.id, state: 'sending' });
     return record;
@@ -120,6 +123,7 @@ export class Transfer<S extends StreamView = StreamView> {
   beginAnew(record: ObjectUnderWay<S>, onlyFrom?: number): void {
     this.intake.admission.remove(record);
     record.beginAnew(onlyFrom);
+    this.schedule(record);
   }
 
   /** Ends the transfer of an object: it is with all who want it, given up, or its stream is over or starts again. */
@@ -127,6 +131,7 @@ export class Transfer<S extends StreamView = StreamView> {
     record.dispose();
     this.intake.admission.remove(record);
     this.own.delete(record);
+    this.alarms.delete(record);
     this.objects.delete(record);
     for (const news of this.news) news.delete(record);
     this.relays.forget(record);
@@ -189,21 +194,23 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   nextTimeout(): Micros {
-    return this.dueAt;
+    return Math.min(this.ownAt, this.alarms.earliest);
   }
 
   handleTimeout(now: Micros): void {
-    if (this.dueAt > now) return;
-    this.dueAt = NEVER;
-    for (const stream of this.streams)
-      for (const record of this.objects.of(stream).values()) {
-        if (record.progressAt <= now) this.reportProgress(now, record);
-        this.topUp(now, record);
-        if (record.endsAt() <= now) this.end(now, record);
-        else this.schedule(record);
-      }
+    for (const record of this.alarms.takeDue(now)) {
+      if (record.progressAt <= now) this.reportProgress(now, record);
+      if (record.endsAt() <= now) this.end(now, record);
+      else this.schedule(record);
+    }
+    if (this.ownAt > now) return;
+    this.ownAt = NEVER;
     if (this.own.size === 0) return;
-    this.dueAt = Math.min(this.dueAt, now + CHECK);
+    for (const record of this.own) {
+      this.topUp(now, record);
+      this.schedule(record);
+    }
+    this.ownAt = Math.min(this.ownAt, now + CHECK);
     // For top-ups, and for peers that are given symbols because others have fallen silent.
     this.options.changed.markAll();
   }
@@ -216,6 +223,10 @@ export class Transfer<S extends StreamView = StreamView> {
       const fault = record.outgoing?.check();
       if (fault) return fault;
     }
+    for (const stream of this.streams)
+      for (const record of this.objects.of(stream).values())
+        if (!this.own.has(record) && record.nextTimeout() < this.alarms.get(record))
+          return `${record.seq} is due at ${record.nextTimeout()}, not ${this.alarms.get(record)}`;
     return this.objects.check(this.streams) ?? this.relays.check();
   }
 
@@ -274,7 +285,8 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   private schedule(record: ObjectUnderWay<S>): void {
-    this.dueAt = Math.min(this.dueAt, record.nextTimeout());
+    if (this.own.has(record)) this.ownAt = Math.min(this.ownAt, record.nextTimeout());
+    else this.alarms.bringForward(record, record.nextTimeout());
   }
 
   private reportProgress(now: Micros, record: ObjectUnderWay<S>): void {
