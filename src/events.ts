@@ -2,6 +2,7 @@
  * What a member tells of others, of its messages and of its store: declared once, for the inside, where members are indices,
  * and for the outside, where they are the group's.
  */
+import type { VersionRange } from './wire/dialect.js';
 import type { MessageId, ObjectId } from './wire/symbol.js';
 
 /** What a member is caught at: two objects under one name, symbols that are none of the object's, an object that is no list of messages. */
@@ -51,8 +52,11 @@ export type MemberEvent<Who> =
   | { type: 'unheard'; member: Who }
   /** The member runs another version of the application. */
   | { type: 'other-version'; member: Who; version: number }
-  /** At the member's address somebody speaks another version of this protocol: only a hint. */
-  | { type: 'foreign-version'; member: Who; version: number }
+  /**
+   * At the member's address somebody speaks other versions of this protocol than we do, so that there is no session: one of the
+   * two needs another build. Only a hint: anyone may have sent it.
+   */
+  | { type: 'foreign-version'; member: Who; theirs: VersionRange; ours: VersionRange }
   /** Somebody, at the member's address if it is one, knows our key but holds another group file: only a hint. */
   | { type: 'foreign-group'; member: Who | undefined }
   /** The member sends an object above `maxMessageSize`, `length` bytes: it and what comes after it are not delivered here. */

@@ -72,4 +72,5 @@ export type {
   StoreWrite,
   StreamState,
 } from './store/store.js';
+export type { Feature, VersionRange } from './wire/dialect.js';
 export type { MessageId, ObjectId, StreamId } from './wire/symbol.js';

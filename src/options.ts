@@ -6,7 +6,7 @@ import { CONTROLLERS, type ControllerName, DEFAULT_CONTROLLER } from './congesti
 import { type Check, isBoolean, isBytes, isInteger, isOneOf, isText } from './core/checks.js';
 import { invalid } from './errors.js';
 import type { Group } from './group/group.js';
-import { DATAGRAM_SIZE, MAX_DATAGRAM } from './wire/limits.js';
+import { DATAGRAM_SIZE, ETHERNET_DATAGRAM, MAX_DATAGRAM } from './wire/limits.js';
 
 /** What is set of a member, complete. `Node` and `createNetwork` take it with defaults: see `Given`. */
 export interface Settings {
@@ -49,8 +49,6 @@ interface Setting<T> {
 
 export const DEFAULT_MAX_MESSAGE_SIZE = 256 * 1024 * 1024;
 export const DEFAULT_MAX_STORED_BYTES = 4 * 1024 ** 3;
-/** 1500 bytes less the headers of IPv6 and UDP. */
-const ETHERNET_DATAGRAM = 1452;
 
 const isRate: Check = (name, value) => {
   if (typeof value !== 'number' || !(value > 0)) throw invalid(name, 'more than 0 bytes/s', value);

@@ -4,6 +4,7 @@ import { toHex } from '../core/bytes.js';
 import { type MemberEvent, mapWho } from '../events.js';
 import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
+import type { VersionRange } from '../wire/dialect.js';
 import { formatBytes, note, tellJson } from './io.js';
 
 /** Tells events as they come, and remembers why a member may be out of reach. */
@@ -94,8 +95,8 @@ export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { typ
     `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`,
   unheard: (event) => `we hear ${event.member.name}, but it does not hear us`,
   'other-version': (event) => `${event.member.name} runs version ${event.version}`,
-  'foreign-version': (event) =>
-    `${event.member.name} seems to speak version ${event.version} of the protocol`,
+  'foreign-version': ({ member, theirs, ours }) =>
+    `${member.name} seems to speak ${versions(theirs)} of the protocol, this member ${versions(ours)}: they have no session until the older one of the two is upgraded`,
   'foreign-group': (event) =>
     `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`,
   address: (event) => {
@@ -109,6 +110,9 @@ export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { typ
   'store-error': (event) => `store: ${event.error.message}`,
   'consumer-error': (event) => `delivery: ${String(event.error)}`,
 };
+
+const versions = ({ lowest, highest }: VersionRange) =>
+  lowest === highest ? `version ${lowest}` : `versions ${lowest} to ${highest}`;
 
 /** What keeps a member from confirming. */
 const CAUSES: readonly NodeEvent['type'][] = [

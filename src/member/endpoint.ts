@@ -33,11 +33,13 @@ import { type Group, type Member, memberWith } from '../group/group.js';
 import type { Settings } from '../options.js';
 import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
+import { PathSizes } from '../path/sizes.js';
 import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
 import type { Loaded } from '../store/store.js';
 import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
+import type { Dialect } from '../wire/dialect.js';
 import type { Ack } from '../wire/frames/ack.js';
-import type { Frame } from '../wire/frames.js';
+import { type Frame, featureOf } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
@@ -64,6 +66,8 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
   observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
   /** Is told of frames, symbols and objects. */
   observer?: BroadcastObserver | undefined;
+  /** What of the protocol it speaks, as a build of another age would: for tests of upgrades. Default: all that there is. */
+  dialect?: Dialect | undefined;
   /** What this member says in place of the truth: for tests of what lies come to. */
   tamper?: Tamper | undefined;
 }
@@ -72,6 +76,8 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
 export type MemberDrop =
   /** A datagram of a session with impossible fields. */
   | 'malformed'
+  /** An optional frame of a type that we do not know, or of a feature that the session does not have; the rest counts. */
+  | 'unknown-frame'
   /** An acknowledgement of what was never sent. */
   | 'bad-ack';
 /** Everything that is thrown away is counted under one of these: each layer's own. */
@@ -119,18 +125,22 @@ export class Endpoint implements Voice {
         observer: observe && ((now, event) => observe(now, member, event)),
       });
     });
+    const sizes = new PathSizes(paths, changed);
     const sessions = new SessionTable({
       groupId: group.id,
       keys: keys.exchangeKeys(),
       incarnation,
       version: options.version,
+      dialect: options.dialect,
       entropy,
       peers: members.map((member) => (member === self ? undefined : member)),
     });
     const broadcaster = new Broadcast({ ...options, self: self.index, paths, changed }, this.counters);
     const peers = members.map((member, index) => {
       const path = paths[index];
-      return path && new Peer({ member, path, sessions, broadcaster, notify: () => changed.mark(index) });
+      return (
+        path && new Peer({ member, path, sizes, sessions, broadcaster, notify: () => changed.mark(index) })
+      );
     });
     this.sessions = sessions;
     this.broadcaster = broadcaster;
@@ -151,6 +161,7 @@ export class Endpoint implements Voice {
     });
     this.handlers = frameHandlers({
       broadcaster,
+      sizes,
       onAck: (heard, ack) => this.handleAck(heard, ack),
       onSymbol: (heard, body) => this.handleSymbol(heard, body),
     });
@@ -297,7 +308,10 @@ export class Endpoint implements Voice {
     const { observer } = this.options;
     for (const frame of frames) {
       observer?.(now, { topic: 'frames', way: 'in', peer: peer.index, frame });
-      handleFrame(this.handlers, heard, frame);
+      const feature = featureOf(frame);
+      if (frame.kind === 'unknown' || (feature && !peer.has(feature)))
+        countDrop(this.counters, 'unknown-frame');
+      else handleFrame(this.handlers, heard, frame);
     }
     if (symbol) this.handleSymbol(heard, symbol);
   }

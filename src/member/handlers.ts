@@ -1,8 +1,9 @@
 /** What a member does with each kind of frame. In: a frame that a peer has sent in its session. Out: calls of the path and the broadcast. */
 import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Micros } from '../core/time.js';
+import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
-import type { Frame, FrameKind, FrameOf } from '../wire/frames.js';
+import type { FrameKind, FrameOf } from '../wire/frames.js';
 import type { Peer } from './peer.js';
 
 /** The datagram that a frame came in. */
@@ -13,15 +14,19 @@ export interface Heard {
   size: number;
 }
 
-export type FrameHandlers = { [K in FrameKind]: (heard: Heard, frame: FrameOf<K>) => void };
+export type FrameHandlers = { [K in Known]: (heard: Heard, frame: FrameOf<K>) => void };
+
+/** Of others there is nothing to do. */
+type Known = Exclude<FrameKind, 'unknown'>;
 
 export interface HandlerOptions {
   broadcaster: Broadcast;
+  sizes: PathSizes;
   onAck: (heard: Heard, ack: Ack) => void;
   onSymbol: (heard: Heard, body: Uint8Array) => void;
 }
 
-export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions): FrameHandlers {
+export function frameHandlers({ broadcaster, sizes, onAck, onSymbol }: HandlerOptions): FrameHandlers {
   return {
     ack: (heard, { ack }) => onAck(heard, ack),
     'ack-policy': ({ peer }, frame) => peer.path.onPolicy(frame),
@@ -29,7 +34,11 @@ export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions):
       // Only what came in one piece of that size shows that the path carries it.
       if (frame.size === size) peer.path.onMtuProbe(size);
     },
-    'mtu-report': ({ now, peer }, { size }) => peer.path.onMtuReport(now, size),
+    'mtu-report': ({ now, peer }, { size }) => {
+      peer.path.onMtuReport(now, size);
+      sizes.onPath(now);
+    },
+    'path-size': ({ peer }, { size }) => sizes.onTold(peer.index, size),
     ping: () => {},
     'sized-symbol': (heard, { body }) => onSymbol(heard, body),
     vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
@@ -40,7 +49,7 @@ export function frameHandlers({ broadcaster, onAck, onSymbol }: HandlerOptions):
 }
 
 /** Calls the handler of a frame's kind. */
-export function handleFrame(handlers: FrameHandlers, heard: Heard, frame: Frame): void {
+export function handleFrame(handlers: FrameHandlers, heard: Heard, frame: FrameOf<Known>): void {
   // TypeScript does not see that a kind's handler takes frames of that kind.
-  (handlers[frame.kind] as (heard: Heard, frame: Frame) => void)(heard, frame);
+  (handlers[frame.kind] as (heard: Heard, frame: FrameOf<Known>) => void)(heard, frame);
 }

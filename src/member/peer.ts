@@ -7,8 +7,10 @@ import type { Outbound } from '../broadcast/outbound.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { Member } from '../group/group.js';
 import type { Path } from '../path/path.js';
+import type { PathSizes } from '../path/sizes.js';
 import type { SessionEvent, SessionTable } from '../session/index.js';
 import { FRAMES_ROOM } from '../wire/datagram.js';
+import type { Agreed, Feature } from '../wire/dialect.js';
 import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { FailOver } from './failover.js';
@@ -16,6 +18,7 @@ import { FailOver } from './failover.js';
 export interface PeerOptions {
   member: Member;
   path: Path;
+  sizes: PathSizes;
   sessions: SessionTable;
   broadcaster: Broadcast;
   /** Called when its deadlines, or what there is to send to it, may be others than they were. */
@@ -32,12 +35,14 @@ export class Peer {
   readonly notify: () => void;
   /** Whether it has been told that it can be reached: see `Presence`. */
   isPresent = false;
+  private readonly sizes: PathSizes;
   private readonly sessions: SessionTable;
   private readonly broadcaster: Broadcast;
 
-  constructor({ member, path, sessions, broadcaster, notify }: PeerOptions) {
+  constructor({ member, path, sizes, sessions, broadcaster, notify }: PeerOptions) {
     this.member = member;
     this.path = path;
+    this.sizes = sizes;
     this.sessions = sessions;
     this.broadcaster = broadcaster;
     this.notify = notify;
@@ -47,6 +52,16 @@ export class Peer {
 
   get index(): number {
     return this.member.index;
+  }
+
+  /** What is spoken in its session. */
+  get agreed(): Agreed | undefined {
+    return this.sessions.session(this.index)?.agreed;
+  }
+
+  /** Whether both have this feature. */
+  has(feature: Feature): boolean {
+    return this.agreed?.features.has(feature) === true;
   }
 
   /** What became of its session. */
@@ -63,6 +78,7 @@ export class Peer {
       case 'established':
         path.isOpen = true;
         path.move(this.nextNumber);
+        this.sizes.onSession(index);
         failOver.onMoved();
         broadcaster.onSession(index, false);
         break;
@@ -101,13 +117,14 @@ export class Peer {
   /** When a datagram without symbols is due. */
   nextControl(): Micros {
     const { path } = this;
+    if (this.tellsSize && this.sizes.isNews(this.index)) return -NEVER;
     const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
     return Math.min(this.outbound.nextControl(), path.nextFrames(), probe);
   }
 
-  /** Whether there is news of objects for it, or a heartbeat is due. */
+  /** Whether there is news of objects for it, a heartbeat is due, or what our paths carry has changed. */
   hasNews(now: Micros): boolean {
-    return this.outbound.nextControl() <= now;
+    return this.outbound.nextControl() <= now || (this.tellsSize && this.sizes.isNews(this.index));
   }
 
   /** The frames of a datagram without symbols: acknowledgements, news of objects, heartbeats. */
@@ -115,19 +132,27 @@ export class Peer {
     const { path, outbound } = this;
     const hasNews = this.hasNews(now);
     const frames = path.takeFrames(now);
+    const size = hasNews && this.tellsSize ? this.sizes.take(now, this.index) : undefined;
+    if (size !== undefined) frames.push({ kind: 'path-size', size });
     const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
     const objects = hasNews ? outbound.takeControl(now, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;
     if (policy) frames.push(policy);
-    if ((hasNews && objects.length === 0) || path.recovery.probesDue > 0) frames.push({ kind: 'ping' });
+    if ((hasNews && objects.length === 0 && size === undefined) || path.recovery.probesDue > 0)
+      frames.push({ kind: 'ping' });
     return frames;
   }
 
   /** When its path or fail-over wants to be woken. */
   nextTimeout(): Micros {
     return Math.min(this.path.nextTimeout(), this.failOver.nextTimeout());
+  }
+
+  /** Whether it hears of PATH_SIZE now. */
+  private get tellsSize(): boolean {
+    return this.path.isOpen && this.has('path-size');
   }
 
   private get nextNumber(): number {

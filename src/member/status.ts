@@ -4,6 +4,7 @@ import type { Micros } from '../core/time.js';
 import type { Member } from '../group/group.js';
 import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
+import type { Feature } from '../wire/dialect.js';
 import type { Peer } from './peer.js';
 
 /** A member as it stands. */
@@ -38,11 +39,15 @@ export interface PeerStatus {
   breaker: { cause: BreakerCause | undefined; trips: number };
   /** Bytes of UDP payload. */
   mtu: number;
+  /** Version of the protocol that both speak; undefined without a session. */
+  protocol: number | undefined;
+  /** Optional parts of the protocol that both have. */
+  features: Feature[];
   /** Window, rates, round-trip times, the controller's state and loss floor. */
   path: PathMetrics;
 }
 
-export function peerStatus(now: Micros, { member, path, failOver }: Peer): PeerStatus {
+export function peerStatus(now: Micros, { member, path, failOver, agreed }: Peer): PeerStatus {
   const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
   const { breaker } = recovery;
   return {
@@ -57,6 +62,8 @@ export function peerStatus(now: Micros, { member, path, failOver }: Peer): PeerS
     sentDatagrams,
     breaker: { cause: breaker.cause, trips: breaker.trips },
     mtu: mtu.size,
+    protocol: agreed?.version,
+    features: [...(agreed?.features ?? [])],
     path: recovery.metrics(),
   };
 }

@@ -41,6 +41,7 @@ export class ConnectivityTracker {
           type: 'VersionMismatch',
           ours: this.version,
           peer: event.member,
+          protocol: { ours: event.ours, theirs: event.theirs },
         });
       case 'foreign-group':
         return this.once(event.member, 'group', {

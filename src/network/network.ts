@@ -5,6 +5,7 @@
 
 import type { Member } from '../group/group.js';
 import type { NodeEvent } from '../node/node.js';
+import type { VersionRange } from '../wire/dialect.js';
 import type { MessageId } from '../wire/symbol.js';
 
 /** How messages become bytes. `decode` may throw. */
@@ -59,7 +60,16 @@ export type Connectivity =
   | { type: 'PeerConnected' | 'PeerDisconnected'; peer: Member }
   /** Whether enough members are within reach for messages to be delivered. After a disconnect, peers are announced anew. */
   | { type: 'NetworkConnected' | 'NetworkDisconnected' }
-  /** `theirs` is left out if it could not be told. */
-  | { type: 'VersionMismatch'; ours: number; theirs?: number; peer?: Member }
+  /**
+   * `theirs` is left out if it could not be told: so it is where no version of headwater's own protocol is common to both, which
+   * are then in `protocol`.
+   */
+  | {
+      type: 'VersionMismatch';
+      ours: number;
+      theirs?: number;
+      peer?: Member;
+      protocol?: { ours: VersionRange; theirs: VersionRange };
+    }
   /** A member has another list of members than we; ours is `clusterPeers`. */
   | { type: 'ClusterIDMismatch'; clusterPeers: string };

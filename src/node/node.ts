@@ -12,6 +12,7 @@ import type { PeerStatus } from '../member/status.js';
 import { type Given, type Identity, REQUIRED, type Settings } from '../options.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
+import type { Dialect } from '../wire/dialect.js';
 import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted, Waiters } from './aborts.js';
 import { Consumer } from './consumer.js';
@@ -148,12 +149,18 @@ export class Node implements AsyncDisposable {
    * const { confirmed } = await node.broadcast(new TextEncoder().encode('hello'));
    */
   static async start(options: NodeOptions): Promise<Node> {
+    return Node.startAs(options, undefined);
+  }
+
+  /** @internal Starts a member that speaks as a build of another age: for tests of upgrades. */
+  static async startAs(options: NodeOptions, dialect: Dialect | undefined): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
     checkRequired(options, REQUIRED);
     const { group } = options;
     const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
     const endpoint = createEndpoint(options, store, {
+      dialect,
       observer: options.debug && debugLog(group, options.debug),
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),

@@ -16,7 +16,7 @@ import { MAX_DATAGRAM } from '../wire/limits.js';
 export function createEndpoint(
   options: Identity & Given<Settings>,
   { loaded }: Store,
-  observers: Pick<EndpointOptions, 'observer' | 'observe'>,
+  observers: Pick<EndpointOptions, 'observer' | 'observe' | 'dialect'>,
 ): Endpoint {
   const { group, secretKey, maxDatagram = largestDatagram(group) } = options;
   const settings = withDefaults({ ...options, maxDatagram });

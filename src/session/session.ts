@@ -7,6 +7,7 @@
 import { Budget } from '../core/budget.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
+import type { Agreed } from '../wire/dialect.js';
 import type { Remote, SessionContext } from './context.js';
 import type { SessionDropReason } from './events.js';
 import { Answers } from './handshake/answers.js';
@@ -47,7 +48,8 @@ export class Session {
   private readonly answers: Answers<Session>;
   private readonly keys: Keys<Session>;
   private readonly reach: Reach;
-  private readonly run: PeerRun;
+  /** What is known of its runs. */
+  readonly run: PeerRun;
   private readonly hasPrecedence: boolean;
   private dueAt: Micros = NEVER;
 
@@ -74,9 +76,9 @@ export class Session {
     this.answers = new Answers<Session>({ context, peer, keys: this.keys, hints });
   }
 
-  /** Of the peer, once it has proved one. */
-  get incarnation(): number | undefined {
-    return this.run.incarnation;
+  /** What is spoken in it; undefined while there is none. */
+  get agreed(): Agreed | undefined {
+    return this.keys.current?.agreed;
   }
 
   get addresses(): Addresses {
@@ -151,12 +153,16 @@ export class Session {
     datagram: Uint8Array,
   ): SessionDropReason | undefined {
     const { run, answers, keys } = this;
+    const { dialect, incarnation } = opened.payload;
+    if (!dialect) return 'malformed';
     const first = { from, opened, datagram, nextNumber: this.nextNumber };
     const known = answers.find(first);
     if (known) return answers.repeat(now, from, known);
     if (run.isReplay(opened.payload)) return 'stale-handshake';
-    if (run.turnAway(now, opened.payload.incarnation, keys.heardAt))
-      return answers.refuse(now, first, run.incarnation!);
+    if (!opened.agreed)
+      return answers.refuse(now, first, incarnation, run.noteForeign(now, dialect.versions));
+    if (run.turnAway(now, incarnation, keys.heardAt))
+      return answers.refuse(now, first, run.incarnation!, 'stale-handshake');
     if (this.hasPrecedence && this.opening.isFresh(now)) return 'simultaneous';
     const reason = answers.answer(now, first);
     if (!reason) this.rearm();
@@ -167,18 +173,16 @@ export class Session {
   handleResponse(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {
     const opened = this.opening.openResponse(from, datagram);
     if (!opened) return 'bad-response';
-    const { incarnation, counting } = opened.payload;
-    const { peer, context } = this;
-    if (counting > context.self.incarnation) {
-      if (this.hints.take(now, 'superseded')) context.emit({ type: 'superseded', member: peer, counting });
-      return 'stale-handshake';
-    }
+    const { index: localIndex, remoteIndex, established, agreed } = opened;
+    const { incarnation, counting, dialect } = opened.payload;
+    const { run } = this;
+    if (!agreed) return run.noteForeign(now, dialect.versions);
     // Nobody can have replayed it: it answers what we have just made.
-    if (this.run.turnAway(now, incarnation, this.keys.heardAt)) return 'stale-handshake';
+    if (run.isSuperseded(now, counting) || run.turnAway(now, incarnation, this.keys.heardAt))
+      return 'stale-handshake';
     this.onProved(incarnation);
-    this.run.noteVersion(now, opened.payload.version);
-    const { index: localIndex, remoteIndex, established } = opened;
-    const ends = { established, localIndex, remoteIndex, initiator: true };
+    run.noteVersion(now, opened.payload.version);
+    const ends = { established, localIndex, remoteIndex, initiator: true, agreed };
     const transport = this.keys.make(now, { ...ends, incarnation, peerNext: opened.payload.nextNumber });
     this.opening.release();
     this.establish(now, transport, opened.address);

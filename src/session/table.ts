@@ -12,6 +12,7 @@ import type { Micros } from '../core/time.js';
 import { defaultSuite, type Suite } from '../crypto/noise.js';
 import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
+import { DIALECT, type Dialect } from '../wire/dialect.js';
 import { MAX_DATAGRAM, MAX_LOCATORS } from '../wire/limits.js';
 import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
@@ -32,6 +33,8 @@ export interface SessionTableOptions {
   incarnation: number;
   /** Of the application, told to every peer; 16 bits. Default 0. */
   version?: number;
+  /** What of the protocol it speaks, as a build of another age would; default: all that this one does. */
+  dialect?: Dialect | undefined;
   entropy: Entropy;
   /** By member index; undefined for ourselves. */
   peers: readonly (SessionPeer | undefined)[];
@@ -93,8 +96,8 @@ export class SessionTable {
     const { keys, entropy } = options;
     const suite = options.suite ?? defaultSuite();
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
-    const { groupId, incarnation, version = 0 } = options;
-    this.self = { suite, keys, groupId, incarnation, version };
+    const { groupId, incarnation, version = 0, dialect = DIALECT } = options;
+    this.self = { suite, keys, groupId, incarnation, version, dialect };
     this.entropy = entropy;
     this.guard = new HandshakeGuard({ entropy, aead: suite.aead, ownStatic: keys.publicKey, limits });
     this.deadlines = new Deadlines(options.peers.length);
@@ -234,9 +237,7 @@ export class SessionTable {
   private handleForeign(now: Micros, from: string, datagram: Uint8Array): SessionDropReason {
     const version = datagram.length > 0 ? datagram[0] >> 4 : wire.SESSION_VERSION;
     if (version === wire.SESSION_VERSION) return 'malformed';
-    const session = this.byLocator.get(from);
-    if (session?.hints.take(now, 'foreign-version'))
-      this.events.push({ type: 'foreign-version', member: session.peer, version });
+    this.byLocator.get(from)?.run.noteForeign(now, { lowest: version, highest: version });
     return 'foreign-version';
   }
 
@@ -262,7 +263,8 @@ export class SessionTable {
   }
 
   private handleInitiation(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {
-    if (datagram.length !== wire.INITIATION_SIZE) return 'malformed';
+    const { length } = datagram;
+    if (length < wire.INITIATION_SIZE || length > wire.MAX_INITIATION) return 'malformed';
     const verdict = this.guard.judge(now, from, datagram, this.byLocator.get(from)?.reserve);
     if (verdict === 'bad-mac') return 'bad-mac';
     if (verdict === 'over-budget') return 'handshake-budget';
@@ -289,7 +291,8 @@ export class SessionTable {
   }
 
   private handleResponse(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {
-    if (datagram.length !== wire.RESPONSE_SIZE) return 'malformed';
+    const { length } = datagram;
+    if (length < wire.RESPONSE_SIZE || length > wire.INITIATION_SIZE) return 'malformed';
     const index = wire.readU32(datagram, 5);
     const session = this.owners.get(index);
     if (!session || session.pendingIndex !== index) return 'bad-response';

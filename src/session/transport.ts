@@ -6,6 +6,7 @@ import { fullNumber } from '../core/serial.js';
 import type { Micros } from '../core/time.js';
 import { AEAD_TAG_BYTES, type AeadProvider, type Cipher } from '../crypto/aead.js';
 import type { Established } from '../crypto/noise.js';
+import type { Agreed } from '../wire/dialect.js';
 import { CONTROL_WINDOW, REPLAY_WINDOW } from './limits.js';
 import { ReplayWindow } from './replay.js';
 import {
@@ -35,6 +36,8 @@ export interface Handshake {
   incarnation: number;
   /** The packet number of data that the peer said it would use next. */
   peerNext: number;
+  /** What is spoken under these keys. */
+  agreed: Agreed;
 }
 
 export interface TransportOptions<Owner> extends Handshake {
@@ -47,6 +50,8 @@ export interface TransportOptions<Owner> extends Handshake {
 
 export class Transport<Owner> {
   readonly owner: Owner;
+  /** What is spoken under these keys. */
+  readonly agreed: Agreed;
   readonly localIndex: number;
   readonly remoteIndex: number;
   readonly initiator: boolean;
@@ -75,6 +80,7 @@ export class Transport<Owner> {
     this.remoteIndex = options.remoteIndex;
     this.initiator = options.initiator;
     this.incarnation = options.incarnation;
+    this.agreed = options.agreed;
     this.createdAt = options.now;
     this.rekeyAt = options.rekeyAt;
     this.rejectAt = options.rejectAt;

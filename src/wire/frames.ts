@@ -2,18 +2,21 @@
  * The table of frames. A frame is one file in frames/ and one line here; its handler stands in member/handlers.ts, and
  * its fields in PROTOCOL 5. Types 0 and 1, PADDING and SYMBOL, take the rest of a datagram: see datagram.ts.
  */
-import type { Reader, Writer } from '../core/bytes.js';
+import { Reader, type Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
+import type { Feature } from './dialect.js';
 import { ack } from './frames/ack.js';
 import { ackPolicy } from './frames/ack-policy.js';
 import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
 import { mtuProbe } from './frames/mtu-probe.js';
 import { mtuReport } from './frames/mtu-report.js';
+import { pathSize } from './frames/path-size.js';
 import { ping } from './frames/ping.js';
 import { progress } from './frames/progress.js';
 import { pull } from './frames/pull.js';
 import { sizedSymbol } from './frames/sized-symbol.js';
+import type { UnknownFrame } from './frames/unknown.js';
 import { vector } from './frames/vector.js';
 import { FRAME_TYPE_SIZE } from './limits.js';
 
@@ -28,9 +31,11 @@ export const FRAMES = [
   pull,
   gone,
   sizedSymbol,
+  pathSize,
 ] as const;
 
-export type Frame = ReturnType<(typeof FRAMES)[number]['parse']>;
+type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;
+export type Frame = KnownFrame | UnknownFrame;
 export type FrameKind = Frame['kind'];
 /** The frame of this kind. */
 export type FrameOf<K extends FrameKind> = Extract<Frame, { kind: K }>;
@@ -40,29 +45,54 @@ export type ObjectFrame = FrameOf<'vector' | 'progress' | 'pull' | 'gone'>;
 /** Reads what follows a type byte; throws MALFORMED. */
 export function parseFrame(type: number, reader: Reader): Frame {
   const frameType = BY_TYPE[type];
+  if (type >= OPTIONAL) {
+    const body = reader.take(reader.u16('frame length'), 'frame');
+    return frameType ? frameType.parse(new Reader(body)) : { kind: 'unknown', type, body };
+  }
   if (!frameType)
-    throw new HeadwaterError('MALFORMED', `frame type: expected 0 to ${BY_TYPE.length - 1}, got ${type}`);
+    throw new HeadwaterError('MALFORMED', `frame type: expected one that is known, got ${type}`);
   return frameType.parse(reader);
 }
 
 /** Bytes of a frame, its type included. */
 export function frameSize(frame: Frame): number {
-  return FRAME_TYPE_SIZE + BY_KIND[frame.kind].size(frame);
+  const { type, size } = typeOf(frame);
+  return FRAME_TYPE_SIZE + (type >= OPTIONAL ? LENGTH_SIZE : 0) + size(frame);
 }
 
 export function writeFrame(writer: Writer, frame: Frame): void {
-  const frameType = BY_KIND[frame.kind];
-  frameType.write(writer.u8(frameType.type), frame);
+  const { type, size, write } = typeOf(frame);
+  writer.u8(type);
+  if (type >= OPTIONAL) writer.u16(size(frame));
+  write(writer, frame);
 }
 
-export function isElicitingFrame({ kind }: Frame): boolean {
-  return BY_KIND[kind].eliciting;
+export function isElicitingFrame(frame: Frame): boolean {
+  return typeOf(frame).eliciting;
 }
 
+/** What both members must have for such a frame to be sent. */
+export function featureOf(frame: Frame): Feature | undefined {
+  return typeOf(frame).feature;
+}
+
+/** Frames of this type, and of those above, say how long they are: who does not know one skips it. */
+const OPTIONAL = 64;
+const LENGTH_SIZE = 2;
 /** By type byte; none below 2. */
-const BY_TYPE: (FrameType<Frame> | undefined)[] = [];
-const BY_KIND = {} as Record<FrameKind, FrameType<Frame>>;
-for (const frameType of FRAMES as readonly FrameType<Frame>[]) {
+const BY_TYPE: (FrameType<KnownFrame> | undefined)[] = [];
+const BY_KIND = {} as Record<KnownFrame['kind'], FrameType<Frame>>;
+for (const frameType of FRAMES as readonly FrameType<KnownFrame>[]) {
   BY_TYPE[frameType.type] = frameType;
   BY_KIND[frameType.name] = frameType;
 }
+
+function typeOf(frame: Frame): Omit<FrameType<Frame>, 'parse' | 'name'> {
+  return frame.kind === 'unknown' ? { ...UNKNOWN, type: frame.type } : BY_KIND[frame.kind];
+}
+
+const UNKNOWN = {
+  eliciting: true,
+  size: (frame: Frame) => (frame as UnknownFrame).body.length,
+  write: (writer: Writer, frame: Frame) => writer.put((frame as UnknownFrame).body),
+};

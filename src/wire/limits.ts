@@ -4,6 +4,8 @@
 
 /** The UDP payload that crosses any IPv6 path: 1280 - 40 (IPv6) - 8 (UDP) (RFC 8200 section 5). */
 export const DATAGRAM_SIZE = 1232;
+/** What Ethernet carries: 1500 - 40 (IPv6) - 8 (UDP). */
+export const ETHERNET_DATAGRAM = 1452;
 /** What jumbo frames carry: 9000 - 20 (IPv4) - 8 (UDP). */
 export const JUMBO_DATAGRAM = 8972;
 /** Larger datagrams are dropped unread. What a loopback interface carries in one piece: 65536 - 40 (IPv6) - 8 (UDP). */

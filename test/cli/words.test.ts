@@ -109,7 +109,12 @@ describe('each event', () => {
     { type: 'superseded', member: ben, counting: 8 },
     { type: 'unheard', member: ben },
     { type: 'other-version', member: ben, version: 4 },
-    { type: 'foreign-version', member: ben, version: 4 },
+    {
+      type: 'foreign-version',
+      member: ben,
+      theirs: { lowest: 4, highest: 5 },
+      ours: { lowest: 3, highest: 3 },
+    },
     { type: 'foreign-group', member: ben },
     { type: 'foreign-group', member: undefined },
     { type: 'too-large', member: ben, id, length: 4_200_000 },

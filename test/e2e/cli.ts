@@ -66,7 +66,12 @@ export function headwater(
     ...(tmp === undefined ? {} : { TMPDIR: tmp }),
     ...(debug === undefined ? {} : { HEADWATER_DEBUG: debug }),
   };
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
+  return program(MAIN, args, env);
+}
+
+/** Starts a script, as `headwater` starts the command. */
+export function program(script: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Cli {
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
   running.add(child);
   let stdout = '';
   let stderr = '';
@@ -90,7 +95,8 @@ export function headwater(
     wake();
   });
 
-  const describe = () => `headwater ${args.join(' ')}\n--- stdout\n${stdout}\n--- stderr\n${stderr}`;
+  const describe = () =>
+    `${script === MAIN ? 'headwater' : script} ${args.join(' ')}\n--- stdout\n${stdout}\n--- stderr\n${stderr}`;
   const wait = <T>(what: string, probe: () => T | undefined | false): Promise<T> =>
     new Promise((resolve, reject) => {
       const settle = (act: () => void) => {

@@ -143,7 +143,7 @@ test('exact replays are told from news, and deliver nothing twice', async () => 
     0,
   );
   expect(refused + nobody.heard.length).toBe(handshakes.length);
-  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([RESPONSE, 81]);
+  for (const bytes of nobody.heard) expect([bytes[0], bytes.length]).toEqual([RESPONSE, 92]);
 });
 
 test('everything that was ever said, once more and backwards: nothing is delivered twice', async () => {

@@ -70,6 +70,7 @@ describe('a peer', () => {
 });
 
 describe('a member that is not as we are', () => {
+  const PROTOCOL = { ours: { lowest: 3, highest: 3 }, theirs: { lowest: 9, highest: 9 } };
   const otherVersion = (group: Group, version: number) =>
     ({ type: 'other-version', member: group.members[1], version }) as const;
 
@@ -84,7 +85,7 @@ describe('a member that is not as we are', () => {
     ['another version', (group: Group) => otherVersion(group, 4)],
     [
       'another protocol',
-      ({ members }: Group) => ({ type: 'foreign-version', member: members[1], version: 9 }) as const,
+      ({ members }: Group) => ({ type: 'foreign-version', member: members[1], ...PROTOCOL }) as const,
     ],
     ['another group', ({ members }: Group) => ({ type: 'foreign-group', member: members[1] }) as const],
   ])('%s is told of once, until the member has gone and come back', (_, eventOf) => {
@@ -100,8 +101,13 @@ describe('a member that is not as we are', () => {
 
   test('speaks another version of the protocol: which messages it would send cannot be told', () => {
     const { group, tracker } = track(2);
-    const [event] = tracker.on({ type: 'foreign-version', member: group.members[1], version: 9 });
-    expect(event).toEqual({ type: 'VersionMismatch', ours: VERSION, peer: group.members[1] });
+    const [event] = tracker.on({ type: 'foreign-version', member: group.members[1], ...PROTOCOL });
+    expect(event).toEqual({
+      type: 'VersionMismatch',
+      ours: VERSION,
+      peer: group.members[1],
+      protocol: PROTOCOL,
+    });
   });
 
   test('has another list of members: told with ours', () => {

@@ -20,6 +20,7 @@ import { SessionTable } from '../../src/session/index.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
 import { type Contents, parseContents, writeDatagram } from '../../src/wire/datagram.js';
+import type { Dialect } from '../../src/wire/dialect.js';
 import type { PullFrame } from '../../src/wire/frames/pull.js';
 import type { VectorEntry } from '../../src/wire/frames/vector.js';
 import type { Frame } from '../../src/wire/frames.js';
@@ -31,6 +32,8 @@ export interface PeerOptions {
   groupId?: Uint8Array;
   /** Where its datagrams come from; default its locator. */
   address?: string;
+  /** What of the protocol it speaks; default: all that there is. */
+  dialect?: Dialect;
   /** Keys that are not those of member `index`. */
   keys?: KeyPair;
 }
@@ -59,6 +62,7 @@ export class Peer {
       groupId: options.groupId ?? group.id,
       keys: (options.keys ?? keys[index]).exchangeKeys(),
       incarnation,
+      dialect: options.dialect,
       entropy: new Rng(`peer ${index} ${incarnation} ${address}`),
       peers: group.members.map(({ publicKey, locator }) =>
         publicKey === group.members[index].publicKey ? undefined : { publicKey, locators: [locator] },

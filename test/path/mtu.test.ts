@@ -8,6 +8,8 @@ import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../../src/wire/limi
 import { holds } from '../wire/holds.js';
 
 const SIZES = [1312, 1392, 1452, 4052, 8952, JUMBO_DATAGRAM];
+/** In the order in which they are tried where all arrive. */
+const FROM_FIRST = SIZES.slice(2);
 const RTT = 50 * MILLISECOND;
 const RAISE = 600 * SECOND;
 
@@ -52,10 +54,10 @@ describe('a path', () => {
     },
   );
 
-  test('that carries everything takes one probe of each size, and then none', () => {
+  test('that carries everything takes one probe of each size from what Ethernet carries, and then none', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     const sent = probe(mtu, 0, { carries: MAX_DATAGRAM, until: SECOND });
-    expect(sent.map(({ size }) => size)).toEqual(SIZES);
+    expect(sent.map(({ size }) => size)).toEqual(FROM_FIRST);
     expect(mtu.nextProbe()).toBe(NEVER);
   });
 
@@ -63,14 +65,14 @@ describe('a path', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     const size = mtu.takeProbe(0, RTT)!;
     mtu.onReport(RTT, size);
-    expect(mtu.takeProbe(RTT, RTT)).toBe(SIZES[1]);
+    expect(mtu.takeProbe(RTT, RTT)).toBe(FROM_FIRST[1]);
   });
 
   test('that is fast is tried with what a loopback interface carries', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     mtu.setFast(0, true);
     const sent = probe(mtu, 0, { carries: MAX_DATAGRAM, until: SECOND });
-    expect(sent.map(({ size }) => size)).toEqual([...SIZES, MAX_DATAGRAM]);
+    expect(sent.map(({ size }) => size)).toEqual([...FROM_FIRST, MAX_DATAGRAM]);
     expect([mtu.size, mtu.nextProbe()]).toEqual([MAX_DATAGRAM, NEVER]);
   });
 
@@ -106,12 +108,35 @@ describe('a path', () => {
     ));
 });
 
+describe('what a path carries is known', () => {
+  test.each([
+    ['after one round trip where it is what Ethernet carries', 1452, RTT],
+    ['once the first size was tried three times where it is less', 1300, 9 * RTT],
+  ])('%s', (_, carries, at) => {
+    const mtu = new MtuDiscovery(MAX_DATAGRAM);
+    probe(mtu, 0, { carries, until: at - 1 });
+    expect(mtu.isKnown).toBe(false);
+    mtu.takeProbe(at, RTT);
+    if (carries >= 1452) mtu.onReport(at, 1452);
+    expect(mtu.isKnown).toBe(true);
+  });
+
+  test('at once where nothing larger is asked for', () => {
+    expect(new MtuDiscovery(DATAGRAM_SIZE).isKnown).toBe(true);
+  });
+});
+
 describe('probes', () => {
-  test('that do not arrive end after six, no closer than three round trips, and begin again after ten minutes', () => {
+  test('that do not arrive end after three of the first size and six of another, no closer than three round trips, and begin again after ten minutes', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     const sent = probe(mtu, 0, { carries: 1400, until: RAISE - SECOND });
-    expect(sent.map(({ size }) => size)).toEqual([1312, 1392, ...Array(6).fill(1452)]);
-    for (let i = 3; i < sent.length; i++) expect(sent[i].at - sent[i - 1].at).toBeGreaterThanOrEqual(3 * RTT);
+    expect(sent.map(({ size }) => size)).toEqual([
+      ...Array(3).fill(1452),
+      1312,
+      1392,
+      ...Array(6).fill(1452),
+    ]);
+    for (let i = 6; i < sent.length; i++) expect(sent[i].at - sent[i - 1].at).toBeGreaterThanOrEqual(3 * RTT);
     expect(mtu.nextProbe()).toBeGreaterThan(RAISE);
     expect(mtu.nextProbe()).toBeLessThan(RAISE + 2 * SECOND);
 
@@ -123,10 +148,10 @@ describe('probes', () => {
 
   test('wait at least 100 ms for their answer on a short path', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
-    expect(mtu.takeProbe(0, MILLISECOND)).toBe(1312);
+    expect(mtu.takeProbe(0, MILLISECOND)).toBe(1452);
     expect(mtu.nextProbe()).toBe(100 * MILLISECOND);
     expect(mtu.takeProbe(100 * MILLISECOND - 1, MILLISECOND)).toBeUndefined();
-    expect(mtu.takeProbe(100 * MILLISECOND, MILLISECOND)).toBe(1312);
+    expect(mtu.takeProbe(100 * MILLISECOND, MILLISECOND)).toBe(1452);
   });
 
   test('are few over a whole day, on any path', () =>
@@ -135,7 +160,7 @@ describe('probes', () => {
       fc.property(fc.integer({ min: DATAGRAM_SIZE, max: 9000 }), (carries) => {
         const mtu = new MtuDiscovery(MAX_DATAGRAM);
         const sent = probe(mtu, 0, { carries, until: 24 * 3600 * SECOND });
-        expect(sent.length).toBeLessThanOrEqual(SIZES.length + 6 * 6 * 24);
+        expect(sent.length).toBeLessThanOrEqual(SIZES.length + 3 + 6 * 6 * 24);
         expect(mtu.size).toBe(largest(carries));
       }),
       20,
@@ -153,7 +178,7 @@ describe('a report', () => {
         // Nobody can make it larger than what was tried.
         mtu.takeProbe(0, RTT);
         for (const size of [...lies, ...SIZES.toReversed()]) mtu.onReport(0, size);
-        expect(mtu.size).toBe(1312);
+        expect(mtu.size).toBe(1452);
       }),
     ));
 

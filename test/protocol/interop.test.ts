@@ -21,6 +21,8 @@ const { group, keys } = smallGroup(3);
 const SELF = 0;
 const STRANGER = 1;
 const INCARNATION = 77;
+/** As a later build: it knows version 4 as well, another feature, and has more to say. */
+const SPOKEN = { lowest: 3, highest: 4, features: '0000000000000080', more: Buffer.alloc(20, 7) };
 
 class Stranger {
   readonly seed = [1, 2, 3]
@@ -42,7 +44,7 @@ class Stranger {
   initiate(): void {
     const { seed, ephemeralSecret, index } = this;
     const responder = group.members[SELF].publicKey;
-    const said = { incarnation: INCARNATION, counter: 0, nextNumber: 1, version: 0 };
+    const said = { incarnation: INCARNATION, counter: 0, nextNumber: 1, version: 0, ...SPOKEN };
     const initiator = reference.initiate({
       ...said,
       groupId: group.id,
@@ -53,7 +55,14 @@ class Stranger {
     });
     this.give(initiator.datagram);
     const answer = initiator.readResponse(this.take(0x32)[0]);
-    expect(answer).toMatchObject({ incarnation: 5, nextNumber: 1, version: 0 });
+    expect(answer).toMatchObject({
+      incarnation: 5,
+      nextNumber: 1,
+      version: 0,
+      lowest: 3,
+      highest: 3,
+      chosen: 3,
+    });
     this.ours = answer.initiatorSends;
     this.theirs = answer.responderSends;
     this.receiver = answer.index;
@@ -62,7 +71,7 @@ class Stranger {
   respond(): void {
     const { seed, ephemeralSecret, index } = this;
     const initiation = this.take(0x31)[0];
-    const said = { incarnation: INCARNATION, nextNumber: 1, version: 0 };
+    const said = { incarnation: INCARNATION, nextNumber: 1, version: 0, ...SPOKEN, chosen: 3 };
     const made = reference.respond(initiation, {
       ...said,
       groupId: group.id,

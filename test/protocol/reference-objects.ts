@@ -34,7 +34,8 @@ export type FrameFields =
   | { kind: 'progress'; id: ObjectId; sourceBlocks: number; complete: string; missing: Deficits }
   | { kind: 'ping' }
   | { kind: 'ack-policy'; packets: number; delay: number }
-  | { kind: 'mtu-probe' | 'mtu-report'; size: number }
+  | { kind: 'mtu-probe' | 'mtu-report' | 'path-size'; size: number }
+  | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
 
@@ -82,6 +83,12 @@ export function frame(fields: FrameFields): Buffer {
       return join(uint(7, 1), uint(fields.size, 2));
     case 'mtu-report':
       return join(uint(8, 1), uint(fields.size, 2));
+    case 'path-size':
+      return join(uint(64, 1), uint(2, 2), uint(fields.size, 2));
+    case 'unknown': {
+      const body = Buffer.from(fields.body, 'hex');
+      return join(uint(fields.type, 1), uint(body.length, 2), body);
+    }
     case 'pull':
       return join(uint(9, 1), objectId(fields.id), deficits(fields.missing));
     case 'gone':

@@ -168,6 +168,10 @@ export interface Answer extends Keys {
   version: number;
   /** Of the initiator, the incarnation that counts at the responder. */
   counting: number;
+  lowest: number;
+  highest: number;
+  features: string;
+  chosen: number;
 }
 
 /** The initiator of 4.1: its INITIATION, and how it reads the RESPONSE. */
@@ -181,6 +185,12 @@ export function initiate(options: {
   counter: number;
   nextNumber: number;
   version: number;
+  lowest: number;
+  highest: number;
+  /** 8 bytes as hex. */
+  features: string;
+  /** What a later build has to say besides. */
+  more?: Uint8Array;
   cookie?: Uint8Array;
 }): { datagram: Buffer; readResponse(datagram: Uint8Array): Answer } {
   const { ephemeralSecret, index } = options;
@@ -195,8 +205,15 @@ export function initiate(options: {
   noise.mixKey(agree(ephemeralSecret, theirStatic));
   const sealedStatic = noise.encrypt(exchangePublic(ourStatic));
   noise.mixKey(agree(ourStatic, theirStatic));
-  const { incarnation, counter, nextNumber, version } = options;
-  const payload = join(uint(incarnation, 6), uint(counter, 4), uint(nextNumber, 6), uint(version, 2));
+  const { incarnation, counter, nextNumber, version, more = Buffer.alloc(0) } = options;
+  const payload = join(
+    uint(incarnation, 6),
+    uint(counter, 4),
+    uint(nextNumber, 6),
+    uint(version, 2),
+    dialect(options),
+    more,
+  );
   const start = join(head, ephemeral, sealedStatic, noise.encrypt(payload));
   const withMac1 = join(start, hmac(hash(ascii('headwater mac1\0'), theirStatic), start).subarray(0, 16));
   const mac2 = options.cookie ? hmac(options.cookie, withMac1).subarray(0, 16) : Buffer.alloc(16);
@@ -204,7 +221,7 @@ export function initiate(options: {
     datagram: join(withMac1, mac2),
     readResponse(datagram) {
       const response = Buffer.from(datagram);
-      if (response.length !== 81 || response[0] !== 0x32 || response.readUInt32BE(5) !== index)
+      if (response.length < 92 || response[0] !== 0x32 || response.readUInt32BE(5) !== index)
         throw new Error(`no RESPONSE to ours: ${hex(response)}`);
       const theirs = response.subarray(9, 41);
       noise.mixHash(theirs);
@@ -219,6 +236,10 @@ export function initiate(options: {
         index: text.readUInt32BE(12),
         version: text.readUInt16BE(16),
         counting: text.readUIntBE(18, 6),
+        lowest: text[24],
+        highest: text[25],
+        features: hex(text.subarray(26, 34)),
+        chosen: text[34],
       };
     },
   };
@@ -237,6 +258,11 @@ export function respond(
     version: number;
     /** Default: the initiator's own. */
     counting?: number;
+    lowest: number;
+    highest: number;
+    features: string;
+    chosen: number;
+    more?: Uint8Array;
   },
 ): { datagram: Buffer; keys: Keys } {
   const first = Buffer.from(initiation);
@@ -250,7 +276,7 @@ export function respond(
   noise.mixKey(agree(ourStatic, theirEphemeral));
   const theirStatic = noise.decrypt(first.subarray(37, 85));
   noise.mixKey(agree(ourStatic, theirStatic));
-  const said = noise.decrypt(first.subarray(85, 119));
+  const said = noise.decrypt(first.subarray(85, first.length - 32));
   const ephemeral = exchangePublic(ephemeralSecret);
   noise.mixHash(ephemeral);
   noise.mixKey(agree(ephemeralSecret, theirEphemeral));
@@ -262,9 +288,17 @@ export function respond(
     uint(index, 4),
     uint(version, 2),
     uint(counting, 6),
+    dialect(options),
+    uint(options.chosen, 1),
+    options.more ?? Buffer.alloc(0),
   );
   const head = join(Buffer.of(0x32), uint(index, 4), first.subarray(1, 5));
   return { datagram: join(head, ephemeral, noise.encrypt(payload)), keys: split(noise) };
+}
+
+/** What of the protocol its sender speaks. */
+function dialect({ lowest, highest, features }: { lowest: number; highest: number; features: string }) {
+  return join(uint(lowest, 1), uint(highest, 1), unhex(features));
 }
 
 function split(noise: Noise): Keys {
@@ -276,7 +310,7 @@ function split(noise: Noise): Keys {
 export function readCookie(responder: Uint8Array, initiation: Uint8Array, datagram: Uint8Array): Buffer {
   const cookieKey = hash(ascii('headwater cookie\0'), staticKeyOf(responder));
   const key = hmac(cookieKey, datagram.subarray(5, 21));
-  return open(key, Buffer.alloc(12), initiation.subarray(119, 135), datagram.subarray(21));
+  return open(key, Buffer.alloc(12), initiation.subarray(-32, -16), datagram.subarray(21));
 }
 
 /** 4.4: DATA (0x34) or CONTROL (0x35). */

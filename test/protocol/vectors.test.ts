@@ -2,9 +2,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseParcel } from '../../src/broadcast/delivery/parcel.js';
+import { keyPair } from '../../src/crypto/keys.js';
+import { SessionTable } from '../../src/session/index.js';
 import { parseContents } from '../../src/wire/datagram.js';
 import { parseSymbol } from '../../src/wire/symbol.js';
 import { makeVectors } from '../../tools/vectors/make.js';
+import { seedOf, vectorGroup } from '../../tools/vectors/sessions.js';
 import * as reference from './reference.js';
 import * as objects from './reference-objects.js';
 
@@ -84,8 +87,9 @@ describe('the document describes them: sessions', () => {
     const made = reference.respond(unhex(vectors.initiation.datagram), response);
     expect(hex(made.datagram)).toBe(vectors.response.datagram);
     const said = reference.initiate(initiation).readResponse(unhex(vectors.response.datagram));
-    const { index, incarnation, nextNumber, version } = vectors.response;
+    const { index, incarnation, nextNumber, version, lowest, highest, features, chosen } = vectors.response;
     expect(said).toMatchObject({ index, incarnation, nextNumber, version });
+    expect(said).toMatchObject({ lowest, highest, features, chosen });
   });
 
   test('keys at both ends', () => {
@@ -124,12 +128,19 @@ describe('the document describes them: frames', () => {
 
   test('every type of frame but those around symbols and PADDING', () => {
     const types = new Set(vectors.map(({ text }) => Number.parseInt(text.slice(0, 2), 16)));
-    expect([...types].sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect([...types].sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 64, 200]);
   });
 });
 
 describe('what must be refused, and what must not', () => {
-  const { texts, symbols, parcels } = read('protocol-refused.json');
+  const { handshakes, texts, symbols, parcels } = read('protocol-refused.json');
+
+  test.each(handshakes as Record<string, string>[])(
+    '$kind: $name: $verdict',
+    ({ kind, datagram, verdict }) => {
+      expect(takeHandshake(kind, unhex(datagram))).toBe(verdict);
+    },
+  );
 
   test.each(texts as Record<string, string>[])('text: $name: $verdict', ({ text, verdict, frames }) => {
     const bytes = unhex(text);
@@ -257,3 +268,35 @@ describe('the document describes them: objects', () => {
       expect(objects.share(k, members, faulty, pessimism)).toBe(each),
   );
 });
+
+/** What a member makes of the RESPONSE to its INITIATION, or of the INITIATION: why it is dropped, or that it is not. */
+function takeHandshake(kind: string, datagram: Buffer): string {
+  const { initiation, response } = read('protocol-session.json');
+  const secrets = kind === 'INITIATION' ? response : initiation;
+  const random = [uint(secrets.index), unhex(secrets.ephemeralSecret)];
+  const group = vectorGroup('vectors', [1, 2, 3]);
+  const self = seedOf(kind === 'INITIATION' ? 2 : 1);
+  const keys = keyPair(self);
+  const peers = group.members.map(({ publicKey, locators }) =>
+    hex(publicKey) === hex(keys.publicKey) ? undefined : { publicKey, locators },
+  );
+  const other = peers.findIndex(
+    (peer) => peer?.locators[0] === `192.0.2.${kind === 'INITIATION' ? 1 : 2}:7001`,
+  );
+  const { incarnation, version } = secrets;
+  const table = new SessionTable({
+    groupId: group.id,
+    keys: keys.exchangeKeys(),
+    incarnation,
+    version,
+    entropy: {
+      bytes: (length) => random.find(({ length: has }) => has === length) ?? new Uint8Array(length),
+    },
+    peers,
+  });
+  if (kind === 'RESPONSE') table.connect(0, other);
+  table.handleDatagram(0, peers[other]!.locators[0], new Uint8Array(datagram));
+  return Object.keys(table.metrics.drops)[0] ?? 'taken';
+}
+
+const uint = (value: number) => reference.uint(value, 4);

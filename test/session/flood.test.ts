@@ -11,7 +11,7 @@ import { defaultSuite, type Suite } from '../../src/crypto/noise.js';
 import { macKeyOf, readCookie, writeMacs } from '../../src/session/handshake/guard.js';
 import { MAX_OUTBOX } from '../../src/session/limits.js';
 import { SessionTable } from '../../src/session/table.js';
-import { INITIATION_MAC1, INITIATION_MAC2, INITIATION_SIZE } from '../../src/session/wire.js';
+import { INITIATION_SIZE, mac1At, mac2At } from '../../src/session/wire.js';
 import { drops, KIND, kindOf, World } from './world.js';
 
 interface Counts {
@@ -54,8 +54,8 @@ const LIMITS = { cookielessRate: 20, cookieRate: 20, sourceRate: 5, cookieReplyR
 function forgedInitiation(rng: Rng, victimStatic: Uint8Array): Uint8Array {
   const bytes = rng.bytes(INITIATION_SIZE);
   bytes[0] = 0x31;
-  bytes.set(shortMac(macKeyOf(victimStatic), bytes.subarray(0, INITIATION_MAC1)), INITIATION_MAC1);
-  if (rng.chance(0.5)) bytes.fill(0, INITIATION_MAC2);
+  bytes.set(shortMac(macKeyOf(victimStatic), bytes.subarray(0, mac1At(bytes))), mac1At(bytes));
+  if (rng.chance(0.5)) bytes.fill(0, mac2At(bytes));
   return bytes;
 }
 
@@ -176,7 +176,7 @@ describe('a flood of first messages', () => {
     a.table.handleDatagram(world.now, 'm1:1', cookie.bytes.slice());
     expect(a.table.pollTransmit()).toBeUndefined();
     expect(drops(a)).toEqual({ 'bad-cookie': 2 });
-    expect(second.subarray(0, INITIATION_MAC2)).toEqual(first.subarray(0, INITIATION_MAC2));
+    expect(second.subarray(0, mac2At(first))).toEqual(first.subarray(0, mac2At(first)));
 
     b.table.handleDatagram(world.now, 'm0:2', second.slice());
     expect(kindOf(b.table.pollTransmit()!.bytes)).toBe(KIND.cookie);
@@ -237,7 +237,7 @@ describe('a flood of first messages', () => {
     for (let i = 0; cookies.size < 30; i++) {
       const host = `10.0.0.${i % 250}:9`;
       const first = forgedInitiation(rng, victim);
-      first.fill(0, INITIATION_MAC2);
+      first.fill(0, mac2At(first));
       b.table.handleDatagram(world.now, host, first.slice());
       const reply = b.table.pollTransmit();
       if (reply) cookies.set(host, readCookie(suite.aead, victim, first, reply.bytes)!);
@@ -326,18 +326,18 @@ describe('amplification', () => {
   test('a short strange datagram earns no first message, a few of them do', () => {
     const world = new World();
     const [, b] = world.nodes;
-    const noise = new Rng(2).bytes(49);
+    const noise = new Rng(2).bytes(53);
     noise[0] = 0x34;
     const give = (size: number) => {
       world.now += SECOND;
       b.table.handleDatagram(world.now, 'm0:1', noise.slice(0, size));
       return b.table.pollTransmit()?.bytes.length;
     };
-    // 3 * 49 = 147 < 151.
-    expect(give(49)).toBeUndefined();
-    expect(give(25)).toBe(151);
+    // 3 * 53 = 159 < 161.
+    expect(give(53)).toBeUndefined();
+    expect(give(25)).toBe(INITIATION_SIZE);
     expect(give(25)).toBeUndefined();
-    expect(give(25)).toBe(151);
+    expect(give(25)).toBe(INITIATION_SIZE);
   });
 
   test('strange datagrams from a member address cause one small first message at a time, and no retries', () => {

@@ -13,6 +13,7 @@ import { defaultSuite } from '../../src/crypto/noise.js';
 import { agreementKeyOf } from '../../src/crypto/x25519.js';
 import { macKeyOf, writeMacs } from '../../src/session/handshake/guard.js';
 import { writeInitiation } from '../../src/session/handshake/messages.js';
+import { DIALECT } from '../../src/wire/dialect.js';
 import { DELAY, drops, KIND, kindOf, type Node, RTT, World } from './world.js';
 
 const HIGHEST = 2 ** 48 - 1;
@@ -38,11 +39,12 @@ function forged(
       groupId: GROUP,
       incarnation: 0,
       version: 0,
+      dialect: DIALECT,
     },
     { static: theirs, shared },
     rng.uint32(),
     rng.bytes(32),
-    { ...payload, nextNumber: 1, version: 0 },
+    { ...payload, nextNumber: 1, version: 0, dialect: DIALECT },
   )!;
   writeMacs(made.datagram, macKeyOf(theirs), undefined);
   return made.datagram;
@@ -55,7 +57,7 @@ describe('a forged first message with the highest incarnation', () => {
     world.connect(a, b);
     world.inject('m0:1', 'm1:1', forged(a, b, { incarnation: HIGHEST, counter: 0 }, 1));
     world.run(RTT);
-    expect(b.table.session(0)!.incarnation).toBe(1);
+    expect(b.table.session(0)!.run.incarnation).toBe(1);
     world.send(a, b, 'still here');
     world.send(b, a, 'and I');
     world.run(RTT);
@@ -73,7 +75,7 @@ describe('a forged first message with the highest incarnation', () => {
     world.run(RTT);
     world.start(a);
     world.connect(a, b);
-    expect(b.table.session(0)!.incarnation).toBe(2);
+    expect(b.table.session(0)!.run.incarnation).toBe(2);
   });
 
   test('sent 50 times a second delays the member by a few seconds at most', () => {
@@ -225,7 +227,7 @@ describe('recorded first messages', () => {
     }
     world.run(RTT);
     expect([a.texts().length, b.texts().length]).toEqual([20, 20]);
-    expect(b.table.session(0)!.incarnation).toBe(2);
+    expect(b.table.session(0)!.run.incarnation).toBe(2);
     expect(drops(b)['stale-handshake']).toBe(20);
     // Said once a minute, with both runs.
     expect(b.events).toMatchObject([{ type: 'older-run', member: 0, incarnation: 1, counting: 2 }]);
@@ -293,7 +295,7 @@ describe('one key in two processes', () => {
     world.clockOffset.push(0);
     twin.table.connect(world.now, 0);
     world.run(SECOND);
-    expect(a.table.session(1)!.incarnation).toBe(2);
+    expect(a.table.session(1)!.run.incarnation).toBe(2);
     a.events.length = 0;
     for (let i = 0; i < 100; i++) {
       world.send(b, a, 'first');

@@ -132,7 +132,7 @@ test('of forged answers to one first message a thousand a second are worked on',
   const world = new World();
   const [a] = world.nodes;
   a.table.connect(world.now, 1);
-  const forged = new Uint8Array(81).fill(1);
+  const forged = new Uint8Array(92).fill(1);
   forged[0] = 0x32;
   new DataView(forged.buffer).setUint32(5, a.table.session(1)!.pendingIndex!);
   for (let i = 0; i < 1010; i++) a.table.handleDatagram(world.now, 'm1:1', forged.slice());

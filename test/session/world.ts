@@ -11,6 +11,7 @@ import type { SessionEvent } from '../../src/session/events.js';
 import type { SessionLimits } from '../../src/session/limits.js';
 import { type Received, SessionTable } from '../../src/session/table.js';
 import { type LinkOptions, LinkTable } from '../../src/sim/net/link.js';
+import type { Dialect } from '../../src/wire/dialect.js';
 
 export interface Datagram {
   at: Micros;
@@ -30,6 +31,8 @@ export interface WorldOptions {
   groupIds?: Uint8Array[];
   /** Of the application, by member; default 0. */
   versions?: number[];
+  /** Of the protocol, by member; default: all that there is. */
+  dialects?: (Dialect | undefined)[];
 }
 
 export const DELAY = 20 * MILLISECOND;
@@ -101,6 +104,7 @@ export class World {
       keys: node.keys.exchangeKeys(),
       incarnation: node.incarnation,
       version: this.options.versions?.[node.index] ?? 0,
+      dialect: this.options.dialects?.[node.index],
       entropy: rng,
       peers: this.nodes.map((peer) =>
         peer === node ? undefined : { publicKey: peer.keys.publicKey, locators: this.locators(peer.index) },

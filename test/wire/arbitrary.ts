@@ -6,8 +6,9 @@ import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import type { ProgressFrame } from '../../src/wire/frames/progress.js';
 import type { PullFrame } from '../../src/wire/frames/pull.js';
 import type { VectorEntry, VectorFrame } from '../../src/wire/frames/vector.js';
-import type { Frame, FrameKind, FrameOf } from '../../src/wire/frames.js';
+import { FRAMES, type Frame, type FrameKind, type FrameOf } from '../../src/wire/frames.js';
 import {
+  DATAGRAM_SIZE,
   HASH_SIZE,
   MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
@@ -138,6 +139,15 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
   'ack-policy': fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
   'mtu-probe': fc.record({ kind: fc.constant('mtu-probe'), size: u16 }),
   'mtu-report': fc.record({ kind: fc.constant('mtu-report'), size: u16 }),
+  'path-size': fc.record({
+    kind: fc.constant('path-size'),
+    size: fc.integer({ min: DATAGRAM_SIZE, max: 0xffff }),
+  }),
+  unknown: fc.record({
+    kind: fc.constant('unknown'),
+    type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),
+    body: fc.uint8Array({ maxLength: 400 }),
+  }),
   'sized-symbol': fc.record({
     kind: fc.constant('sized-symbol'),
     body: fc.uint8Array({ maxLength: 400 }),

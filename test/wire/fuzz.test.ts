@@ -205,7 +205,14 @@ describe('lengths and counts that promise more than there is', () => {
     ['a policy without its delay', [6, 0, 1], 'ack delay: expected 3 bytes, got 0'],
     ['a probe without its size', [7, 1], 'probe size: expected 2 bytes, got 1'],
     ['a symbol longer than the datagram', [11, 0, 3, 1, 2], 'symbol: expected 3 bytes, got 2'],
-    ['a frame of no known type', [12, ...id()], 'frame type: expected 0 to 11, got 12'],
+    ['a frame of no known type', [12, ...id()], 'frame type: expected one that is known, got 12'],
+    ['an optional frame longer than the text', [99, 0, 3, 1, 2], 'frame: expected 3 bytes, got 2'],
+    ['an optional frame that is known and too short', [64, 0, 1, 9], 'path size: expected 2 bytes, got 1'],
+    [
+      'a path size below what every path carries',
+      [64, 0, 2, 4, 207],
+      'path size: expected 1232 or more, got 1231',
+    ],
   ])('%s', (_what, text, message) => {
     expect(() => parseContents(inLargerBuffer(text))).toThrow(
       expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),

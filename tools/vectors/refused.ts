@@ -1,5 +1,6 @@
 /** Test vectors of what a receiver must refuse, and of what looks odd and must be taken. In: nothing. Out: plain values, bytes as hex. */
 import { toHex } from '../../src/core/bytes.js';
+import { handshakeVectors } from './handshakes.js';
 import { frameVectors, objectVectors } from './objects.js';
 
 /** 'malformed': the whole text is dropped, and not acknowledged. 'taken': it is acknowledged, and has so many frames. */
@@ -11,7 +12,7 @@ interface Text {
 }
 
 export function refusedVectors(): unknown {
-  return { texts: texts(), symbols: symbols(), parcels: parcels() };
+  return { handshakes: handshakeVectors(), texts: texts(), symbols: symbols(), parcels: parcels() };
 }
 
 const u = (bytes: number, value: number) => value.toString(16).padStart(2 * bytes, '0');
@@ -32,7 +33,11 @@ function texts(): Text[] {
   )!.text;
   const malformed: [string, string][] = [
     ['frame type 12', '0c'],
-    ['frame type 255 after a PING', '05ff'],
+    ['frame type 63', '3f0000'],
+    ['frame type 255 after a PING, without its length', '05ff00'],
+    ['frame type 64: of no bytes', '400000'],
+    ['frame type 64: a size below 1232', `400002${u(2, 1231)}`],
+    ['frame type 200: longer than the text', 'c8000401'],
     ['ACK: form 2', ack('020000')],
     ['ACK, ranges: none', ack('000000')],
     ['ACK, ranges: 5 in two bytes', ack('0000018005')],
@@ -75,6 +80,8 @@ function texts(): Text[] {
     ['PROGRESS: bits of blocks that there are not', 1, progress(2, 'ff', '00')],
     ['PROGRESS: a deficit of 0, and one block twice', 1, progress(2, '00', '02010000010001')],
     ['PULL: a deficit of 0', 1, `09${OBJECT}01040000`],
+    ['frame type 64: with bytes that we do not know', 1, `400005${u(2, 1452)}010203`],
+    ['frame type 255 after a PING, which is skipped, and another PING', 3, '05ff0002010205'],
     ['SYMBOL of no bytes: it does not parse, which is the body’s affair', 0, '01'],
   ];
   return [

@@ -1,6 +1,6 @@
 /** Test vectors of keys, group ids and sessions. In: fixed seeds. Out: plain values, bytes as hex. */
 
-import { toHex } from '../../src/core/bytes.js';
+import { toHex, Writer } from '../../src/core/bytes.js';
 import { Rng } from '../../src/core/rng.js';
 import { defaultAead } from '../../src/crypto/aead.js';
 import { keyPair } from '../../src/crypto/keys.js';
@@ -24,6 +24,7 @@ import {
   PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
 } from '../../src/session/wire.js';
+import { DIALECT, DIALECT_SIZE, type Dialect, writeDialect } from '../../src/wire/dialect.js';
 
 /** The seed of the member called `number`: 32 times that byte. */
 export function seedOf(number: number): Uint8Array {
@@ -70,21 +71,38 @@ export function groupVectors(): unknown {
   };
 }
 
-export function sessionVectors(): unknown {
+/** Two members of a group that speak different ranges of versions, and what the first knows of it. */
+export function parties() {
   const group = vectorGroup('vectors', [1, 2, 3]);
   const suite = defaultSuite();
-  const identityOf = (number: number, incarnation: number, version: number): Identity => {
-    return { suite, keys: keyPair(seedOf(number)).exchangeKeys(), groupId: group.id, incarnation, version };
+  const identityOf = (number: number, incarnation: number, version: number, dialect: Dialect): Identity => {
+    const keys = keyPair(seedOf(number)).exchangeKeys();
+    return { suite, keys, groupId: group.id, incarnation, version, dialect };
   };
-  const alice = identityOf(1, 0x0190_0000_0001, 3);
-  const bob = identityOf(2, 0x0190_0000_0002, 4);
+  const alice = identityOf(1, 0x0190_0000_0001, 3, DIALECT);
+  const bob = identityOf(2, 0x0190_0000_0002, 4, {
+    versions: { lowest: 2, highest: 5 },
+    features: new Set(['path-size']),
+  });
   const remote = agreementKeyOf(keyPair(seedOf(2)).publicKey)!;
   const shared = suite.agreement.agree(alice.keys.secret, remote)!;
+  return { group, alice, bob, remote, shared };
+}
+
+export function sessionVectors(): unknown {
+  const { group, alice, bob, remote, shared } = parties();
+  const { suite } = alice;
 
   const initiation = {
     index: 0x01020304,
     ephemeral: seedOf(0xe1),
-    payload: { incarnation: alice.incarnation, counter: 5, nextNumber: 1, version: alice.version },
+    payload: {
+      incarnation: alice.incarnation,
+      counter: 5,
+      nextNumber: 1,
+      version: alice.version,
+      dialect: alice.dialect,
+    },
   };
   const { datagram: first, initiator } = writeInitiation(
     alice,
@@ -115,11 +133,13 @@ export function sessionVectors(): unknown {
       nextNumber: 0x1_0000_0005,
       version: bob.version,
       counting: alice.incarnation,
+      dialect: bob.dialect,
+      chosen: 3,
     },
   };
   const opened = openInitiation(bob, first, (key) => suite.agreement.agree(bob.keys.secret, key))!;
   const answered = opened.respond(response.ephemeral, response.index, response.payload)!;
-  const { established } = openResponse(initiator, answered.datagram)!;
+  const { established } = openResponse(alice, initiator, answered.datagram)!;
 
   const transport = (keys: Established, isInitiator: boolean) =>
     new Transport<undefined>({
@@ -130,6 +150,7 @@ export function sessionVectors(): unknown {
       remoteIndex: isInitiator ? response.index : initiation.index,
       initiator: isInitiator,
       incarnation: 0,
+      agreed: { version: 3, features: bob.dialect.features },
       peerNext: isInitiator ? response.payload.nextNumber : initiation.payload.nextNumber,
       now: 0,
       rekeyAt: 0,
@@ -158,14 +179,14 @@ export function sessionVectors(): unknown {
     initiation: {
       index: initiation.index,
       ephemeralSecret: toHex(initiation.ephemeral),
-      ...initiation.payload,
+      ...plain(initiation.payload),
       datagram: toHex(first),
     },
     cookie: { cookie: toHex(cookie), datagram: toHex(cookieReply), initiation: toHex(withCookie) },
     response: {
       index: response.index,
       ephemeralSecret: toHex(response.ephemeral),
-      ...response.payload,
+      ...plain(response.payload),
       datagram: toHex(answered.datagram),
     },
     keys: {
@@ -178,4 +199,11 @@ export function sessionVectors(): unknown {
     challengeFromInitiator: control(ours, FRAME_CHALLENGE),
     answerFromResponder: control(theirs, FRAME_ANSWER),
   };
+}
+
+/** With the features as their 8 bytes. */
+function plain<P extends { dialect: Dialect }>({ dialect, ...payload }: P) {
+  const { versions } = dialect;
+  const features = writeDialect(new Writer(DIALECT_SIZE), dialect).finish().subarray(2);
+  return { ...payload, ...versions, features: toHex(features) };
 }

@@ -20,7 +20,7 @@ import {
   UNHEARD_AFTER,
 } from '../limits.js';
 import type { Transport } from '../transport.js';
-import { INITIATION_MAC1, INITIATION_MAC2 } from '../wire.js';
+import { mac1Of } from '../wire.js';
 import type { OpenedInitiation } from './messages.js';
 
 /** A first message that holds, as it came. */
@@ -72,13 +72,15 @@ export class Answers<Owner> {
 
   /** What was answered to the same first message before. */
   find({ datagram }: FirstMessage): Answered<Owner> | undefined {
-    const mac1 = datagram.subarray(INITIATION_MAC1, INITIATION_MAC2);
+    const mac1 = mac1Of(datagram);
     return this.answered.find((each) => equalSecrets(each.mac1, mac1));
   }
 
   /** Answers a first message; gives the reason where it is dropped all the same. */
   answer(now: Micros, first: FirstMessage): SessionDropReason | undefined {
     const { incarnation, counter, version, nextNumber: peerNext } = first.opened.payload;
+    const { agreed } = first.opened;
+    if (!agreed) return 'foreign-version';
     // Of one run the newest goes first, so that replays of older ones cannot use up what it needs.
     const isNewest = !this.answered.some(
       (each) => each.transport.incarnation === incarnation && each.counter > counter,
@@ -94,7 +96,7 @@ export class Answers<Owner> {
     if (this.answered.length >= MAX_ANSWERED) this.forget((_, i) => i === 0);
     const { established } = made;
     const { remoteIndex } = first.opened;
-    const ends = { established, localIndex, remoteIndex, initiator: false };
+    const ends = { established, localIndex, remoteIndex, initiator: false, agreed };
     const transport = this.keys.make(now, { ...ends, incarnation, peerNext });
     transport.expiresAt = now + UNCONFIRMED_LIFETIME;
     this.answered.push({
@@ -102,7 +104,7 @@ export class Answers<Owner> {
       counter,
       version,
       addresses: [first.from],
-      mac1: first.datagram.slice(INITIATION_MAC1, INITIATION_MAC2),
+      mac1: mac1Of(first.datagram).slice(),
       response: made.datagram,
       repeatAt: now + ANSWER_INTERVAL,
     });
@@ -121,15 +123,18 @@ export class Answers<Owner> {
     return undefined;
   }
 
-  /** Tells a run that is not the latest, so that its operator hears of it; nothing is kept. */
-  refuse(now: Micros, first: FirstMessage, counting: number): SessionDropReason {
+  /**
+   * Tells a run that is not the latest, or with which we have no version in common, so that its operator hears of it; nothing
+   * is kept. `reason` is given back.
+   */
+  refuse(now: Micros, first: FirstMessage, counting: number, reason: SessionDropReason): SessionDropReason {
     if (!this.otherBudget.take(now)) return 'handshake-budget';
     const { context } = this;
     const index = context.claimIndex(this.peer);
     context.freeIndex(index);
     const made = this.respond(first, index, counting);
     if (made) context.transmit(first.from, made.datagram);
-    return 'stale-handshake';
+    return reason;
   }
 
   /** A datagram has come under these keys: gives the handshake that they are of, which is over, if it was answered here. */
@@ -167,8 +172,10 @@ export class Answers<Owner> {
   /** @param counting the incarnation of the peer that counts here */
   private respond({ opened, nextNumber }: FirstMessage, index: number, counting: number) {
     const { entropy, self } = this.context;
-    const { incarnation, version } = self;
-    return opened.respond(entropy.bytes(32), index, { incarnation, nextNumber, version, counting });
+    const { incarnation, version, dialect } = self;
+    const chosen = opened.agreed?.version ?? 0;
+    const said = { incarnation, nextNumber, version, counting, dialect, chosen };
+    return opened.respond(entropy.bytes(32), index, said);
   }
 
   /** A first message was answered: if that goes on and none is confirmed, our answers do not arrive. */

@@ -19,8 +19,9 @@ import {
   COOKIE_HEADER,
   COOKIE_NONCE,
   COOKIE_SIZE,
-  INITIATION_MAC1,
-  INITIATION_MAC2,
+  mac1At,
+  mac1Of,
+  mac2At,
   readU32,
 } from '../wire.js';
 
@@ -64,8 +65,8 @@ export class HandshakeGuard {
    *   member gets its cookie, and its turn with it, however many strangers there are
    */
   judge(now: Micros, from: string, datagram: Uint8Array, reserve: Budget | undefined): Verdict {
-    const mac1 = shortMac(this.macKey, datagram.subarray(0, INITIATION_MAC1));
-    if (!equalSecrets(mac1, datagram.subarray(INITIATION_MAC1, INITIATION_MAC2))) return 'bad-mac';
+    const mac1 = shortMac(this.macKey, datagram.subarray(0, mac1At(datagram)));
+    if (!equalSecrets(mac1, mac1Of(datagram))) return 'bad-mac';
     if (this.holdsCookie(now, from, datagram)) {
       if (reserve?.take(now)) return 'accept';
       return this.hosts.take(now, from) && this.withCookie.take(now) ? 'accept' : 'over-budget';
@@ -82,17 +83,16 @@ export class HandshakeGuard {
     const nonce = this.entropy.bytes(COOKIE_NONCE);
     reply.set(nonce, COOKIE_HEADER);
     reply.set(cookieOf(this.secretFor(now), from), COOKIE_HEADER + COOKIE_NONCE);
-    const mac1 = datagram.subarray(INITIATION_MAC1, INITIATION_MAC2);
     this.aead
       .cipher(hmac(this.cookieKey, nonce))
-      .seal(ZERO_NONCE, mac1, reply.subarray(COOKIE_HEADER + COOKIE_NONCE));
+      .seal(ZERO_NONCE, mac1Of(datagram), reply.subarray(COOKIE_HEADER + COOKIE_NONCE));
     return reply;
   }
 
   private holdsCookie(now: Micros, from: string, datagram: Uint8Array): boolean {
-    const mac2 = datagram.subarray(INITIATION_MAC2);
+    const mac2 = datagram.subarray(mac2At(datagram));
     if (isZero(mac2)) return false;
-    const covered = datagram.subarray(0, INITIATION_MAC2);
+    const covered = datagram.subarray(0, mac2At(datagram));
     const current = this.secretFor(now);
     if (equalSecrets(shortMac(cookieOf(current, from), covered), mac2)) return true;
     const { previousSecret } = this;
@@ -114,9 +114,10 @@ export class HandshakeGuard {
 
 /** Writes mac1, and mac2 where there is a cookie, into an INITIATION. */
 export function writeMacs(initiation: Uint8Array, macKey: Uint8Array, cookie: Uint8Array | undefined): void {
-  initiation.set(shortMac(macKey, initiation.subarray(0, INITIATION_MAC1)), INITIATION_MAC1);
-  if (cookie) initiation.set(shortMac(cookie, initiation.subarray(0, INITIATION_MAC2)), INITIATION_MAC2);
-  else initiation.fill(0, INITIATION_MAC2);
+  const [mac1, mac2] = [mac1At(initiation), mac2At(initiation)];
+  initiation.set(shortMac(macKey, initiation.subarray(0, mac1)), mac1);
+  if (cookie) initiation.set(shortMac(cookie, initiation.subarray(0, mac2)), mac2);
+  else initiation.fill(0, mac2);
 }
 
 /** The cookie in a COOKIE datagram of the right length, which answers `initiation`; undefined if it does not hold. */
@@ -128,8 +129,9 @@ export function readCookie(
 ): Uint8Array | undefined {
   const nonce = datagram.subarray(COOKIE_HEADER, COOKIE_HEADER + COOKIE_NONCE);
   const text = datagram.slice(COOKIE_HEADER + COOKIE_NONCE);
-  const mac1 = initiation.subarray(INITIATION_MAC1, INITIATION_MAC2);
-  const holds = aead.cipher(hmac(cookieKeyOf(remoteStatic), nonce)).open(ZERO_NONCE, mac1, text);
+  const holds = aead
+    .cipher(hmac(cookieKeyOf(remoteStatic), nonce))
+    .open(ZERO_NONCE, mac1Of(initiation), text);
   return holds ? text.subarray(0, COOKIE_BYTES) : undefined;
 }
 

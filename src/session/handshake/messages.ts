@@ -11,12 +11,13 @@ import {
   type Suite,
 } from '../../crypto/noise.js';
 import type { StaticKeys } from '../../crypto/x25519.js';
+import { type Agreed, agree, type Dialect, readDialect, writeDialect } from '../../wire/dialect.js';
 import {
   INITIATION,
   INITIATION_HEADER,
-  INITIATION_MAC1,
   INITIATION_PAYLOAD,
   INITIATION_SIZE,
+  mac1At,
   RESPONSE,
   RESPONSE_HEADER,
   RESPONSE_PAYLOAD,
@@ -34,6 +35,8 @@ export interface Identity {
   readonly incarnation: number;
   /** Of the application that runs over it; 16 bits. */
   readonly version: number;
+  /** What of the protocol it speaks. */
+  readonly dialect: Dialect;
 }
 
 /** What the initiator says of itself. */
@@ -44,6 +47,7 @@ export interface InitiationPayload {
   /** The packet number of its next DATA. */
   nextNumber: number;
   version: number;
+  dialect: Dialect;
 }
 
 export interface ResponsePayload {
@@ -52,6 +56,9 @@ export interface ResponsePayload {
   version: number;
   /** Of the initiator, the incarnation that counts here. Above its own: it is refused, and these keys are not kept. */
   counting: number;
+  dialect: Dialect;
+  /** The version of the protocol that both speak; 0 if there is none, and these keys are not kept. */
+  chosen: number;
 }
 
 /** A first message, its macs still zero, and what its answer is read with; undefined if the peer's key is unusable. */
@@ -70,12 +77,14 @@ export function writeInitiation(
     remoteStatic: remote.static,
     sharedStatic: remote.shared,
     ephemeral,
-    payload: new Writer(INITIATION_PAYLOAD)
-      .u48(payload.incarnation)
-      .u32(payload.counter)
-      .u48(payload.nextNumber)
-      .u16(payload.version)
-      .finish(),
+    payload: writeDialect(
+      new Writer(INITIATION_PAYLOAD)
+        .u48(payload.incarnation)
+        .u32(payload.counter)
+        .u48(payload.nextNumber)
+        .u16(payload.version),
+      payload.dialect,
+    ).finish(),
   });
   if (!initiator) return undefined;
   writer.put(initiator.message);
@@ -84,7 +93,10 @@ export function writeInitiation(
 
 /** A first message that holds. */
 export interface OpenedInitiation {
-  readonly payload: InitiationPayload;
+  /** `dialect`: undefined if it is impossible. */
+  readonly payload: Omit<InitiationPayload, 'dialect'> & { dialect: Dialect | undefined };
+  /** What both sides speak; undefined if they have no version in common. */
+  readonly agreed: Agreed | undefined;
   /** The answer and its keys; undefined if the other side's ephemeral key is unusable. */
   respond(
     ephemeral: Uint8Array,
@@ -96,7 +108,7 @@ export interface OpenedInitiation {
 }
 
 /**
- * Reads an INITIATION of the right length whose mac1 has been checked.
+ * Reads an INITIATION of a possible length whose mac1 has been checked.
  *
  * @param sharedStatic see `readInitiation` of crypto/noise.ts
  */
@@ -109,7 +121,7 @@ export function openInitiation(
     suite: self.suite,
     prologue: prologueOf(self.groupId, datagram),
     keys: self.keys,
-    message: datagram.subarray(INITIATION_HEADER, INITIATION_MAC1),
+    message: datagram.subarray(INITIATION_HEADER, mac1At(datagram)),
     sharedStatic,
   });
   if (!responder) return undefined;
@@ -119,10 +131,13 @@ export function openInitiation(
     counter: reader.u32('counter'),
     nextNumber: reader.u48('next number'),
     version: reader.u16('version'),
+    // What stands behind it is of a later build.
+    dialect: readDialect(reader),
   };
   const remoteIndex = new Reader(datagram, 1).u32('sender index');
   return {
     payload,
+    agreed: payload.dialect && agree(self.dialect, payload.dialect),
     remoteIndex,
     respond(ephemeral, index, answer) {
       const text = new Writer(RESPONSE_PAYLOAD)
@@ -130,9 +145,11 @@ export function openInitiation(
         .u48(answer.nextNumber)
         .u32(index)
         .u16(answer.version)
-        .u48(answer.counting)
-        .finish();
-      const made = responder.respond(ephemeral, text);
+        .u48(answer.counting);
+      const made = responder.respond(
+        ephemeral,
+        writeDialect(text, answer.dialect).u8(answer.chosen).finish(),
+      );
       if (!made) return undefined;
       const response = new Writer(RESPONSE_SIZE).u8(RESPONSE).u32(index).u32(remoteIndex).put(made.message);
       return { datagram: response.finish(), established: made.established };
@@ -140,21 +157,34 @@ export function openInitiation(
   };
 }
 
-/** Reads a RESPONSE of the right length to the handshake that it names; undefined if it does not hold. */
+/** Reads a RESPONSE of a possible length to the handshake that it names; undefined if it does not hold. */
 export function openResponse(
+  self: Identity,
   initiator: Initiator,
   datagram: Uint8Array,
-): { payload: ResponsePayload; remoteIndex: number; established: Established } | undefined {
+):
+  | {
+      payload: ResponsePayload;
+      agreed: Agreed | undefined;
+      remoteIndex: number;
+      established: Established;
+    }
+  | undefined {
   const result = initiator.readResponse(datagram.subarray(RESPONSE_HEADER));
   if (!result) return undefined;
   const reader = new Reader(result.payload);
   const [incarnation, nextNumber] = [reader.u48('incarnation'), reader.u48('next number')];
   const remoteIndex = reader.u32('sender index');
   const version = reader.u16('version');
-  const payload = { incarnation, nextNumber, version, counting: reader.u48('counting') };
+  const counting = reader.u48('counting');
+  const dialect = readDialect(reader);
+  const chosen = reader.u8('chosen version');
+  const agreed = dialect && agree(self.dialect, dialect);
+  if (!dialect || chosen !== (agreed?.version ?? 0)) return undefined;
+  const payload = { incarnation, nextNumber, version, counting, dialect, chosen };
   // The header stands outside the transcript of message 2, so the index is said twice.
   if (remoteIndex !== new Reader(datagram, 1).u32('sender index')) return undefined;
-  return { payload, remoteIndex, established: result.established };
+  return { payload, agreed, remoteIndex, established: result.established };
 }
 
 function prologueOf(groupId: Uint8Array, datagram: Uint8Array): Uint8Array {

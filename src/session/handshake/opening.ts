@@ -127,7 +127,7 @@ export class Opening {
   /** What a RESPONSE says, if it holds; the handshake then is over once `release` has been called. */
   openResponse(from: string, datagram: Uint8Array): Opened | undefined {
     const { pending } = this;
-    const opened = pending && openResponse(pending.initiator, datagram);
+    const opened = pending && openResponse(this.context.self, pending.initiator, datagram);
     if (!opened) return undefined;
     // Only an address that we sent to has proved anything by answering.
     const { index, tried } = pending;
@@ -182,6 +182,7 @@ export class Opening {
       counter: this.counter++,
       nextNumber,
       version: context.self.version,
+      dialect: context.self.dialect,
     });
     if (!made) {
       // A key of small order: the table takes no such peer.

@@ -3,7 +3,9 @@
  * times, so the highest counts; clocks go back, so only until it has been silent for a while.
  */
 import type { Micros } from '../../core/time.js';
+import type { VersionRange } from '../../wire/dialect.js';
 import type { SessionContext } from '../context.js';
+import type { SessionDropReason } from '../events.js';
 import type { Hints } from '../hints.js';
 import { RUN_SILENCE } from '../limits.js';
 
@@ -48,6 +50,23 @@ export class PeerRun {
   /** The keys of this run's first message with that counter are used. */
   onConfirmed(counter: number): void {
     this.counter = Math.max(this.counter, counter);
+  }
+
+  /** Whether a later run with our own key counts for the peer, which is told. */
+  isSuperseded(now: Micros, counting: number): boolean {
+    const { context, peer } = this;
+    if (counting <= context.self.incarnation) return false;
+    if (this.hints.take(now, 'superseded')) context.emit({ type: 'superseded', member: peer, counting });
+    return true;
+  }
+
+  /** The peer speaks other versions of the protocol than we do: told; gives the reason under which what it said is dropped. */
+  noteForeign(now: Micros, theirs: VersionRange): SessionDropReason {
+    const { context, peer } = this;
+    const ours = context.self.dialect.versions;
+    if (this.hints.take(now, 'foreign-version'))
+      context.emit({ type: 'foreign-version', member: peer, theirs, ours });
+    return 'foreign-version';
   }
 
   noteVersion(now: Micros, version: number): void {

@@ -7,6 +7,7 @@ import { defaultSuite } from '../../../../src/crypto/noise.js';
 import { agreementKeyOf, defaultAgreement } from '../../../../src/crypto/x25519.js';
 import { macKeyOf, writeMacs } from '../../../../src/session/handshake/guard.js';
 import { writeInitiation } from '../../../../src/session/handshake/messages.js';
+import { DIALECT } from '../../../../src/wire/dialect.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
@@ -19,11 +20,18 @@ function forged(arena: Arena, from: number, to: number, incarnation: number, cou
   const posing = { secret: new Uint8Array(32).fill(3), publicKey: arena.keys[from].exchangeKeys().publicKey };
   const shared = defaultAgreement().agree(theirs.secret, posing.publicKey)!;
   const { datagram } = writeInitiation(
-    { suite: defaultSuite(), keys: posing, groupId: arena.group.id, incarnation, version: 0 },
+    {
+      suite: defaultSuite(),
+      keys: posing,
+      groupId: arena.group.id,
+      incarnation,
+      version: 0,
+      dialect: DIALECT,
+    },
     { static: agreementKeyOf(arena.group.members[to].publicKey)!, shared },
     counter + 77,
     arena.rng.bytes(32),
-    { incarnation, counter, nextNumber: 1, version: 0 },
+    { incarnation, counter, nextNumber: 1, version: 0, dialect: DIALECT },
   )!;
   writeMacs(datagram, macKeyOf(theirs.publicKey), undefined);
   return datagram;

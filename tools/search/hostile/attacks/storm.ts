@@ -14,7 +14,7 @@ export const strangers = processes({
     for (let i = 0; i < 300; i++) {
       for (const [j, stranger] of all.entries())
         for (const to of [0, 1]) {
-          const bytes = randomBytes(j % 2 === 0 ? 151 : 60);
+          const bytes = randomBytes(j % 2 === 0 ? 161 : 60);
           bytes[0] = (bytes[0] & 7) | 0x30;
           stranger.send(to, bytes);
         }

@@ -19,7 +19,7 @@ const random = (arena: Arena, kind: number, length: number) => {
   return bytes;
 };
 const initiation = (arena: Arena, i: number) => {
-  const bytes = random(arena, 1, 151);
+  const bytes = random(arena, 1, 161);
   writeMacs(
     bytes,
     macKeyOf(arena.keys[arena.honest[i % arena.honest.length]].exchangeKeys().publicKey),
