@@ -102,6 +102,8 @@ export class SimMember implements SimNode {
   /** Of `SimNode`: the world's. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
     this.endpoint.handleDatagram(this.local(now), from, bytes);
+    // As a socket does that reads the next one into the same memory.
+    bytes.fill(GONE);
     this.settle(now);
   }
 
@@ -191,3 +193,6 @@ export class SimMember implements SimNode {
     return time;
   }
 }
+
+/** What a datagram's memory holds once it has been handled. */
+const GONE = 0xa5;

@@ -80,7 +80,9 @@ export class Incoming {
   }
 
   onProgress(peer: number, frame: ProgressFrame): void {
-    if (frame.sourceBlocks === this.oti.sourceBlocks) this.peers.set(peer, frame);
+    if (frame.sourceBlocks !== this.oti.sourceBlocks) return;
+    // Kept, and the datagram's memory is not ours.
+    this.peers.set(peer, { ...frame, complete: frame.complete.slice() });
   }
 
   /** Whether `peer` has reported this block complete. */

@@ -312,8 +312,8 @@ export class Transfer<S extends StreamView = StreamView> {
     const { origin } = frame.descriptor;
     record.incoming!.markRelayed(frame.leaf);
     const { sbn } = frame.leaf;
-    // Of its own, if it is a small part of what came: it may wait for long.
-    const kept = body.buffer.byteLength > 2 * body.length ? body.slice() : body;
+    // It may wait for long, and the datagram's memory is not ours.
+    const kept = body.slice();
     this.options.paths.forEach((path, peer) => {
       if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
       if (this.relays.push(peer, { object: record, sbn, body: kept }))

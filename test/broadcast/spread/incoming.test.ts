@@ -47,3 +47,11 @@ describe.each([1, 500, 33_000, 700_000])('an object of %i bytes', (length) => {
     expect(transfer(length, 9, 'in order', length - 1)).toBe('tainted');
   });
 });
+
+test('what a peer has reported is no part of the datagram, whose memory the next one is written to', () => {
+  const incoming = new Incoming(descriptorOf(ID, new Uint8Array(5000)));
+  const complete = Uint8Array.of(1);
+  incoming.onProgress(2, { kind: 'progress', id: ID, sourceBlocks: 1, complete, missing: [] });
+  complete.fill(0);
+  expect(incoming.peerHasBlock(2, 0)).toBe(true);
+});

@@ -68,7 +68,8 @@ export class Deficits {
     if (frame.sourceBlocks !== this.sourceSymbols.length || this.confirmed.has(peer)) return [];
     const before = this.reports.get(peer);
     const report: Report = {
-      complete: frame.complete,
+      // Kept, and the datagram's memory is not ours.
+      complete: frame.complete.slice(),
       missing: new Map(frame.missing.map(({ sbn, symbols }) => [sbn, symbols])),
     };
     this.reports.set(peer, report);

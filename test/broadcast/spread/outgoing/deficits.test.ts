@@ -21,6 +21,14 @@ test('a peer lacks each block until it says that it has it, or confirms the obje
   expect([deficits.lacking(0), deficits.lacking(1)]).toEqual([[], [1]]);
 });
 
+test('what a peer has said is no part of the datagram, whose memory the next one is written to', () => {
+  const deficits = newDeficits();
+  const said = frame(0b01);
+  deficits.onProgress(0, 1, said);
+  said.complete.fill(0);
+  expect(deficits.lacking(0)).toEqual([2]);
+});
+
 test('a peer that starts again lacks all of it', () => {
   const deficits = newDeficits();
   deficits.onProgress(0, 1, frame(0b11));
