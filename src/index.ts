@@ -55,6 +55,7 @@ export {
   type NodeStatus,
 } from './node/node.js';
 export type { RouteChange } from './node/routes.js';
+export type { SocketStatus } from './node/socket/datagram-socket.js';
 export type { Given, Identity, Settings } from './options.js';
 export type { BreakerCause } from './path/breaker.js';
 export type { PathMetrics } from './path/observer.js';

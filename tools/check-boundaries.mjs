@@ -87,7 +87,7 @@ const FORBIDDEN_GLOBALS = [
     'randomness (pass an Rng)',
   ],
 ];
-const DGRAM_USERS = ['node/udp.ts', 'emulator/emulator.ts'];
+const DGRAM_USERS = ['node/socket/plain.ts', 'emulator/emulator.ts'];
 
 const root = resolve(argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '..'));
 const src = join(root, 'src');

@@ -169,7 +169,7 @@ async function readText(path: string, what: string): Promise<string> {
 }
 
 /** A status as JSON: members by name, drops by reason. */
-export function statusJson({ objects, peers, metrics }: NodeStatus, members: readonly Member[]) {
+export function statusJson({ objects, peers, metrics, socket }: NodeStatus, members: readonly Member[]) {
   return {
     objects: objects.map(({ id: { origin, ...place }, ...rest }) => ({
       from: members[origin].name,
@@ -182,6 +182,7 @@ export function statusJson({ objects, peers, metrics }: NodeStatus, members: rea
       rttMs: rtt === undefined ? null : rtt / 1000,
     })),
     metrics,
+    socket,
   };
 }
 

@@ -188,8 +188,13 @@ export class Endpoint implements Voice {
     return this.broadcaster;
   }
 
-  /** Takes in one datagram, which is overwritten. Never throws for what it holds: bad ones are counted and dropped. */
-  handleDatagram(now: Micros, from: string, bytes: Uint8Array): void {
+  /**
+   * Takes in one datagram, which is overwritten, and of which nothing is kept. Never throws for what it holds: bad ones are
+   * counted and dropped.
+   *
+   * @param receivedAt when it came to this host, at most `now`: how late we are is none of the network's delay
+   */
+  handleDatagram(now: Micros, from: string, bytes: Uint8Array, receivedAt: Micros = now): void {
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     const received = this.sessions.handleDatagram(now, from, bytes);
@@ -197,8 +202,8 @@ export class Endpoint implements Voice {
     if (!received) return;
     try {
       const size = received.payload.length + PROTECTED_OVERHEAD;
-      const peer = this.peers[received.peer]!;
-      this.handleContents(now, peer, received.packetNumber, size, parseContents(received.payload));
+      const heard = { now, peer: this.peers[received.peer]!, size, receivedAt };
+      this.handleContents(heard, received.packetNumber, parseContents(received.payload));
     } catch (error) {
       if (!(error instanceof HeadwaterError) || error.code !== 'MALFORMED') throw error;
       countDrop(this.counters, 'malformed');
@@ -297,14 +302,14 @@ export class Endpoint implements Voice {
     this.broadcaster.dispose();
   }
 
-  private handleContents(now: Micros, peer: Peer, number: number, size: number, contents: Contents): void {
+  private handleContents(heard: Heard, number: number, contents: Contents): void {
+    const { now, peer, receivedAt } = heard;
     peer.notify();
     const eliciting = isEliciting(contents);
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
-    if (peer.path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents)))
+    if (peer.path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents), receivedAt))
       this.presence.onHeard(peer);
     const { frames, symbol } = this.options.tamper?.hear?.(now, peer.index, contents) ?? contents;
-    const heard = { now, peer, size };
     const { observer } = this.options;
     for (const frame of frames) {
       observer?.(now, { topic: 'frames', way: 'in', peer: peer.index, frame });

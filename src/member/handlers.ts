@@ -12,6 +12,8 @@ export interface Heard {
   peer: Peer;
   /** Bytes of its UDP payload. */
   size: number;
+  /** When it came to this host: at most `now`, and earlier where we were late to look. */
+  receivedAt: Micros;
 }
 
 export type FrameHandlers = { [K in Known]: (heard: Heard, frame: FrameOf<K>) => void };

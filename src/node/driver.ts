@@ -6,10 +6,12 @@ import type { StoreRequest } from '../broadcast/delivery/journal.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import type { Store } from '../store/store.js';
+import { monotonic } from './clock.js';
 import type { UdpSocket } from './udp.js';
 
 export interface Driver {
-  onDatagram(from: string, bytes: Uint8Array): void;
+  /** @param receivedAt when the kernel had it, by `now`; undefined where that is not known, or now */
+  onDatagram(from: string, bytes: Uint8Array, receivedAt?: Micros): void;
   /** Looks again at what the endpoint wants: after every command given to it. */
   wake(): void;
   now(): Micros;
@@ -17,7 +19,7 @@ export interface Driver {
 }
 
 export interface DriverOptions {
-  send: UdpSocket['send'];
+  socket: Pick<UdpSocket, 'send' | 'flush'>;
   store: Store;
   onEvent(event: EndpointEvent): void;
   /** A commit failed, by a full disk or otherwise: it will be tried again. */
@@ -25,7 +27,7 @@ export interface DriverOptions {
 }
 
 export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver {
-  const { send, store, onEvent, onStoreError } = options;
+  const { socket, store, onEvent, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let timerAt: Micros = NEVER;
@@ -54,8 +56,9 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       const datagram = endpoint.pollTransmit(now);
       if (!datagram) break;
       bytes += datagram.bytes.length;
-      if (send(datagram.to, datagram.bytes)) endpoint.takeBack();
+      if (socket.send(datagram.to, datagram.bytes)) endpoint.takeBack();
     }
+    if (sent > 0) socket.flush();
     let events = 0;
     for (; events < EVENTS_PER_TURN; events++) {
       const event = endpoint.pollEvent();
@@ -109,9 +112,9 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   };
   wake();
   return {
-    onDatagram(from, bytes) {
+    onDatagram(from, bytes, receivedAt) {
       if (stopped) return;
-      endpoint.handleDatagram(monotonic(), from, bytes);
+      endpoint.handleDatagram(monotonic(), from, bytes, receivedAt);
       wake();
     },
     wake,
@@ -122,10 +125,6 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       if (immediate) clearImmediate(immediate);
     },
   };
-}
-
-function monotonic(): Micros {
-  return Math.floor(performance.now() * MILLISECOND);
 }
 
 /** A turn that begins so late has been kept waiting by more than a timer's coarseness. */

@@ -23,6 +23,7 @@ import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
 import type { RouteChange } from './routes.js';
 import { bindingFor, createEndpoint } from './setup.js';
+import type { SocketStatus } from './socket/datagram-socket.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import { openUdp, type UdpSocket } from './udp.js';
@@ -64,6 +65,8 @@ export type NodeEvent =
 export interface NodeStatus {
   /** Where its socket is bound, `host:port`. */
   address: string;
+  /** How datagrams go in and out, and why so. */
+  socket: SocketStatus;
   /** On their way, in or out. */
   objects: ObjectStatus[];
   /** All other members. */
@@ -172,10 +175,12 @@ export class Node implements AsyncDisposable {
       socket = await openUdp(
         options.bind ?? bindingFor(endpoint.self),
         peers.flatMap(({ locators }) => locators),
-        (from, bytes) => driver?.onDatagram(from, bytes),
-        (change) => {
-          const member = peers.find(({ locators }) => locators.includes(change.locator))!;
-          options.onEvent?.({ type: 'address', member, ...change });
+        (from, bytes, receivedAt) => driver?.onDatagram(from, bytes, receivedAt),
+        {
+          onRoute(change) {
+            const member = peers.find(({ locators }) => locators.includes(change.locator))!;
+            options.onEvent?.({ type: 'address', member, ...change });
+          },
         },
       );
       if (options.trace !== undefined)
@@ -185,10 +190,10 @@ export class Node implements AsyncDisposable {
       endpoint.dispose();
       throw error;
     }
-    const { send } = socket;
-    const started = new Node(options, endpoint, socket, store, trace, (node) => {
+    const bound = socket;
+    const started = new Node(options, endpoint, bound, store, trace, (node) => {
       driver = startDriver(endpoint, {
-        send,
+        socket: bound,
         store,
         onEvent: (event) => node.onEvent(event),
         onStoreError: (error) => node.tell({ type: 'store-error', error }),
@@ -295,6 +300,7 @@ export class Node implements AsyncDisposable {
     const now = this.closed ? NEVER : this.driver.now();
     return {
       address: this.address,
+      socket: this.socket.status(),
       ...this.endpoint.status(now),
       metrics: { ...this.endpoint.metrics, sendErrors: this.socket.sendErrors() },
     };

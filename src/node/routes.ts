@@ -109,6 +109,11 @@ export class Routes {
     return this.locators.get(address) ?? address;
   }
 
+  /** Whether it is a locator, which may lead elsewhere later, or an address. */
+  isLocator(to: string): boolean {
+    return this.routes.has(to);
+  }
+
   /** Whether it is a locator that may lead elsewhere later. */
   isName(locator: string): boolean {
     return this.names.has(locator);

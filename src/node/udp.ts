@@ -1,11 +1,13 @@
 /** A UDP socket as the driver needs it: bound once, sends to locators wherever they lead, hands up what arrives. */
-import dgram from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { isIPv6 } from 'node:net';
+import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import { parseLocator } from '../group/locator.js';
 import { INITIATION } from '../session/wire.js';
-import { formatAddress, type Lookup, type RouteChange, Routes } from './routes.js';
+import { formatAddress, type Lookup, type Route, type RouteChange, Routes } from './routes.js';
+import type { Binding, DatagramSocket, OnDatagram, SocketStatus, Source } from './socket/datagram-socket.js';
+import { openSocket } from './socket/open.js';
 
 export interface UdpSocket {
   /** Where it is bound: `host:port` or `[host]:port`. */
@@ -18,7 +20,19 @@ export interface UdpSocket {
    * @returns whether `bytes` are not needed any more: the operating system has taken them, as it mostly does at once
    */
   send(to: string, bytes: Uint8Array): boolean;
+  /** Nothing more is sent for now: to be called at the end of each turn, since datagrams wait for others to go with. */
+  flush(): void;
+  /** How it is driven, and why so. */
+  status(): SocketStatus;
   close(): Promise<void>;
+}
+
+export interface UdpOptions {
+  /** Is told where locators lead when that changes, also before the socket is there. */
+  onRoute?: ((change: RouteChange) => void) | undefined;
+  lookupName?: Lookup | undefined;
+  /** How the socket is driven; default: as is best here, or as the operator says. */
+  mode?: SocketStatus['mode'] | undefined;
 }
 
 /**
@@ -27,96 +41,101 @@ export interface UdpSocket {
  * serves all locators: the system's routes choose where a datagram leaves, which knows what is up.
  *
  * @param peers their locators; see `Routes` for those that lead nowhere
- * @param onRoute is told where they lead when that changes, also before this resolves
+ * @param onDatagram its bytes may be overwritten, and are valid only until it returns; `receivedAt` is when the kernel had it, where that is known
  */
 export async function openUdp(
   bind: string,
   peers: readonly string[],
-  onDatagram: (from: string, bytes: Uint8Array) => void,
-  onRoute: (change: RouteChange) => void = () => {},
-  lookupName?: Lookup,
+  onDatagram: (from: string, bytes: Uint8Array, receivedAt: Micros | undefined) => void,
+  options: UdpOptions = {},
 ): Promise<UdpSocket> {
+  const { onRoute = () => {}, lookupName, mode } = options;
   const local = parseLocator(bind);
   const host = await resolve(local.host, bind);
   const isV6 = isIPv6(host);
-  const socket = await bindSocket(bind, host, local.port, isV6);
+  const socket = await bindTo(
+    bind,
+    { host, port: local.port, isV6 },
+    (...datagram) => hear(...datagram),
+    mode,
+  );
   /** By locator that is a name: the last request for a session, for where the name leads next. */
   const requests = new Map<string, Uint8Array>();
   const routes = new Routes(
     isV6,
     peers,
     (locator) => {
-      latest.port = -1;
+      latest = NOBODY;
       const request = requests.get(locator);
-      if (request) transmit(locator, request);
+      if (!request) return;
+      transmit(locator, request);
+      socket.flush();
     },
     onRoute,
     lookupName,
   );
-  let sendErrors = 0;
+  let routeErrors = 0;
   // Datagrams mostly come from where the one before came from.
-  const latest = { address: '', port: -1, from: '' };
+  let latest = NOBODY;
+  const others = new Map<string, Route>();
+  const routeOf = (to: string) => {
+    const known = others.get(to);
+    if (known) return known;
+    const route = routes.route(to);
+    if (routes.isLocator(to)) return route;
+    if (others.size >= MAX_OTHERS) others.clear();
+    others.set(to, route);
+    return route;
+  };
   const transmit = (to: string, bytes: Uint8Array) => {
     try {
-      const { host: target, port } = routes.route(to);
-      socket.send(bytes, port, target, onSent);
+      return socket.send(routeOf(to), bytes);
     } catch {
-      // Port 0, an address of the other family or none: whoever wrote that as its source must not end the process.
-      sendErrors++;
+      // A name that leads nowhere.
+      routeErrors++;
+      return true;
     }
   };
-  const onSent = (error: Error | null) => {
-    if (error) sendErrors++;
-  };
-  socket.on('error', () => sendErrors++);
-  socket.on('message', ({ buffer, byteOffset, length }, { address, port }) => {
-    if (port !== latest.port || address !== latest.address) {
-      latest.address = address;
-      latest.port = port;
-      latest.from = routes.from(formatAddress(address, port));
+  const hear: OnDatagram = (source, bytes, receivedAt) => {
+    if (source !== latest.source) {
+      const { address, port } = source;
+      const isSame = port === latest.source.port && address === latest.source.address;
+      latest = { source, from: isSame ? latest.from : routes.from(formatAddress(address, port)) };
     }
     routes.onHeard(latest.from);
-    // A plain array: a Buffer's `slice` is no copy, which code that holds on to a part of it counts on.
-    onDatagram(latest.from, new Uint8Array(buffer, byteOffset, length));
-  });
+    onDatagram(latest.from, bytes, receivedAt);
+  };
   await routes.start();
-  const bound = socket.address();
+  const { address, port } = socket.address;
   return {
-    address: formatAddress(bound.address, bound.port),
-    sendErrors: () => sendErrors,
+    address: formatAddress(address, port),
+    sendErrors: () => socket.sendErrors + routeErrors,
     send(to, bytes) {
       if (bytes[0] === INITIATION && routes.isName(to)) requests.set(to, bytes.slice());
-      transmit(to, bytes);
-      return socket.getSendQueueCount() === 0;
+      return transmit(to, bytes);
     },
+    flush: () => socket.flush(),
+    status: () => socket.status(),
     close() {
       routes.close();
-      return new Promise((done) => socket.close(() => done()));
+      return socket.close();
     },
   };
 }
 
-async function bindSocket(bind: string, host: string, port: number, isV6: boolean): Promise<dgram.Socket> {
-  const socket = dgram.createSocket({
-    type: isV6 ? 'udp6' : 'udp4',
-    // All hosts are addresses by now; Node's own look-up would put each send off by a tick, for nothing.
-    lookup: (address, _options, done) => done(null, address, isV6 ? 6 : 4),
-  });
-  await new Promise<void>((done, fail) => {
-    socket.once('error', (cause: NodeJS.ErrnoException) => {
-      const reason = `address: expected to bind ${bind}, got ${reasonOf(cause)}`;
-      socket.close(() => fail(new HeadwaterError('NETWORK', reason, { cause })));
-    });
-    socket.bind(port, host, () => done());
-  });
-  for (const grow of ['setRecvBufferSize', 'setSendBufferSize'] as const) {
-    try {
-      socket[grow](SOCKET_BUFFER);
-    } catch {
-      // The kernel's own limit stays in force; a smaller buffer costs datagrams under load, which are made up for.
-    }
+async function bindTo(
+  bind: string,
+  binding: Binding,
+  onDatagram: OnDatagram,
+  mode: SocketStatus['mode'] | undefined,
+): Promise<DatagramSocket> {
+  try {
+    return await openSocket(binding, onDatagram, mode);
+  } catch (cause) {
+    if (cause instanceof HeadwaterError) throw cause;
+    const reason = `address: expected to bind ${bind}, got ${reasonOf(cause as NodeJS.ErrnoException)}`;
+    throw new HeadwaterError('NETWORK', reason, { cause });
   }
-  return socket;
 }
 
 async function resolve(host: string, bind: string): Promise<string> {
@@ -133,4 +152,6 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   return error.code ?? error.message;
 }
 
-const SOCKET_BUFFER = 4 * 1024 * 1024;
+const NOBODY: { source: Source; from: string } = { source: { address: '', port: -1 }, from: '' };
+/** Addresses of who is not known by a locator. */
+const MAX_OTHERS = 1024;

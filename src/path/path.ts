@@ -141,10 +141,17 @@ export class Path {
    * False for a number that was seen before.
    *
    * @param immediate what it holds is worth an acknowledgement of its own
+   * @param receivedAt when it came to this host: the delay of its acknowledgement counts from then
    */
-  onReceived(now: Micros, number: number, ackEliciting: boolean, immediate: boolean): boolean {
+  onReceived(
+    now: Micros,
+    number: number,
+    ackEliciting: boolean,
+    immediate: boolean,
+    receivedAt: Micros = now,
+  ): boolean {
     if (this.acks.largest < 0) this.firstHeard = number;
-    if (!this.acks.onReceived(now, number, { ackEliciting, immediate })) return false;
+    if (!this.acks.onReceived(receivedAt, number, { ackEliciting, immediate })) return false;
     this.heardAt = now;
     this.receivedDatagrams++;
     return true;

@@ -16,6 +16,7 @@ class Script {
   readonly datagrams: Transmit[] = [];
   readonly events: EndpointEvent[] = [];
   due: Micros = NEVER;
+  flushes = 0;
 
   readonly endpoint = {
     nextTimeout: () => this.due,
@@ -52,9 +53,12 @@ afterEach(() => {
 /** Starts it, and lets what it does come to an end. */
 async function start(store: Partial<Store>, isSent = true): Promise<void> {
   driver = startDriver(script.endpoint, {
-    send: (to) => {
-      script.told.push(`to ${to}`);
-      return isSent;
+    socket: {
+      send(to) {
+        script.told.push(`to ${to}`);
+        return isSent;
+      },
+      flush: () => script.flushes++,
     },
     store: store as Store,
     onEvent: ({ type }) => script.told.push(`event ${type}`),
@@ -101,6 +105,15 @@ describe('a turn', () => {
     driver!.stop();
     await start({}, false);
     expect(script.told).toEqual(['to a', 'taken back', 'to b']);
+  });
+
+  test('lets go what waits for company once it has sent all that it may, and not while it has nothing', async () => {
+    await start({}, true);
+    const before = script.flushes;
+    for (let i = 0; i < 3; i++) script.datagrams.push({ to: 'a', bytes: new Uint8Array(9) });
+    driver!.wake();
+    await vi.advanceTimersByTimeAsync(STEP);
+    expect([before, script.flushes]).toEqual([0, 1]);
   });
 
   test('goes on in the next one where there is more than it may send, so that all of it goes', async () => {

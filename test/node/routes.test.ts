@@ -137,14 +137,9 @@ test('a request for a session that was made in vain goes out at once to where th
   const heard = new Promise<Uint8Array>((done) => peer.once('message', (bytes) => done(bytes)));
   const locator = `b.test:${peer.address().port}`;
   let address = '127.0.0.2';
-  const socket = await openUdp(
-    '127.0.0.1:0',
-    [locator],
-    () => {},
-    () => {},
-    async () => [address],
-  );
+  const socket = await openUdp('127.0.0.1:0', [locator], () => {}, { lookupName: async () => [address] });
   socket.send(locator, Uint8Array.of(INITIATION, 1, 2, 3));
+  socket.flush();
   address = '127.0.0.1';
   expect(new Uint8Array(await heard)).toEqual(Uint8Array.of(INITIATION, 1, 2, 3));
   await socket.close();
@@ -157,16 +152,12 @@ test('what comes from where a name leads is known as the peer’s from the momen
   const { port } = peer.address();
   const froms: string[] = [];
   let known = false;
-  const socket = await openUdp(
-    '127.0.0.1:0',
-    [`b.test:${port}`],
-    (from) => froms.push(from),
-    () => {},
-    async () => {
+  const socket = await openUdp('127.0.0.1:0', [`b.test:${port}`], (from) => froms.push(from), {
+    lookupName: async () => {
       if (!known) throw new Error();
       return ['127.0.0.1'];
     },
-  );
+  });
   const ours = Number(socket.address.split(':').at(-1));
   const hear = async (wanted: string) => {
     await expect

@@ -14,7 +14,7 @@ const goodTree = {
   'broadcast/relay.ts':
     "import { fail } from '../wire/frame.js';\nexport const relay = (now: number) => [now, fail];\n",
   'member/endpoint.ts': "import { relay } from '../broadcast/relay.js';\nexport const step = relay;\n",
-  'node/udp.ts':
+  'node/socket/plain.ts':
     "import { createSocket } from 'node:dgram';\nexport const at = () => [Date.now(), createSocket];\n",
 };
 let root: string;
@@ -106,7 +106,9 @@ describe('data flows one way', () => {
 
   test('sockets are opened in one place of the node only', () => {
     const { status, lines } = check({ 'node/driver.ts': "export { createSocket } from 'node:dgram';\n" });
-    expect(lines[0]).toBe('src/node/driver.ts:1: only node/udp.ts and emulator/emulator.ts may open sockets');
+    expect(lines[0]).toBe(
+      'src/node/driver.ts:1: only node/socket/plain.ts and emulator/emulator.ts may open sockets',
+    );
     expect(status).toBe(1);
   });
 

@@ -137,7 +137,7 @@ export class Siege {
       (from, bytes) => this.driver?.onDatagram(from, bytes),
     );
     this.driver = startDriver(endpoint, {
-      send: this.socket.send,
+      socket: this.socket,
       store,
       onEvent: (event) => {
         if (event.type === 'deliver') endpoint.consumer.handleConsumed(this.now());
