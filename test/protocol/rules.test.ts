@@ -246,7 +246,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
       () => isKept(0),
     );
     for (const member of others(group)) stream.keepers.onAsked(0, member);
-    expect([isKept(10 * SECOND - 1), isKept(10 * SECOND)]).toEqual([true, false]);
+    expect([isKept(3 * SECOND - 1), isKept(3 * SECOND)]).toEqual([true, false]);
     return needed;
   },
   past: (group) => {

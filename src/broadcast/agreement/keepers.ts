@@ -3,7 +3,7 @@
  * they keep no more. In: what they are asked, serve and say. Out: whether to wait for them.
  */
 import { equalBytes } from '../../core/bytes.js';
-import { type Micros, NEVER_YET, SECOND } from '../../core/time.js';
+import { type Micros, SECOND } from '../../core/time.js';
 import type { Claims } from './claims.js';
 import type { Digest } from './ledger.js';
 
@@ -37,8 +37,9 @@ export class Keepers {
 
   /** `member` is asked for objects. */
   onAsked(now: Micros, member: number): void {
-    const until = this.keepsUntil.get(member) ?? NEVER_YET;
-    if (!this.owing.has(member) && until <= now) this.keepsUntil.set(member, now + PATIENCE);
+    const until = this.keepsUntil.get(member);
+    if (until === undefined) this.keepsUntil.set(member, now + FIRST_PATIENCE);
+    else if (!this.owing.has(member) && until <= now) this.keepsUntil.set(member, now + PATIENCE);
     this.asked.add(member);
     this.owing.add(member);
     this.servingAt.set(member, now);
@@ -107,6 +108,8 @@ export class Keepers {
   }
 }
 
+/** As long as for one that cannot be heard: a member that has served nothing yet has shown no more than its word. */
+const FIRST_PATIENCE: Micros = 3 * SECOND;
 /** How long a member that answers may leave us without what it says it keeps, before others are believed that it is gone. */
 const PATIENCE: Micros = 10 * SECOND;
 /** Bytes a second: so fast must what it serves come, on the whole, or it counts no longer. */

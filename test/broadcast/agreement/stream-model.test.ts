@@ -17,7 +17,9 @@ const MEMBERS = 5;
 const QUORUM = 3;
 const OBJECTS = 12;
 /** Between two steps. */
-const TICK = 3 * SECOND;
+const TICK = 2 * SECOND;
+/** A whole object. */
+const SERVED_BYTES = 1000;
 const others = [1, 2, 3, 4];
 
 const hashOf = (seq: number) => sha256(new TextEncoder().encode(`object ${seq}`));
@@ -50,8 +52,9 @@ class Model {
   /** By member: what it last said, and the counts that it said and we may yet reach. */
   said: (Said | undefined)[] = Array.from({ length: MEMBERS });
   private readonly present = new Set<number>();
-  /** By member: since when it is asked in vain, and when it was last asked or of use. */
-  private readonly askedAt = new Map<number, number>();
+  /** By member: whether it is asked in vain, until when it may be, and when it was last asked or of use. */
+  private readonly owing = new Set<number>();
+  private readonly until = new Map<number, number>();
   private readonly servingAt = new Map<number, number>();
   private isEnded = false;
   private now = 0;
@@ -85,13 +88,25 @@ class Model {
       this.present.add(member);
     }
     if (step.type === 'end') this.isEnded = true;
-    if (step.type === 'ask' && !this.askedAt.has(step.member)) this.askedAt.set(step.member, this.now);
-    if (step.type === 'serve' || step.type === 'fresh') this.askedAt.delete(step.member);
+    if (step.type === 'ask') {
+      const until = this.until.get(step.member);
+      if (until === undefined) this.until.set(step.member, this.now + 3 * SECOND);
+      else if (!this.owing.has(step.member) && until <= this.now)
+        this.until.set(step.member, this.now + 10 * SECOND);
+      this.owing.add(step.member);
+    }
+    if (step.type === 'serve' || step.type === 'fresh') this.owing.delete(step.member);
+    if (step.type === 'serve' && this.until.has(step.member)) {
+      const bought = SECOND + Math.ceil((SERVED_BYTES / 4096) * SECOND);
+      const until = Math.max(this.now, this.until.get(step.member)!) + bought;
+      this.until.set(step.member, Math.min(until, this.now + 10 * SECOND));
+    }
     if (step.type === 'ask' || step.type === 'serve') this.servingAt.set(step.member, this.now);
     if (step.type === 'deliver' && this.delivered < this.deliverable()) this.delivered++;
     if (step.type === 'fresh') {
       this.agreedNow[step.member] = 0;
       this.present.delete(step.member);
+      this.until.delete(step.member);
     }
     if (step.type === 'prune') this.base = Math.max(this.base, Math.min(this.stable(), this.delivered));
     if (step.type === 'restart') {
@@ -182,11 +197,11 @@ class Model {
   }
 
   isAsked(member: number): boolean {
-    return this.askedAt.has(member);
+    return this.owing.has(member);
   }
 
   isKeptBy(now: number, member: number, seq: number): boolean {
-    return this.keeps(member, seq) && now - (this.askedAt.get(member) ?? now) < 10 * SECOND;
+    return this.keeps(member, seq) && !(this.owing.has(member) && now >= this.until.get(member)!);
   }
 
   mayServe(now: number, member: number): boolean {
@@ -235,7 +250,7 @@ function apply(stream: Stream, step: Step, now: number): void {
   if (step.type === 'deliver' && stream.delivered < stream.deliverable()) stream.onDelivered();
   if (step.type === 'fresh') stream.onFresh(step.member);
   if (step.type === 'ask') stream.keepers.onAsked(now, step.member);
-  if (step.type === 'serve') stream.keepers.onServed(now, step.member, 1000);
+  if (step.type === 'serve') stream.keepers.onServed(now, step.member, SERVED_BYTES, true);
   if (step.type === 'end') {
     stream.close();
     stream.standing.ended = true;

@@ -1,6 +1,6 @@
 /**
  * A member comes back without its store, and a liar claims to keep what the others have let go of, but serves none of it, or
- * a trickle. The member waited for ever. Stopped by: who has been asked for 10 s and served nothing useful, or too slowly,
+ * a trickle. The member waited for ever. Stopped by: who has been asked for 3 s and served nothing useful, or too slowly,
  * does not count as keeping (PROTOCOL 8.3).
  */
 
@@ -11,8 +11,8 @@ import { type ObjectId, parseSymbol, SERVED } from '../../../../src/wire/symbol.
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
-/** ms: who claims to keep an object is asked for 10 s before GONE is believed, and the others again within 2 s (PROTOCOL 8.3). */
-const PATIENCE = 12_000;
+/** ms: who claims to keep an object is asked for 3 s before GONE is believed, and the others again within 2 s (PROTOCOL 8.3). */
+const PATIENCE = 5000;
 const lostStore = (arena: Arena) => {
   arena.at(4, () => arena.stop(1));
   arena.at(5, () => {
@@ -79,8 +79,7 @@ function largeObject(arena: Arena): StoredObject | undefined {
 export const largeTrickle = virtual({
   name: 'claims to keep a large object, and serves one symbol of it each eight seconds',
   severe: true,
-  // ms: as above, and it is one symbol more that shows that it is too slow.
-  grace: 15_000,
+  grace: PATIENCE,
   story: lostStore,
   attack: (arena) => {
     let object: StoredObject | undefined;
