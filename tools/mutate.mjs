@@ -1,6 +1,6 @@
 // Puts bugs in, one at a time, and runs the tests that should notice: tools/mutations/*.json lists
 // { id, file, find, replace, tests, build? }, or `attack`, the name of an attack of the hostile suite, in place of `tests`:
-// then the rule that stops it is undone, and it must fail. All of it happens in a copy of the source, not in the work tree.
+// then the rule that stops it is undone, and it must fail. Where several rules do, `edits` lists { file, find, replace } of each. All of it happens in a copy of the source, not in the work tree.
 // `npm run mutate -- --help` lists the options. Fails if fewer than 95 % are noticed.
 import { spawn } from 'node:child_process';
 import {
@@ -69,15 +69,20 @@ function readMutations() {
   const all = lists.flatMap((name) => JSON.parse(readFileSync(join(LISTS, name), 'utf8')));
   const ids = new Set();
   const attacks = readdirSync(ATTACKS).map((name) => readFileSync(join(ATTACKS, name), 'utf8'));
-  for (const { id, file, find, replace, attack, tests = [] } of all) {
-    const texts = [id, file, find, replace, ...(attack === undefined ? tests : [attack])];
-    if (texts.length < 5 || texts.some((text) => typeof text !== 'string'))
-      fail(`mutation '${id}': expected id, file, find, replace and tests or attack, got something else`);
+  for (const mutation of all) {
+    const { id, file, find, replace, attack, tests = [] } = mutation;
+    mutation.edits ??= [{ file, find, replace }];
+    const changes = mutation.edits.flatMap((edit) => [edit.file, edit.find, edit.replace]);
+    const texts = [id, ...changes, ...(attack === undefined ? tests : [attack])];
+    if (texts.length < changes.length + 2 || texts.some((text) => typeof text !== 'string'))
+      fail(
+        `mutation '${id}': expected id, file, find, replace (or edits) and tests or attack, got something else`,
+      );
     if (attack !== undefined && !attacks.some((text) => text.includes(`name: '${attack}'`)))
       fail(`mutation '${id}': expected the name of an attack, got '${attack}'`);
     if (ids.has(id)) fail(`mutation '${id}': expected each id once, got it twice`);
     ids.add(id);
-    for (const path of [file, ...tests])
+    for (const path of [...mutation.edits.map((edit) => edit.file), ...tests])
       if (!existsSync(join(ROOT, path)))
         fail(`mutation '${id}': expected ${path} to exist, got nothing there`);
   }
@@ -88,13 +93,18 @@ function selected(all, { only, folder, attacks }) {
   for (const id of only ?? [])
     if (!all.some((mutation) => mutation.id === id))
       fail(`--only: expected the id of a mutation, got '${id}'`);
-  const isIn = ({ file }) => folder.some((name) => `/${file}`.includes(`/${name}/`));
+  const isIn = ({ edits }) =>
+    edits.some(({ file }) => folder.some((name) => `/${file}`.includes(`/${name}/`)));
   const some = all.filter(
     (mutation) =>
       (!only || only.includes(mutation.id)) && (!folder || isIn(mutation)) && (!attacks || mutation.attack),
   );
   if (some.length === 0) fail('expected options that leave a mutation, got none');
   return some;
+}
+
+function filesOf(edits) {
+  return [...new Set(edits.map(({ file }) => file))].join(' ');
 }
 
 function copySource() {
@@ -177,22 +187,26 @@ async function judgeByAttack(copy, attack, seconds) {
 }
 
 /** What becomes of one mutation: 'killed', 'SURVIVED', 'TIMED OUT', or 'BROKEN' if it shows nothing about the tests. */
-async function judge(copy, { file, find, replace, tests, attack, build }, seconds) {
-  const path = join(copy, file);
-  const source = readFileSync(path, 'utf8');
-  const places = source.split(find).length - 1;
-  if (places !== 1)
-    return { outcome: 'BROKEN', why: `expected its text once in ${file}, got it ${places} times` };
-  writeFileSync(
-    path,
-    source.replace(find, () => replace),
-  );
+async function judge(copy, { edits, tests, attack, build }, seconds) {
+  const sources = new Map();
   try {
+    for (const { file, find, replace } of edits) {
+      const path = join(copy, file);
+      const source = readFileSync(path, 'utf8');
+      const places = source.split(find).length - 1;
+      if (places !== 1)
+        return { outcome: 'BROKEN', why: `expected its text once in ${file}, got it ${places} times` };
+      if (!sources.has(path)) sources.set(path, source);
+      writeFileSync(
+        path,
+        source.replace(find, () => replace),
+      );
+    }
     if (build && (await run(copy, 'npm', ['run', '--silent', 'build'], seconds)) !== 0)
       return { outcome: 'BROKEN', why: 'it does not build' };
     return await (attack ? judgeByAttack(copy, attack, seconds) : judgeByTests(copy, tests, seconds));
   } finally {
-    writeFileSync(path, source);
+    for (const [path, source] of sources) writeFileSync(path, source);
     if (build)
       for (const made of ['dist', 'src/codec/generated']) {
         rmSync(join(copy, made), { recursive: true, force: true });
@@ -208,8 +222,8 @@ if (options.help) {
 }
 const mutations = selected(readMutations(), options);
 if (options.list) {
-  for (const { id, file, tests, attack } of mutations)
-    stdout.write(`${id}  ${file}  ${attack ?? tests.join(' ')}\n`);
+  for (const { id, edits, tests, attack } of mutations)
+    stdout.write(`${id}  ${filesOf(edits)}  ${attack ?? tests.join(' ')}\n`);
   process.exit(0);
 }
 if (!existsSync(join(ROOT, 'dist'))) fail('expected a build in dist, got none: npm run build');
@@ -224,7 +238,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => p
 const results = [];
 for (const mutation of mutations) {
   const { outcome, why } = await judge(copy, mutation, Number(options.seconds));
-  results.push({ id: mutation.id, file: mutation.file, outcome, why });
+  results.push({ id: mutation.id, file: filesOf(mutation.edits), outcome, why });
   (options.json ? stderr : stdout).write(`${outcome} ${mutation.id}: ${why}\n`);
 }
 const killed = results.filter(({ outcome }) => outcome === 'killed').length;

@@ -9,10 +9,11 @@ import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf, parcel } from '../forge.js';
 import { virtual } from '../virtual.js';
 
-/** All stop; then one starts alone with the liar, and the others later. */
+/** All stop, one before the others; then that one starts alone with the liar, and the others later. */
 const aloneWithLiar = (arena: Arena) => {
+  arena.at(2.5, () => arena.stop(1));
   arena.at(3, () => {
-    for (const member of [0, 1, 2]) arena.stop(member);
+    for (const member of [0, 2]) arena.stop(member);
   });
   arena.at(3.5, () => arena.start(1));
   arena.at(5, () => {
