@@ -1,6 +1,7 @@
 /** What an acknowledgement says of the packets that we have sent, and whether it can be true. */
 import { rangesFault } from '../core/ranges.js';
 import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
 
 /** Why an ack was refused; nothing of it has been used. */
@@ -24,6 +25,8 @@ export interface NewlyAcked {
   spurious: number;
   /** How far the largest number was above the lowest of these. */
   reordering: number;
+  /** Packets larger than what every path carries. */
+  large: number;
   /** The largest number newly acked; -1 if there is none. */
   newest: number;
 }
@@ -48,7 +51,16 @@ export function checkAck(sent: SentTable, ack: Ack): Refused | undefined {
 export function takeAcked(sent: SentTable, ack: Ack): NewlyAcked {
   const largest = ack.ranges[0];
   const oldest = oldestOf(sent, largest);
-  const acked = { bytes: 0, packets: 0, fromFlight: 0, quiet: 0, spurious: 0, reordering: 0, newest: -1 };
+  const acked = {
+    bytes: 0,
+    packets: 0,
+    fromFlight: 0,
+    quiet: 0,
+    spurious: 0,
+    reordering: 0,
+    large: 0,
+    newest: -1,
+  };
   for (let i = 0; i < ack.ranges.length; i += 2) {
     for (let number = ack.ranges[i]; number >= Math.max(ack.ranges[i + 1], oldest); number--) {
       const index = sent.index(number);
@@ -64,6 +76,7 @@ export function takeAcked(sent: SentTable, ack: Ack): NewlyAcked {
       sent.fate[index] = Fate.Acked;
       acked.bytes += size;
       acked.packets++;
+      if (size > DATAGRAM_SIZE) acked.large++;
       if ((sent.flags[index] & FLAG_QUIET) !== 0) acked.quiet++;
       if (number > acked.newest) acked.newest = number;
     }

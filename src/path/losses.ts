@@ -5,6 +5,7 @@
  */
 import type { LossEvent } from '../congestion/controller.js';
 import { type Micros, NEVER } from '../core/time.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { MAX_ACK_DELAY } from './ack.js';
 import type { PathObserver } from './observer.js';
 import type { Rtt } from './rtt.js';
@@ -14,6 +15,8 @@ import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
 export interface FoundLosses extends LossEvent {
   /** Those sent while the controller was quiet. */
   quiet: number;
+  /** Those larger than what every path carries. */
+  large: number;
   /** The longest run of them, none between them acknowledged: from the first sent to the last, and how many. */
   runTime: Micros;
   runPackets: number;
@@ -106,6 +109,7 @@ export class LossDetector {
     this.observer?.(now, { type: 'lost', number, bytes, trigger });
     found.bytes += bytes;
     found.packets++;
+    if (bytes > DATAGRAM_SIZE) found.large++;
     if ((sent.flags[index] & FLAG_QUIET) !== 0) found.quiet++;
     found.sentAt = sent.sentAt[index];
   }
@@ -116,6 +120,7 @@ function nothingFound(priorInFlight: number): FoundLosses {
     bytes: 0,
     packets: 0,
     quiet: 0,
+    large: 0,
     ranges: 0,
     sentAt: 0,
     priorInFlight,

@@ -12,10 +12,11 @@ export class MtuDiscovery {
   /** Whether the path has shown what it carries: until then `size` is only what every path does. */
   isKnown: boolean;
   /** Which of `sizes` is tried now. */
-  private next: number;
+  private next = 0;
+  /** Whether smaller ones have yet to be tried, if that does not arrive. */
+  private isFirst = false;
   private readonly tried = new Set<number>();
   private tries = 0;
-  private maxTries: number;
   private probeAt: Micros = 0;
   private readonly sizes: readonly number[];
   private isFast = false;
@@ -24,11 +25,7 @@ export class MtuDiscovery {
   constructor(limit: number) {
     this.sizes = PROBE_SIZES.filter((size) => size > DATAGRAM_SIZE && size <= limit);
     this.isKnown = this.sizes.length === 0;
-    this.next = Math.max(
-      0,
-      this.sizes.findLastIndex((size) => size <= ETHERNET_DATAGRAM),
-    );
-    this.maxTries = this.next > 0 ? FIRST_PROBES : MAX_PROBES;
+    this.begin(0);
   }
 
   /** When a probe is due; NEVER while there is nothing to find out. */
@@ -58,12 +55,11 @@ export class MtuDiscovery {
   /** The size of the probe to send now; undefined if none is due. */
   takeProbe(now: Micros, rtt: Micros): number | undefined {
     if (this.nextProbe() > now) return undefined;
-    if (this.tries === this.maxTries) {
-      const wasFirst = !this.isKnown;
+    if (this.tries === (this.isFirst ? FIRST_PROBES : MAX_PROBES)) {
       this.isKnown = true;
       this.tries = 0;
-      this.maxTries = MAX_PROBES;
-      if (wasFirst && this.next > 0) {
+      if (this.isFirst) {
+        this.isFirst = false;
         this.next = 0;
         return this.takeProbe(now, rtt);
       }
@@ -84,20 +80,29 @@ export class MtuDiscovery {
     if (size <= this.size || !this.tried.has(size)) return;
     this.size = size;
     this.isKnown = true;
-    this.maxTries = MAX_PROBES;
+    this.isFirst = false;
     this.next = this.sizes.indexOf(size) + 1;
     this.tries = 0;
     this.probeAt = now;
   }
 
-  /** Nothing arrives any more: perhaps the path carries less than it did (section 4.3). */
+  /** Large datagrams do not arrive any more: perhaps the path carries less than it did (section 4.3). It is tried anew. */
   onBlackHole(now: Micros): void {
     if (this.size === DATAGRAM_SIZE) return;
     this.size = DATAGRAM_SIZE;
-    this.next = 0;
-    this.tries = 0;
     this.tried.clear();
-    this.probeAt = now + RAISE_INTERVAL;
+    this.begin(now);
+  }
+
+  /** From what Ethernet carries on. */
+  private begin(now: Micros): void {
+    this.next = Math.max(
+      0,
+      this.sizes.findLastIndex((size) => size <= ETHERNET_DATAGRAM),
+    );
+    this.isFirst = this.next > 0;
+    this.tries = 0;
+    this.probeAt = now;
   }
 }
 

@@ -167,6 +167,7 @@ export class Path {
       const total = ackedPackets + lostPackets;
       const weight = Math.min(1, total / LOSS_WINDOW);
       this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
+      if (this.recovery.losesLarge) this.onBlackHole(now);
       if (this.mtu.asksForSpeed) this.judgeSpeed(now);
     }
     return outcome;
@@ -227,9 +228,14 @@ export class Path {
     this.recovery.handleTimeout(now);
     if (stats.probeTimeouts > probes && stats.probeTimeouts - this.timeoutsSeen >= BLACK_HOLE_TIMEOUTS) {
       this.timeoutsSeen = stats.probeTimeouts;
-      this.mtu.onBlackHole(now);
-      this.recovery.setMtu(now, this.mtu.size);
+      this.onBlackHole(now);
     }
+  }
+
+  /** Large datagrams do not arrive any more. */
+  private onBlackHole(now: Micros): void {
+    this.mtu.onBlackHole(now);
+    this.recovery.setMtu(now, this.mtu.size);
   }
 
   /** Once a path was fast only loss makes it slow: the rate may be what the application asks for. */

@@ -90,6 +90,9 @@ export class Recovery {
   private idleAt: Micros = -NEVER;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+  /** Datagrams larger than what every path carries that were lost since one arrived, and smaller ones that arrived meanwhile. */
+  private largeLost = 0;
+  private smallAcked = 0;
 
   constructor(options: RecoveryOptions) {
     this.controller = options.controller;
@@ -189,6 +192,8 @@ export class Recovery {
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
+    if (acked.large > 0) this.largeLost = 0;
+    this.smallAcked = this.largeLost > 0 ? this.smallAcked + acked.packets : 0;
     const sample = this.sample(now, acked, priorInFlight, rtt);
     this.controller.onAck(now, sample);
     if (this.breaker.onFates(now, acked.packets, sample.lostPackets))
@@ -256,7 +261,13 @@ export class Recovery {
     };
   }
 
+  /** Whether small datagrams arrive and large ones do not. */
+  get losesLarge(): boolean {
+    return this.largeLost >= SUSPECT_LARGE && this.smallAcked >= SUSPECT_SMALL;
+  }
+
   setMtu(now: Micros, bytes: number): void {
+    this.largeLost = 0;
     this.mtu = bytes;
     this.controller.onMtu(now, bytes);
   }
@@ -317,6 +328,7 @@ export class Recovery {
     newlyLost.bytes += found.bytes;
     newlyLost.packets += found.packets;
     newlyLost.quiet += found.quiet;
+    this.largeLost += found.large;
     stats.lostPackets += found.packets;
     controller.onLost(now, found);
     if (!this.losses.isPersistent(found, usualShare)) return;
@@ -338,6 +350,12 @@ export class Recovery {
   }
 }
 
+/**
+ * At half lost so many in a row are one in a thousand; and something smaller gets through meanwhile, so that it is no outage.
+ * A false alarm costs a round trip or two with smaller datagrams.
+ */
+const SUSPECT_LARGE = 10;
+const SUSPECT_SMALL = 4;
 const MAX_BACKOFF = 10;
 /** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
 const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;

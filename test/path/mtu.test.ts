@@ -192,14 +192,22 @@ describe('a report', () => {
 });
 
 describe('a black hole', () => {
-  test('brings the size down to what crosses any path; after ten minutes it is tried again', () => {
+  test('brings the size down to what crosses any path; what it carries now is found out at once', () => {
     const mtu = new MtuDiscovery(MAX_DATAGRAM);
     probe(mtu, 0, { carries: 9000, until: SECOND });
     expect(mtu.size).toBe(JUMBO_DATAGRAM);
     mtu.onBlackHole(2 * SECOND);
-    expect([mtu.size, mtu.nextProbe()]).toEqual([DATAGRAM_SIZE, 2 * SECOND + RAISE]);
-    probe(mtu, 2 * SECOND, { carries: 1400, until: RAISE + 10 * SECOND });
+    expect([mtu.size, mtu.nextProbe()]).toEqual([DATAGRAM_SIZE, 2 * SECOND]);
+    probe(mtu, 2 * SECOND, { carries: 1400, until: 6 * SECOND });
     expect(mtu.size).toBe(1392);
+  });
+
+  test('forgets what was tried before: a late report of that does not make the size large again', () => {
+    const mtu = new MtuDiscovery(MAX_DATAGRAM);
+    probe(mtu, 0, { carries: 9000, until: SECOND });
+    mtu.onBlackHole(2 * SECOND);
+    mtu.onReport(2 * SECOND, JUMBO_DATAGRAM);
+    expect(mtu.size).toBe(DATAGRAM_SIZE);
   });
 
   test('cannot be where the size is the smallest', () => {

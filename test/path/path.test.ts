@@ -424,6 +424,36 @@ describe('the size of datagrams', () => {
     expect(us.mtu.size).toBe(1312);
   });
 
+  test('falls back where small datagrams arrive and ten large ones in a row do not', () => {
+    const { us, peer, send } = pair({}, 1312);
+    raise(us, 0, 1312);
+    let now = 0;
+    const round = (isLost: boolean) => {
+      send(2, () => isLost, 1312, now);
+      send(1, () => false, 100, now);
+      now += 10 * MILLISECOND;
+      deliver(peer, us, now);
+    };
+    round(false);
+    for (let i = 0; i < 4; i++) round(true);
+    // One arrives after all.
+    round(false);
+    for (let i = 0; i < 4; i++) round(true);
+    expect(us.mtu.size).toBe(1312);
+    for (let i = 0; i < 3; i++) round(true);
+    expect(us.mtu.size).toBe(DATAGRAM_SIZE);
+  });
+
+  test('does not fall back for an outage, in which small ones are lost as well', () => {
+    const { us, peer, send } = pair({}, 1312);
+    raise(us, 0, 1312);
+    for (let now = 0; now < 40; now++)
+      send(1, (i) => i >= 0 && now < 30, now % 3 === 0 ? 100 : 1312, now * MILLISECOND);
+    deliver(peer, us, 50 * MILLISECOND);
+    expect([us.recovery.stats.lostPackets, us.mtu.size]).toEqual([expect.any(Number), 1312]);
+    expect(us.recovery.stats.lostPackets).toBeGreaterThan(20);
+  });
+
   test('falls back on a new path too, whatever came before', () => {
     const { us, send } = pair({}, 1312);
     for (let path = 0; path < 2; path++) {
