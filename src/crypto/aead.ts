@@ -22,10 +22,10 @@ export interface Cipher {
    */
   seal(nonce: Uint8Array, additional: Uint8Array, text: Uint8Array): void;
   /**
-   * Decrypts in place: `text` is ciphertext and tag; afterwards all but its last 16 bytes are the plaintext. False if it
-   * is not genuine (or shorter than a tag): what `text` holds then is undefined. Never throws.
+   * Decrypts in place: `text` is ciphertext and tag; afterwards all but its last 16 bytes are the plaintext, of which a view
+   * is returned. Undefined if it is not genuine (or shorter than a tag): what `text` holds then is undefined. Never throws.
    */
-  open(nonce: Uint8Array, additional: Uint8Array, text: Uint8Array): boolean;
+  open(nonce: Uint8Array, additional: Uint8Array, text: Uint8Array): Uint8Array | undefined;
 }
 
 /** One implementation of the AEAD. */
@@ -64,19 +64,26 @@ export function sodiumAead(load: () => unknown = loadSodium): AeadProvider | und
     cipher(key) {
       assertBytes('key', key, AEAD_KEY_BYTES);
       const own = key.slice();
+      // A view takes a tenth of the time that it takes to seal what is in it, and the same text comes often.
+      let sealed = new Uint8Array(AEAD_TAG_BYTES);
+      let plainOf = sealed.subarray(0, 0);
       return {
         seal(nonce, additional, text) {
-          const plain = text.subarray(0, text.length - AEAD_TAG_BYTES);
+          if (text !== sealed) {
+            sealed = text as Uint8Array<ArrayBuffer>;
+            plainOf = sealed.subarray(0, text.length - AEAD_TAG_BYTES);
+          }
+          const plain = plainOf;
           sodium.crypto_aead_chacha20poly1305_ietf_encrypt(text, plain, additional, null, nonce, own);
         },
         open(nonce, additional, text) {
-          if (text.length < AEAD_TAG_BYTES) return false;
+          if (text.length < AEAD_TAG_BYTES) return undefined;
           const plain = text.subarray(0, text.length - AEAD_TAG_BYTES);
           try {
             sodium.crypto_aead_chacha20poly1305_ietf_decrypt(plain, null, text, additional, nonce, own);
-            return true;
+            return plain;
           } catch {
-            return false; // The binding's way to say that the tag is wrong: the lengths are right by construction.
+            return undefined; // The binding's way to say that the tag is wrong: the lengths are right by construction.
           }
         },
       };
@@ -102,7 +109,7 @@ export function nodeAead(): AeadProvider {
         },
         open(nonce, additional, text) {
           const length = text.length - AEAD_TAG_BYTES;
-          if (length < 0) return false;
+          if (length < 0) return undefined;
           const decipher = createDecipheriv(ALGORITHM, own, nonce, TAG);
           decipher.setAAD(additional, { plaintextLength: length });
           decipher.setAuthTag(text.subarray(length));
@@ -110,10 +117,10 @@ export function nodeAead(): AeadProvider {
           try {
             decipher.final();
           } catch {
-            return false;
+            return undefined;
           }
           text.set(plain);
-          return true;
+          return text.subarray(0, length);
         },
       };
     },

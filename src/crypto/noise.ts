@@ -215,9 +215,9 @@ class SymmetricState {
 
   decrypt(encrypted: Uint8Array): Uint8Array | undefined {
     const text = encrypted.slice();
-    if (!this.aead.cipher(this.key!).open(this.nonce(), this.hash, text)) return undefined;
-    this.mixHash(encrypted);
-    return text.subarray(0, text.length - AEAD_TAG_BYTES);
+    const plain = this.aead.cipher(this.key!).open(this.nonce(), this.hash, text);
+    if (plain) this.mixHash(encrypted);
+    return plain;
   }
 
   split(initiator: boolean): Established {

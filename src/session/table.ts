@@ -21,7 +21,7 @@ import { type Identity, openInitiation } from './handshake/messages.js';
 import { Hints } from './hints.js';
 import { DEFAULT_LIMITS, type Entropy, MAX_OUTBOX, RESPONSE_RATE, type SessionLimits } from './limits.js';
 import { type Sealed, Session, type SessionTransport } from './session.js';
-import { BAD_TAG, REPLAYED, textOf } from './transport.js';
+import { BAD_TAG, REPLAYED } from './transport.js';
 import * as wire from './wire.js';
 
 export interface SessionTableOptions {
@@ -259,7 +259,7 @@ export class SessionTable {
     const reason = owner.handleOpened(now, { from, datagram, packetNumber, transport });
     if (datagram[0] !== wire.DATA) return this.count(reason);
     const { incarnation } = transport;
-    return { peer: owner.peer, payload: textOf(datagram), packetNumber, from, incarnation };
+    return { peer: owner.peer, payload: transport.text, packetNumber, from, incarnation };
   }
 
   private handleInitiation(now: Micros, from: string, datagram: Uint8Array): SessionDropReason | undefined {

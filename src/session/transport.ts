@@ -4,7 +4,7 @@
  */
 import { fullNumber } from '../core/serial.js';
 import type { Micros } from '../core/time.js';
-import { AEAD_TAG_BYTES, type AeadProvider, type Cipher } from '../crypto/aead.js';
+import type { AeadProvider, Cipher } from '../crypto/aead.js';
 import type { Established } from '../crypto/noise.js';
 import type { Agreed } from '../wire/dialect.js';
 import { CONTROL_WINDOW, REPLAY_WINDOW } from './limits.js';
@@ -62,6 +62,8 @@ export class Transport<Owner> {
   readonly rejectAt: Micros;
   /** When they end as things stand; never after `rejectAt`. */
   expiresAt: Micros;
+  /** The text of the datagram that was opened last: a view of it. */
+  text: Uint8Array = NOTHING;
   /** DATA datagrams protected. */
   sent = 0;
   private readonly sendCipher: Cipher;
@@ -73,6 +75,7 @@ export class Transport<Owner> {
   private readonly dataNonceIn = nonceOf(DATA);
   private readonly controlNonceIn = nonceOf(CONTROL);
   private controlNumber = 0;
+  private body: Uint8Array = NOTHING;
 
   constructor(options: TransportOptions<Owner>) {
     this.owner = options.owner;
@@ -120,8 +123,9 @@ export class Transport<Owner> {
     if (window.has(number)) return REPLAYED;
     const nonce = control ? this.controlNonceIn : this.dataNonceIn;
     numberNonce(nonce, number);
-    if (!this.receiveCipher.open(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER)))
-      return BAD_TAG;
+    const text = this.receiveCipher.open(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER));
+    if (!text) return BAD_TAG;
+    this.text = text;
     window.mark(number);
     return number;
   }
@@ -131,12 +135,23 @@ export class Transport<Owner> {
     return kind === CONTROL ? this.controlWindow.highest : this.dataWindow.highest;
   }
 
+  /** Behind the header. Datagrams are mostly made in the same memory, one after the other, and it costs more to make a view than to compare. */
+  private bodyOf(datagram: Uint8Array): Uint8Array {
+    const { body } = this;
+    const isSame =
+      datagram.buffer === body.buffer &&
+      datagram.byteOffset + PROTECTED_HEADER === body.byteOffset &&
+      datagram.length - PROTECTED_HEADER === body.length;
+    if (!isSame) this.body = datagram.subarray(PROTECTED_HEADER);
+    return this.body;
+  }
+
   private seal(kind: number, nonce: Uint8Array, datagram: Uint8Array, number: number): void {
     datagram[0] = kind;
     writeU32(datagram, 1, this.remoteIndex);
     writeU32(datagram, 5, number);
     numberNonce(nonce, number);
-    this.sendCipher.seal(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER));
+    this.sendCipher.seal(nonce, headerOf(datagram), this.bodyOf(datagram));
   }
 }
 
@@ -148,7 +163,4 @@ function headerOf(datagram: Uint8Array): Uint8Array {
 
 const header = new Uint8Array(PROTECTED_HEADER);
 
-/** The text of an opened datagram: a view. */
-export function textOf(datagram: Uint8Array): Uint8Array {
-  return datagram.subarray(PROTECTED_HEADER, datagram.length - AEAD_TAG_BYTES);
-}
+const NOTHING = new Uint8Array(0);

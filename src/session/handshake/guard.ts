@@ -15,7 +15,6 @@ import { HostBudgets } from '../budget.js';
 import { COOKIE_PERIOD, type Entropy, type SessionLimits, SOURCE_SLOTS } from '../limits.js';
 import {
   COOKIE,
-  COOKIE_BYTES,
   COOKIE_HEADER,
   COOKIE_NONCE,
   COOKIE_SIZE,
@@ -129,10 +128,7 @@ export function readCookie(
 ): Uint8Array | undefined {
   const nonce = datagram.subarray(COOKIE_HEADER, COOKIE_HEADER + COOKIE_NONCE);
   const text = datagram.slice(COOKIE_HEADER + COOKIE_NONCE);
-  const holds = aead
-    .cipher(hmac(cookieKeyOf(remoteStatic), nonce))
-    .open(ZERO_NONCE, mac1Of(initiation), text);
-  return holds ? text.subarray(0, COOKIE_BYTES) : undefined;
+  return aead.cipher(hmac(cookieKeyOf(remoteStatic), nonce)).open(ZERO_NONCE, mac1Of(initiation), text);
 }
 
 /** The key of mac1 in messages to the member with this static key. */

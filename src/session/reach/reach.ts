@@ -7,7 +7,7 @@ import type { Micros } from '../../core/time.js';
 import type { SessionContext } from '../context.js';
 import type { SessionDropReason } from '../events.js';
 import { ELSEWHERE_INTERVAL } from '../limits.js';
-import { type Transport, textOf } from '../transport.js';
+import type { Transport } from '../transport.js';
 import * as wire from '../wire.js';
 import { Addresses } from './addresses.js';
 import { Probe } from './probe.js';
@@ -56,15 +56,15 @@ export class Reach {
     const { from, datagram, transport, packetNumber } = heard;
     const isNewest = isCurrent && packetNumber === transport.highest(datagram[0]);
     const { length: size } = datagram;
-    const arrival = { from, size, kind: kindOf(datagram), isNewest };
+    const arrival = { from, size, kind: kindOf(datagram, transport.text), isNewest };
     if (!this.addresses.onHeard(now, arrival, this.challengeData) || now < this.nextElsewhere) return;
     this.nextElsewhere = now + ELSEWHERE_INTERVAL;
     this.context.emit({ type: 'elsewhere', peer: this.peer });
   }
 
   /** Takes in a CONTROL datagram; gives the reason if there is no sense in it. */
-  handleControl(now: Micros, { from, transport, datagram }: Heard<unknown>): SessionDropReason | undefined {
-    const text = textOf(datagram);
+  handleControl(now: Micros, { from, transport }: Heard<unknown>): SessionDropReason | undefined {
+    const { text } = transport;
     if (text.length !== 1 + wire.CHALLENGE_BYTES) return 'bad-control';
     const data = text.subarray(1);
     if (text[0] === wire.FRAME_CHALLENGE) {
@@ -101,7 +101,7 @@ export class Reach {
   }
 }
 
-function kindOf(datagram: Uint8Array): 'data' | 'answer' | 'challenge' {
+function kindOf(datagram: Uint8Array, text: Uint8Array): 'data' | 'answer' | 'challenge' {
   if (datagram[0] !== wire.CONTROL) return 'data';
-  return textOf(datagram)[0] === wire.FRAME_ANSWER ? 'answer' : 'challenge';
+  return text[0] === wire.FRAME_ANSWER ? 'answer' : 'challenge';
 }
