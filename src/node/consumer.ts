@@ -8,7 +8,8 @@ import type { Delivery } from './delivery.js';
 export interface ConsumerOptions {
   /** A dead letter may have the application just now: a message waits for it. */
   letters: DeadLetters;
-  deliver(delivery: Delivery): void | Promise<void>;
+  /** Undefined where the application wants none: then nothing is copied for it. */
+  deliver: ((delivery: Delivery) => void | Promise<void>) | undefined;
   /** `deliver` has thrown. */
   onError(error: unknown, delivery: Delivery, attempt: number): void;
   /** The application has done with a message: the next one may come. */
@@ -36,10 +37,10 @@ export class Consumer {
   }
 
   private async attempt(delivery: Delivery, attempt: number): Promise<void> {
-    const { letters, onError, onDone } = this.options;
+    const { letters, deliver, onError, onDone } = this.options;
     try {
       // A copy of its own for each attempt: the consumer may change it, and what we hold is served to others.
-      const taken = this.options.deliver({ ...delivery, bytes: new Uint8Array(delivery.bytes) });
+      const taken = deliver?.({ ...delivery, bytes: new Uint8Array(delivery.bytes) });
       // A consumer that is done at once gets the next one in the same turn.
       if (taken) await taken;
     } catch (error) {

@@ -130,7 +130,7 @@ export class Node implements AsyncDisposable {
     this.letters = new DeadLetters(store, options.group, (delivery) => options.deliver?.(delivery));
     this.consumer = new Consumer({
       letters: this.letters,
-      deliver: (delivery) => options.deliver?.(delivery),
+      deliver: options.deliver && ((delivery) => options.deliver?.(delivery)),
       onError: (error, { id }, attempt) => this.tell({ type: 'consumer-error', error, id, attempt }),
       onDone: () => {
         endpoint.consumer.handleConsumed(this.driver.now());

@@ -19,10 +19,10 @@ function messageOf(byte: number): Delivery {
   };
 }
 
-function setUp(deliver: (delivery: Delivery) => void | Promise<void>) {
+function setUp(deliver?: (delivery: Delivery) => void | Promise<void>) {
   const told: string[] = [];
   const consumer = new Consumer({
-    letters: new DeadLetters(memoryStore(1), group, deliver),
+    letters: new DeadLetters(memoryStore(1), group, deliver ?? (() => {})),
     deliver,
     onError: (_error, { bytes }, attempt) => told.push(`error ${bytes[0]} ${attempt}`),
     onDone: () => told.push('done'),
@@ -43,6 +43,13 @@ test('a message at which the application throws comes again, later each time, un
     at: [0, 10, 30, 70],
     told: ['error 1 1', 'error 1 2', 'error 1 3', 'done'],
   });
+});
+
+test('an application that wants none has done with each at once', async () => {
+  const { consumer, told } = setUp();
+  consumer.give(messageOf(1));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(told).toEqual(['done']);
 });
 
 test('each attempt has bytes of its own', async () => {
