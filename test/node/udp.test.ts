@@ -2,6 +2,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readdir } from 'node:fs/promises';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { MILLISECOND } from '../../src/core/time.js';
 import { monotonic } from '../../src/node/clock.js';
 import { openUdp, type UdpSocket } from '../../src/node/udp.js';
 
@@ -182,6 +183,27 @@ describe.each(MODES)('driven as %s', (mode) => {
     }
     expect(await count()).toBeLessThanOrEqual(before);
   });
+});
+
+test('in batches: a datagram is said to have come when the kernel had it, not when we came to look', async () => {
+  const times: (number | undefined)[] = [];
+  const to = await openUdp('127.0.0.1:0', [], (_from, _bytes, receivedAt) => times.push(receivedAt), {
+    mode: 'batched',
+  });
+  const from = await openUdp('127.0.0.1:0', [], () => {}, { mode: 'batched' });
+  open.push(to, from);
+  // The kernel begins to note times a moment after it is asked to.
+  const attempt = async () => {
+    times.length = 0;
+    for (let i = 0; i < 5; i++) from.send(to.address, new Uint8Array(100));
+    from.flush();
+    const sentAt = monotonic();
+    while (monotonic() < sentAt + 30 * MILLISECOND);
+    const looked = monotonic();
+    await expect.poll(() => times.length, { timeout: 5000 }).toBe(5);
+    return times.every((time) => time! < looked);
+  };
+  await expect.poll(attempt, { timeout: 5000 }).toBe(true);
 });
 
 test('an operator who wants one way gets it, and reads so in its status; what is neither is refused', async () => {

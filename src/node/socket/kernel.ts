@@ -53,46 +53,34 @@ export function loadKernel(load: () => unknown = loadKoffi): Kernel | string {
 
 function bindKernel(koffi: Koffi): Kernel {
   const libc = koffi.load(null);
-  const bind = (name: string, result: string, ...parameters: string[]) => {
-    const call = libc.func(name, result, parameters);
-    return (...values: (number | string)[]): number => {
-      const answer = call(...values) as number;
-      return answer < 0 ? -koffi.errno() : answer;
-    };
-  };
   const P = 'uintptr_t';
-  const socket = bind('socket', 'int', 'int', 'int', 'int');
-  const bindTo = bind('bind', 'int', 'int', P, 'uint');
-  const getsockname = bind('getsockname', 'int', 'int', P, P);
-  const setsockopt = bind('setsockopt', 'int', 'int', 'int', 'int', P, 'uint');
+  const failed = (answer: unknown): number => ((answer as number) < 0 ? -koffi.errno() : (answer as number));
+  const socket = libc.func('socket', 'int', ['int', 'int', 'int']);
+  const bind = libc.func('bind', 'int', ['int', P, 'uint']);
+  const getsockname = libc.func('getsockname', 'int', ['int', P, P]);
+  const setsockopt = libc.func('setsockopt', 'int', ['int', 'int', 'int', P, 'uint']);
   const sendmmsg = libc.func('sendmmsg', 'int', ['int', P, 'uint', 'int']);
   const recvmmsg = libc.func('recvmmsg', 'int', ['int', P, 'uint', 'int', P]);
-  const ioctl = bind('ioctl', 'int', 'int', 'ulong', P);
-  const clock = bind('clock_gettime', 'int', 'int', P);
-  const poll = bind('poll', 'int', P, 'ulong', 'int');
-  const close = bind('close', 'int', 'int');
-  const pton = bind('inet_pton', 'int', 'int', 'str', P);
+  const ioctl = libc.func('ioctl', 'int', ['int', 'ulong', P]);
+  const clock = libc.func('clock_gettime', 'int', ['int', P]);
+  const poll = libc.func('poll', 'int', [P, 'ulong', 'int']);
+  const close = libc.func('close', 'int', ['int']);
+  const pton = libc.func('inet_pton', 'int', ['int', 'str', P]);
   const ntop = libc.func('inet_ntop', P, ['int', P, P, 'uint']);
   const interfaceName = libc.func('if_indextoname', P, ['uint', P]);
   const mmap = libc.func('mmap', P, [P, 'size_t', 'int', 'int', 'int', 'int64_t']);
   return {
-    socket: (family) => socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0),
-    bind: bindTo,
-    getsockname,
-    setsockopt: (fd, level, name, value) => setsockopt(fd, level, name, value, 4),
-    sendmmsg(fd, messages, count) {
-      const sent = sendmmsg(fd, messages, count, 0) as number;
-      return sent < 0 ? -koffi.errno() : sent;
-    },
-    recvmmsg(fd, messages, count) {
-      const received = recvmmsg(fd, messages, count, MSG_DONTWAIT, 0) as number;
-      return received < 0 ? -koffi.errno() : received;
-    },
-    timestamp: (fd, time) => ioctl(fd, SIOCGSTAMPNS, time),
-    realtime: (time) => clock(CLOCK_REALTIME, time),
-    poll: (address, timeout) => poll(address, 1, timeout),
-    close,
-    pton: (text, address) => pton(AF_INET6, text, address),
+    socket: (family) => failed(socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+    bind: (fd, address, length) => failed(bind(fd, address, length)),
+    getsockname: (fd, address, length) => failed(getsockname(fd, address, length)),
+    setsockopt: (fd, level, name, value) => failed(setsockopt(fd, level, name, value, 4)),
+    sendmmsg: (fd, messages, count) => failed(sendmmsg(fd, messages, count, 0)),
+    recvmmsg: (fd, messages, count) => failed(recvmmsg(fd, messages, count, MSG_DONTWAIT, 0)),
+    timestamp: (fd, time) => failed(ioctl(fd, SIOCGSTAMPNS, time)),
+    realtime: (time) => failed(clock(CLOCK_REALTIME, time)),
+    poll: (address, timeout) => failed(poll(address, 1, timeout)),
+    close: (fd) => failed(close(fd)),
+    pton: (text, address) => failed(pton(AF_INET6, text, address)),
     ntop: (address, room, memory, at) =>
       ntop(AF_INET6, address, room, INET6_ADDRSTRLEN) ? textAt(memory, at) : '',
     interfaceName: (index, room, memory, at) => (interfaceName(index, room) ? textAt(memory, at) : ''),

@@ -56,6 +56,7 @@ export class SendBatch {
   private readonly lengths = new Uint32Array(MAX_WAITING);
   private readonly next = new Int32Array(MAX_WAITING);
   private readonly destinations: Destination[] = [];
+  private destinationCount = 0;
   private waiting = 0;
   private used = 0;
   private batch = 1;
@@ -94,7 +95,7 @@ export class SendBatch {
     else {
       to.batch = this.batch;
       to.first = entry;
-      this.destinations.push(to);
+      this.destinations[this.destinationCount++] = to;
     }
     to.last = entry;
   }
@@ -110,7 +111,7 @@ export class SendBatch {
       this.send(DATAGRAM_SIZE + 1, MAX_LENGTH);
       setLarge(false);
     }
-    this.destinations.length = 0;
+    this.destinationCount = 0;
     this.waiting = 0;
     this.used = 0;
     this.hasLarge = false;
@@ -122,7 +123,7 @@ export class SendBatch {
     this.messageCount = 0;
     this.iovUsed = 0;
     const now = this.options.now();
-    for (const to of this.destinations) this.compose(now, to, min, max);
+    for (let i = 0; i < this.destinationCount; i++) this.compose(now, this.destinations[i], min, max);
     const { kernel, arena, fd } = this.options;
     for (let done = 0; done < this.messageCount; ) {
       const at = arena.address + this.messages + done * MESSAGE_SIZE;
@@ -132,7 +133,6 @@ export class SendBatch {
         for (; done < this.messageCount; done++) this.putOff(done);
       } else if (sent !== -EINTR) this.onRefused(done++, -sent);
     }
-    this.to.length = 0;
   }
 
   /** Makes messages of what waits for one address: as few as can be, in its order. */
