@@ -38,7 +38,7 @@ export async function runLoad({ parent, samples = 0, ...options }: LoadOptions):
         size: SIZE,
         storePath: join(directory, `${self}`),
       };
-      roles.push(startRole('../broadcast/member', member, samples > 0 ? ['--expose-gc'] : []));
+      roles.push(startRole('../broadcast/member', member, { flags: samples > 0 ? ['--expose-gc'] : [] }));
     }
     await Promise.all(roles.map((role) => role.ask('ready')));
     await roles[0].ask('load');

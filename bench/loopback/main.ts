@@ -4,8 +4,9 @@
  *   npm run bench -- loopback [--json] [--runs 5] [--seconds 3] [--controller bbr] [--object 16]
  * Ours is the whole node, as users run it: encoder, signatures, frames, session, path, pacing and congestion control; at the
  * other end verification, decoder and the object's hash. Bytes of UDP payload per second as they arrive, and those of the
- * objects in them. Bare and ours take turns; the ratios' medians count. CPU per datagram comes from one more run with a
- * sampling profile: each stage's share of the samples of the process's whole CPU time, user and system.
+ * objects in them. Bare and ours take turns, and medians count. CPU for a datagram is that of the whole process, user and system,
+ * which other work on the machine changes less than the rate; beside it stands the same with HEADWATER_SOCKET=dgram. What it goes to
+ * comes from one more run with a sampling profile: each stage's share of the samples.
  * Objects are of 16 MiB, or as many as --object says: beyond 32 MiB the C library gives each back to the kernel, and every
  * page of the next one is made anew. Objects stand outside of V8's heap, but it collects its heap for their sake, some ten
  * times a second; how much that takes shows a pair whose heap may grow.
@@ -38,6 +39,12 @@ interface Measured {
 interface Round {
   bare: Measured;
   ours: Measured;
+  /** Ours by Node's own socket. */
+  plain: Measured;
+  /** What a path over Ethernet carries, and bare datagrams of the size that was found. */
+  ethernet: Measured;
+  bareEthernet: Measured;
+  ethernetSize: number;
   large: Measured;
   bareLarge: Measured;
   /** As `large`, with V8 told not to collect so often. */
@@ -86,6 +93,17 @@ async function round(options: Options): Promise<Round> {
   const { seconds } = options;
   const bare = await withPair(await barePair(DATAGRAM_SIZE), (pair) => measure(pair, seconds));
   const ours = await withPair(await memberPair(options, DATAGRAM_SIZE), (pair) => measure(pair, seconds));
+  const plain = await withPair(
+    await memberPair(options, DATAGRAM_SIZE, { env: { HEADWATER_SOCKET: 'dgram' } }),
+    (pair) => measure(pair, seconds),
+  );
+  let ethernetSize = 0;
+  const ethernet = await withPair(await memberPair(options, ETHERNET_DATAGRAM), async (pair) => {
+    const result = await measure(pair, seconds);
+    ethernetSize = await pair.sender.ask<number>('mtu');
+    return result;
+  });
+  const bareEthernet = await withPair(await barePair(ethernetSize), (pair) => measure(pair, seconds));
   let mtu = 0;
   const large = await withPair(await memberPair(options, MAX_DATAGRAM), async (pair) => {
     const result = await measure(pair, seconds);
@@ -93,10 +111,10 @@ async function round(options: Options): Promise<Round> {
     return result;
   });
   const bareLarge = await withPair(await barePair(mtu), (pair) => measure(pair, seconds));
-  const roomy = await withPair(await memberPair(options, MAX_DATAGRAM, [ROOMY]), (pair) =>
+  const roomy = await withPair(await memberPair(options, MAX_DATAGRAM, { flags: [ROOMY] }), (pair) =>
     measure(pair, seconds),
   );
-  return { bare, ours, large, bareLarge, roomy, mtu };
+  return { bare, ours, plain, ethernet, bareEthernet, ethernetSize, large, bareLarge, roomy, mtu };
 }
 
 function ratios(rounds: Round[]): BenchRow[] {
@@ -104,7 +122,55 @@ function ratios(rounds: Round[]): BenchRow[] {
   const megabytes = (value: (round: Round) => Rates) => of((round) => value(round).bytes / 1e6);
   const mtu = of((round) => round.mtu);
   const same = DATAGRAM_SIZE;
+  const cpu = (value: (round: Round) => Rates) => of((round) => value(round).cpuPerDatagram);
+  const sizes = rounds.map(({ ethernetSize }) => ethernetSize);
   return [
+    row(
+      `us of CPU a datagram of ${same}, sender`,
+      cpu(({ ours }) => ours.sender),
+      'max',
+      CPU_MUST,
+      CPU_AIM,
+    ),
+    row(
+      `us of CPU a datagram of ${same}, receiver`,
+      cpu(({ ours }) => ours.receiver),
+      'max',
+      CPU_MUST,
+      CPU_AIM,
+    ),
+    row(
+      `by dgram: us of CPU a datagram of ${same}, sender`,
+      cpu(({ plain }) => plain.sender),
+      'info',
+    ),
+    row(
+      `by dgram: us of CPU a datagram of ${same}, receiver`,
+      cpu(({ plain }) => plain.receiver),
+      'info',
+    ),
+    row(
+      `bare: us of CPU a datagram of ${same}, sender`,
+      cpu(({ bare }) => bare.sender),
+      'info',
+    ),
+    row(
+      `bare: us of CPU a datagram of ${same}, receiver`,
+      cpu(({ bare }) => bare.receiver),
+      'info',
+    ),
+    row(
+      `ours / bare, ${Math.min(...sizes)} to ${Math.max(...sizes)}`,
+      of(({ ethernet, bareEthernet }) => ethernet.receiver.bytes / bareEthernet.receiver.bytes),
+      'min',
+      SAME_SIZE_MUST,
+      1,
+    ),
+    row(
+      `ours / bare, ${Math.min(...sizes)} to ${Math.max(...sizes)}: bytes per second of CPU`,
+      of(({ ethernet, bareEthernet }) => perCpu(ethernet) / perCpu(bareEthernet)),
+      'info',
+    ),
     row(
       `bare, ${same}, MB/s received`,
       megabytes((round) => round.bare.receiver),
@@ -230,12 +296,12 @@ async function barePair(size: number): Promise<Pair> {
 async function memberPair(
   { controller, objectSize }: Options,
   maxDatagram: number,
-  flags: string[] = [],
+  given: Parameters<typeof startRole>[2] = {},
 ): Promise<Pair> {
   const options = { ports: await freePorts(), objectSize, maxDatagram, controller };
   return {
-    receiver: startRole('member', { ...options, role: 'receive' } satisfies MemberOptions, flags),
-    sender: startRole('member', { ...options, role: 'send' } satisfies MemberOptions, flags),
+    receiver: startRole('member', { ...options, role: 'receive' } satisfies MemberOptions, given),
+    sender: startRole('member', { ...options, role: 'send' } satisfies MemberOptions, given),
   };
 }
 
@@ -265,6 +331,11 @@ function median(values: number[]): number {
 }
 
 const MUST = 0.5;
+const CPU_MUST = 9;
+const CPU_AIM = 6;
+const SAME_SIZE_MUST = 0.55;
+/** UDP payload of an Ethernet frame, with the IPv6 header. */
+const ETHERNET_DATAGRAM = 1452;
 /** MB; a few objects fit besides what V8 starts with. */
 const ROOMY = '--initial-old-space-size=256';
 /** Milliseconds. */

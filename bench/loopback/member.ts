@@ -33,6 +33,8 @@ const node = await Node.start({
   secretKey: secrets[role === 'send' ? 0 : 1],
   maxDatagram,
   controller,
+  // Who only sends asks for no messages.
+  ...(role === 'receive' ? { deliver() {} } : {}),
 });
 serveRole({
   start() {

@@ -15,12 +15,17 @@ export interface Role {
 /** What a role answers: by word. */
 export type Answers = Record<string, () => unknown>;
 
-/** Starts `module`, a file beside this one, with `options` as its first argument and `flags` for Node itself. */
-export function startRole(module: string, options: object, flags: readonly string[] = []): Role {
+/** Starts `module`, a file beside this one, with `options` as its first argument, `flags` for Node itself and `env` beside ours. */
+export function startRole(
+  module: string,
+  options: object,
+  { flags = [], env = {} }: { flags?: readonly string[]; env?: Record<string, string> } = {},
+): Role {
   const file = fileURLToPath(new URL(`${module}.js`, import.meta.url));
   const child = fork(file, [JSON.stringify(options)], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     execArgv: [...flags],
+    env: { ...process.env, ...env },
   });
   let waiting: { resolve(answer: unknown): void; reject(error: Error): void } | undefined;
   child.on('message', (answer) => waiting?.resolve(answer));

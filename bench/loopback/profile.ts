@@ -57,11 +57,11 @@ const IDLE = 'idle';
 
 /** The first pattern that fits a function's file counts; a function that fits none counts for its caller. */
 const STAGES: [RegExp, string][] = [
-  [/node:dgram|node:internal\/dgram|node\/udp\.js/, 'socket'],
+  [/node:dgram|node:internal\/dgram|node\/udp\.js|node\/socket\//, 'socket'],
   [/crypto\/aead|session\//, 'session (protect, open)'],
-  [/crypto\/|broadcast\/batch/, 'signatures, Merkle, hashes'],
+  [/crypto\/|broadcast\/proof/, 'signatures, Merkle, hashes'],
   [/codec\//, 'codec'],
-  [/src\/wire\/ack|src\/path\/|src\/congestion\//, 'path (acks, loss, rate, pacing)'],
+  [/src\/wire\/frames\/ack|src\/path\/|src\/congestion\//, 'path (acks, loss, rate, pacing)'],
   [/wire\/|core\/bytes/, 'frames'],
   [/broadcast\//, 'broadcast'],
   [/src\/node\//, 'endpoint, driver'],
