@@ -11,7 +11,7 @@ import type { StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
-import { type ObjectId, type SymbolFrame, streamKey } from '../wire/symbol.js';
+import { type ObjectId, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import { Advance } from './advance.js';
 import type { Stream } from './agreement/stream.js';
 import { Arrivals } from './arrivals.js';
@@ -105,6 +105,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     for (const write of this.wings.log.onCommitted(bytes))
       if (write.type === 'object') this.onStored(now, write.object);
       else if (write.type === 'stream') this.onState(now, write.state);
+      else if (write.type === 'retire') this.onRetired(now, write.stream);
       else if (write.type === 'begin') this.onRecorded(this.wings.streams.own(write.incarnation));
       else if (write.type === 'attempt') {
         this.wings.attempts.onNoted(write.attempt);
@@ -267,7 +268,10 @@ export class Broadcast implements StorePort, ConsumerPort {
     for (const { claim, lower } of this.wings.vectors.onFrame(now, from, frame, isTaken)) {
       if (claim.origin === this.wings.options.self)
         this.wings.succession.onClaim(now, from, this.wings.own.stream, claim);
-      if (claim.over) streams.onOver(from, claim);
+      if (claim.over) {
+        streams.onOver(from, claim);
+        this.retention.schedule(now);
+      }
       const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from);
       if (typeof stream === 'string') countDrop(this.wings.metrics, stream);
       if (!stream || typeof stream === 'string') continue;
@@ -292,6 +296,14 @@ export class Broadcast implements StorePort, ConsumerPort {
   private onRecorded(stream: Stream): void {
     this.recording.delete(stream);
     this.wings.streams.onRecorded(stream);
+  }
+
+  /** That a stream is over is said once it cannot be forgotten: others go on from it. */
+  private onRetired(now: Micros, id: StreamId): void {
+    const final = this.wings.streams.onRetired(id);
+    if (final) this.wings.vectors.touch(final);
+    this.advance.pump(now);
+    this.retention.schedule(now);
   }
 
   /** A symbol has come: what it shows of streams, and of who serves. */

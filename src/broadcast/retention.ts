@@ -83,8 +83,6 @@ export class Retention {
       type: 'retire',
       stream: { origin, incarnation, count, chain: stream.ledger.chainAt(count)! },
     });
-    const final = this.wings.streams.retired.find(stream);
-    if (final) this.wings.vectors.touch(final);
   }
 }
 

@@ -5,5 +5,5 @@ import type { Bounds } from '../../src/broadcast/agreement/standing.js';
 export function boundsOf(self: number, members: number, given: Partial<Bounds> = {}): Bounds {
   const byzantine = given.byzantine ?? 1;
   const quorum = Math.floor((members + byzantine) / 2) + 1;
-  return { quorum, byzantine, readyQuorum: 0, ...given, self, members };
+  return { quorum, byzantine, faulty: byzantine, readyQuorum: 0, ...given, self, members };
 }

@@ -27,6 +27,7 @@ interface Bounds {
   f: number;
   quorum: number;
   byzantine: number;
+  faulty: number;
   readyQuorum: number;
 }
 
@@ -43,7 +44,7 @@ const noStore: Loaded = new MemoryStore(1000).loaded();
 
 function bounds(n: number, k: number, f: number): Bounds {
   const quorum = Math.floor((n + f) / 2) + 1;
-  return { n, k, f, quorum, byzantine: f, readyQuorum: f >= 1 && k >= 2 ? k + f + 1 : 0 };
+  return { n, k, f, quorum, byzantine: f, faulty: k, readyQuorum: f >= 1 && k >= 2 ? k + f + 1 : 0 };
 }
 
 function viewOf(group: Bounds, count: number, { self = SELF, version = '', origin = ORIGIN } = {}): Stream {
@@ -71,6 +72,27 @@ const entryOf = (incarnation: number, more: Partial<VectorEntry> = {}): VectorEn
   ahead: NONE,
   ...more,
 });
+
+/** Two streams of the origin: of the former there is one object, which is delivered. */
+function oneDelivered(group: Bounds): { streams: Streams; former: Stream } {
+  const streams = streamsOf(group);
+  const [former, later] = [entryOf(7), entryOf(8)].map((entry) => streams.claimed(entry, ORIGIN) as Stream);
+  former.hold(0, hashOf(0));
+  former.onDelivered();
+  for (const stream of [former, later]) streams.onRecorded(stream);
+  return { streams, former };
+}
+
+/** The same, and the former is over here, as our store says, and nowhere else. */
+function oneRetired(group: Bounds): { streams: Streams } {
+  const { streams, former } = oneDelivered(group);
+  former.prune(1);
+  for (const member of [...others(group), ORIGIN])
+    former.onClaim(member, claim(group, 1, { base: 1, ended: true, first: true }));
+  expect(streams.takeRetired()).toEqual([former]);
+  streams.onRetired(former);
+  return { streams };
+}
 
 /** The fewest of these members that have to say it until `isDone`; Infinity if all of them are too few. */
 function fewest(members: readonly number[], say: (member: number) => void, isDone: () => boolean): number {
@@ -209,12 +231,8 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     );
   },
   retire: (group) => {
-    const streams = streamsOf(group);
-    const [former, later] = [entryOf(7), entryOf(8)].map((entry) => streams.claimed(entry, ORIGIN) as Stream);
-    former.hold(0, hashOf(0));
-    former.onDelivered();
+    const { streams, former } = oneDelivered(group);
     former.prune(1);
-    for (const stream of [former, later]) streams.onRecorded(stream);
     const said = { base: 1, ended: true, first: true };
     const say = (member: number) => former.onClaim(member, claim(group, 1, said));
     return fewest([...others(group), ORIGIN], say, () => streams.takeRetired().length === 1);
@@ -252,7 +270,34 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
   past: (group) => {
     const streams = streamsOf(group);
     const say = (member: number) => streams.onOver(member, { origin: ORIGIN, incarnation: 7 });
-    return fewest([...others(group), ORIGIN], say, () => streams.isPast({ origin: ORIGIN, incarnation: 7 }));
+    const isPast = () => streams.isPast({ origin: ORIGIN, incarnation: 7, count: 1000 });
+    return fewest([...others(group), ORIGIN], say, isPast);
+  },
+  'past, ended here': (group) => {
+    const { streams } = oneRetired(group);
+    const isPast = (count: number) => streams.isPast({ origin: ORIGIN, incarnation: 7, count });
+    if (group.k + group.f > 0) expect(isPast(2)).toBe(false);
+    return isPast(1) ? 1 : 0;
+  },
+  'retire after others': (group) => {
+    const { streams, former } = oneDelivered(group);
+    const say = (member: number) => {
+      streams.onOver(member, former);
+      former.onClaim(member, claim(group, 1, { base: 1, ended: true, over: true }));
+    };
+    return fewest(others(group), say, () => streams.takeRetired().length === 1);
+  },
+  'next retired': (group) => {
+    const { streams } = oneRetired(group);
+    const [next, last] = [8, 9].map((incarnation) => streams.claimed(entryOf(incarnation), ORIGIN) as Stream);
+    next.hold(0, hashOf(0));
+    next.onDelivered();
+    next.prune(1);
+    for (const stream of [next, last]) streams.onRecorded(stream);
+    for (const member of [...others(group), ORIGIN])
+      next.onClaim(member, { ...claim(group, 1, { base: 1, ended: true, first: true }), incarnation: 8 });
+    const say = (member: number) => streams.onOver(member, { origin: ORIGIN, incarnation: 7 });
+    return 1 + fewest([...others(group), ORIGIN], say, () => streams.takeRetired().length === 1);
   },
   'later own, named': (group) => {
     const succession = new Succession(group.f, 100);

@@ -93,6 +93,11 @@ export class Ledger {
     return this.count === 0 && this.beyondGap.size === 0;
   }
 
+  /** Whether all objects are consumed, and there are some. */
+  get isConsumed(): boolean {
+    return this.count > 0 && this.delivered === this.count && this.beyondGap.size === 0;
+  }
+
   /** Whether all objects are consumed, and none is kept. */
   get isSpent(): boolean {
     const { base, delivered, count } = this;

@@ -1,10 +1,18 @@
 /**
  * Streams that are over. In: how streams ended here, and what members say OVER of. Out: how the newest one of each origin
- * ended, and whether a stream is over elsewhere.
+ * ended, and whether a stream is over everywhere, or will be.
  */
 import type { Final } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import type { StreamId } from '../../wire/symbol.js';
+import { nthLargest } from './readiness.js';
+
+/** Of a group: its members, and how many of them may lie, and may fail. */
+interface Limits {
+  members: number;
+  byzantine: number;
+  faulty: number;
+}
 
 /** A stream that is over here: what is still said of it, to members that may not know yet. */
 export class FinalStream implements Final {
@@ -12,8 +20,11 @@ export class FinalStream implements Final {
   readonly incarnation: number;
   readonly count: number;
   readonly chain: Uint8Array;
+  /** Our store says so, too. */
+  recorded: boolean;
 
-  constructor({ origin, incarnation, count, chain }: Final) {
+  constructor({ origin, incarnation, count, chain }: Final, recorded: boolean) {
+    this.recorded = recorded;
     this.origin = origin;
     this.incarnation = incarnation;
     this.count = count;
@@ -28,25 +39,28 @@ export class FinalStream implements Final {
 }
 
 export class Retired {
-  /** Members that may lie. */
-  private readonly liars: number;
+  /** So many members that say OVER show that all will: more than may lie of them stay, whoever fails. */
+  private readonly enough: number;
   /** By origin: how the newest one that is over ended. Earlier ones are over, too. */
   private readonly finals: (FinalStream | undefined)[];
   /** By origin, then by member: up to which one the member has retired, as it says in its present run. */
   private readonly overs: (Map<number, number> | undefined)[];
+  /** By origin: up to which one `isEverywhere`, or -1; undefined where that is to be counted again. */
+  private readonly everywhere: (number | undefined)[];
   private readonly replaced: FinalStream[] = [];
 
-  constructor({ members, byzantine }: { members: number; byzantine: number }, finals: readonly Final[]) {
-    this.liars = byzantine;
+  constructor({ members, byzantine, faulty }: Limits, finals: readonly Final[]) {
+    this.enough = faulty + byzantine + 1;
     this.finals = Array.from({ length: members });
     this.overs = Array.from({ length: members });
+    this.everywhere = Array.from({ length: members });
     for (const final of finals)
-      if (final.origin < members) this.finals[final.origin] = new FinalStream(final);
+      if (final.origin < members) this.finals[final.origin] = new FinalStream(final, true);
   }
 
-  /** The newest of each origin. */
+  /** The newest of each origin, as far as our store has them: only then they are spoken of. */
   *[Symbol.iterator](): Generator<FinalStream> {
-    for (const final of this.finals) if (final) yield final;
+    for (const final of this.finals) if (final?.recorded) yield final;
   }
 
   /** Whether this stream is over here. */
@@ -60,6 +74,11 @@ export class Retired {
     return this.finals[origin] !== undefined;
   }
 
+  /** Whether one of this origin is over here, and our store does not say so yet. */
+  isRecording(origin: number): boolean {
+    return this.finals[origin]?.recorded === false;
+  }
+
   /** How it ended, if it is the newest of its origin that is over. */
   find({ origin, incarnation }: StreamId): FinalStream | undefined {
     const final = this.finals[origin];
@@ -70,7 +89,14 @@ export class Retired {
   add(final: Final): void {
     const before = this.finals[final.origin];
     if (before) this.replaced.push(before);
-    this.finals[final.origin] = new FinalStream(final);
+    this.finals[final.origin] = new FinalStream(final, false);
+    this.everywhere[final.origin] = undefined;
+  }
+
+  /** Our store says so, too. */
+  onRecorded(final: FinalStream): void {
+    final.recorded = true;
+    this.everywhere[final.origin] = undefined;
   }
 
   /** Those that are the newest no more: nothing is said of them. */
@@ -83,11 +109,14 @@ export class Retired {
     this.overs[origin] ??= new Map();
     const overs = this.overs[origin];
     overs.set(member, Math.max(incarnation, overs.get(member) ?? incarnation));
+    this.everywhere[origin] = undefined;
   }
 
   /** `member` begins a new run: what it said before counts no more. */
   onFresh(member: number): void {
-    for (const overs of this.overs) overs?.delete(member);
+    this.overs.forEach((overs, origin) => {
+      if (overs?.delete(member)) this.everywhere[origin] = undefined;
+    });
   }
 
   /** Members that have retired this stream. */
@@ -96,8 +125,22 @@ export class Retired {
     return overs.flatMap(([member, over]) => (incarnation <= over ? [member] : []));
   }
 
-  /** Whether more members than may lie have retired this stream. */
-  isPast(id: StreamId): boolean {
-    return this.membersPast(id).length > this.liars;
+  /** Whether so many members, ourselves included, have retired this stream that in the end all will. */
+  isEverywhere({ origin, incarnation }: StreamId): boolean {
+    this.everywhere[origin] ??= this.countEverywhere(origin);
+    return incarnation <= this.everywhere[origin];
+  }
+
+  /** Whether the newest one of this origin that is over here is so everywhere: then how many objects it had may be forgotten. */
+  isSettled(origin: number): boolean {
+    const final = this.finals[origin];
+    return !final || (final.recorded && this.isEverywhere(final));
+  }
+
+  private countEverywhere(origin: number): number {
+    const all = [...(this.overs[origin]?.values() ?? [])];
+    const final = this.finals[origin];
+    if (final?.recorded) all.push(final.incarnation);
+    return all.length < this.enough ? -1 : nthLargest(all, this.enough);
   }
 }

@@ -6,7 +6,7 @@ import type { Group } from '../../group/group.js';
 import type { StreamId } from '../../wire/symbol.js';
 
 /** The group as one member sees it. */
-export interface Bounds extends Pick<Group, 'byzantine' | 'quorum' | 'readyQuorum'> {
+export interface Bounds extends Pick<Group, 'byzantine' | 'faulty' | 'quorum' | 'readyQuorum'> {
   self: number;
   /** How many there are. */
   members: number;

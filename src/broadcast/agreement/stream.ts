@@ -171,7 +171,9 @@ export class Stream implements StreamId {
     const before = this.claims.onClaim(member, entry);
     const hasLost = before !== undefined && before.count > entry.count;
     if (this.due !== this.ledger.count || hasLost) this.due = undefined;
-    const agrees = this.comparison.onClaim(member, [...lower, entry], hasLost);
+    // Who has retired it has delivered all of it.
+    const ready = entry.over ? entry.count : entry.ready;
+    const agrees = this.comparison.onClaim(member, [...lower, { ...entry, ready }], hasLost);
     this.onNews();
     return agrees;
   }
@@ -278,6 +280,20 @@ export class Stream implements StreamId {
       if (comparison.agreedNowOn(member) !== count) return false;
     }
     return true;
+  }
+
+  /**
+   * Whether it may be forgotten since more others than may lie have, as we hold it: one of them does not lie, and had seen all
+   * members with all of it, and none with an earlier one.
+   */
+  isOverElsewhere(): boolean {
+    const { standing, ledger, claims, comparison } = this;
+    if (!standing.ended || !ledger.isConsumed) return false;
+    const { count } = ledger;
+    let votes = 0;
+    for (const member of standing.over)
+      if (claims.of(member)?.base === count && comparison.agreedNowOn(member) === count) votes++;
+    return votes > standing.bounds.byzantine;
   }
 
   /** It has ended, and nobody has anything of it. */

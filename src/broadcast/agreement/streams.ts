@@ -190,28 +190,50 @@ export class Streams {
   }
 
   /**
-   * Whether so many objects of a stream need not be waited for: it is over here; or we know nothing of it, and more members
-   * than may lie have retired it.
+   * Whether so many objects of a stream need not be waited for: it is over here and had as many; or so many members say that
+   * it is over that all will. That it is over here shows no more than that: a liar may have let nobody else retire it.
    */
-  isPast(id: StreamId): boolean {
-    if (this.retired.has(id)) return true;
-    const stream = this.find(id);
-    if (stream && (stream.count > 0 || stream.standing.attested)) return false;
-    return this.retired.isPast(id);
+  isPast({ count, ...id }: StreamId & { count: number }): boolean {
+    const final = this.retired.find(id);
+    return (final !== undefined && count <= final.count) || this.retired.isEverywhere(id);
   }
 
-  /** Ends the streams that are over (see `Stream.isOver`), from the earliest on, but for the one that our messages go to. */
+  /**
+   * Ends the streams that are over (see `Stream.isOver` and `isOverElsewhere`), the earliest of each origin, but for the one that
+   * our messages go to; not before the one that was over before it is so everywhere.
+   */
   takeRetired(own?: Stream): Stream[] {
-    const over = [...this.byKey.values()].filter(
-      (stream) => stream !== own && stream.isOver() && !this.hasEarlier(stream),
-    );
-    for (const stream of over) this.end(stream);
-    return over;
+    const over = [...this.byKey.values()].filter((stream) => {
+      if (stream === own || !this.retired.isSettled(stream.origin)) return false;
+      const earlier = this.earlier(stream);
+      if (stream.isOver() && earlier.length === 0) return true;
+      return stream.isOverElsewhere() && earlier.every((other) => other !== own && other.ledger.isEmpty);
+    });
+    return over.filter((stream) => {
+      // With another one of its origin it may have become too early.
+      if (!this.retired.isSettled(stream.origin)) return false;
+      this.end(stream);
+      return true;
+    });
   }
 
-  /** Takes away the streams that have ended and of which nobody has an object: who never heard of them is no worse off. */
+  /** Our store says that this stream is over. */
+  onRetired(id: StreamId): FinalStream | undefined {
+    const final = this.retired.find(id);
+    if (!final) return undefined;
+    this.retired.onRecorded(final);
+    this.relate(id.origin);
+    return final;
+  }
+
+  /**
+   * Takes away the streams that have ended and of which nobody has an object: who never heard of them is no worse off. And
+   * those of which we have none, if a later one is over.
+   */
   takeEmpty(own?: Stream): Stream[] {
-    const empty = [...this.byKey.values()].filter((stream) => stream !== own && stream.isVoid());
+    const empty = [...this.byKey.values()].filter(
+      (stream) => stream !== own && (stream.isVoid() || this.retired.has(stream)),
+    );
     for (const stream of empty) this.remove(stream);
     return empty;
   }
@@ -261,22 +283,10 @@ export class Streams {
     return count + begun < MAX_STREAMS;
   }
 
-  /** What the streams of an origin mean to each other. */
   private relate(origin: number): void {
     const all = this.of(origin);
     const before = all.map((stream) => stream.telling.stamp);
-    all.forEach(({ standing }, i) => {
-      standing.isFirst = i === 0;
-      standing.isLater ||= i > 0 || this.retired.hasOf(origin);
-    });
-    let [closed, ended] = [false, false];
-    for (const stream of all.toReversed()) {
-      const { standing } = stream;
-      if (closed && !standing.closed) stream.close();
-      standing.ended ||= ended;
-      closed ||= standing.attested;
-      ended ||= standing.attested && standing.recorded;
-    }
+    relateAll(all, this.retired, origin);
     all.forEach((stream, i) => {
       if (stream.telling.stamp !== before[i]) this.changed.add(stream);
     });
@@ -289,8 +299,8 @@ export class Streams {
 
   private end(stream: Stream): void {
     const { origin, incarnation, count } = stream;
-    this.remove(stream);
     this.retired.add({ origin, incarnation, count, chain: stream.ledger.chainAt(count)! });
+    this.remove(stream);
   }
 
   private remove(stream: Stream): void {
@@ -304,8 +314,24 @@ export class Streams {
     this.relate(stream.origin);
   }
 
-  private hasEarlier({ origin, incarnation }: StreamId): boolean {
-    return this.of(origin)[0]?.incarnation < incarnation;
+  private earlier({ origin, incarnation }: StreamId): Stream[] {
+    return this.of(origin).filter((other) => other.incarnation < incarnation);
+  }
+}
+
+/** What the streams of an origin mean to each other: all of them, from the earliest on. */
+function relateAll(all: readonly Stream[], retired: Retired, origin: number): void {
+  all.forEach(({ standing }, i) => {
+    standing.isFirst = i === 0 && !retired.isRecording(origin);
+    standing.isLater ||= i > 0 || retired.hasOf(origin);
+  });
+  let [closed, ended] = [false, false];
+  for (const stream of all.toReversed()) {
+    const { standing } = stream;
+    if (closed && !standing.closed) stream.close();
+    standing.ended ||= ended;
+    closed ||= standing.attested;
+    ended ||= standing.attested && standing.recorded;
   }
 }
 

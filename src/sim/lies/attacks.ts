@@ -38,6 +38,8 @@ export const ATTACKS = [
   'acks',
   /** Says of each stream that it has ended, and that it is over. */
   'ended',
+  /** Lets one member alone retire streams, its own and others', and broadcasts what depends on more of them than there is. */
+  'split',
 ] as const;
 
 export type Attack = (typeof ATTACKS)[number];
@@ -130,10 +132,9 @@ export const ATTACK_TRICKS: Record<Attack, Trick> = {
     const dependencies = liar.group.members
       .filter(({ index }) => index !== liar.self)
       .map(({ index }) => ({ origin: index, incarnation: 1, count: 2 ** 31 }));
-    return broadcasting(liar, 3, (i) => ({ id: { incarnation, seq: i }, dependencies }));
+    return broadcasting(liar, 3, () => ({ incarnation, dependencies }));
   },
-  streams: (liar) =>
-    broadcasting(liar, 24, (i) => ({ id: { incarnation: 1000 + i, seq: 0 }, dependencies: [] })),
+  streams: (liar) => broadcasting(liar, 24, (i) => ({ incarnation: 1000 + i, dependencies: [] })),
   pulls(liar) {
     const heard = new Heard();
     return {
@@ -185,7 +186,88 @@ export const ATTACK_TRICKS: Record<Attack, Trick> = {
         return { ...frame, entries };
       }),
   }),
+  split(liar) {
+    const chosen = other(liar);
+    const { self: origin, say } = liar;
+    const [former, later] = [5000, 5001].map((incarnation) => ({ origin, incarnation }));
+    const own = [new OwnObjects(liar, former), new OwnObjects(liar, later)];
+    own[0].add([]);
+    own[1].add([]);
+    own[1].add([{ ...former, count: 1000 }]);
+    const over = new Set<string>();
+    const times = new Map<number, number>();
+    return {
+      hear(_now, _peer, contents) {
+        for (const frame of contents.frames)
+          for (const entry of frame.kind === 'vector' ? frame.entries : []) {
+            if (!entry.over || entry.origin === origin || over.size >= 4 || over.has(streamKey(entry)))
+              continue;
+            over.add(streamKey(entry));
+            own[1].add([{ ...idOf(entry), count: entry.count + 1000 }]);
+          }
+        return contents;
+      },
+      frames(now, peer, frames) {
+        const time = times.get(peer) ?? 0;
+        times.set(peer, time + 1);
+        const end = { base: 1, ended: true, first: peer === chosen };
+        // Nothing depends on the former before there was time to retire it.
+        const seq = time < 16 ? 0 : time % own[1].count;
+        if (time < 4) say(now, peer, [vectorOf([own[0].entry(1)])], own[0].bodies[0]);
+        else if (time < 120)
+          say(
+            now,
+            peer,
+            [vectorOf([own[1].entry(seq + 1), { ...own[0].entry(1), ...end }])],
+            own[1].bodies[seq],
+          );
+        if (peer === chosen) return frames;
+        return frames.map((frame) =>
+          frame.kind === 'vector'
+            ? {
+                ...frame,
+                entries: frame.entries
+                  .filter((each) => !each.over)
+                  .map((each) => ({ ...each, first: false })),
+              }
+            : frame,
+        );
+      },
+    };
+  },
 };
+
+/** Small objects of one stream that a liar has made up. */
+class OwnObjects {
+  readonly bodies: Uint8Array[] = [];
+  private readonly liar: Liar;
+  private readonly id: StreamId;
+  private readonly chains: Uint8Array[] = [new Uint8Array(HASH_SIZE)];
+
+  constructor(liar: Liar, id: StreamId) {
+    this.liar = liar;
+    this.id = id;
+  }
+
+  get count(): number {
+    return this.bodies.length;
+  }
+
+  add(dependencies: (StreamId & { count: number })[]): void {
+    const seq = this.count;
+    // After a restart it says the same again: to sign two objects under one name is another lie.
+    const { origin, incarnation } = this.id;
+    const message = new Rng(`forged ${origin} ${incarnation} ${seq}`).bytes(20);
+    const bytes = writeParcel({ dependencies, messages: [message] });
+    this.bodies.push(new Forgery(this.liar, { ...this.id, seq }, bytes).served(0, 0, 1200));
+    this.chains.push(sha256(Buffer.concat([this.chains[seq], sha256(bytes)])));
+  }
+
+  /** What the liar says of it with so many objects. */
+  entry(count: number): VectorEntry {
+    return { ...entry(this.id, count, this.liar.rng), chain: this.chains[count], ready: count };
+  }
+}
 
 /** The last of each stream that anyone has told of. */
 class Heard {
@@ -221,24 +303,21 @@ function broadcasting(
   liar: Liar,
   count: number,
   plan: (i: number) => {
-    id: { incarnation: number; seq: number };
+    incarnation: number;
     dependencies: { origin: number; incarnation: number; count: number }[];
   },
 ): Tamper {
-  const { rng, self, say } = liar;
+  const { self, say } = liar;
   const bodies: Uint8Array[] = [];
   const entries: VectorEntry[] = [];
-  const chains = new Map<number, Uint8Array>();
+  const streams = new Map<number, OwnObjects>();
   for (let i = 0; i < count; i++) {
-    const { id, dependencies } = plan(i);
-    // After a restart it says the same again: to sign two objects under one name is another lie.
-    const message = new Rng(`forged ${self} ${id.incarnation} ${id.seq}`).bytes(20);
-    const bytes = writeParcel({ dependencies, messages: [message] });
-    bodies.push(new Forgery(liar, { origin: self, ...id }, bytes).served(0, 0, 1200));
-    const before = chains.get(id.incarnation) ?? new Uint8Array(HASH_SIZE);
-    const chain = sha256(Buffer.concat([before, sha256(bytes)]));
-    chains.set(id.incarnation, chain);
-    entries.push({ ...entry({ origin: self, incarnation: id.incarnation }, id.seq + 1, rng), chain });
+    const { incarnation, dependencies } = plan(i);
+    const stream = streams.get(incarnation) ?? new OwnObjects(liar, { origin: self, incarnation });
+    streams.set(incarnation, stream);
+    stream.add(dependencies);
+    bodies.push(...stream.bodies.slice(-1));
+    entries.push(stream.entry(stream.count));
   }
   const times = new Map<number, number>();
   return {

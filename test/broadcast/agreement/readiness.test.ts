@@ -56,6 +56,14 @@ test('more READY than may lie make us READY without a quorum', () => {
   expect(stored(stream)).toBe(1);
 });
 
+test('who has retired it has been READY for all of it, and says so no more', () => {
+  const stream = streamWith(['a']);
+  for (const member of [2, 3, 4])
+    stream.onClaim(member, { ...claimOf(['a']), ended: true, over: true, base: 1 });
+
+  expect(stored(stream)).toBe(1);
+});
+
 test('what is confirmed by all is delivered when k + f + 1 are READY', () => {
   const stream = streamWith(['a', 'b']);
   for (const member of [1, 2, 3, 4, 5, 6]) stream.onClaim(member, claimOf(['a', 'b'], member <= 4 ? 1 : 0));

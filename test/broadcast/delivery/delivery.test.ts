@@ -202,26 +202,31 @@ describe('the causal order', () => {
     expect(consumer.delivery.dependencies(own)).toEqual([]);
   });
 
-  test('waits for no stream that is over', () => {
+  test('waits for no stream that is over here and had as many objects, and for more of it until all have retired it', () => {
     const consumer = new Consumer();
-    const retired = new Streams(boundsOf(SELF, MEMBERS, { quorum: 2 }), {
+    const streams = new Streams(boundsOf(SELF, MEMBERS, { quorum: 2 }), {
       ...emptyStore(),
-      retired: [{ origin: 3, incarnation: 9, count: 2, chain: new Uint8Array(32) }],
+      retired: [{ origin: 3, incarnation: 9, count: 5, chain: new Uint8Array(32) }],
     });
     const { log } = consumer;
-    const attempts = new Attempts(emptyStore(), log);
-    const delivery = new Delivery({ streams: retired, log, attempts }, MEMBERS);
-    consumer.store(1, 0, ['a'], [after(3, 5)]);
-    const stream = retired.signed({ origin: 1, incarnation: 7 });
-    if (typeof stream === 'string') throw new Error(stream);
-    stream.hold(0, new Uint8Array(32));
-    expect(
-      delivery.next(
+    const delivery = new Delivery({ streams, log, attempts: new Attempts(emptyStore(), log) }, MEMBERS);
+    const next = () => {
+      const seq = delivery.next(
         0,
         () => undefined,
         () => undefined,
-      )?.id.seq,
-    ).toBe(0);
+      )?.id.seq;
+      if (seq !== undefined) delivery.onConsumed(0);
+      return seq;
+    };
+    consumer.store(1, 0, ['a'], [{ ...after(3, 5), incarnation: 9 }]);
+    consumer.store(1, 1, ['b'], [{ ...after(3, 6), incarnation: 9 }]);
+    const stream = streams.signed({ origin: 1, incarnation: 7 });
+    if (typeof stream === 'string') throw new Error(stream);
+    for (const seq of [0, 1]) stream.hold(seq, new Uint8Array(32));
+    expect([next(), next()]).toEqual([0, undefined]);
+    for (const member of [1, 2]) streams.onOver(member, { origin: 3, incarnation: 9 });
+    expect(next()).toBe(1);
   });
 });
 
