@@ -9,13 +9,11 @@ import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
 const lossy = { links: { delay: 10_000, loss: iid(0.05) }, large: 100_000 };
-/** ms: of a new path loss is underestimated until some 256 datagrams are out, so until then one object more may need a top-up. */
-const toppedUp = { ...lossy, grace: 20 };
 const isOwn = (arena: Arena, body: Uint8Array) => parseSymbol(body).descriptor.origin === arena.liar;
 
 export const nothing = virtual({
   name: 'relays nothing',
-  ...toppedUp,
+  ...lossy,
   attack: (arena) => arena.tamper({ symbol: (_now, _peer, body) => (isOwn(arena, body) ? body : undefined) }),
 });
 
@@ -27,7 +25,7 @@ export const noLoss = virtual({
 
 export const rubbish = virtual({
   name: 'relays symbols with a bit flipped',
-  ...toppedUp,
+  ...lossy,
   attack: (arena) =>
     arena.tamper({
       symbol: (_now, _peer, body) => {
@@ -56,7 +54,7 @@ export const old = virtual({
 
 export const mute = virtual({
   name: 'acknowledges, and says nothing of objects',
-  ...toppedUp,
+  ...lossy,
   attack: (arena) =>
     arena.tamper({
       symbol: () => undefined,
@@ -66,7 +64,7 @@ export const mute = virtual({
 
 export const someOnly = virtual({
   name: 'relays and confirms to one member alone',
-  ...toppedUp,
+  ...lossy,
   attack: (arena) =>
     arena.tamper({
       symbol: (_now, peer, body) => (peer === 0 ? body : undefined),
