@@ -287,18 +287,6 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     };
     return fewest(others(group), say, () => streams.takeRetired().length === 1);
   },
-  'next retired': (group) => {
-    const { streams } = oneRetired(group);
-    const [next, last] = [8, 9].map((incarnation) => streams.claimed(entryOf(incarnation), ORIGIN) as Stream);
-    next.hold(0, hashOf(0));
-    next.onDelivered();
-    next.prune(1);
-    for (const stream of [next, last]) streams.onRecorded(stream);
-    for (const member of [...others(group), ORIGIN])
-      next.onClaim(member, { ...claim(group, 1, { base: 1, ended: true, first: true }), incarnation: 8 });
-    const say = (member: number) => streams.onOver(member, { origin: ORIGIN, incarnation: 7 });
-    return 1 + fewest([...others(group), ORIGIN], say, () => streams.takeRetired().length === 1);
-  },
   'later own, named': (group) => {
     const succession = new Succession(group.f, 100);
     const own = viewOf(group, 1, { origin: SELF });

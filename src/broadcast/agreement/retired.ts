@@ -131,12 +131,6 @@ export class Retired {
     return incarnation <= this.everywhere[origin];
   }
 
-  /** Whether the newest one of this origin that is over here is so everywhere: then how many objects it had may be forgotten. */
-  isSettled(origin: number): boolean {
-    const final = this.finals[origin];
-    return !final || (final.recorded && this.isEverywhere(final));
-  }
-
   private countEverywhere(origin: number): number {
     const all = [...(this.overs[origin]?.values() ?? [])];
     const final = this.finals[origin];

@@ -199,22 +199,18 @@ export class Streams {
   }
 
   /**
-   * Ends the streams that are over (see `Stream.isOver` and `isOverElsewhere`), the earliest of each origin, but for the one that
-   * our messages go to; not before the one that was over before it is so everywhere.
+   * Ends the streams that are over (see `Stream.isOver` and `isOverElsewhere`), from the earliest on, but for the one that our
+   * messages go to.
    */
   takeRetired(own?: Stream): Stream[] {
     const over = [...this.byKey.values()].filter((stream) => {
-      if (stream === own || !this.retired.isSettled(stream.origin)) return false;
+      if (stream === own) return false;
       const earlier = this.earlier(stream);
       if (stream.isOver() && earlier.length === 0) return true;
       return stream.isOverElsewhere() && earlier.every((other) => other !== own && other.ledger.isEmpty);
     });
-    return over.filter((stream) => {
-      // With another one of its origin it may have become too early.
-      if (!this.retired.isSettled(stream.origin)) return false;
-      this.end(stream);
-      return true;
-    });
+    for (const stream of over) this.end(stream);
+    return over;
   }
 
   /** Our store says that this stream is over. */

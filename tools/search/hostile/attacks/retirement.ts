@@ -1,7 +1,7 @@
 /**
  * A liar lets some members retire a stream and others not: each needs its word for that. Then it broadcasts what depends on more of
- * the stream than there is, or on one before it. Stopped by: that a stream is over here meets no dependency beyond its end, only
- * that enough members say so; these make the others retire it, too (PROTOCOL 9.3, 10.4).
+ * the stream than there is. Stopped by: that a stream is over here meets no dependency beyond its end, only that enough members
+ * say so; these make the others retire it, too (PROTOCOL 9.3, 10.4).
  */
 import { sha256 } from '../../../../src/crypto/hash.js';
 import type { VectorEntry } from '../../../../src/wire/frames/vector.js';
@@ -104,33 +104,6 @@ export const some = virtual({
       (peer) => peer !== arena.honest[2],
       (peer) => peer === arena.honest[0],
     ),
-});
-
-export const earlier = virtual({
-  name: 'lets one member alone retire two streams of its own, and depends on the first',
-  severe: true,
-  order: 'causal',
-  large: 0,
-  attack: (arena) => {
-    silence(arena);
-    const { origin, incarnation } = arena.stream(arena.liar);
-    const all = [1, 2, 3].map((i) => arena.forge(parcel([text]), 0, { incarnation: incarnation + i }));
-    const back = parcel([text], [{ origin, incarnation: incarnation + 1, count: 1 }]);
-    const dependent = arena.forge(back, 1, { incarnation: incarnation + 3 });
-    const first = (peer: number) => peer === arena.honest[0];
-    all.forEach((forged, i) => {
-      arena.at(ATTACK_AT + i, () => arena.serve(forged));
-      const earlierOnes = all.slice(0, i);
-      arena.each(ATTACK_AT + i + 0.2, ATTACK_AT + i + 1, 100_000, () =>
-        arena.tell((peer) => [
-          said([forged]),
-          ...earlierOnes.map((before) => ended([before], { first: first(peer) })),
-        ]),
-      );
-    });
-    arena.at(5.5, () => arena.serve(dependent));
-    arena.each(5.7, 9, 200_000, () => arena.tell(() => [said([all[2], dependent])]));
-  },
 });
 
 export const anothers = virtual({
