@@ -11,6 +11,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   resilience: () => import('./resilience/main.js'),
   tcp: () => import('./tcp/main.js'),
   loopback: () => import('./loopback/main.js'),
+  wire: () => import('./wire.js'),
   keep: () => import('./keep.js'),
 };
 

@@ -23,6 +23,7 @@ import type { BroadcastObserver } from './observer.js';
 import { Outbound, sourcesOf } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
+import { References } from './references.js';
 import { Repair } from './repair.js';
 import { Retention } from './retention.js';
 import type { Examined } from './spread/intake.js';
@@ -33,6 +34,8 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** By member; undefined at our own place. */
   readonly outbound: readonly (Outbound | undefined)[];
   readonly repair: Repair;
+  /** Symbols that refer to what was said before. */
+  readonly references: References;
   private readonly wings: Wings;
   private readonly retention: Retention;
   private readonly arrivals: Arrivals;
@@ -48,6 +51,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));
     this.arrivals = new Arrivals(this.wings, this.repair);
     this.advance = new Advance(this.wings, this.repair, this.retention);
+    this.references = new References(options.group.members.length, metrics, this.handleSymbol.bind(this));
     const { wings, repair } = this;
     const sources = sourcesOf(wings);
     this.outbound = options.paths.map(
@@ -68,6 +72,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   onSession(member: number, fresh: boolean): void {
     this.outbound[member]!.onSession(fresh);
     if (!fresh) return;
+    this.references.onRestart(member);
     this.wings.serving.forget(member);
     for (const stream of this.wings.streams.onFresh(member)) this.forget(stream);
     for (const stream of this.wings.streams)
@@ -77,8 +82,8 @@ export class Broadcast implements StorePort, ConsumerPort {
       }
   }
 
-  /** `body` is the SYMBOL as received, `hop` the member that sent it. */
-  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): void {
+  /** `body` is the SYMBOL as received, if it was one, `hop` the member that sent it. */
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body?: Uint8Array): void {
     const symbol = this.wings.transfer.handleSymbol(now, hop, frame, body);
     if (symbol.stream?.standing.attested) this.onSymbol(now, symbol, symbol.stream);
     this.arrivals.handle(now, symbol);

@@ -1,12 +1,14 @@
 /**
  * What goes to one peer, and when: frames and symbols of the broadcast's parts, in the order of the two tables below. In: what
- * these have for the peer, and the state of its path. Out: frames and SYMBOL bodies.
+ * these have for the peer, and the state of its path. Out: frames, and symbols with what they refer to.
  */
 import { AT_ONCE, MILLISECOND, type Micros, NEVER, NEVER_YET } from '../core/time.js';
 import { HEARTBEAT, type Path } from '../path/path.js';
+import type { SymbolWriter } from '../wire/datagram.js';
 import type { VectorFrame } from '../wire/frames/vector.js';
 import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import type { Repair } from './repair.js';
+import { ToldManifests } from './spread/manifests/told.js';
 import { vectorCopiesFor } from './spread/plan.js';
 import type { Wings } from './wings.js';
 
@@ -23,8 +25,8 @@ interface FrameSource {
 /** A part that has symbols for peers. */
 interface SymbolSource {
   has(now: Micros, peer: number): boolean;
-  /** Writes a body to `target`, and returns its length; 0 if there is none that fits. See `Outbound.nextSymbol`. */
-  next(now: Micros, peer: number, target: Uint8Array, beside: Set<object>): number;
+  /** Adds one or several to a datagram; false if there is none that fits. See `Outbound.addSymbols`. */
+  next(now: Micros, peer: number, writer: SymbolWriter, beside: Set<object>): boolean;
 }
 
 export interface Sources {
@@ -57,20 +59,21 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
   };
   const relayed: SymbolSource = {
     has: (_now, peer) => transfer.hasRelayed(peer),
-    next: (_now, peer, target) => transfer.nextRelayed(peer, target),
+    next: (_now, peer, writer) => transfer.nextRelayed(peer, writer),
   };
   const own: SymbolSource = {
     has: (now, peer) => transfer.hasOwn(now, peer),
-    next: (now, peer, target, beside) => transfer.nextOwn(now, peer, target, beside),
+    next: (now, peer, writer, beside) => transfer.nextOwn(now, peer, writer, beside),
   };
   const served: SymbolSource = {
     has: (_now, peer) => serving.has(peer),
-    next: (now, peer, target, beside) => serving.next(now, peer, target, beside),
+    next: (now, peer, writer, beside) => serving.next(now, peer, writer, beside),
   };
   return { frames: [claims, questions, progress], symbols: [relayed, own, served] };
 }
 
 export class Outbound {
+  readonly manifests: ToldManifests;
   private readonly peer: number;
   private readonly path: Path;
   private readonly wings: Wings;
@@ -83,6 +86,7 @@ export class Outbound {
   constructor(peer: number, path: Path, parts: { wings: Wings; repair: Repair; sources: Sources }) {
     this.peer = peer;
     this.path = path;
+    this.manifests = new ToldManifests(path);
     this.wings = parts.wings;
     this.repair = parts.repair;
     this.sources = parts.sources;
@@ -94,7 +98,9 @@ export class Outbound {
     vectors.restart(this.peer, streams.said(), fresh);
     mail.clear(this.peer);
     // It is asked for a session at once.
-    if (fresh) this.controlSentAt = NEVER_YET;
+    if (!fresh) return;
+    this.controlSentAt = NEVER_YET;
+    this.manifests.clear();
   }
 
   /** When a control datagram is due: soon if there is news and a session to tell it in, else at the next heartbeat. */
@@ -131,24 +137,28 @@ export class Outbound {
   }
 
   hasSymbol(now: Micros): boolean {
+    if (this.manifests.hasOwed) return true;
     for (const source of this.sources.symbols) if (source.has(now, this.peer)) return true;
     return false;
   }
 
   /**
-   * Writes the next SYMBOL body to `target`, and returns its length; 0 if there is none that fits. Every one fits in
-   * MAX_SYMBOL_BODY bytes; with more room there may be several symbols in it.
+   * Adds the next symbols to a datagram, as many as fit, and the manifests that they refer to: one that there is no room for takes
+   * the datagram from them.
    *
    * @param beside objects of a single symbol that are in the datagram already: another copy would be lost with the first
    */
-  nextSymbol(now: Micros, target: Uint8Array, beside: Set<object> = new Set()): number {
+  addSymbols(now: Micros, writer: SymbolWriter, beside: Set<object> = new Set()): void {
     const { symbols } = this.sources;
-    this.turn = (this.turn + 1) % symbols.length;
-    let length = 0;
-    for (let i = 0; i < symbols.length && length === 0; i++)
-      length = symbols[(this.turn + i) % symbols.length].next(now, this.peer, target, beside);
+    if (this.manifests.hasOwed) this.manifests.writeOwed(writer, false);
+    for (let isAdded = true; isAdded && writer.hasRoom; ) {
+      this.turn = (this.turn + 1) % symbols.length;
+      isAdded = false;
+      for (let i = 0; i < symbols.length && !isAdded; i++)
+        isAdded = symbols[(this.turn + i) % symbols.length].next(now, this.peer, writer, beside);
+    }
+    if (this.manifests.hasOwed && writer.isEmpty) this.manifests.writeOwed(writer, true);
     this.repair.readServed(now);
-    return length;
   }
 }
 

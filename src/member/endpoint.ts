@@ -215,7 +215,7 @@ export class Endpoint implements Voice {
     this.followSessions(now);
     const { agenda } = this;
     for (let peer = agenda.timeoutDue(now); peer; peer = agenda.timeoutDue(now, peer))
-      if (peer.path.nextTimeout() <= now) peer.path.handleTimeout(now);
+      if (peer.path.nextTimeout() <= now) peer.handleTimeout(now);
     for (let peer = agenda.timeoutDue(now); peer; peer = agenda.timeoutDue(now, peer))
       peer.failOver.handleTimeout(now);
     this.followSessions(now);
@@ -327,6 +327,7 @@ export class Endpoint implements Voice {
     this.agenda.lookForSymbols(now, peer);
     const { losses } = path.trust;
     const outcome = path.onAck(now, ack);
+    peer.outbound.manifests.onFates();
     if (outcome.ok) return;
     countDrop(this.counters, 'bad-ack');
     // Its path is held back from now on: said when that begins, however many follow.

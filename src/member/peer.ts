@@ -80,11 +80,13 @@ export class Peer {
         path.move(this.nextNumber);
         this.sizes.onSession(index);
         failOver.onMoved();
+        this.outbound.manifests.onFates();
         broadcaster.onSession(index, false);
         break;
       case 'migrated':
         path.move(this.nextNumber, failOver.rtt(event.address));
         failOver.onMoved();
+        this.outbound.manifests.onFates();
         break;
       case 'reset':
         path.isOpen = false;
@@ -95,6 +97,15 @@ export class Peer {
         path.isOpen = false;
         break;
     }
+  }
+
+  /** Its path's timers are due. */
+  handleTimeout(now: Micros): void {
+    const { path, outbound } = this;
+    const { probeTimeouts } = path.recovery.stats;
+    path.handleTimeout(now);
+    outbound.manifests.onFates();
+    if (path.recovery.stats.probeTimeouts > probeTimeouts) outbound.manifests.onProbe();
   }
 
   /** The host did not let us run for a while: rates measured in that time are its own, not the network's. */

@@ -9,9 +9,11 @@ import type { Micros } from '../core/time.js';
 import type { SessionTable } from '../session/index.js';
 import { FRAMES_ROOM, isEliciting, SymbolWriter, writeDatagram } from '../wire/datagram.js';
 import { type Frame, frameSize } from '../wire/frames.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { Agenda } from './agenda.js';
 import type { Peer } from './peer.js';
 import type { Tamper } from './tamper.js';
+import { TamperedWriter } from './tampered.js';
 
 /** A datagram to be sent to `to`: a locator of the group, or the address that a peer was last heard from. */
 export interface Transmit {
@@ -116,26 +118,24 @@ export class Sender {
     const { index, path, outbound } = peer;
     if (!outbound.hasSymbol(now)) return undefined;
     const policy = path.takePolicy(now);
-    const memory = this.takeMemory(path.mtu.size);
-    const writer = new SymbolWriter(memory, policy ? [policy] : []);
+    // The largest symbol leaves no room for it.
+    if (policy && path.mtu.size === DATAGRAM_SIZE) return this.sealControl(now, peer, [policy]);
+    const frames = policy ? [policy] : [];
+    const { size } = path.mtu;
+    const change = this.options.tamper?.symbol;
+    const memory = change ? undefined : this.takeMemory(size);
+    const told = outbound.manifests;
+    const writer = memory
+      ? new SymbolWriter(memory, frames, told)
+      : new TamperedWriter(size, frames, { told, change: (body, room) => change!(now, index, body, room) });
     this.beside.clear();
-    const fill = (room: Uint8Array) => this.fillSymbol(now, peer, room);
-    while (writer.add(fill));
+    outbound.addSymbols(now, writer, this.beside);
     const bytes = writer.finish();
     if (!bytes) return undefined;
     this.lent = memory;
     egress.onSent(now, index, bytes.length);
+    told.onSent(path.recovery.nextNumber);
     return this.seal(now, peer, bytes, true);
-  }
-
-  private fillSymbol(now: Micros, { index, outbound }: Peer, room: Uint8Array): number {
-    const { tamper } = this.options;
-    const length = outbound.nextSymbol(now, room, this.beside);
-    if (length === 0 || !tamper?.symbol) return length;
-    const said = tamper.symbol(now, index, room.slice(0, length), room.length);
-    if (!said || said.length > room.length) return 0;
-    room.set(said);
-    return said.length;
   }
 
   /** Memory for a datagram of at most `size` bytes: that of the last one, if it has been given back. */

@@ -23,8 +23,8 @@ export interface Tamper {
    */
   frames?(now: Micros, peer: number, frames: Frame[]): Frame[];
   /**
-   * A SYMBOL body to `peer`, its own, relayed or served; undefined: nothing in its place. A longer one than `room` bytes is
-   * not sent.
+   * A symbol to `peer`, its own, relayed or served, as the body of a SYMBOL, whatever form it will have; undefined: nothing in its
+   * place. A longer one than `room` bytes is not sent.
    */
   symbol?(now: Micros, peer: number, body: Uint8Array, room: number): Uint8Array | undefined;
 }

@@ -110,6 +110,11 @@ export class Recovery {
     return this.sent.next;
   }
 
+  /** What became of a packet. */
+  fateOf(number: number): Fate {
+    return this.sent.fateOf(number);
+  }
+
   /**
    * Asks whether a full datagram may go now; what holds it back is noted, for the controller is told of it. Acks and other
    * datagrams that elicit no ack need not ask.

@@ -3,20 +3,22 @@
  * or zeros. In: frames and symbols, or bytes. Out: bytes, or frames and symbols.
  */
 import { Reader, Writer } from '../core/bytes.js';
-import { sizedSymbol } from './frames/sized-symbol.js';
+import { listed } from './frames/symbols/listed.js';
+import { manifest } from './frames/symbols/manifest.js';
+import { served } from './frames/symbols/served.js';
+import { sizedSymbol } from './frames/symbols/sized-symbol.js';
 import { type Frame, frameSize, isElicitingFrame, parseFrame, writeFrame } from './frames.js';
 import {
   DATAGRAM_SIZE,
-  DESCRIPTOR_SIZE,
   FRAME_TYPE_SIZE,
-  LEAF_HEADER_SIZE,
-  MAX_SYMBOL_BODY,
+  LISTED_OVERHEAD,
   PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
   PROTECTED_TAG,
-  SIGNATURE_SIZE,
+  RUN_OVERHEAD,
   SYMBOL_ALIGNMENT,
 } from './limits.js';
+import type { ListedSymbol, Manifest, SignedSymbol } from './manifest.js';
 
 /** Room for frames in a datagram of the default size. */
 export const FRAMES_ROOM = DATAGRAM_SIZE - PROTECTED_OVERHEAD;
@@ -43,8 +45,7 @@ export function parseContents(text: Uint8Array): Contents {
 /** What a symbol takes besides its body where another one may follow. */
 const SIZED_SYMBOL_OVERHEAD = FRAME_TYPE_SIZE + 2;
 /** With less room than this it is not worth asking for a symbol more. */
-const LEAST_ROOM =
-  SIZED_SYMBOL_OVERHEAD + DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + LEAF_HEADER_SIZE + SYMBOL_ALIGNMENT;
+const LEAST_ROOM = LISTED_OVERHEAD + SYMBOL_ALIGNMENT;
 
 /**
  * A datagram to be sealed in place: room for the session's header, the frames, the SYMBOL body if given, zeros up to
@@ -61,47 +62,131 @@ export function writeDatagram(frames: readonly Frame[], symbol?: Uint8Array, siz
   return writer.bytes;
 }
 
+/** The manifests that one peer is told. */
+export interface Told {
+  /** The number of one that it has been told; undefined of another. */
+  numberOf(manifest: Manifest): number | undefined;
+  /** It is told now, under this number. */
+  tell(manifest: Manifest): number;
+}
+
 /**
- * A datagram as `writeDatagram` makes it, but with symbols that are written where they are to stand, as many as fit. Each has
- * its length before it, unless the largest one would not fit then.
+ * A datagram as `writeDatagram` makes it, but with symbols that are written where they are to stand, as many as fit, and the
+ * manifests that they refer to before them.
  */
 export class SymbolWriter {
-  private readonly writer: Writer;
-  private readonly end: number;
-  private hasSymbols = false;
+  protected readonly writer: Writer;
+  protected readonly told: Told;
+  /** Where the text has to end. */
+  protected end: number;
+  protected isUsed = false;
+  protected isClosed = false;
 
   /** @param memory of the most bytes that the datagram may have */
-  constructor(memory: Uint8Array, frames: readonly Frame[]) {
+  constructor(memory: Uint8Array, frames: readonly Frame[], told: Told) {
     this.writer = new Writer(memory);
     this.end = memory.length - PROTECTED_TAG;
+    this.told = told;
     this.writer.offset = PROTECTED_HEADER;
     for (const frame of frames) writeFrame(this.writer, frame);
   }
 
-  /**
-   * Adds one SYMBOL body.
-   *
-   * @param fill writes it to the beginning of the room it is given, and returns its length; 0 for none
-   * @returns whether there may be room for another
-   */
-  add(fill: (room: Uint8Array) => number): boolean {
-    const { writer, end } = this;
-    const start = writer.offset;
-    const isSized = this.hasSymbols || end - start >= SIZED_SYMBOL_OVERHEAD + MAX_SYMBOL_BODY;
-    const at = start + (isSized ? SIZED_SYMBOL_OVERHEAD : FRAME_TYPE_SIZE);
-    const length = fill(writer.bytes.subarray(at, end));
-    if (length === 0) return false;
-    if (isSized) writer.u8(sizedSymbol.type).u16(length);
-    else writer.u8(SYMBOL);
-    writer.offset = at + length;
-    this.hasSymbols = true;
-    return isSized && end - writer.offset >= LEAST_ROOM;
+  /** Whether there may be room for another symbol. */
+  get hasRoom(): boolean {
+    return !this.isClosed && this.room >= LEAST_ROOM;
   }
 
-  /** The datagram; undefined if it has no symbols. */
+  /** Whether it has nothing but the frames. */
+  get isEmpty(): boolean {
+    return !this.isUsed;
+  }
+
+  /** Bytes that are left. */
+  get room(): number {
+    return this.isClosed ? 0 : this.end - this.writer.offset;
+  }
+
+  /** Adds a symbol that others may check; false if it does not fit. */
+  signed(symbol: SignedSymbol): boolean {
+    return symbol instanceof Uint8Array
+      ? this.body(symbol.length, (target) => target.set(symbol))
+      : this.listed(symbol);
+  }
+
+  /**
+   * Adds a SYMBOL of so many bytes, which `fill` writes, with its length before it unless it would not fit then.
+   *
+   * @returns false if it does not fit
+   */
+  body(length: number, fill: (target: Uint8Array) => void): boolean {
+    const { writer, room } = this;
+    const isSized = room >= SIZED_SYMBOL_OVERHEAD + length;
+    if (!isSized && room < FRAME_TYPE_SIZE + length) return false;
+    if (isSized) writer.u8(sizedSymbol.type).u16(length);
+    else writer.u8(SYMBOL);
+    fill(writer.bytes.subarray(writer.offset, writer.offset + length));
+    writer.offset += length;
+    this.isUsed = true;
+    this.isClosed = !isSized;
+    return true;
+  }
+
+  /**
+   * Adds symbols in a row that are served.
+   *
+   * @param fill writes so many of them to its target
+   * @returns how many fit, at most `most`; 0 if not even one does
+   */
+  served(
+    manifest: Manifest,
+    { sbn, esi, most }: { sbn: number; esi: number; most: number },
+    fill: (count: number, target: Uint8Array) => void,
+  ): number {
+    const number = this.refer(manifest);
+    const { symbolSize } = manifest.descriptor;
+    const count = Math.min(most, Math.floor((this.room - RUN_OVERHEAD) / symbolSize));
+    if (number === undefined || count < 1) return 0;
+    const { writer } = this;
+    writer.u8(served.type).u16(number).u8(sbn).u24(esi);
+    const end = writer.offset + count * symbolSize;
+    fill(count, writer.bytes.subarray(writer.offset, end));
+    writer.offset = end;
+    this.isUsed = true;
+    // It goes to the end of the text.
+    this.isClosed = true;
+    return count;
+  }
+
+  /** Adds a MANIFEST under a number; false if it does not fit. */
+  manifest(number: number, { bytes }: Manifest): boolean {
+    if (this.room < FRAME_TYPE_SIZE + 2 + bytes.length) return false;
+    this.writer.u8(manifest.type).u16(number).put(bytes);
+    this.isUsed = true;
+    return true;
+  }
+
+  /** The datagram; undefined if it has nothing but the frames. */
   finish(): Uint8Array | undefined {
     this.writer.offset += PROTECTED_TAG;
-    return this.hasSymbols ? this.writer.finish() : undefined;
+    return this.isUsed ? this.writer.finish() : undefined;
+  }
+
+  private listed({ manifest, place, symbol }: ListedSymbol): boolean {
+    const number = this.refer(manifest);
+    if (number === undefined || this.room < LISTED_OVERHEAD + symbol.length) return false;
+    this.writer.u8(listed.type).u16(number).u8(place).u16(symbol.length).put(symbol);
+    this.isUsed = true;
+    return true;
+  }
+
+  /** Its number, told here if it has not been before; undefined if there is no room to tell it. */
+  private refer(of: Manifest): number | undefined {
+    const number = this.told.numberOf(of);
+    if (number !== undefined) return number;
+    if (this.room < FRAME_TYPE_SIZE + 2 + of.bytes.length) return undefined;
+    const fresh = this.told.tell(of);
+    this.manifest(fresh, of);
+    return fresh;
   }
 }
 
@@ -110,10 +195,12 @@ export function isEliciting({ frames, symbol }: Contents): boolean {
   return symbol !== undefined || frames.some(isElicitingFrame);
 }
 
-/** Whether it carries symbols: one to its end, or some of which each says how long it is. */
+/** Whether it carries symbols, or what they refer to. */
 export function hasSymbols({ frames, symbol }: Contents): boolean {
-  return symbol !== undefined || frames.some((frame) => frame.kind === 'sized-symbol');
+  return symbol !== undefined || frames.some(({ kind }) => SYMBOLS.has(kind));
 }
+
+const SYMBOLS: ReadonlySet<Frame['kind']> = new Set(['sized-symbol', 'manifest', 'listed', 'served']);
 
 /** The rest of the datagram is zeros. */
 const PADDING = 0;

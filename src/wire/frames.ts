@@ -1,6 +1,7 @@
 /**
  * The table of frames. A frame is one file in frames/ and one line here; its handler stands in member/handlers.ts, and
- * its fields in PROTOCOL 5. Types 0 and 1, PADDING and SYMBOL, take the rest of a datagram: see datagram.ts.
+ * its fields in PROTOCOL 5. Types 0 and 1, PADDING and SYMBOL, take the rest of a datagram: see datagram.ts. So does SERVED, which can
+ * only be the last.
  */
 import { Reader, type Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
@@ -15,7 +16,10 @@ import { pathSize } from './frames/path-size.js';
 import { ping } from './frames/ping.js';
 import { progress } from './frames/progress.js';
 import { pull } from './frames/pull.js';
-import { sizedSymbol } from './frames/sized-symbol.js';
+import { listed } from './frames/symbols/listed.js';
+import { manifest } from './frames/symbols/manifest.js';
+import { served } from './frames/symbols/served.js';
+import { sizedSymbol } from './frames/symbols/sized-symbol.js';
 import type { UnknownFrame } from './frames/unknown.js';
 import { vector } from './frames/vector.js';
 import { FRAME_TYPE_SIZE } from './limits.js';
@@ -31,6 +35,9 @@ export const FRAMES = [
   pull,
   gone,
   sizedSymbol,
+  manifest,
+  listed,
+  served,
   pathSize,
 ] as const;
 

@@ -1,8 +1,9 @@
 /**
- * The SYMBOL frame: one encoding symbol that can be verified alone.
+ * A symbol as it is taken in, and the SYMBOL frame: one encoding symbol that can be verified alone, for what is so small that
+ * a manifest would not pay (manifest.ts).
  *
  *   origin 2 | incarnation 6 | seq 4 | length 5 | T 2 | Z 1 | object hash 32      the descriptor
- *   depth 1 | leaf index 1 | signature 64 | proof 20 * depth                      the batch
+ *   depth 1 | leaf index 1 | signature 64 | proof 16 * depth                      the batch
  *   SBN 1 | ESI 3 | first hop 2 | symbol T                                        the leaf
  *
  * The origin signs descriptor and Merkle root; the leaf, hashed up the proof, must give that root. A member that serves an
@@ -21,6 +22,7 @@ import {
   MAX_SYMBOL_SIZE,
   maxBlockSymbols,
   NODE_SIZE,
+  ROOT_SIZE,
   SIGNATURE_SIZE,
   SYMBOL_ALIGNMENT,
 } from './limits.js';
@@ -90,9 +92,36 @@ export interface SymbolFrame {
   index: number;
   signature: Uint8Array;
   proof: Uint8Array;
-  /** The leaf's bytes as received: what the Merkle leaf hash covers. */
+  /** The leaf's bytes as received: what the Merkle leaf hash covers. Empty where there is a manifest. */
   leafBytes: Uint8Array;
   leaf: Leaf;
+  /** What it referred to, if it did not say all of the above itself. */
+  manifest: Manifest | undefined;
+}
+
+/** What many symbols have in common: see manifest.ts. */
+export interface Manifest {
+  /** As it goes over the wire, behind its number. */
+  readonly bytes: Uint8Array;
+  readonly descriptor: Descriptor;
+  readonly descriptorBytes: Uint8Array;
+  /** Of the batch's tree; SERVED: of what is served, and has no leaves. */
+  readonly depth: number;
+  readonly signature: Uint8Array;
+  /** Place of the first leaf in the batch, a multiple of 2^level, level = ceil(log2(count)). */
+  readonly position: number;
+  /** Of the first symbol; those after it have the ESIs after it. */
+  readonly sbn: number;
+  readonly esi: number;
+  readonly firstHop: number;
+  /** Symbols; 0 of what is served. */
+  readonly count: number;
+  /** Of the leaves, one behind the other. */
+  readonly hashes: Uint8Array;
+  /** From the node above the leaves to the root; SERVED: the root. */
+  readonly proof: Uint8Array;
+  /** What hashes and proof lead to, once that is known to be signed. */
+  root: Uint8Array | undefined;
 }
 
 /** Parses the body of a SYMBOL; views, no copies. Throws MALFORMED. */
@@ -107,7 +136,7 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
   if (depth !== SERVED && index >= 1 << depth)
     throw new HeadwaterError('MALFORMED', `leaf index: expected less than ${1 << depth}, got ${index}`);
   const signature = reader.take(SIGNATURE_SIZE, 'signature');
-  const proof = reader.take((depth === SERVED ? 1 : depth) * NODE_SIZE, 'proof');
+  const proof = reader.take(depth === SERVED ? ROOT_SIZE : depth * NODE_SIZE, 'proof');
   const leafBytes = body.subarray(reader.offset);
   const leaf: Leaf = {
     sbn: reader.u8('SBN'),
@@ -121,7 +150,17 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
       'MALFORMED',
       `SBN: expected less than ${descriptor.sourceBlocks}, got ${leaf.sbn}`,
     );
-  return { descriptor, descriptorBytes, depth, index, signature, proof, leafBytes, leaf };
+  return {
+    descriptor,
+    descriptorBytes,
+    depth,
+    index,
+    signature,
+    proof,
+    leafBytes,
+    leaf,
+    manifest: undefined,
+  };
 }
 
 export function parseDescriptor(bytes: Uint8Array): Descriptor {
@@ -188,7 +227,7 @@ export function writeServed(
 
 /** What stands before the leaf, but for the number of symbols. */
 function servedHead(certificate: Uint8Array): Uint8Array {
-  const rootEnd = DESCRIPTOR_SIZE + NODE_SIZE;
+  const rootEnd = DESCRIPTOR_SIZE + ROOT_SIZE;
   return new Writer(SERVED_OVERHEAD - LEAF_HEADER_SIZE)
     .put(certificate.subarray(0, DESCRIPTOR_SIZE))
     .u8(SERVED)
@@ -201,21 +240,22 @@ function servedHead(certificate: Uint8Array): Uint8Array {
 let latestHead: { certificate: Uint8Array; bytes: Uint8Array } | undefined;
 
 export function writeLeaf(leaf: Leaf): Uint8Array {
-  return new Writer(LEAF_HEADER_SIZE + leaf.symbol.length)
-    .u8(leaf.sbn)
-    .u24(leaf.esi)
-    .u16(leaf.firstHop)
-    .put(leaf.symbol)
-    .finish();
+  const writer = new Writer(LEAF_HEADER_SIZE + leaf.symbol.length);
+  return writeLeafHeader(writer, leaf).put(leaf.symbol).finish();
+}
+
+/** What stands in a leaf before the symbol. */
+export function writeLeafHeader(writer: Writer, { sbn, esi, firstHop }: Omit<Leaf, 'symbol'>): Writer {
+  return writer.u8(sbn).u24(esi).u16(firstHop);
 }
 
 /** In place of a proof's depth: symbols served on request, or sent to a lone peer. */
 export const SERVED = 0xff;
 /** What served symbols take besides themselves, and how many go together at most: their count less one is a byte. */
-export const SERVED_OVERHEAD = DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + NODE_SIZE + LEAF_HEADER_SIZE;
+export const SERVED_OVERHEAD = DESCRIPTOR_SIZE + 2 + SIGNATURE_SIZE + ROOT_SIZE + LEAF_HEADER_SIZE;
 export const MAX_SERVED = 256;
 /** Nobody relays what is served. */
-const NO_HOP = 0xffff;
+export const NO_HOP = 0xffff;
 
 /** The body of a SYMBOL: what goes behind its frame type. */
 export function writeSymbol(

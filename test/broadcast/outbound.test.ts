@@ -6,6 +6,8 @@ import type { Wings } from '../../src/broadcast/wings.js';
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { Path } from '../../src/path/path.js';
+import { SymbolWriter } from '../../src/wire/datagram.js';
+import { DATAGRAM_SIZE } from '../../src/wire/limits.js';
 
 const KINDS = ['relayed', 'own', 'served'];
 
@@ -14,7 +16,11 @@ function setUp(peer: number, frames: Sources['frames'] = []) {
   const got: string[] = [];
   const symbols = KINDS.map((kind) => ({
     has: () => true,
-    next: () => got.push(kind),
+    // One symbol fills the datagram.
+    next: (_now: number, _peer: number, writer: SymbolWriter) => {
+      got.push(kind);
+      return writer.signed(new Uint8Array(1205));
+    },
   }));
   const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
   const repair = { readServed: () => {} } as unknown as Repair;
@@ -25,7 +31,8 @@ function setUp(peer: number, frames: Sources['frames'] = []) {
 test('three peers that are served one after the other each get symbols of every kind', () => {
   const peers = [1, 2, 3].map((peer) => setUp(peer));
   for (let round = 0; round < 3; round++)
-    for (const { outbound } of peers) outbound.nextSymbol(0, new Uint8Array(1));
+    for (const { outbound } of peers)
+      outbound.addSymbols(0, new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), [], outbound.manifests));
   expect(peers.map(({ got }) => got.toSorted())).toEqual([1, 2, 3].map(() => KINDS.toSorted()));
 });
 

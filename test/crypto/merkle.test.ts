@@ -5,12 +5,21 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildTree, MAX_DEPTH, MAX_LEAVES, rootFromProof, treeDepth } from '../../src/crypto/merkle.js';
+import {
+  buildTree,
+  MAX_DEPTH,
+  MAX_LEAVES,
+  proofFromHashes,
+  rootFromHashes,
+  rootFromProof,
+  treeDepth,
+} from '../../src/crypto/merkle.js';
 
-const NODE = 20;
+const NODE = 16;
+const ROOT = 20;
 
 describe('a batch', () => {
-  it.each(Array.from({ length: MAX_LEAVES }, (_, i) => i + 1))(
+  it.each([...Array.from({ length: 40 }, (_, i) => i + 1), 63, 64, 65, 127, 128, 129, 255, MAX_LEAVES])(
     'of %i leaves: every leaf leads to its root',
     (count) => {
       const leaves = someLeaves(count);
@@ -18,14 +27,11 @@ describe('a batch', () => {
       expect(tree.depth).toBe(Math.ceil(Math.log2(count)));
       expect(treeDepth(count)).toBe(tree.depth);
       expect(tree.root).toEqual(referenceRoot(leaves));
-      expect(tree.root.buffer.byteLength).toBe(NODE);
-      const out = new Uint8Array(NODE);
+      expect(tree.root.buffer.byteLength).toBe(ROOT);
+      const out = new Uint8Array(ROOT);
       leaves.forEach((leaf, index) => {
         const proof = tree.proof(index);
         expect(proof).toHaveLength(tree.depth * NODE);
-        const datagram = new Uint8Array(7 + proof.length + 3).fill(9);
-        expect(tree.proof(index, datagram, 7)).toBe(datagram);
-        expect(datagram).toEqual(Uint8Array.from([...Array(7).fill(9), ...proof, 9, 9, 9]));
         expect(rootFromProof(leaf, index, tree.depth, proof)).toEqual(tree.root);
         expect(rootFromProof(leaf, index, tree.depth, proof, out)).toBe(out);
         expect(out).toEqual(tree.root);
@@ -33,10 +39,10 @@ describe('a batch', () => {
     },
   );
 
-  it('of none, or of 33, is refused; so is the proof of a leaf it does not have', () => {
+  it('of none, or of 257, is refused; so is the proof of a leaf it does not have', () => {
     const refused = expect.objectContaining({ code: 'INVALID_ARGUMENT' });
     expect(() => buildTree([])).toThrow(refused);
-    expect(() => buildTree(someLeaves(33))).toThrow(refused);
+    expect(() => buildTree(someLeaves(257))).toThrow(refused);
     const tree = buildTree(someLeaves(5));
     for (const index of [-1, 5, 7, 8, 0.5, Number.NaN]) expect(() => tree.proof(index)).toThrow(refused);
   });
@@ -50,6 +56,50 @@ describe('a batch', () => {
     proof.fill(0);
     expect(tree.root).toEqual(root);
     expect(rootFromProof(leaves[2], 2, 2, tree.proof(2))).toEqual(root);
+  });
+});
+
+describe('shares of a batch', () => {
+  it('lead to its root with their hashes, and each leaf of them with a proof made of these', () => {
+    const all = someLeaves(21);
+    const leaves = all.map((leaf, i) => (i === 5 || i === 6 || i === 7 ? undefined : leaf));
+    const tree = buildTree(leaves);
+    for (const [position, count] of [
+      [0, 5],
+      [8, 8],
+      [16, 5],
+      [16, 1],
+    ]) {
+      const hashes = tree.hashes(position, count);
+      const proof = tree.proof(position, treeDepth(count));
+      expect(rootFromHashes(hashes, position, proof)).toEqual(tree.root);
+      for (let i = 0; i < count; i++) {
+        const whole = Buffer.concat([proofFromHashes(hashes, i), proof]);
+        expect(rootFromProof(all[position + i], position + i, tree.depth, whole)).toEqual(tree.root);
+      }
+    }
+  });
+
+  it('do not with a hash more, less or changed, or at another place', () => {
+    const tree = buildTree(someLeaves(32));
+    const [hashes, proof] = [tree.hashes(8, 8), tree.proof(8, 3)];
+    const changed = hashes.slice();
+    changed[17] ^= 1;
+    for (const [of, position] of [
+      [changed, 8],
+      [hashes.subarray(0, 7 * NODE), 8],
+      [hashes, 0],
+      [hashes, 16],
+      [hashes, 24],
+    ] as const)
+      expect(rootFromHashes(of, position, proof)).not.toEqual(tree.root);
+  });
+
+  it('have nothing in an empty place: no leaf is the zero hash', () => {
+    const leaves = [...someLeaves(5), undefined, undefined, undefined, ...someLeaves(8)];
+    const tree = buildTree(leaves);
+    expect(tree.hashes(5, 3)).toEqual(new Uint8Array(3 * NODE));
+    expect(rootFromProof(new Uint8Array(0), 5, tree.depth, tree.proof(5))).not.toEqual(tree.root);
   });
 });
 
@@ -110,7 +160,7 @@ describe('anything changed leads to another root', () => {
       fc.property(
         batch,
         fc.integer({ min: 0, max: MAX_DEPTH }),
-        fc.uint8Array({ minLength: 100, maxLength: 100 }),
+        fc.uint8Array({ minLength: 128, maxLength: 128 }),
         (b, depth, more) => {
           const tree = buildTree(b.leaves);
           if (depth === tree.depth) return;
@@ -136,7 +186,7 @@ describe('second preimages', () => {
     const hashes = leaves.map((leaf, i) => cut(Uint8Array.of(0, i), leaf));
     const right = cut(Uint8Array.of(1), hashes[2], hashes[3]);
     const { root } = buildTree(leaves);
-    expect(cut(Uint8Array.of(1), cut(Uint8Array.of(1), hashes[0], hashes[1]), right)).toEqual(root);
+    expect(rootOf(cut(Uint8Array.of(1), cut(Uint8Array.of(1), hashes[0], hashes[1]), right))).toEqual(root);
     const inner = Buffer.concat([hashes[0], hashes[1]]);
     for (const leaf of [
       inner,
@@ -161,16 +211,16 @@ describe('second preimages', () => {
 describe('what does not fit is refused before any hashing', () => {
   const leaf = new Uint8Array(10);
   it.each([
-    [0, -1, 0, 'proof depth: expected 0 to 5, got -1'],
-    [0, 6, 120, 'proof depth: expected 0 to 5, got 6'],
-    [0, 1.5, 30, 'proof depth: expected 0 to 5, got 1.5'],
-    [0, Number.NaN, 0, 'proof depth: expected 0 to 5, got NaN'],
+    [0, -1, 0, 'proof depth: expected 0 to 8, got -1'],
+    [0, 9, 144, 'proof depth: expected 0 to 8, got 9'],
+    [0, 1.5, 30, 'proof depth: expected 0 to 8, got 1.5'],
+    [0, Number.NaN, 0, 'proof depth: expected 0 to 8, got NaN'],
     [-1, 2, 40, 'leaf index: expected 0 to 3, got -1'],
     [4, 2, 40, 'leaf index: expected 0 to 3, got 4'],
     [1, 0, 0, 'leaf index: expected 0 to 0, got 1'],
     [0.5, 1, 20, 'leaf index: expected 0 to 1, got 0.5'],
-    [0, 2, 39, 'proof: expected 40 bytes, got 39'],
-    [0, 2, 60, 'proof: expected 40 bytes, got 60'],
+    [0, 2, 31, 'proof: expected 32 bytes, got 31'],
+    [0, 2, 48, 'proof: expected 32 bytes, got 48'],
   ])('index %d, depth %d, proof of %d bytes', (index, depth, length, message) => {
     expect(() => rootFromProof(leaf, index, depth, new Uint8Array(length))).toThrow(
       expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
@@ -193,7 +243,11 @@ function referenceRoot(leaves: Uint8Array[]): Uint8Array {
     if (size > 1) return cut(Uint8Array.of(1), subtree(from, size / 2), subtree(from + size / 2, size / 2));
     return from < leaves.length ? cut(Uint8Array.of(0, from), leaves[from]) : new Uint8Array(NODE);
   };
-  return subtree(0, width);
+  return rootOf(subtree(0, width));
+}
+
+function rootOf(node: Uint8Array): Uint8Array {
+  return Uint8Array.from([...node, ...new Uint8Array(ROOT - NODE)]);
 }
 
 function cut(...parts: Uint8Array[]): Uint8Array {

@@ -25,6 +25,7 @@ import type { PullFrame } from '../../src/wire/frames/pull.js';
 import type { VectorEntry } from '../../src/wire/frames/vector.js';
 import type { Frame } from '../../src/wire/frames.js';
 import type { StreamId } from '../../src/wire/symbol.js';
+import { WayReader } from '../broadcast/way.js';
 
 export interface PeerOptions {
   incarnation?: number;
@@ -46,6 +47,9 @@ export class Peer {
   address: string;
   /** What the endpoint said to it, opened. */
   readonly heard: (Contents & { bytes: number })[] = [];
+  /** See `symbols`. */
+  readonly bodies: Uint8Array[] = [];
+  readonly reader = new WayReader();
   /** The newest packet number that it got. */
   newest = -1;
   private version = 0;
@@ -110,6 +114,7 @@ export class Peer {
   /** Forgets what it heard. */
   forget(): void {
     this.heard.length = 0;
+    this.bodies.length = 0;
     this.pulls = 0;
   }
 
@@ -134,12 +139,9 @@ export class Peer {
       .findLast((entry) => entry.origin === origin && entry.incarnation === incarnation);
   }
 
-  /** The SYMBOL bodies that it got. */
+  /** The symbols that it got, whatever form they had, as bodies of SYMBOLs. */
   symbols(): Uint8Array[] {
-    return this.heard.flatMap(({ frames, symbol }) => [
-      ...frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? frame.body : [])),
-      ...(symbol ? [symbol] : []),
-    ]);
+    return [...this.bodies];
   }
 
   frames(kind: Frame['kind']): Frame[] {
@@ -355,7 +357,9 @@ export class Bench {
     const received = peer.table.handleDatagram(this.now, this.address, bytes.slice());
     if (received) {
       peer.newest = Math.max(peer.newest, received.packetNumber);
-      peer.heard.push({ ...parseContents(received.payload), bytes: bytes.length });
+      const contents = parseContents(received.payload);
+      peer.heard.push({ ...contents, bytes: bytes.length });
+      peer.bodies.push(...peer.reader.bodies(contents));
     }
     for (let event = peer.table.pollEvent(); event; event = peer.table.pollEvent());
   }

@@ -130,13 +130,43 @@ function meet(how: 'initiate' | 'respond'): { bench: Bench; stranger: Stranger }
   return { bench, stranger };
 }
 
-/** The symbol bodies of a text that has any; symbols have no company but ACK_POLICY. */
-function bodiesOf(text: Buffer): Buffer[] {
+/** What a manifest says of the symbols that it lists. */
+interface Listing {
+  descriptor: Buffer;
+  /** Of the leaf at a place: its header, and its hash. */
+  leaves: { index: number; header: Buffer; hash: Buffer }[];
+}
+
+/** Takes the symbols of a text, by ESI, that has nothing else but ACK_POLICY; manifests by number. */
+function take(text: Buffer, manifests: Map<number, Listing>, symbols: Map<number, Buffer>): void {
   const rest = text[0] === 6 ? text.subarray(6) : text;
-  if (rest[0] === 1) return [rest.subarray(1)];
-  if (rest[0] !== 11) return [];
-  const end = 3 + rest.readUInt16BE(1);
-  return [rest.subarray(3, end), ...bodiesOf(rest.subarray(end))];
+  if (rest[0] === 12) {
+    const [depth, position, count] = [rest[55], rest[120], rest[121]];
+    const hashes = Array.from({ length: count }, (_, i) => rest.subarray(128 + 16 * i, 144 + 16 * i));
+    const proofAt = 128 + 16 * count;
+    const end = proofAt + 16 * (depth - Math.ceil(Math.log2(count)));
+    const root = objects.rootOfShare(hashes, position, rest.subarray(proofAt, end));
+    const descriptor = rest.subarray(3, 55);
+    const signed = objects.batchText(group.id, descriptor, root);
+    expect(reference.holds(group.members[SELF].publicKey, signed, rest.subarray(56, 120))).toBe(true);
+    const leaves = hashes.map((hash, i) => {
+      const esi = rest.readUIntBE(123, 3) + i;
+      return {
+        index: position + i,
+        hash,
+        header: join(rest.subarray(122, 123), uint(esi, 3), rest.subarray(126, 128)),
+      };
+    });
+    manifests.set(rest.readUInt16BE(1), { descriptor, leaves });
+    take(rest.subarray(end), manifests, symbols);
+  } else if (rest[0] === 13) {
+    const end = 6 + rest.readUInt16BE(4);
+    const { index, header, hash } = manifests.get(rest.readUInt16BE(1))!.leaves[rest[3]];
+    const symbol = rest.subarray(6, end);
+    expect(hex(reference.hash(uint(0, 1), uint(index, 1), header, symbol).subarray(0, 16))).toBe(hex(hash));
+    symbols.set(header.readUIntBE(1, 3), symbol);
+    take(rest.subarray(end), manifests, symbols);
+  }
 }
 
 function vector(version: number, origin: number, incarnation: number, hashes: Buffer[]): Buffer {
@@ -169,17 +199,10 @@ describe.each(['initiate', 'respond'] as const)('a member by the document, first
     const { bench, stranger } = meet(how);
     const message = Buffer.from(Array.from({ length: 5000 }, (_, i) => i % 251));
     bench.submit(message);
-    const bodies = stranger.texts().flatMap(bodiesOf);
+    const manifests = new Map<number, Listing>();
     const symbols = new Map<number, Buffer>();
-    for (const body of bodies) {
-      const depth = body[52];
-      const leafAt = 118 + 20 * depth;
-      const root = objects.rootOf(body.subarray(leafAt), body[53], body.subarray(118, leafAt));
-      const signed = objects.batchText(group.id, body.subarray(0, 52), root);
-      expect(reference.holds(group.members[SELF].publicKey, signed, body.subarray(54, 118))).toBe(true);
-      symbols.set(body.readUIntBE(leafAt + 1, 3), body.subarray(leafAt + 6));
-    }
-    const [descriptor] = bodies;
+    for (const text of stranger.texts()) take(text, manifests, symbols);
+    const [{ descriptor }] = manifests.values();
     const length = descriptor.readUIntBE(12, 5);
     const k = Math.ceil(length / descriptor.readUInt16BE(17));
     const object = join(...Array.from({ length: k }, (_, esi) => symbols.get(esi)!)).subarray(0, length);

@@ -161,7 +161,9 @@ export function messagesOf(bytes: Buffer): Buffer[] {
 
 /** T and Z of an object of `length` bytes, by the policy of 7.2. */
 export function cut(length: number): { symbolSize: number; sourceBlocks: number } {
-  const symbolSize = Math.min(976, 16 * Math.ceil(length / 16));
+  const few = Math.ceil(length / 992);
+  const count = few <= 2 ? few : Math.max(3, Math.ceil(length / 1200));
+  const symbolSize = 16 * Math.ceil(length / count / 16);
   const symbols = Math.ceil(length / symbolSize);
   return { symbolSize, sourceBlocks: Math.min(255, Math.ceil(symbols / 512)) };
 }
@@ -174,7 +176,7 @@ export function blockSizes(length: number, symbolSize: number, sourceBlocks: num
 
 /** The most symbols that a block of an object of `length` bytes may have: 7.2. */
 export function largestBlock(length: number): number {
-  return Math.max(512, Math.ceil(Math.ceil(length / 976) / 255));
+  return Math.max(512, Math.ceil(Math.ceil(length / 1200) / 255));
 }
 
 /** b of 8.1. */
@@ -207,36 +209,106 @@ export function leaf(fields: { sbn: number; esi: number; firstHop: number }, sym
   return join(uint(fields.sbn, 1), uint(fields.esi, 3), uint(fields.firstHop, 2), symbol);
 }
 
-/** 7.3: the levels of a tree, leaves first, root last. */
-export function merkle(leaves: Uint8Array[]): Buffer[][] {
+/** 7.3: the levels of a tree, leaves first; undefined is a place without one. */
+export function merkle(leaves: (Uint8Array | undefined)[]): Buffer[][] {
   const depth = Math.ceil(Math.log2(leaves.length));
-  let level = Array.from({ length: 2 ** depth }, (_, i) =>
-    i < leaves.length ? hash(uint(0, 1), uint(i, 1), leaves[i]).subarray(0, 20) : Buffer.alloc(20),
-  );
+  let level = Array.from({ length: 2 ** depth }, (_, i) => {
+    const leafBytes = leaves[i];
+    return leafBytes ? hash(uint(0, 1), uint(i, 1), leafBytes).subarray(0, 16) : Buffer.alloc(16);
+  });
   const levels = [level];
   while (level.length > 1) {
     const below = level;
     level = Array.from({ length: below.length / 2 }, (_, i) =>
-      hash(uint(1, 1), below[2 * i], below[2 * i + 1]).subarray(0, 20),
+      hash(uint(1, 1), below[2 * i], below[2 * i + 1]).subarray(0, 16),
     );
     levels.push(level);
   }
   return levels;
 }
 
-export function proof(levels: Buffer[][], index: number): Buffer {
-  return join(...levels.slice(0, -1).map((level, height) => level[(index >> height) ^ 1]));
+/** The root of these levels. */
+export function root(levels: Buffer[][]): Buffer {
+  return join(levels[levels.length - 1][0], Buffer.alloc(4));
+}
+
+/** The siblings from one level on, of the node above a leaf. */
+export function proof(levels: Buffer[][], index: number, from = 0): Buffer {
+  return join(...levels.slice(from, -1).map((level, i) => level[(index >> (from + i)) ^ 1]));
 }
 
 /** The root that a leaf and its proof lead to. */
 export function rootOf(leafBytes: Uint8Array, index: number, proofBytes: Uint8Array): Buffer {
-  let node = hash(uint(0, 1), uint(index, 1), leafBytes).subarray(0, 20);
-  for (let height = 0; height < proofBytes.length / 20; height++) {
-    const sibling = proofBytes.subarray(20 * height, 20 * height + 20);
-    const isRight = (index >> height) % 2 === 1;
-    node = hash(uint(1, 1), ...(isRight ? [sibling, node] : [node, sibling])).subarray(0, 20);
+  return climb(hash(uint(0, 1), uint(index, 1), leafBytes).subarray(0, 16), index, proofBytes);
+}
+
+/** The root that the hashes of a share and the proof of the node above them lead to. */
+export function rootOfShare(hashes: Buffer[], position: number, proofBytes: Uint8Array): Buffer {
+  const height = Math.ceil(Math.log2(hashes.length));
+  let level = Array.from({ length: 2 ** height }, (_, i) => hashes[i] ?? Buffer.alloc(16));
+  while (level.length > 1) {
+    const below = level;
+    level = Array.from({ length: below.length / 2 }, (_, i) =>
+      hash(uint(1, 1), below[2 * i], below[2 * i + 1]).subarray(0, 16),
+    );
   }
-  return node;
+  return climb(level[0], position >> height, proofBytes);
+}
+
+function climb(start: Buffer, index: number, proofBytes: Uint8Array): Buffer {
+  let node = start;
+  for (let height = 0; height < proofBytes.length / 16; height++) {
+    const sibling = proofBytes.subarray(16 * height, 16 * height + 16);
+    const isRight = (index >> height) % 2 === 1;
+    node = hash(uint(1, 1), ...(isRight ? [sibling, node] : [node, sibling])).subarray(0, 16);
+  }
+  return join(node, Buffer.alloc(4));
+}
+
+export interface Share {
+  sbn: number;
+  esi: number;
+  firstHop: number;
+  position: number;
+  count: number;
+}
+
+/** MANIFEST of a share, 7.5. */
+export function manifest(
+  number: number,
+  head: { descriptor: Uint8Array; signature: Uint8Array },
+  { sbn, esi, firstHop, position, count }: Share,
+  levels: Buffer[][],
+): Buffer {
+  const hashes = levels[0].slice(position, position + count);
+  const share = join(uint(position, 1), uint(count, 1), uint(sbn, 1), uint(esi, 3), uint(firstHop, 2));
+  const siblings = proof(levels, position, Math.ceil(Math.log2(count)));
+  const start = join(
+    uint(12, 1),
+    uint(number, 2),
+    head.descriptor,
+    uint(levels.length - 1, 1),
+    head.signature,
+  );
+  return join(start, share, ...hashes, siblings);
+}
+
+/** MANIFEST of what is served. */
+export function servedManifest(number: number, certificate: Uint8Array): Buffer {
+  const [described, root, signature] = [
+    certificate.subarray(0, 52),
+    certificate.subarray(52, 72),
+    certificate.subarray(72),
+  ];
+  return join(uint(12, 1), uint(number, 2), described, uint(0xff, 1), signature, root);
+}
+
+export function listed(number: number, place: number, symbol: Uint8Array): Buffer {
+  return join(uint(13, 1), uint(number, 2), uint(place, 1), uint(symbol.length, 2), symbol);
+}
+
+export function served(number: number, sbn: number, esi: number, symbols: Uint8Array): Buffer {
+  return join(uint(14, 1), uint(number, 2), uint(sbn, 1), uint(esi, 3), symbols);
 }
 
 /** 7.4. */

@@ -176,7 +176,7 @@ describe('the document describes them: objects', () => {
 
   // biome-ignore lint/suspicious/noExplicitAny: a tree of JSON, compared leaf by leaf below
   describe.each(vectors.objects as any[])('object $descriptor.seq', ({ parcel, descriptor, ...rest }) => {
-    const { certificate, batch, served } = rest;
+    const { certificate, batch, served, shares, run } = rest;
     const bytes = unhex(parcel.bytes);
     const descriptorBytes = unhex(descriptor.bytes);
 
@@ -215,7 +215,7 @@ describe('the document describes them: objects', () => {
       );
       const levels = objects.merkle(leaves);
       expect(levels.length - 1).toBe(batch.depth);
-      expect(hex(levels[batch.depth][0])).toBe(batch.root);
+      expect(hex(objects.root(levels))).toBe(batch.root);
       const signature = reference.signed(
         seed,
         objects.batchText(groupId, descriptorBytes, unhex(batch.root)),
@@ -234,6 +234,33 @@ describe('the document describes them: objects', () => {
       const [root, signature] = [bytesOfCertificate.subarray(52, 72), bytesOfCertificate.subarray(72)];
       const body = objects.symbolBody(descriptorBytes, 0xff, 0, signature, root, leafBytes);
       expect(hex(body)).toBe(served.body);
+    });
+
+    test('shares: one signature, a manifest for each, and the last symbol that it lists', () => {
+      const leaves: (Buffer | undefined)[] = [];
+      const symbolOf = (esi: number) =>
+        unhex(batch.leaves.find((leaf: { esi: number }) => leaf.esi === esi).symbol);
+      for (const { sbn, esi, firstHop, position, count } of shares as objects.Share[]) {
+        expect(position).toBe(leaves.length);
+        for (let i = 0; i < count; i++)
+          leaves.push(objects.leaf({ sbn, esi: esi + i, firstHop }, symbolOf(esi + i)));
+        while (leaves.length < position + 2 ** Math.ceil(Math.log2(count))) leaves.push(undefined);
+      }
+      const levels = objects.merkle(leaves);
+      const root = objects.root(levels);
+      const signature = reference.signed(seed, objects.batchText(groupId, descriptorBytes, root));
+      shares.forEach((share: objects.Share & { root: string; manifest: string; last: string }, i: number) => {
+        expect(share.root).toBe(hex(root));
+        const head = { descriptor: descriptorBytes, signature };
+        expect(hex(objects.manifest(7 + i, head, share, levels))).toBe(share.manifest);
+        const place = share.count - 1;
+        expect(hex(objects.listed(7 + i, place, symbolOf(share.esi + place)))).toBe(share.last);
+      });
+    });
+
+    test('a run of served symbols and its manifest', () => {
+      expect(hex(objects.servedManifest(0xfffe, unhex(certificate.bytes)))).toBe(run.manifest);
+      expect(hex(objects.served(0xfffe, 0, 0, unhex(batch.leaves[0].symbol)))).toBe(run.text);
     });
   });
 

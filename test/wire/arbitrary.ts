@@ -1,5 +1,6 @@
 /** Valid frames and contents of every kind, for property tests; their values reach the limits of each field. */
 import fc from 'fast-check';
+import { writeCertificate } from '../../src/broadcast/proof/certificate.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
@@ -12,13 +13,17 @@ import {
   HASH_SIZE,
   MAX_AHEAD,
   MAX_PROGRESS_ENTRIES,
+  MAX_PROOF_DEPTH,
+  MAX_SHARE,
   MAX_SOURCE_BLOCKS,
   MAX_SYMBOL_SIZE,
   maxBlockSymbols,
   NODE_SIZE,
   PROTECTED_HEADER,
   PROTECTED_TAG,
+  ROOT_SIZE,
 } from '../../src/wire/limits.js';
+import { type Manifest, servedManifest, shareManifest } from '../../src/wire/manifest.js';
 import {
   type Descriptor,
   type Leaf,
@@ -128,36 +133,6 @@ export const ack: fc.Arbitrary<Ack> = fc
     received,
   }));
 
-/** Of each kind; TypeScript names the missing one. */
-export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
-  vector: vectorFrame,
-  progress: progressFrame,
-  pull: pullFrame,
-  gone: goneFrame,
-  ack: fc.record({ kind: fc.constant('ack'), ack }),
-  ping: fc.record({ kind: fc.constant('ping') }),
-  'ack-policy': fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
-  'mtu-probe': fc.record({ kind: fc.constant('mtu-probe'), size: u16 }),
-  'mtu-report': fc.record({ kind: fc.constant('mtu-report'), size: u16 }),
-  'path-size': fc.record({
-    kind: fc.constant('path-size'),
-    size: fc.integer({ min: DATAGRAM_SIZE, max: 0xffff }),
-  }),
-  unknown: fc.record({
-    kind: fc.constant('unknown'),
-    type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),
-    body: fc.uint8Array({ maxLength: 400 }),
-  }),
-  'sized-symbol': fc.record({
-    kind: fc.constant('sized-symbol'),
-    body: fc.uint8Array({ maxLength: 400 }),
-  }),
-};
-
-export const frame: fc.Arbitrary<Frame> = fc.oneof(...Object.values<fc.Arbitrary<Frame>>(frameOf));
-
-export const frames = fc.array(frame, { maxLength: 6 });
-
 export interface SymbolParts {
   descriptor: Descriptor;
   depth: number;
@@ -186,7 +161,7 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
       length: fc.constant(length),
       symbolSize: fc.constant(16 * lanes),
       sourceBlocks: fc.integer({ min: fewest, max: Math.min(255, symbols) }),
-      depth: fc.oneof(fc.nat(5), fc.constant(SERVED)),
+      depth: fc.oneof(fc.nat(MAX_PROOF_DEPTH), fc.constant(SERVED)),
     });
   })
   .chain(({ length, symbolSize, sourceBlocks, depth }) =>
@@ -203,7 +178,7 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
       depth: fc.constant(depth),
       index: fc.nat(depth === SERVED ? 3 : 2 ** depth - 1),
       signature: bytes(64),
-      proof: bytes((depth === SERVED ? 1 : depth) * NODE_SIZE),
+      proof: bytes(depth === SERVED ? ROOT_SIZE : depth * NODE_SIZE),
       leaf: fc.record({ sbn: fc.nat(sourceBlocks - 1), esi: u24, firstHop: u16, symbol: bytes(symbolSize) }),
     }),
   )
@@ -216,6 +191,77 @@ export const symbolParts: fc.Arbitrary<SymbolParts> = fc
     );
     return { ...parts, leaf: { ...parts.leaf, symbol } };
   });
+
+/** The manifest of a share, or of what is served. */
+export const manifest: fc.Arbitrary<Manifest> = fc
+  .record({
+    parts: symbolParts,
+    depth: fc.nat(MAX_PROOF_DEPTH),
+    count: fc.integer({ min: 1, max: MAX_SHARE }),
+    place: u8,
+    firstHop: u16,
+    esi: fc.nat(2 ** 24 - MAX_SHARE),
+    fill: u8,
+  })
+  .map(({ parts, depth, count: wanted, place, firstHop, esi, fill }) => {
+    const descriptorBytes = writeDescriptor(parts.descriptor);
+    if (parts.depth === SERVED)
+      return servedManifest(writeCertificate(descriptorBytes, parts.proof, parts.signature));
+    const count = Math.min(wanted, 2 ** depth);
+    const level = Math.ceil(Math.log2(count));
+    return shareManifest({
+      ...{ descriptorBytes, depth, signature: parts.signature, firstHop, esi, sbn: parts.leaf.sbn },
+      position: (place % 2 ** (depth - level)) * 2 ** level,
+      hashes: new Uint8Array(count * NODE_SIZE).fill(fill),
+      proof: new Uint8Array((depth - level) * NODE_SIZE).fill(fill + 1),
+    });
+  });
+
+/** Of each kind; TypeScript names the missing one. */
+export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
+  vector: vectorFrame,
+  progress: progressFrame,
+  pull: pullFrame,
+  gone: goneFrame,
+  ack: fc.record({ kind: fc.constant('ack'), ack }),
+  ping: fc.record({ kind: fc.constant('ping') }),
+  'ack-policy': fc.record({ kind: fc.constant('ack-policy'), packets: u16, delay: u24 }),
+  'mtu-probe': fc.record({ kind: fc.constant('mtu-probe'), size: u16 }),
+  'mtu-report': fc.record({ kind: fc.constant('mtu-report'), size: u16 }),
+  'path-size': fc.record({
+    kind: fc.constant('path-size'),
+    size: fc.integer({ min: DATAGRAM_SIZE, max: 0xffff }),
+  }),
+  unknown: fc.record({
+    kind: fc.constant('unknown'),
+    type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),
+    body: fc.uint8Array({ maxLength: 400 }),
+  }),
+  'sized-symbol': fc.record({
+    kind: fc.constant('sized-symbol'),
+    body: fc.uint8Array({ maxLength: 400 }),
+  }),
+  manifest: fc.record({ kind: fc.constant('manifest'), number: u16, manifest }),
+  listed: fc.record({
+    kind: fc.constant('listed'),
+    number: u16,
+    place: u8,
+    symbol: fc.uint8Array({ maxLength: 400 }),
+  }),
+  served: fc.record({
+    kind: fc.constant('served'),
+    number: u16,
+    sbn: u8,
+    esi: u24,
+    symbols: fc.uint8Array({ maxLength: 400 }),
+  }),
+};
+
+/** Of each kind that something may follow. */
+const { served: _last, ...inside } = frameOf;
+export const frame: fc.Arbitrary<Frame> = fc.oneof(...Object.values<fc.Arbitrary<Frame>>(inside));
+
+export const frames = fc.array(frame, { maxLength: 6 });
 
 /** What a session opens: frames, and mostly a SYMBOL behind them. */
 export const contents: fc.Arbitrary<Contents> = fc.record({

@@ -8,9 +8,18 @@ import { toHex } from '../../src/core/bytes.js';
 import { parseContents, SymbolWriter, writeDatagram } from '../../src/wire/datagram.js';
 import type { Ack } from '../../src/wire/frames/ack.js';
 import { type Frame, frameSize } from '../../src/wire/frames.js';
-import { DATAGRAM_SIZE, MAX_SYMBOL_BODY, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
-import { parseSymbol, SERVED, writeDescriptor, writeLeaf, writeSymbol } from '../../src/wire/symbol.js';
+import { DATAGRAM_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../src/wire/limits.js';
+import { listedFrame, servedFrame, servedManifest, shareManifest } from '../../src/wire/manifest.js';
+import {
+  parseDescriptor,
+  parseSymbol,
+  SERVED,
+  writeDescriptor,
+  writeLeaf,
+  writeSymbol,
+} from '../../src/wire/symbol.js';
 import { servedSymbol } from '../broadcast/objects.js';
+import { Numbers } from '../broadcast/way.js';
 import { textOf } from './arbitrary.js';
 
 const signature = new Uint8Array(64).fill(0x51);
@@ -31,7 +40,7 @@ const symbolHex = [
   '01', // proof depth
   '01', // leaf index
   '51'.repeat(64), // signature
-  '66'.repeat(20), // proof
+  '66'.repeat(16), // proof
   'fe', // SBN
   '18191a', // ESI
   '1b1c', // first hop
@@ -56,6 +65,39 @@ const servedHex = [
   'ffff', // first hop: none
   '77'.repeat(16), // symbol
   '78'.repeat(16), // the next one
+].join('');
+
+const descriptorHex = [
+  '0708', // origin
+  '090a0b0c0d0e', // incarnation
+  '0f101112', // seq
+  '0000000020', // length
+  '0010', // T
+  '02', // Z
+  '44'.repeat(32), // object hash
+].join('');
+
+const manifestsHex = [
+  '0c', // MANIFEST
+  '1112', // number
+  descriptorHex,
+  '05', // depth
+  '51'.repeat(64), // signature
+  '08', // position
+  '03', // three symbols, so four places
+  '01', // SBN
+  '18191a', // ESI of the first
+  '1b1c', // first hop
+  '71'.repeat(16), // hashes
+  '72'.repeat(16),
+  '73'.repeat(16),
+  '66'.repeat(3 * 16), // proof: of the depth of 5 two levels are the share's
+  '0c', // MANIFEST
+  'fffe', // number
+  descriptorHex,
+  'ff', // depth: served
+  '51'.repeat(64), // signature
+  '66'.repeat(20), // root
 ].join('');
 
 const framesHex = [
@@ -135,6 +177,16 @@ const framesHex = [
   '0b', // SIZED_SYMBOL
   '0002', // length
   '393a', // body
+  '0d', // LISTED
+  '3b3c', // manifest
+  '1f', // place
+  '0002', // length
+  '3d3e', // symbol
+  '0e', // SERVED, to the end
+  '3f40', // manifest
+  '41', // SBN
+  '424344', // ESI
+  '454647', // symbols
 ].join('');
 
 const id = { origin: 0x0708, incarnation: 0x090a0b0c0d0e };
@@ -212,6 +264,8 @@ const frames: Frame[] = [
   { kind: 'pull', id: { ...id, seq: 0x0f101115 }, missing: [] },
   { kind: 'gone', ...id, base: 0x393a3b3c, chain: new Uint8Array(32).fill(0x63) },
   { kind: 'sized-symbol', body: Uint8Array.of(0x39, 0x3a) },
+  { kind: 'listed', number: 0x3b3c, place: 31, symbol: Uint8Array.of(0x3d, 0x3e) },
+  { kind: 'served', number: 0x3f40, sbn: 0x41, esi: 0x424344, symbols: Uint8Array.of(0x45, 0x46, 0x47) },
 ];
 
 test('a policy and a symbol', () => {
@@ -230,7 +284,7 @@ test('a policy and a symbol', () => {
     depth: 1,
     index: 1,
     signature,
-    proof: new Uint8Array(20).fill(0x66),
+    proof: new Uint8Array(16).fill(0x66),
     leafBytes: writeLeaf(leaf),
   });
   const policy: Frame = { kind: 'ack-policy', packets: 0x0102, delay: 0x030405 };
@@ -267,6 +321,90 @@ test('two symbols served together', () => {
   });
 });
 
+describe('manifests', () => {
+  const descriptor = parseDescriptor(fromHex(descriptorHex));
+  const descriptorBytes = writeDescriptor(descriptor);
+  const share = shareManifest({
+    ...{ descriptorBytes, depth: 5, signature, position: 8, sbn: 1, esi: 0x18191a, firstHop: 0x1b1c },
+    hashes: fromHex('71'.repeat(16) + '72'.repeat(16) + '73'.repeat(16)),
+    proof: new Uint8Array(48).fill(0x66),
+  });
+  const root = new Uint8Array(20).fill(0x66);
+
+  test('of a share and of what is served', () => {
+    const served = servedManifest(writeCertificate(descriptorBytes, root, signature));
+    const frames: Frame[] = [
+      { kind: 'manifest', number: 0x1112, manifest: share },
+      { kind: 'manifest', number: 0xfffe, manifest: served },
+    ];
+    expect(toHex(textOf({ frames, symbol: undefined }))).toBe(manifestsHex);
+    expect(parseContents(fromHex(manifestsHex))).toEqual({ frames, symbol: undefined });
+    expect([share.count, served.count, share.firstHop, served.depth]).toEqual([3, 0, 0x1b1c, SERVED]);
+  });
+
+  const at = 3 + 52 + 1 + 64;
+  test.each([
+    ['a tree deeper than 8', [[3 + 52, 9]], 'depth: expected 0 to 8 or 255, got 9'],
+    ['no symbols', [[at + 1, 0]], 'count: expected 1 to 32, got 0'],
+    [
+      'more symbols than 32',
+      [
+        [3 + 52, 8],
+        [at + 1, 33],
+      ],
+      'count: expected 1 to 32, got 33',
+    ],
+    ['more symbols than its tree has places', [[3 + 52, 1]], 'count: expected 1 to 2, got 3'],
+    ['a place between those of shares', [[at, 6]], 'position: expected a multiple of 4 below 32, got 6'],
+    ['a place beyond its tree', [[at, 32]], 'position: expected a multiple of 4 below 32, got 32'],
+    ['a block that its object does not have', [[at + 2, 2]], 'SBN: expected less than 2, got 2'],
+    ['ESIs beyond 24 bits', [[at + 3, 255, 255, 254]], 'ESI: expected at most 16777213, got 16777214'],
+    [
+      'fewer hashes than symbols',
+      [
+        [3 + 52, 8],
+        [at, 0, 32],
+      ],
+      'hashes: expected 512 bytes, got 236',
+    ],
+  ])('are malformed with %s', (_what, changes, message) => {
+    const text = fromHex(manifestsHex);
+    for (const [offset, ...values] of changes) text.set(values, offset);
+    expect(() => parseContents(text)).toThrow(malformed(message));
+  });
+
+  test('are made symbols by what refers to them', () => {
+    const symbol = new Uint8Array(16).fill(9);
+    const frame = listedFrame(share, 2, symbol);
+    expect(frame).toMatchObject({ depth: 5, index: 10, manifest: share });
+    expect(frame.leaf).toEqual({ sbn: 1, esi: 0x18191c, firstHop: 0x1b1c, symbol });
+    expect(() => listedFrame(share, 3, symbol)).toThrow(malformed('place: expected less than 3, got 3'));
+    expect(() => listedFrame(share, 0, symbol.subarray(1))).toThrow(
+      malformed('symbol: expected 16 bytes, got 15'),
+    );
+    expect(() => servedFrame(share, 1, 0, symbol)).toThrow(
+      malformed('manifest: expected that of a certificate'),
+    );
+  });
+
+  test('of what is served are made symbols by runs of them', () => {
+    const served = servedManifest(writeCertificate(descriptorBytes, root, signature));
+    const two = new Uint8Array(32).fill(9);
+    expect(servedFrame(served, 1, 7, two)).toMatchObject({
+      depth: SERVED,
+      index: 1,
+      proof: root,
+      leaf: { sbn: 1, esi: 7, firstHop: 0xffff, symbol: two },
+    });
+    for (const length of [0, 15, 17])
+      expect(() => servedFrame(served, 1, 7, new Uint8Array(length))).toThrow(
+        malformed(`symbols: expected a multiple of 16 bytes, got ${length}`),
+      );
+    expect(() => servedFrame(served, 2, 7, two)).toThrow(malformed('SBN: expected less than 2, got 2'));
+    expect(() => listedFrame(served, 0, two)).toThrow(malformed('place: expected less than 0, got 0'));
+  });
+});
+
 test('every kind of frame', () => {
   expect(toHex(textOf({ frames, symbol: undefined }))).toBe(framesHex);
   expect(parseContents(fromHex(framesHex))).toEqual({ frames, symbol: undefined });
@@ -285,14 +423,14 @@ test.each<[string, Frame[]]>([
   ['a policy', [{ kind: 'ack-policy', packets: 2, delay: 25_000 }]],
   ['a policy and a ping', [{ kind: 'ack-policy', packets: 2, delay: 25_000 }, { kind: 'ping' }]],
 ])('the first symbol of a datagram has all the room that it can use beside %s', (_what, frames) => {
-  const writer = new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), frames);
   const before = PROTECTED_HEADER + frames.reduce((sum, frame) => sum + frameSize(frame), 0) + PROTECTED_TAG;
-  let room = 0;
-  writer.add(({ length }) => {
-    room = length;
-    return 0;
-  });
-  expect(room).toBeGreaterThanOrEqual(Math.min(MAX_SYMBOL_BODY, DATAGRAM_SIZE - before - 1));
+  const most = DATAGRAM_SIZE - before - 1;
+  const isWritten = (length: number) =>
+    new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), frames, new Numbers()).signed(new Uint8Array(length));
+  expect([isWritten(most), isWritten(most + 1)]).toEqual([true, false]);
+  const full = new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), frames, new Numbers());
+  full.signed(new Uint8Array(most));
+  expect(full.finish()).toHaveLength(DATAGRAM_SIZE);
 });
 
 describe('a symbol is malformed', () => {
@@ -302,7 +440,7 @@ describe('a symbol is malformed', () => {
     ['an object of no bytes', [[12, 0, 0, 0, 0, 0]], 'length: expected at least 1, got 0'],
     ['symbols of no bytes', [[17, 0, 0]], 'T: expected a multiple of 16, got 0'],
     ['symbols of 17 bytes', [[17, 0, 17]], 'T: expected a multiple of 16, got 17'],
-    ['symbols that fit no datagram', [[17, 3, 224]], 'T: expected at most 976, got 992'],
+    ['symbols that fit no datagram', [[17, 4, 192]], 'T: expected at most 1200, got 1216'],
     [
       'blocks of 513 symbols',
       [
@@ -317,7 +455,7 @@ describe('a symbol is malformed', () => {
         [12, 0, 16, 0, 0, 0],
         [17, 3, 192],
       ],
-      'K: expected at most 1079, got 1097',
+      'K: expected at most 878, got 1097',
     ],
     ['no source block', [[19, 0]], 'Z: expected 1 to the number of symbols, got 0'],
     [
@@ -328,7 +466,7 @@ describe('a symbol is malformed', () => {
       ],
       'Z: expected 1 to the number of symbols, got 3',
     ],
-    ['a batch deeper than 5', [[52, 6]], 'proof depth: expected 0 to 5, got 6'],
+    ['a batch deeper than 8', [[52, 9]], 'proof depth: expected 0 to 8, got 9'],
     ['a place that its batch does not have', [[53, 2]], 'leaf index: expected less than 2, got 2'],
     [
       'fewer symbols served than it says',
@@ -336,9 +474,9 @@ describe('a symbol is malformed', () => {
         [52, 255],
         [53, 1],
       ],
-      'symbol: expected 32 bytes, got 16',
+      'symbol: expected 32 bytes, got 12',
     ],
-    ['a block that its object does not have', [[138, 255]], 'SBN: expected less than 255, got 255'],
+    ['a block that its object does not have', [[134, 255]], 'SBN: expected less than 255, got 255'],
   ])('with %s', (_what, changes, message) => {
     const body = good.slice();
     for (const [offset, ...values] of changes) body.set(values, offset);

@@ -28,7 +28,7 @@ test('arbitrary bytes', () =>
 test('arbitrary bytes behind a good frame type', () =>
   holds(
     'arbitrary bodies',
-    fc.property(fc.integer({ min: 0, max: 10 }), fc.uint8Array({ maxLength: 1500 }), (type, body) => {
+    fc.property(fc.integer({ min: 0, max: 14 }), fc.uint8Array({ maxLength: 1500 }), (type, body) => {
       const text = inLargerBuffer([type, ...body]);
       checkViews(text, parseAll(text));
     }),
@@ -205,7 +205,7 @@ describe('lengths and counts that promise more than there is', () => {
     ['a policy without its delay', [6, 0, 1], 'ack delay: expected 3 bytes, got 0'],
     ['a probe without its size', [7, 1], 'probe size: expected 2 bytes, got 1'],
     ['a symbol longer than the datagram', [11, 0, 3, 1, 2], 'symbol: expected 3 bytes, got 2'],
-    ['a frame of no known type', [12, ...id()], 'frame type: expected one that is known, got 12'],
+    ['a frame of no known type', [15, ...id()], 'frame type: expected one that is known, got 15'],
     ['an optional frame longer than the text', [99, 0, 3, 1, 2], 'frame: expected 3 bytes, got 2'],
     ['an optional frame that is known and too short', [64, 0, 1, 9], 'path size: expected 2 bytes, got 1'],
     [
@@ -213,6 +213,8 @@ describe('lengths and counts that promise more than there is', () => {
       [64, 0, 2, 4, 207],
       'path size: expected 1232 or more, got 1231',
     ],
+    ['a listed symbol longer than the datagram', [13, 0, 1, 0, 0, 3, 1], 'symbol: expected 3 bytes, got 1'],
+    ['a manifest without its hashes', [12, 0, 1, ...zeros(52)], 'length: expected at least 1, got 0'],
   ])('%s', (_what, text, message) => {
     expect(() => parseContents(inLargerBuffer(text))).toThrow(
       expect.objectContaining({ name: 'HeadwaterError', code: 'MALFORMED', message }),
@@ -282,6 +284,14 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
       expect(frame.missing.length).toBeLessThanOrEqual(MAX_PROGRESS_ENTRIES);
     } else if (frame.kind === 'sized-symbol') {
       views.push(frame.body);
+    } else if (frame.kind === 'listed') {
+      views.push(frame.symbol);
+    } else if (frame.kind === 'served') {
+      views.push(frame.symbols);
+    } else if (frame.kind === 'manifest') {
+      const { bytes: all, descriptorBytes, signature, hashes, proof, count } = frame.manifest;
+      // What is served lists none.
+      views.push(all, descriptorBytes, signature, proof, ...(count > 0 ? [hashes] : []));
     } else if (frame.kind === 'ack') {
       const { ranges } = frame.ack;
       expect(rangesFault(ranges, 2 ** 48 - 1)).toBeUndefined();

@@ -18,9 +18,13 @@ import {
   MAX_AHEAD,
   MAX_BATCH,
   MAX_DATAGRAM,
+  MAX_INLINE_BATCH,
+  MAX_INLINE_SYMBOL,
   MAX_PROGRESS_ENTRIES,
   MAX_PROOF_DEPTH,
+  MAX_SHARE,
   MAX_SOURCE_BLOCKS,
+  MAX_SYMBOL_BODY,
   MAX_SYMBOL_SIZE,
   NODE_SIZE,
   PROTECTED_HEADER,
@@ -28,36 +32,35 @@ import {
   PROTECTED_TAG,
   SIGNATURE_SIZE,
   SYMBOL_ALIGNMENT,
-  SYMBOL_OVERHEAD,
+  symbolSizeFor,
 } from '../../src/wire/limits.js';
+import { shareManifest } from '../../src/wire/manifest.js';
 import { writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { servedSymbol } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 
-describe('a symbol of a full batch', () => {
+describe('a SYMBOL of a full batch', () => {
   const { group, keys } = smallGroup(3);
-  const symbol = new Uint8Array(MAX_SYMBOL_SIZE);
+  const symbol = new Uint8Array(MAX_INLINE_SYMBOL);
   const descriptor = {
     origin: 0,
     incarnation: 1,
     seq: 0,
     length: 1e6,
-    symbolSize: MAX_SYMBOL_SIZE,
+    symbolSize: MAX_INLINE_SYMBOL,
     sourceBlocks: 1,
     hash: sha256(symbol),
   };
-  const leaves = Array.from({ length: MAX_BATCH }, (_, esi) => ({ sbn: 0, esi, firstHop: 1, symbol }));
+  const leaves = Array.from({ length: MAX_INLINE_BATCH }, (_, esi) => ({ sbn: 0, esi, firstHop: 1, symbol }));
   const bodies = signBatch(group, writeDescriptor(descriptor), leaves, keys[0].sign);
 
-  test('is surrounded by SYMBOL_OVERHEAD bytes', () => {
-    for (const body of bodies) expect(writeDatagram([], body).length - MAX_SYMBOL_SIZE).toBe(SYMBOL_OVERHEAD);
-  });
-
-  test('fits a datagram if it is of MAX_SYMBOL_SIZE, and not if it is one alignment larger', () => {
-    expect(MAX_SYMBOL_SIZE % SYMBOL_ALIGNMENT).toBe(0);
-    expect(MAX_SYMBOL_SIZE + SYMBOL_OVERHEAD).toBeLessThanOrEqual(DATAGRAM_SIZE);
-    expect(MAX_SYMBOL_SIZE + SYMBOL_ALIGNMENT + SYMBOL_OVERHEAD).toBeGreaterThan(DATAGRAM_SIZE);
-    expect(MAX_SYMBOL_SIZE).toBe(976);
+  test('fits a datagram with MAX_INLINE_SYMBOL bytes, and not with one alignment more', () => {
+    expect(MAX_INLINE_SYMBOL % SYMBOL_ALIGNMENT).toBe(0);
+    for (const { length } of bodies) {
+      expect(length).toBeLessThanOrEqual(MAX_SYMBOL_BODY);
+      expect(length + SYMBOL_ALIGNMENT).toBeGreaterThan(MAX_SYMBOL_BODY);
+    }
+    expect(MAX_INLINE_SYMBOL).toBe(992);
   });
 
   test('leaves room for an ack policy beside it', () => {
@@ -68,7 +71,7 @@ describe('a symbol of a full batch', () => {
 
   test('has a descriptor and a leaf header of the sizes that are stated', () => {
     expect(writeDescriptor(descriptor)).toHaveLength(DESCRIPTOR_SIZE);
-    expect(writeLeaf(leaves[0])).toHaveLength(LEAF_HEADER_SIZE + MAX_SYMBOL_SIZE);
+    expect(writeLeaf(leaves[0])).toHaveLength(LEAF_HEADER_SIZE + MAX_INLINE_SYMBOL);
   });
 });
 
@@ -148,10 +151,45 @@ test.each([
   else expect(read).toThrow('at most 32 entries of one stream');
 });
 
-test('a symbol served on request fits where one of a full batch does', () => {
-  const symbol = new Uint8Array(MAX_SYMBOL_SIZE);
+test('a SYMBOL that is served fits where one of a full batch does', () => {
+  const symbol = new Uint8Array(MAX_INLINE_SYMBOL);
   const body = servedSymbol(new Uint8Array(CERTIFICATE_SIZE), { sbn: 0, esi: 0 }, symbol);
-  expect(writeDatagram([], body).length - MAX_SYMBOL_SIZE).toBeLessThanOrEqual(SYMBOL_OVERHEAD);
+  expect(body.length).toBeLessThanOrEqual(MAX_SYMBOL_BODY);
+});
+
+test.each([
+  [1232, 1200],
+  [1312, 1280],
+  [1392, 1360],
+  [1452, 1408],
+])(
+  'a datagram of %i bytes holds a symbol of %i that refers to a manifest, and none that is larger',
+  (size, most) => {
+    expect(symbolSizeFor(size)).toBe(most);
+    for (const [bytes, fits] of [
+      [most, true],
+      [most + SYMBOL_ALIGNMENT, false],
+    ] as const) {
+      const listed: Frame = { kind: 'listed', number: 1, place: 1, symbol: new Uint8Array(bytes) };
+      const served: Frame = { kind: 'served', number: 1, sbn: 0, esi: 0, symbols: new Uint8Array(bytes) };
+      for (const frame of [listed, served]) expect(writeDatagram([frame]).length <= size).toBe(fits);
+    }
+    expect(MAX_SYMBOL_SIZE).toBe(symbolSizeFor(DATAGRAM_SIZE));
+  },
+);
+
+test('the largest manifest fits a datagram', () => {
+  const manifest = shareManifest({
+    descriptorBytes: writeDescriptor({
+      ...{ origin: 0, incarnation: 1, seq: 0, length: 1e5, symbolSize: 1200, sourceBlocks: 1 },
+      hash: new Uint8Array(HASH_SIZE),
+    }),
+    ...{ depth: MAX_PROOF_DEPTH, signature: new Uint8Array(SIGNATURE_SIZE), position: 0 },
+    ...{ sbn: 0, esi: 0, firstHop: 1, hashes: new Uint8Array(MAX_SHARE * NODE_SIZE) },
+    proof: new Uint8Array(3 * NODE_SIZE),
+  });
+  const frame: Frame = { kind: 'manifest', number: 1, manifest };
+  expect(writeDatagram([frame]).length).toBeLessThanOrEqual(DATAGRAM_SIZE);
 });
 
 test('wire, session and crypto agree on sizes', () => {

@@ -2,8 +2,8 @@
 
 import { Ledger } from '../../src/broadcast/agreement/ledger.js';
 import { writeParcel } from '../../src/broadcast/delivery/parcel.js';
-import { batchMessage, signBatch } from '../../src/broadcast/proof/batch.js';
-import { serveSymbols, signCertificate } from '../../src/broadcast/proof/certificate.js';
+import { batchMessage, signBatch, signShares } from '../../src/broadcast/proof/batch.js';
+import { servedBody, signCertificate } from '../../src/broadcast/proof/certificate.js';
 import { cutObject, esiOf, symbolsPerPeer } from '../../src/broadcast/spread/plan.js';
 import { Encoder, Oti } from '../../src/codec/index.js';
 import { toHex } from '../../src/core/bytes.js';
@@ -12,13 +12,8 @@ import { keyPair } from '../../src/crypto/keys.js';
 import { buildTree } from '../../src/crypto/merkle.js';
 import { writeDatagram } from '../../src/wire/datagram.js';
 import type { Frame } from '../../src/wire/frames.js';
-import {
-  MAX_SYMBOL_BODY,
-  maxBlockSymbols,
-  NODE_SIZE,
-  PROTECTED_HEADER,
-  PROTECTED_TAG,
-} from '../../src/wire/limits.js';
+import { maxBlockSymbols, PROTECTED_HEADER, PROTECTED_TAG, ROOT_SIZE } from '../../src/wire/limits.js';
+import { servedManifest } from '../../src/wire/manifest.js';
 import { type Descriptor, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { seedOf, vectorGroup } from './sessions.js';
 
@@ -197,7 +192,7 @@ export function objectVectors(): unknown {
     const cut = cutObject(object.length);
     const descriptor: Descriptor = { ...stream, seq, length: object.length, ...cut, hash };
     const descriptorBytes = writeDescriptor(descriptor);
-    const noRoot = new Uint8Array(NODE_SIZE);
+    const noRoot = new Uint8Array(ROOT_SIZE);
     const certificate = signCertificate(group, descriptorBytes, keys.sign);
     using encoder = new Encoder(object, cut);
     const k = encoder.oti.blockSymbols(0);
@@ -207,8 +202,17 @@ export function objectVectors(): unknown {
       return { sbn: 0, esi, firstHop: (origin + 1 + (i % 2)) % 3, symbol: encoder.symbol(0, esi) };
     });
     const tree = buildTree(leaves.map(writeLeaf));
-    const target = new Uint8Array(MAX_SYMBOL_BODY);
-    const served = serveSymbols(certificate, encoder, { sbn: 0, esi: 0, most: 1 }, target);
+    const served = servedBody(certificate, encoder, { sbn: 0, esi: 0, most: 1 });
+    // One first hop has all but the last, the other one that.
+    const first = Math.max(1, leaves.length - 1);
+    const parts = [leaves.slice(0, first), leaves.slice(first)].filter(({ length }) => length > 0);
+    const shares = parts.map((part, i) => ({
+      sbn: 0,
+      esi: part[0].esi,
+      firstHop: (origin + 1 + i) % 3,
+      symbols: part.map(({ symbol }) => symbol),
+    }));
+    const listed = signShares(group, descriptorBytes, shares, keys.sign);
     return {
       parcel: {
         dependencies: parcel.dependencies,
@@ -227,7 +231,31 @@ export function objectVectors(): unknown {
         root: toHex(tree.root),
         bodies: signBatch(group, descriptorBytes, leaves, keys.sign).map(toHex),
       },
-      served: { ...plain(leaves[0]), firstHop: 0xffff, body: toHex(target.subarray(0, served.bytes)) },
+      served: { ...plain(leaves[0]), firstHop: 0xffff, body: toHex(served) },
+      shares: listed.map((symbols, i) => ({
+        ...{ sbn: 0, esi: shares[i].esi, firstHop: shares[i].firstHop, count: symbols.length },
+        position: symbols[0].manifest.position,
+        root: toHex(symbols[0].manifest.root!),
+        manifest: toHex(textOf([{ kind: 'manifest', number: 7 + i, manifest: symbols[0].manifest }])),
+        last: toHex(
+          textOf([
+            {
+              kind: 'listed',
+              number: 7 + i,
+              place: symbols.length - 1,
+              symbol: symbols[symbols.length - 1].symbol,
+            },
+          ]),
+        ),
+      })),
+      run: {
+        manifest: toHex(
+          textOf([{ kind: 'manifest', number: 0xfffe, manifest: servedManifest(certificate) }]),
+        ),
+        text: toHex(
+          textOf([{ kind: 'served', number: 0xfffe, sbn: 0, esi: 0, symbols: encoder.symbol(0, 0) }]),
+        ),
+      },
     };
   });
   const [small] = objects;
@@ -241,13 +269,15 @@ export function objectVectors(): unknown {
       { name: 'PING, SYMBOL', text: toHex(textOf([{ kind: 'ping' }], body)) },
       { name: 'SIZED_SYMBOL, SYMBOL', text: toHex(textOf([{ kind: 'sized-symbol', body }], body)) },
     ],
-    cuts: [1, 16, 17, 976, 977, 1952, 499_712, 499_713, 5_000_000, 2 ** 28].map((length) => {
-      const cut = cutObject(length);
-      const oti = new Oti({ transferLength: length, ...cut });
-      const last = cut.sourceBlocks - 1;
-      const mostK = maxBlockSymbols(length);
-      return { length, ...cut, firstK: oti.blockSymbols(0), lastK: oti.blockSymbols(last), mostK };
-    }),
+    cuts: [1, 16, 17, 992, 993, 1984, 1985, 2400, 3600, 3601, 614_400, 614_401, 5_000_000, 2 ** 28].map(
+      (length) => {
+        const cut = cutObject(length);
+        const oti = new Oti({ transferLength: length, ...cut });
+        const last = cut.sourceBlocks - 1;
+        const mostK = maxBlockSymbols(length);
+        return { length, ...cut, firstK: oti.blockSymbols(0), lastK: oti.blockSymbols(last), mostK };
+      },
+    ),
     shares: [
       [1, 5, 1],
       [2, 5, 1],

@@ -32,7 +32,7 @@ function texts(): Text[] {
     ({ name }) => name === 'GONE',
   )!.text;
   const malformed: [string, string][] = [
-    ['frame type 12', '0c'],
+    ['frame type 15', '0f'],
     ['frame type 63', '3f0000'],
     ['frame type 255 after a PING, without its length', '05ff00'],
     ['frame type 64: of no bytes', '400000'],
@@ -66,6 +66,9 @@ function texts(): Text[] {
     ['PULL: 65 deficits', `09${OBJECT}41${'010001'.repeat(65)}`],
     ['GONE: a digest of 20 bytes', whole.slice(0, -24)],
     ['SIZED_SYMBOL: longer than the text', '0b000401'],
+    ...manifests(),
+    ['LISTED: longer than the text', '0d000100000401'],
+    ['SERVED: cut in its ESI', '0e00010000'],
   ];
   const taken: [string, number, string][] = [
     ['no frame at all', 0, ''],
@@ -90,6 +93,29 @@ function texts(): Text[] {
   ];
 }
 
+/** MANIFESTs, each a good one with something put in place of a part. */
+function manifests(): [string, string][] {
+  const { objects } = objectVectors() as {
+    objects: { shares: { manifest: string }[]; run: { manifest: string } }[];
+  };
+  const [{ manifest }] = objects[1].shares;
+  const put = (at: number, hex: string, of = manifest) =>
+    of.slice(0, 2 * at) + hex + of.slice(2 * at + hex.length);
+  // Behind type and number: descriptor at 3, depth at 55, position at 120, count at 121, SBN at 122, ESI at 123.
+  return [
+    ['MANIFEST: F is 0', put(3 + 12, u(5, 0))],
+    ['MANIFEST: depth 9', put(55, '09')],
+    ['MANIFEST: no symbols', put(121, '00')],
+    ['MANIFEST: 33 symbols', put(121, '21', put(55, '08'))],
+    ['MANIFEST: more symbols than places', put(55, '00')],
+    ['MANIFEST: a position between those of shares', put(120, '01')],
+    ['MANIFEST: SBN is Z', put(122, '01')],
+    ['MANIFEST: ESIs beyond 24 bits', put(123, 'ffffff')],
+    ['MANIFEST: cut by one byte', manifest.slice(0, -2)],
+    ['MANIFEST of what is served: cut in its root', objects[1].run.manifest.slice(0, -2)],
+  ];
+}
+
 /** Bodies of SYMBOL, each one good one with something put in place of a part. Their datagram is acknowledged. */
 function symbols(): unknown {
   const { objects } = objectVectors() as {
@@ -100,17 +126,17 @@ function symbols(): unknown {
   const put = (body: string, at: number, hex: string) =>
     body.slice(0, 2 * at) + hex + body.slice(2 * at + hex.length);
   // In a descriptor: F at 12, T at 17, Z at 19. Behind it: depth at 52, index at 53.
-  const signedLeaf = 52 + 2 + 64 + 20 * Number.parseInt(signed.slice(104, 106), 16);
+  const signedLeaf = 52 + 2 + 64 + 16 * Number.parseInt(signed.slice(104, 106), 16);
   const malformed: [string, string][] = [
     ['empty', ''],
     ['F is 0', put(signed, 12, u(5, 0))],
     ['T is 0', put(signed, 17, u(2, 0))],
     ['T is 24, no multiple of 16', put(signed, 17, u(2, 24))],
-    ['T is 992, more than a datagram carries', put(signed, 17, u(2, 992))],
+    ['T is 1216, more than a datagram carries', put(signed, 17, u(2, 1216))],
     ['Z is 0', put(signed, 19, '00')],
     ['Z is more than there are symbols', put(signed, 19, '04')],
     ['one block of 513 symbols', put(put(signed, 12, u(5, 513 * 976)), 17, `${u(2, 976)}01`)],
-    ['depth 6', put(signed, 52, '06')],
+    ['depth 9', put(signed, 52, '09')],
     ['index 2^depth', put(signed, 53, u(1, 2 ** Number.parseInt(signed.slice(104, 106), 16)))],
     ['SBN is Z', put(signed, signedLeaf, '01')],
     ['cut by one byte', signed.slice(0, -2)],

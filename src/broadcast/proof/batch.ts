@@ -1,17 +1,34 @@
 /**
- * Signed batches: up to 32 symbols under one Merkle root and one signature of their origin. `signBatch` makes the
- * SYMBOL bodies; a `BatchVerifier` checks received ones, one signature check a batch, thanks to its cache of roots.
+ * Signed batches: up to 256 symbols under one Merkle root and one signature of their origin. `signShares` makes the shares of
+ * first hops, with their manifests, `signBatch` the SYMBOL bodies of what is too small for that; a `BatchVerifier` checks
+ * received ones, one signature check a batch, thanks to its cache of roots.
  */
 import { equalBytes, Writer } from '../../core/bytes.js';
 import type { Micros } from '../../core/time.js';
 import { defaultProvider } from '../../crypto/ed25519.js';
-import { buildTree, rootFromProof } from '../../crypto/merkle.js';
+import { leafHash } from '../../crypto/hash.js';
+import {
+  buildTree,
+  proofFromHashes,
+  rootFromHashes,
+  rootFromProof,
+  type Leaf as TreeLeaf,
+  treeDepth,
+} from '../../crypto/merkle.js';
 import type { Group } from '../../group/group.js';
-import { DESCRIPTOR_SIZE, HASH_SIZE, NODE_SIZE } from '../../wire/limits.js';
-import { type Leaf, SERVED, type SymbolFrame, writeLeaf, writeSymbol } from '../../wire/symbol.js';
+import { DESCRIPTOR_SIZE, HASH_SIZE, LEAF_HEADER_SIZE, NODE_SIZE, ROOT_SIZE } from '../../wire/limits.js';
+import { type ListedSymbol, type Manifest, shareManifest } from '../../wire/manifest.js';
+import {
+  type Leaf,
+  SERVED,
+  type SymbolFrame,
+  writeLeaf,
+  writeLeafHeader,
+  writeSymbol,
+} from '../../wire/symbol.js';
 import { SharedRate } from './shares.js';
 
-/** SYMBOL bodies for 1 to 32 leaves of one object, in the order of `leaves`. */
+/** SYMBOL bodies for 1 to 256 leaves of one object, in the order of `leaves`. */
 export function signBatch(
   group: Group,
   descriptorBytes: Uint8Array,
@@ -33,6 +50,89 @@ export function signBatch(
   );
 }
 
+/** Symbols of one block in a row, from `esi` on, for one first hop. */
+export interface ShareOf {
+  sbn: number;
+  esi: number;
+  firstHop: number;
+  symbols: readonly Uint8Array[];
+}
+
+/**
+ * The symbols of shares under one signature, in the order of `shares`. Each takes as many places of the 256 as the next power
+ * of two has, in the order of their sizes.
+ */
+export function signShares(
+  group: Group,
+  descriptorBytes: Uint8Array,
+  shares: readonly ShareOf[],
+  sign: (message: Uint8Array) => Uint8Array,
+): ListedSymbol[][] {
+  // The largest first: so each begins at a multiple of its places.
+  const order = shares.map((_, i) => i).sort((a, b) => shares[b].symbols.length - shares[a].symbols.length);
+  const positions: number[] = [];
+  const leaves: (TreeLeaf | undefined)[] = [];
+  for (const i of order) {
+    const { sbn, esi, firstHop, symbols } = shares[i];
+    positions[i] = leaves.length;
+    symbols.forEach((symbol, place) => {
+      const writer = new Writer(LEAF_HEADER_SIZE);
+      leaves.push({ header: writeLeafHeader(writer, { sbn, esi: esi + place, firstHop }).finish(), symbol });
+    });
+    const places = positions[i] + 2 ** treeDepth(symbols.length);
+    while (leaves.length < places) leaves.push(undefined);
+  }
+  const { root, depth, hashes, proof } = buildTree(leaves);
+  const signature = sign(batchMessage(group, descriptorBytes, root));
+  return shares.map(({ symbols, ...of }, i) => {
+    const position = positions[i];
+    const manifest = shareManifest({
+      ...of,
+      ...{ descriptorBytes, depth, signature, position },
+      hashes: hashes(position, symbols.length),
+      proof: proof(position, treeDepth(symbols.length)),
+    });
+    manifest.root = root;
+    return symbols.map((symbol, place) => ({ manifest, place, symbol }));
+  });
+}
+
+/** A signed SYMBOL as one that a manifest lists, which has it alone. */
+export function listedAlone({
+  descriptorBytes,
+  depth,
+  index,
+  signature,
+  proof,
+  leafBytes,
+  leaf,
+}: SymbolFrame): ListedSymbol {
+  const hashes = new Uint8Array(NODE_SIZE);
+  leafHash(index, leafBytes, hashes, 0);
+  const { symbol, ...of } = leaf;
+  const manifest = shareManifest({
+    ...of,
+    descriptorBytes,
+    depth,
+    signature,
+    position: index,
+    hashes,
+    proof,
+  });
+  return { manifest, place: 0, symbol };
+}
+
+/** The body of a SYMBOL that says all that a listed symbol and its manifest do. */
+export function inlineBody({ manifest, place, symbol }: ListedSymbol): Uint8Array {
+  const { descriptorBytes, depth, signature, position, sbn, esi, firstHop, hashes } = manifest;
+  return writeSymbol({
+    ...{ descriptorBytes, depth, signature },
+    index: position + place,
+    proof: Buffer.concat([proofFromHashes(hashes, place), manifest.proof]),
+    leafBytes: writeLeaf({ sbn, esi: esi + place, firstHop, symbol }),
+  });
+}
+
 export type BatchVerdict = 'valid' | 'bad-signature' | 'signature-budget';
 
 /** All that a signature covers, and the signature. */
@@ -49,8 +149,10 @@ export class BatchVerifier {
   private readonly known: Map<string, Batch>[];
   private size = 0;
   private latest: Batch | undefined;
-  root: Uint8Array = new Uint8Array(NODE_SIZE);
-  private readonly scratch = new Uint8Array(NODE_SIZE);
+  root: Uint8Array = new Uint8Array(ROOT_SIZE);
+  private readonly scratch = new Uint8Array(ROOT_SIZE);
+  private readonly leafHeader = new Writer(new Uint8Array(LEAF_HEADER_SIZE));
+  private readonly leafHash = new Uint8Array(NODE_SIZE);
   private readonly checks: SharedRate;
 
   constructor(group: Group) {
@@ -66,33 +168,36 @@ export class BatchVerifier {
    * `hop`, the member that sent it: honest ones send nothing that does not.
    */
   verify(now: Micros, hop: number, frame: SymbolFrame): BatchVerdict {
-    const root =
-      frame.depth === SERVED
-        ? frame.proof
-        : rootFromProof(frame.leafBytes, frame.index, frame.depth, frame.proof, this.scratch);
-    this.root = root;
-    const { signature, descriptorBytes } = frame;
+    const { manifest, descriptorBytes, signature } = frame;
+    if (manifest && frame.depth !== SERVED && !this.isListed(manifest, frame)) return 'bad-signature';
+    if (manifest?.root) {
+      this.root = manifest.root;
+      return 'valid';
+    }
     const { latest } = this;
     // Most come in a row, and to make a key of a signature takes longer than to compare.
-    if (
-      latest &&
-      equalBytes(latest.root, root) &&
-      equalBytes(latest.signature, signature) &&
-      equalBytes(latest.descriptorBytes, descriptorBytes)
-    )
-      return 'valid';
+    if (latest && !manifest && equalBytes(latest.signature, signature)) {
+      this.root = this.rootOf(frame);
+      if (equalBytes(latest.root, this.root) && equalBytes(latest.descriptorBytes, descriptorBytes))
+        return 'valid';
+    }
     // By signature, not by root: equal contents of two objects give equal roots.
     const key = Buffer.from(signature.buffer, signature.byteOffset, signature.length).toString('latin1');
     const { origin } = frame.descriptor;
     const known = this.known[origin].get(key);
-    if (known && equalBytes(known.root, root) && equalBytes(known.descriptorBytes, descriptorBytes)) {
+    const { checks } = this;
+    const mayCheck = checks.allows(now, hop) && checks.allows(now, origin);
+    // Not even the hashes of what there is no room to check are worth while.
+    if (!known && !mayCheck) return 'signature-budget';
+    this.root = this.rootOf(frame);
+    if (known && equalBytes(known.root, this.root) && equalBytes(known.descriptorBytes, descriptorBytes)) {
       this.latest = known;
+      if (manifest) manifest.root = known.root;
       return 'valid';
     }
-    const { checks } = this;
-    if (!checks.allows(now, hop) || !checks.allows(now, origin)) return 'signature-budget';
+    if (!mayCheck) return 'signature-budget';
     const { publicKey } = this.group.members[origin];
-    const message = batchMessage(this.group, descriptorBytes, root);
+    const message = batchMessage(this.group, descriptorBytes, this.root);
     const isValid = this.provider.verify(publicKey, message, signature);
     checks.spend(now, isValid ? origin : hop);
     if (!isValid) return 'bad-signature';
@@ -100,10 +205,29 @@ export class BatchVerifier {
     this.latest = {
       signature: signature.slice(),
       descriptorBytes: descriptorBytes.slice(),
-      root: root.slice(),
+      root: this.root.slice(),
     };
     this.remember(origin, key, this.latest);
+    if (manifest) manifest.root = this.latest.root;
     return 'valid';
+  }
+
+  /** Whether it is the symbol that its manifest lists there. */
+  private isListed({ hashes, position }: Manifest, { index, leaf }: SymbolFrame): boolean {
+    const header = this.leafHeader;
+    header.offset = 0;
+    writeLeafHeader(header, leaf);
+    leafHash(index, header.bytes, this.leafHash, 0, leaf.symbol);
+    const at = (index - position) * NODE_SIZE;
+    for (let i = 0; i < NODE_SIZE; i++) if (hashes[at + i] !== this.leafHash[i]) return false;
+    return true;
+  }
+
+  /** What hashes and proof lead to, whether it is signed or not. */
+  private rootOf({ depth, manifest, proof, leafBytes, index }: SymbolFrame): Uint8Array {
+    if (depth === SERVED) return proof;
+    if (manifest) return rootFromHashes(manifest.hashes, manifest.position, manifest.proof);
+    return rootFromProof(leafBytes, index, depth, proof, this.scratch);
   }
 
   /** At the bound, who has most of it makes room. */
@@ -122,7 +246,7 @@ export class BatchVerifier {
 
 /** What an origin signs: the group, the object and the root of a batch of its symbols. */
 export function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Uint8Array): Uint8Array {
-  return new Writer(BATCH_DOMAIN.length + HASH_SIZE + DESCRIPTOR_SIZE + NODE_SIZE)
+  return new Writer(BATCH_DOMAIN.length + HASH_SIZE + DESCRIPTOR_SIZE + ROOT_SIZE)
     .put(BATCH_DOMAIN)
     .put(group.id)
     .put(descriptorBytes)

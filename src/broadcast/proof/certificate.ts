@@ -5,7 +5,15 @@
 import type { Encoder } from '../../codec/index.js';
 import { Writer } from '../../core/bytes.js';
 import type { Group } from '../../group/group.js';
-import { CERTIFICATE_SIZE, DESCRIPTOR_SIZE, NODE_SIZE } from '../../wire/limits.js';
+import type { SymbolWriter } from '../../wire/datagram.js';
+import {
+  CERTIFICATE_SIZE,
+  DESCRIPTOR_SIZE,
+  FRAME_TYPE_SIZE,
+  MAX_INLINE_SYMBOL,
+  ROOT_SIZE,
+} from '../../wire/limits.js';
+import { type Manifest, servedManifest } from '../../wire/manifest.js';
 import {
   type Descriptor,
   MAX_SERVED,
@@ -21,7 +29,7 @@ export function signCertificate(
   descriptorBytes: Uint8Array,
   sign: (message: Uint8Array) => Uint8Array,
 ): Uint8Array {
-  const root = new Uint8Array(NODE_SIZE);
+  const root = new Uint8Array(ROOT_SIZE);
   return writeCertificate(descriptorBytes, root, sign(batchMessage(group, descriptorBytes, root)));
 }
 
@@ -33,29 +41,81 @@ export function writeCertificate(
   return new Writer(CERTIFICATE_SIZE).put(descriptorBytes).put(root).put(signature).finish().slice();
 }
 
+/** The certificate that what is served refers to. */
+export function certificateOf({ descriptorBytes, proof, signature }: Manifest): Uint8Array {
+  return writeCertificate(descriptorBytes, proof, signature);
+}
+
 /** What a certificate is about. Throws MALFORMED. */
 export function certifiedDescriptor(certificate: Uint8Array): Descriptor {
   return parseDescriptor(certificate.subarray(0, DESCRIPTOR_SIZE));
 }
 
+/** What symbols of an object are served from. */
+export interface ServedFrom {
+  encoder: Encoder;
+  certificate: Uint8Array;
+  /** What they refer to; undefined where each says all itself. */
+  manifest: Manifest | undefined;
+}
+
+/** Small objects are served in SYMBOLs: a manifest would be a datagram more, which may be lost. */
+export function servedFrom(certificate: Uint8Array, encoder: Encoder): ServedFrom {
+  const { transferLength, symbolSize } = encoder.oti;
+  const isSmall = isInline(Math.ceil(transferLength / symbolSize), symbolSize);
+  return { encoder, certificate, manifest: isSmall ? undefined : servedManifest(certificate) };
+}
+
+/** Whether symbols of an object of K in all go out in SYMBOLs. */
+export function isInline(sourceSymbols: number, symbolSize: number): boolean {
+  return sourceSymbols <= INLINE_SYMBOLS && symbolSize <= MAX_INLINE_SYMBOL;
+}
+
 /**
- * Writes the body of a SYMBOL with symbols of a block from `esi` on to `target`: as many as fit it and `most` allows.
+ * Adds symbols of a block from `esi` on to a datagram, which the session vouches for: as many as fit it and `most` allows.
  *
- * @returns their number, and the bytes written; both 0 if not even one fits
+ * @returns their number; 0 if not even one fits
  */
 export function serveSymbols(
-  certificate: Uint8Array,
-  encoder: Encoder,
-  { sbn, esi, most }: { sbn: number; esi: number; most: number },
-  target: Uint8Array,
-): { count: number; bytes: number } {
+  { certificate, encoder, manifest }: ServedFrom,
+  first: { sbn: number; esi: number; most: number },
+  writer: SymbolWriter,
+): number {
+  const { sbn, esi, most } = first;
+  if (manifest)
+    return writer.served(manifest, first, (count, target) => encoder.symbolsInto(sbn, esi, count, target));
   const { symbolSize } = encoder.oti;
   // Repair symbols of K = 1 are mere multiples of the one source symbol.
   const limit = encoder.oti.blockSymbols(sbn) === 1 ? 1 : MAX_SERVED;
-  const count = Math.min(most, limit, Math.floor((target.length - SERVED_OVERHEAD) / symbolSize));
-  if (count < 1) return { count: 0, bytes: 0 };
-  const at = writeServed(target, certificate, { sbn, esi, count });
-  const bytes = at + count * symbolSize;
-  encoder.symbolsInto(sbn, esi, count, target.subarray(at, bytes));
-  return { count, bytes };
+  const fitting = Math.floor((writer.room - FRAME_TYPE_SIZE - SERVED_OVERHEAD) / symbolSize);
+  const count = Math.min(most, limit, fitting);
+  if (count < 1) return 0;
+  writer.body(SERVED_OVERHEAD + count * symbolSize, (target) => {
+    fillServed(target, certificate, encoder, { sbn, esi, count });
+  });
+  return count;
 }
+
+/** The body of a SYMBOL with so many symbols that are served. */
+export function servedBody(
+  certificate: Uint8Array,
+  encoder: Encoder,
+  { sbn, esi, most }: { sbn: number; esi: number; most: number },
+): Uint8Array {
+  const body = new Uint8Array(SERVED_OVERHEAD + most * encoder.oti.symbolSize);
+  fillServed(body, certificate, encoder, { sbn, esi, count: most });
+  return body;
+}
+
+function fillServed(
+  target: Uint8Array,
+  certificate: Uint8Array,
+  encoder: Encoder,
+  { sbn, esi, count }: { sbn: number; esi: number; count: number },
+): void {
+  const at = writeServed(target, certificate, { sbn, esi, count });
+  encoder.symbolsInto(sbn, esi, count, target.subarray(at));
+}
+
+/** Symbols of an object in all: as many as go to each peer whole. */
+export const INLINE_SYMBOLS = 2;

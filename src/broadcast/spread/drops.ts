@@ -34,6 +34,8 @@ export type SpreadDrop =
   | 'tainted'
   /** An ESI beyond what is served. */
   | 'absurd-esi'
+  /** A symbol whose manifest has not come in time, or while no more of that peer's could be kept. */
+  | 'no-manifest'
   /** Kept, but the codec's memory did not allow to rebuild the block now; the next symbol tries again. */
   | 'out-of-memory'
   /** A relay queue was full: its oldest symbol went. */

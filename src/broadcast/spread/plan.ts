@@ -4,14 +4,33 @@
  * With n members of which k may fail, an origin that gives each of the n - 1 peers its own b symbols of a block can
  * count on (n - 1 - k) * b of them being spread. It wants Cp to spare: K <= (n - 1 - k) * b - Cp.
  */
-import { BLOCK_SYMBOLS, MAX_SOURCE_BLOCKS, MAX_SYMBOL_SIZE, SYMBOL_ALIGNMENT } from '../../wire/limits.js';
+import {
+  BLOCK_SYMBOLS,
+  DATAGRAM_SIZE,
+  MAX_INLINE_SYMBOL,
+  MAX_SOURCE_BLOCKS,
+  SYMBOL_ALIGNMENT,
+  symbolSizeFor,
+} from '../../wire/limits.js';
+import { INLINE_SYMBOLS } from '../proof/certificate.js';
 
-/** T and Z for an object of `length` bytes. */
-export function cutObject(length: number): { symbolSize: number; sourceBlocks: number } {
-  const aligned = Math.ceil(length / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
-  const symbolSize = Math.min(MAX_SYMBOL_SIZE, aligned);
-  const symbols = Math.ceil(length / symbolSize);
-  return { symbolSize, sourceBlocks: Math.min(MAX_SOURCE_BLOCKS, Math.ceil(symbols / BLOCK_SYMBOLS)) };
+/**
+ * T and Z for an object of `length` bytes.
+ *
+ * @param datagramSize the UDP payload that a symbol is to fit, with what it takes where it refers to a manifest
+ */
+export function cutObject(
+  length: number,
+  datagramSize = DATAGRAM_SIZE,
+): { symbolSize: number; sourceBlocks: number } {
+  const most = symbolSizeFor(datagramSize);
+  // As few symbols as possible, but three where two could not go in SYMBOLs that say all themselves.
+  const few = Math.ceil(length / MAX_INLINE_SYMBOL);
+  const symbols = few <= INLINE_SYMBOLS ? few : Math.max(INLINE_SYMBOLS + 1, Math.ceil(length / most));
+  // The last one is not to be padded with more than it must.
+  const symbolSize = Math.ceil(length / symbols / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
+  const cut = Math.ceil(length / symbolSize);
+  return { symbolSize, sourceBlocks: Math.min(MAX_SOURCE_BLOCKS, Math.ceil(cut / BLOCK_SYMBOLS)) };
 }
 
 /** b: symbols of a block of K source symbols that each peer gets in wave 0. */
@@ -63,6 +82,11 @@ export function copiesFor(loss: number, miss = MAX_MISS): number {
   return Math.min(MAX_COPIES, Math.ceil(Math.log(miss) / Math.log(loss)));
 }
 
+/** The same of a manifest: symbols wait for it, and a copy takes no more than one or two of them. */
+export function manifestCopiesFor(loss: number): number {
+  return copiesFor(loss, MAX_MANIFEST_MISS);
+}
+
 /** The same of a VECTOR: in a small group each may be the one that a quorum lacks, in a large one others stand in for it. */
 export function vectorCopiesFor(loss: number, members: number): number {
   return copiesFor(loss, members <= SMALL_GROUP ? MAX_VECTOR_MISS : MAX_MISS);
@@ -74,13 +98,14 @@ export function pullsFor(loss: number): number {
 }
 
 /** Blocks of so few symbols go to every peer whole. */
-export const WHOLE_UP_TO = 2;
+export const WHOLE_UP_TO = INLINE_SYMBOLS;
 /** Standard deviations to spare: the least lucky of several peers should still have enough. */
 const SIGMAS = 2;
 /** The same where what is missing would show as late at once. */
 const SIGMAS_OF_FEW = 3;
 /** Chance that no copy arrives; relays lower it further. */
 const MAX_MISS = 0.1;
+const MAX_MANIFEST_MISS = 0.02;
 const MAX_VECTOR_MISS = 0.01;
 /** Chance that so many tries have met nothing but loss. */
 const MAX_PULL_MISS = 0.01;

@@ -2,12 +2,14 @@
  * Symbols that wait to be relayed, by peer. In: symbols of which we are the first hop. Out: for each peer the next one that
  * it may still need. Origins take turns, so that one that sends much does not hold up what others send.
  */
+import type { SymbolWriter } from '../../wire/datagram.js';
+import type { SignedSymbol } from '../../wire/manifest.js';
 import type { ObjectUnderWay } from './objects.js';
 
 interface Relay {
   object: ObjectUnderWay;
   sbn: number;
-  body: Uint8Array;
+  symbol: SignedSymbol;
 }
 
 /** What waits for one peer, by origin; the origin whose turn it is comes first. */
@@ -50,13 +52,13 @@ export class Relays {
     for (const origin of queue.byOrigin.keys()) this.skipHeld(queue, origin, peer);
   }
 
-  /** Writes the next body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
-  next(peer: number, target: Uint8Array): number {
+  /** Adds the next one for `peer` to a datagram; false if there is none that fits. */
+  next(peer: number, writer: SymbolWriter): boolean {
     const queue = this.queues[peer];
     const [first] = queue.byOrigin;
-    if (!first) return 0;
+    if (!first) return false;
     const [origin, [relay]] = first;
-    if (relay.body.length > target.length) return 0;
+    if (!writer.signed(relay.symbol)) return false;
     this.shift(queue, origin);
     this.skipHeld(queue, origin, peer);
     const rest = queue.byOrigin.get(origin);
@@ -64,8 +66,7 @@ export class Relays {
       queue.byOrigin.delete(origin);
       queue.byOrigin.set(origin, rest);
     }
-    target.set(relay.body);
-    return relay.body.length;
+    return true;
   }
 
   /** Nothing of this object is relayed any more. */

@@ -11,11 +11,15 @@ import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
 import type { StoredObject } from '../../store/store.js';
+import type { SymbolWriter } from '../../wire/datagram.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { frameSize } from '../../wire/frames.js';
+import { MAX_SYMBOL_BODY } from '../../wire/limits.js';
+import type { SignedSymbol } from '../../wire/manifest.js';
 import type { SymbolFrame } from '../../wire/symbol.js';
 import type { Metrics } from '../metrics.js';
 import type { BroadcastObserver } from '../observer.js';
+import { listedAlone } from '../proof/batch.js';
 import type { SpreadDrop } from './drops.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
@@ -84,11 +88,11 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   /**
-   * `body` is the SYMBOL as received, `hop` the member that sent it.
+   * `body` is the SYMBOL as received, if it was one, `hop` the member that sent it.
    *
    * @returns what was found of it, and what it has brought
    */
-  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body: Uint8Array): Examined<S> {
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body?: Uint8Array): Examined<S> {
     const symbol = this.intake.examine(now, hop, frame);
     const { object } = symbol;
     if (symbol.drop) this.drop(symbol, symbol.drop);
@@ -166,11 +170,11 @@ export class Transfer<S extends StreamView = StreamView> {
     return this.relays.has(peer);
   }
 
-  /** Writes its body to `target`, and returns the length; 0 if there is none that fits. */
-  nextRelayed(peer: number, target: Uint8Array): number {
-    const length = this.relays.next(peer, target);
-    if (length > 0) this.metrics.relayedSymbols++;
-    return length;
+  /** Adds it to a datagram; false if there is none that fits. */
+  nextRelayed(peer: number, writer: SymbolWriter): boolean {
+    if (!this.relays.next(peer, writer)) return false;
+    this.metrics.relayedSymbols++;
+    return true;
   }
 
   /** Whether there is a symbol of our own objects for `peer`. */
@@ -179,18 +183,17 @@ export class Transfer<S extends StreamView = StreamView> {
     return false;
   }
 
-  /** Writes its body to `target`, and returns the length; 0 if there is none that fits. See `Outbound.nextSymbol`. */
-  nextOwn(now: Micros, peer: number, target: Uint8Array, beside = new Set<object>()): number {
+  /** Adds it to a datagram; false if there is none that fits. See `Outbound.addSymbols`. */
+  nextOwn(now: Micros, peer: number, writer: SymbolWriter, beside = new Set<object>()): boolean {
     for (const record of this.own) {
       if (beside.has(record)) continue;
       const { outgoing } = record;
-      const length = outgoing?.next(now, peer, target) ?? 0;
-      if (length === 0) continue;
-      if (outgoing!.isSingle) beside.add(record);
+      if (!outgoing?.next(now, peer, writer)) continue;
+      if (outgoing.isSingle) beside.add(record);
       this.schedule(record);
-      return length;
+      return true;
     }
-    return 0;
+    return false;
   }
 
   nextTimeout(): Micros {
@@ -308,19 +311,27 @@ export class Transfer<S extends StreamView = StreamView> {
     this.options.changed.mark(peer);
   }
 
-  private relay(record: ObjectUnderWay<S>, hop: number, frame: SymbolFrame, body: Uint8Array): void {
+  private relay(record: ObjectUnderWay<S>, hop: number, frame: SymbolFrame, body?: Uint8Array): void {
     const { origin } = frame.descriptor;
     record.incoming!.markRelayed(frame.leaf);
     const { sbn } = frame.leaf;
-    // It may wait for long, and the datagram's memory is not ours.
-    const kept = body.slice();
+    const symbol = relayable(frame, body);
     this.options.paths.forEach((path, peer) => {
       if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
-      if (this.relays.push(peer, { object: record, sbn, body: kept }))
-        countDrop(this.metrics, 'relay-overflow');
+      if (this.relays.push(peer, { object: record, sbn, symbol })) countDrop(this.metrics, 'relay-overflow');
       this.options.changed.mark(peer);
     });
   }
+}
+
+/** As it came, in memory of its own: it may wait for long, and the datagram's is not ours. */
+function relayable(frame: SymbolFrame, body?: Uint8Array): SignedSymbol {
+  const { manifest, index, leaf } = frame;
+  if (manifest) return { manifest, place: index - manifest.position, symbol: leaf.symbol.slice() };
+  if (body!.length <= MAX_SYMBOL_BODY) return body!.slice();
+  // One that has come whole may not fit other paths so.
+  const alone = listedAlone(frame);
+  return { ...alone, symbol: alone.symbol.slice() };
 }
 
 /** How often objects being sent are looked at for peers that have fallen silent. */

@@ -9,7 +9,8 @@ import { sha256 } from '../../crypto/hash.js';
 import type { Tamper, Voice } from '../../member/tamper.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import type { Frame } from '../../wire/frames.js';
-import { HASH_SIZE } from '../../wire/limits.js';
+import { DESCRIPTOR_SIZE, HASH_SIZE } from '../../wire/limits.js';
+import { copyOf, type Manifest } from '../../wire/manifest.js';
 import { type StreamId, streamKey } from '../../wire/symbol.js';
 import { Forgery, type Signer } from './forgery.js';
 
@@ -40,6 +41,8 @@ export const ATTACKS = [
   'ended',
   /** Lets one member alone retire streams, its own and others', and broadcasts what depends on more of them than there is. */
   'split',
+  /** Tells manifests of others under numbers in use, some changed, and symbols that refer to whatever number. */
+  'manifests',
 ] as const;
 
 export type Attack = (typeof ATTACKS)[number];
@@ -172,6 +175,17 @@ export const ATTACK_TRICKS: Record<Attack, Trick> = {
         return { kind: 'ack', ack: { ...frame.ack, ranges: [largest, Math.max(1, largest - 1000)] } };
       }),
   }),
+  manifests(liar) {
+    const heard: Manifest[] = [];
+    return {
+      ...repeatedly(liar, 1, () => confused(heard, liar.rng)),
+      hear(_now, _peer, contents) {
+        for (const frame of contents.frames)
+          if (frame.kind === 'manifest' && heard.length < TOO_MANY) heard.push(copyOf(frame.manifest));
+        return contents;
+      },
+    };
+  },
   ended: ({ rng }) => ({
     frames: (_now, _peer, frames) =>
       frames.map((frame) => {
@@ -267,6 +281,22 @@ class OwnObjects {
   entry(count: number): VectorEntry {
     return { ...entry(this.id, count, this.liar.rng), chain: this.chains[count], ready: count };
   }
+}
+
+/** Manifests that were heard, told again as they were or not, and what refers to them or to none. */
+function confused(manifests: readonly Manifest[], rng: Rng): Frame[] {
+  const [number, other] = [rng.integer(0, 12), rng.integer(0, 12)];
+  const symbol = rng.bytes(manifests.length > 0 ? rng.pick(manifests).descriptor.symbolSize : 16);
+  const frames: Frame[] = [
+    { kind: 'listed', number: other, place: rng.integer(0, 33), symbol },
+    { kind: 'served', number, sbn: rng.integer(0, 1), esi: rng.integer(0, 2000), symbols: symbol },
+  ];
+  if (manifests.length === 0) return frames;
+  const manifest = rng.pick(manifests);
+  const bytes = manifest.bytes.slice();
+  // Beyond the descriptor and the depth, where it is still one.
+  if (rng.chance(0.5)) bytes[rng.integer(DESCRIPTOR_SIZE + 1, bytes.length - 1)] ^= 1;
+  return [{ kind: 'manifest', number, manifest: { ...manifest, bytes } }, ...frames];
 }
 
 /** The last of each stream that anyone has told of. */

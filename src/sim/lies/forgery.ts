@@ -5,7 +5,7 @@
 
 import { writeParcel } from '../../broadcast/delivery/parcel.js';
 import { signBatch } from '../../broadcast/proof/batch.js';
-import { serveSymbols, signCertificate } from '../../broadcast/proof/certificate.js';
+import { servedBody, signCertificate } from '../../broadcast/proof/certificate.js';
 import { cutObject } from '../../broadcast/spread/plan.js';
 import { Encoder } from '../../codec/index.js';
 import type { Rng } from '../../core/rng.js';
@@ -60,9 +60,8 @@ export class Forgery {
   /** As many symbols from `esi` on, as if they had been asked for, as `room` bytes hold. */
   served(sbn: number, esi: number, room: number): Uint8Array {
     return this.encode((encoder) => {
-      const target = new Uint8Array(room);
-      const { bytes } = serveSymbols(this.certificate, encoder, { sbn, esi, most: 1 }, target);
-      return target.subarray(0, bytes);
+      const body = servedBody(this.certificate, encoder, { sbn, esi, most: 1 });
+      return body.length <= room ? body : new Uint8Array(0);
     });
   }
 

@@ -4,12 +4,21 @@
  */
 import fc from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { type BatchVerdict, BatchVerifier, signBatch } from '../../../src/broadcast/proof/batch.js';
+import {
+  type BatchVerdict,
+  BatchVerifier,
+  inlineBody,
+  listedAlone,
+  signBatch,
+  signShares,
+} from '../../../src/broadcast/proof/batch.js';
+import { Reader } from '../../../src/core/bytes.js';
 import { MILLISECOND, SECOND } from '../../../src/core/time.js';
 import { defaultProvider } from '../../../src/crypto/ed25519.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import { HeadwaterError } from '../../../src/errors.js';
 import type { Group } from '../../../src/group/group.js';
+import { copyOf, type ListedSymbol, listedFrame, parseManifest } from '../../../src/wire/manifest.js';
 import {
   type Descriptor,
   type Leaf,
@@ -49,6 +58,83 @@ describe('every symbol of a batch verifies alone', () => {
       ),
       20,
     ));
+});
+
+describe('shares of a batch', () => {
+  const shares = signShares(
+    group,
+    writeDescriptor(descriptor(0, 0)),
+    [3, 16, 1, 5].map((count, firstHop) => ({
+      ...{ sbn: 0, esi: 100 * firstHop, firstHop },
+      symbols: Array.from({ length: count }, (_, i) => new Uint8Array(SYMBOL).fill(16 * firstHop + i)),
+    })),
+    keys[0].sign,
+  );
+  const all = shares.flat();
+  /** As another member reads it, which knows nothing yet. */
+  const read = ({ manifest, place, symbol }: ListedSymbol) => listedFrame(copyOf(manifest), place, symbol);
+
+  test('verify by their manifests, each symbol alone', () => {
+    for (const listed of all) expect(new BatchVerifier(group).verify(0, 3, read(listed))).toBe('valid');
+  });
+
+  test('cost one check of a signature, and each symbol one hash once a manifest has been checked', () => {
+    const verify = vi.spyOn(defaultProvider(), 'verify');
+    const verifier = new BatchVerifier(group);
+    const manifests = new Map(shares.map(([{ manifest }]) => [manifest, copyOf(manifest)]));
+    for (const { manifest, place, symbol } of all) {
+      const frame = listedFrame(manifests.get(manifest)!, place, symbol);
+      expect(verifier.verify(0, 3, frame)).toBe('valid');
+    }
+    expect(verify).toHaveBeenCalledTimes(1);
+  });
+
+  test('have places of their own', () => {
+    const taken = shares.flatMap(([{ manifest }]) => [manifest.position, manifest.count]);
+    expect(taken).toEqual([24, 3, 0, 16, 28, 1, 16, 5]);
+  });
+
+  test('are the same as SYMBOLs that say all themselves, and these as shares of one', () => {
+    for (const listed of all) {
+      const body = inlineBody(listed);
+      expect(judge(new BatchVerifier(group), body)).toBe('valid');
+      expect(new BatchVerifier(group).verify(0, 3, read(listedAlone(parseSymbol(body))))).toBe('valid');
+    }
+  });
+
+  test('do not verify with any bit of the manifest changed, whether another of the batch was known or not', () => {
+    const { manifest, place, symbol } = shares[0][1];
+    const accepted: number[] = [];
+    for (let bit = 0; bit < manifest.bytes.length * 8; bit++) {
+      const bytes = flipped(manifest.bytes, bit);
+      const verifier = new BatchVerifier(group);
+      if (bit % 2 === 0) verifier.verify(0, 3, read(shares[1][0]));
+      let verdict: string;
+      try {
+        const frame = listedFrame(parseManifest(new Reader(bytes)), place, symbol);
+        verdict = frame.descriptor.origin < 4 ? verifier.verify(0, 3, frame) : 'unknown-member';
+      } catch (error) {
+        if (!(error instanceof HeadwaterError)) throw error;
+        verdict = error.code;
+      }
+      if (verdict === 'valid') accepted.push(bit);
+    }
+    expect(accepted).toEqual([]);
+  });
+
+  test('do not verify with a bit of the symbol changed, or at another place, also when the manifest has been checked', () => {
+    const verifier = new BatchVerifier(group);
+    const [first, second] = shares[1].map(read);
+    expect(verifier.verify(0, 3, first)).toBe('valid');
+    const { manifest, symbol } = shares[1][1];
+    const wrong = [
+      listedFrame(first.manifest!, 1, flipped(symbol, 5)),
+      listedFrame(first.manifest!, 2, symbol),
+      listedFrame(copyOf(manifest), 1, flipped(symbol, 5)),
+    ];
+    for (const frame of wrong) expect(verifier.verify(0, 3, frame)).toBe('bad-signature');
+    expect(verifier.verify(0, 3, second)).toBe('valid');
+  });
 });
 
 describe('any bit of a body changed', () => {

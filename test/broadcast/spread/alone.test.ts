@@ -8,10 +8,10 @@ import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../../src/core/time.js';
 import { Path } from '../../../src/path/path.js';
-import { MAX_SYMBOL_BODY } from '../../../src/wire/limits.js';
-import { type ObjectId, parseSymbol } from '../../../src/wire/symbol.js';
+import type { ObjectId } from '../../../src/wire/symbol.js';
 import { storedObject } from '../objects.js';
 import { smallGroup } from '../small-group.js';
+import { type Taken, Way } from '../way.js';
 import { type Shelf, Shelves } from './shelf.js';
 
 const MEMBERS = 3;
@@ -54,9 +54,9 @@ class Member {
     this.transfer.send(0, shelf, storedObject(id, bytes, small));
   }
 
-  /** A SYMBOL of `from`: what it completes is held at once. */
-  hear(now: Micros, from: number, body: Uint8Array, self: number): void {
-    const { arrival } = this.transfer.handleSymbol(now, from, parseSymbol(body), body);
+  /** A symbol of `from`: what it completes is held at once. */
+  hear(now: Micros, from: number, { frame, body }: Taken, self: number): void {
+    const { arrival } = this.transfer.handleSymbol(now, from, frame, body);
     if (arrival?.type !== 'complete') return;
     const { object, stored } = arrival;
     this.got = stored.bytes;
@@ -80,6 +80,7 @@ class Member {
 class World {
   readonly members = small.keys.map((_, self) => new Member(self));
   lost = 0;
+  private readonly ways = Array.from({ length: MEMBERS * MEMBERS }, () => new Way());
   private readonly rng = new Rng('links');
   private readonly underWay: { at: Micros; arrive: (now: Micros) => void }[] = [];
 
@@ -96,9 +97,14 @@ class World {
   /** A symbol each millisecond and peer, what there is of progress, and ten times a second who holds the object. */
   private send(now: Micros, self: number, peer: number): void {
     const [from, to] = [this.members[self], this.members[peer]];
-    const body = new Uint8Array(MAX_SYMBOL_BODY);
-    const length = from.transfer.nextOwn(now, peer, body) || from.transfer.nextRelayed(peer, body);
-    if (length > 0) this.post(now, self, to, (at) => to.hear(at, self, body.subarray(0, length), peer));
+    const way = this.ways[MEMBERS * self + peer];
+    let isTaken = false;
+    const taken = way.next((writer) => {
+      const { transfer } = from;
+      isTaken = !isTaken && (transfer.nextOwn(now, peer, writer) || transfer.nextRelayed(peer, writer));
+      return isTaken;
+    });
+    for (const each of taken) this.post(now, self, to, (at) => to.hear(at, self, each, peer));
     for (const frame of from.transfer.takeNews(peer, 1000))
       this.post(now, self, to, (at) => to.transfer.onProgress(at, self, to.shelves.signed(frame.id), frame));
     if (now % (100 * MILLISECOND) === 0 && from.shelves.shelf?.holds(0))

@@ -8,7 +8,7 @@ import {
   symbolsPerPeer,
   symbolsToReach,
 } from '../../../src/broadcast/spread/plan.js';
-import { MAX_MEMBERS, MAX_SYMBOL_SIZE } from '../../../src/wire/limits.js';
+import { MAX_INLINE_SYMBOL, MAX_MEMBERS, MAX_SYMBOL_SIZE } from '../../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../../src/wire/symbol.js';
 import { holds } from '../../wire/holds.js';
 
@@ -124,13 +124,35 @@ describe('cutting an object of 1 byte to 1 GiB', () => {
   test('pads an object of one symbol by less than 16 bytes', () =>
     holds(
       'padding',
-      fc.property(fc.integer({ min: 1, max: MAX_SYMBOL_SIZE }), (bytes) => {
+      fc.property(fc.integer({ min: 1, max: MAX_INLINE_SYMBOL }), (bytes) => {
         const { symbolSize, sourceBlocks } = cutObject(bytes);
         expect(sourceBlocks).toBe(1);
         expect(symbolSize - bytes).toBeGreaterThanOrEqual(0);
         expect(symbolSize - bytes).toBeLessThan(16);
       }),
     ));
+
+  test('pads a larger one by less than 16 bytes a symbol', () =>
+    holds(
+      'padding of several',
+      fc.property(fc.integer({ min: 1, max: 1000 * MAX_SYMBOL_SIZE }), (bytes) => {
+        const { symbolSize } = cutObject(bytes);
+        const symbols = Math.ceil(bytes / symbolSize);
+        expect(symbols * symbolSize - bytes).toBeLessThan(16 * symbols + 1);
+      }),
+    ));
+
+  test('gives one or two symbols only where each fits a SYMBOL, and three to the next larger ones', () => {
+    const symbols = (bytes: number) => Math.ceil(bytes / cutObject(bytes).symbolSize);
+    const lengths = [
+      MAX_INLINE_SYMBOL,
+      MAX_INLINE_SYMBOL + 1,
+      2 * MAX_INLINE_SYMBOL,
+      2 * MAX_INLINE_SYMBOL + 1,
+    ];
+    expect(lengths.map(symbols)).toEqual([1, 2, 2, 3]);
+    expect(cutObject(1 << 20, 1452).symbolSize).toBe(1408);
+  });
 
   test('gives a descriptor that the parser takes', () =>
     holds(

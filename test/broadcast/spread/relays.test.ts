@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
 import { MAX_RELAYS, Relays } from '../../../src/broadcast/spread/relays.js';
+import { parseContents, SymbolWriter } from '../../../src/wire/datagram.js';
+import { DATAGRAM_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../../src/wire/limits.js';
 import { boundsOf } from '../bounds.js';
+import { Numbers } from '../way.js';
 
 const [PEER, OTHER] = [1, 2];
 
@@ -14,14 +17,18 @@ function record(origin: number): ObjectUnderWay<Stream> {
 function push(relays: Relays, of: ObjectUnderWay, count: number, peer = PEER): number {
   let overflows = 0;
   for (let i = 0; i < count; i++)
-    if (relays.push(peer, { object: of, sbn: 0, body: Uint8Array.of(of.stream.origin, i) })) overflows++;
+    if (relays.push(peer, { object: of, sbn: 0, symbol: Uint8Array.of(of.stream.origin, i) })) overflows++;
   return overflows;
 }
 
 /** Origins of what `peer` is sent next. */
-function take(relays: Relays, count: number, peer = PEER): number[] {
-  const target = new Uint8Array(2);
-  return Array.from({ length: count }, () => (relays.next(peer, target) > 0 ? target[0] : -1));
+function take(relays: Relays, count: number, peer = PEER): (number | undefined)[] {
+  return Array.from({ length: count }, () => {
+    const writer = new SymbolWriter(new Uint8Array(DATAGRAM_SIZE), [], new Numbers());
+    if (!relays.next(peer, writer)) return -1;
+    const { frames } = parseContents(writer.finish()!.slice(PROTECTED_HEADER, -PROTECTED_TAG));
+    return frames[0].kind === 'sized-symbol' ? frames[0].body[0] : undefined;
+  });
 }
 
 describe('symbols of several origins', () => {

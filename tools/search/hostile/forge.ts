@@ -3,7 +3,7 @@
  * anyone. In: its key, the lie. Out: SYMBOL bodies, entries and frames to be said.
  */
 import { signBatch } from '../../../src/broadcast/proof/batch.js';
-import { serveSymbols, signCertificate } from '../../../src/broadcast/proof/certificate.js';
+import { servedBody, signCertificate } from '../../../src/broadcast/proof/certificate.js';
 import { cutObject } from '../../../src/broadcast/spread/plan.js';
 import { Encoder } from '../../../src/codec/index.js';
 import { sha256 } from '../../../src/crypto/hash.js';
@@ -12,7 +12,13 @@ import type { Group } from '../../../src/group/group.js';
 import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import type { Frame } from '../../../src/wire/frames.js';
 import { HASH_SIZE } from '../../../src/wire/limits.js';
-import { type Descriptor, type StreamId, writeDescriptor } from '../../../src/wire/symbol.js';
+import {
+  type Descriptor,
+  MAX_SERVED,
+  SERVED_OVERHEAD,
+  type StreamId,
+  writeDescriptor,
+} from '../../../src/wire/symbol.js';
 
 export interface Forger {
   group: Group;
@@ -64,20 +70,18 @@ export class Forged {
     return signBatch(group, this.descriptorBytes, all, keys.sign);
   }
 
-  /** All source symbols, as if they had been asked for, in bodies of at most `room` bytes; `extra` symbols more of each block. */
+  /** All source symbols, as if they had been asked for, in bodies of at most `room` bytes, or one symbol; `extra` symbols more of each block. */
   *served(room: number, extra = 0): Generator<Uint8Array> {
     const { symbolSize, sourceBlocks } = this.descriptor;
     const encoder = new Encoder(this.bytes, { symbolSize, sourceBlocks });
     try {
-      const target = new Uint8Array(room);
+      const fitting = Math.max(1, Math.floor((room - SERVED_OVERHEAD) / symbolSize));
       for (let sbn = 0; sbn < sourceBlocks; sbn++) {
         const most = encoder.oti.blockSymbols(sbn) + extra;
-        for (let esi = 0; esi < most; ) {
-          const part = serveSymbols(this.certificate, encoder, { sbn, esi, most: most - esi }, target);
-          if (part.count === 0) return;
-          esi += part.count;
-          yield target.slice(0, part.bytes);
-        }
+        // Repair symbols of K = 1 are all the same.
+        const together = encoder.oti.blockSymbols(sbn) === 1 ? 1 : Math.min(fitting, MAX_SERVED);
+        for (let esi = 0; esi < most; esi += together)
+          yield servedBody(this.certificate, encoder, { sbn, esi, most: Math.min(together, most - esi) });
       }
     } finally {
       encoder.dispose();

@@ -1,6 +1,6 @@
 /**
  * An object that this member broadcasts: wave 0 of every block, then top-ups of fresh symbols for what members still
- * miss. In: what peers confirm and report. Out: for each peer the next SYMBOL body, made only when it can be sent.
+ * miss. In: what peers confirm and report. Out: for each peer the next symbol, made only when it can be sent.
  */
 
 import type { Rng } from '../../../core/rng.js';
@@ -8,11 +8,12 @@ import { type Micros, NEVER } from '../../../core/time.js';
 import type { KeyPair } from '../../../crypto/keys.js';
 import type { Group } from '../../../group/group.js';
 import type { StoredObject } from '../../../store/store.js';
+import type { SymbolWriter } from '../../../wire/datagram.js';
 import type { ProgressFrame } from '../../../wire/frames/progress.js';
-import { MAX_BATCH } from '../../../wire/limits.js';
 import type { Descriptor } from '../../../wire/symbol.js';
 import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from '../plan.js';
 import { type Paths, worstLoss } from '../rtts.js';
+import { Dealer } from './dealer.js';
 import { Deficits } from './deficits.js';
 import { Queues } from './queues.js';
 import { LossSince, type Shortfall } from './shortfall.js';
@@ -57,7 +58,7 @@ export class Outgoing {
   private readonly blocks: Block[];
   private readonly waves: Wave[];
   private readonly queues: Queues;
-  private dealer = 0;
+  private readonly dealer: Dealer;
   private readonly deficits: Deficits;
   private readonly topUps: TopUps;
 
@@ -68,6 +69,7 @@ export class Outgoing {
     this.maker = new SymbolMaker(group, keys, object);
     const { descriptor, encoder } = this.maker;
     this.descriptor = descriptor;
+    this.dealer = new Dealer(paths, descriptor.symbolSize, this.maker.isInline);
     this.queues = new Queues(paths, descriptor.sourceBlocks);
     const peers = paths.flatMap((path, index) => (path ? [index] : []));
     this.waves = [];
@@ -114,23 +116,23 @@ export class Outgoing {
     return this.queues.has(peer) || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
   }
 
-  /** Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits. */
-  next(now: Micros, peer: number, target: Uint8Array): number {
+  /** Adds the next symbols for `peer` to a datagram; false if there are none that fit. */
+  next(now: Micros, peer: number, writer: SymbolWriter): boolean {
     if (!this.queues.has(peer)) {
       const wave = this.firstWave(now, peer);
-      if (!wave) return 0;
-      if (wave.isDirect && wave.peers.length === 1) return this.makeRun(now, wave, target);
+      if (!wave) return false;
+      if (wave.isDirect && wave.peers.length === 1) return this.makeRun(now, wave, writer);
       this.makeBatch(now, peer);
     }
-    const symbol = this.queues.shift(now, peer, target.length);
-    if (!symbol) return 0;
+    const first = this.queues.first(peer);
+    if (!first || !this.maker.write(first, writer)) return false;
+    const symbol = this.queues.shift(now, peer);
     this.sentSymbols++;
     if (symbol.isAwaited) {
       this.blocks[symbol.sbn].sentAt = now;
       this.scheduleTopUp(now, symbol.sbn);
     }
-    target.set(symbol.body);
-    return symbol.body.length;
+    return true;
   }
 
   /** `peer` holds the whole object: nothing more for it. */
@@ -256,13 +258,13 @@ export class Outgoing {
   }
 
   /** For one peer that relays nothing: made when they can be sent, as many as fit a datagram. */
-  private makeRun(now: Micros, wave: Wave, target: Uint8Array): number {
+  private makeRun(now: Micros, wave: Wave, writer: SymbolWriter): boolean {
     const { sbn } = wave;
     const block = this.blocks[sbn];
     const esi = esiOf(block.made, block.sourceSymbols);
     const most = wave.count;
-    const { count, bytes } = this.maker.run({ sbn, esi, most }, target);
-    if (count === 0) return 0;
+    const count = this.maker.run({ sbn, esi, most }, writer);
+    if (count === 0) return false;
     block.made += count;
     block.planned -= count;
     block.sentAt = now;
@@ -270,17 +272,17 @@ export class Outgoing {
     this.sentSymbols += count;
     this.grow(now, wave);
     if (this.isOver(wave)) this.endWave(now, wave);
-    return bytes;
+    return true;
   }
 
   /** Makes, signs and queues up to a batch of symbols, the first for `hungry`, which has none. */
   private makeBatch(now: Micros, hungry: number): void {
-    const leaves: Dealt[] = [];
+    const dealt: Dealt[] = [];
     const pending = this.queues.lengths();
     const over: Wave[] = [];
+    let { places } = this.dealer;
     for (const wave of this.waves) {
-      if (leaves.length >= MAX_BATCH) break;
-      const block = this.blocks[wave.sbn];
+      if (places === 0) break;
       this.grow(now, wave);
       if (this.isOver(wave)) {
         over.push(wave);
@@ -288,31 +290,26 @@ export class Outgoing {
       }
       if (!this.isFirstHop(now, wave, hungry)) continue;
       const peers = wave.peers.filter((peer) => this.isFirstHop(now, wave, peer));
-      for (; wave.count > 0 && leaves.length < MAX_BATCH; wave.count--) {
-        const firstHop = leaves.length === 0 ? hungry : this.deal(peers, pending);
-        if (pending[firstHop] >= MAX_QUEUED) break;
-        pending[firstHop]++;
-        block.planned--;
-        const esi = esiOf(block.made++, block.sourceSymbols);
-        const symbol = this.maker.encoder.symbol(wave.sbn, esi);
-        leaves.push({ sbn: wave.sbn, esi, firstHop, symbol, isDirect: wave.isDirect });
-      }
+      const table = { hungry, peers, pending, places };
+      const { hops, left } = this.dealer.deal(wave.count, table);
+      for (const { peer, count } of hops) dealt.push(this.take(wave, peer, count));
+      places = left;
     }
-    this.maker.bodies(leaves).forEach((body, i) => {
-      this.queues.push(now, leaves[i].firstHop, leaves[i].sbn, body);
+    this.maker.make(dealt).forEach((symbols, i) => {
+      const { firstHop, sbn } = dealt[i];
+      for (const symbol of symbols) this.queues.push(now, firstHop, sbn, symbol);
     });
     for (const wave of over) this.endWave(now, wave);
   }
 
-  /** The peer with the shortest queue, in turn among equals. */
-  private deal(peers: readonly number[], pending: readonly number[]): number {
-    this.dealer++;
-    let best = peers[this.dealer % peers.length];
-    for (let i = 1; i < peers.length && pending[best] > 0; i++) {
-      const peer = peers[(this.dealer + i) % peers.length];
-      if (pending[peer] < pending[best]) best = peer;
-    }
-    return best;
+  private take(wave: Wave, firstHop: number, count: number): Dealt {
+    const { sbn, isDirect } = wave;
+    const block = this.blocks[sbn];
+    const esi = esiOf(block.made, block.sourceSymbols);
+    block.made += count;
+    block.planned -= count;
+    wave.count -= count;
+    return { sbn, esi, count, firstHop, isDirect };
   }
 
   /** Symbols for a peer that is down, or whose path is shut, would keep their blocks from being topped up elsewhere. */
@@ -334,7 +331,5 @@ export class Outgoing {
   }
 }
 
-/** Symbols made ahead of the pacer of one path, at most: a slow path must not hold what a faster one could carry. */
-export const MAX_QUEUED = MAX_BATCH;
 /** Below this share relays of whole copies would save less than they cost. */
 const LITTLE_LOSS = 0.01;

@@ -4,10 +4,11 @@
  */
 import { MILLISECOND, type Micros, NEVER } from '../../../core/time.js';
 import type { Path } from '../../../path/path.js';
+import type { MadeSymbol } from './symbols.js';
 
 interface Queued {
   sbn: number;
-  body: Uint8Array;
+  symbol: MadeSymbol;
   /** Whether top-ups of its block wait until it is out. */
   isAwaited: boolean;
 }
@@ -53,18 +54,22 @@ export class Queues {
     return this.awaited[sbn] > 0;
   }
 
-  push(now: Micros, peer: number, sbn: number, body: Uint8Array): void {
+  push(now: Micros, peer: number, sbn: number, symbol: MadeSymbol): void {
     const queue = this.queues[peer];
     if (queue.symbols.length === 0) queue.movedAt = now;
     const isAwaited = !queue.isStuck;
     if (isAwaited) this.awaited[sbn]++;
-    queue.symbols.push({ sbn, body, isAwaited });
+    queue.symbols.push({ sbn, symbol, isAwaited });
   }
 
-  /** The next one for `peer`, if it fits in so many bytes, and whether it was waited for. */
-  shift(now: Micros, peer: number, room: number): Readonly<Queued> | undefined {
+  /** The next one for `peer`; undefined if there is none. */
+  first(peer: number): MadeSymbol | undefined {
+    return this.queues[peer].symbols[0]?.symbol;
+  }
+
+  /** The first one for `peer` has gone. Says of which block it was, and whether it was waited for. */
+  shift(now: Micros, peer: number): Readonly<Queued> {
     const queue = this.queues[peer];
-    if (queue.symbols.length === 0 || queue.symbols[0].body.length > room) return undefined;
     queue.movedAt = now;
     queue.isStuck = false;
     const symbol = queue.symbols.shift()!;

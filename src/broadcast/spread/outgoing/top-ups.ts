@@ -4,7 +4,7 @@
  */
 import { MILLISECOND, type Micros, SECOND } from '../../../core/time.js';
 import type { Group } from '../../../group/group.js';
-import { MAX_BATCH, MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
+import { MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
 import { copiesFor, type FirstHops, symbolsToReach, WHOLE_UP_TO } from '../plan.js';
 import { MAX_LOSS_PLANNED, meanLoss, type Paths, rttOf, typicalRtt, withMargin } from '../rtts.js';
 import type { Deficits } from './deficits.js';
@@ -135,7 +135,7 @@ export class TopUps {
   ): TopUp[] {
     let room = block.sourceSymbols + MAX_REPAIR_SYMBOLS - block.made;
     // Copies of a whole object would be lost together: they go in one datagram.
-    let few = block.sourceSymbols > WHOLE_UP_TO ? MAX_BATCH : 0;
+    let few = block.sourceSymbols > WHOLE_UP_TO ? FEW : 0;
     const topUps: TopUp[] = [];
     const rest: number[] = [];
     for (const peer of asking) {
@@ -206,6 +206,8 @@ const REPORT_ALLOWANCE: Micros = 15 * MILLISECOND;
 const SILENCE: Micros = 25 * MILLISECOND;
 /** Datagrams overtake each other (RFC 9002, 6.1.1: by three at most). */
 const SILENT_SYMBOLS = 3;
+/** Symbols that are served where few are wanted. */
+const FEW = 32;
 /** Of a block goes to one peer in top-ups, over 1 - p: so many times K, and so many symbols besides. */
 export const TOP_UP_TIMES = 4;
 export const TOP_UP_BESIDES = 16;

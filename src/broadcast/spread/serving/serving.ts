@@ -8,10 +8,11 @@ import { countDrop } from '../../../core/drops.js';
 import type { Rng } from '../../../core/rng.js';
 import { type Micros, SECOND } from '../../../core/time.js';
 import type { StoredObject } from '../../../store/store.js';
+import type { SymbolWriter } from '../../../wire/datagram.js';
 import { MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
 import { type ObjectId, objectKey } from '../../../wire/symbol.js';
 import type { Metrics } from '../../metrics.js';
-import { certifiedDescriptor, serveSymbols } from '../../proof/certificate.js';
+import { certifiedDescriptor, type ServedFrom, servedFrom, serveSymbols } from '../../proof/certificate.js';
 import type { SpreadDrop } from '../drops.js';
 import { esiOf } from '../plan.js';
 import { MAX_LOSS_PLANNED } from '../rtts.js';
@@ -29,10 +30,8 @@ export interface ServingOptions {
   mostBytes(id: ObjectId): number;
 }
 
-interface Source {
+interface Source extends ServedFrom {
   key: string;
-  encoder: Encoder;
-  certificate: Uint8Array;
   bytes: number;
   /** Requests that are served from it. */
   users: number;
@@ -150,33 +149,33 @@ export class Serving {
   }
 
   /**
-   * Writes the next SYMBOL body for `peer` to `target`, and returns its length; 0 if there is none that fits.
+   * Adds the next symbols for `peer` to a datagram; false if there are none that fit.
    *
-   * @param beside see `Transfer.nextSymbol`
+   * @param beside see `Outbound.addSymbols`
    */
-  next(now: Micros, peer: number, target: Uint8Array, beside?: Set<object>): number {
+  next(now: Micros, peer: number, writer: SymbolWriter, beside?: Set<object>): boolean {
     let request = this.current(peer, beside);
     while (request && this.isNeedless(peer, request)) {
       this.remove(peer, request);
       request = this.current(peer, beside);
     }
-    if (!request?.source) return 0;
-    const { encoder, certificate } = request.source;
+    if (!request?.source) return false;
+    const { encoder } = request.source;
     const block = request.blocks[0];
     const { sbn, left: most } = block;
     const esi = esiOf(block.esi, encoder.oti.blockSymbols(sbn));
-    const { count, bytes } = serveSymbols(certificate, encoder, { sbn, esi, most }, target);
-    if (count === 0) return 0;
+    const count = serveSymbols(request.source, { sbn, esi, most }, writer);
+    if (count === 0) return false;
     if (encoder.oti.blockSymbols(sbn) === 1) beside?.add(request);
     const queue = this.queues[peer];
     queue.movedAt = now;
     queue.allowances.onServed(request.key, count * request.arrival);
-    queue.work.earn(bytes);
+    queue.work.earn(count * encoder.oti.symbolSize);
     block.esi += count;
     block.left -= count;
     if (block.left === 0) request.blocks.shift();
     if (request.blocks.length === 0) this.remove(peer, request);
-    return bytes;
+    return true;
   }
 
   /** Forgets what peers have asked for that take nothing any more: who still wants it will ask again. */
@@ -251,7 +250,7 @@ export class Serving {
 
   private load(key: string, { certificate, bytes }: StoredObject): Source {
     const encoder = new Encoder(bytes, certifiedDescriptor(certificate));
-    const source = { key, certificate, encoder, bytes: bytes.length, users: 0 };
+    const source = { key, ...servedFrom(certificate, encoder), bytes: bytes.length, users: 0 };
     this.sources.set(key, source);
     return source;
   }

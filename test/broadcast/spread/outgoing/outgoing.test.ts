@@ -5,9 +5,9 @@ import { fixedRate } from '../../../../src/congestion/controller.js';
 import { Rng } from '../../../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../../../src/core/time.js';
 import { Path } from '../../../../src/path/path.js';
-import { MAX_SYMBOL_BODY } from '../../../../src/wire/limits.js';
 import { storedObject } from '../../objects.js';
 import { smallGroup } from '../../small-group.js';
+import { Way } from '../../way.js';
 
 const PEER = 1;
 
@@ -30,9 +30,8 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
     },
     { certificate, bytes },
   );
-  const target = new Uint8Array(MAX_SYMBOL_BODY);
 
-  while (outgoing.next(0, PEER, target) > 0);
+  new Way().all((writer) => outgoing.next(0, PEER, writer));
 
   expect(outgoing.hasFor(0, PEER)).toBe(false);
   outgoing.dispose();
@@ -49,7 +48,7 @@ test('what is dealt to a peer after a pause is not given up before it could take
       ),
   );
   paused.hear(later);
-  expect(paused.outgoing.next(later, PEER, new Uint8Array(MAX_SYMBOL_BODY))).toBeGreaterThan(0);
+  expect(new Way().next((writer) => paused.outgoing.next(later, PEER, writer))).toHaveLength(1);
   paused.outgoing.handleTimeout(later + 1);
   expect(1 + paused.drain(later + 1)).toBe(other.drain(0));
 });
@@ -202,9 +201,10 @@ class Sender {
   /** Takes all that is to be sent to these peers; returns how many symbols that is. */
   drain(now: number, peers = [...this.paths.keys()].slice(1)): number {
     const before = this.outgoing.sentSymbols;
-    const target = new Uint8Array(MAX_SYMBOL_BODY);
-    for (const peer of peers)
-      while (this.outgoing.next(now, peer, target) > 0) this.taken.set(peer, this.symbolsOf(peer) + 1);
+    for (const peer of peers) {
+      const symbols = new Way().all((writer) => this.outgoing.next(now, peer, writer));
+      this.taken.set(peer, this.symbolsOf(peer) + symbols.length);
+    }
     return this.outgoing.sentSymbols - before;
   }
 

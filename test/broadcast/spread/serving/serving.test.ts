@@ -9,10 +9,11 @@ import { MAX_WORK, WORK_RATE } from '../../../../src/broadcast/spread/serving/wo
 import { Decoder, Encoder, Oti } from '../../../../src/codec/index.js';
 import { Rng } from '../../../../src/core/rng.js';
 import type { StoredObject } from '../../../../src/store/store.js';
-import { MAX_SYMBOL_BODY } from '../../../../src/wire/limits.js';
-import { type ObjectId, parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
+import { DATAGRAM_SIZE } from '../../../../src/wire/limits.js';
+import { type ObjectId, SERVED, type SymbolFrame } from '../../../../src/wire/symbol.js';
 import { descriptorOf, storedObject } from '../../objects.js';
 import { smallGroup } from '../../small-group.js';
+import { Way } from '../../way.js';
 
 const { group } = smallGroup(4);
 const ID: ObjectId = { origin: 2, incarnation: 7, seq: 5 };
@@ -51,18 +52,21 @@ function give(serving: Serving, stored: StoredObject | undefined = object, now =
   for (let id = serving.nextRead(now); id; id = serving.nextRead(now)) serving.onObject(now, id, stored);
 }
 
-/** The next body for a peer, empty if there is none, where there is room for so many bytes. */
-function next(serving: Serving, peer: number, room = MAX_SYMBOL_BODY): Uint8Array {
-  const target = new Uint8Array(room);
-  return target.subarray(0, serving.next(0, peer, target));
+/** All that a peer is sent in datagrams of so many bytes. */
+function drain(serving: Serving, peer: number, size = DATAGRAM_SIZE): SymbolFrame[] {
+  const way = new Way();
+  const frames = [];
+  const next = () => {
+    const beside = new Set<object>();
+    return way.next((writer) => serving.next(0, peer, writer, beside), size);
+  };
+  for (let taken = next(); taken.length > 0; taken = next()) frames.push(...taken.map(({ frame }) => frame));
+  return frames;
 }
 
-/** All that a peer is sent, and what it can read of it. */
-function drain(serving: Serving, peer: number): ReturnType<typeof parseSymbol>[] {
-  const frames = [];
-  for (let body = next(serving, peer); body.length > 0; body = next(serving, peer))
-    frames.push(parseSymbol(body));
-  return frames;
+/** A peer takes one symbol. */
+function takeOne(serving: Serving, peer = PEER, now = 0): void {
+  new Way().next((writer) => serving.next(now, peer, writer));
 }
 
 function ask(serving: Serving, peer: number, symbols?: number, now = 0): void {
@@ -73,7 +77,7 @@ describe('a whole object', () => {
   test('is served once it is read, as it is, with a certificate for each symbol', () => {
     const serving = newServing();
     ask(serving, PEER);
-    expect([serving.has(PEER), next(serving, PEER)]).toEqual([false, new Uint8Array()]);
+    expect([serving.has(PEER), drain(serving, PEER)]).toEqual([false, []]);
     give(serving);
     expect(serving.has(PEER)).toBe(true);
     const verifier = new BatchVerifier(group);
@@ -112,15 +116,13 @@ describe('a whole object', () => {
 });
 
 describe('with room for several symbols', () => {
-  const room = 4 * MAX_SYMBOL_BODY;
+  const room = 4 * DATAGRAM_SIZE;
 
   test('they go together, and are the same as one by one', () => {
     const serving = newServing();
     ask(serving, PEER);
     give(serving);
-    const leaves = [];
-    for (let body = next(serving, PEER, room); body.length > 0; body = next(serving, PEER, room))
-      leaves.push(parseSymbol(body).leaf);
+    const leaves = drain(serving, PEER, room).map(({ leaf }) => leaf);
     const most = Math.max(...leaves.map(({ symbol }) => symbol.length / descriptor.symbolSize));
     expect([leaves.map(({ esi }) => esi), most]).toEqual([
       Array.from({ length: Math.ceil(K / most) }, (_, i) => i * most),
@@ -134,7 +136,7 @@ describe('with room for several symbols', () => {
     const serving = newServing({ lossOf: () => 0.7 });
     ask(serving, PEER, 5);
     give(serving, storedObject(ID, new Uint8Array(100).fill(7)));
-    expect(parseSymbol(next(serving, PEER, room)).leaf.symbol).toHaveLength(112);
+    for (const { leaf } of drain(serving, PEER, room)) expect(leaf.symbol).toHaveLength(112);
   });
 });
 
@@ -198,7 +200,7 @@ describe('bounds', () => {
     const serving = newServing();
     ask(serving, PEER, 30);
     give(serving);
-    next(serving, PEER);
+    takeOne(serving);
     ask(serving, PEER, 3);
     expect(drain(serving, PEER)).toHaveLength(3);
   });
@@ -278,7 +280,7 @@ describe('a peer that asks for the same again and again', () => {
     for (let i = 0; i < 20; i++) {
       ask(serving, PEER);
       give(serving);
-      next(serving, PEER);
+      takeOne(serving);
     }
     expect(serving.has(PEER)).toBe(true);
   });
@@ -351,7 +353,7 @@ describe('serving ends', () => {
     const serving = newServing();
     for (const peer of [PEER, OTHER]) ask(serving, peer);
     give(serving);
-    serving.next(9e6, OTHER, new Uint8Array(MAX_SYMBOL_BODY));
+    takeOne(serving, OTHER, 9e6);
     serving.handleTimeout(10e6);
     expect([serving.has(PEER), serving.has(OTHER)]).toEqual([false, true]);
   });
@@ -369,7 +371,7 @@ describe('serving ends', () => {
     ask(serving, PEER);
     give(serving);
     serving.forget(PEER);
-    expect([serving.has(PEER), next(serving, PEER).length]).toEqual([false, 0]);
+    expect([serving.has(PEER), drain(serving, PEER)]).toEqual([false, []]);
   });
 
   test('for an object that nobody waits for before it begins', () => {

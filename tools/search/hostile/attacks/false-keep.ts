@@ -4,7 +4,7 @@
  * does not count as keeping (PROTOCOL 8.3).
  */
 
-import { certifiedDescriptor, serveSymbols } from '../../../../src/broadcast/proof/certificate.js';
+import { certifiedDescriptor, servedBody } from '../../../../src/broadcast/proof/certificate.js';
 import { Encoder } from '../../../../src/codec/index.js';
 import type { StoredObject } from '../../../../src/store/store.js';
 import { type ObjectId, parseSymbol, SERVED } from '../../../../src/wire/symbol.js';
@@ -98,9 +98,7 @@ export const largeTrickle = virtual({
     arena.each(5.5, 60, 8_000_000, (i) => {
       if (!object) throw new Error('expected a large object to keep, got none');
       using encoder = new Encoder(object.bytes, certifiedDescriptor(object.certificate));
-      const body = new Uint8Array(1200);
-      const { bytes } = serveSymbols(object.certificate, encoder, { sbn: 0, esi: i, most: 1 }, body);
-      arena.say(1, [], body.slice(0, bytes));
+      arena.say(1, [], servedBody(object.certificate, encoder, { sbn: 0, esi: i, most: 1 }));
     });
   },
 });

@@ -14,7 +14,7 @@ export const relayed = virtual({
   large: 200_000,
   attack: (arena) =>
     arena.at(ATTACK_AT, () => {
-      for (const symbolSize of [4000, 1008, 65_520]) {
+      for (const symbolSize of [4000, 1216, 65_520]) {
         const forged = arena.forge(new Uint8Array(100_000), symbolSize, { symbolSize, sourceBlocks: 1 });
         for (const peer of arena.honest)
           for (const body of forged.signed([{ esi: 100 + peer, firstHop: peer }]))

@@ -4,9 +4,11 @@
  */
 
 import { writeCertificate } from '../../../../src/broadcast/proof/certificate.js';
-import { rootFromProof } from '../../../../src/crypto/merkle.js';
+import { rootFromHashes, rootFromProof } from '../../../../src/crypto/merkle.js';
 import type { Contents } from '../../../../src/wire/datagram.js';
+import type { Manifest } from '../../../../src/wire/manifest.js';
 import {
+  type Descriptor,
   objectKey,
   parseSymbol,
   SERVED,
@@ -17,16 +19,27 @@ import {
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
-const symbolsOf = ({ frames, symbol }: Contents) => [
-  ...frames.flatMap((frame) => (frame.kind === 'sized-symbol' ? [frame.body] : [])),
-  ...(symbol ? [symbol] : []),
-];
+/** What the liar hears of objects: their descriptors, with certificates. */
+function heardOf({ frames, symbol }: Contents): { descriptor: Descriptor; certificate: Uint8Array }[] {
+  return [
+    ...frames.flatMap((frame) => {
+      if (frame.kind === 'sized-symbol') return [ofSymbol(parseSymbol(frame.body))];
+      return frame.kind === 'manifest' ? [ofManifest(frame.manifest)] : [];
+    }),
+    ...(symbol ? [ofSymbol(parseSymbol(symbol))] : []),
+  ];
+}
 
-function certificateOf(frame: SymbolFrame): Uint8Array {
-  const { depth, proof, leafBytes, index, descriptorBytes, signature } = frame;
-  const root =
-    depth === SERVED ? proof : rootFromProof(leafBytes, index, depth, proof, new Uint8Array(20)).slice();
-  return writeCertificate(descriptorBytes.slice(), root, signature.slice());
+function ofSymbol(frame: SymbolFrame) {
+  const { descriptor, depth, proof, leafBytes, index, descriptorBytes, signature } = frame;
+  const root = depth === SERVED ? proof : rootFromProof(leafBytes, index, depth, proof);
+  return { descriptor, certificate: writeCertificate(descriptorBytes.slice(), root, signature.slice()) };
+}
+
+function ofManifest(manifest: Manifest) {
+  const { descriptor, depth, hashes, position, proof, descriptorBytes, signature } = manifest;
+  const root = depth === SERVED ? proof : rootFromHashes(hashes, position, proof);
+  return { descriptor, certificate: writeCertificate(descriptorBytes.slice(), root, signature.slice()) };
 }
 
 /** Wrong symbols of whatever the liar hears of, to the others, before they can have it whole. */
@@ -35,12 +48,9 @@ const pollute = (arena: Arena) => {
   arena.tamper({
     hear: (_now, peer, contents) => {
       if (arena.now < ATTACK_AT * 1e6) return contents;
-      for (const body of symbolsOf(contents)) {
-        const frame = parseSymbol(body);
-        const { descriptor } = frame;
+      for (const { descriptor, certificate } of heardOf(contents)) {
         if (descriptor.origin !== peer || seen.has(objectKey(descriptor))) continue;
         seen.add(objectKey(descriptor));
-        const certificate = certificateOf(frame);
         for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
           const wrong = new Uint8Array(SERVED_OVERHEAD + descriptor.symbolSize).fill(0xa5);
           writeServed(wrong, certificate, { sbn, esi: 0, count: 1 });

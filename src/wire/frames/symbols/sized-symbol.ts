@@ -1,5 +1,5 @@
-/** SIZED_SYMBOL: a symbol body where something may follow. length 2 | body, see ../symbol.ts */
-import type { FrameType } from './frame.js';
+/** SIZED_SYMBOL: a symbol body where something may follow. length 2 | body, see ../../symbol.ts */
+import type { FrameType } from '../frame.js';
 
 export interface SizedSymbolFrame {
   kind: 'sized-symbol';
