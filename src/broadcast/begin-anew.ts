@@ -36,6 +36,6 @@ export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void
   succession.onBegun();
   log.write({ type: 'begin', incarnation });
   startOver(now, former, from);
-  for (const object of objects) own.repeat(object);
+  for (const object of objects) own.repeat(now, object);
   events.push({ type: 'begun-anew', incarnation, former: ended });
 }

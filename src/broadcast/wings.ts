@@ -11,7 +11,7 @@ import { Attempts } from './delivery/attempts.js';
 import { Delivery } from './delivery/delivery.js';
 import { Journal } from './delivery/journal.js';
 import { Kept } from './delivery/kept.js';
-import { Own } from './delivery/own.js';
+import { type GroupSizes, Own } from './delivery/own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics, RepairDrop } from './metrics.js';
@@ -29,6 +29,7 @@ export type BroadcastDrop = AgreementDrop | SpreadDrop | RepairDrop;
 export interface BroadcastOptions
   extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize'>,
     Pick<Settings, 'maxMessageSize' | 'order'> {
+  sizes: GroupSizes;
   /** What our store holds from before. */
   loaded: Loaded;
 }

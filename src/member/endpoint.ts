@@ -39,6 +39,7 @@ import type { Loaded } from '../store/store.js';
 import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Dialect } from '../wire/dialect.js';
 import type { Ack } from '../wire/frames/ack.js';
+import type { PartFrame } from '../wire/frames/path/part.js';
 import { type Frame, featureOf } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
@@ -78,6 +79,8 @@ export type MemberDrop =
   | 'malformed'
   /** An optional frame of a type that we do not know, or of a feature that the session does not have; the rest counts. */
   | 'unknown-frame'
+  /** Half of a text whose other half has not come while a few more did. */
+  | 'part-alone'
   /** An acknowledgement of what was never sent. */
   | 'bad-ack';
 /** Everything that is thrown away is counted under one of these: each layer's own. */
@@ -103,8 +106,8 @@ export class Endpoint implements Voice {
   private readonly sender: Sender;
   /** What sessions and paths say of members. */
   private readonly own: MemberEvent<number>[] = [];
-  /** Datagrams that a liar has said: see `say`. */
-  private readonly said: Transmit[] = [];
+  /** Datagrams that are sealed, and go next. */
+  private readonly sealed: Transmit[] = [];
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
@@ -125,7 +128,7 @@ export class Endpoint implements Voice {
         observer: observe && ((now, event) => observe(now, member, event)),
       });
     });
-    const sizes = new PathSizes(paths, changed);
+    const sizes = new PathSizes(paths, changed, (peer) => this.peers[peer]?.has('path-size') === true);
     const sessions = new SessionTable({
       groupId: group.id,
       keys: keys.exchangeKeys(),
@@ -135,7 +138,7 @@ export class Endpoint implements Voice {
       entropy,
       peers: members.map((member) => (member === self ? undefined : member)),
     });
-    const broadcaster = new Broadcast({ ...options, self: self.index, paths, changed }, this.counters);
+    const broadcaster = new Broadcast({ ...options, self: self.index, paths, sizes, changed }, this.counters);
     const peers = members.map((member, index) => {
       const path = paths[index];
       return (
@@ -157,12 +160,14 @@ export class Endpoint implements Voice {
       agenda,
       tamper,
       observer: options.observer,
+      sealed: this.sealed,
       connect: (now, peer) => this.connect(now, peer),
     });
     this.handlers = frameHandlers({
       broadcaster,
       sizes,
       onAck: (heard, ack) => this.handleAck(heard, ack),
+      onPart: (heard, part) => this.handlePart(heard, part),
       onSymbol: (heard, body) => this.handleSymbol(heard, body),
     });
     tamper?.begin?.(this);
@@ -236,7 +241,7 @@ export class Endpoint implements Voice {
     this.sender.letGo();
     // What polling may start is a handshake, whose first message is then there at once.
     const transmit =
-      this.said.shift() ??
+      this.sealed.shift() ??
       this.sessions.pollTransmit() ??
       this.sender.pollControl(now) ??
       this.sessions.pollTransmit() ??
@@ -254,7 +259,7 @@ export class Endpoint implements Voice {
 
   /** When `handleTimeout` (or `pollTransmit`) is due next; NEVER if not at all. May change after any other call. */
   nextTimeout(now: Micros): Micros {
-    if (this.said.length > 0) return now;
+    if (this.sealed.length > 0) return now;
     return Math.max(
       0,
       Math.min(
@@ -293,7 +298,7 @@ export class Endpoint implements Voice {
         : frame,
     );
     const eliciting = isEliciting({ frames: numbered, symbol });
-    this.said.push(this.sender.seal(now, peer, writeDatagram(numbered, symbol), eliciting));
+    this.sealed.push(this.sender.seal(now, peer, writeDatagram(numbered, symbol), eliciting));
     return true;
   }
 
@@ -309,6 +314,11 @@ export class Endpoint implements Voice {
     // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
     if (peer.path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents), receivedAt))
       this.presence.onHeard(peer);
+    this.handleFrames(heard, contents);
+  }
+
+  private handleFrames(heard: Heard, contents: Contents): void {
+    const { now, peer } = heard;
     const { frames, symbol } = this.options.tamper?.hear?.(now, peer.index, contents) ?? contents;
     const { observer } = this.options;
     for (const frame of frames) {
@@ -319,6 +329,17 @@ export class Endpoint implements Voice {
       else handleFrame(this.handlers, heard, frame);
     }
     if (symbol) this.handleSymbol(heard, symbol);
+  }
+
+  /** Half of a text: with the other one it is taken as if it had come in a datagram of its own. */
+  private handlePart(heard: Heard, part: PartFrame): void {
+    const text = heard.peer.parts.join(part);
+    if (text === 'alone') countDrop(this.counters, 'part-alone');
+    if (typeof text === 'string') return;
+    const contents = parseContents(text);
+    if (contents.frames.some(({ kind }) => kind === 'part'))
+      throw new HeadwaterError('MALFORMED', 'part: expected none in a text that came in parts, got one');
+    this.handleFrames({ ...heard, size: 0 }, contents);
   }
 
   private handleAck({ now, peer }: Heard, ack: Ack): void {

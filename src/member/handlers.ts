@@ -3,6 +3,7 @@ import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Micros } from '../core/time.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
+import type { PartFrame } from '../wire/frames/path/part.js';
 import type { FrameKind, FrameOf } from '../wire/frames.js';
 import type { Peer } from './peer.js';
 
@@ -25,10 +26,17 @@ export interface HandlerOptions {
   broadcaster: Broadcast;
   sizes: PathSizes;
   onAck: (heard: Heard, ack: Ack) => void;
+  onPart: (heard: Heard, part: PartFrame) => void;
   onSymbol: (heard: Heard, body: Uint8Array) => void;
 }
 
-export function frameHandlers({ broadcaster, sizes, onAck, onSymbol }: HandlerOptions): FrameHandlers {
+export function frameHandlers({
+  broadcaster,
+  sizes,
+  onAck,
+  onPart,
+  onSymbol,
+}: HandlerOptions): FrameHandlers {
   return {
     ack: (heard, { ack }) => onAck(heard, ack),
     'ack-policy': ({ peer }, frame) => peer.path.onPolicy(frame),
@@ -41,6 +49,7 @@ export function frameHandlers({ broadcaster, sizes, onAck, onSymbol }: HandlerOp
       sizes.onPath(now);
     },
     'path-size': ({ peer }, { size }) => sizes.onTold(peer.index, size),
+    part: (heard, frame) => onPart(heard, frame),
     ping: () => {},
     'sized-symbol': (heard, { body }) => onSymbol(heard, body),
     manifest: ({ now, peer }, frame) => broadcaster.references.handleManifest(now, peer.index, frame),

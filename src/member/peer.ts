@@ -14,6 +14,7 @@ import type { Agreed, Feature } from '../wire/dialect.js';
 import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { FailOver } from './failover.js';
+import { Parts } from './parts.js';
 
 export interface PeerOptions {
   member: Member;
@@ -29,6 +30,8 @@ export class Peer {
   readonly member: Member;
   readonly path: Path;
   readonly failOver: FailOver;
+  /** Texts that its path does not carry in one piece. */
+  readonly parts = new Parts();
   /** What there is to say to it. */
   readonly outbound: Outbound;
   /** See `PeerOptions.notify`. */
@@ -91,6 +94,7 @@ export class Peer {
       case 'reset':
         path.isOpen = false;
         path.restart(this.nextNumber);
+        this.parts.clear();
         broadcaster.onSession(index, true);
         break;
       case 'expired':

@@ -9,7 +9,7 @@ import type { Micros } from '../core/time.js';
 import type { SessionTable } from '../session/index.js';
 import { FRAMES_ROOM, isEliciting, SymbolWriter, writeDatagram } from '../wire/datagram.js';
 import { type Frame, frameSize } from '../wire/frames.js';
-import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { ETHERNET_DATAGRAM, PROTECTED_HEADER, PROTECTED_TAG } from '../wire/limits.js';
 import type { Agenda } from './agenda.js';
 import type { Peer } from './peer.js';
 import type { Tamper } from './tamper.js';
@@ -30,6 +30,8 @@ export interface SenderOptions {
   agenda: Agenda;
   tamper: Tamper | undefined;
   observer: BroadcastObserver | undefined;
+  /** Datagrams that go before all else. */
+  sealed: Transmit[];
   /** There is something to say to a peer without a session. */
   connect: (now: Micros, peer: Peer) => void;
 }
@@ -118,10 +120,35 @@ export class Sender {
     const { index, path, outbound } = peer;
     if (!outbound.hasSymbol(now)) return undefined;
     const policy = path.takePolicy(now);
-    // The largest symbol leaves no room for it.
-    if (policy && path.mtu.size === DATAGRAM_SIZE) return this.sealControl(now, peer, [policy]);
-    const frames = policy ? [policy] : [];
     const { size } = path.mtu;
+    // The largest symbol leaves no room for it.
+    if (policy && size < ETHERNET_DATAGRAM) return this.sealControl(now, peer, [policy]);
+    const written = this.writeSymbols(now, peer, size, policy ? [policy] : []);
+    if (!written) return size < ETHERNET_DATAGRAM ? this.sealParts(now, peer) : undefined;
+    const { bytes } = written;
+    this.lent = written.memory;
+    egress.onSent(now, index, bytes.length);
+    outbound.manifests.onSent(path.recovery.nextNumber);
+    return this.seal(now, peer, bytes, true);
+  }
+
+  /** A symbol of an object that was cut for wider paths than this one is, in two datagrams. */
+  private sealParts(now: Micros, peer: Peer): Transmit | undefined {
+    const written = this.writeSymbols(now, peer, ETHERNET_DATAGRAM, []);
+    if (!written) return undefined;
+    const { bytes } = written;
+    const text = bytes.subarray(PROTECTED_HEADER, bytes.length - PROTECTED_TAG);
+    const [first, second] = peer.parts.split(text).map((half) => {
+      const datagram = writeDatagram([half]);
+      this.options.egress.onSent(now, peer.index, datagram.length);
+      return this.seal(now, peer, datagram, true);
+    });
+    this.options.sealed.push(second);
+    return first;
+  }
+
+  /** A text of as many symbols as fit in a datagram of `size` bytes. */
+  private writeSymbols(now: Micros, { index, outbound }: Peer, size: number, frames: Frame[]) {
     const change = this.options.tamper?.symbol;
     const memory = change ? undefined : this.takeMemory(size);
     const told = outbound.manifests;
@@ -131,11 +158,7 @@ export class Sender {
     this.beside.clear();
     outbound.addSymbols(now, writer, this.beside);
     const bytes = writer.finish();
-    if (!bytes) return undefined;
-    this.lent = memory;
-    egress.onSent(now, index, bytes.length);
-    told.onSent(path.recovery.nextNumber);
-    return this.seal(now, peer, bytes, true);
+    return bytes && { bytes, memory };
   }
 
   /** Memory for a datagram of at most `size` bytes: that of the last one, if it has been given back. */

@@ -19,10 +19,21 @@ export class PathSizes {
   /** Of our own paths, once one is known; looked at again now and then, since members come and go. */
   private ours: number | undefined;
   private lookedAt: Micros = -NEVER;
+  /** Until when it is waited for, and when that may begin again. */
+  private waitUntil: Micros = -NEVER;
+  private restUntil: Micros = -NEVER;
 
-  /** @param changed peers to whom there may be something to say */
-  constructor(paths: readonly (Path | undefined)[], changed: Marks) {
+  private readonly tells: (peer: number) => boolean;
+  private readonly isAlone: boolean;
+
+  /**
+   * @param changed peers to whom there may be something to say
+   * @param tells whether a peer tells the size of its own paths
+   */
+  constructor(paths: readonly (Path | undefined)[], changed: Marks, tells: (peer: number) => boolean) {
     this.paths = paths;
+    this.tells = tells;
+    this.isAlone = !paths.some((path) => path);
     this.changed = changed;
     this.heard = new Uint16Array(paths.length);
     this.told = new Uint16Array(paths.length);
@@ -69,22 +80,38 @@ export class PathSizes {
 
   /**
    * The size that gets from here to all responsive members in one piece, and from each of these to the others, at most 1452.
-   * Undefined while that is not known of all of them.
-   *
-   * @param tells whether this peer tells its own
+   * Undefined while that is not known of all of them, or none is there.
    */
-  group(now: Micros, tells: (peer: number) => boolean): number | undefined {
-    let size = ETHERNET_DATAGRAM;
+  group(now: Micros): number | undefined {
+    let size: number | undefined;
+    let isKnown = true;
     for (const [peer, path] of this.paths.entries()) {
       if (!path?.isOpen || !path.isResponsive(now)) continue;
-      if (!path.mtu.isKnown) return undefined;
-      const theirs = tells(peer) ? this.heard[peer] : DATAGRAM_SIZE;
-      if (theirs === 0) return undefined;
-      size = Math.min(size, path.mtu.size, theirs);
+      const theirs = this.tells(peer) ? this.heard[peer] : DATAGRAM_SIZE;
+      isKnown &&= path.mtu.isKnown && theirs > 0;
+      if (path.mtu.isKnown) size = Math.min(size ?? ETHERNET_DATAGRAM, path.mtu.size);
+      if (theirs > 0) size = Math.min(size ?? ETHERNET_DATAGRAM, theirs);
     }
-    return size;
+    // It cannot become less.
+    return isKnown || size === DATAGRAM_SIZE ? size : undefined;
+  }
+
+  /** Somebody would rather know the size before it goes on: sessions may just have begun. It is not waited for again and again. */
+  onWanted(now: Micros): void {
+    if (now < this.restUntil || this.isAlone || this.group(now) !== undefined) return;
+    this.waitUntil = now + PATIENCE;
+    this.restUntil = now + REST;
+  }
+
+  /** Until when to wait for the size; in the past if it is known, or is not waited for. */
+  awaitedUntil(now: Micros): Micros {
+    return now < this.waitUntil && this.group(now) === undefined ? this.waitUntil : -NEVER;
   }
 }
 
 const LOOK_INTERVAL: Micros = 100 * MILLISECOND;
 const REPEAT: Micros = SECOND;
+/** Three round trips before one is measured: a handshake, a probe, what others tell. */
+const PATIENCE: Micros = SECOND;
+/** Where it does not become known there is little use in waiting. */
+const REST: Micros = 60 * SECOND;

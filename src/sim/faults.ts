@@ -1,6 +1,7 @@
 /** Has a scenario's faults happen to its cluster: when their time comes, or at an event; and in the end all is well again. */
 import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { Checker } from './checker.js';
 import type { Cluster } from './cluster.js';
@@ -52,6 +53,7 @@ export class Faults {
     for (const fault of faults) {
       if (fault.type === 'crash' && 'at' in fault.when) world.at(fault.when.at, () => this.strike(fault, -1));
       else if (fault.type === 'cut') this.during(fault, (on) => this.cut(fault, on));
+      else if (fault.type === 'narrow') world.at(fault.at, () => this.narrow(fault.between));
       else if (fault.type === 'store') {
         world.at(fault.at, () => this.changeStore(fault, 1));
         if (fault.back !== undefined) world.at(fault.back, () => this.changeStore(fault, 0));
@@ -144,6 +146,14 @@ export class Faults {
         world.link(a.address, b.address).update({ blocked });
         if (!oneWay) world.link(b.address, a.address).update({ blocked });
       }
+  }
+
+  private narrow(between: readonly [number, number]): void {
+    const { world, members } = this.cluster;
+    const [a, b] = between.map((member) => members[member].address);
+    const mtu = DATAGRAM_SIZE + (this.scenario.links.overhead ?? 0);
+    world.link(a, b).update({ mtu });
+    world.link(b, a).update({ mtu });
   }
 
   /** Of its own objects only such as others hold too: what is nowhere else is gone with the disk. */

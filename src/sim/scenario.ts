@@ -8,6 +8,7 @@ import { CONTROLLERS, type ControllerName, DEFAULT_CONTROLLER, LOSS_BASED } from
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import type { Settings } from '../options.js';
+import { DATAGRAM_SIZE, ETHERNET_DATAGRAM } from '../wire/limits.js';
 import type { SimDiskOptions } from './disk.js';
 import { LIES, type Lie } from './lies/byzantine.js';
 import type { SimClock } from './member.js';
@@ -23,6 +24,8 @@ export type Fault =
   | { type: 'crash'; members: number[]; when: When; down: Micros | undefined; hit: boolean }
   /** What is sent from `from` to any of the others is lost, and if not `oneWay` the other way, too. */
   | { type: 'cut'; from: number[]; at: Micros; until: Micros; oneWay: boolean }
+  /** From then on the links between the two carry no more than every path must, for good. */
+  | { type: 'narrow'; between: [number, number]; at: Micros }
   /** Its disk takes no more. */
   | { type: 'full'; member: number; at: Micros; until: Micros }
   /** Its consumer stands still. */
@@ -136,6 +139,7 @@ export function randomScenario(seed: string): Scenario {
   };
   const span = rng.integer(0, 1200) * MILLISECOND;
   scenario.faults = randomFaults(rng, scenario, span, small);
+  randomSizes(scenario, new Rng(`${seed} sizes`), span);
   const crashes = scenario.faults.some(({ type }) => type === 'crash' || type === 'store');
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
   const { slow } = scenario;
@@ -159,6 +163,17 @@ export function randomScenario(seed: string): Scenario {
     scenario.healAt = Math.max(scenario.healAt, end, span);
   }
   return scenario;
+}
+
+/** Paths that carry more than all must, and some that stop to. */
+function randomSizes(scenario: Scenario, rng: Rng, span: Micros): void {
+  const { members, faults } = scenario;
+  if (scenario.maxDatagram === DATAGRAM_SIZE && rng.chance(0.3)) scenario.maxDatagram = ETHERNET_DATAGRAM;
+  if (scenario.maxDatagram === DATAGRAM_SIZE || members < 2 || rng.chance(0.4)) return;
+  for (let i = rng.integer(1, members); i > 0; i--) {
+    const [a, b] = rng.shuffle(Array.from({ length: members }, (_, member) => member));
+    faults.push({ type: 'narrow', between: [a, b], at: rng.chance(0.3) ? 0 : rng.integer(0, span) });
+  }
 }
 
 function randomMembers(rng: Rng): number {

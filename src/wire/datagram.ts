@@ -200,7 +200,7 @@ export function hasSymbols({ frames, symbol }: Contents): boolean {
   return symbol !== undefined || frames.some(({ kind }) => SYMBOLS.has(kind));
 }
 
-const SYMBOLS: ReadonlySet<Frame['kind']> = new Set(['sized-symbol', 'manifest', 'listed', 'served']);
+const SYMBOLS: ReadonlySet<Frame['kind']> = new Set(['sized-symbol', 'manifest', 'listed', 'served', 'part']);
 
 /** The rest of the datagram is zeros. */
 const PADDING = 0;

@@ -1,7 +1,7 @@
 /**
  * The table of frames. A frame is one file in frames/ and one line here; its handler stands in member/handlers.ts, and
- * its fields in PROTOCOL 5. Types 0 and 1, PADDING and SYMBOL, take the rest of a datagram: see datagram.ts. So does SERVED, which can
- * only be the last.
+ * its fields in PROTOCOL 5. Types 0 and 1, PADDING and SYMBOL, take the rest of a datagram: see datagram.ts. So do SERVED and PART,
+ * which can only be the last.
  */
 import { Reader, type Writer } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
@@ -12,7 +12,8 @@ import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
 import { mtuProbe } from './frames/mtu-probe.js';
 import { mtuReport } from './frames/mtu-report.js';
-import { pathSize } from './frames/path-size.js';
+import { part } from './frames/path/part.js';
+import { pathSize } from './frames/path/path-size.js';
 import { ping } from './frames/ping.js';
 import { progress } from './frames/progress.js';
 import { pull } from './frames/pull.js';
@@ -38,6 +39,7 @@ export const FRAMES = [
   manifest,
   listed,
   served,
+  part,
   pathSize,
 ] as const;
 

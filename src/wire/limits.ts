@@ -22,6 +22,9 @@ export const PROTECTED_TAG = 16;
 export const PROTECTED_OVERHEAD = PROTECTED_HEADER + PROTECTED_TAG;
 export const FRAME_TYPE_SIZE = 1;
 
+/** Half of the text of a datagram that Ethernet carries. */
+export const MAX_PART = Math.ceil((ETHERNET_DATAGRAM - PROTECTED_OVERHEAD) / 2);
+
 /** SHA-256. A stream's digest is said whole: an origin that lies may look for two objects whose digests begin alike. */
 export const HASH_SIZE = 32;
 export const SIGNATURE_SIZE = 64;
@@ -67,8 +70,8 @@ export function symbolSizeFor(datagramSize: number): number {
 function aligned(bytes: number): number {
   return Math.floor(bytes / SYMBOL_ALIGNMENT) * SYMBOL_ALIGNMENT;
 }
-/** T: a larger symbol would not fit a datagram of the default size, and so not every path. */
-export const MAX_SYMBOL_SIZE = symbolSizeFor(DATAGRAM_SIZE);
+/** T: a larger symbol would not fit what Ethernet carries, nor two datagrams of the default size. */
+export const MAX_SYMBOL_SIZE = symbolSizeFor(ETHERNET_DATAGRAM);
 
 /** ESIs are 24 bits (RFC 6330 section 3.2). An origin that needs more than this many beyond K is not served. */
 export const MAX_REPAIR_SYMBOLS = 1 << 18;

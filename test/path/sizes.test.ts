@@ -9,6 +9,11 @@ import { PathSizes } from '../../src/path/sizes.js';
 
 /** Ourselves as member 0, and paths to others that have shown what they carry: undefined for one that has not. */
 function sizesOf(...carried: (number | undefined)[]) {
+  return sizesWith(() => true, ...carried);
+}
+
+/** @param tells whether a peer tells its own */
+function sizesWith(tells: (peer: number) => boolean, ...carried: (number | undefined)[]) {
   const paths = carried.map((size, i) => {
     const path = new Path({ controller: CONTROLLERS.cubic, rng: new Rng(i), maxDatagram: 9000 });
     path.isOpen = true;
@@ -17,7 +22,7 @@ function sizesOf(...carried: (number | undefined)[]) {
     return path;
   });
   const changed = new Marks(paths.length + 1);
-  const sizes = new PathSizes([undefined, ...paths], changed);
+  const sizes = new PathSizes([undefined, ...paths], changed, tells);
   const marked = () => {
     const list: number[] = [];
     for (let peer = changed.take(); peer >= 0; peer = changed.take()) list.push(peer);
@@ -25,8 +30,6 @@ function sizesOf(...carried: (number | undefined)[]) {
   };
   return { sizes, paths, marked };
 }
-
-const all = () => true;
 
 describe('what a member tells', () => {
   test('is the smallest size that its paths have shown, and nothing before one has', () => {
@@ -68,34 +71,71 @@ describe('the size for the group', () => {
   test('is the smallest of our own paths and of what each peer tells, at most what Ethernet carries', () => {
     const { sizes } = sizesOf(8952, 8952, 8952);
     for (const [peer, size] of [8952, 1452, 65_488].entries()) sizes.onTold(peer + 1, size);
-    expect(sizes.group(0, all)).toBe(1452);
+    expect(sizes.group(0)).toBe(1452);
     sizes.onTold(2, 1392);
-    expect(sizes.group(0, all)).toBe(1392);
+    expect(sizes.group(0)).toBe(1392);
   });
 
   test('is not known before all who tell have told, and all our paths are known', () => {
     const { sizes, paths } = sizesOf(1452, undefined);
     sizes.onTold(1, 1452);
-    expect(sizes.group(0, all)).toBeUndefined();
+    expect(sizes.group(0)).toBeUndefined();
     paths[1].onMtuReport(0, paths[1].mtu.takeProbe(0, 0)!);
-    expect(sizes.group(0, all)).toBeUndefined();
+    expect(sizes.group(0)).toBeUndefined();
     sizes.onTold(2, 1452);
-    expect(sizes.group(0, all)).toBe(1452);
+    expect(sizes.group(0)).toBe(1452);
     sizes.onSession(2);
-    expect(sizes.group(0, all)).toBeUndefined();
+    expect(sizes.group(0)).toBeUndefined();
   });
 
   test('is what every path carries where a member cannot tell', () => {
-    const { sizes } = sizesOf(1452, 1452);
+    const { sizes } = sizesWith((peer) => peer === 1, 1452, 1452);
     sizes.onTold(1, 1452);
-    expect(sizes.group(0, (peer) => peer === 1)).toBe(1232);
+    expect(sizes.group(0)).toBe(1232);
   });
 
-  test('does not wait for members that are silent, nor for any if there is none', () => {
+  test('does not wait for members that are silent; without any it is not known', () => {
     const { sizes, paths } = sizesOf(1452, undefined);
     sizes.onTold(1, 1452);
     paths[0].onReceived(5 * SECOND, 1, true, true);
-    expect(sizes.group(5 * SECOND, all)).toBe(1452);
-    expect(sizesOf().sizes.group(0, all)).toBe(1452);
+    expect(sizes.group(5 * SECOND)).toBe(1452);
+    expect(sizes.group(50 * SECOND)).toBeUndefined();
+  });
+
+  test('is known at once where one path shows that it cannot be larger', () => {
+    const { sizes } = sizesOf(undefined, undefined);
+    sizes.onTold(2, 1232);
+    expect(sizes.group(0)).toBe(1232);
+  });
+});
+
+describe('who wants to know the size first', () => {
+  test('waits for a second at most, and not again for a minute', () => {
+    const { sizes } = sizesOf(undefined);
+    const wait = (now: number) => {
+      sizes.onWanted(now);
+      return sizes.awaitedUntil(now) - now;
+    };
+    expect([wait(0), wait(SECOND - 1), wait(SECOND) > 0, wait(59 * SECOND) > 0]).toEqual([
+      SECOND,
+      1,
+      false,
+      false,
+    ]);
+    expect(wait(60 * SECOND)).toBe(SECOND);
+  });
+
+  test('goes on as soon as it is known', () => {
+    const { sizes } = sizesOf(1452);
+    sizes.onWanted(0);
+    expect(sizes.awaitedUntil(1)).toBe(SECOND);
+    sizes.onTold(1, 1452);
+    expect(sizes.awaitedUntil(1)).toBeLessThan(0);
+  });
+
+  test('does not wait in a group of one', () => {
+    const { sizes } = sizesOf();
+    sizes.onWanted(0);
+    expect(sizes.awaitedUntil(0)).toBeLessThan(0);
   });
 });

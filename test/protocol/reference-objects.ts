@@ -35,6 +35,7 @@ export type FrameFields =
   | { kind: 'ping' }
   | { kind: 'ack-policy'; packets: number; delay: number }
   | { kind: 'mtu-probe' | 'mtu-report' | 'path-size'; size: number }
+  | { kind: 'part'; number: number; half: number; bytes: string }
   | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
@@ -85,6 +86,13 @@ export function frame(fields: FrameFields): Buffer {
       return join(uint(8, 1), uint(fields.size, 2));
     case 'path-size':
       return join(uint(64, 1), uint(2, 2), uint(fields.size, 2));
+    case 'part':
+      return join(
+        uint(15, 1),
+        uint(fields.number, 2),
+        uint(fields.half, 1),
+        Buffer.from(fields.bytes, 'hex'),
+      );
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');
       return join(uint(fields.type, 1), uint(body.length, 2), body);

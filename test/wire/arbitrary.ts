@@ -12,6 +12,7 @@ import {
   DATAGRAM_SIZE,
   HASH_SIZE,
   MAX_AHEAD,
+  MAX_PART,
   MAX_PROGRESS_ENTRIES,
   MAX_PROOF_DEPTH,
   MAX_SHARE,
@@ -232,6 +233,12 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     kind: fc.constant('path-size'),
     size: fc.integer({ min: DATAGRAM_SIZE, max: 0xffff }),
   }),
+  part: fc.record({
+    kind: fc.constant('part'),
+    number: u16,
+    half: fc.nat(1),
+    bytes: fc.uint8Array({ maxLength: MAX_PART }),
+  }),
   unknown: fc.record({
     kind: fc.constant('unknown'),
     type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),
@@ -258,7 +265,7 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
 };
 
 /** Of each kind that something may follow. */
-const { served: _last, ...inside } = frameOf;
+const { served: _served, part: _part, ...inside } = frameOf;
 export const frame: fc.Arbitrary<Frame> = fc.oneof(...Object.values<fc.Arbitrary<Frame>>(inside));
 
 export const frames = fc.array(frame, { maxLength: 6 });

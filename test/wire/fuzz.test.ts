@@ -205,7 +205,8 @@ describe('lengths and counts that promise more than there is', () => {
     ['a policy without its delay', [6, 0, 1], 'ack delay: expected 3 bytes, got 0'],
     ['a probe without its size', [7, 1], 'probe size: expected 2 bytes, got 1'],
     ['a symbol longer than the datagram', [11, 0, 3, 1, 2], 'symbol: expected 3 bytes, got 2'],
-    ['a frame of no known type', [15, ...id()], 'frame type: expected one that is known, got 15'],
+    ['a frame of no known type', [16, ...id()], 'frame type: expected one that is known, got 16'],
+    ['a part of a third half', [15, 0, 1, 2], 'half: expected 0 or 1, got 2'],
     ['an optional frame longer than the text', [99, 0, 3, 1, 2], 'frame: expected 3 bytes, got 2'],
     ['an optional frame that is known and too short', [64, 0, 1, 9], 'path size: expected 2 bytes, got 1'],
     [
@@ -284,6 +285,10 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
       expect(frame.missing.length).toBeLessThanOrEqual(MAX_PROGRESS_ENTRIES);
     } else if (frame.kind === 'sized-symbol') {
       views.push(frame.body);
+    } else if (frame.kind === 'unknown') {
+      views.push(frame.body);
+    } else if (frame.kind === 'part') {
+      views.push(frame.bytes);
     } else if (frame.kind === 'listed') {
       views.push(frame.symbol);
     } else if (frame.kind === 'served') {
@@ -298,8 +303,8 @@ function checkViews(bytes: Uint8Array, { contents, symbol }: Parsed): void {
       expect(ranges[0] - ranges[ranges.length - 1]).toBeLessThan(ACK_SPAN);
     }
   }
-  // An ack may have come in the longer of its two forms. What is left over is padding.
-  if (!contents.frames.some(({ kind }) => kind === 'ack')) {
+  // An ack may have come in the longer of its two forms, an optional frame with more than we know. What is left over is padding.
+  if (!contents.frames.some(({ kind }) => kind === 'ack' || kind === 'path-size')) {
     expect(size).toBeLessThanOrEqual(bytes.length);
     if (contents.symbol) expect(size).toBe(bytes.length);
     else if (size < bytes.length) expect(bytes[size]).toBe(0);

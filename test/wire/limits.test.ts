@@ -13,6 +13,7 @@ import {
   CERTIFICATE_SIZE,
   DATAGRAM_SIZE,
   DESCRIPTOR_SIZE,
+  ETHERNET_DATAGRAM,
   HASH_SIZE,
   LEAF_HEADER_SIZE,
   MAX_AHEAD,
@@ -174,7 +175,7 @@ test.each([
       const served: Frame = { kind: 'served', number: 1, sbn: 0, esi: 0, symbols: new Uint8Array(bytes) };
       for (const frame of [listed, served]) expect(writeDatagram([frame]).length <= size).toBe(fits);
     }
-    expect(MAX_SYMBOL_SIZE).toBe(symbolSizeFor(DATAGRAM_SIZE));
+    expect(MAX_SYMBOL_SIZE).toBe(symbolSizeFor(ETHERNET_DATAGRAM));
   },
 );
 

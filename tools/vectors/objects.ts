@@ -159,6 +159,7 @@ export function frameVectors(): unknown {
       'PULL: 300 symbols of block 4',
       { kind: 'pull', id: { ...stream, seq: 77 }, missing: [{ sbn: 4, symbols: 300 }] },
     ],
+    ['PART: the second half', { kind: 'part', number: 7, half: 1, bytes: Uint8Array.of(1, 2, 3) }],
     ['PATH_SIZE', { kind: 'path-size', size: 1452 }],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],

@@ -32,7 +32,9 @@ function texts(): Text[] {
     ({ name }) => name === 'GONE',
   )!.text;
   const malformed: [string, string][] = [
-    ['frame type 15', '0f'],
+    ['frame type 16', '10'],
+    ['PART: half 2', '0f00010200'],
+    ['PART: 715 bytes', `0f000101${'00'.repeat(715)}`],
     ['frame type 63', '3f0000'],
     ['frame type 255 after a PING, without its length', '05ff00'],
     ['frame type 64: of no bytes', '400000'],
@@ -83,6 +85,7 @@ function texts(): Text[] {
     ['PROGRESS: bits of blocks that there are not', 1, progress(2, 'ff', '00')],
     ['PROGRESS: a deficit of 0, and one block twice', 1, progress(2, '00', '02010000010001')],
     ['PULL: a deficit of 0', 1, `09${OBJECT}01040000`],
+    ['PART of no bytes', 1, '0f000100'],
     ['frame type 64: with bytes that we do not know', 1, `400005${u(2, 1452)}010203`],
     ['frame type 255 after a PING, which is skipped, and another PING', 3, '05ff0002010205'],
     ['SYMBOL of no bytes: it does not parse, which is the body’s affair', 0, '01'],
@@ -132,7 +135,7 @@ function symbols(): unknown {
     ['F is 0', put(signed, 12, u(5, 0))],
     ['T is 0', put(signed, 17, u(2, 0))],
     ['T is 24, no multiple of 16', put(signed, 17, u(2, 24))],
-    ['T is 1216, more than a datagram carries', put(signed, 17, u(2, 1216))],
+    ['T is 1424, more than a datagram carries', put(signed, 17, u(2, 1424))],
     ['Z is 0', put(signed, 19, '00')],
     ['Z is more than there are symbols', put(signed, 19, '04')],
     ['one block of 513 symbols', put(put(signed, 12, u(5, 513 * 976)), 17, `${u(2, 976)}01`)],

@@ -26,12 +26,20 @@ import { Outbox } from './outbox.js';
 import { parseParcel, writeParcel } from './parcel.js';
 import { SentKeys } from './sent.js';
 
+/** What size of datagrams reaches everyone in one piece: see `PathSizes`. */
+export interface GroupSizes {
+  group(now: Micros): number | undefined;
+  onWanted(now: Micros): void;
+  awaitedUntil(now: Micros): Micros;
+}
+
 /** What the consumer has yet to take of ours may come to one member's share of `maxStoredBytes`. */
 export interface OwnOptions extends Pick<Settings, 'order' | 'maxMessageSize' | 'maxStoredBytes'> {
   group: Group;
   self: number;
   keys: KeyPair;
   paths: Paths;
+  sizes: GroupSizes;
   loaded: Loaded;
 }
 
@@ -112,10 +120,11 @@ export class Own {
   pack(now: Micros): void {
     const { log } = this;
     if (log.isCommitting || log.isFull) return;
+    if (!this.outbox.isEmpty && this.isLarge) this.options.sizes.onWanted(now);
     for (let i = 0; i < OBJECTS_PER_COMMIT && !this.outbox.isEmpty && this.mayPack(now); i++) {
       const { tickets, messages, keys } = this.outbox.take();
       this.packAt = now + PACK_INTERVAL;
-      this.put(messages, tickets, keys);
+      this.put(now, messages, tickets, keys);
     }
   }
 
@@ -134,18 +143,18 @@ export class Own {
   }
 
   /** Says again, in our present stream and under the same keys, what an object of a former one holds. */
-  repeat({ incarnation, seq, bytes }: StoredObject): void {
+  repeat(now: Micros, { incarnation, seq, bytes }: StoredObject): void {
     const { group } = this.options;
     const { messages } = parseParcel(bytes, this.stream, group.members.length);
     const all = Array.from({ length: messages.length }, (_, index) => messages.get(index));
-    if (all.length > 0) this.put(all, [], this.sent.keysOf(incarnation, seq));
+    if (all.length > 0) this.put(now, all, [], this.sent.keysOf(incarnation, seq));
   }
 
   /** When to `pack` next, if anything waits and may be packed at all. */
   nextTimeout(now: Micros): Micros {
     const isWaiting = !this.outbox.isEmpty && !this.log.isCommitting && !this.log.isFull;
     if (!isWaiting || this.isHeldUp) return NEVER;
-    return this.mayPack(now) ? now : this.packAt;
+    return this.mayPack(now) ? now : Math.max(this.packAt, this.sizeAwaitedUntil(now));
   }
 
   /** An object of ours is in our store. */
@@ -202,15 +211,31 @@ export class Own {
     return isBehind || this.isUnconfirmed;
   }
 
-  private put(messages: Uint8Array[], tickets: number[], given: readonly (Uint8Array | undefined)[]): void {
-    const { group, self, keys, order } = this.options;
+  /** Whether the next object is so large that it pays to know first what size of datagrams reaches everyone. */
+  private get isLarge(): boolean {
+    return this.outbox.nextBytes() >= LARGE;
+  }
+
+  private sizeAwaitedUntil(now: Micros): Micros {
+    const until = this.options.sizes.awaitedUntil(now);
+    return until > now && this.isLarge ? until : -NEVER;
+  }
+
+  private put(
+    now: Micros,
+    messages: Uint8Array[],
+    tickets: number[],
+    given: readonly (Uint8Array | undefined)[],
+  ): void {
+    const { group, self, keys, order, sizes } = this.options;
     const { incarnation } = this.stream;
     const dependencies = order === 'causal' ? this.delivery.dependencies(this.stream) : [];
     const hash = new Sha256();
     const bytes = writeParcel({ dependencies, messages }, hash);
     const seq = this.nextSeq++;
     const id = { origin: self, incarnation, seq };
-    const descriptor = { ...id, length: bytes.length, ...cutObject(bytes.length), hash: hash.digest() };
+    const cut = cutObject(bytes.length, sizes.group(now));
+    const descriptor = { ...id, length: bytes.length, ...cut, hash: hash.digest() };
     const certificate = signCertificate(group, writeDescriptor(descriptor), keys.sign);
     const sent = this.sent.entries(incarnation, seq, given);
     this.tickets.set(seq, { tickets, keys: sent });
@@ -219,7 +244,7 @@ export class Own {
 
   private mayPack(now: Micros): boolean {
     const { maxMessageSize } = this.options;
-    if (this.isHeldUp) return false;
+    if (this.isHeldUp || now < this.sizeAwaitedUntil(now)) return false;
     const underWay = this.nextSeq - this.stream.deliverable();
     // With some under way already a little patience fills the next object: it costs the same with one message or fifty.
     if (underWay >= UNPACKED && now < this.packAt && !this.outbox.isFull) return false;
@@ -282,6 +307,8 @@ export class Own {
 
 const OBJECTS_PER_COMMIT = 8;
 const UNPACKED = 2;
+/** Half of what small messages are packed up to: some fifty symbols. */
+const LARGE = 64 * 1024;
 const PACK_INTERVAL: Micros = 2 * MILLISECOND;
 /** Our objects that no quorum has confirmed yet, at most: without a quorum nothing more is sent, and callers wait. */
 export const MAX_UNCONFIRMED = 64;

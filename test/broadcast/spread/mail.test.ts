@@ -40,6 +40,7 @@ function newMember(): { broadcast: Broadcast; path: Path; metrics: ReturnType<ty
       maxStoredBytes: 1e9,
       order: 'fifo',
       changed: new Marks(group.members.length),
+      sizes: { group: () => undefined, onWanted: () => {}, awaitedUntil: () => 0 },
     },
     metrics,
   );

@@ -1,7 +1,7 @@
 /** PATH_SIZE: datagrams up to this size go through to all members that its sender hears. size 2 */
-import { HeadwaterError } from '../../errors.js';
-import { DATAGRAM_SIZE } from '../limits.js';
-import type { FrameType } from './frame.js';
+import { HeadwaterError } from '../../../errors.js';
+import { DATAGRAM_SIZE } from '../../limits.js';
+import type { FrameType } from '../frame.js';
 
 export interface PathSizeFrame {
   kind: 'path-size';
