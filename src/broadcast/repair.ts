@@ -33,6 +33,7 @@ export class Repair {
 
   /** Asks for what is due. */
   handleTimeout(now: Micros): void {
+    if (this.wings.pulls.nextTimeout() > now) return;
     const typical = this.typicalRtt();
     const rttTo = (member: number) => Math.max(typical, rttOf(this.wings.options.paths[member]));
     for (const want of this.wings.pulls.take(now, rttTo)) this.ask(now, want);
@@ -259,9 +260,11 @@ export class Repair {
   /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
   private patienceFor({ origin }: Stream): Patience {
     const { paths, group } = this.wings.options;
+    // Few ask for either, and each takes a look at all paths.
     return {
-      rtt: Math.max(this.typicalRtt(), rttOf(paths[origin])),
-      // Few ask for it, and it takes a look at all paths.
+      get rtt() {
+        return Math.max(typicalRtt(paths, group.faulty), rttOf(paths[origin]));
+      },
       get relayed() {
         return RELAY_MARGIN * typicalRtt(paths, group.faulty, withMargin);
       },

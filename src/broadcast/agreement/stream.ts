@@ -31,6 +31,8 @@ export class Stream implements StreamId {
   readonly refused = new Map<number, Micros>();
   /** Where it puts itself once `Telling.untold` may find what it did not before. */
   news: Set<Stream> | undefined;
+  /** Where it puts itself once more of it may be deliverable than was. */
+  ripe: Set<Stream> | undefined;
   private readonly readiness: Readiness | undefined;
   /** What `deliverable` found; undefined once more may be, or less. */
   private due: number | undefined;
@@ -144,7 +146,7 @@ export class Stream implements StreamId {
   }
 
   private onHeld(): void {
-    this.due = undefined;
+    this.ripen();
     this.comparison.onHeld();
     this.following.onHeld();
     this.onNews();
@@ -153,7 +155,7 @@ export class Stream implements StreamId {
   /** What is held is no longer what it was: all that rests on it is looked at again. */
   private onRestart(): void {
     const { delivered, count } = this.ledger;
-    this.due = undefined;
+    this.ripen();
     this.claims.onChange();
     this.readiness?.restart({ count: delivered, chain: this.ledger.chainAt(delivered)!.slice() }, count);
     this.following.onRestart();
@@ -170,7 +172,7 @@ export class Stream implements StreamId {
   onClaim(member: number, entry: VectorEntry, lower: readonly Point[] = []): boolean {
     const before = this.claims.onClaim(member, entry);
     const hasLost = before !== undefined && before.count > entry.count;
-    if (this.due !== this.ledger.count || hasLost) this.due = undefined;
+    if (this.due !== this.ledger.count || hasLost) this.ripen();
     // Who has retired it has delivered all of it.
     const ready = entry.over ? entry.count : entry.ready;
     const agrees = this.comparison.onClaim(member, [...lower, { ...entry, ready }], hasLost);
@@ -245,7 +247,7 @@ export class Stream implements StreamId {
     const { readiness } = this;
     if (!readiness || count <= readiness.durable) return false;
     readiness.durable = count;
-    this.due = undefined;
+    this.ripen();
     this.onNews();
     return true;
   }
@@ -299,6 +301,12 @@ export class Stream implements StreamId {
   /** It has ended, and nobody has anything of it. */
   isVoid(): boolean {
     return this.standing.ended && this.ledger.isEmpty && this.claims.claimant() === undefined;
+  }
+
+  /** More of it may be deliverable, or less. */
+  private ripen(): void {
+    this.due = undefined;
+    this.ripe?.add(this);
   }
 
   /** What is told to members that disagree may have changed. */

@@ -34,6 +34,8 @@ export class Streams {
   private readonly changed = new Set<Stream>();
   /** Streams that put themselves here: see `Stream.news`. */
   private readonly news = new Set<Stream>();
+  /** Those of which something may be deliverable that is not delivered: see `Stream.ripe`. Who finds nothing takes them away. */
+  readonly ripe = new Set<Stream>();
 
   constructor(bounds: Bounds, loaded: Loaded) {
     const { members } = bounds;
@@ -265,6 +267,8 @@ export class Streams {
     const place = all.findIndex(({ incarnation }) => incarnation > stream.incarnation);
     all.splice(place < 0 ? all.length : place, 0, stream);
     stream.news = this.news;
+    stream.ripe = this.ripe;
+    this.ripe.add(stream);
     this.latest = undefined;
   }
 
@@ -306,6 +310,8 @@ export class Streams {
     this.changed.delete(stream);
     this.news.delete(stream);
     stream.news = undefined;
+    stream.ripe = undefined;
+    this.ripe.delete(stream);
     this.latest = undefined;
     this.relate(stream.origin);
   }

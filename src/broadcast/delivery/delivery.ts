@@ -166,9 +166,13 @@ export class Delivery {
   /** Streams with an object that may be delivered, as far as is known: those of the origin whose turn it is come first. */
   private due(): Stream[] {
     const due: Stream[] = [];
-    for (const stream of this.streams) {
+    const { ripe } = this.streams;
+    for (const stream of ripe) {
       const { delivered: seq } = stream;
-      if (seq >= stream.deliverable()) continue;
+      if (seq >= stream.deliverable()) {
+        ripe.delete(stream);
+        continue;
+      }
       const head = this.heads.get(stream);
       if (head?.seq !== seq || this.isMet(head)) due.push(stream);
     }

@@ -89,8 +89,9 @@ export class Pulls<S extends StreamView = StreamView> {
         this.settle(want);
       }
     const objects = this.objects.of(stream);
-    const want = (seq: number, askAt: Micros) => {
+    const want = (seq: number, when: () => Micros) => {
       if (!stream.lacks(seq) || objects.get(seq)?.storing || wants?.has(seq)) return;
+      const askAt = when();
       if (!wants) {
         wants = new Map();
         this.wants.set(stream, wants);
@@ -113,8 +114,12 @@ export class Pulls<S extends StreamView = StreamView> {
       this.due = Math.min(this.due, askAt);
     };
     // Nobody sends again what we have said that we hold.
-    for (const seq of stream.ledger.damaged) want(seq, now);
-    const askAt = this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * patience.rtt;
+    for (const seq of stream.ledger.damaged) want(seq, () => now);
+    let unasked: Micros | undefined;
+    const askAt = () => {
+      unasked ??= this.behind.has(stream) ? now : now + FIRST_PATIENCE + 2 * patience.rtt;
+      return unasked;
+    };
     const end = Math.min(existing, stream.count + this.window(stream));
     for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
     if (wants?.size === 0) {
