@@ -4,6 +4,7 @@
  * and no more than it needs): after `packets` packets or `delay` µs, at once when asked; nothing per gap, since a
  * loss here is no request for a repeat. Each ack reaches far enough back that several may be lost.
  */
+import { RecentNumbers } from '../core/bitset.js';
 import { collectRanges } from '../core/ranges.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
@@ -17,16 +18,19 @@ export interface AckPolicy {
 export class AckTracker {
   /** Packets received, each number once. */
   received = 0;
-  /** Largest number received, -1 before the first. */
-  largest = -1;
-  private readonly bits = new Uint32Array(ACK_WINDOW / 32);
+  private readonly numbers = new RecentNumbers(ACK_WINDOW);
   private largestAt: Micros = 0;
   private policy: AckPolicy = DEFAULT_POLICY;
   private pending = 0;
   private dueAt: Micros = NEVER;
   /** Largest number at each of the latest acks, in a ring: what an ack reports again. */
-  private readonly reported = new Float64Array(ACK_REPEATS).fill(-1);
+  private readonly reported = new Array<number>(ACK_REPEATS).fill(-1);
   private acks = 0;
+
+  /** Largest number received, -1 before the first. */
+  get largest(): number {
+    return this.numbers.highest;
+  }
 
   /**
    * Notes a packet that has been authenticated.
@@ -39,14 +43,10 @@ export class AckTracker {
     number: number,
     options: { ackEliciting?: boolean; immediate?: boolean } = {},
   ): boolean {
-    if (number > this.largest) {
-      this.clear(this.largest + 1, number);
-      this.largest = number;
-      this.largestAt = now;
-    } else if (number <= this.largest - ACK_WINDOW || this.has(number)) {
-      return false;
-    }
-    this.bits[(number & MASK) >>> 5] |= 1 << (number & 31);
+    const { numbers } = this;
+    if (numbers.isBehind(number) || numbers.has(number)) return false;
+    if (number > this.largest) this.largestAt = now;
+    numbers.mark(number);
     this.received++;
     if (options.ackEliciting ?? true) {
       if (this.pending++ === 0) this.dueAt = now + this.policy.delay;
@@ -83,28 +83,15 @@ export class AckTracker {
     this.reported[slot] = this.largest;
     const low = Math.max(0, this.largest - ACK_SPAN + 1, repeat);
     return {
-      ranges: collectRanges(this.largest, low, (number) => this.has(number)),
+      ranges: collectRanges(this.largest, low, (number) => this.numbers.has(number)),
       delay: Math.max(0, now - this.largestAt),
       received: this.received,
     };
-  }
-
-  private has(number: number): boolean {
-    return (this.bits[(number & MASK) >>> 5] & (1 << (number & 31))) !== 0;
-  }
-
-  private clear(from: number, to: number): void {
-    if (to - from >= ACK_WINDOW) {
-      this.bits.fill(0);
-      return;
-    }
-    for (let number = from; number <= to; number++) this.bits[(number & MASK) >>> 5] &= ~(1 << (number & 31));
   }
 }
 
 /** DESIGN.md section 5: the replay window. A power of two. */
 const ACK_WINDOW = 8192;
-const MASK = ACK_WINDOW - 1;
 /** Each number is reported in this many acks, and while it is among the latest so many: all of them may be lost but one. */
 const ACK_REPEATS = 8;
 const ACK_MIN_SPAN = 256;

@@ -20,15 +20,15 @@ export const Fate = {
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
 export class SentTable {
-  fate = new Uint8Array(FIRST_SIZE);
-  size = new Uint16Array(FIRST_SIZE);
+  fate!: Uint8Array;
+  size!: Uint16Array;
   /** Bit 0: application-limited, 1: host-limited, 2: controller quiet. */
-  flags = new Uint8Array(FIRST_SIZE);
-  sentAt = new Float64Array(FIRST_SIZE);
+  flags!: Uint8Array;
+  sentAt!: Float64Array;
   /** State of the delivery-rate estimator when it was sent (draft-cheng-iccrg-delivery-rate-estimation section 3.2). */
-  delivered = new Float64Array(FIRST_SIZE);
-  deliveredAt = new Float64Array(FIRST_SIZE);
-  firstSentAt = new Float64Array(FIRST_SIZE);
+  delivered!: Float64Array;
+  deliveredAt!: Float64Array;
+  firstSentAt!: Float64Array;
   /** The number that the next packet gets. */
   next: number;
   /** All numbers below are resolved: acked, lost, skipped or silent. */
@@ -42,6 +42,7 @@ export class SentTable {
     this.first = first;
     this.next = first;
     this.head = first;
+    this.allocate(FIRST_SIZE);
   }
 
   /** Two numbers of reserve: one that is skipped, and the packet after it. */
@@ -85,20 +86,35 @@ export class SentTable {
 
   /** To twice the size, with all numbers at their new places. */
   private grow(): void {
-    const from = this.fate.length;
+    const { fate, size, flags, sentAt, delivered, deliveredAt, firstSentAt } = this;
+    const from = fate.length;
     const length = Math.min(this.capacity, 2 * from);
-    const moved = <Ring extends Uint8Array | Uint16Array | Float64Array>(ring: Ring, grown: Ring): Ring => {
-      for (let number = this.next - from; number < this.next; number++)
-        grown[number % length] = ring[number % from];
-      return grown;
-    };
-    this.fate = moved(this.fate, new Uint8Array(length));
-    this.size = moved(this.size, new Uint16Array(length));
-    this.flags = moved(this.flags, new Uint8Array(length));
-    this.sentAt = moved(this.sentAt, new Float64Array(length));
-    this.delivered = moved(this.delivered, new Float64Array(length));
-    this.deliveredAt = moved(this.deliveredAt, new Float64Array(length));
-    this.firstSentAt = moved(this.firstSentAt, new Float64Array(length));
+    this.allocate(length);
+    for (let number = this.next - from; number < this.next; number++) {
+      const [old, index] = [number % from, number % length];
+      this.fate[index] = fate[old];
+      this.size[index] = size[old];
+      this.flags[index] = flags[old];
+      this.sentAt[index] = sentAt[old];
+      this.delivered[index] = delivered[old];
+      this.deliveredAt[index] = deliveredAt[old];
+      this.firstSentAt[index] = firstSentAt[old];
+    }
+  }
+
+  /** All in one piece of memory: with one for each array most of what an idle path takes would be what surrounds them. */
+  private allocate(length: number): void {
+    const bytes = new ArrayBuffer(length * (4 * 8 + 2 + 1 + 1));
+    const times = (i: number) => new Float64Array(bytes, 8 * i * length, length);
+    [this.sentAt, this.delivered, this.deliveredAt, this.firstSentAt] = [
+      times(0),
+      times(1),
+      times(2),
+      times(3),
+    ];
+    this.size = new Uint16Array(bytes, 32 * length, length);
+    this.fate = new Uint8Array(bytes, 34 * length, length);
+    this.flags = new Uint8Array(bytes, 35 * length, length);
   }
 }
 

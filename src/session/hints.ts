@@ -4,11 +4,13 @@ import type { SessionEvent } from './events.js';
 import { HINT_INTERVAL } from './limits.js';
 
 export class Hints {
-  private readonly nextAt = new Map<SessionEvent['type'], Micros>();
+  /** Of most members there is never anything to tell. */
+  private nextAt: Map<SessionEvent['type'], Micros> | undefined;
 
   /** Whether `what` may be told now; if so it counts as told. */
   take(now: Micros, what: SessionEvent['type']): boolean {
-    if (now < (this.nextAt.get(what) ?? 0)) return false;
+    if (now < (this.nextAt?.get(what) ?? 0)) return false;
+    this.nextAt ??= new Map();
     this.nextAt.set(what, now + HINT_INTERVAL);
     return true;
   }

@@ -2,23 +2,14 @@
  * The keys of one finished handshake and what has been done with them: protects and opens datagrams in place, with
  * packet numbers for data given by the caller (they go on from one set of keys to the next) and for control of its own.
  */
+import { RecentNumbers } from '../core/bitset.js';
 import { fullNumber } from '../core/serial.js';
 import type { Micros } from '../core/time.js';
 import type { AeadProvider, Cipher } from '../crypto/aead.js';
 import type { Established } from '../crypto/noise.js';
 import type { Agreed } from '../wire/dialect.js';
 import { CONTROL_WINDOW, REPLAY_WINDOW } from './limits.js';
-import { ReplayWindow } from './replay.js';
-import {
-  CONTROL,
-  DATA,
-  MAX_PACKET_NUMBER,
-  nonceOf,
-  numberNonce,
-  PROTECTED_HEADER,
-  readU32,
-  writeU32,
-} from './wire.js';
+import { CONTROL, DATA, MAX_PACKET_NUMBER, nonceOf, PROTECTED_HEADER, readU32, writeU32 } from './wire.js';
 
 /** Why a datagram was not opened; a packet number is never negative. */
 export const BAD_TAG = -1;
@@ -62,20 +53,14 @@ export class Transport<Owner> {
   readonly rejectAt: Micros;
   /** When they end as things stand; never after `rejectAt`. */
   expiresAt: Micros;
-  /** The text of the datagram that was opened last: a view of it. */
-  text: Uint8Array = NOTHING;
   /** DATA datagrams protected. */
   sent = 0;
   private readonly sendCipher: Cipher;
   private readonly receiveCipher: Cipher;
-  private readonly dataWindow: ReplayWindow;
-  private readonly controlWindow = new ReplayWindow(CONTROL_WINDOW);
-  private readonly dataNonce = nonceOf(DATA);
-  private readonly controlNonce = nonceOf(CONTROL);
-  private readonly dataNonceIn = nonceOf(DATA);
-  private readonly controlNonceIn = nonceOf(CONTROL);
+  // Looked up before decryption, marked only after it.
+  private readonly dataWindow: RecentNumbers;
+  private readonly controlWindow = new RecentNumbers(CONTROL_WINDOW);
   private controlNumber = 0;
-  private body: Uint8Array = NOTHING;
 
   constructor(options: TransportOptions<Owner>) {
     this.owner = options.owner;
@@ -90,7 +75,7 @@ export class Transport<Owner> {
     this.expiresAt = options.rejectAt;
     this.sendCipher = options.aead.cipher(options.established.sendKey);
     this.receiveCipher = options.aead.cipher(options.established.receiveKey);
-    this.dataWindow = new ReplayWindow(REPLAY_WINDOW, options.peerNext);
+    this.dataWindow = new RecentNumbers(REPLAY_WINDOW, options.peerNext);
   }
 
   /**
@@ -100,12 +85,12 @@ export class Transport<Owner> {
    */
   sealData(datagram: Uint8Array, number: number): void {
     this.sent++;
-    this.seal(DATA, this.dataNonce, datagram, number);
+    this.seal(DATA, datagram, number);
   }
 
   /** As `sealData`, for CONTROL, which counts for itself. */
   sealControl(datagram: Uint8Array): void {
-    this.seal(CONTROL, this.controlNonce, datagram, this.controlNumber++);
+    this.seal(CONTROL, datagram, this.controlNumber++);
   }
 
   /**
@@ -121,13 +106,17 @@ export class Transport<Owner> {
     // Looked up first since it is cheap; marked last, so that a forged datagram cannot shadow the true one.
     if (window.isBehind(number)) return TOO_OLD;
     if (window.has(number)) return REPLAYED;
-    const nonce = control ? this.controlNonceIn : this.dataNonceIn;
-    numberNonce(nonce, number);
+    const nonce = nonceOf(datagram[0], number);
     const text = this.receiveCipher.open(nonce, headerOf(datagram), datagram.subarray(PROTECTED_HEADER));
     if (!text) return BAD_TAG;
-    this.text = text;
+    opened = text;
     window.mark(number);
     return number;
+  }
+
+  /** The text of the datagram that was opened last, under whatever keys: a view of it, to be taken before the next one. */
+  get text(): Uint8Array {
+    return opened;
   }
 
   /** The highest number opened so far, of DATA or of CONTROL. */
@@ -135,23 +124,11 @@ export class Transport<Owner> {
     return kind === CONTROL ? this.controlWindow.highest : this.dataWindow.highest;
   }
 
-  /** Behind the header. Datagrams are mostly made in the same memory, one after the other, and it costs more to make a view than to compare. */
-  private bodyOf(datagram: Uint8Array): Uint8Array {
-    const { body } = this;
-    const isSame =
-      datagram.buffer === body.buffer &&
-      datagram.byteOffset + PROTECTED_HEADER === body.byteOffset &&
-      datagram.length - PROTECTED_HEADER === body.length;
-    if (!isSame) this.body = datagram.subarray(PROTECTED_HEADER);
-    return this.body;
-  }
-
-  private seal(kind: number, nonce: Uint8Array, datagram: Uint8Array, number: number): void {
+  private seal(kind: number, datagram: Uint8Array, number: number): void {
     datagram[0] = kind;
     writeU32(datagram, 1, this.remoteIndex);
     writeU32(datagram, 5, number);
-    numberNonce(nonce, number);
-    this.sendCipher.seal(nonce, headerOf(datagram), this.bodyOf(datagram));
+    this.sendCipher.seal(nonceOf(kind, number), headerOf(datagram), bodyOf(datagram));
   }
 }
 
@@ -163,4 +140,16 @@ function headerOf(datagram: Uint8Array): Uint8Array {
 
 const header = new Uint8Array(PROTECTED_HEADER);
 
-const NOTHING = new Uint8Array(0);
+/** Behind the header. Datagrams are mostly made in the same memory, one after the other, and it costs more to make a view than to compare. */
+function bodyOf(datagram: Uint8Array): Uint8Array {
+  const isSame =
+    datagram.buffer === body.buffer &&
+    datagram.byteOffset + PROTECTED_HEADER === body.byteOffset &&
+    datagram.length - PROTECTED_HEADER === body.length;
+  if (!isSame) body = datagram.subarray(PROTECTED_HEADER);
+  return body;
+}
+
+// Of all keys together: of each, they would keep the memory of a datagram for each peer.
+let opened: Uint8Array = new Uint8Array(0);
+let body: Uint8Array = opened;

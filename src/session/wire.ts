@@ -88,19 +88,17 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value;
 }
 
-/** Sets a nonce for the packet number: its first four bytes, which tell DATA from CONTROL, stay. */
-export function numberNonce(nonce: Uint8Array, packetNumber: number): void {
+/** The nonce of a packet number, valid until the next call. */
+export function nonceOf(kind: number, packetNumber: number): Uint8Array {
   const high = Math.floor(packetNumber / 0x100000000);
+  nonce[0] = kind === CONTROL ? 1 : 0;
   nonce[4] = packetNumber;
   nonce[5] = packetNumber >>> 8;
   nonce[6] = packetNumber >>> 16;
   nonce[7] = packetNumber >>> 24;
   nonce[8] = high;
   nonce[9] = high >>> 8;
-}
-
-export function nonceOf(kind: number): Uint8Array {
-  const nonce = new Uint8Array(AEAD_NONCE_BYTES);
-  nonce[0] = kind === CONTROL ? 1 : 0;
   return nonce;
 }
+
+const nonce = new Uint8Array(AEAD_NONCE_BYTES);

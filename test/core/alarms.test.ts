@@ -1,7 +1,7 @@
 /** The heap of deadlines against a list that is looked through. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Alarms } from '../../src/core/alarms.js';
+import { Alarms } from '../../src/core/heap.js';
 import { NEVER } from '../../src/core/time.js';
 
 test('names the same items as a look at all of them, the earliest first, after any changes', () => {

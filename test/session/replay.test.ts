@@ -1,9 +1,9 @@
 /** The replay window and packet number reconstruction, each against a model that is slow and plain. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { RecentNumbers } from '../../src/core/bitset.js';
 import { fullNumber } from '../../src/core/serial.js';
 import { REPLAY_WINDOW } from '../../src/session/limits.js';
-import { ReplayWindow } from '../../src/session/replay.js';
 
 /** Remembers everything. */
 class Model {
@@ -28,7 +28,7 @@ class Model {
 
 describe('the window', () => {
   test('takes each number once, back to exactly 8192 numbers', () => {
-    const window = new ReplayWindow(REPLAY_WINDOW);
+    const window = new RecentNumbers(REPLAY_WINDOW);
     window.mark(100_000);
     expect(window.has(100_000)).toBe(true);
     expect(window.isBehind(100_000 - 8191)).toBe(false);
@@ -43,7 +43,7 @@ describe('the window', () => {
   });
 
   test('forgets all when a number leaps past it, and works at 2^47', () => {
-    const window = new ReplayWindow(REPLAY_WINDOW, 5);
+    const window = new RecentNumbers(REPLAY_WINDOW, 5);
     for (let i = 5; i < 9000; i++) window.mark(i);
     window.mark(2 ** 47);
     for (let i = 2 ** 47 - 8191; i < 2 ** 47; i++) expect(window.has(i)).toBe(false);
@@ -61,7 +61,7 @@ describe('the window', () => {
     );
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 40 }), fc.array(step, { maxLength: 400 }), (next, steps) => {
-        const window = new ReplayWindow(size, next);
+        const window = new RecentNumbers(size, next);
         const model = new Model(size, next);
         for (const offset of steps) {
           const number = Math.max(0, window.highest + offset);

@@ -75,8 +75,8 @@ export const MUTATIONS: Record<string, () => () => void> = {
         function (member) {
           const agreed = this['agreed'];
           // Whatever it holds counts as the same.
-          for (const { count } of this['points'][member])
-            if (count <= this['ledger'].count) agreed[member] = Math.max(agreed[member], count);
+          for (const { count } of this['points'].get(member))
+            if (count <= this['ledger'].count) agreed.set(member, Math.max(agreed.get(member), count));
           return true;
         },
     ),

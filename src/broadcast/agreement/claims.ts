@@ -3,6 +3,7 @@
  * many there are by the word of the origin, or of more members than may lie.
  */
 import { bitAt } from '../../core/bitset.js';
+import { ByMember } from '../../core/sparse.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import type { Ledger } from './ledger.js';
 import { nthLargest } from './readiness.js';
@@ -22,29 +23,29 @@ interface Claim {
 export class Claims {
   private readonly standing: Standing;
   private readonly ledger: Ledger;
-  private readonly claims: (Claim | undefined)[];
+  private readonly claims: ByMember<Claim | undefined>;
   /** What `existing` found; undefined once the claims may say something else. */
   private top: number | undefined;
 
   constructor(standing: Standing, ledger: Ledger) {
     this.standing = standing;
     this.ledger = ledger;
-    this.claims = Array.from({ length: standing.bounds.members });
+    this.claims = new ByMember(standing.bounds.members, undefined);
   }
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
-    return this.claims[this.standing.bounds.self] ? 'a claim of our own' : undefined;
+    return this.claims.get(this.standing.bounds.self) ? 'a claim of our own' : undefined;
   }
 
   /** What `member` last said. */
   of(member: number): Readonly<Claim> | undefined {
-    return this.claims[member];
+    return this.claims.get(member);
   }
 
   /** `member` says this of the stream. Returns what it said before. */
   onClaim(member: number, { base, count, ahead, ended, first }: VectorEntry): Claim | undefined {
-    const before = this.claims[member];
+    const before = this.claims.get(member);
     const claim = {
       base,
       count,
@@ -53,7 +54,7 @@ export class Claims {
       first,
       isPresent: true,
     };
-    this.claims[member] = claim;
+    this.claims.set(member, claim);
     // Each of hundreds of members says the same in turn: what it cannot change is not counted again.
     const top = topOf(claim);
     const isNewWord = member === this.standing.origin && before?.ended !== ended;
@@ -64,14 +65,14 @@ export class Claims {
 
   /** `member` keeps nothing below `base`. */
   onGone(member: number, base: number): void {
-    const claim = this.claims[member];
+    const claim = this.claims.get(member);
     if (claim) claim.base = Math.max(claim.base, base);
   }
 
   /** What `member` has said it has said in its former run: it may have lost what it held, or come back with an old copy. */
   onFresh(member: number): void {
     this.top = undefined;
-    const claim = this.claims[member];
+    const claim = this.claims.get(member);
     if (claim) claim.isPresent = false;
   }
 
@@ -82,14 +83,14 @@ export class Claims {
 
   /** Whether `member` says that it holds this object. */
   isHeldBy(member: number, seq: number): boolean {
-    const claim = this.claims[member];
+    const claim = this.claims.get(member);
     if (!claim) return false;
     return seq < claim.count || (seq > claim.count && bitAt(claim.ahead, seq - claim.count - 1));
   }
 
   /** Whether `member` says that it holds this object, and keeps it. */
   keeps(member: number, seq: number): boolean {
-    const claim = this.claims[member];
+    const claim = this.claims.get(member);
     return claim !== undefined && seq >= claim.base && this.isHeldBy(member, seq);
   }
 
@@ -100,42 +101,44 @@ export class Claims {
 
   /** Whether more members than may lie say that they hold something of it. */
   get isKnown(): boolean {
-    const holders = this.claims.filter((claim) => claim !== undefined && topOf(claim) > 0);
+    const holders = this.claims.values().filter((claim) => claim !== undefined && topOf(claim) > 0);
     return holders.length > this.standing.bounds.byzantine;
   }
 
   /** A member, if possible another than this one, that says that it holds something of it. */
   claimant(than?: number): number | undefined {
-    const found = this.claims.findIndex(
-      (claim, member) => member !== than && claim !== undefined && topOf(claim) > 0,
-    );
+    const found = this.claims
+      .values()
+      .findIndex((claim, member) => member !== than && claim !== undefined && topOf(claim) > 0);
     return found < 0 ? undefined : found;
   }
 
   /** Whether another member than this one, or the origin, has said that there are so many objects. */
   isNamedBeside(member: number, count: number): boolean {
     if (member === this.standing.origin) return true;
-    return this.claims.some(
-      (claim, other) => other !== member && claim !== undefined && claim.count >= count,
-    );
+    return this.claims
+      .values()
+      .some((claim, other) => other !== member && claim !== undefined && claim.count >= count);
   }
 
   /** Members that do not hold all objects below `count`. */
   lacking(count: number): number[] {
     const { origin, bounds } = this.standing;
-    return this.claims.flatMap((claim, member) =>
-      member === bounds.self || member === origin || (claim?.count ?? 0) >= count ? [] : [member],
-    );
+    return this.claims
+      .values()
+      .flatMap((claim, member) =>
+        member === bounds.self || member === origin || (claim?.count ?? 0) >= count ? [] : [member],
+      );
   }
 
   /** Whether more members than may lie say that they hold this object, the origin only if it says so as one of many. */
   isVouched(seq: number): boolean {
     const { self, byzantine } = this.standing.bounds;
     let votes = 0;
-    for (let member = 0; member < this.claims.length; member++)
+    for (let member = 0; member < this.standing.bounds.members; member++)
       if (
         member !== self &&
-        this.claims[member]?.isPresent &&
+        this.claims.get(member)?.isPresent &&
         this.mayVouch(member) &&
         this.isHeldBy(member, seq)
       )
@@ -146,7 +149,7 @@ export class Claims {
   /** What the origin said of it before it knew of a later one it may have lost: then its word counts like anyone's. */
   mayVouch(member: number): boolean {
     const { origin, closed } = this.standing;
-    const claim = this.claims[member];
+    const claim = this.claims.get(member);
     return member !== origin || !closed || (claim?.isPresent === true && claim.ended);
   }
 
@@ -164,9 +167,11 @@ export class Claims {
   /** So many objects more members than may lie say that they hold, the origin not counted: one of them does, whoever lies. */
   confirmed(): number {
     const { self, byzantine } = this.standing.bounds;
-    const counts = this.claims.flatMap((claim, member) =>
-      claim?.isPresent && member !== this.standing.origin && member !== self ? [claim.count] : [],
-    );
+    const counts = this.claims
+      .values()
+      .flatMap((claim, member) =>
+        claim?.isPresent && member !== this.standing.origin && member !== self ? [claim.count] : [],
+      );
     return nthLargest(counts, byzantine + 1);
   }
 
@@ -181,7 +186,7 @@ export class Claims {
     const { origin, closed } = this.standing;
     let most = 0;
     const others: number[] = [];
-    this.claims.forEach((claim, member) => {
+    this.claims.values().forEach((claim, member) => {
       if (!claim || !this.mayVouch(member)) return;
       if (member === origin && !closed) most = of(claim);
       else others.push(of(claim));

@@ -3,6 +3,7 @@
  * with us, and which members hold other objects.
  */
 import { equalBytes } from '../../core/bytes.js';
+import { ByMember, SparseSet } from '../../core/sparse.js';
 import type { Claims } from './claims.js';
 import type { Digest, Ledger } from './ledger.js';
 import { nthLargest, type Readiness } from './readiness.js';
@@ -18,13 +19,13 @@ export class Comparison {
    * By member: digests that it told us, by count: those beyond what is delivered, to be checked once we are there and again if
    * we start over; and of the others the highest on which we agree.
    */
-  private readonly points: Point[][];
+  private readonly points: ByMember<readonly Point[]>;
   /** Members whose objects are not ours. */
-  private readonly disputes = new Set<number>();
+  private readonly disputes = new SparseSet<number>();
   /** By member: so many objects it is known to agree with us on. */
-  private readonly agreed: number[];
+  private readonly agreed: ByMember<number>;
   /** The same by what it has said in its present run. */
-  private readonly agreedNow: number[];
+  private readonly agreedNow: ByMember<number>;
 
   /** @param readiness is told for how many of our objects a member is READY */
   constructor(standing: Standing, ledger: Ledger, claims: Claims, readiness: Readiness | undefined) {
@@ -33,22 +34,23 @@ export class Comparison {
     this.claims = claims;
     this.readiness = readiness;
     const { members } = standing.bounds;
-    this.points = Array.from({ length: members }, () => []);
-    this.agreed = new Array(members).fill(0);
-    this.agreedNow = new Array(members).fill(0);
+    this.points = new ByMember<readonly Point[]>(members, NONE);
+    this.agreed = new ByMember(members, 0);
+    this.agreedNow = new ByMember(members, 0);
   }
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
     const { count } = this.ledger;
-    for (let member = 0; member < this.agreed.length; member++) {
-      const [agreed, now] = [this.agreed[member], this.agreedNow[member]];
+    for (let member = 0; member < this.standing.bounds.members; member++) {
+      const [agreed, now] = [this.agreed.get(member), this.agreedNow.get(member)];
       if (!this.standing.isTrusting && agreed > count) return `agreement on ${agreed} of ${count}`;
       if (now > agreed) return `member ${member} agrees on ${now} now, on ${agreed} ever`;
-      if (this.points[member].length > MAX_POINTS) return `${this.points[member].length} digests to check`;
+      if (this.points.get(member).length > MAX_POINTS)
+        return `${this.points.get(member).length} digests to check`;
     }
     for (const member of this.disputes)
-      if (this.points[member].length === 0) return `nothing told by member ${member} that differs`;
+      if (this.points.get(member).length === 0) return `nothing told by member ${member} that differs`;
     return undefined;
   }
 
@@ -67,17 +69,17 @@ export class Comparison {
 
   /** So many objects `member` is known to agree with us on. */
   agreedOn(member: number): number {
-    return this.agreed[member];
+    return this.agreed.get(member);
   }
 
   /** The same by what it has said in its present run. */
   agreedNowOn(member: number): number {
-    return this.agreedNow[member];
+    return this.agreedNow.get(member);
   }
 
   /** Digests that `member` told us and that may still have to be checked, in ascending order of their counts. */
   toldBy(member: number): readonly Point[] {
-    return this.points[member];
+    return this.points.get(member);
   }
 
   /**
@@ -86,36 +88,32 @@ export class Comparison {
    * @param hasLost whether it holds less than it did: it has lost its store, and with it what it had confirmed
    */
   onClaim(member: number, told: readonly Point[], hasLost: boolean): boolean {
-    let points = this.points[member];
-    if (hasLost) {
-      points = [];
-      this.limit(member, told[told.length - 1].count);
-    }
+    if (hasLost) this.limit(member, told[told.length - 1].count);
     // What can be checked it has just said anew.
-    points = points.filter(
+    const points = (hasLost ? NONE : this.points.get(member)).filter(
       (point) => point.count > this.ledger.count && told.every((other) => other.count !== point.count),
     );
-    for (const { count, chain, ready } of told) points.push({ count, chain: chain.slice(), ready });
+    for (const { count, chain, ready } of told) points.push({ count, chain: this.own(count, chain), ready });
     points.sort((a, b) => a.count - b.count);
     // The nearest are those that we come to first; of what lies beyond them the newest will do.
     if (points.length > MAX_POINTS) points.splice(MAX_POINTS - 1, points.length - MAX_POINTS);
-    this.points[member] = points;
+    this.points.set(member, points);
     return this.checkPoints(member);
   }
 
   /** `member` begins a new run: it may have lost what it agreed on. */
   onFresh(member: number): void {
-    this.agreedNow[member] = 0;
+    this.agreedNow.set(member, 0);
   }
 
   /** More is held: what members have told of it can be checked. */
   onHeld(): void {
-    for (let member = 0; member < this.points.length; member++) this.checkPoints(member);
+    for (let member = 0; member < this.standing.bounds.members; member++) this.checkPoints(member);
   }
 
   /** Other objects are held than before, or less. */
   onRestart(): void {
-    for (let member = 0; member < this.points.length; member++) {
+    for (let member = 0; member < this.standing.bounds.members; member++) {
       this.limit(member, this.ledger.count);
       this.checkPoints(member);
     }
@@ -123,7 +121,7 @@ export class Comparison {
 
   /** The fewest objects of which `member` has told a digest that is not ours. */
   lowestDispute(member: number): number | undefined {
-    return this.points[member].find((point) => this.ledger.contradicts(point))?.count;
+    return this.points.get(member).find((point) => this.ledger.contradicts(point))?.count;
   }
 
   /** Members that say the same of one count beyond what is delivered, against us: most of them, and what they say. */
@@ -138,22 +136,23 @@ export class Comparison {
     const { origin, bounds } = this.standing;
     // What lies beyond ours may well be in agreement.
     const isRival = (point: Point) => this.ledger.contradicts(point) && counts(point);
-    return rivalGroups(this.points, origin, bounds.self, isRival);
+    return rivalGroups(this.points.values(), origin, bounds.self, isRival);
   }
 
   /** Members that say what these do, whether they are READY for it or not. */
   like({ members, count, chain }: Rivals): number[] {
     const isLike = (point: Point) => point.count === count && equalBytes(point.chain, chain);
-    return this.points.flatMap((points, member) =>
-      members.includes(member) || points.some(isLike) ? [member] : [],
-    );
+    return this.points
+      .values()
+      .flatMap((points, member) => (members.includes(member) || points.some(isLike) ? [member] : []));
   }
 
   /** So many members have told another digest of the first `count` objects. */
   against({ count, chain }: Digest): number {
-    return this.points.filter((points) =>
-      points.some((point) => point.count === count && !equalBytes(point.chain, chain)),
-    ).length;
+    return this.points
+      .values()
+      .filter((points) => points.some((point) => point.count === count && !equalBytes(point.chain, chain)))
+      .length;
   }
 
   /** Whether a quorum confirms anything that is not delivered; with hundreds of members sorting them for each costs. */
@@ -162,19 +161,25 @@ export class Comparison {
     const { origin, bounds } = standing;
     if (ledger.count <= ledger.delivered) return false;
     let holders = 0;
-    for (let member = 0; member < agreed.length; member++)
-      if (member === bounds.self || member === origin || agreed[member] > ledger.delivered) holders++;
+    for (let member = 0; member < bounds.members; member++)
+      if (member === bounds.self || member === origin || agreed.get(member) > ledger.delivered) holders++;
     return holders >= bounds.quorum;
   }
 
   /** So many objects a quorum confirms, `own` of them we ourselves. */
   confirmedByQuorum(own: number): number {
     const { origin, bounds } = this.standing;
-    const counts = this.agreed.map((agreed, member) =>
+    const counts = this.agreed.values().map((agreed, member) =>
       // The origin has signed what we hold of it, and signs nothing before it is in its store.
       member === bounds.self || member === origin ? own : agreed,
     );
     return nthLargest(counts, bounds.quorum);
+  }
+
+  /** The same digest in memory of its own: ours, if it is the same, as it mostly is. */
+  private own(count: number, chain: Uint8Array): Uint8Array {
+    const ours = this.ledger.chainAt(count);
+    return ours && equalBytes(chain, ours) ? ours : chain.slice();
   }
 
   private checkPoints(member: number): boolean {
@@ -183,7 +188,7 @@ export class Comparison {
     const kept: Point[] = [];
     let settled: Point | undefined;
     let agrees = true;
-    for (const point of this.points[member]) {
+    for (const point of this.points.get(member)) {
       const ours = ledger.chainAt(point.count);
       if (point.count > ledger.count) kept.push(point);
       else if (ours && equalBytes(point.chain, ours)) {
@@ -200,7 +205,7 @@ export class Comparison {
       }
     }
     if (settled) kept.unshift(settled);
-    this.points[member] = kept;
+    this.points.set(member, kept.length > 0 ? kept : NONE);
     if (agrees) {
       if (this.standing.isTrusting) this.agree(member, this.claims.of(member)?.count ?? 0, isPresent);
       this.disputes.delete(member);
@@ -212,9 +217,9 @@ export class Comparison {
   }
 
   private agree(member: number, count: number, isPresent: boolean): void {
-    this.agreed[member] = Math.max(this.agreed[member], count);
+    this.agreed.set(member, Math.max(this.agreed.get(member), count));
     // What is left of its former run it may have lost.
-    if (isPresent) this.agreedNow[member] = Math.max(this.agreedNow[member], count);
+    if (isPresent) this.agreedNow.set(member, Math.max(this.agreedNow.get(member), count));
   }
 
   /** What was taken on the member's word, while there was nothing to compare it with, is not what we hold. */
@@ -224,9 +229,10 @@ export class Comparison {
   }
 
   private limit(member: number, most: number): void {
-    this.agreed[member] = Math.min(this.agreed[member], most);
-    this.agreedNow[member] = Math.min(this.agreedNow[member], most);
+    this.agreed.set(member, Math.min(this.agreed.get(member), most));
+    this.agreedNow.set(member, Math.min(this.agreedNow.get(member), most));
   }
 }
 
+const NONE: readonly Point[] = [];
 export const MAX_POINTS = 16;

@@ -3,6 +3,7 @@
  * they keep no more. In: what they are asked, serve and say. Out: whether to wait for them.
  */
 import { equalBytes } from '../../core/bytes.js';
+import { SparseMap, SparseSet } from '../../core/sparse.js';
 import { type Micros, SECOND } from '../../core/time.js';
 import type { Claims } from './claims.js';
 import type { Digest } from './ledger.js';
@@ -10,15 +11,15 @@ import type { Digest } from './ledger.js';
 export class Keepers {
   private readonly claims: Pick<Claims, 'hasLetGo' | 'keeps'>;
   /** Members that were asked for objects, and have served nothing since. */
-  private readonly asked = new Set<number>();
+  private readonly asked = new SparseSet<number>();
   /** Members that were asked for objects, and have served none whole since. */
-  private readonly owing = new Set<number>();
+  private readonly owing = new SparseSet<number>();
   /** By member: until when it counts as a keeper, unless it serves at a decent rate. */
-  private readonly keepsUntil = new Map<number, Micros>();
+  private readonly keepsUntil = new SparseMap<number, Micros>();
   /** By member: when it was last asked, or served something of use. */
-  private readonly servingAt = new Map<number, Micros>();
+  private readonly servingAt = new SparseMap<number, Micros>();
   /** By member: from where on it keeps the stream, and the digest there. */
-  private readonly gone = new Map<number, Digest>();
+  private readonly gone = new SparseMap<number, Digest>();
 
   constructor(claims: Pick<Claims, 'hasLetGo' | 'keeps'>) {
     this.claims = claims;

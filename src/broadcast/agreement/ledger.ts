@@ -4,6 +4,7 @@
  */
 import { Bitset } from '../../core/bitset.js';
 import { equalBytes, Writer } from '../../core/bytes.js';
+import { SparseMap, SparseSet } from '../../core/sparse.js';
 import { sha256 } from '../../crypto/hash.js';
 import { type StreamState, storedSize } from '../../store/store.js';
 import { HASH_SIZE, MAX_AHEAD } from '../../wire/limits.js';
@@ -29,11 +30,11 @@ export class Ledger {
   /** Bytes of the largest object that we hold, or more: what is kept from before a restart is not known. */
   largest: number;
   /** Objects that count as held, but can no longer be read: they are asked for again, and are not served meanwhile. */
-  readonly damaged = new Set<number>();
+  readonly damaged = new SparseSet<number>();
   /** By seq: what an object that waits takes of the store. */
-  private readonly sizes = new Map<number, number>();
+  private readonly sizes = new SparseMap<number, number>();
   /** Hashes of the objects at and above `count` that are held. */
-  private readonly beyondGap = new Map<number, Uint8Array>();
+  private readonly beyondGap = new SparseMap<number, Uint8Array>();
   /** By count, from `base` to `count`, with gaps far below `delivered`: the digest. */
   private readonly chains = new Map<number, Uint8Array>();
 
@@ -43,8 +44,8 @@ export class Ledger {
     this.index = index;
     this.count = delivered;
     this.largest = base < delivered ? Number.POSITIVE_INFINITY : 0;
-    this.chains.set(base, baseChain.slice());
-    this.chains.set(delivered, chain.slice());
+    this.chains.set(base, baseChain);
+    this.chains.set(delivered, chain);
   }
 
   get state(): Held {

@@ -2,6 +2,7 @@
  * Where a stream stands: whose it is, in which group, and what it is among the other streams of its origin. In: what is
  * attested, recorded and retired. Out: whether its origin and others still count, and whether there is something to say.
  */
+import { SparseSet } from '../../core/sparse.js';
 import type { Group } from '../../group/group.js';
 import type { StreamId } from '../../wire/symbol.js';
 
@@ -31,7 +32,7 @@ export class Standing implements StreamId {
   /** An earlier one of its origin is known: then it is spoken of even while it is empty. */
   isLater = false;
   /** Members that have retired it. */
-  readonly over = new Set<number>();
+  readonly over = new SparseSet<number>();
 
   constructor({ origin, incarnation }: StreamId, bounds: Bounds) {
     this.origin = origin;

@@ -3,6 +3,7 @@
  * is a count and the digest of all hashes up to it, so that it costs the same for one object or a thousand, and members that
  * agree in it agree in every object below.
  */
+import { SparseMap } from '../../core/sparse.js';
 import type { Micros } from '../../core/time.js';
 import type { StreamState } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
@@ -28,7 +29,7 @@ export class Stream implements StreamId {
   readonly telling: Telling;
   readonly keepers: Keepers;
   /** Objects above our limit, by seq: not asked for before then. */
-  readonly refused = new Map<number, Micros>();
+  readonly refused = new SparseMap<number, Micros>();
   /** Where it puts itself once `Telling.untold` may find what it did not before. */
   news: Set<Stream> | undefined;
   /** Where it puts itself once more of it may be deliverable than was. */

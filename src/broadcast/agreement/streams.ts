@@ -4,6 +4,7 @@
  * one begin or end. In: what is named, signed and stored. Out: the streams, and how those that are over ended.
  */
 
+import { SparseSet } from '../../core/sparse.js';
 import type { Loaded } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import { type StreamId, streamKey } from '../../wire/symbol.js';
@@ -26,11 +27,11 @@ export class Streams {
   private readonly bounds: Bounds;
   private readonly byKey = new Map<string, Stream>();
   /** The same by origin, from the earliest on. */
-  private readonly byOrigin: Stream[][];
+  private readonly byOrigin: (readonly Stream[])[];
   /** Looked up last. */
   private latest: Stream | undefined;
   /** By member: rumours that are there on its word. */
-  private readonly rumours: Set<Stream>[];
+  private readonly rumours: SparseSet<Stream>[];
   private readonly changed = new Set<Stream>();
   /** Streams that put themselves here: see `Stream.news`. */
   private readonly news = new Set<Stream>();
@@ -41,8 +42,8 @@ export class Streams {
     const { members } = bounds;
     this.bounds = bounds;
     this.retired = new Retired(bounds, loaded.retired);
-    this.byOrigin = Array.from({ length: members }, () => []);
-    this.rumours = Array.from({ length: members }, () => new Set<Stream>());
+    this.byOrigin = new Array<readonly Stream[]>(members).fill(NONE);
+    this.rumours = Array.from({ length: members }, () => new SparseSet<Stream>());
     for (const state of loaded.streams)
       if (state.origin < members && !this.retired.has(state)) this.add(new Stream(state, bounds, state));
     for (const { certificate } of loaded.held) {
@@ -265,7 +266,7 @@ export class Streams {
     this.byKey.set(streamKey(stream), stream);
     const all = this.byOrigin[stream.origin];
     const place = all.findIndex(({ incarnation }) => incarnation > stream.incarnation);
-    all.splice(place < 0 ? all.length : place, 0, stream);
+    this.byOrigin[stream.origin] = all.toSpliced(place < 0 ? all.length : place, 0, stream);
     stream.news = this.news;
     stream.ripe = this.ripe;
     this.ripe.add(stream);

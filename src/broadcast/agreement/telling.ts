@@ -3,6 +3,7 @@
  * In: what we hold and what they told. Out: entries for VECTORs, and who is to be told more.
  */
 import { equalBytes } from '../../core/bytes.js';
+import { ByMember } from '../../core/sparse.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import type { Claims } from './claims.js';
 import type { Comparison } from './comparison.js';
@@ -17,7 +18,7 @@ export class Telling {
   private readonly comparison: Comparison;
   private readonly following: Following;
   /** By member: of which counts, besides all, we have told it. */
-  private readonly announced: (readonly number[])[];
+  private readonly announced: ByMember<readonly number[]>;
 
   constructor(
     standing: Standing,
@@ -29,12 +30,12 @@ export class Telling {
     this.claims = parts.claims;
     this.comparison = parts.comparison;
     this.following = parts.following;
-    this.announced = new Array(standing.bounds.members).fill([]);
+    this.announced = new ByMember<readonly number[]>(standing.bounds.members, NO_COUNTS);
   }
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
-    for (const counts of this.announced)
+    for (const counts of this.announced.values())
       if (counts.some((count, i) => count <= (counts[i - 1] ?? 0))) return `told at ${counts.join(', ')}`;
     return undefined;
   }
@@ -72,7 +73,7 @@ export class Telling {
     if (!this.isSaid) return [];
     const claim = this.entry();
     const counts = this.countsFor(member);
-    this.announced[member] = counts;
+    this.announced.set(member, counts);
     const lower = counts.map((count) => {
       const chain = this.ledger.chainAt(count)!;
       return { ...claim, count, ready: Math.min(claim.ready, count), chain, ahead: NOTHING };
@@ -88,7 +89,7 @@ export class Telling {
   /** Members that we have more to tell than when we last did. */
   *untold(): Generator<number> {
     for (const member of this.comparison.disputed)
-      if (!equalNumbers(this.countsFor(member), this.announced[member])) yield member;
+      if (!equalNumbers(this.countsFor(member), this.announced.get(member))) yield member;
   }
 
   /** Whether there is anything to say of it: not before our store says that it is there. */
@@ -98,7 +99,7 @@ export class Telling {
   }
 
   /** In ascending order: counts, besides that of our claim, of which `member` is told the digest. */
-  private countsFor(member: number): number[] {
+  private countsFor(member: number): readonly number[] {
     const { comparison, following, ledger, standing } = this;
     const needsReady = standing.bounds.readyQuorum > 0;
     const counts = new Set<number>();
@@ -107,6 +108,7 @@ export class Telling {
     if (toCatchUp !== undefined) counts.add(toCatchUp);
     if (comparison.isDisputedBy(member) && (needsReady || toCatchUp === undefined))
       for (const count of this.countsInDispute(member)) counts.add(count);
+    if (counts.size === 0) return NO_COUNTS;
     return [...counts]
       .filter((count) => count > 0 && count < following.confirmed && ledger.chainAt(count) !== undefined)
       .sort((a, b) => a - b);
@@ -165,5 +167,6 @@ function equalNumbers(a: readonly number[], b: readonly number[]): boolean {
 }
 
 const NOTHING = new Uint8Array(0);
+const NO_COUNTS: readonly number[] = [];
 /** Digests told of counts on which a member and we differ. */
 const MAX_DIFFERING = 8;

@@ -4,6 +4,7 @@
  */
 import type { Marks } from '../../core/marks.js';
 import { fullNumber, low32 } from '../../core/serial.js';
+import { SparseMap, SparseSet } from '../../core/sparse.js';
 import { AT_ONCE, MILLISECOND, type Micros, NEVER } from '../../core/time.js';
 import {
   VECTOR_FRAME_SIZE,
@@ -29,9 +30,9 @@ export interface Spoken {
 
 interface Peer {
   /** Streams with something to say. */
-  dirty: Set<Spoken>;
+  dirty: SparseSet<Spoken>;
   /** Streams whose last entry is not known to have arrived. */
-  unheard: Map<Spoken, Sent>;
+  unheard: SparseMap<Spoken, Sent>;
   /** Of the last that went. Versions are full numbers here, and their low 32 bits on the wire. */
   version: number;
   resendAt: Micros;
@@ -88,7 +89,9 @@ export class Vectors {
   restart(member: number, streams: Iterable<Spoken>, isFresh: boolean): void {
     const { version, heard, heardBefore, applied } = this.peers[member];
     const known = isFresh ? {} : { heard, heardBefore, applied };
-    this.peers[member] = { ...fresh(), version, ...known, dirty: new Set(streams) };
+    const dirty = new SparseSet<Spoken>();
+    for (const stream of streams) dirty.add(stream);
+    this.peers[member] = { ...fresh(), version, ...known, dirty };
     this.changed.mark(member);
   }
 
@@ -222,8 +225,8 @@ function isHeard(heard: number, heardBefore: number, version: number): boolean {
 
 function fresh(): Peer {
   return {
-    dirty: new Set(),
-    unheard: new Map(),
+    dirty: new SparseSet(),
+    unheard: new SparseMap(),
     version: 0,
     resendAt: NEVER,
     heard: 0,

@@ -3,7 +3,9 @@
  * first hops, with their manifests, `signBatch` the SYMBOL bodies of what is too small for that; a `BatchVerifier` checks
  * received ones, one signature check a batch, thanks to its cache of roots.
  */
+
 import { equalBytes, Writer } from '../../core/bytes.js';
+import { SparseMap } from '../../core/sparse.js';
 import type { Micros } from '../../core/time.js';
 import { defaultProvider } from '../../crypto/ed25519.js';
 import { leafHash } from '../../crypto/hash.js';
@@ -146,7 +148,7 @@ export class BatchVerifier {
   private readonly group: Group;
   private readonly provider = defaultProvider();
   /** By origin: verified batches by signature, with all that it covers. Insertion order is age. */
-  private readonly known: Map<string, Batch>[];
+  private readonly known: SparseMap<string, Batch>[];
   private size = 0;
   private latest: Batch | undefined;
   root: Uint8Array = new Uint8Array(ROOT_SIZE);
@@ -158,7 +160,7 @@ export class BatchVerifier {
   constructor(group: Group) {
     this.group = group;
     const members = group.members.length;
-    this.known = group.members.map(() => new Map());
+    this.known = group.members.map(() => new SparseMap());
     this.checks = new SharedRate(members, { common: COMMON_CHECKS, own: OWN_CHECKS / members });
   }
 

@@ -2,6 +2,7 @@
  * Which objects of the others may be begun: what is being rebuilt takes memory, and what is not consumed cannot be pruned.
  * Both are counted for each origin, over all its streams, so that one member can spend only what is its own.
  */
+import { SparseMap, SparseSet } from '../../core/sparse.js';
 import { type Micros, SECOND } from '../../core/time.js';
 import { storedSize } from '../../store/store.js';
 import { type Descriptor, objectId, objectKey } from '../../wire/symbol.js';
@@ -28,9 +29,9 @@ export class Admission<S extends StreamView = StreamView> {
   /** What the objects of one origin may take that wait for its streams to go on, in memory and in the store. */
   private readonly share: number;
   /** By origin: objects that are being rebuilt or stored. */
-  private readonly open: Set<ObjectUnderWay<S>>[];
+  private readonly open: SparseSet<ObjectUnderWay<S>>[];
   /** By origin: objects that were refused for want of room. The latest is the last. */
-  private readonly refused: Map<string, Descriptor>[];
+  private readonly refused: SparseMap<string, Descriptor>[];
 
   constructor(streams: StreamsView<S>, options: AdmissionOptions) {
     const { members, self, byzantine, maxObjectSize, maxStoredBytes } = options;
@@ -40,8 +41,8 @@ export class Admission<S extends StreamView = StreamView> {
     this.byzantine = byzantine;
     this.maxObjectSize = maxObjectSize;
     this.share = maxStoredBytes / members;
-    this.open = Array.from({ length: members }, () => new Set());
-    this.refused = Array.from({ length: members }, () => new Map());
+    this.open = Array.from({ length: members }, () => new SparseSet());
+    this.refused = Array.from({ length: members }, () => new SparseMap());
   }
 
   /** An object has been begun. */

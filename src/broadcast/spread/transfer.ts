@@ -3,10 +3,11 @@
  * which symbol each peer gets next. Which objects are wanted, and what holding them means, is not decided here.
  */
 
-import { Alarms } from '../../core/alarms.js';
 import { countDrop } from '../../core/drops.js';
+import { Alarms } from '../../core/heap.js';
 import type { Marks } from '../../core/marks.js';
 import type { Rng } from '../../core/rng.js';
+import { SparseSet } from '../../core/sparse.js';
 import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
@@ -49,7 +50,7 @@ export class Transfer<S extends StreamView = StreamView> {
   readonly relays: Relays;
   private readonly shortfall: Shortfall;
   /** By peer: objects whose progress it should hear of. */
-  private readonly news: Set<ObjectUnderWay<S>>[];
+  private readonly news: SparseSet<ObjectUnderWay<S>>[];
   private readonly own = new Set<ObjectUnderWay<S>>();
   /** When to look at all of those; at the others each has its time. */
   private ownAt: Micros = NEVER;
@@ -67,7 +68,7 @@ export class Transfer<S extends StreamView = StreamView> {
     this.relays = new Relays(options.group.members.length);
     this.shortfall = new Shortfall(options.group.faulty);
     this.intake = new Intake(options, metrics, parts.streams, parts.objects);
-    this.news = options.group.members.map(() => new Set());
+    this.news = options.group.members.map(() => new SparseSet());
   }
 
   /** Our own objects that are still being sent. */

@@ -18,7 +18,7 @@ export interface StreamView extends StreamId {
     /** How many these are. */
     readonly waiting: number;
     /** Objects that count as held but can no longer be read. */
-    readonly damaged: ReadonlySet<number>;
+    readonly damaged: Pick<ReadonlySet<number>, 'has' | 'size'> & Iterable<number>;
     /** Whether an object with this hash is the one that is held, as far as can be told. */
     fits(seq: number, hash: Uint8Array): boolean;
   };

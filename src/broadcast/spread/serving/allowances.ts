@@ -2,11 +2,12 @@
  * How much of each object a peer may still be served: it asks again for what is lost, but not without end. In: what it asks for
  * and gets. Out: whether it may get more.
  */
+import { SparseMap } from '../../../core/sparse.js';
 import { type Micros, SECOND } from '../../../core/time.js';
 
 export class Allowances {
   /** By object: symbols that it may still get of it, and since when they are counted. The latest is the last. */
-  private readonly byObject = new Map<string, { symbols: number; since: Micros }>();
+  private readonly byObject = new SparseMap<string, { symbols: number; since: Micros }>();
 
   /**
    * The peer asks for an object of so many symbols: it gets all of it some times in a while.

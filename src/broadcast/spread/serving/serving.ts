@@ -3,9 +3,11 @@
  * once they are read. Out: for each peer the next SYMBOL body. What a peer asks for waits as a few numbers; an object is
  * read when its turn comes, so that who asks for much and takes little costs others no memory.
  */
+
 import { Encoder } from '../../../codec/index.js';
 import { countDrop } from '../../../core/drops.js';
 import type { Rng } from '../../../core/rng.js';
+import { SparseMap } from '../../../core/sparse.js';
 import { type Micros, SECOND } from '../../../core/time.js';
 import type { StoredObject } from '../../../store/store.js';
 import type { SymbolWriter } from '../../../wire/datagram.js';
@@ -54,9 +56,9 @@ interface Request {
 /** What one peer has asked for, by object, the oldest first. */
 interface Queue {
   /** Those whose turn has come. */
-  served: Map<string, Request>;
+  served: SparseMap<string, Request>;
   /** The others. */
-  waiting: Map<string, Request>;
+  waiting: SparseMap<string, Request>;
   bytes: number;
   /** When it last took something, or began to wait. */
   movedAt: Micros;
@@ -79,8 +81,8 @@ export class Serving {
     this.options = options;
     this.metrics = metrics;
     this.queues = Array.from({ length: options.members }, () => ({
-      served: new Map(),
-      waiting: new Map(),
+      served: new SparseMap(),
+      waiting: new SparseMap(),
       bytes: 0,
       movedAt: 0,
       allowances: new Allowances(),
