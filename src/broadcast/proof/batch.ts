@@ -168,8 +168,10 @@ export class BatchVerifier {
    * Checks one symbol; `frame.descriptor.origin` must be a member of the group. Of a served symbol only the certificate.
    * `root` is then the batch's, valid until the next call. A check counts against the origin if it holds, and if not against
    * `hop`, the member that sent it: honest ones send nothing that does not.
+   *
+   * @param mayCharge whether `hop` may pay for it where the origin has nothing left
    */
-  verify(now: Micros, hop: number, frame: SymbolFrame): BatchVerdict {
+  verify(now: Micros, hop: number, frame: SymbolFrame, mayCharge = () => false): BatchVerdict {
     const { manifest, descriptorBytes, signature } = frame;
     if (manifest && frame.depth !== SERVED && !this.isListed(manifest, frame)) return 'bad-signature';
     if (manifest?.root) {
@@ -188,7 +190,8 @@ export class BatchVerifier {
     const { origin } = frame.descriptor;
     const known = this.known[origin].get(key);
     const { checks } = this;
-    const mayCheck = checks.allows(now, hop) && checks.allows(now, origin);
+    const pays = known || checks.allows(now, origin) || !mayCharge() ? origin : hop;
+    const mayCheck = checks.allows(now, hop) && checks.allows(now, pays);
     // Not even the hashes of what there is no room to check are worth while.
     if (!known && !mayCheck) return 'signature-budget';
     this.root = this.rootOf(frame);
@@ -201,7 +204,7 @@ export class BatchVerifier {
     const { publicKey } = this.group.members[origin];
     const message = batchMessage(this.group, descriptorBytes, this.root);
     const isValid = this.provider.verify(publicKey, message, signature);
-    checks.spend(now, isValid ? origin : hop);
+    checks.spend(now, isValid ? pays : hop);
     if (!isValid) return 'bad-signature';
     // Copies: the frame is a view of a datagram that should not be kept alive.
     this.latest = {

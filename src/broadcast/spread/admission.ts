@@ -95,11 +95,12 @@ export class Admission<S extends StreamView = StreamView> {
       if (!record.storing && (!idlest || record.usefulAt < idlest.usefulAt)) idlest = record;
     }
     const hasRoom = open.size < MAX_OPEN && (open.size === 0 || bytes <= this.maxObjectSize);
-    if (!hasRoom) return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : 'open-quota';
+    // Others may have delivered it, and who was away needs all of it before it can tell that they agree.
+    const isVouched = stream !== undefined && this.isVouchedFor(stream, seq);
+    if (!hasRoom && !(isVouched && this.hasRoomVouched(origin, length)))
+      return idlest !== undefined && now - idlest.usefulAt >= IDLE ? idlest : 'open-quota';
     // It takes the place of what is in our store already.
-    if (stream?.ledger.damaged.has(seq)) return true;
-    // Who was away needs all of it before it can tell that the others agree.
-    if (stream && this.isVouchedFor(stream, seq)) return true;
+    if (isVouched || stream?.ledger.damaged.has(seq)) return true;
     const isNext = seq === (stream?.count ?? 0);
     // What lies beyond a gap must not take the room of what fills it.
     const part = isNext ? 1 : 1 / 2;
@@ -107,8 +108,23 @@ export class Admission<S extends StreamView = StreamView> {
     return isWithin || (isNext && !this.isWaiting(origin)) || 'store-quota';
   }
 
+  /**
+   * Whether there is room for one more object that others hold, whatever else of its origin is open: they serve what is of these,
+   * so their places come free again.
+   */
+  private hasRoomVouched(origin: number, length: number): boolean {
+    let objects = 0;
+    let bytes = length;
+    for (const record of this.open[origin]) {
+      if (!this.isVouchedFor(record.stream, record.seq)) continue;
+      objects++;
+      bytes += lengthOf(record);
+    }
+    return objects < MAX_OPEN && (objects === 0 || bytes <= this.maxObjectSize);
+  }
+
   /** Whether a member that does not lie holds it, besides its origin: so it is within its share there, or was delivered. */
-  private isVouchedFor(stream: StreamView, seq: number): boolean {
+  isVouchedFor(stream: StreamView, seq: number): boolean {
     let holders = 0;
     for (let member = 0; member < this.members; member++)
       if (member !== this.self && member !== stream.origin && stream.claims.isHeldBy(member, seq)) holders++;

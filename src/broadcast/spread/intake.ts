@@ -158,8 +158,9 @@ function notOfThoseFollowed(_: Desk, { stream, hop, isServed, frame }: Examined)
   return stream && !stream.following.admits(hop, isServed, frame.descriptor) ? 'tainted' : undefined;
 }
 
-function storeBusy({ options }: Desk, { frame }: Examined) {
-  return options.isStoreBusy(frame.descriptor.origin) ? 'store-busy' : undefined;
+function storeBusy(desk: Desk, symbol: Examined) {
+  if (!desk.options.isStoreBusy(symbol.frame.descriptor.origin)) return undefined;
+  return isVouched(desk, symbol) ? undefined : 'store-busy';
 }
 
 function unknownMember({ options }: Desk, { frame, isServed }: Examined) {
@@ -237,8 +238,11 @@ function noRoom(desk: Desk, symbol: Examined) {
   return room;
 }
 
-function notSigned({ verifier }: Desk, { now, hop, frame }: Examined) {
-  const verdict = verifier.verify(now, hop, frame);
+function notSigned(desk: Desk, symbol: Examined) {
+  const { now, hop, frame, isServed } = symbol;
+  // What we have asked others for is not kept from us by what else its origin signs.
+  const mayCharge = () => isServed && hop !== frame.descriptor.origin && isVouched(desk, symbol);
+  const verdict = desk.verifier.verify(now, hop, frame, mayCharge);
   return verdict === 'valid' ? undefined : verdict;
 }
 
@@ -302,6 +306,11 @@ function redundant(_: Desk, { object, frame }: Examined) {
 function isOurs({ options }: Desk, { object, isServed, frame }: Examined) {
   const { relay, self } = options;
   return relay && !isServed && frame.leaf.firstHop === self && !object?.incoming?.isRelayed(frame.leaf);
+}
+
+/** Whether others hold the object, more than may lie: no bound on what its origin may spend keeps it from us. */
+function isVouched({ admission }: Desk, { stream, frame }: Examined) {
+  return stream !== undefined && admission.isVouchedFor(stream, frame.descriptor.seq);
 }
 
 /** Its origin has begun anew: an object that is nowhere else any more would be delivered by some only. */

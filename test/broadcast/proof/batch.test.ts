@@ -263,6 +263,17 @@ describe('the signature budget', () => {
     expect(judge(verifier, batch({ origin: 1 })[0])).toBe('valid');
   });
 
+  test('is charged to the member that sent it where the origin has none left, if that may be', () => {
+    const verifier = new BatchVerifier(group);
+    vi.spyOn(defaultProvider(), 'verify').mockReturnValue(true);
+    for (let i = 0; i < 4500; i++) judge(verifier, unsigned(i));
+    vi.restoreAllMocks();
+    const verdicts = Array.from({ length: 501 }, (_, i) =>
+      verifier.verify(0, OTHER_HOP, parseSymbol(batch({ origin: 0, seq: 9000 + i })[0]), () => true),
+    );
+    expect(verdicts.filter((verdict) => verdict === 'valid')).toHaveLength(500);
+  });
+
   test('comes back with time, at 4 checks a millisecond, and one each 2 ms of its own', () => {
     const verifier = exhausted();
     vi.spyOn(defaultProvider(), 'verify').mockReturnValue(false);

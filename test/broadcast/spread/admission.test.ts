@@ -187,3 +187,29 @@ describe('what is being rebuilt of one origin', () => {
     expect(member.admits(HONEST, 1, SHARE)).toBe(false);
   });
 });
+
+describe('what more than f others hold besides its origin', () => {
+  const held = (member: Member, origin: number, count: number) => {
+    const stream = member.stream(origin);
+    for (const other of [1, 2]) stream.onClaim(other, { ...stream.telling.entry(), count });
+  };
+
+  test('has room though all that is the origin’s is taken by what is not', () => {
+    const member = new Member(1e6, 1e12);
+    member.begin(LIAR, 200, 1e6);
+    expect(member.admits(LIAR, 0, 300)).toBe(false);
+    held(member, LIAR, 2);
+    expect([member.admits(LIAR, 0, 300), member.admits(LIAR, 2, 300)]).toEqual([true, false]);
+  });
+
+  test('is itself no more than so much at once', () => {
+    const member = new Member(1e6, 1e12);
+    held(member, LIAR, 1000);
+    for (let seq = 0; seq < MAX_OPEN; seq++) member.begin(LIAR, seq, 1);
+    expect(member.admits(LIAR, MAX_OPEN, 1)).toBe(false);
+    const other = new Member(1e6, 1e12);
+    held(other, LIAR, 1000);
+    other.begin(LIAR, 0, 6e5);
+    expect(other.admits(LIAR, 1, 6e5)).toBe(false);
+  });
+});

@@ -52,10 +52,12 @@ describe('a symbol', () => {
     return parseSymbol(servedSymbol(certificate, { sbn: 0, esi: 0 }, bytes.subarray(0, symbolSize)));
   }
 
-  function newIntake(change: { busy?: boolean; held?: boolean; asked?: boolean } = {}) {
+  function newIntake(change: { busy?: boolean; held?: boolean; asked?: boolean; vouched?: boolean } = {}) {
     const shelves = new Shelves(SELF, 4);
     const shelf = shelves.signed(id);
     if (change.held) shelf.holders[SELF].add(0);
+    if (change.vouched)
+      for (const holders of shelf.holders) if (holders !== shelf.holders[SELF]) holders.add(0);
     shelf.keepers.mayServe = () => change.asked === true;
     const options = {
       ...{ group: small.group, self: SELF, relay: true, maxObjectSize: 5000, maxStoredBytes: 1e6 },
@@ -94,6 +96,11 @@ describe('a symbol', () => {
 
   test('that we asked for is added', () => {
     expect(newIntake({ asked: true }).examine(0, PEER, served()).add).toBe(true);
+  });
+
+  test('of what more than may lie hold besides its origin is added though the store is busy', () => {
+    expect(newIntake({ busy: true, asked: true }).examine(0, PEER, served()).drop).toBe('store-busy');
+    expect(newIntake({ busy: true, asked: true, vouched: true }).examine(0, PEER, served()).add).toBe(true);
   });
 
   test('that is held and ours to relay is relayed all the same', () => {

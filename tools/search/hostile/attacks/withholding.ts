@@ -1,8 +1,9 @@
 /**
  * An origin gives its objects to all but one member, and that one nothing, or one valid symbol now and then. What the others
  * say once they have delivered them waits there. Stopped by: what others confirm is asked for a round trip later, whatever
- * still comes of it (PROTOCOL 8.3).
+ * still comes of it (PROTOCOL 8.3), and no bound on what the origin may spend keeps it out (8.2).
  */
+import { cutObject } from '../../../../src/broadcast/spread/plan.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { parcel } from '../forge.js';
 import { virtual } from '../virtual.js';
@@ -47,4 +48,47 @@ export const nothing = virtual({
   severe: true,
   order: 'causal',
   attack: (arena) => withhold(arena, 500, Number.POSITIVE_INFINITY),
+});
+
+/** An object of this size that never gets far: more or less all that the liar may have open at one member. */
+function unfinished(arena: Arena, length: number) {
+  const incarnation = arena.stream(arena.liar).incarnation + 1;
+  const changes = { incarnation, length, hash: new Uint8Array(32).fill(3), ...cutObject(length) };
+  return arena.forge(new Uint8Array(16), 200, changes);
+}
+
+export const open = virtual({
+  name: 'gives its objects to all but one, where one of 64 MiB is begun that goes no further',
+  severe: true,
+  order: 'causal',
+  large: 0,
+  maxStoredBytes: 1e9,
+  attack: (arena) => {
+    const forged = unfinished(arena, 64 * 2 ** 20 + 12_290);
+    arena.each(ATTACK_AT, 30, 2_500_000, (esi) => {
+      for (const body of forged.signed([{ esi, firstHop: arena.liar }])) arena.say(VICTIM, [], body);
+    });
+    withhold(arena, 300, Number.POSITIVE_INFINITY);
+  },
+});
+
+export const signatures = virtual({
+  name: 'gives its objects to all but one, and that one 12,000 signatures a second',
+  severe: true,
+  order: 'causal',
+  large: 0,
+  seconds: 5,
+  cores: 2,
+  maxStoredBytes: 1e9,
+  attack: (arena) => {
+    const forged = unfinished(arena, 40e6);
+    let made = 0;
+    arena.each(ATTACK_AT + 0.4, 5, 1000, () => {
+      for (let i = 0; i < 12; i++, made++) {
+        const leaf = { sbn: made % 70, esi: Math.floor(made / 70), firstHop: arena.liar };
+        for (const body of forged.signed([leaf])) arena.say(VICTIM, [], body);
+      }
+    });
+    withhold(arena, 300, Number.POSITIVE_INFINITY);
+  },
 });
