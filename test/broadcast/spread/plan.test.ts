@@ -8,7 +8,7 @@ import {
   symbolsPerPeer,
   symbolsToReach,
 } from '../../../src/broadcast/spread/plan.js';
-import { MAX_INLINE_SYMBOL, MAX_MEMBERS, MAX_SYMBOL_SIZE } from '../../../src/wire/limits.js';
+import { MAX_INLINE_SYMBOL, MAX_MEMBERS, MAX_SYMBOL_SIZE, symbolSizeFor } from '../../../src/wire/limits.js';
 import { parseSymbol, writeDescriptor, writeLeaf, writeSymbol } from '../../../src/wire/symbol.js';
 import { holds } from '../../wire/holds.js';
 
@@ -180,11 +180,11 @@ describe('cutting an object of 1 byte to 1 GiB', () => {
       }),
     ));
 
-  test('keeps blocks at 512 symbols while 255 blocks suffice', () => {
-    expect(cutObject(512 * MAX_SYMBOL_SIZE).sourceBlocks).toBe(1);
-    expect(cutObject(512 * MAX_SYMBOL_SIZE + 1).sourceBlocks).toBe(2);
-    expect(cutObject(255 * 512 * MAX_SYMBOL_SIZE).sourceBlocks).toBe(255);
-    expect(cutObject(GIB).sourceBlocks).toBe(255);
+  test.each([1232, 1452])('for %i bytes keeps blocks at 512 symbols while 255 blocks suffice', (size) => {
+    const block = 512 * symbolSizeFor(size);
+    const blocksOf = (length: number) => cutObject(length, size).sourceBlocks;
+    expect([blocksOf(block), blocksOf(block + 1), blocksOf(255 * block)]).toEqual([1, 2, 255]);
+    expect(blocksOf(GIB)).toBe(255);
   });
 });
 
