@@ -9,6 +9,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   flow: () => import('./flow.js'),
   messages: () => import('./messages/main.js'),
   resilience: () => import('./resilience/main.js'),
+  scale: () => import('./scale.js'),
   tcp: () => import('./tcp/main.js'),
   loopback: () => import('./loopback/main.js'),
   wire: () => import('./wire.js'),

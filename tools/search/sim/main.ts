@@ -13,7 +13,8 @@ import { Worker } from 'node:worker_threads';
 import { type RunReport, runScenario } from '../../../src/sim/run.js';
 import { randomScenario, type Scenario } from '../../../src/sim/scenario.js';
 import { shrink } from '../../../src/sim/shrink.js';
-import type { GroupResult, GroupRun } from './members.js';
+import { runGroup } from './group.js';
+import type { GroupRun } from './members.js';
 import type { SwarmResult } from './worker.js';
 
 const { values } = parseArgs({
@@ -142,11 +143,7 @@ async function group(members: number): Promise<void> {
     messages: Number(values.messages),
     size: Number(values.size),
   };
-  const result = await new Promise<GroupResult>((resolve, reject) => {
-    new Worker(new URL('./members.js', import.meta.url), { workerData: run, resourceLimits: LARGE_HEAP })
-      .on('message', resolve)
-      .on('error', reject);
-  });
+  const result = await runGroup(run);
   const { finished, deliveries, virtualSeconds, datagrams, events, cpuSeconds, megabytes } = result;
   if (!finished) process.exitCode = 1;
   if (values.json) stdout.write(`${JSON.stringify({ ...run, ...result })}\n`);
@@ -166,8 +163,6 @@ function story({ lines }: RunReport): string {
 }
 
 const CHUNK = 8;
-/** A group of 512 has a quarter of a million paths. */
-const LARGE_HEAP = { maxOldGenerationSizeMb: 12 * 1024, maxYoungGenerationSizeMb: 128 };
 const LINES = 1_000_000;
 const STORY = 200;
 const MAX_FAILED = 10;
