@@ -217,9 +217,27 @@ begin
   Note(g, i);
 end;
 
+-- More than F others have retired it as i holds it, and nothing of an earlier one is held.
+function AfterOthers(var g: State; i: Member; s: Stream): boolean;
+var n: 0 .. N;
+begin
+  if g.m[i].held[s] = 0 | g.m[i].done[s] != g.m[i].held[s] then return false; end;
+  if exists t: Stream do t < s & g.m[i].open[t] & g.m[i].held[t] > 0 end then return false; end;
+  n := 0;
+  for j: Member do
+    if j != i & (Lies(g, j) | (g.m[j].over = s + 1 & g.m[j].final = g.m[i].held[s] & (j != g.loser | g.m[i].known = g.run))) then
+      n := n + 1;
+    end;
+  end;
+  return n > F;
+end;
+
 function MayRetire(var g: State; i: Member; s: Stream): boolean;
 begin
   if g.m[i].over > s | !g.m[i].open[s] | !Ended(g, i, s) then return false; end;
+#ifndef NO_AFTER
+  if AfterOthers(g, i, s) then return true; end;
+#endif
   if g.m[i].base[s] != g.m[i].held[s] then return false; end;
   if exists t: Stream do t < s & g.m[i].open[t] end then return false; end;
   return forall j: Member do j = i | SaidEnding(g, i, j, s, g.m[i].held[s]) end;
@@ -227,7 +245,7 @@ end;
 
 procedure Retire(var g: State; i: Member; s: Stream);
 begin
-  g.m[i].open[s] := false;
+  for t: Stream do if t <= s then g.m[i].open[t] := false; end; end;
   g.m[i].over := s + 1;
   g.m[i].final := g.m[i].held[s];
   Note(g, i);
