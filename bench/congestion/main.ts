@@ -4,6 +4,7 @@
  */
 import { CONTROLLERS, type ControllerName } from '../../src/congestion/index.js';
 import { report } from '../report.js';
+import { busy } from './busy.js';
 import { draft } from './draft.js';
 import { dynamics } from './dynamics.js';
 import { faults } from './faults.js';
@@ -19,7 +20,17 @@ export async function run(args: string[]): Promise<void> {
   const controller = CONTROLLERS[name as ControllerName];
   if (controller === undefined)
     throw new RangeError(`--controller: expected one of ${Object.keys(CONTROLLERS).join(', ')}, got ${name}`);
-  const groups = { 'random-loss': randomLoss, sharing, dynamics, faults, noise, draft, protection, thin };
+  const groups = {
+    'random-loss': randomLoss,
+    sharing,
+    dynamics,
+    faults,
+    noise,
+    busy,
+    draft,
+    protection,
+    thin,
+  };
   const rows = Object.entries(groups)
     .filter(([group]) => group.includes(only))
     .flatMap(([, group]) => group(controller));

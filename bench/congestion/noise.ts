@@ -5,7 +5,8 @@
 import { type ControllerFactory, fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import type { FlowOptions, Stall } from '../../src/sim/net/flow.js';
+import type { FlowOptions } from '../../src/sim/net/flow.js';
+import type { Stall } from '../../src/sim/net/host.js';
 import { iid } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
 import { alone, capacity, type Line, network, rtt, worst } from './scenario.js';

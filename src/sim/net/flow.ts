@@ -13,6 +13,7 @@ import type { PathObserver } from '../../path/observer.js';
 import { Recovery } from '../../path/recovery.js';
 import type { Ack } from '../../wire/frames/ack.js';
 import type { Bottleneck } from './bottleneck.js';
+import { Host, type Stall } from './host.js';
 import { iid, type LossModel, type LossProcess, startLoss } from './loss.js';
 
 export interface FlowOptions {
@@ -39,21 +40,23 @@ export interface FlowOptions {
   tick?: Micros;
   /** Extra delay of each packet and each ack, uniform in 0..jitter; never reorders, so a dense stream is nearly always late. */
   jitter?: Micros;
-  /** The sending host sleeps from `at` for `length`, in order of time: its datagrams and timers wait. */
+  /** The sending host sleeps: its datagrams and timers wait. */
   stalls?: readonly Stall[];
   /** The receiving host sleeps. */
   receiverStalls?: readonly Stall[];
+  /** What each datagram takes of the processor, at the sending and at the receiving host. */
+  work?: Micros;
+  receiverWork?: Micros;
+  /** Bytes that fit in the socket of either host. */
+  socketBuffer?: number;
+  /** The hosts know when a datagram came to the socket, not only when they read it. */
+  stamped?: boolean;
   /** Bytes the application has offered by `now` in total; default unlimited. */
   app?: (now: Micros) => number;
   /** When the application offers more, after `now`; needed with `app`. */
   appNext?: (now: Micros) => Micros;
   /** Is told what the sending side measures. */
   observer?: PathObserver;
-}
-
-export interface Stall {
-  at: Micros;
-  length: Micros;
 }
 
 export class Flow {
@@ -69,6 +72,10 @@ export class Flow {
   /** Largest number of datagrams sent at one instant. */
   maxBurst = 0;
   readonly tracker = new AckTracker();
+  readonly host: Host;
+  readonly receiver: Host;
+  /** What comes waits in the order in which it came; else a host that wakes up has it all at once. */
+  readonly hasSockets: boolean;
   readonly rng: Rng;
   readonly forward: LossProcess;
   readonly backward: LossProcess;
@@ -89,6 +96,10 @@ export class Flow {
       mtu: this.size,
       observer: options.observer,
     });
+    const { stalls, receiverStalls, work, receiverWork, socketBuffer } = options;
+    this.host = new Host({ stalls, work, buffer: socketBuffer });
+    this.receiver = new Host({ stalls: receiverStalls, work: receiverWork, buffer: socketBuffer });
+    this.hasSockets = work !== undefined || receiverWork !== undefined || socketBuffer !== undefined;
     this.forward = startLoss(options.loss ?? iid(0));
     this.backward = startLoss(options.ackLoss ?? iid(0));
   }
@@ -102,10 +113,12 @@ export class Flow {
 }
 
 type FlowEvent =
-  | { kind: 'arrive'; flow: Flow; number: number; size: number }
-  | { kind: 'ack'; flow: Flow; ack: Ack }
-  | { kind: 'wake'; flow: Flow }
-  | { kind: 'ack-wake'; flow: Flow }
+  | { kind: 'come'; flow: Flow; number: number; size: number }
+  | { kind: 'read'; flow: Flow; number: number; size: number; receivedAt: Micros }
+  | { kind: 'ack-come'; flow: Flow; ack: Ack }
+  | { kind: 'ack-read'; flow: Flow; ack: Ack; receivedAt: Micros }
+  | { kind: 'wake'; flow: Flow; isLate: boolean }
+  | { kind: 'ack-wake'; flow: Flow; isLate: boolean }
   | { kind: 'call'; action: () => void };
 
 /**
@@ -161,24 +174,44 @@ export class FlowNetwork {
   private handle(event: FlowEvent): void {
     const { now } = this;
     switch (event.kind) {
-      case 'arrive':
-        this.note(event.number);
-        this.arrive(event.flow, event.number, event.size);
+      case 'come': {
+        const at = event.flow.receiver.receive(now, event.size);
+        if (at !== undefined) this.read(at, { ...event, kind: 'read', receivedAt: now });
         break;
-      case 'ack': {
-        this.note(event.ack.received);
-        event.flow.recovery.onAckReceived(now, event.ack);
-        this.send(event.flow);
+      }
+      case 'read':
+        this.note(event.number);
+        this.arrive(event.flow, event);
+        break;
+      case 'ack-come': {
+        const at = event.flow.host.receive(now, ACK_SIZE);
+        if (at !== undefined) this.read(at, { ...event, kind: 'ack-read', receivedAt: now });
+        break;
+      }
+      case 'ack-read': {
+        const { flow, ack, receivedAt } = event;
+        this.note(ack.received);
+        flow.recovery.onAckReceived(now, ack, flow.options.stamped ? receivedAt : now);
+        this.send(flow);
         break;
       }
       case 'wake':
         if (event.flow.wakeAt !== now) break;
+        // A process that wakes up late reads what waits for it first, as our driver does.
+        if (event.isLate) {
+          this.queue.push(now, { ...event, isLate: false });
+          break;
+        }
         event.flow.wakeAt = NEVER;
         event.flow.recovery.handleTimeout(now);
         this.send(event.flow);
         break;
       case 'ack-wake':
         if (event.flow.ackWakeAt !== now) break;
+        if (event.isLate) {
+          this.queue.push(now, { ...event, isLate: false });
+          break;
+        }
         event.flow.ackWakeAt = NEVER;
         if (event.flow.tracker.nextAck() <= now) this.acknowledge(event.flow);
         else this.scheduleAck(event.flow);
@@ -189,14 +222,19 @@ export class FlowNetwork {
     }
   }
 
-  private arrive(flow: Flow, number: number, size: number): void {
+  private read(at: Micros, event: FlowEvent): void {
+    if (at <= this.now) this.handle(event);
+    else this.queue.push(at, event);
+  }
+
+  private arrive(flow: Flow, { number, size, receivedAt }: Extract<FlowEvent, { kind: 'read' }>): void {
     const { now } = this;
     flow.deliveredBytes += size;
     const bin = Math.floor(now / BIN);
     while (flow.bins.length <= bin) flow.bins.push(0);
     flow.bins[bin] += size;
     flow.tracker.setPolicy(flow.recovery.ackPolicy());
-    flow.tracker.onReceived(now, number);
+    flow.tracker.onReceived(flow.options.stamped ? receivedAt : now, number);
     if (flow.tracker.nextAck() <= now) this.acknowledge(flow);
     else this.scheduleAck(flow);
   }
@@ -204,8 +242,12 @@ export class FlowNetwork {
   private scheduleAck(flow: Flow): void {
     const due = flow.tracker.nextAck();
     if (due === NEVER || flow.ackWakeAt <= due) return;
-    flow.ackWakeAt = awake(flow.options.receiverStalls, due);
-    this.queue.push(flow.ackWakeAt, { kind: 'ack-wake', flow });
+    flow.ackWakeAt = flow.receiver.awake(due);
+    this.queue.push(flow.ackWakeAt, {
+      kind: 'ack-wake',
+      flow,
+      isLate: flow.hasSockets && flow.ackWakeAt > due,
+    });
   }
 
   private acknowledge(flow: Flow): void {
@@ -217,10 +259,13 @@ export class FlowNetwork {
     if (options.ackAggregation) at = Math.ceil(at / options.ackAggregation) * options.ackAggregation;
     if (options.jitter) at = Math.max(at + rng.integer(0, options.jitter), flow.lastAckArrival);
     flow.lastAckArrival = at;
-    at = awake(options.stalls, at);
-    this.queue.push(at, { kind: 'ack', flow, ack });
-    if (options.ackDuplicate && rng.chance(options.ackDuplicate))
-      this.queue.push(at + MILLISECOND, { kind: 'ack', flow, ack });
+    this.carryAck(flow, at, ack);
+    if (options.ackDuplicate && rng.chance(options.ackDuplicate)) this.carryAck(flow, at + MILLISECOND, ack);
+  }
+
+  private carryAck(flow: Flow, at: Micros, ack: Ack): void {
+    if (flow.hasSockets) this.queue.push(at, { kind: 'ack-come', flow, ack });
+    else this.queue.push(flow.host.awake(at), { kind: 'ack-read', flow, ack, receivedAt: at });
   }
 
   private send(flow: Flow): void {
@@ -229,6 +274,10 @@ export class FlowNetwork {
     let burst = 0;
     let next = NEVER;
     while (now < (options.stop ?? NEVER)) {
+      if (flow.host.busyUntil > now) {
+        next = flow.host.busyUntil;
+        break;
+      }
       const mode = recovery.askToSend(now);
       if (mode === 'window') break;
       if (mode === 'pacing') {
@@ -252,6 +301,7 @@ export class FlowNetwork {
     const { now } = this;
     const { options, rng } = flow;
     const number = flow.recovery.onSent(now, flow.size);
+    if (options.work) flow.host.work(now);
     flow.sentBytes += flow.size;
     const left = this.bottleneck.send(now, flow.size);
     if (left === undefined) {
@@ -267,15 +317,17 @@ export class FlowNetwork {
     if (options.reorder && rng.chance(options.reorder))
       at += rng.integer(1, options.reorderDelay ?? 10 * MILLISECOND);
     else flow.lastArrival = at;
-    this.queue.push(awake(options.receiverStalls, at), { kind: 'arrive', flow, number, size: flow.size });
+    const { size } = flow;
+    if (flow.hasSockets) this.queue.push(at, { kind: 'come', flow, number, size });
+    else this.queue.push(flow.receiver.awake(at), { kind: 'read', flow, number, size, receivedAt: at });
   }
 
   private wake(flow: Flow, at: Micros): void {
     if (at === NEVER) return;
-    const time = awake(flow.options.stalls, Math.max(at, this.now));
+    const time = flow.host.awake(Math.max(at, this.now, flow.host.busyUntil));
     if (flow.wakeAt === time) return;
     flow.wakeAt = time;
-    this.queue.push(time, { kind: 'wake', flow });
+    this.queue.push(time, { kind: 'wake', flow, isLate: flow.hasSockets && time > at });
   }
 
   private note(value: number): void {
@@ -284,13 +336,5 @@ export class FlowNetwork {
   }
 }
 
-/** `at`, or the end of the stall that it falls into. */
-function awake(stalls: readonly Stall[] | undefined, at: Micros): Micros {
-  for (const stall of stalls ?? []) {
-    if (at < stall.at) return at;
-    if (at < stall.at + stall.length) return stall.at + stall.length;
-  }
-  return at;
-}
-
 export const BIN: Micros = 10 * MILLISECOND;
+const ACK_SIZE = 64;
