@@ -9,6 +9,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr/bbr.js';
+import { BbrPath } from '../../src/congestion/bbr/path.js';
+import type { Round } from '../../src/congestion/bbr/rounds.js';
+import { BbrStartup } from '../../src/congestion/bbr/startup.js';
 import {
   type Controller,
   type ControllerFactory,
@@ -47,6 +50,41 @@ describe('of our own', () => {
     const [lost, sent] = [sum('lostPackets'), sum('sentPackets')];
     net.run(30 * SECOND);
     expect((sum('lostPackets') - lost) / (sum('sentPackets') - sent)).toBeLessThan(0.02);
+  });
+
+  test('a round without a sample of the round trip is no queue: a slow start of a process does not end startup', () => {
+    const path = new BbrPath();
+    path.onRtt(0, 700 * MS);
+    // The ack of a heartbeat, come when data were already under way.
+    const round = (minRtt: Micros): Round => ({
+      sentAt: 0,
+      acked: 1,
+      lost: 0,
+      losses: 0,
+      inFlight: 5830,
+      minRtt,
+      maxRtt: minRtt,
+      peak: 0,
+      limited: false,
+    });
+    const situation = { delayed: true, isResumed: false, cwnd: 12_320, mtu: MTU };
+    const startup = new BbrStartup(path);
+    startup.endsWith({ ...round(700 * MS), peak: 2000 }, round(700 * MS), situation);
+    const nothing = round(Number.POSITIVE_INFINITY);
+    for (let i = 0; i < 5; i++) expect(startup.endsWith(nothing, round(700 * MS), situation)).toBe(false);
+  });
+
+  test('a process that is slow at first does not gather a queue of many round trips', () => {
+    // A twentieth of the line for a second, as one that compiles its code while it reads; its socket holds all that comes.
+    const net = new FlowNetwork('slow reader', new Bottleneck({ rate: 100e6, buffer: 500_000 }));
+    const receiverStalls = Array.from({ length: 500 }, (_, i) => ({ at: 2 * i * MS, length: 1.5 * MS }));
+    const flow = net.add({ controller: CONTROLLERS.bbr, rtt: 40 * MS, receiverWork: 400, receiverStalls });
+    let most = 0;
+    for (let now = 0; now < SECOND; now += 5 * MS) {
+      net.run(now);
+      if (flow.recovery.stats.ackedPackets > 0) most = Math.max(most, flow.recovery.rtt.smoothed);
+    }
+    expect(most).toBeLessThan(160 * MS);
   });
 
   test('hosts that sleep longer than a round trip leave the line full', () => {

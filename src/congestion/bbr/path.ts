@@ -51,7 +51,8 @@ export class BbrPath {
 
   /** Bytes that arrive at once beyond what the rate explains: acks come in lumps. */
   lump(): number {
-    return Math.max(this.lumps[0], this.lumps[1]);
+    const most = (this.bandwidth() * Math.max(this.minRtt, LUMP_PATH)) / SECOND;
+    return Math.min(most, Math.max(this.lumps[0], this.lumps[1]));
   }
 
   /** Whether the path itself loses so much that no loss-based flow can hold a queue on it. */
@@ -200,6 +201,8 @@ const LUMP_ROUNDS = 5;
 const LUMP_MEMORY: Micros = 200 * MILLISECOND;
 /** What lasts longer is not a lump of acks but a share of the line that others left. */
 const LUMP_TIME: Micros = 60 * MILLISECOND;
+/** Beyond the length of the path, or this, a lump is a queue. */
+const LUMP_PATH: Micros = 20 * MILLISECOND;
 const RANGE_ROUNDS = 10;
 /** Where half a per cent of random loss is, a loss-based flow keeps 17 packets in flight (Mathis) and fills no queue. */
 const NOISE_FLOOR = 0.005;

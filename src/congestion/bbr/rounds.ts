@@ -35,6 +35,8 @@ export class BbrRounds {
   /** In bytes delivered. */
   private endsAt = 0;
   private endedAt: Micros = 0;
+  /** Of the two rounds before the one before. */
+  private earlierMinRtts = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   /** When there was last no queue as long as the path. */
   private shortAt: Micros = 0;
 
@@ -91,11 +93,17 @@ export class BbrRounds {
     this.count++;
   }
 
+  /** The smallest RTT of the last three rounds. */
+  get quietestRtt(): Micros {
+    return Math.min(this.before.minRtt, ...this.earlierMinRtts);
+  }
+
   /** Begins the next round, for packets sent from `sentAt` on. */
   turn(sentAt: Micros): void {
     const { current, path } = this;
     const isRandom = current.maxRtt < 1.25 * path.minRtt;
     this.lastLoss = isRandom ? current.lost / Math.max(1, current.lost + current.acked) : path.floor.floor;
+    this.earlierMinRtts = [this.before.minRtt, this.earlierMinRtts[0]];
     this.before = current;
     this.current = emptyRound(sentAt);
   }

@@ -4,7 +4,7 @@
  */
 
 import { initialWindow } from '../controller.js';
-import type { BbrPath } from './path.js';
+import { type BbrPath, HOST_TIME } from './path.js';
 import type { Round } from './rounds.js';
 
 interface Situation {
@@ -36,7 +36,9 @@ export class BbrStartup {
   endsWith(round: Round, before: Round, { delayed, isResumed, cwnd, mtu }: Situation): boolean {
     const { floor, minRtt } = this.path;
     const total = round.lost + round.acked;
-    const queued = round.minRtt > 1.25 * minRtt;
+    // A round whose acks brought no sample of the RTT, or of the rate, shows neither a queue nor its absence.
+    const measured = Number.isFinite(round.minRtt) && round.peak > 0;
+    const queued = measured && round.minRtt > 1.25 * minRtt;
     // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
     const rising = queued && !round.limited && round.minRtt > 1.1 * before.minRtt;
     const lossy = round.losses >= LOSSES && floor.exceededBy(round.lost, total, 3);
@@ -45,14 +47,16 @@ export class BbrStartup {
     const burst = lossy && round.limited && delayed;
     // Startup that is resumed is a guess: it ends at the first sign against it.
     const wrong = isResumed && delayed && floor.exceededBy(round.lost, total, 2);
+    // Of a host that is too slow more under way only makes the queue longer.
+    const stands = measured && round.limited && round.minRtt > STANDING * Math.max(minRtt, HOST_TIME);
     // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
-    const filled = !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
+    const filled = measured && !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
     if (round.peak >= this.fullBandwidth * GROWTH) {
       // The path carried still more, so what the round before lost was random.
       if (!excess) floor.learn(before.acked, before.lost);
       this.fullBandwidth = round.peak;
       this.flatRounds = 0;
-    } else if (burst || filled) this.flatRounds++;
+    } else if (burst || filled || stands) this.flatRounds++;
     // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
     const full = this.flatRounds >= FLAT_ROUNDS || (rising && this.flatRounds > 0);
     return full || (excess && (queued || burst)) || wrong;
@@ -61,4 +65,6 @@ export class BbrStartup {
 
 const GROWTH = 1.25;
 const FLAT_ROUNDS = 3;
+/** Twice what the path takes: so much in flight does not come from doubling alone. */
+const STANDING = 2;
 const LOSSES = 6;
