@@ -342,12 +342,12 @@ export class Endpoint implements Voice {
     this.handleFrames({ ...heard, size: 0 }, contents);
   }
 
-  private handleAck({ now, peer }: Heard, ack: Ack): void {
+  private handleAck({ now, peer, receivedAt }: Heard, ack: Ack): void {
     const { path, index } = peer;
     // What the ack says of the path depends on whether we had more to send until now.
     this.agenda.lookForSymbols(now, peer);
     const { losses } = path.trust;
-    const outcome = path.onAck(now, ack);
+    const outcome = path.onAck(now, ack, receivedAt);
     peer.outbound.manifests.onFates();
     if (outcome.ok) return;
     countDrop(this.counters, 'bad-ack');

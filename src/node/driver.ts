@@ -80,7 +80,8 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   };
   const onTimer = () => {
     timer = undefined;
-    if (!immediate) turn();
+    // Not at once: what has come meanwhile is read first, or an answer that waits in the socket would pass for a lost one.
+    wake();
   };
   const serveStore = (now: Micros) => {
     for (let request = endpoint.store.pollRequest(now); request; request = endpoint.store.pollRequest(now))

@@ -2,8 +2,9 @@
  * What a path tells whoever watches it: measurements after each acknowledgement, losses, and changes of the controller's
  * state. Times in microseconds, rates in bytes of datagrams per second. A path without an observer makes none of it.
  */
-import type { ControllerMetrics } from '../congestion/controller.js';
+import type { Controller, ControllerMetrics } from '../congestion/controller.js';
 import type { Micros } from '../core/time.js';
+import type { Rtt } from './rtt.js';
 
 /** A path as it stands: times in microseconds, sizes in bytes of UDP payload. */
 export interface PathMetrics {
@@ -39,3 +40,31 @@ export type PathEvent =
   | { type: 'state'; from: string; to: string };
 
 export type PathObserver = (now: Micros, event: PathEvent) => void;
+
+interface Measured {
+  readonly rtt: Rtt;
+  readonly stats: Readonly<Record<'sentPackets' | 'ackedPackets' | 'lostPackets', number>>;
+  readonly inFlight: number;
+  readonly deliveryRate: number;
+  readonly controller: Controller;
+}
+
+/** What is measured of a path, as it stands. */
+export function metricsOf(
+  { rtt, stats, inFlight, deliveryRate, controller }: Measured,
+  rest: Pick<PathMetrics, 'deliveredBytes' | 'probeCount'>,
+): PathMetrics {
+  return {
+    latestRtt: rtt.latest,
+    smoothedRtt: rtt.smoothed,
+    rttVariation: rtt.variation,
+    minRtt: rtt.min,
+    bytesInFlight: inFlight,
+    deliveryRate,
+    sentPackets: stats.sentPackets,
+    ackedPackets: stats.ackedPackets,
+    lostPackets: stats.lostPackets,
+    ...rest,
+    controller: controller.metrics(),
+  };
+}

@@ -157,8 +157,9 @@ export class Path {
     return true;
   }
 
-  onAck(now: Micros, ack: Ack): AckOutcome {
-    const outcome = this.recovery.onAckReceived(now, ack);
+  /** @param receivedAt when it came to this host */
+  onAck(now: Micros, ack: Ack, receivedAt: Micros = now): AckOutcome {
+    const outcome = this.recovery.onAckReceived(now, ack, receivedAt);
     if (!outcome.ok && this.trust.onLie(now)) this.distrust(now);
     if (outcome.ok && outcome.sample) {
       this.timeoutsSeen = this.recovery.stats.probeTimeouts;

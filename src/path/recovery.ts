@@ -14,7 +14,7 @@ import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import { LossDetector } from './losses.js';
-import type { PathMetrics, PathObserver } from './observer.js';
+import { metricsOf, type PathMetrics, type PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { INITIAL_RTT, Rtt } from './rtt.js';
 import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_QUIET, SentTable } from './sent.js';
@@ -82,6 +82,8 @@ export class Recovery {
   private readonly losses: LossDetector;
   private skipAt: number;
   private timerBase: Micros = 0;
+  /** No timer comes before. */
+  private graceUntil: Micros = -NEVER;
   private probeCount = 0;
   /** Probes that may be sent although the window is full. */
   private probes = 0;
@@ -142,9 +144,10 @@ export class Recovery {
     this.rate.markAppLimited(this.inFlight);
   }
 
-  /** Our host was too busy to send or to read acks in time. Late pacing wake-ups are noticed without this call. */
-  onHostLimited(_now: Micros): void {
+  /** Our host was too busy to send or to read acks in time: a timer that is due waits a little, once, as its answer may have come. */
+  onHostLimited(now: Micros): void {
     this.rate.markHostLimited(this.inFlight);
+    if (this.deadline() <= now && this.graceUntil < this.deadline()) this.graceUntil = now + LATE_GRACE;
   }
 
   /** Notes that a datagram was sent and returns its number, which `nextNumber` had named. */
@@ -175,8 +178,8 @@ export class Recovery {
     return number;
   }
 
-  /** Uses an acknowledgement that came on this path, or says why it is refused. */
-  onAckReceived(now: Micros, ack: Ack): AckOutcome {
+  /** Uses an acknowledgement, or says why it is refused. It measures by `receivedAt`, when it came to this host, not to us. */
+  onAckReceived(now: Micros, ack: Ack, receivedAt: Micros = now): AckOutcome {
     const fault = checkAck(this.sent, ack);
     if (fault !== undefined) {
       this.stats.rejectedAcks++;
@@ -193,13 +196,15 @@ export class Recovery {
     this.stats.spuriousPackets += acked.spurious;
     const sentAt = this.sent.sentAt[this.sent.index(acked.newest)];
     const isMeasured = hasAdvanced && acked.newest === largest;
-    const rtt = isMeasured ? this.rtt.measure(now, sentAt, Math.min(ack.delay, MAX_ACK_DELAY)) : undefined;
+    const rtt = isMeasured
+      ? this.rtt.measure(receivedAt, sentAt, Math.min(ack.delay, MAX_ACK_DELAY))
+      : undefined;
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
     if (acked.large > 0) this.largeLost = 0;
     this.smallAcked = this.largeLost > 0 ? this.smallAcked + acked.packets : 0;
-    const sample = this.sample(now, acked, priorInFlight, rtt);
+    const sample = this.sample(now, receivedAt, acked, priorInFlight, rtt);
     this.controller.onAck(now, sample);
     if (this.breaker.onFates(now, acked.packets, sample.lostPackets))
       this.controller.onPersistentCongestion(now);
@@ -209,21 +214,7 @@ export class Recovery {
 
   /** The path as it is measured now. */
   metrics(): PathMetrics {
-    const { rtt, stats } = this;
-    return {
-      latestRtt: rtt.latest,
-      smoothedRtt: rtt.smoothed,
-      rttVariation: rtt.variation,
-      minRtt: rtt.min,
-      bytesInFlight: this.inFlight,
-      deliveryRate: this.deliveryRate,
-      deliveredBytes: this.rate.delivered,
-      sentPackets: stats.sentPackets,
-      ackedPackets: stats.ackedPackets,
-      lostPackets: stats.lostPackets,
-      probeCount: this.probeCount,
-      controller: this.controller.metrics(),
-    };
+    return metricsOf(this, { deliveredBytes: this.rate.delivered, probeCount: this.probeCount });
   }
 
   /** Probes to be sent at once, whatever the window says: a symbol, or a PING where there is none. */
@@ -233,6 +224,10 @@ export class Recovery {
 
   /** When to call `handleTimeout`; NEVER if nothing is in flight. Pacing has its own deadline (`nextSend`). */
   nextTimeout(): Micros {
+    return Math.max(this.deadline(), this.graceUntil);
+  }
+
+  private deadline(): Micros {
     if (this.inFlight === 0) return NEVER;
     if (this.losses.dueAt !== NEVER) return this.losses.dueAt;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
@@ -291,12 +286,18 @@ export class Recovery {
   }
 
   /** What this ack tells the controller, with all that it shows to be lost. */
-  private sample(now: Micros, acked: NewlyAcked, priorInFlight: number, rtt: Micros | undefined): RateSample {
+  private sample(
+    now: Micros,
+    receivedAt: Micros,
+    acked: NewlyAcked,
+    priorInFlight: number,
+    rtt: Micros | undefined,
+  ): RateSample {
     const { sent } = this;
     const index = sent.index(acked.newest);
     const sentAt = sent.sentAt[index];
-    this.rate.onAcked(now, acked.bytes);
-    const rate = this.rate.sample(now, sent, index, this.rtt.min ?? 0);
+    this.rate.onAcked(receivedAt, acked.bytes);
+    const rate = this.rate.sample(receivedAt, sent, index, this.rtt.min ?? 0);
     if (rate > 0) this.deliveryRate = rate;
     this.findLosses(now);
     const lost = this.newlyLost;
@@ -361,6 +362,8 @@ export class Recovery {
  */
 const SUSPECT_LARGE = 10;
 const SUSPECT_SMALL = 4;
+/** Some turns of a process that has just been kept from running. */
+const LATE_GRACE: Micros = 5 * MILLISECOND;
 const MAX_BACKOFF = 10;
 /** Two datagrams each 100 ms: members exchange heartbeats every 300 ms anyway, and soon call a silent peer unreachable. */
 const MAX_PROBE_TIMEOUT: Micros = 100 * MILLISECOND;
