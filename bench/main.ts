@@ -3,6 +3,7 @@ import { argv, stderr } from 'node:process';
 
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   broadcast: () => import('./broadcast/main.js'),
+  busy: () => import('./busy/main.js'),
   codec: () => import('./codec/main.js'),
   congestion: () => import('./congestion/main.js'),
   failover: () => import('./failover.js'),
