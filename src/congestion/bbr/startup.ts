@@ -36,8 +36,9 @@ export class BbrStartup {
   endsWith(round: Round, before: Round, { delayed, isResumed, cwnd, mtu }: Situation): boolean {
     const { floor, minRtt } = this.path;
     const total = round.lost + round.acked;
-    // A round whose acks brought no sample of the RTT, or of the rate, shows neither a queue nor its absence.
-    const measured = Number.isFinite(round.minRtt) && round.peak > 0;
+    // A round whose acks brought no sample of the rate, or of the RTT, shows neither that the path is full nor a queue.
+    const rated = round.peak > 0;
+    const measured = rated && Number.isFinite(round.minRtt);
     const queued = measured && round.minRtt > 1.25 * minRtt;
     // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
     const rising = queued && !round.limited && round.minRtt > 1.1 * before.minRtt;
@@ -50,7 +51,7 @@ export class BbrStartup {
     // Of a host that is too slow more under way only makes the queue longer.
     const stands = measured && round.limited && round.minRtt > STANDING * Math.max(minRtt, HOST_TIME);
     // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
-    const filled = measured && !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
+    const filled = rated && !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
     if (round.peak >= this.fullBandwidth * GROWTH) {
       // The path carried still more, so what the round before lost was random.
       if (!excess) floor.learn(before.acked, before.lost);
