@@ -58,7 +58,7 @@ test('garbage, truncated and oversized datagrams are malformed, those of other v
   const handshakes = handshakesToBen().flatMap((whole) => [
     whole.subarray(0, 1),
     whole.subarray(0, -1),
-    Buffer.concat([whole, Buffer.alloc(1)]),
+    Buffer.concat([whole, Buffer.alloc(DATAGRAM_SIZE)]),
   ]);
   const otherKinds = [0, 6, 15].map((kind) => changed(genuine(DATA), 0, 0x30 | kind));
   const huge = Buffer.concat([genuine(DATA), Buffer.alloc(MAX_DATAGRAM)]).subarray(0, MAX_DATAGRAM + 1);

@@ -440,7 +440,7 @@ describe('a symbol is malformed', () => {
     ['an object of no bytes', [[12, 0, 0, 0, 0, 0]], 'length: expected at least 1, got 0'],
     ['symbols of no bytes', [[17, 0, 0]], 'T: expected a multiple of 16, got 0'],
     ['symbols of 17 bytes', [[17, 0, 17]], 'T: expected a multiple of 16, got 17'],
-    ['symbols that fit no datagram', [[17, 4, 192]], 'T: expected at most 1200, got 1216'],
+    ['symbols that fit no datagram', [[17, 5, 144]], 'T: expected at most 1408, got 1424'],
     [
       'blocks of 513 symbols',
       [
