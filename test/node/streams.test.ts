@@ -67,7 +67,10 @@ test('more than what is kept at hand of a former stream is said again all the sa
   const objects = Array.from({ length: Math.ceil(MAX_CACHED / 900_000) + 1 }, (_, index) =>
     new Uint8Array(900_000).fill(index),
   );
-  for (const message of objects) bench.submit(message);
+  bench.submit(objects[0]);
+  // The first waits for what the paths carry.
+  bench.run(SECOND);
+  for (const message of objects.slice(1)) bench.submit(message);
   for (const peer of [1, 2, 3, 4]) bench.peer(peer).confirm(entryOf({ ...OWN, incarnation: 900 }, []));
   bench.run(3 * SECOND);
   const again = { ...OWN, incarnation: 901, seq: objects.length - 1 };

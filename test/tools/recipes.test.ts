@@ -17,7 +17,7 @@ const FRAME = {
     import type { FrameType } from './frame.js';
     export interface DummyFrame { kind: 'dummy'; value: number }
     export const dummy: FrameType<DummyFrame> = {
-      type: 12,
+      type: 16,
       name: 'dummy',
       eliciting: true,
       parse: (reader) => ({ kind: 'dummy', value: reader.u16('value') }),
