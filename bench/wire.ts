@@ -70,7 +70,7 @@ function spread(group: { members: number; faulty: number }, bytes: number): Spre
     const after = counted(cluster);
     cluster.dispose();
     const [all, origin] = [after.bytes - before.bytes, after.originBytes - before.originBytes];
-    const payload = (after.symbols - before.symbols) * cutObject(size).symbolSize;
+    const payload = (after.symbols - before.symbols) * cutObject(size, ETHERNET).symbolSize;
     return { share: payload / all, originBytes: origin };
   }
   throw new Error('expected two messages');
