@@ -4,7 +4,6 @@
  * learn of it; hence no UDP GRO, which would give dgram several in one piece without saying where each ends.
  */
 import { once } from 'node:events';
-import { monotonic } from '../clock.js';
 import type { Route } from '../routes.js';
 import {
   type Binding,
@@ -17,8 +16,7 @@ import type { Kernel } from './kernel.js';
 import * as layout from './layout.js';
 import { createSocket } from './plain.js';
 import { openRaw, type RawSocket } from './raw.js';
-import { ReceiveBatch } from './receive-batch.js';
-import { type Destination, SendBatch } from './send-batch.js';
+import type { Destination, SendBatch } from './send-batch.js';
 
 type NodeSocket = ReturnType<typeof createSocket>;
 
@@ -48,8 +46,7 @@ export async function openBatched(
     raw.setOption(layout.SOL_SOCKET, layout.SO_REUSEADDR, 0);
     return new BatchedSocket(raw, socket, onDatagram, options);
   } catch (error) {
-    raw.close();
-    raw.letGo();
+    raw.dispose();
     throw error;
   }
 }
@@ -68,30 +65,17 @@ class BatchedSocket implements DatagramSocket {
   private isResetting = false;
 
   constructor(raw: RawSocket, socket: NodeSocket, onDatagram: OnDatagram, options: BatchedOptions) {
-    const { kernel, arena, fd, addresses } = raw;
     this.raw = raw;
     this.socket = socket;
     this.options = options;
     this.address = socket.address();
     this.unfragmented = raw.setFragmenting(true);
-    this.out = new SendBatch({
-      kernel,
-      arena,
-      fd,
+    this.out = raw.sender({
       segments: options.segments,
       setLarge: this.unfragmented ? (isLarge) => raw.setFragmenting(!isLarge) : undefined,
-      now: monotonic,
       putOff: (to, bytes) => this.putOff(to, bytes),
     });
-    const incoming = new ReceiveBatch({
-      kernel,
-      arena,
-      fd,
-      addresses,
-      setOption: (level, name, value) => raw.setOption(level, name, value),
-      now: monotonic,
-      onDatagram,
-    });
+    const incoming = raw.receiver(onDatagram);
     socket.on('error', () => this.errors++);
     socket.on('message', ({ buffer, byteOffset, length }, source) => {
       const bytes = new Uint8Array(buffer, byteOffset, length);

@@ -1,11 +1,14 @@
 /** A UDP socket as libc gives it: its descriptor, its options, and the memory that the kernel is told of. */
 import { getSystemErrorName } from 'node:util';
+import { monotonic } from '../clock.js';
 import type { Route } from '../routes.js';
 import { SocketAddresses } from './addresses.js';
 import { type Arena, giveArena, takeArena } from './arena.js';
-import type { Binding, Source } from './datagram-socket.js';
+import type { Binding, OnDatagram, Source } from './datagram-socket.js';
 import { AF_INET, AF_INET6, type Kernel } from './kernel.js';
 import * as layout from './layout.js';
+import { ReceiveBatch } from './receive-batch.js';
+import { SendBatch, type SendBatchOptions } from './send-batch.js';
 
 /** Throws an error with a `code` if the address cannot be bound, as dgram does. */
 export function openRaw(kernel: Kernel, binding: Binding): RawSocket {
@@ -15,8 +18,7 @@ export function openRaw(kernel: Kernel, binding: Binding): RawSocket {
     raw.bind(binding);
     return raw;
   } catch (error) {
-    raw.close();
-    raw.letGo();
+    raw.dispose();
     throw error;
   }
 }
@@ -77,8 +79,23 @@ export class RawSocket {
     return kernel.setsockopt(fd, level, name, arena.address + scratch) >= 0;
   }
 
-  close(): void {
+  /** What reads from it. */
+  receiver(onDatagram: OnDatagram): ReceiveBatch {
+    const { kernel, arena, fd, addresses } = this;
+    const setOption = this.setOption.bind(this);
+    return new ReceiveBatch({ kernel, arena, fd, addresses, setOption, now: monotonic, onDatagram });
+  }
+
+  /** What writes to it. */
+  sender(options: Pick<SendBatchOptions, 'segments' | 'setLarge' | 'putOff'>): SendBatch {
+    const { kernel, arena, fd } = this;
+    return new SendBatch({ kernel, arena, fd, now: monotonic, ...options });
+  }
+
+  /** Closes it where Node does not, and lets go of its memory. */
+  dispose(): void {
     this.kernel.close(this.fd);
+    this.letGo();
   }
 
   /** Its memory may be another one's. */

@@ -1,9 +1,6 @@
 /** Whether batches work here, found out once in a process: datagrams that a socket sends to itself have to arrive as they were. */
-import { monotonic } from '../clock.js';
 import type { Kernel } from './kernel.js';
 import { openRaw, type RawSocket } from './raw.js';
-import { ReceiveBatch } from './receive-batch.js';
-import { SendBatch } from './send-batch.js';
 
 /** What works: all, or without the kernel cutting up datagrams, or nothing; and why not more. */
 export type Ability =
@@ -27,36 +24,18 @@ function attempt(kernel: Kernel, segments: boolean): string | undefined {
   } catch (error) {
     return (error as Error).message;
   } finally {
-    raw?.close();
-    raw?.letGo();
+    raw?.dispose();
   }
 }
 
 function sendToItself(raw: RawSocket, segments: boolean): string | undefined {
-  const { kernel, arena, fd, addresses } = raw;
   const self = raw.name();
   const heard: Uint8Array[] = [];
-  const incoming = new ReceiveBatch({
-    kernel,
-    arena,
-    fd,
-    addresses,
-    setOption: (level, name, value) => raw.setOption(level, name, value),
-    now: monotonic,
-    onDatagram: (source, bytes) => {
-      if (source.port === self.port && source.address === self.address) heard.push(bytes.slice());
-    },
+  const incoming = raw.receiver((source, bytes) => {
+    if (source.port === self.port && source.address === self.address) heard.push(bytes.slice());
   });
-  const out = new SendBatch({
-    kernel,
-    arena,
-    fd,
-    segments,
-    setLarge: undefined,
-    now: monotonic,
-    putOff: () => {},
-  });
-  const sockaddr = addresses.encode({ host: self.address, port: self.port })!;
+  const out = raw.sender({ segments, setLarge: undefined, putOff: () => {} });
+  const sockaddr = raw.addresses.encode({ host: self.address, port: self.port })!;
   const to = { sockaddr, segmentsAt: 0, batch: 0, first: -1, last: -1 };
   const said = SIZES.map((size, i) => new Uint8Array(size).fill(i + 1));
   for (const bytes of said) out.add(to, bytes);
