@@ -65,12 +65,7 @@ export function buildTree(leaves: readonly (Leaf | undefined)[]): MerkleTree {
     proof(index, level = 0) {
       if (!Number.isInteger(index) || index < 0 || index >= count)
         throw new HeadwaterError('INVALID_ARGUMENT', `index: expected 0 to ${count - 1}, got ${index}`);
-      const out = new Uint8Array((depth - level) * MERKLE_HASH_BYTES);
-      for (let at = level; at < depth; at++) {
-        const sibling = (((firstLeaf + index) >> at) ^ 1) * MERKLE_HASH_BYTES;
-        out.set(nodes.subarray(sibling, sibling + MERKLE_HASH_BYTES), (at - level) * MERKLE_HASH_BYTES);
-      }
-      return out;
+      return siblings(nodes, firstLeaf + index, level, depth);
     },
   };
 }
@@ -133,11 +128,15 @@ export function rootFromHashes(hashes: Uint8Array, position: number, proof: Uint
 /** The siblings on the way from one of these leaves to the node above all of them. */
 export function proofFromHashes(hashes: Uint8Array, place: number): Uint8Array {
   const level = treeDepth(hashes.length / MERKLE_HASH_BYTES);
-  const nodes = nodesOver(hashes, level);
-  const out = new Uint8Array(level * MERKLE_HASH_BYTES);
-  for (let at = 0; at < level; at++) {
-    const sibling = (((2 ** level + place) >> at) ^ 1) * MERKLE_HASH_BYTES;
-    out.set(nodes.subarray(sibling, sibling + MERKLE_HASH_BYTES), at * MERKLE_HASH_BYTES);
+  return siblings(nodesOver(hashes, level), 2 ** level + place, 0, level);
+}
+
+/** Of the nodes on the way up from `node`, from so many levels above it on. */
+function siblings(nodes: Uint8Array, node: number, from: number, to: number): Uint8Array {
+  const out = new Uint8Array((to - from) * MERKLE_HASH_BYTES);
+  for (let level = from; level < to; level++) {
+    const sibling = ((node >> level) ^ 1) * MERKLE_HASH_BYTES;
+    out.set(nodes.subarray(sibling, sibling + MERKLE_HASH_BYTES), (level - from) * MERKLE_HASH_BYTES);
   }
   return out;
 }

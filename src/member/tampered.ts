@@ -8,7 +8,13 @@ import { certificateOf } from '../broadcast/proof/certificate.js';
 import { equalBytes } from '../core/bytes.js';
 import { SymbolWriter, type Told } from '../wire/datagram.js';
 import type { Frame } from '../wire/frames.js';
-import { FRAME_TYPE_SIZE, LISTED_OVERHEAD, MAX_DATAGRAM, PROTECTED_TAG } from '../wire/limits.js';
+import {
+  FRAME_TYPE_SIZE,
+  LISTED_OVERHEAD,
+  MAX_DATAGRAM,
+  PROTECTED_TAG,
+  RUN_OVERHEAD,
+} from '../wire/limits.js';
 import type { Manifest, SignedSymbol } from '../wire/manifest.js';
 import { SERVED_OVERHEAD, writeServed } from '../wire/symbol.js';
 
@@ -62,7 +68,7 @@ export class TamperedWriter extends SymbolWriter {
     let start = this.writer.offset;
     const written = super.served(manifest, first, (count, target) => {
       fill(count, target);
-      start = target.byteOffset - this.writer.bytes.byteOffset - (1 + 2 + 1 + 3);
+      start = target.byteOffset - this.writer.bytes.byteOffset - RUN_OVERHEAD;
       const body = new Uint8Array(SERVED_OVERHEAD + target.length);
       body.set(target, writeServed(body, certificateOf(manifest), { ...first, count }));
       const said = this.said(body);

@@ -8,6 +8,7 @@
  *   position 1 | count 1 | SBN 1 | ESI 3 | first hop 2 | hash 16 * count | proof 16 * (depth - level)       else
  */
 import { Reader, Writer } from '../core/bytes.js';
+import { treeDepth } from '../crypto/merkle.js';
 import { HeadwaterError } from '../errors.js';
 import {
   CERTIFICATE_SIZE,
@@ -20,6 +21,7 @@ import {
   SIGNATURE_SIZE,
 } from './limits.js';
 import {
+  checkBlock,
   type Descriptor,
   type Leaf,
   type Manifest,
@@ -64,7 +66,7 @@ function parseRoot(reader: Reader): Share {
 function parseShare(reader: Reader, depth: number, { sourceBlocks }: Descriptor): Share {
   const position = reader.u8('position');
   const count = reader.u8('count');
-  const level = levelOf(count);
+  const level = treeDepth(count);
   if (depth > MAX_PROOF_DEPTH)
     throw malformed(`depth: expected 0 to ${MAX_PROOF_DEPTH} or ${SERVED}, got ${depth}`);
   if (count < 1 || count > MAX_SHARE || level > depth)
@@ -73,7 +75,7 @@ function parseShare(reader: Reader, depth: number, { sourceBlocks }: Descriptor)
     throw malformed(`position: expected a multiple of ${2 ** level} below ${2 ** depth}, got ${position}`);
   const sbn = reader.u8('SBN');
   const esi = reader.u24('ESI');
-  if (sbn >= sourceBlocks) throw malformed(`SBN: expected less than ${sourceBlocks}, got ${sbn}`);
+  checkBlock(sbn, sourceBlocks);
   if (esi + count > 1 << 24) throw malformed(`ESI: expected at most ${(1 << 24) - count}, got ${esi}`);
   const firstHop = reader.u16('first hop');
   const hashes = reader.take(count * NODE_SIZE, 'hashes');
@@ -121,7 +123,7 @@ export function listedFrame(manifest: Manifest, place: number, symbol: Uint8Arra
 export function servedFrame(manifest: Manifest, sbn: number, esi: number, symbol: Uint8Array): SymbolFrame {
   const { symbolSize, sourceBlocks } = manifest.descriptor;
   if (manifest.depth !== SERVED) throw malformed('manifest: expected that of a certificate');
-  if (sbn >= sourceBlocks) throw malformed(`SBN: expected less than ${sourceBlocks}, got ${sbn}`);
+  checkBlock(sbn, sourceBlocks);
   if (symbol.length === 0 || symbol.length % symbolSize !== 0)
     throw malformed(`symbols: expected a multiple of ${symbolSize} bytes, got ${symbol.length}`);
   return frameOf(manifest, symbol.length / symbolSize - 1, { sbn, esi, firstHop: NO_HOP, symbol });
@@ -130,11 +132,6 @@ export function servedFrame(manifest: Manifest, sbn: number, esi: number, symbol
 function frameOf(manifest: Manifest, index: number, leaf: Leaf): SymbolFrame {
   const { descriptor, descriptorBytes, depth, signature, proof } = manifest;
   return { descriptor, descriptorBytes, depth, index, signature, proof, leafBytes: NOTHING, leaf, manifest };
-}
-
-/** Levels of the tree above so many leaves. */
-function levelOf(count: number): number {
-  return count < 1 ? 0 : 32 - Math.clz32(count - 1);
 }
 
 function malformed(message: string): HeadwaterError {

@@ -145,11 +145,7 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
     symbol: reader.take((depth === SERVED ? index + 1 : 1) * descriptor.symbolSize, 'symbol'),
   };
   reader.finish('leaf');
-  if (leaf.sbn >= descriptor.sourceBlocks)
-    throw new HeadwaterError(
-      'MALFORMED',
-      `SBN: expected less than ${descriptor.sourceBlocks}, got ${leaf.sbn}`,
-    );
+  checkBlock(leaf.sbn, descriptor.sourceBlocks);
   return {
     descriptor,
     descriptorBytes,
@@ -161,6 +157,12 @@ export function parseSymbol(body: Uint8Array): SymbolFrame {
     leaf,
     manifest: undefined,
   };
+}
+
+/** Throws MALFORMED if the object has no such block. */
+export function checkBlock(sbn: number, sourceBlocks: number): void {
+  if (sbn >= sourceBlocks)
+    throw new HeadwaterError('MALFORMED', `SBN: expected less than ${sourceBlocks}, got ${sbn}`);
 }
 
 export function parseDescriptor(bytes: Uint8Array): Descriptor {

@@ -62,13 +62,8 @@ export interface ServedFrom {
 /** Small objects are served in SYMBOLs: a manifest would be a datagram more, which may be lost. */
 export function servedFrom(certificate: Uint8Array, encoder: Encoder): ServedFrom {
   const { transferLength, symbolSize } = encoder.oti;
-  const isSmall = isInline(Math.ceil(transferLength / symbolSize), symbolSize);
+  const isSmall = Math.ceil(transferLength / symbolSize) <= INLINE_SYMBOLS && symbolSize <= MAX_INLINE_SYMBOL;
   return { encoder, certificate, manifest: isSmall ? undefined : servedManifest(certificate) };
-}
-
-/** Whether symbols of an object of K in all go out in SYMBOLs. */
-export function isInline(sourceSymbols: number, symbolSize: number): boolean {
-  return sourceSymbols <= INLINE_SYMBOLS && symbolSize <= MAX_INLINE_SYMBOL;
 }
 
 /**

@@ -3,6 +3,7 @@
  * those of small objects one by one. In: how many there are, who may have some and what waits for each. Out: how many for whom.
  */
 import { MILLISECOND, type Micros, SECOND } from '../../../core/time.js';
+import { treeDepth } from '../../../crypto/merkle.js';
 import { MAX_BATCH, MAX_INLINE_BATCH, MAX_SHARE } from '../../../wire/limits.js';
 import type { Paths } from '../rtts.js';
 
@@ -74,7 +75,7 @@ export class Dealer {
       pending[takers[best]]++;
     }
     const dealt = hops.filter((hop) => hop.count > 0);
-    const left = dealt.reduce((sum, hop) => sum - 2 ** Math.ceil(Math.log2(hop.count)), places);
+    const left = dealt.reduce((sum, hop) => sum - 2 ** treeDepth(hop.count), places);
     // Where all have enough, or what is left would be too little for each, the rest is for another time.
     return { hops: dealt, left: rest > 0 || left < FEWEST_PLACES ? 0 : left };
   }

@@ -11,13 +11,7 @@ import { DESCRIPTOR_SIZE } from '../../../wire/limits.js';
 import type { SignedSymbol } from '../../../wire/manifest.js';
 import type { Descriptor } from '../../../wire/symbol.js';
 import { signBatch, signShares } from '../../proof/batch.js';
-import {
-  certifiedDescriptor,
-  isInline,
-  type ServedFrom,
-  servedFrom,
-  serveSymbols,
-} from '../../proof/certificate.js';
+import { certifiedDescriptor, type ServedFrom, servedFrom, serveSymbols } from '../../proof/certificate.js';
 
 /** Symbols of one block for one first hop, in a row if there are several. */
 export interface Dealt {
@@ -36,8 +30,6 @@ export type MadeSymbol = SignedSymbol | { sbn: number; esi: number };
 export class SymbolMaker {
   readonly descriptor: Descriptor;
   readonly encoder: Encoder;
-  /** Whether each goes out in a SYMBOL that says all itself. */
-  readonly isInline: boolean;
   private readonly group: Group;
   private readonly keys: KeyPair;
   private readonly source: ServedFrom;
@@ -52,8 +44,11 @@ export class SymbolMaker {
     this.descriptor = certifiedDescriptor(certificate);
     this.encoder = new Encoder(bytes, this.descriptor);
     this.source = servedFrom(certificate, this.encoder);
-    const { length, symbolSize } = this.descriptor;
-    this.isInline = isInline(Math.ceil(length / symbolSize), symbolSize);
+  }
+
+  /** Whether each goes out in a SYMBOL that says all itself. */
+  get isInline(): boolean {
+    return this.source.manifest === undefined;
   }
 
   /** Adds up to `most` symbols from an ESI on to a datagram, which the session vouches for. Returns their number. */
