@@ -63,6 +63,7 @@ export type { SessionDropReason } from './session/events.js';
 export { memoryStore } from './store/memory.js';
 export type {
   Attempt,
+  AttemptRange,
   DeadLetter as StoredDeadLetter,
   Final,
   Loaded,

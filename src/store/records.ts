@@ -8,7 +8,8 @@
  *   kind 1 | slot 2                               sent: number 6 | incarnation 6 | seq 4 | index 4 | key size 1 | key | CRC 4
  *                                                 (slot: the number modulo 2^16, so that the last 2^16 are there)
  *   kind 1 | origin 2                             retired: incarnation 6 | count 6 | chain 32 | CRC 4
- *   kind 1                                        attempt: origin 2 | incarnation 6 | seq 4 | index 4 | count 4 | CRC 4
+ *   kind 1                                        attempt: count 4 | ranges, each of origin 2 | incarnation 6 | seq 4 | index 4
+ *                                                 | end seq 4 | end index 4 | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
  *                                                 (before the CRC, where there is a READY: count 6 | chain 32)
  *   kind 1 | origin 2 | incarnation 6 | seq 4     head: length 6 | certificate size 2 | certificate | CRC 4 per chunk | CRC 4
@@ -22,6 +23,7 @@ import { HASH_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import {
   type Attempt,
+  type AttemptRange,
   type DeadLetter,
   type Final,
   MAX_SENT_KEYS,
@@ -181,24 +183,29 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
   });
 }
 
-export function writeAttempt({ origin, incarnation, seq, index, count }: Attempt): Uint8Array {
-  const writer = new Writer(2 + 6 + 4 + 4 + 4 + 4)
-    .u16(origin)
-    .u48(incarnation)
-    .u32(seq)
-    .u32(index)
-    .u32(count);
+export function writeAttempt({ ranges, count }: Attempt): Uint8Array {
+  const writer = new Writer(4 + RANGE_SIZE * ranges.length + 4).u32(count);
+  for (const { origin, incarnation, seq, index, endSeq, endIndex } of ranges)
+    writer.u16(origin).u48(incarnation).u32(seq).u32(index).u32(endSeq).u32(endIndex);
   return sealed(ATTEMPT_KEY, writer);
 }
 
+/** Undefined if it is damaged, or of one message alone, as builds before this layout wrote it: that one is attempted anew. */
 export function parseAttempt(value: Uint8Array): Attempt | undefined {
-  return opened(ATTEMPT_KEY, value, (reader) => ({
-    origin: reader.u16('origin'),
-    incarnation: reader.u48('incarnation'),
-    seq: reader.u32('seq'),
-    index: reader.u32('index'),
-    count: reader.u32('count'),
-  }));
+  return opened(ATTEMPT_KEY, value, (reader) => {
+    const count = reader.u32('count');
+    const ranges: AttemptRange[] = [];
+    while (reader.remaining > 0)
+      ranges.push({
+        origin: reader.u16('origin'),
+        incarnation: reader.u48('incarnation'),
+        seq: reader.u32('seq'),
+        index: reader.u32('index'),
+        endSeq: reader.u32('end seq'),
+        endIndex: reader.u32('end index'),
+      });
+    return { ranges, count };
+  });
 }
 
 export function letterKey({ origin, incarnation, seq, index }: MessageRef): Uint8Array {
@@ -328,3 +335,5 @@ const RETIRED_KIND = 7;
 const LETTER = 9;
 const SENT_KIND = 12;
 const PUBLIC_KEY_SIZE = 32;
+/** Of an attempt. */
+const RANGE_SIZE = 2 + 6 + 4 * 4;

@@ -36,9 +36,19 @@ export interface MessageRef extends ObjectId {
   index: number;
 }
 
-/** A message that is about to be handed to the consumer, and how many times in a row it will have been. */
-export interface Attempt extends MessageRef {
-  /** From 1. */
+/** Messages of one stream, one behind the other: from the one named here up to the one that `endSeq` and `endIndex` name, excluded. */
+export interface AttemptRange extends MessageRef {
+  /** Object of the first message behind it. */
+  endSeq: number;
+  /** Its index; 0 where the range ends between two objects. */
+  endIndex: number;
+}
+
+/** What is about to be handed to the consumer, one after the other. */
+export interface Attempt {
+  /** At most one of each stream. */
+  ranges: AttemptRange[];
+  /** From 1: how many times in a row a run will have ended in it, where one message is all that it covers. */
   count: number;
 }
 

@@ -192,7 +192,7 @@ function killAt(path: string, attempt: Attempt): void {
 
 test('an open that is refused does not make a crash an end in order', async () => {
   const options = await storeOptions();
-  killAt(options.path, { ...stream, seq: 4, index: 5, count: 2 });
+  killAt(options.path, { ranges: [{ ...stream, seq: 4, index: 5, endSeq: 6, endIndex: 0 }], count: 2 });
   await expect(openStore({ ...options, groupId: new Uint8Array(32) })).rejects.toMatchObject({
     code: 'STORE',
   });
@@ -202,7 +202,8 @@ test('an open that is refused does not make a crash an end in order', async () =
 
 test('after a kill it says so, and what was attempted last', async () => {
   const { path, ...options } = await storeOptions();
-  const attempt = { ...stream, seq: 4, index: 5, count: 2 };
+  const range = { ...stream, seq: 4, index: 5, endSeq: 6, endIndex: 0 };
+  const attempt = { ranges: [range, { ...range, origin: 2, endIndex: 3 }], count: 2 };
   killAt(path, attempt);
   const killed = await openStore({ path, ...options });
   await killed.close();

@@ -70,7 +70,7 @@ export class Delivery {
       }
       const { origin, incarnation, index } = stream;
       const id = { origin, incarnation, seq, index };
-      const verdict = this.attempts.judge(id);
+      const verdict = this.attempts.judge(id, parcel.messages.length, this.streams);
       if (verdict === 'wait') return undefined;
       const bytes = parcel.messages.get(index);
       if (verdict === 'deliver') {
