@@ -38,9 +38,16 @@ export interface Summary {
   goodputMbit: number;
   /**
    * `linkMbit`: datagram bytes delivered on each of the origin's links; `linkShare`: of what its rate and loss leave;
-   * `linkShareOfMost`: the same until 95 % of them were delivered, so without the wait for the last reports.
+   * `linkShareOfMost`: the same until 95 % of them were delivered, so without the wait for the last reports; both null for
+   * links without a limit, or that lose everything.
    */
-  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number; linkShareOfMost: number };
+  sender: {
+    bytes: number;
+    ratio: number;
+    linkMbit: number;
+    linkShare: number | null;
+    linkShareOfMost: number | null;
+  };
   network: { sent: number; delivered: number; lost: number; queueDropped: number };
   members: DemoMember[];
 }
@@ -108,10 +115,10 @@ export const printSummary = {
     const { file, seconds, goodputMbit, sender, network } = summary;
     const [origin, ...receivers] = members;
     print(
-      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss, ${summary.delayMs} ms one way, ${summary.linkRateMbit} Mbit/s links`,
+      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss, ${summary.delayMs} ms one way, ${linkRate(summary.linkRateMbit)}`,
     );
     print('');
-    print('member    state        time      symbols used/needed  loss seen  received/file  sha256');
+    print('member    state        time      used/needed  loss     received/file  sha256');
     for (const member of receivers) {
       const { status } = member;
       const time =
@@ -123,8 +130,8 @@ export const printSummary = {
       const cells = [
         state.padEnd(12),
         time.padEnd(9),
-        used.padEnd(20),
-        formatPercent(lossSeen(member)).padEnd(10),
+        used.padEnd(12),
+        formatPercent(lossSeen(member)).padEnd(8),
       ];
       print(`${member.name.padEnd(9)} ${cells.join(' ')} ${received.padEnd(14)} ${verdict}`);
     }
@@ -134,22 +141,31 @@ export const printSummary = {
     print(
       `sender    sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
     );
-    print(
-      `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each, ${formatPercent(sender.linkShare)} of what rate and loss leave (${formatPercent(sender.linkShareOfMost)} without the last 5 %)`,
-    );
+    const share =
+      sender.linkShare === null
+        ? ''
+        : `,\n          ${formatPercent(sender.linkShare)} of what rate and loss leave (${formatPercent(sender.linkShareOfMost ?? 0)} without the last 5 %)`;
+    for (const line of `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each${share}`.split(
+      '\n',
+    ))
+      print(line);
     print(
       `network   ${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,
     );
   },
 };
 
+function linkRate(mbit: number): string {
+  return mbit === 0 ? 'links without a limit' : `${mbit} Mbit/s links`;
+}
+
 function startBars(receivers: readonly DemoMember[]): SingleBar[] & { multi: MultiBar } {
   const multi = new MultiBar({
-    // With 16 characters of bar a line of the default file fits into 80 columns.
+    // With so short a bar a line fits into 80 columns, also of a mute member and a large file.
     format: '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  {state}',
     stream: process.stderr,
     hideCursor: true,
-    barsize: 16,
+    barsize: 10,
   });
   const bars = receivers.map((member) => multi.create(1, 0, { ...columns(member), needed: '?' }));
   return Object.assign(bars, { multi });

@@ -38,9 +38,16 @@ program.hook('preAction', (_program, command) => {
 
 watchOutput();
 try {
-  await program.parseAsync();
+  await program.parseAsync(argumentsToParse(process.argv.slice(2)), { from: 'user' });
 } catch (error) {
   if (!(error instanceof CommanderError)) process.exitCode = reportError(error);
   // It is told on stderr, before --json is known to be meant.
   else if (error.exitCode !== 0) process.exitCode = EXIT.usage;
+}
+
+/** Of a command that is none the name alone: with --help commander would print the help of all, as if that had been asked for. */
+function argumentsToParse(args: readonly string[]): readonly string[] {
+  const name = args[0] === 'help' ? args[1] : args[0];
+  const isKnown = program.commands.some((command) => command.name() === name);
+  return name === undefined || name.startsWith('-') || name === 'help' || isKnown ? args : [name];
 }

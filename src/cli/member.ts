@@ -132,7 +132,7 @@ async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
 export async function readIdentity(files: { group: string; key: string }) {
   const group = await readGroup(files.group);
   const key = parseSecretKey(await readText(files.key, 'key file'), `key file ${files.key}`);
-  memberWith(group, key.publicKey);
+  memberWith(group, key.publicKey, `key file ${files.key}`);
   return { group, ...key };
 }
 
@@ -145,7 +145,7 @@ export function openMemberStore(
 }
 
 export async function readGroup(path: string): Promise<Group> {
-  return parseGroup(await readText(path, 'group file'));
+  return parseGroup(await readText(path, 'group file'), `group file ${path}`);
 }
 
 async function readText(path: string, what: string): Promise<string> {

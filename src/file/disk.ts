@@ -16,7 +16,16 @@ export async function readFileToSend(
   try {
     const info = await stat(path);
     const name = basename(path);
-    if (!info.isFile()) throw new HeadwaterError('FILE', `file: expected a plain file, got ${path}`);
+    if (info.isDirectory())
+      throw new HeadwaterError(
+        'FILE',
+        `file: expected a file, got the folder ${path}: folders are not sent, pack it first (tar -cf)`,
+      );
+    if (!info.isFile())
+      throw new HeadwaterError(
+        'FILE',
+        `file: expected a plain file, got a device, pipe or socket at ${path}`,
+      );
     if (info.size === 0)
       throw new HeadwaterError('FILE', `file: expected at least 1 byte, got the empty '${path}'`);
     if (info.size > limit)

@@ -102,19 +102,21 @@ export function createGroup(options: GroupOptions): Group {
       throw config(
         `members: expected Ed25519 public keys, got ${toHex(publicKey)}, which is none (${name ?? 'no name'})`,
       );
-    const locators = locatorsOf(where);
+    const who = name ?? `the one whose key is ${toHex(publicKey)}`;
+    const locators = locatorsOf(where, who);
     const locator = locators[0];
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
       throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
     for (const each of locators) {
-      if (parseLocator(each).port === 0)
-        throw config(`address: expected a port from 1 to 65535, got ${each}`);
+      const address = `address of ${who}`;
+      if (parseLocator(each, address).port === 0)
+        throw config(`${address}: expected a port from 1 to 65535, got ${each}`);
       if (isUnspecified(each))
-        throw config(`address: expected one that others can send to, got ${each} (which is one to bind)`);
+        throw config(`${address}: expected one that others can send to, got ${each} (which is one to bind)`);
       const one = canonicalLocator(each);
       if (taken.has(one))
         throw config(
-          `members: expected distinct addresses, got ${each} twice${one === each ? '' : `, as ${one}`}`,
+          `members: expected distinct addresses, got ${each} twice${one === each ? '' : `, as ${one}`} (${who})`,
         );
       taken.add(one);
     }
@@ -146,57 +148,76 @@ export function createGroup(options: GroupOptions): Group {
 /**
  * Parses the text of a group file.
  *
- * @throws HeadwaterError INVALID_CONFIG, saying what was expected and what came
+ * @param where named at the start of the error, e.g. with the file's path
+ * @throws HeadwaterError INVALID_CONFIG, saying which member, what was expected and what came
  * @example
  * // { "headwater": "group", "version": 1, "name": "lab",
  * //   "members": [{ "name": "a", "key": "<64 hex digits>", "address": "127.0.0.1:7001" },
  * //               { "name": "b", "key": "<64 hex digits>", "addresses": ["10.0.1.2:7001", "10.0.2.2:7001"] }, ...] }
  * const group = parseGroup(await readFile('group.json', 'utf8'));
  */
-export function parseGroup(text: string): Group {
+export function parseGroup(text: string, where = 'group file'): Group {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new HeadwaterError('INVALID_CONFIG', `group file: expected JSON, got ${(cause as Error).message}`, {
+    throw new HeadwaterError('INVALID_CONFIG', `${where}: expected JSON, got ${(cause as Error).message}`, {
       cause,
     });
   }
-  const file = requireObject('group file', json);
+  const options = groupOptionsOf(json, where);
+  try {
+    return createGroup(options);
+  } catch (cause) {
+    throw new HeadwaterError('INVALID_CONFIG', `${where}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** What a group file says, in the shape that `createGroup` checks the rest of. */
+function groupOptionsOf(json: unknown, where: string): GroupOptions {
+  const file = requireObject(where, json);
   if (file.headwater !== 'group')
-    throw config(`group file: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
+    throw config(`${where}: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
   if (file.version !== GROUP_FILE_VERSION)
-    throw config(
-      `group file: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`,
-    );
-  requireKnown('group file', file, FILE_KEYS);
+    throw config(`${where}: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`);
+  requireKnown(where, file, FILE_KEYS);
   if (!Array.isArray(file.members))
-    throw config(`group file: expected "members" to be a list, got ${typeof file.members}`);
+    throw config(`${where}: expected "members" to be a list, got ${typeof file.members}`);
   const options: GroupOptions = {
-    name: requireString('group file: "name"', file.name),
+    name: requireString(`${where}: "name"`, file.name),
     members: file.members.map((entry: unknown, i: number) => {
-      const member = requireObject(`group file: members[${i}]`, entry);
-      requireKnown(`group file: members[${i}]`, member, FILE_MEMBER_KEYS);
+      const what = `${where}: ${entryName(entry, i)}`;
+      const member = requireObject(what, entry);
+      requireKnown(what, member, FILE_MEMBER_KEYS);
       return {
-        publicKey: parsePublicKey(member.key, `group file: members[${i}].key`),
-        ...requireAddresses(`group file: members[${i}]`, member),
-        ...(member.name === undefined
-          ? {}
-          : { name: requireString(`group file: members[${i}].name`, member.name) }),
+        publicKey: parsePublicKey(member.key, `${what}.key`),
+        ...requireAddresses(what, member),
+        ...(member.name === undefined ? {} : { name: requireString(`${what}.name`, member.name) }),
       };
     }),
   };
   if (file.faulty !== undefined) options.faulty = file.faulty as number;
   if (file.byzantine !== undefined) options.byzantine = file.byzantine as number;
   if (file.pessimism !== undefined) options.pessimism = file.pessimism as number;
-  return createGroup(options);
+  return options;
 }
 
-/** The member that has this key; throws INVALID_CONFIG if there is none. */
-export function memberWith(group: Group, publicKey: Uint8Array): Member {
-  const member = group.members.find((each) => compareBytes(each.publicKey, publicKey) === 0);
-  if (!member) throw config(`key: expected one of group '${group.name}', got another`);
-  return member;
+/** Which entry of a list it is: by its place, and its name if it has one. */
+function entryName(entry: unknown, i: number): string {
+  const name: unknown = Object(entry).name;
+  return `members[${i}]${typeof name === 'string' && name !== '' && !hasHazards(name) ? ` (${name})` : ''}`;
+}
+
+/** The member that has this key; throws INVALID_CONFIG if there is none, which begins with `where`. */
+export function memberWith(group: Group, publicKey: Uint8Array, where = 'key'): Member {
+  const { name, members } = group;
+  const member = members.find((each) => compareBytes(each.publicKey, publicKey) === 0);
+  if (member) return member;
+  const names = members.slice(0, MAX_NAMED).map((each) => each.name);
+  if (members.length > MAX_NAMED) names.push('...');
+  throw config(
+    `${where}: expected that of a member of group '${name}' (${names.join(', ')}), got another, whose public key is ${toHex(publicKey)}`,
+  );
 }
 
 /** What a caller without types may get wrong. */
@@ -250,18 +271,20 @@ function editDistance(a: string, b: string): number {
   return row[b.length] + Math.max(0, a.length - MAX_KEY);
 }
 
-function locatorsOf({
-  locator,
-  locators,
-}: Pick<GroupMemberOptions, 'locator' | 'locators'>): readonly string[] {
+function locatorsOf(
+  { locator, locators }: Pick<GroupMemberOptions, 'locator' | 'locators'>,
+  who: string,
+): readonly string[] {
   if (locator === undefined && locators === undefined)
-    throw config('members: expected an address or addresses, got neither');
+    throw config(`members: expected an address or addresses of ${who}, got neither`);
   // Members of another group have both, the first of all and all.
   if (locator !== undefined && locators !== undefined && locators[0] !== locator)
-    throw config(`members: expected ${locator} to be the first of its addresses, got ${locators.join(', ')}`);
+    throw config(
+      `members: expected ${locator} to be the first of the addresses of ${who}, got ${locators.join(', ')}`,
+    );
   const all = locators ?? [locator!];
   if (all.length < 1 || all.length > MAX_LOCATORS)
-    throw config(`addresses: expected 1 to ${MAX_LOCATORS}, got ${all.length}`);
+    throw config(`addresses of ${who}: expected 1 to ${MAX_LOCATORS}, got ${all.length}`);
   return all;
 }
 
@@ -301,6 +324,8 @@ const OPTION_KEYS = ['name', 'members', 'faulty', 'byzantine', 'pessimism'];
 /** A member of another group has an index, which says nothing here. */
 const MEMBER_KEYS = ['publicKey', 'name', 'locator', 'locators', 'index'];
 const MAX_SLIPS = 3;
+/** Of the members that an error lists. */
+const MAX_NAMED = 8;
 const MAX_KEY = 32;
 const GROUP_DOMAIN = 'headwater group v1\0';
 const GROUP_FILE_VERSION = 1;

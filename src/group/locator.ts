@@ -1,14 +1,14 @@
 /** Addresses of members as a group file writes them: `host:port` or `[v6 host]:port`. */
 import { HeadwaterError } from '../errors.js';
 
-/** Splits `host:port` or `[v6 host]:port`; throws INVALID_CONFIG. */
-export function parseLocator(locator: string): { host: string; port: number } {
+/** Splits `host:port` or `[v6 host]:port`; throws INVALID_CONFIG, which begins with `where`. */
+export function parseLocator(locator: string, where = 'address'): { host: string; port: number } {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(locator);
   const port = match ? Number(match[3]) : -1;
   if (!match || port > 65535)
     throw new HeadwaterError(
       'INVALID_CONFIG',
-      `address: expected host:port or [host]:port, got ${JSON.stringify(locator)}`,
+      `${where}: expected host:port or [host]:port, got ${JSON.stringify(locator)}`,
     );
   return { host: match[1] ?? match[2], port };
 }

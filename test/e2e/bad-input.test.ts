@@ -33,38 +33,54 @@ describe('group file', () => {
   });
 
   test.each([
-    ['not JSON', 'members: none', /^group file: expected JSON, got /],
+    ['not JSON', 'members: none', /^group file .*other\.json: expected JSON, got /],
     [
       'not JSON, over several lines',
       '{\n  "headwater": "group",\n  nonsense\n}\n',
-      /^group file: expected JSON, got /,
+      /^group file .*other\.json: expected JSON, got /,
     ],
-    ['another kind of file', '{}', /^group file: expected "headwater": "group", got undefined$/],
-    ['of another version', '{"headwater":"group","version":9}', /^group file: expected "version": 1, got 9$/],
+    [
+      'another kind of file',
+      '{}',
+      /^group file .*other\.json: expected "headwater": "group", got undefined$/,
+    ],
+    [
+      'of another version',
+      '{"headwater":"group","version":9}',
+      /^group file .*other\.json: expected "version": 1, got 9$/,
+    ],
     [
       'no list of members',
       '{"headwater":"group","version":1}',
       /expected "members" to be a list, got undefined$/,
     ],
-    ['no members', groupOf(), /^members: expected 1 to 512, got 0$/],
+    ['no members', groupOf(), /^group file .*other\.json: members: expected 1 to 512, got 0$/],
     [
       'a member that is none',
       groupOf(member, 7),
-      /^group file: members\[1\]: expected an object, got number$/,
+      /^group file .*other\.json: members\[1\]: expected an object, got number$/,
     ],
     [
       'no key',
       groupOf({ ...member, key: undefined }),
-      /members\[0\]\.key: expected 64 hex digits, got none$/,
+      /members\[0\] \(q\)\.key: expected 64 hex digits, got none$/,
     ],
     ['a short key', groupOf({ ...member, key: 'abc' }), /expected 64 hex digits, got 3$/],
-    ['a key twice', groupOf(member, member), /^members: expected distinct keys, got one twice \(q\)$/],
+    [
+      'a key twice',
+      groupOf(member, member),
+      /other\.json: members: expected distinct keys, got one twice \(q\)$/,
+    ],
     [
       'no port',
       groupOf({ ...member, address: 'here' }),
-      /^address: expected host:port or \[host\]:port, got "here"$/,
+      /^group file .*other\.json: address of q: expected host:port or \[host\]:port, got "here"$/,
     ],
-    ['ourselves not in it', groupOf(member), /^key: expected one of group 'lab', got another$/],
+    [
+      'ourselves not in it',
+      groupOf(member),
+      /^key file .*\.key: expected that of a member of group 'lab' \(.+\), got another, whose public key is [0-9a-f]{64}$/,
+    ],
   ])('%s', async (_what, text, message) => {
     await refused(await withGroup(text), 2, message);
   });
@@ -152,7 +168,7 @@ describe('file to send', () => {
       1024 * 1024 + 1,
       /^file: expected at most \d+ bytes, got 1048577 in .*large\.bin$/,
     ],
-    ['a folder', '', 0, /^file: expected a plain file, got /],
+    ['a folder', '', 0, /^file: expected a file, got the folder .*: folders are not sent, pack it first/],
   ])('%s', async (_what, name, size, message) => {
     if (name === 'empty.bin' || name === 'large.bin') await writeFile(at(name), Buffer.alloc(size));
     await refused(['send', at(name), ...lab.as('anna'), '--max-size', '1'], 1, message);
@@ -201,7 +217,7 @@ describe('store', () => {
     await refused(
       [command, ...identity, '--store', at('new')],
       2,
-      /^key: expected one of group 'lab', got another$/,
+      /^key file .*\.key: expected that of a member of group 'lab' \(.+\), got another, whose public key is [0-9a-f]{64}$/,
     );
     expect(await entries()).toEqual(before);
   });
@@ -221,6 +237,8 @@ describe('usage', () => {
   const member = ['--group', 'g', '--key', 'k'];
   test.each([
     [['fly'], "unknown command 'fly'"],
+    [['fly', '--help'], "unknown command 'fly'"],
+    [['help', 'fly'], "unknown command 'fly'"],
     [['demo', '--fast'], "unknown option '--fast'"],
     [['node', ...member, '--fast'], "unknown option '--fast'"],
     [['demo', '--loss', '101'], 'expected a number from 0 to 100, got 101.'],

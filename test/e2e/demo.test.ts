@@ -14,7 +14,13 @@ interface Summary {
   seconds: number;
   linkRateMbit: number;
   goodputMbit: number;
-  sender: { bytes: number; ratio: number; linkMbit: number; linkShare: number; linkShareOfMost: number };
+  sender: {
+    bytes: number;
+    ratio: number;
+    linkMbit: number;
+    linkShare: number | null;
+    linkShareOfMost: number | null;
+  };
   network: { sent: number; delivered: number; lost: number; queueDropped: number };
   members: { name: string; state: string; mute: boolean; intact: boolean; lossSeen: number }[];
 }
@@ -42,6 +48,14 @@ test('10 % loss: every member has the file', async () => {
   expect(summary.sender.linkShare).toBeCloseTo(summary.sender.linkMbit / 9, 5);
   expect(summary.goodputMbit).toBeLessThan(3 * 10);
   expect(await readdir(tmp)).toEqual([]);
+});
+
+test('links without a limit have no share of it; the summary fits into 80 columns', async () => {
+  const cli = demo(await tempFolder(), '--size 0.05 --nodes 3 --loss 0 --link-rate 0');
+  expect(await cli.exit()).toBe(0);
+  expect(cli.stdout).toContain('links without a limit');
+  expect(cli.stdout).not.toMatch(/Infinity|NaN/);
+  expect(Math.max(...cli.stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });
 
 test('20 % loss, one member killed midway and one mute: every live member has the file', async () => {
@@ -82,7 +96,7 @@ test('a file of ours, for people: a table on stdout, progress on stderr, no esca
   expect(await cli.exit()).toBe(0);
   expect(cli.stdout).toMatch(/^70\.0 kB to 2 members at 5 % loss, 1 ms one way, 50 Mbit\/s links\n/);
   expect(cli.stdout).toMatch(
-    /^links {5}the sender's delivered \d+\.\d Mbit\/s each, \d+\.\d % of what rate and loss leave \(\d+\.\d % without the last 5 %\)$/m,
+    /^links {5}the sender's delivered \d+\.\d Mbit\/s each,\n {10}\d+\.\d % of what rate and loss leave \(\d+\.\d % without the last 5 %\)$/m,
   );
   expect(cli.stdout).toMatch(/^sender {4}sent .* times the file \(2 copies would be 2\)$/m);
   expect(cli.stdout.match(/^peer-\d +saved .* ok$/gm)).toHaveLength(2);

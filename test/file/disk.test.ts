@@ -153,7 +153,7 @@ describe('reading a file to send', () => {
   test('fails for a folder', async () => {
     await expect(readFileToSend(folder, 10)).rejects.toMatchObject({
       code: 'FILE',
-      message: `file: expected a plain file, got ${folder}`,
+      message: `file: expected a file, got the folder ${folder}: folders are not sent, pack it first (tar -cf)`,
     });
   });
 

@@ -44,11 +44,15 @@ describe('a group file', () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['beside one address', { addresses: ['a:1'] }, /expected "address" or "addresses", got both/],
     ['as a text', { address: undefined, addresses: 'a:1' }, /\.addresses: expected a list, got string/],
-    ['but none', { address: undefined, addresses: [] }, /^addresses: expected 1 to 8, got 0/],
+    [
+      'but none',
+      { address: undefined, addresses: [] },
+      /^group file: addresses of node-\d: expected 1 to 8, got 0/,
+    ],
     [
       'more than eight',
       { address: undefined, addresses: Array.from({ length: 9 }, (_, i) => `a:${i + 1}`) },
-      /^addresses: expected 1 to 8, got 9/,
+      /^group file: addresses of node-\d: expected 1 to 8, got 9/,
     ],
     ['of another member', { address: undefined, addresses: ['a:1', '10.0.0.0:7001'] }, /distinct addresses/],
     ['one of them twice', { address: undefined, addresses: ['a:1', 'a:1'] }, /distinct addresses/],
@@ -72,7 +76,9 @@ describe('a group file', () => {
     const members = [one, other].map((address, i) => ({ key: keyTexts[i], address }));
     expect(errorOf(() => parseGroup(file({ members })))).toMatchObject({
       code: 'INVALID_CONFIG',
-      message: expect.stringMatching(/^members: expected distinct addresses, got .* twice/),
+      message: expect.stringMatching(
+        /^group file: members: expected distinct addresses, got .* twice.* \(.+\)$/,
+      ),
     });
   });
 
@@ -149,11 +155,11 @@ describe('a group file', () => {
       file({ members: {} }),
       'group file: expected "members" to be a list, got object',
     ],
-    ['an empty list of members', file({ members: [] }), 'members: expected 1 to 512, got 0'],
+    ['an empty list of members', file({ members: [] }), 'group file: members: expected 1 to 512, got 0'],
     [
       'more members than 512',
       file({ members: Array(513).fill(entries[0]) }),
-      'members: expected 1 to 512, got 513',
+      'group file: members: expected 1 to 512, got 513',
     ],
     [
       'a member that is no object',
@@ -163,38 +169,42 @@ describe('a group file', () => {
     [
       'a member without a key',
       withMember({ key: undefined }),
-      'group file: members[1].key: expected 64 hex digits, got none',
+      'group file: members[1] (node-1).key: expected 64 hex digits, got none',
     ],
     [
       'a key that is too short',
       withMember({ key: 'ab' }),
-      'group file: members[1].key: expected 64 hex digits, got 2',
+      'group file: members[1] (node-1).key: expected 64 hex digits, got 2',
     ],
     [
       'a key that is none',
       withMember({ key: '00'.repeat(32) }),
-      /^group file: members\[1\]\.key: expected an Ed25519 public key, got bytes that are not the canonical/,
+      /^group file: members\[1\] \(node-1\)\.key: expected an Ed25519 public key, got bytes that are not the canonical/,
     ],
     [
       'an address twice',
       withMember({ address: entries[0].address }),
-      'members: expected distinct addresses, got 10.0.0.0:7001 twice',
+      'group file: members: expected distinct addresses, got 10.0.0.0:7001 twice (node-0)',
     ],
-    ['a name twice', withMember({ name: 'node-0' }), 'members: expected distinct names, got node-0 twice'],
+    [
+      'a name twice',
+      withMember({ name: 'node-0' }),
+      'group file: members: expected distinct names, got node-0 twice',
+    ],
     [
       'a key twice',
       withMember({ key: keyTexts[0] }),
-      /^members: expected distinct keys, got one twice \(node-[01]\)$/,
+      /^group file: members: expected distinct keys, got one twice \(node-[01]\)$/,
     ],
     [
       'a member without an address',
       withMember({ address: undefined }),
-      'group file: members[1].address: expected a string, got undefined',
+      'group file: members[1] (node-1).address: expected a string, got undefined',
     ],
     [
       'an address without a port',
       withMember({ address: '10.0.0.1' }),
-      'address: expected host:port or [host]:port, got "10.0.0.1"',
+      'group file: address of node-1: expected host:port or [host]:port, got "10.0.0.1"',
     ],
     [
       'a name that is a number',
@@ -204,7 +214,7 @@ describe('a group file', () => {
     [
       'more faulty members than a minority',
       file({ faulty: 3 }),
-      'faulty: expected an integer from 0 to 2, got 3',
+      'group file: faulty: expected an integer from 0 to 2, got 3',
     ],
     [
       'a key that is misspelt',
@@ -215,7 +225,7 @@ describe('a group file', () => {
     [
       'a misspelt key of a member',
       withMember({ adress: '10.0.0.9:7001' }),
-      /^group file: members\[1\]: expected only name, key, .*, got "adress" \(is "address" meant\?\)$/,
+      /^group file: members\[1\] \(node-1\): expected only name, key, .*, got "adress" \(is "address" meant\?\)$/,
     ],
     [
       'a name equal to the default name of another member',
@@ -229,32 +239,44 @@ describe('a group file', () => {
             ...(i === 0 ? { name: 'member-1' } : {}),
           })),
       }),
-      'members: expected distinct names, got member-1 twice',
+      'group file: members: expected distinct names, got member-1 twice',
     ],
     [
       'a name that drives a terminal',
       withMember({ name: 'a\u001b]0;x\u0007' }),
-      /^members\[1\]\.name: expected some text without control or invisible characters, got "a\\u001b/,
+      /^group file: members\[1\]\.name: expected some text without control or invisible characters, got "a\\u001b/,
     ],
     [
       'a name that is shown backwards',
       withMember({ name: 'a\u202eb' }),
-      /^members\[1\]\.name: expected some text/,
+      /^group file: members\[1\]\.name: expected some text/,
     ],
-    ['an empty name', withMember({ name: '' }), /^members\[1\]\.name: expected some text/],
-    ['a group without a name', file({ name: '' }), /^name: expected some text/],
+    ['an empty name', withMember({ name: '' }), /^group file: members\[1\]\.name: expected some text/],
+    ['a group without a name', file({ name: '' }), /^group file: name: expected some text/],
     [
       'an address that nobody can send to',
       withMember({ address: '0.0.0.0:7001' }),
-      'address: expected one that others can send to, got 0.0.0.0:7001 (which is one to bind)',
+      'group file: address of node-1: expected one that others can send to, got 0.0.0.0:7001 (which is one to bind)',
     ],
-    ['a negative fault bound', file({ faulty: -1 }), 'faulty: expected an integer from 0 to 2, got -1'],
-    ['a fault bound in between', file({ faulty: 0.5 }), 'faulty: expected an integer from 0 to 2, got 0.5'],
-    ['a fault bound as text', file({ faulty: '1' }), 'faulty: expected an integer from 0 to 2, got "1"'],
+    [
+      'a negative fault bound',
+      file({ faulty: -1 }),
+      'group file: faulty: expected an integer from 0 to 2, got -1',
+    ],
+    [
+      'a fault bound in between',
+      file({ faulty: 0.5 }),
+      'group file: faulty: expected an integer from 0 to 2, got 0.5',
+    ],
+    [
+      'a fault bound as text',
+      file({ faulty: '1' }),
+      'group file: faulty: expected an integer from 0 to 2, got "1"',
+    ],
     [
       'too much pessimism',
       file({ pessimism: 1001 }),
-      'pessimism: expected an integer from 0 to 1000, got 1001',
+      'group file: pessimism: expected an integer from 0 to 1000, got 1001',
     ],
   ])('with %s is refused with one line', (_what, text, message) => {
     const caught = errorOf(() => parseGroup(text));

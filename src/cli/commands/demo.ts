@@ -283,8 +283,8 @@ class Demo {
         bytes: sentBytes,
         ratio: sentBytes / length,
         linkMbit: deliveredMbit,
-        linkShare: deliveredMbit / capacity,
-        linkShareOfMost: most ? mbit(most.bytes, most.seconds) / capacity : 0,
+        linkShare: capacity > 0 ? deliveredMbit / capacity : null,
+        linkShareOfMost: capacity > 0 && most ? mbit(most.bytes, most.seconds) / capacity : null,
       },
       network: {
         sent: total.sent,
