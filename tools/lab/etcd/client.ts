@@ -136,7 +136,8 @@ export function connectEtcd(address: string): EtcdClient {
   };
 }
 
-type Method = MethodDefinition<object, object>;
+/** A call's path, and how its messages become bytes. */
+export type Method = MethodDefinition<object, object>;
 
 /** A field of a message: type and number, after etcd 3.4's rpc.proto and kv.proto; those that nobody here reads are left out. */
 const field = (type: string, id: number) => ({ type, id });
@@ -150,106 +151,121 @@ const method = (name: string, stream = false, responseType = `${name}Response`) 
   comment: '',
 });
 
-const DEFINITION = fromJSON(
-  {
-    nested: {
-      mvccpb: {
-        nested: {
-          KeyValue: message({
-            key: field('bytes', 1),
-            mod_revision: field('int64', 3),
-            value: field('bytes', 5),
-          }),
-          Event: message({ kv: field('KeyValue', 2) }),
-        },
+const SCHEMA = {
+  nested: {
+    mvccpb: {
+      nested: {
+        KeyValue: message({
+          key: field('bytes', 1),
+          mod_revision: field('int64', 3),
+          value: field('bytes', 5),
+        }),
+        Event: message({ kv: field('KeyValue', 2) }),
       },
-      etcdserverpb: {
-        nested: {
-          ResponseHeader: message({ revision: field('int64', 3) }),
-          HeaderResponse: message({ header: field('ResponseHeader', 1) }),
-          RangeRequest: message({ key: field('bytes', 1), range_end: field('bytes', 2) }),
-          RangeResponse: message({
-            header: field('ResponseHeader', 1),
-            kvs: repeated('mvccpb.KeyValue', 2),
+    },
+    etcdserverpb: {
+      nested: {
+        ResponseHeader: message({ revision: field('int64', 3) }),
+        HeaderResponse: message({ header: field('ResponseHeader', 1) }),
+        RangeRequest: message({ key: field('bytes', 1), range_end: field('bytes', 2) }),
+        RangeResponse: message({
+          header: field('ResponseHeader', 1),
+          kvs: repeated('mvccpb.KeyValue', 2),
+        }),
+        PutRequest: message({ key: field('bytes', 1), value: field('bytes', 2), lease: field('int64', 3) }),
+        RequestOp: message({
+          request_range: field('RangeRequest', 1),
+          request_put: field('PutRequest', 2),
+        }),
+        ResponseOp: message({ response_range: field('RangeResponse', 1) }),
+        CompareResult: { values: { EQUAL: 0, GREATER: 1 } },
+        CompareTarget: { values: { VERSION: 0, MOD: 2 } },
+        Compare: {
+          // One of them is sent even if it is 0, which is how a server tells which one is meant.
+          oneofs: { target_union: { oneof: ['version', 'mod_revision'] } },
+          ...message({
+            result: field('CompareResult', 1),
+            target: field('CompareTarget', 2),
+            key: field('bytes', 3),
+            version: field('int64', 4),
+            mod_revision: field('int64', 6),
           }),
-          PutRequest: message({ key: field('bytes', 1), value: field('bytes', 2), lease: field('int64', 3) }),
-          RequestOp: message({
-            request_range: field('RangeRequest', 1),
-            request_put: field('PutRequest', 2),
-          }),
-          ResponseOp: message({ response_range: field('RangeResponse', 1) }),
-          CompareResult: { values: { EQUAL: 0, GREATER: 1 } },
-          CompareTarget: { values: { VERSION: 0, MOD: 2 } },
-          Compare: {
-            // One of them is sent even if it is 0, which is how a server tells which one is meant.
-            oneofs: { target_union: { oneof: ['version', 'mod_revision'] } },
-            ...message({
-              result: field('CompareResult', 1),
-              target: field('CompareTarget', 2),
-              key: field('bytes', 3),
-              version: field('int64', 4),
-              mod_revision: field('int64', 6),
-            }),
+        },
+        TxnRequest: message({
+          compare: repeated('Compare', 1),
+          success: repeated('RequestOp', 2),
+          failure: repeated('RequestOp', 3),
+        }),
+        TxnResponse: message({
+          header: field('ResponseHeader', 1),
+          succeeded: field('bool', 2),
+          responses: repeated('ResponseOp', 3),
+        }),
+        CompactionRequest: message({ revision: field('int64', 1) }),
+        WatchCreateRequest: message({
+          key: field('bytes', 1),
+          range_end: field('bytes', 2),
+          start_revision: field('int64', 3),
+        }),
+        WatchRequest: message({ create_request: field('WatchCreateRequest', 1) }),
+        WatchResponse: message({
+          header: field('ResponseHeader', 1),
+          canceled: field('bool', 4),
+          compact_revision: field('int64', 5),
+          events: repeated('mvccpb.Event', 11),
+        }),
+        LeaseGrantRequest: message({ TTL: field('int64', 1), ID: field('int64', 2) }),
+        LeaseGrantResponse: message({ ID: field('int64', 2), TTL: field('int64', 3) }),
+        LeaseKeepAliveRequest: message({ ID: field('int64', 1) }),
+        LeaseKeepAliveResponse: message({ ID: field('int64', 2), TTL: field('int64', 3) }),
+        LeaseRevokeRequest: message({ ID: field('int64', 1) }),
+        LeaseStatus: message({ ID: field('int64', 1) }),
+        LeaseLeasesRequest: message({}),
+        LeaseLeasesResponse: message({ leases: repeated('LeaseStatus', 2) }),
+        KV: {
+          methods: {
+            Range: method('Range'),
+            Put: method('Put', false, 'HeaderResponse'),
+            Txn: method('Txn'),
+            Compact: method('Compaction', false, 'HeaderResponse'),
           },
-          TxnRequest: message({
-            compare: repeated('Compare', 1),
-            success: repeated('RequestOp', 2),
-            failure: repeated('RequestOp', 3),
-          }),
-          TxnResponse: message({
-            header: field('ResponseHeader', 1),
-            succeeded: field('bool', 2),
-            responses: repeated('ResponseOp', 3),
-          }),
-          CompactionRequest: message({ revision: field('int64', 1) }),
-          WatchCreateRequest: message({
-            key: field('bytes', 1),
-            range_end: field('bytes', 2),
-            start_revision: field('int64', 3),
-          }),
-          WatchRequest: message({ create_request: field('WatchCreateRequest', 1) }),
-          WatchResponse: message({
-            header: field('ResponseHeader', 1),
-            canceled: field('bool', 4),
-            compact_revision: field('int64', 5),
-            events: repeated('mvccpb.Event', 11),
-          }),
-          LeaseGrantRequest: message({ TTL: field('int64', 1), ID: field('int64', 2) }),
-          LeaseGrantResponse: message({ ID: field('int64', 2), TTL: field('int64', 3) }),
-          LeaseKeepAliveRequest: message({ ID: field('int64', 1) }),
-          LeaseKeepAliveResponse: message({ ID: field('int64', 2), TTL: field('int64', 3) }),
-          LeaseRevokeRequest: message({ ID: field('int64', 1) }),
-          LeaseStatus: message({ ID: field('int64', 1) }),
-          LeaseLeasesRequest: message({}),
-          LeaseLeasesResponse: message({ leases: repeated('LeaseStatus', 2) }),
-          KV: {
-            methods: {
-              Range: method('Range'),
-              Put: method('Put', false, 'HeaderResponse'),
-              Txn: method('Txn'),
-              Compact: method('Compaction', false, 'HeaderResponse'),
-            },
-          },
-          Watch: { methods: { Watch: method('Watch', true) } },
-          Lease: {
-            methods: {
-              LeaseGrant: method('LeaseGrant'),
-              LeaseRevoke: method('LeaseRevoke', false, 'HeaderResponse'),
-              LeaseLeases: method('LeaseLeases'),
-              LeaseKeepAlive: method('LeaseKeepAlive', true),
-            },
+        },
+        Watch: { methods: { Watch: method('Watch', true) } },
+        Lease: {
+          methods: {
+            LeaseGrant: method('LeaseGrant'),
+            LeaseRevoke: method('LeaseRevoke', false, 'HeaderResponse'),
+            LeaseLeases: method('LeaseLeases'),
+            LeaseKeepAlive: method('LeaseKeepAlive', true),
           },
         },
       },
     },
   },
-  { longs: Number, enums: String, defaults: true },
-);
+};
 
-const service = (name: string) => DEFINITION[`etcdserverpb.${name}`] as unknown as ServiceDefinition;
+const OPTIONS = { enums: String, defaults: true } as const;
+const DEFINITION = fromJSON(SCHEMA, { ...OPTIONS, longs: Number });
+/** A lease that a server names may have more bits than a number. */
+const EXACT = fromJSON(SCHEMA, { ...OPTIONS, longs: String });
+
+const service = (name: string, definition = DEFINITION) =>
+  definition[`etcdserverpb.${name}`] as unknown as ServiceDefinition;
 const KV = service('KV');
 const WATCH = service('Watch');
 const LEASE = service('Lease');
+
+const EXACT_LEASE = service('Lease', EXACT);
+
+/** For clients of another kind; numbers of leases are strings. */
+export const METHODS = {
+  range: KV.Range,
+  put: KV.Put,
+  txn: KV.Txn,
+  watch: WATCH.Watch,
+  leaseGrant: EXACT_LEASE.LeaseGrant,
+  keepAlive: EXACT_LEASE.LeaseKeepAlive,
+};
 
 /** Hydra's client tries again once a second. */
 const CHANNEL_OPTIONS = {

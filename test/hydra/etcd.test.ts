@@ -1,0 +1,4 @@
+import { ETCD } from './etcd.js';
+import { testHydra } from './suite.js';
+
+testHydra(ETCD);
