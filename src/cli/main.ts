@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { deadLettersCommand } from './commands/dead-letters.js';
 import { demoCommand } from './commands/demo.js';
+import { etcdCommand } from './commands/etcd.js';
 import { groupCommand } from './commands/group.js';
 import { keygenCommand } from './commands/keygen.js';
 import { linkCommand } from './commands/link.js';
@@ -18,6 +19,7 @@ const program = new Command('headwater')
   .description('reliable broadcast over UDP with RaptorQ fountain codes')
   .version(version)
   .exitOverride()
+  .enablePositionalOptions()
   .showHelpAfterError('(see --help)')
   .addHelpText('after', `\n${EXIT_CODES}`);
 for (const add of [
@@ -29,6 +31,7 @@ for (const add of [
   nodeCommand,
   deadLettersCommand,
   linkCommand,
+  etcdCommand,
 ])
   add(program);
 

@@ -22,11 +22,11 @@ import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
 import type { RouteChange } from './routes.js';
-import { bindingFor, createEndpoint } from './setup.js';
+import { createEndpoint, openMemberSocket } from './setup.js';
 import type { SocketStatus } from './socket/datagram-socket.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
-import { openUdp, type UdpSocket } from './udp.js';
+import type { UdpSocket } from './udp.js';
 
 /** Who this member is, what it keeps, and how it sends. */
 export interface NodeOptions extends Identity, Given<Settings> {
@@ -155,34 +155,31 @@ export class Node implements AsyncDisposable {
     return Node.startAs(options, undefined);
   }
 
-  /** @internal Starts a member that speaks as a build of another age: for tests of upgrades. */
-  static async startAs(options: NodeOptions, dialect: Dialect | undefined): Promise<Node> {
+  /**
+   * @internal Starts a member that speaks as a build of another age, for tests of upgrades, or whose socket something else shares:
+   * that is given each datagram first, and says whether it was its own.
+   */
+  static async startAs(
+    options: NodeOptions,
+    dialect: Dialect | undefined,
+    beside?: (from: string, bytes: Uint8Array) => boolean,
+  ): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
     checkRequired(options, REQUIRED);
-    const { group } = options;
     const store = options.store ?? memoryStore(Date.now());
     let trace: TraceFile | undefined;
     const endpoint = createEndpoint(options, store, {
       dialect,
-      observer: options.debug && debugLog(group, options.debug),
+      observer: options.debug && debugLog(options.group, options.debug),
       observe:
         options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
     });
     let driver: Driver | undefined;
-    const peers = group.members.filter((member) => member !== endpoint.self);
     let socket: UdpSocket | undefined;
     try {
-      socket = await openUdp(
-        options.bind ?? bindingFor(endpoint.self),
-        peers.flatMap(({ locators }) => locators),
-        (from, bytes, receivedAt) => driver?.onDatagram(from, bytes, receivedAt),
-        {
-          onRoute(change) {
-            const member = peers.find(({ locators }) => locators.includes(change.locator))!;
-            options.onEvent?.({ type: 'address', member, ...change });
-          },
-        },
-      );
+      socket = await openMemberSocket(options, endpoint.self, (from, bytes, receivedAt) => {
+        if (!beside?.(from, bytes)) driver?.onDatagram(from, bytes, receivedAt);
+      });
       if (options.trace !== undefined)
         trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
     } catch (error) {
@@ -260,6 +257,12 @@ export class Node implements AsyncDisposable {
   sent(key: string | Uint8Array): MessageId | undefined {
     isKey('key', key);
     return this.endpoint.messages.find(keyBytes(key));
+  }
+
+  /** @internal Sends a datagram that is none of the member's, to one of its locators or to where one has come from. */
+  sendBeside(to: string, bytes: Uint8Array): void {
+    this.socket.send(to, bytes);
+    this.socket.flush();
   }
 
   /** Waits until `count` other members are reachable. @throws HeadwaterError INVALID_ARGUMENT, ABORTED or CLOSED */

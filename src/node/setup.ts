@@ -11,6 +11,8 @@ import { Endpoint, type EndpointOptions } from '../member/endpoint.js';
 import { type Given, type Identity, SETTINGS, type Settings, withDefaults } from '../options.js';
 import type { Store } from '../store/store.js';
 import { MAX_DATAGRAM } from '../wire/limits.js';
+import type { RouteChange } from './routes.js';
+import { openUdp, type UdpSocket } from './udp.js';
 
 /** The member as a state machine, with what it is given of the outside world. */
 export function createEndpoint(
@@ -33,8 +35,26 @@ export function createEndpoint(
   });
 }
 
+type OnAddress = (event: { type: 'address'; member: Member } & RouteChange) => void;
+
+/** A socket for a member of the group, which tells where the others' addresses lead. @throws HeadwaterError NETWORK */
+export function openMemberSocket(
+  { group, bind, onEvent }: Pick<Identity, 'group' | 'bind'> & { onEvent?: OnAddress | undefined },
+  self: Member,
+  onDatagram: Parameters<typeof openUdp>[2],
+): Promise<UdpSocket> {
+  const peers = group.members.filter((member) => member !== self);
+  const locators = peers.flatMap((peer) => peer.locators);
+  return openUdp(bind ?? bindingFor(self), locators, onDatagram, {
+    onRoute(change) {
+      const member = peers.find((peer) => peer.locators.includes(change.locator))!;
+      onEvent?.({ type: 'address', member, ...change });
+    },
+  });
+}
+
 /** One socket hears on all addresses of the machine, which a socket bound to one of them would not. */
-export function bindingFor({ locators }: Member): string {
+function bindingFor({ locators }: Member): string {
   if (locators.length === 1) return locators[0];
   const ports = new Set(locators.map((locator) => parseLocator(locator).port));
   if (ports.size > 1)

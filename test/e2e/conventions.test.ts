@@ -17,6 +17,10 @@ const COMMANDS: Record<string, string[]> = {
   node: [...MEMBER, 'store', 'order'],
   'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   link: ['json', ...LINK],
+  etcd: (
+    'name data-dir listen-peer-urls listen-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-token ' +
+    'initial-cluster-state advertise-client-urls auto-compaction-mode version'
+  ).split(' '),
 };
 
 afterEach(cleanup);
@@ -26,9 +30,9 @@ describe('--help', () => {
     const cli = headwater(['--help']);
     expect(await cli.exit()).toBe(0);
     expect(cli.stderr).toBe('');
-    const listed = [...cli.stdout.matchAll(/^ {2}([\w-]+) (?:\[options\]|\[command\])/gm)].map(
-      ([, name]) => name,
-    );
+    const listed = [
+      ...cli.stdout.matchAll(/^ {2}([\w-]+) (?:\[options\]|\[command\]|\[flags\.\.\.\])/gm),
+    ].map(([, name]) => name);
     expect(listed.toSorted()).toEqual([...Object.keys(COMMANDS), 'help'].toSorted());
     const codes = [...cli.stdout.matchAll(/^ {2}(\d+) /gm)].map(([, code]) => code);
     const guide = await readFile(new URL('../../docs/GUIDE.md', import.meta.url), 'utf8');

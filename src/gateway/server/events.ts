@@ -1,0 +1,47 @@
+/** What the member below tells, as lines for an operator. */
+import type { NodeEvent } from '../../node/node.js';
+import type { Logger } from './logger.js';
+
+export function tell(logger: Logger, event: NodeEvent): void {
+  switch (event.type) {
+    case 'peer':
+      return logger.log('info', event.reachable ? 'member is within reach' : 'member is out of reach', {
+        member: event.member.name,
+      });
+    // Keys that are not known yet, and other clusters, are told by the exchange of keys.
+    case 'foreign-group':
+    case 'other-version':
+    case 'consumer-error':
+      return;
+    case 'address':
+      return logger.rarely(
+        MINUTE_MS,
+        'problem' in event ? 'warn' : 'info',
+        `address of ${event.member.name}`,
+        {
+          ...('problem' in event ? { problem: event.problem } : { address: event.address }),
+          locator: event.locator,
+        },
+      );
+    case 'store-full':
+      return logger.log('error', event.full ? 'no room for messages' : 'there is room for messages again');
+    case 'store-error':
+      return logger.rarely(MINUTE_MS, 'error', 'the store could not be written', {
+        error: event.error.message,
+      });
+    default:
+      return logger.rarely(MINUTE_MS, 'warn', event.type, fieldsOf(event));
+  }
+}
+
+function fieldsOf(event: Exclude<NodeEvent, { type: 'peer' }>): Record<string, unknown> {
+  const plain = Object.entries(event).flatMap(([name, value]): [string, unknown][] => {
+    if (name === 'type' || name === 'evidence') return [];
+    if (name === 'member') return [[name, (value as { name: string } | undefined)?.name]];
+    if (Array.isArray(value)) return [[name, value.map((each) => Object(each).name)]];
+    return [[name, value]];
+  });
+  return Object.fromEntries(plain);
+}
+
+const MINUTE_MS = 60_000;
