@@ -150,6 +150,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.repair.handleTimeout(now);
     if (this.checkAt <= now) {
       this.checkAt = now + CHECK;
+      for (const stream of this.wings.streams.beginWaiting()) this.advance.onNews(now, stream);
       this.repair.settleAll(now);
       this.wings.own.settle(now);
       this.wings.serving.handleTimeout(now);
@@ -267,7 +268,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     const begun = new Set<string>();
     const isTaken = (entry: VectorEntry) => {
       if (!streams.hasRoomFor(entry, from, begun.size)) return false;
-      if (streams.begins(entry, from)) begun.add(streamKey(entry));
+      if (streams.attests(entry, from)) begun.add(streamKey(entry));
       return true;
     };
     for (const { claim, lower } of this.wings.vectors.onFrame(now, from, frame, isTaken)) {
@@ -277,7 +278,7 @@ export class Broadcast implements StorePort, ConsumerPort {
         streams.onOver(from, claim);
         this.retention.schedule(now);
       }
-      const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from);
+      const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from, lower);
       if (typeof stream === 'string') countDrop(this.wings.metrics, stream);
       if (!stream || typeof stream === 'string') continue;
       this.record(stream);

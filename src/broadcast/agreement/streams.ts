@@ -4,20 +4,20 @@
  * one begin or end. In: what is named, signed and stored. Out: the streams, and how those that are over ended.
  */
 
-import { SparseSet } from '../../core/sparse.js';
 import type { Loaded } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import { type StreamId, streamKey } from '../../wire/symbol.js';
 import { certifiedDescriptor } from '../proof/certificate.js';
-import { type FinalStream, Retired } from './retired.js';
 import type { Bounds } from './standing.js';
 import { Stream } from './stream.js';
+import { type FinalStream, Retired } from './streams/retired.js';
+import { Rumours } from './streams/rumours.js';
 
 /** Why nothing is taken in of a stream. */
 export type AgreementDrop =
   /** Its origin has a later one, or it is retired. */
   | 'stale'
-  /** There are too many of its origin's word alone, or of the word of the member that names it. */
+  /** There are too many on its origin's word alone. */
   | 'stream-quota'
   /** Its origin is not of the group. */
   | 'unknown-member';
@@ -30,8 +30,7 @@ export class Streams {
   private readonly byOrigin: (readonly Stream[])[];
   /** Looked up last. */
   private latest: Stream | undefined;
-  /** By member: rumours that are there on its word. */
-  private readonly rumours: SparseSet<Stream>[];
+  private readonly rumours: Rumours;
   private readonly changed = new Set<Stream>();
   /** Streams that put themselves here: see `Stream.news`. */
   private readonly news = new Set<Stream>();
@@ -43,7 +42,7 @@ export class Streams {
     this.bounds = bounds;
     this.retired = new Retired(bounds, loaded.retired);
     this.byOrigin = new Array<readonly Stream[]>(members).fill(NONE);
-    this.rumours = Array.from({ length: members }, () => new SparseSet<Stream>());
+    this.rumours = new Rumours(bounds);
     for (const state of loaded.streams)
       if (state.origin < members && !this.retired.has(state)) this.add(new Stream(state, bounds, state));
     for (const { certificate } of loaded.held) {
@@ -77,7 +76,7 @@ export class Streams {
   own(incarnation: number): Stream {
     const id = { origin: this.bounds.self, incarnation };
     const stream = this.find(id) ?? this.begin(id);
-    this.settleRumour(stream);
+    this.rumours.settle(stream);
     this.relate(this.bounds.self);
     return stream;
   }
@@ -90,7 +89,7 @@ export class Streams {
     if (known?.standing.attested) return known;
     if (!this.hasRoom(id, known)) return 'stream-quota';
     const stream = known ?? this.begin(id);
-    this.settleRumour(stream);
+    this.rumours.settle(stream);
     stream.standing.onWord = !known?.claims.isKnown;
     stream.attest();
     stream.standing.recorded = false;
@@ -100,39 +99,43 @@ export class Streams {
 
   /**
    * The stream of this name, which `member` says something of: if it is its origin, that makes it begin; else it may be
-   * there as a rumour. Undefined if there is nothing to keep; 'stream-quota' if there is no room for it now.
+   * there as a rumour. Undefined if there is nothing to keep, or no place for it now.
    */
   claimed(
-    { count, ahead, ...id }: Pick<VectorEntry, keyof StreamId | 'count' | 'ahead'>,
+    claim: VectorEntry,
     member: number,
+    lower: readonly VectorEntry[] = [],
   ): Stream | AgreementDrop | undefined {
+    const { origin, incarnation, count, ahead } = claim;
+    const id = { origin, incarnation };
     const reason = this.refusal(id);
     if (reason) return reason;
     const known = this.find(id);
     const isEmpty = count === 0 && ahead.length === 0;
-    if (member === id.origin && !(isEmpty && !known && this.hasLater(id))) return this.signed(id);
+    if (member === origin && !(isEmpty && !known && this.hasLater(id))) return this.signed(id);
     if (known || isEmpty) return known;
-    if (this.rumours[member].size >= MAX_RUMOURS) return 'stream-quota';
-    const stream = this.begin(id);
-    stream.standing.attested = false;
-    stream.standing.recorded = false;
-    this.rumours[member].add(stream);
-    this.relate(id.origin);
-    return stream;
+    return this.rumours.hear(member, claim, lower) ? this.beginRumour(id, member) : undefined;
+  }
+
+  /** Streams that members have named, and that begin now since there is a place for them. */
+  beginWaiting(): Stream[] {
+    return this.rumours.takeWaiting().flatMap(([member, { claim, lower }]) => {
+      if (this.refusal(claim) !== undefined) return [];
+      const stream = this.find(claim) ?? this.beginRumour(claim, member);
+      stream.onClaim(member, claim, lower);
+      return [stream];
+    });
   }
 
   /**
    * Whether an entry of `member` can be taken, now or for good; if not it is to be said again.
    *
-   * @param begun streams that begin with other entries before it is taken
+   * @param begun streams of its own that begin with other entries before it is taken
    */
   hasRoomFor(entry: VectorEntry, member: number, begun = 0): boolean {
-    if (entry.over || this.refusal(entry) !== undefined) return true;
+    if (entry.over || member !== entry.origin || this.refusal(entry) !== undefined) return true;
     const known = this.find(entry);
-    if (member === entry.origin)
-      return known?.standing.attested === true || this.hasRoom(entry, known, begun);
-    if (this.rumours[member].size + begun < MAX_RUMOURS || known) return true;
-    return entry.count === 0 && entry.ahead.length === 0;
+    return known?.standing.attested === true || this.hasRoom(entry, known, begun);
   }
 
   /** `member` has retired this stream, and all earlier ones of its origin. */
@@ -149,19 +152,11 @@ export class Streams {
    * @returns the rumours that are gone with it
    */
   onFresh(member: number): Stream[] {
-    const gone: Stream[] = [];
     this.retired.onFresh(member);
     for (const stream of this.byKey.values()) stream.onFresh(member);
     // Of rumours that nobody else has heard of nothing is left.
-    for (const stream of this.rumours[member]) {
-      const other = stream.claims.claimant(member);
-      this.rumours[member].delete(stream);
-      if (other !== undefined) this.rumours[other].add(stream);
-      else {
-        this.remove(stream);
-        gone.push(stream);
-      }
-    }
+    const gone = this.rumours.onFresh(member);
+    for (const stream of gone) this.remove(stream);
     return gone;
   }
 
@@ -242,12 +237,10 @@ export class Streams {
     return this.of(origin).some((other) => other.standing.attested && other.incarnation > incarnation);
   }
 
-  /** Whether a stream begins, or is attested, with this entry of `member`. */
-  begins(entry: VectorEntry, member: number): boolean {
-    if (entry.over || this.refusal(entry) !== undefined) return false;
-    const known = this.find(entry);
-    if (member === entry.origin) return known?.standing.attested !== true;
-    return !known && (entry.count > 0 || entry.ahead.length > 0);
+  /** Whether a stream of its own is attested with this entry of `member`. */
+  attests(entry: VectorEntry, member: number): boolean {
+    if (entry.over || member !== entry.origin || this.refusal(entry) !== undefined) return false;
+    return this.find(entry)?.standing.attested !== true;
   }
 
   private refusal(id: StreamId): 'stale' | 'unknown-member' | undefined {
@@ -255,10 +248,20 @@ export class Streams {
     return this.retired.has(id) ? 'stale' : undefined;
   }
 
-  private begin(id: StreamId): Stream {
+  private begin(id: StreamId, attested = true): Stream {
     const stream = new Stream(id, this.bounds);
+    stream.standing.attested = attested;
+    stream.standing.recorded = attested;
     for (const member of this.retired.membersPast(id)) stream.standing.over.add(member);
     this.add(stream);
+    for (const [member, { claim, lower }] of this.rumours.takeWords(id)) stream.onClaim(member, claim, lower);
+    return stream;
+  }
+
+  private beginRumour(id: StreamId, member: number): Stream {
+    const stream = this.begin(id, false);
+    this.rumours.add(member, stream);
+    this.relate(id.origin);
     return stream;
   }
 
@@ -293,11 +296,6 @@ export class Streams {
     });
   }
 
-  private settleRumour(stream: Stream): void {
-    if (stream.standing.attested) return;
-    for (const rumours of this.rumours) rumours.delete(stream);
-  }
-
   private end(stream: Stream): void {
     const { origin, incarnation, count } = stream;
     this.retired.add({ origin, incarnation, count, chain: stream.ledger.chainAt(count)! });
@@ -305,7 +303,7 @@ export class Streams {
   }
 
   private remove(stream: Stream): void {
-    this.settleRumour(stream);
+    this.rumours.settle(stream);
     this.byKey.delete(streamKey(stream));
     this.byOrigin[stream.origin] = this.of(stream.origin).filter((other) => other !== stream);
     this.changed.delete(stream);
@@ -350,5 +348,3 @@ function drain(set: Set<Stream>): readonly Stream[] {
 
 /** Streams of one origin at once that are there on its word alone. */
 export const MAX_STREAMS = 256;
-/** Rumours on the word of one member at once. */
-export const MAX_RUMOURS = 16;

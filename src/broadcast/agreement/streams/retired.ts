@@ -2,10 +2,10 @@
  * Streams that are over. In: how streams ended here, and what members say OVER of. Out: how the newest one of each origin
  * ended, and whether a stream is over everywhere, or will be.
  */
-import type { Final } from '../../store/store.js';
-import type { VectorEntry } from '../../wire/frames/vector.js';
-import type { StreamId } from '../../wire/symbol.js';
-import { nthLargest } from './readiness.js';
+import type { Final } from '../../../store/store.js';
+import type { VectorEntry } from '../../../wire/frames/vector.js';
+import type { StreamId } from '../../../wire/symbol.js';
+import { nthLargest } from '../readiness.js';
 
 /** Of a group: its members, and how many of them may lie, and may fail. */
 interface Limits {
