@@ -128,7 +128,8 @@ export class Endpoint implements Voice {
         observer: observe && ((now, event) => observe(now, member, event)),
       });
     });
-    const sizes = new PathSizes(paths, changed, (peer) => this.peers[peer]?.has('path-size') === true);
+    const tells = (peer: number) => this.peers[peer]?.has('path-size') === true;
+    const sizes = new PathSizes(group.byzantine, paths, changed, tells);
     const sessions = new SessionTable({
       groupId: group.id,
       keys: keys.exchangeKeys(),

@@ -25,12 +25,20 @@ export class PathSizes {
 
   private readonly tells: (peer: number) => boolean;
   private readonly isAlone: boolean;
+  private readonly liars: number;
 
   /**
+   * @param liars members that may lie: what so many do not tell is not waited for
    * @param changed peers to whom there may be something to say
    * @param tells whether a peer tells the size of its own paths
    */
-  constructor(paths: readonly (Path | undefined)[], changed: Marks, tells: (peer: number) => boolean) {
+  constructor(
+    liars: number,
+    paths: readonly (Path | undefined)[],
+    changed: Marks,
+    tells: (peer: number) => boolean,
+  ) {
+    this.liars = liars;
     this.paths = paths;
     this.tells = tells;
     this.isAlone = !paths.some((path) => path);
@@ -83,29 +91,41 @@ export class PathSizes {
    * Undefined while that is not known of all of them, or none is there.
    */
   group(now: Micros): number | undefined {
+    const { size, unknown } = this.survey(now);
+    // It cannot become less.
+    return unknown === 0 || size === DATAGRAM_SIZE ? size : undefined;
+  }
+
+  /** The smallest size that is known, if any is, and of how many responsive members none is. */
+  private survey(now: Micros): { size: number | undefined; unknown: number } {
     let size: number | undefined;
-    let isKnown = true;
+    let unknown = 0;
     for (const [peer, path] of this.paths.entries()) {
       if (!path?.isOpen || !path.isResponsive(now)) continue;
       const theirs = this.tells(peer) ? this.heard[peer] : DATAGRAM_SIZE;
-      isKnown &&= path.mtu.isKnown && theirs > 0;
+      if (!path.mtu.isKnown || theirs === 0) unknown++;
       if (path.mtu.isKnown) size = Math.min(size ?? ETHERNET_DATAGRAM, path.mtu.size);
       if (theirs > 0) size = Math.min(size ?? ETHERNET_DATAGRAM, theirs);
     }
-    // It cannot become less.
-    return isKnown || size === DATAGRAM_SIZE ? size : undefined;
+    return { size, unknown };
+  }
+
+  private isAwaited(now: Micros): boolean {
+    const { size, unknown } = this.survey(now);
+    if (size === undefined) return true;
+    return size > DATAGRAM_SIZE && unknown > this.liars;
   }
 
   /** Somebody would rather know the size before it goes on: sessions may just have begun. It is not waited for again and again. */
   onWanted(now: Micros): void {
-    if (now < this.restUntil || this.isAlone || this.group(now) !== undefined) return;
+    if (now < this.restUntil || this.isAlone || !this.isAwaited(now)) return;
     this.waitUntil = now + PATIENCE;
     this.restUntil = now + REST;
   }
 
   /** Until when to wait for the size; in the past if it is known, or is not waited for. */
   awaitedUntil(now: Micros): Micros {
-    return now < this.waitUntil && this.group(now) === undefined ? this.waitUntil : -NEVER;
+    return now < this.waitUntil && this.isAwaited(now) ? this.waitUntil : -NEVER;
   }
 }
 

@@ -7,6 +7,8 @@ import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Path } from '../../src/path/path.js';
 import { PathSizes } from '../../src/path/sizes.js';
 
+const LIARS = 1;
+
 /** Ourselves as member 0, and paths to others that have shown what they carry: undefined for one that has not. */
 function sizesOf(...carried: (number | undefined)[]) {
   return sizesWith(() => true, ...carried);
@@ -22,7 +24,7 @@ function sizesWith(tells: (peer: number) => boolean, ...carried: (number | undef
     return path;
   });
   const changed = new Marks(paths.length + 1);
-  const sizes = new PathSizes([undefined, ...paths], changed, tells);
+  const sizes = new PathSizes(LIARS, [undefined, ...paths], changed, tells);
   const marked = () => {
     const list: number[] = [];
     for (let peer = changed.take(); peer >= 0; peer = changed.take()) list.push(peer);
@@ -125,12 +127,15 @@ describe('who wants to know the size first', () => {
     expect(wait(60 * SECOND)).toBe(SECOND);
   });
 
-  test('goes on as soon as it is known', () => {
-    const { sizes } = sizesOf(1452);
+  test('goes on as soon as it is known of all but as many as may lie', () => {
+    const { sizes } = sizesOf(1452, 1452, 1452);
     sizes.onWanted(0);
-    expect(sizes.awaitedUntil(1)).toBe(SECOND);
     sizes.onTold(1, 1452);
+    expect(sizes.awaitedUntil(1)).toBe(SECOND);
+    sizes.onTold(2, 1452);
     expect(sizes.awaitedUntil(1)).toBeLessThan(0);
+    // Who has not told may have the smallest.
+    expect(sizes.group(1)).toBeUndefined();
   });
 
   test('does not wait in a group of one', () => {
