@@ -207,7 +207,8 @@ export class Arena {
   /** A message of an honest member, now. */
   submit(from: number, bytes = this.options.bytes): string {
     const id = `${from}-${this.counter++}`;
-    const message = new Uint8Array(Math.max(bytes, id.length + 1));
+    // No two symbols of it are the same.
+    const message = new Rng(id).bytes(Math.max(bytes, id.length + 1));
     message.set(new TextEncoder().encode(`${id}|`));
     const member = this.members[from];
     if (!member.isLive || !member.endpoint.messages.hasRoom) return id;
@@ -394,7 +395,7 @@ export class Arena {
           this.accused++;
         if (event.type !== 'deliver') return;
         const { origin, incarnation, seq, index: place } = event.id;
-        // Of the rest there is nothing but zeros.
+        // The rest is noise.
         const text = new TextDecoder('latin1').decode(event.bytes.subarray(0, 24));
         const id = text.slice(0, Math.max(0, text.indexOf('|')));
         const times = this.got[index].get(id) ?? [];
