@@ -7,6 +7,7 @@ import type { Stream } from './agreement/stream.js';
 import type { Repair } from './repair.js';
 import { type Arrival, type Examined, WINDOW } from './spread/intake.js';
 import type { ObjectUnderWay } from './spread/objects.js';
+import { MAX_UNRELAYED } from './spread/outgoing/top-ups.js';
 import type { Wings } from './wings.js';
 
 export class Arrivals {
@@ -61,7 +62,11 @@ export class Arrivals {
           countDrop(this.wings.metrics, 'stale');
           this.observeRefusal(now, record);
           this.wings.transfer.forget(record);
-        } else this.wings.log.put(arrival.stored);
+        } else {
+          if (this.isUnrelayed(record))
+            this.wings.unrelayed.add(now, record.id, record.incoming!.reporters());
+          this.wings.log.put(arrival.stored);
+        }
         break;
       case 'equivocation':
         this.wings.reports.add(stream.origin, record.id, 'equivocation', arrival.evidence);
@@ -77,6 +82,12 @@ export class Arrivals {
         break;
     }
     this.repair.wantMissing(now, stream);
+  }
+
+  /** Whether its origin may have left somebody out: it has given us more of it past the relays than honest ones do unasked. */
+  private isUnrelayed({ unrelayed }: ObjectUnderWay): boolean {
+    const { byzantine, members } = this.wings.options.group;
+    return byzantine > 0 && members.length > 2 && unrelayed > MAX_UNRELAYED;
   }
 
   private observeRefusal(now: Micros, object: ObjectUnderWay): void {

@@ -76,10 +76,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.wings.serving.forget(member);
     for (const stream of this.wings.streams.onFresh(member)) this.forget(stream);
     for (const stream of this.wings.streams)
-      for (const { outgoing, incoming } of this.wings.objects.of(stream).values()) {
-        outgoing?.onRestart(member);
-        incoming?.onRestart(member);
-      }
+      for (const object of this.wings.objects.of(stream).values()) object.onRestart(member);
   }
 
   /** `body` is the SYMBOL as received, if it was one, `hop` the member that sent it. */
@@ -98,6 +95,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
     const stream = this.wings.streams.find(frame.id);
     if (stream) this.wings.transfer.onProgress(now, from, stream, frame);
+    this.wings.unrelayed.onProgress(from, frame.id);
   }
 
   pollRequest(now: Micros): StoreRequest | undefined {
@@ -323,9 +321,9 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** It is not there any more. */
   private forget(stream: Stream): void {
-    const { transfer, delivery, log, vectors, pulls } = this.wings;
+    const { transfer, delivery, unrelayed, log, vectors, pulls } = this.wings;
     transfer.forgetAll(stream);
-    for (const part of [delivery, log, vectors, pulls]) part.forget(stream);
+    for (const part of [delivery, unrelayed, log, vectors, pulls]) part.forget(stream);
     this.recording.delete(stream);
     this.repair.forget(stream);
   }

@@ -13,6 +13,7 @@ import { Journal } from './delivery/journal.js';
 import { Kept } from './delivery/kept.js';
 import { type GroupSizes, Own } from './delivery/own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
+import { Unrelayed } from './delivery/unrelayed.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics, RepairDrop } from './metrics.js';
 import { Reports } from './reports.js';
@@ -20,6 +21,7 @@ import type { SpreadDrop } from './spread/drops.js';
 import { Mail } from './spread/mail.js';
 import { Objects } from './spread/objects.js';
 import { Pulls } from './spread/pulls.js';
+import { typicalRtt } from './spread/rtts.js';
 import { Serving } from './spread/serving/serving.js';
 import { Transfer, type TransferOptions } from './spread/transfer.js';
 
@@ -51,6 +53,7 @@ export interface Wings {
   readonly log: Journal;
   readonly kept: Kept;
   readonly attempts: Attempts;
+  readonly unrelayed: Unrelayed;
   readonly delivery: Delivery;
   readonly own: Own;
 }
@@ -82,7 +85,13 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
     { streams, objects },
   );
   const attempts = new Attempts(loaded, log);
-  const delivery = new Delivery({ streams, log, attempts }, n);
+  const unrelayed = new Unrelayed(n, {
+    isThere: (now, member) => paths[member]?.isOpen === true && paths[member].isResponsive(now),
+    get rtt() {
+      return typicalRtt(paths, group.faulty);
+    },
+  });
+  const delivery = new Delivery({ streams, log, attempts, unrelayed }, n);
   const stream = streams.own(loaded.incarnation);
   return {
     options,
@@ -100,6 +109,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
     log,
     kept: new Kept(streams, loaded),
     attempts,
+    unrelayed,
     delivery,
     own: new Own(options, stream, { log, delivery, transfer, objects }, events),
   };

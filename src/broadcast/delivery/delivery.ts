@@ -18,6 +18,7 @@ import {
   type OpenParcel,
   parseParcel,
 } from './parcel.js';
+import type { Unrelayed } from './unrelayed.js';
 
 /** The next object of a stream, once it has been read: what it waits for, and none of its bytes. */
 interface Head {
@@ -34,6 +35,7 @@ export class Delivery {
   /** The object whose messages are being handed over. */
   private current: { stream: Stream; seq: number; parcel: OpenParcel } | undefined;
   private readonly attempts: Attempts;
+  private readonly unrelayed: Unrelayed;
   private consuming = false;
   /** Messages that the consumer is done with. */
   taken = 0;
@@ -42,10 +44,14 @@ export class Delivery {
   /** How much of each stream our last object depended on. */
   private told = new WeakMap<Stream, number>();
 
-  constructor(parts: { streams: Streams; log: Journal; attempts: Attempts }, members: number) {
+  constructor(
+    parts: { streams: Streams; log: Journal; attempts: Attempts; unrelayed: Unrelayed },
+    members: number,
+  ) {
     this.streams = parts.streams;
     this.log = parts.log;
     this.attempts = parts.attempts;
+    this.unrelayed = parts.unrelayed;
     this.members = members;
   }
 
@@ -61,7 +67,7 @@ export class Delivery {
     onDead: (id: MessageId) => void,
   ): { id: MessageId; bytes: Uint8Array } | undefined {
     while (!this.consuming) {
-      this.current ??= this.choose(onMalformed);
+      this.current ??= this.choose(now, onMalformed);
       if (!this.current) return undefined;
       const { stream, seq, parcel } = this.current;
       if (stream.index >= parcel.messages.length) {
@@ -145,8 +151,8 @@ export class Delivery {
     this.current = undefined;
   }
 
-  private choose(onMalformed: (stream: Stream, seq: number) => void): typeof this.current {
-    for (const stream of this.due()) {
+  private choose(now: Micros, onMalformed: (stream: Stream, seq: number) => void): typeof this.current {
+    for (const stream of this.due(now)) {
       const { delivered: seq, origin } = stream;
       const parcel = this.read(stream);
       if (!parcel) continue;
@@ -164,7 +170,7 @@ export class Delivery {
   }
 
   /** Streams with an object that may be delivered, as far as is known: those of the origin whose turn it is come first. */
-  private due(): Stream[] {
+  private due(now: Micros): Stream[] {
     const due: Stream[] = [];
     const { ripe } = this.streams;
     for (const stream of ripe) {
@@ -173,6 +179,7 @@ export class Delivery {
         ripe.delete(stream);
         continue;
       }
+      if (this.unrelayed.holdsBack(now, stream)) continue;
       const head = this.heads.get(stream);
       if (head?.seq !== seq || this.isMet(head)) due.push(stream);
     }

@@ -85,6 +85,11 @@ export class Incoming {
     this.peers.set(peer, { ...frame, complete: frame.complete.slice() });
   }
 
+  /** Members that have reported to have some of it. */
+  reporters(): Iterable<number> {
+    return this.peers.keys();
+  }
+
   /** Whether `peer` has reported this block complete. */
   peerHasBlock(peer: number, sbn: number): boolean {
     const progress = this.peers.get(peer);

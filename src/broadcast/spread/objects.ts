@@ -36,6 +36,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   /** Members that have served symbols of it, and whether others were signed by the origin. */
   readonly servers = new Set<number>();
   hasSigned = false;
+  /** Symbols of use that its origin has given us past the relays. */
+  unrelayed = 0;
   /** Its symbols gave wrong bytes: from then on only those that `onlyFrom` serves are taken, once that is chosen. */
   isSuspect = false;
   onlyFrom: number | undefined;
@@ -51,7 +53,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   progressAt: Micros = NEVER;
   private idleReports = 0;
   private heldAtReport = 0;
-  private blocksAtReport = 0;
+  /** Below all at first: that it has begun is said, too. */
+  private blocksAtReport = -1;
 
   constructor(stream: S, seq: number, now: Micros) {
     this.stream = stream;
@@ -91,6 +94,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     this.serverTries = 0;
     this.servers.clear();
     this.hasSigned = false;
+    this.unrelayed = 0;
     this.progressAt = NEVER;
   }
 
@@ -174,12 +178,18 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
       now + Math.min(MAX_PROGRESS_INTERVAL, PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports));
   }
 
-  /** Whether blocks were completed since this was last asked. */
+  /** Whether it was begun, or blocks of it were completed, since this was last asked. */
   takeBlockChange(): boolean {
     const blocks = this.incoming?.completeBlocks() ?? 0;
     const changed = blocks !== this.blocksAtReport;
     this.blocksAtReport = blocks;
     return changed;
+  }
+
+  /** `member` has lost what it had reported. */
+  onRestart(member: number): void {
+    this.outgoing?.onRestart(member);
+    this.incoming?.onRestart(member);
   }
 
   status(members: number, self: number): ObjectStatus {

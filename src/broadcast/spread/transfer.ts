@@ -252,6 +252,8 @@ export class Transfer<S extends StreamView = StreamView> {
       return undefined;
     }
     this.metrics.usefulSymbols += incoming.heldSymbols - held;
+    if (hop === object.stream.origin && (isServed || frame.leaf.firstHop !== this.options.self))
+      object.unrelayed += incoming.heldSymbols - held;
     if (result !== 'added') {
       const state = result === 'complete' ? 'rebuilt' : 'spoilt';
       this.options.observer?.(now, { topic: 'objects', id: object.id, state });
@@ -299,7 +301,7 @@ export class Transfer<S extends StreamView = StreamView> {
       return;
     }
     this.addNews(record, record.stream.origin);
-    // The others only need to know which blocks to stop relaying.
+    // The others only need to know that it is on its way, and which blocks to stop relaying.
     if (record.takeBlockChange())
       this.options.paths.forEach((path, peer) => {
         if (path) this.addNews(record, peer);

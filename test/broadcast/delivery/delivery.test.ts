@@ -5,6 +5,7 @@ import { Attempts } from '../../../src/broadcast/delivery/attempts.js';
 import { Delivery } from '../../../src/broadcast/delivery/delivery.js';
 import { Journal } from '../../../src/broadcast/delivery/journal.js';
 import { type Dependency, writeParcel } from '../../../src/broadcast/delivery/parcel.js';
+import { Unrelayed } from '../../../src/broadcast/delivery/unrelayed.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { StreamState } from '../../../src/store/store.js';
 import { boundsOf } from '../bounds.js';
@@ -19,12 +20,16 @@ class Consumer {
   readonly streams: Streams;
   readonly log = new Journal(emptyStore());
   readonly delivery: Delivery;
+  readonly unrelayed = new Unrelayed(MEMBERS, { isThere: (_, member) => member !== SELF, rtt: 0 });
   readonly malformed: string[] = [];
 
   constructor(states: StreamState[] = [], quorum = 2) {
     this.streams = new Streams(boundsOf(SELF, MEMBERS, { quorum }), { ...emptyStore(), streams: states });
     const attempts = new Attempts(emptyStore(), this.log);
-    this.delivery = new Delivery({ streams: this.streams, log: this.log, attempts }, MEMBERS);
+    this.delivery = new Delivery(
+      { streams: this.streams, log: this.log, attempts, unrelayed: this.unrelayed },
+      MEMBERS,
+    );
   }
 
   /** Object `seq` of an origin is in the store, as bytes or as messages. */
@@ -91,6 +96,14 @@ describe('messages', () => {
     expect(consumer.all()).toEqual(['1/0/0 a', '1/0/1 b']);
     consumer.store(1, 1, ['c', 'd']);
     expect(consumer.all()).toEqual(['1/1/0 c', '1/1/1 d', '1/2/0 e']);
+  });
+
+  test('of an object that came past the relays wait for the others, and those after it; not those of others', () => {
+    const consumer = new Consumer();
+    for (const origin of [1, 2]) consumer.store(origin, 0, ['x']);
+    consumer.store(1, 1, ['y']);
+    consumer.unrelayed.add(0, { origin: 1, incarnation: 7, seq: 0 }, []);
+    expect(consumer.all()).toEqual(['2/0/0 x']);
   });
 
   test('of several origins take turns, object by object', () => {
@@ -209,7 +222,10 @@ describe('the causal order', () => {
       retired: [{ origin: 3, incarnation: 9, count: 5, chain: new Uint8Array(32) }],
     });
     const { log } = consumer;
-    const delivery = new Delivery({ streams, log, attempts: new Attempts(emptyStore(), log) }, MEMBERS);
+    const delivery = new Delivery(
+      { streams, log, attempts: new Attempts(emptyStore(), log), unrelayed: consumer.unrelayed },
+      MEMBERS,
+    );
     const next = () => {
       const seq = delivery.next(
         0,

@@ -52,12 +52,12 @@ test('a symbol brings the report forward, and never puts it off', () => {
   expect(record.nextTimeout() - START).toBe(10 * MILLISECOND);
 });
 
-test('it tells once that blocks have become complete', () => {
+test('it tells once that it was begun, and that blocks have become complete', () => {
   const { record, held } = newRecord();
-  const told = [record.takeBlockChange()];
+  const told = [record.takeBlockChange(), record.takeBlockChange()];
   held.blocks = 2;
   told.push(record.takeBlockChange(), record.takeBlockChange());
-  expect(told).toEqual([false, true, false]);
+  expect(told).toEqual([true, false, true, false]);
 });
 
 test.each<[string, (record: ObjectUnderWay<Stream>) => void, number]>([

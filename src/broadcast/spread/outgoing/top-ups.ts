@@ -53,6 +53,8 @@ export class TopUps {
   private readonly deficits: Deficits;
   private readonly queues: Queues;
   private readonly seen: Seen | undefined;
+  /** By peer: symbols of the object that it was served. */
+  private readonly served = new Map<number, number>();
 
   /** @param seen undefined: all are taken to relay */
   constructor(group: Group, paths: Paths, deficits: Deficits, queues: Queues, seen?: Seen) {
@@ -140,8 +142,9 @@ export class TopUps {
     const rest: number[] = [];
     for (const peer of asking) {
       const count = this.demand(peer, block, 1);
-      if (count > Math.min(room, few)) rest.push(peer);
+      if (count > Math.min(room, few) || !this.mayServe(peer, count)) rest.push(peer);
       else {
+        this.onServed(peer, count);
         topUps.push({ count, demands: new Map([[peer, count]]), isDirect: true });
         room -= count;
         few -= count;
@@ -151,8 +154,22 @@ export class TopUps {
       rest.map((peer) => [peer, needy.includes(peer) ? this.demand(peer, block, rest.length) : 0]),
     );
     const count = Math.min(room, Math.max(0, ...demands.values()));
-    if (count > 0) topUps.push({ count, demands, isDirect: unfinished - topUps.length === 1 });
+    if (count === 0) return topUps;
+    const isDirect = unfinished - topUps.length === 1 && rest.every((peer) => this.mayServe(peer, count));
+    if (isDirect) for (const peer of rest) this.onServed(peer, count);
+    topUps.push({ count, demands, isDirect });
     return topUps;
+  }
+
+  /** Who gets more than few past the relays has to think that others get none: see `Unrelayed`. */
+  private mayServe(peer: number, count: number): boolean {
+    const { members, byzantine } = this.group;
+    if (byzantine === 0 || members.length === 2) return true;
+    return (this.served.get(peer) ?? 0) + count <= MAX_UNRELAYED;
+  }
+
+  private onServed(peer: number, count: number): void {
+    this.served.set(peer, (this.served.get(peer) ?? 0) + count);
   }
 
   /** Whether a peer has had so much of a block that it has to ask for the rest: it may never be content. */
@@ -208,6 +225,8 @@ const SILENCE: Micros = 25 * MILLISECOND;
 const SILENT_SYMBOLS = 3;
 /** Symbols that are served where few are wanted. */
 const FEW = 32;
+/** Symbols of an object that an origin serves one of several unasked, where members may lie. */
+export const MAX_UNRELAYED = 32;
 /** Of a block goes to one peer in top-ups, over 1 - p: so many times K, and so many symbols besides. */
 export const TOP_UP_TIMES = 4;
 export const TOP_UP_BESIDES = 16;

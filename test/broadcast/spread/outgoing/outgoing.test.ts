@@ -5,6 +5,7 @@ import { fixedRate } from '../../../../src/congestion/controller.js';
 import { Rng } from '../../../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../../../src/core/time.js';
 import { Path } from '../../../../src/path/path.js';
+import { SERVED } from '../../../../src/wire/symbol.js';
 import { storedObject } from '../../objects.js';
 import { smallGroup } from '../../small-group.js';
 import { Way } from '../../way.js';
@@ -138,6 +139,22 @@ describe('top-ups', () => {
     expect([NEAR, ALSO_NEAR].map((peer, i) => sender.symbolsOf(peer) - before[i])).toEqual([1, 1]);
   });
 
+  test.each([0, 1])(
+    'of an object are served to one of several up to 32, where members may lie (f %i)',
+    (f) => {
+      const sender = new Sender([FAST, FAST, FAST], bytes, f);
+      sender.drain(0);
+      for (let now = 100 * MILLISECOND; now < 2 * SECOND; now += 100 * MILLISECOND) {
+        sender.hear(now);
+        for (const peer of [NEAR, ALSO_NEAR]) sender.lacks(peer, now - 50 * MILLISECOND, 12);
+        sender.outgoing.handleTimeout(now);
+        sender.drain(now);
+      }
+      if (f === 0) expect(sender.served).toBeGreaterThan(64);
+      else expect(sender.served).toBeLessThanOrEqual(64);
+    },
+  );
+
   test('of one that is never content come to four times the object and a little', () => {
     const sender = new Sender([FAST, FAST, FAST], bytes);
     const k = sender.outgoing.sourceSymbols;
@@ -174,9 +191,11 @@ class Sender {
   readonly outgoing: Outgoing;
   private readonly paths: (Path | undefined)[];
   private readonly taken = new Map<number, number>();
+  /** How many of all that were taken nobody relays. */
+  served = 0;
 
-  constructor(rtts: number[], bytes: Uint8Array) {
-    const small = smallGroup(rtts.length + 1);
+  constructor(rtts: number[], bytes: Uint8Array, byzantine = 0) {
+    const small = smallGroup(rtts.length + 1, 'test', { byzantine });
     const { certificate } = storedObject({ origin: 0, incarnation: 1, seq: 0 }, bytes, small);
     this.paths = [undefined, ...rtts.map(pathOf)];
     this.outgoing = new Outgoing(
@@ -204,6 +223,7 @@ class Sender {
     for (const peer of peers) {
       const symbols = new Way().all((writer) => this.outgoing.next(now, peer, writer));
       this.taken.set(peer, this.symbolsOf(peer) + symbols.length);
+      this.served += symbols.filter(({ depth }) => depth === SERVED).length;
     }
     return this.outgoing.sentSymbols - before;
   }

@@ -52,14 +52,36 @@ export const old = virtual({
   },
 });
 
+const fallSilent = (arena: Arena) =>
+  arena.tamper({
+    symbol: () => undefined,
+    frames: (_now, _peer, frames) => frames.filter(({ kind }) => kind === 'ack' || kind === 'ping'),
+  });
+
 export const mute = virtual({
   name: 'acknowledges, and says nothing of objects',
   ...lossy,
-  attack: (arena) =>
-    arena.tamper({
-      symbol: () => undefined,
-      frames: (_now, _peer, frames) => frames.filter(({ kind }) => kind === 'ack' || kind === 'ping'),
-    }),
+  attack: fallSilent,
+});
+
+// Who thinks that an origin has gone past the relays would wait for the liar.
+export const muteOfLarge = virtual({
+  name: 'acknowledges, and says nothing of objects of a megabyte',
+  ...lossy,
+  large: 1e6,
+  maxStoredBytes: 1e9,
+  attack: fallSilent,
+});
+
+export const muteAfterRestart = virtual({
+  name: 'acknowledges, and says nothing of objects, while an origin of large ones restarts',
+  large: 1e6,
+  maxStoredBytes: 1e9,
+  story: (arena) => {
+    arena.at(4.1, () => arena.stop(0));
+    arena.at(4.4, () => arena.start(0));
+  },
+  attack: fallSilent,
 });
 
 export const someOnly = virtual({

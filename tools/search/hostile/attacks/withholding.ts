@@ -1,7 +1,8 @@
 /**
  * An origin gives its objects to all but one member, and that one nothing, or one valid symbol now and then. What the others
  * say once they have delivered them waits there. Stopped by: what others confirm is asked for a round trip later, whatever
- * still comes of it (PROTOCOL 8.3), and no bound on what the origin may spend keeps it out (8.2).
+ * still comes of it (PROTOCOL 8.3), no bound on what the origin may spend keeps it out (8.2), and what is large is delivered once
+ * all hold it if it came past the relays (9.3).
  */
 import { cutObject } from '../../../../src/broadcast/spread/plan.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
@@ -11,8 +12,8 @@ import { virtual } from '../virtual.js';
 const VICTIM = 1;
 const LAST = 8;
 
-/** Objects of the liar, one each half second: the victim gets a symbol so often, or none. */
-function withhold(arena: Arena, bytes: number, gap: number): void {
+/** Objects of the liar, one each half second or so: the victim gets a symbol so often, or none. */
+function withhold(arena: Arena, bytes: number, gap: number, every = 500_000): void {
   arena.tamper({
     symbol: () => undefined,
     frames: (_now, _peer, frames) =>
@@ -25,7 +26,7 @@ function withhold(arena: Arena, bytes: number, gap: number): void {
   const others = arena.honest.filter((member) => member !== VICTIM);
   // In a stream of its own, of which the endpoint that lies for it knows nothing.
   const incarnation = arena.stream(arena.liar).incarnation + 1;
-  arena.each(ATTACK_AT, LAST, 500_000, (seq) => {
+  arena.each(ATTACK_AT, LAST, every, (seq) => {
     const forged = arena.forge(parcel([new Uint8Array(bytes).fill(seq)]), seq, { incarnation });
     arena.serve(forged, others, 100);
     if (gap === Number.POSITIVE_INFINITY) return;
@@ -48,6 +49,14 @@ export const nothing = virtual({
   severe: true,
   order: 'causal',
   attack: (arena) => withhold(arena, 500, Number.POSITIVE_INFINITY),
+});
+
+export const large = virtual({
+  name: 'gives a large object to all but one, each second',
+  severe: true,
+  order: 'causal',
+  maxStoredBytes: 1e9,
+  attack: (arena) => withhold(arena, 2e6, Number.POSITIVE_INFINITY, 1_000_000),
 });
 
 /** An object of this size that never gets far: more or less all that the liar may have open at one member. */
