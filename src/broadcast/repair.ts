@@ -27,8 +27,11 @@ export class Repair {
 
   constructor(wings: Wings) {
     this.wings = wings;
-    for (const stream of wings.streams)
-      if (stream.following.isMisled) this.toRestart.set(stream, stream.delivered);
+    for (const stream of wings.streams) {
+      const { following, delivered } = stream;
+      if (following.onLoaded()) wings.log.write({ type: 'stream', state: stream.state });
+      if (following.isMisled) this.toRestart.set(stream, Math.max(following.trusted!.from, delivered));
+    }
   }
 
   /** Asks for what is due. */
@@ -109,6 +112,7 @@ export class Repair {
       return;
     }
     this.toRestart.delete(stream);
+    stream.following.onLost(from);
     this.wings.log.drop(stream, from);
     this.wings.kept.drop(stream, from);
     stream.restart(from);

@@ -271,6 +271,6 @@ function compareMessages(a: MessageRef, b: MessageRef): number {
 
 function copyState(state: StreamState): StreamState {
   const { chain, baseChain, ready } = state;
-  const copied = ready && { ready: { count: ready.count, chain: ready.chain.slice() } };
+  const copied = ready && { ready: { ...ready, chain: ready.chain.slice() } };
   return { ...state, chain: chain.slice(), baseChain: baseChain.slice(), ...copied };
 }

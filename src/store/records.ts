@@ -159,9 +159,10 @@ export function parseNumber(key: Uint8Array, value: Uint8Array): number | undefi
 
 export function writeStream(state: StreamState): Uint8Array {
   const { ready } = state;
-  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + (ready ? 6 + HASH_SIZE : 0) + 4);
+  const writer = new Writer(6 + 6 + 6 + 2 * HASH_SIZE + (ready ? 6 + HASH_SIZE + 6 : 0) + 4);
   writer.u48(state.base).u48(state.delivered).u48(state.index).put(state.chain).put(state.baseChain);
   if (ready) writer.u48(ready.count).put(ready.chain);
+  if (ready?.from !== undefined) writer.u48(ready.from);
   return sealed(streamRecordKey(state), writer);
 }
 
@@ -179,7 +180,9 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
     };
     if (reader.remaining === 0) return state;
     const count = reader.u48('ready');
-    return { ...state, ready: { count, chain: copy(reader.take(HASH_SIZE, 'ready chain')) } };
+    const ready = { count, chain: copy(reader.take(HASH_SIZE, 'ready chain')) };
+    if (reader.remaining === 0) return { ...state, ready };
+    return { ...state, ready: { ...ready, from: reader.u48('ready from') } };
   });
 }
 

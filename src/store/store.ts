@@ -18,8 +18,11 @@ export interface StreamState extends StreamId {
   chain: Uint8Array;
   /** The same of those below `base`. */
   baseChain: Uint8Array;
-  /** For so many objects, those with this digest, this member is READY; absent in groups that need no READY. */
-  ready?: { count: number; chain: Uint8Array };
+  /**
+   * For so many objects, those with this digest, this member is READY; absent in groups that need no READY. `from`: the first in
+   * place of which another one is to come.
+   */
+  ready?: { count: number; chain: Uint8Array; from?: number | undefined };
 }
 
 /** An object with what proves whose it is. */

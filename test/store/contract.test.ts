@@ -123,7 +123,7 @@ describe.each<Kind>([inMemory(), onLmdb(), onSimDisk()])('$name', ({ open, reope
 
   test.runIf(reopen)('what a member is READY for comes back as it was', async () => {
     await using store = await open();
-    const written = state({ ready: { count: 9, chain: new Uint8Array(32).fill(5) } });
+    const written = state({ ready: { count: 9, chain: new Uint8Array(32).fill(5), from: 4 } });
     await store.commit([{ type: 'stream', state: written }]);
     await using again = await reopen!(store);
     expect(again.loaded.streams).toEqual([written]);

@@ -96,13 +96,38 @@ export class Following {
   /** Takes what they say for right. What we hold from `from` on is to be dropped. */
   follow({ members, count, chain }: Rivals, from: number): void {
     this.followed = { members, count, chain, from };
-    if (this.readiness) this.readiness.pledge = { count, chain };
+    // After a crash it is not to be learned again: who knows it may have let go of what lies below.
+    if (this.readiness) this.readiness.pledge = { count, chain, from };
+  }
+
+  /** What our store holds from `from` on is dropped, or gone: what comes in its place may be wrong from there on. */
+  onLost(from: number): void {
+    const { followed, readiness } = this;
+    if (followed) followed.from = Math.min(followed.from, from);
+    if (!readiness || readiness.pledge.count <= from) return;
+    readiness.pledge = { ...readiness.pledge, from: Math.min(readiness.pledge.from ?? from, from) };
   }
 
   /** Objects are held that were not: those that we follow need it no more once they are theirs. */
   onHeld(): void {
-    if (this.followed && this.ledger.count >= this.followed.count && !this.isMisled)
-      this.followed = undefined;
+    const { followed, readiness } = this;
+    if (!followed || this.ledger.count < followed.count || this.isMisled) return;
+    this.followed = undefined;
+    if (readiness) readiness.pledge = { count: readiness.pledge.count, chain: readiness.pledge.chain };
+  }
+
+  /**
+   * All is here that our store has. What we were READY for before it has still, but for what is damaged.
+   *
+   * @returns whether our store is to be told from where on other objects are to come
+   */
+  onLoaded(): boolean {
+    const { followed, readiness } = this;
+    if (!followed || !readiness || this.isMisled) return false;
+    const { from } = readiness.pledge;
+    followed.from = this.ledger.count;
+    this.onLost(Math.min(from ?? followed.from, followed.from));
+    return readiness.pledge.from !== from;
   }
 
   /** Other objects are held than before, or less. */
@@ -110,7 +135,8 @@ export class Following {
     const { count, delivered } = this.ledger;
     const pledge = this.readiness?.pledge;
     // What we are READY for it must become again.
-    if (pledge && pledge.count > count) this.followed = { members: [], ...pledge, from: count };
+    if (pledge && pledge.count > count)
+      this.followed = { members: [], ...pledge, from: pledge.from ?? count };
     if (this.followed && this.followed.count <= delivered) this.followed = undefined;
   }
 

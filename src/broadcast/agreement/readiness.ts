@@ -7,9 +7,14 @@
 import type { Digest } from './ledger.js';
 import type { Bounds } from './standing.js';
 
+/** Of these objects `from` is the first in place of which another one is to come, if that is so. */
+export interface Pledge extends Digest {
+  from?: number | undefined;
+}
+
 export class Readiness {
   /** What we are READY for, in our store or on its way there: never taken back. */
-  pledge: Digest;
+  pledge: Pledge;
   /** So much of it is in our store, and may be said. */
   durable: number;
   private readonly bounds: Bounds;
@@ -17,7 +22,7 @@ export class Readiness {
   private readonly readyCounts: number[];
 
   /** @param stored from before a restart */
-  constructor(bounds: Bounds, stored: Digest) {
+  constructor(bounds: Bounds, stored: Pledge) {
     this.bounds = bounds;
     this.pledge = stored;
     this.durable = stored.count;

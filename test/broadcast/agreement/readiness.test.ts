@@ -140,6 +140,46 @@ describe('what we are READY for', () => {
     expect([stream.following.isMisled, stream.telling.entry().count]).toEqual([true, 0]);
   });
 
+  /** We hold three objects and give up the last one, for what others are READY for. */
+  function givingUp(): Stream {
+    const stream = streamWith(['a', 'b', 'x']);
+    for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a', 'b', 'c'], 3));
+    stream.follow(stream.following.winners()!, 2);
+    return stream;
+  }
+
+  test('comes with the object from which on another is to come: after a crash nothing below is dropped', () => {
+    const { state } = givingUp();
+    const chain = new Uint8Array(32);
+    const before = { ...state, base: 0, delivered: 0, index: 0, chain, baseChain: chain };
+
+    const after = streamWith(['a', 'b', 'x'], before);
+
+    expect([after.following.isMisled, after.following.trusted?.from]).toEqual([true, 2]);
+  });
+
+  test.each([0, 1, 2])(
+    'nor where another wrong one comes after it, but for what was damaged: %i are stored',
+    (kept) => {
+      const stream = givingUp();
+      stream.restart(2);
+
+      const after = streamWith(['a', 'b'].slice(0, kept), stream.state);
+      const isNews = after.following.onLoaded();
+      for (const [seq, label] of ['a', 'b', 'y'].entries()) after.hold(seq, hash(label));
+
+      expect([isNews, after.state.ready?.from]).toEqual([kept < 2, kept]);
+      expect([after.following.isMisled, after.following.trusted?.from]).toEqual([true, kept]);
+    },
+  );
+
+  test('comes without it once that has come', () => {
+    const stream = givingUp();
+    stream.restart(2);
+    stream.hold(2, hash('c'));
+    expect([stream.following.trusted, stream.state.ready?.from]).toEqual([undefined, undefined]);
+  });
+
   test('is said with a digest of its own, since of more the other may never know', () => {
     const stream = streamWith(['a', 'b']);
     for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['a']));
