@@ -63,7 +63,7 @@ export interface Head extends AsyncDisposable {
   kill(...nodes: number[]): Promise<void>;
   /** One after the other, each once the one before it is in the queue. */
   send(node: number, ...messages: string[]): Promise<void>;
-  /** Rejects when it has not come true in a minute, or a node has ended by itself. */
+  /** Rejects when it has not come true for long, or a node has ended by itself. */
   until(condition: () => boolean, what: string): Promise<void>;
   /** Waits until a node has delivered these messages in this order and nothing else. */
   delivered(node: number, messages: readonly string[]): Promise<void>;
@@ -97,7 +97,7 @@ export async function openHead(options: HeadOptions): Promise<Head> {
       .map(
         ({ delivered, events, log, node }, i) =>
           `  node ${i}: ${node?.failure ?? (node ? 'runs' : 'is stopped')}; ${delivered.length} delivered, the last ` +
-          `${delivered.slice(-3)}; ${events.slice(-8).map(brief).join(', ')}\n    ${log.slice(-3).join('\n    ')}`,
+          `${delivered.slice(-3).map((message) => message.slice(0, 40))}; ${events.slice(-8).map(brief).join(', ')}\n    ${log.slice(-3).join('\n    ')}`,
       )
       .join('\n');
   const end = (how: 'stop' | 'kill') => async (nodes: number[]) => {
@@ -120,6 +120,7 @@ export async function openHead(options: HeadOptions): Promise<Head> {
           listen: seat.address,
           peers: peersOf(i, addresses),
           path: kind.path,
+          tied: true,
           env: kind.env ?? {},
           ...(kind.reword === undefined ? {} : { reword: kind.reword }),
           ...(versions === undefined ? {} : { protocolVersion: versions[i] }),
@@ -198,6 +199,6 @@ function brief(event: Partial<HydraEvent>): string {
 }
 
 const HOST = '127.0.0.1';
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 100_000;
 const POLL_MS = 2;
 const taken = new Set<number>();

@@ -177,16 +177,16 @@ export function testHydra(kind: EtcdKind): void {
     scenario('a node that starts late gets all, in order', { nodes: 3 }, async (head) => {
       const { delivered } = head.seats[bob];
       await head.start(alice, bob);
-      for (const message of range(1, 1000)) {
+      for (const message of range(1, 300)) {
         await head.send(alice, message);
         await head.until(() => delivered.at(-1) === message, `${message} at bob`);
       }
       await head.start(carol);
-      await head.delivered(carol, range(1, 1000));
+      await head.delivered(carol, range(1, 300));
       await head.stop(carol);
       await head.start(carol);
-      await head.send(alice, '1001');
-      await head.delivered(carol, range(1, 1001));
+      await head.send(alice, '301');
+      await head.delivered(carol, range(1, 301));
     });
 
     scenario('two nodes answer each other three hundred times', { nodes: 2 }, async (head) => {
@@ -261,12 +261,16 @@ export function testHydra(kind: EtcdKind): void {
       },
     );
 
-    scenario('a message of 16 MiB arrives', { nodes: 3, needs: 'large' }, async (head) => {
-      await head.start(alice, bob, carol);
-      const large = 'x'.repeat(16 * 1024 * 1024);
-      await head.send(alice, 'before', large, 'after');
-      for (const node of [alice, bob, carol]) await head.delivered(node, ['before', large, 'after']);
-    });
+    scenario(
+      'a message of 16 MiB arrives',
+      { nodes: 3, releases: ['next'], needs: 'large' },
+      async (head) => {
+        await head.start(alice, bob, carol);
+        const large = 'x'.repeat(16 * 1024 * 1024);
+        await head.send(alice, 'before', large, 'after');
+        for (const node of [alice, bob, carol]) await head.delivered(node, ['before', large, 'after']);
+      },
+    );
 
     scenario('queued messages go out after a restart', { nodes: 3 }, async (head) => {
       await head.start(alice, bob, carol);

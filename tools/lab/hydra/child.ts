@@ -21,6 +21,8 @@ export interface EtcdChildOptions {
   path?: string | undefined;
   /** Added to the environment. */
   env?: NodeJS.ProcessEnv | undefined;
+  /** Killed when we end, however that is; a hydra-node's is not. */
+  tied?: boolean | undefined;
   onLine(line: EtcdLine): void;
   /** It has ended, asked or not. */
   onExit(reason: string): void;
@@ -84,7 +86,8 @@ export function etcdCommand(options: Omit<EtcdChildOptions, 'onLine' | 'onExit'>
 export function startEtcdChild({ onLine, onExit, ...options }: EtcdChildOptions): EtcdChild {
   mkdirSync(dataFolder(options), { recursive: true, mode: 0o700 });
   const { argv, env } = etcdCommand(options);
-  const child = spawn('etcd', argv, { stdio: ['inherit', 'inherit', 'pipe'], env, detached: true });
+  const [program, ...rest] = [...(options.tied ? TIED_TO_US : []), 'etcd', ...argv];
+  const child = spawn(program, rest, { stdio: ['inherit', 'inherit', 'pipe'], env, detached: true });
   createInterface({ input: child.stderr! }).on('line', (raw) => {
     let fields: Partial<EtcdLine> = {};
     try {
@@ -158,6 +161,8 @@ function isKnown(flag: string, env: NodeJS.ProcessEnv): boolean {
   return known;
 }
 
+/** A command prefix. */
+const TIED_TO_US = ['setpriv', '--pdeathsig', 'KILL'];
 const knows = new Map<string, boolean>();
 /** hydra-node's own port, and etcd's for clients, by default. */
 const FIRST_PORT = 5001;

@@ -76,6 +76,7 @@ export async function connectGrpc(address: string, options: GrpcOptions): Promis
       });
       const session = connect(`http://${address}`, {
         createConnection: () => tapped,
+        maxSessionMemory: SESSION_MEGABYTES,
         settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
       });
       session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW));
@@ -135,7 +136,7 @@ export async function connectGrpc(address: string, options: GrpcOptions): Promis
         const answers: Response[] = [];
         for await (const answer of stream) answers.push(answer);
         if (answers.length !== 1)
-          throw new Error(`${method.path}: expected one answer, got ${answers.length}`);
+          throw lost ?? new Error(`${method.path}: expected one answer, got ${answers.length}`);
         return answers[0];
       } catch (error) {
         throw late ? new GrpcError(status.DEADLINE_EXCEEDED, method.path) : error;
@@ -193,7 +194,8 @@ function exchange<Request extends object, Response>(
     } catch (error) {
       broken = error as Error;
     }
-    if (grpcStatus === undefined) {
+    // With its connection a stream loses what it had not handed over, though its end may have come.
+    if (grpcStatus === undefined || (broken !== undefined && grpcStatus.code === status.OK)) {
       // The session tells a moment later than its streams.
       await new Promise((done) => setImmediate(done));
       throw lost() ?? wrong ?? broken ?? new ConnectionLost(`${method.path}: it has ended without a status`);
@@ -247,5 +249,7 @@ function messageReader(): (chunk: Buffer) => Buffer[] {
 /** A flag, and the length of the message in four bytes. */
 const PREFIX = 5;
 const RECONNECT_MS = 1000;
+/** No limit of its own. */
+const SESSION_MEGABYTES = 1000;
 const STREAM_WINDOW = 256 * 1024;
 const CONNECTION_WINDOW = 2 * 1024 * 1024;

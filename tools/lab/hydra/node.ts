@@ -47,10 +47,14 @@ export interface HydraNodeOptions {
   /** A folder on which `etcd` is looked for first. */
   path?: string | undefined;
   env?: NodeJS.ProcessEnv;
+  /** Its etcd is killed when this process ends, however that is; a hydra-node's is not. */
+  tied?: boolean;
   /** A line of etcd's log as it is to be taken. */
   reword?(line: EtcdLine): EtcdLine;
   /** Instead of the release's. */
   protocolVersion?: number;
+  /** Sees each message as it arrives, before anything of it is persisted, with the revision of its put. */
+  onArrival?(message: Buffer, revision: number): void;
   /** Called once at a time; the next revision is persisted before. */
   deliver(message: Buffer, key: string): void | Promise<void>;
   onEvent?(event: HydraEvent): void;
@@ -80,7 +84,7 @@ export interface HydraNode {
  * await node.broadcast(Buffer.from('hello'));
  */
 export async function startHydraNode(options: HydraNodeOptions): Promise<HydraNode> {
-  const { directory, listen, peers, path, env } = options;
+  const { directory, listen, peers, path, env, tied } = options;
   const release = RELEASES[options.release];
   const advertise = options.advertise ?? listen;
   const queue = await openQueue(join(directory, 'pending-broadcast'), Date.now());
@@ -98,6 +102,7 @@ export async function startHydraNode(options: HydraNodeOptions): Promise<HydraNo
     peers,
     path,
     env,
+    tied,
     onLine(said) {
       options.onLine?.(said);
       const line = options.reword?.(said) ?? said;
@@ -132,7 +137,7 @@ export async function startHydraNode(options: HydraNodeOptions): Promise<HydraNo
   const shared = once(() => context.connect());
   const loops = [
     broadcastMessages(context, queue),
-    waitMessages(context, shared, revision, async (message, key) => options.deliver(message, key)),
+    waitMessages(context, shared, revision, options),
     pollConnectivity(context, shared),
   ];
   // Nobody waits for this one: where it fails once, it never happens.
@@ -227,7 +232,7 @@ async function waitMessages(
   { release, signal }: Context,
   shared: Shared,
   last: Awaited<ReturnType<typeof openLastKnownRevision>>,
-  deliver: (message: Buffer, key: string) => Promise<void>,
+  { deliver, onArrival }: Pick<HydraNodeOptions, 'deliver' | 'onArrival'>,
 ): Promise<never> {
   for (;;) {
     try {
@@ -248,12 +253,15 @@ async function waitMessages(
           await last.set(Math.max(0, response.compact_revision - 1));
           break;
         }
+        const messages = response.events.flatMap(({ kv }) =>
+          decoded(kv.value).map((message) => ({ message, kv })),
+        );
+        for (const { message, kv } of messages) onArrival?.(message, kv.mod_revision);
         await last.set(response.header.revision);
-        for (const { kv } of response.events)
-          for (const message of decoded(kv.value)) {
-            await deliver(message, kv.key.toString());
-            signal.throwIfAborted();
-          }
+        for (const { message, kv } of messages) {
+          await deliver(message, kv.key.toString());
+          signal.throwIfAborted();
+        }
       }
     } catch (error) {
       if (!survives(release, release.survives.watch, error)) throw error;
