@@ -4,6 +4,7 @@ import { argv, stderr } from 'node:process';
 const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
   hostile: () => import('./hostile/main.js'),
+  hydra: () => import('./hydra/main.js'),
   torture: () => import('./torture/main.js'),
 };
 
