@@ -6,6 +6,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   busy: () => import('./busy/main.js'),
   codec: () => import('./codec/main.js'),
   congestion: () => import('./congestion/main.js'),
+  etcd: () => import('./etcd/main.js'),
   failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
   messages: () => import('./messages/main.js'),
