@@ -14,9 +14,15 @@ import { Context, type Identity } from './context.js';
 import { Kv } from './kv.js';
 import { Lessor } from './lessor.js';
 import type { Proposal, Submission } from './proposals.js';
-import { VERSION_KEY } from './requests.js';
 import { firstKept, type Retention } from './retention.js';
 import { type Change, parseChange } from './state/change.js';
+import {
+  type AppliedMessage,
+  type Entry,
+  parseMessageEntry,
+  parseRaiseEntry,
+  RAISE_ENTRY,
+} from './state/entries.js';
 import { type Loaded, type Records, State, type Writes } from './state/state.js';
 import { Versions } from './versions.js';
 import { Watches } from './watches.js';
@@ -25,19 +31,13 @@ export interface GatewayOptions extends Identity {
   /** The state as it was when it was closed. */
   loaded: Loaded;
   records: Records;
+  /** What a crash has left that is not in the records, in its order. */
+  entries: readonly Entry[];
   retention: Retention;
   /** The last message of ours that was sent in a former run and is not delivered, if there is one. */
   unsettled: MessageId | undefined;
   /** 32 hex digits, never the same twice. */
   random(): string;
-}
-
-/** A message as the group delivers it. */
-export interface GatewayMessage {
-  id: MessageId;
-  bytes: Uint8Array;
-  /** Of this machine's clock, in ms since 1970. */
-  time: number;
 }
 
 export class Gateway {
@@ -47,10 +47,10 @@ export class Gateway {
   private readonly versions: Versions;
   private readonly retention: Retention;
   private unsettled: MessageId | undefined;
-  /** Until somebody watches a store in which nothing is: they may know a later revision, and wait for what is above that. */
-  private isFresh: boolean;
+  /** Until somebody watches: they may know a later revision than we do, as of another store, and wait for what is above that. */
+  private isHeld = true;
   private firstCallAt: Micros | undefined;
-  private readonly held: GatewayMessage[] = [];
+  private readonly held: AppliedMessage[] = [];
   /** Applied, and answered once they are durable. */
   private readonly applied: { proposal: Proposal; revision: number }[] = [];
   private trimmedAt: number;
@@ -58,8 +58,10 @@ export class Gateway {
   malformed = 0;
 
   constructor(now: Micros, options: GatewayOptions) {
-    const { loaded, records, random, retention, unsettled } = options;
+    const { loaded, records, entries, random, retention, unsettled } = options;
     const state = new State(loaded, records);
+    for (const entry of entries) redo(state, entry);
+    state.takeEntries();
     const calls = new Calls(now, (call) => {
       this.context.proposals.forget(call);
       this.versions.forget(call);
@@ -71,7 +73,6 @@ export class Gateway {
     this.lessor = new Lessor(this.context);
     this.retention = retention;
     this.unsettled = unsettled;
-    this.isFresh = loaded.rest === undefined;
     this.trimmedAt = state.revision;
     this.updateQuorum(now);
   }
@@ -105,8 +106,8 @@ export class Gateway {
   }
 
   /** Its messages come in order, each at least once. */
-  handleMessage(now: Micros, message: GatewayMessage): void {
-    if (this.isFresh) this.held.push(message);
+  handleMessage(now: Micros, message: AppliedMessage): void {
+    if (this.isHeld) this.held.push(message);
     else this.apply(now, message);
   }
 
@@ -149,19 +150,20 @@ export class Gateway {
     this.open(now);
   }
 
-  handleCommitted(now: Micros, writes: Writes): void {
-    const { state } = this;
-    state.handleCommitted(writes);
-    const isDurable = ({ revision }: { revision: number }) => revision <= state.committed;
-    while (this.applied.length > 0 && isDurable(this.applied[0])) {
-      const { proposal, revision } = this.applied.shift()!;
-      this.kv.onSettled(proposal, revision);
-    }
-    this.versions.handleTimeout(now);
+  /** What is to be kept over a crash, and not necessarily over the end of the power. */
+  takeEntries(): Entry[] {
+    return this.state.takeEntries();
   }
 
-  handleFailed(writes: Writes): void {
-    this.state.handleFailed(writes);
+  /** What was taken is kept. */
+  handleKept(): void {
+    this.state.handleKept();
+    this.answerSafe();
+  }
+
+  handleCommitted(writes: Writes): void {
+    this.state.handleCommitted(writes);
+    this.answerSafe();
   }
 
   /** @param time of this machine's clock, in ms since 1970 */
@@ -175,7 +177,7 @@ export class Gateway {
 
   nextTimeout(): Micros {
     const { calls, leases } = this.context;
-    const fresh = this.isFresh && this.firstCallAt !== undefined ? this.firstCallAt + FRESH : Infinity;
+    const fresh = this.isHeld && this.firstCallAt !== undefined ? this.firstCallAt + FRESH : Infinity;
     return Math.min(fresh, calls.nextTimeout(), leases.nextTimeout(), this.versions.nextTimeout());
   }
 
@@ -191,16 +193,24 @@ export class Gateway {
     return this.state.pollWrites();
   }
 
+  private answerSafe(): void {
+    while (this.applied.length > 0 && this.applied[0].revision <= this.state.committed) {
+      const { proposal, revision } = this.applied.shift()!;
+      this.kv.onSettled(proposal, revision);
+    }
+  }
+
   private open(now: Micros): void {
-    if (!this.isFresh) return;
-    this.isFresh = false;
+    if (!this.isHeld) return;
+    this.isHeld = false;
     for (const message of this.held.splice(0)) this.apply(now, message);
   }
 
-  private apply(now: Micros, { id, bytes, time }: GatewayMessage): void {
+  private apply(now: Micros, message: AppliedMessage): void {
     const { state } = this;
+    const { id } = message;
     if (state.isKnown(id)) return;
-    const change = read(bytes);
+    const change = read(message.bytes);
     if (!change) {
       this.malformed++;
       state.pass(id);
@@ -209,23 +219,28 @@ export class Gateway {
     const isOwn = id.origin === this.context.identity.self;
     const isFormer = isOwn && !this.context.proposals.find(change.tag) && this.unsettled !== undefined;
     const before = new Map(change.puts.map(({ key }) => [key, state.keyspace.find(key)?.mod ?? 0]));
-    const applied = state.apply(time, id, change);
+    const applied = state.apply(message, change);
     for (const put of change.puts) {
-      if (put.key === VERSION_KEY) state.versions.set(id.origin, Buffer.from(put.value).toString('hex'));
       if (isFormer && applied) this.kv.former.onApplied(put, applied.number, before.get(put.key)!);
     }
     this.lessor.onRevoked(id.origin, change.revoked);
     if (isOwn) {
-      this.settle(change.tag);
+      const isAwaited = this.settle(change.tag);
+      // Whoever had asked for it has given up, and asks again.
+      if (!isAwaited && !isFormer && applied)
+        for (const put of change.puts) this.kv.former.onApplied(put, applied.number);
       if (this.unsettled && !isBefore(id, this.unsettled)) this.unsettled = undefined;
     }
     this.kv.onApplied();
     this.versions.handleTimeout(now);
   }
 
-  private settle(tag: string): void {
+  /** @returns whether somebody waits for it */
+  private settle(tag: string): boolean {
     const proposal = this.context.proposals.take(tag);
-    if (proposal) this.applied.push({ proposal, revision: this.state.revision });
+    if (!proposal || proposal.calls.size === 0) return false;
+    this.applied.push({ proposal, revision: this.state.revision });
+    return true;
   }
 
   private updateQuorum(now: Micros): void {
@@ -241,6 +256,17 @@ export class Gateway {
     this.trimmedAt = state.revision;
     state.compact(firstKept(state, this.retention, time));
   }
+}
+
+/** Does again what a crash has left undone. */
+function redo(state: State, entry: Entry): void {
+  if (entry.kind === RAISE_ENTRY) {
+    state.raise(parseRaiseEntry(entry));
+    return;
+  }
+  const message = parseMessageEntry(entry);
+  const change = read(message.bytes);
+  if (change && !state.isKnown(message.id)) state.apply(message, change);
 }
 
 function read(bytes: Uint8Array): Change | undefined {

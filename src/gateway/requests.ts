@@ -11,7 +11,7 @@ import {
 import { type Failure, invalidCall, unimplemented } from './api/status.js';
 import { textOf } from './state/bytes.js';
 import { MAX_KEY, type Put } from './state/change.js';
-import type { State } from './state/state.js';
+import { type State, VERSION_KEY } from './state/state.js';
 
 export function putOf({ key, value, lease }: PutRequest): Put {
   return { key: textOf(key), value, lease };
@@ -118,6 +118,5 @@ function compareTo(
   }
 }
 
-export const VERSION_KEY = 'version';
 /** As etcd's default of --max-txn-ops. */
 const MAX_OPS = 128;

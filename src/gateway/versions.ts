@@ -7,9 +7,9 @@ import type { Micros } from '../core/time.js';
 import { NEVER, SECOND } from '../core/time.js';
 import type { Context } from './context.js';
 import { tagOf } from './proposals.js';
-import { VERSION_KEY } from './requests.js';
 import { bytesOf } from './state/bytes.js';
 import type { Put } from './state/change.js';
+import { VERSION_KEY } from './state/state.js';
 
 interface Question {
   call: number;

@@ -19,7 +19,7 @@ const COMMANDS: Record<string, string[]> = {
   link: ['json', ...LINK],
   etcd: (
     'name data-dir listen-peer-urls listen-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-token ' +
-    'initial-cluster-state advertise-client-urls auto-compaction-mode version'
+    'initial-cluster-state advertise-client-urls auto-compaction-mode listen-metrics-urls version'
   ).split(' '),
 };
 

@@ -33,6 +33,7 @@ describe('the command line', () => {
       token: 'hydra-network-1',
       isExisting: false,
       retention: { revisions: 1000 },
+      metricsUrls: [],
       ignored: [],
     });
   });

@@ -63,6 +63,16 @@ describe('a put', () => {
     expect(seat.failure(call)?.message).toBe('etcdserver: no leader');
   });
 
+  test('whose client has given up is not sent again when it asks once more, and is the time after that', () => {
+    const seat = new Seat().connect();
+    seat.gateway.handleGone(seat.put('a', '1'));
+    seat.settle();
+    expect(seat.answer<HeaderResponse>(seat.put('a', '1'))?.header.revision).toBe(2);
+    const third = seat.put('a', '1');
+    seat.settle();
+    expect(seat.answer<HeaderResponse>(third)?.header.revision).toBe(3);
+  });
+
   test('with an unknown lease is refused with the one error that all nodes survive', () => {
     const seat = new Seat().connect();
     expect(seat.failure(seat.put('a', '1', 99n))?.code).toBe(14);
@@ -267,17 +277,31 @@ describe('history', () => {
     expect(again.gateway.state.revision).toBe(3);
   });
 
-  test('that could not be written is written with the next attempt', () => {
+  test('that is in the journal alone is there after a crash, under the same numbers', () => {
     const seat = new Seat().connect();
     const call = seat.put('a', '1');
     seat.deliver();
-    const writes = seat.gateway.pollWrites()!;
-    seat.gateway.handleFailed(writes);
-    seat.put('b', '2');
-    seat.deliver();
-    seat.commit();
+    seat.keep();
     expect(seat.answer<HeaderResponse>(call)?.header.revision).toBe(2);
-    expect([seat.value('a'), seat.value('b')]).toEqual(['1', '2']);
+    const again = new Seat({ disk: seat.disk }).connect();
+    expect(again.range('a').kvs?.[0].mod_revision).toBe(2);
+    again.commit();
+    expect(new Seat({ disk: again.disk }).value('a')).toBe('1');
+  });
+
+  test('is shown from the journal and from the log alike', () => {
+    const seat = new Seat().connect();
+    const watches = seat.gateway.watch();
+    watches.handle(watchFrom(1));
+    watches.poll();
+    const seen = [1, 2, 3, 4].flatMap((i) => {
+      seat.put('msg-a', `${i}`);
+      seat.deliver();
+      seat.keep();
+      if (i === 2) seat.commit();
+      return valuesOf(watches.poll()?.events);
+    });
+    expect(seen).toEqual(['1', '2', '3', '4']);
   });
 });
 

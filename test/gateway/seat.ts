@@ -3,7 +3,8 @@ import type { KeyValue, RangeResponse, TxnRequest, TxnResponse } from '../../src
 import type { Failure } from '../../src/gateway/api/status.js';
 import { Gateway, type GatewayOptions } from '../../src/gateway/gateway.js';
 import type { Submission } from '../../src/gateway/proposals.js';
-import type { KeyState } from '../../src/gateway/state/records.js';
+import type { Entry } from '../../src/gateway/state/entries.js';
+import { type KeyState, writeRevision } from '../../src/gateway/state/records.js';
 import type { Loaded, Records, Writes } from '../../src/gateway/state/state.js';
 import type { MessageId } from '../../src/wire/symbol.js';
 
@@ -16,6 +17,8 @@ export class Disk implements Records {
   readonly keys = new Map<string, KeyState>();
   /** Of the next message that is delivered. */
   seq = 0;
+  /** A journal. */
+  entries: Entry[] = [];
   private rest: Loaded['rest'];
 
   get loaded(): Loaded {
@@ -23,7 +26,7 @@ export class Disk implements Records {
   }
 
   write({ revisions, dropped, keys, rest, compact }: Writes): void {
-    for (const { number, bytes } of revisions) this.revisions.set(number, bytes);
+    for (const revision of revisions) this.revisions.set(revision.number, writeRevision(revision));
     for (const number of dropped) this.revisions.delete(number);
     if (compact)
       for (const number of [...this.revisions.keys()])
@@ -64,6 +67,7 @@ export class Seat {
       quorum: 2,
       loaded: this.disk.loaded,
       records: this.disk,
+      entries: this.disk.entries,
       retention: undefined,
       unsettled: undefined,
       random: () => (++random).toString(16).padStart(32, '0').replace(/^0/, '1'),
@@ -136,10 +140,17 @@ export class Seat {
     this.collect();
   }
 
+  /** Keeps what is applied in the journal. */
+  keep(): void {
+    this.disk.entries.push(...this.gateway.takeEntries());
+    this.gateway.handleKept();
+    this.collect();
+  }
+
   commit(): void {
     for (let writes = this.gateway.pollWrites(); writes; writes = this.gateway.pollWrites()) {
       this.disk.write(writes);
-      this.gateway.handleCommitted(this.now, writes);
+      this.gateway.handleCommitted(writes);
     }
     this.collect();
   }

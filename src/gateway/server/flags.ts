@@ -16,6 +16,7 @@ export interface Flags {
   /** Whether the cluster is there already: a member without its former key may join then. */
   isExisting: boolean;
   retention: Retention;
+  metricsUrls: string[];
   /** Flags and variables that were given and do nothing here. */
   ignored: string[];
 }
@@ -69,6 +70,8 @@ A member of a headwater group that speaks etcd's interface (KV, Watch, Lease), f
   --auto-compaction-mode periodic|revision
                                with --auto-compaction-retention: how long, or how
                                many revisions, what the client has read is kept
+  --listen-metrics-urls URL,...
+                               http://host:port: /metrics for Prometheus, /health
   --version
   --help
 
@@ -103,6 +106,7 @@ function flagsOf(given: ReadonlyMap<string, string>, ignored: string[]): Flags {
     initialCluster: of('initial-cluster', `${name}=${advertised}`),
     token: of('initial-cluster-token', 'etcd-cluster'),
     isExisting: state === 'existing',
+    metricsUrls: of('listen-metrics-urls', '').split(',').filter(Boolean),
     retention: retentionOf(of('auto-compaction-mode', 'periodic'), of('auto-compaction-retention', '0')),
     ignored: [...ignored, ...unused.map((each) => `--${each}`)],
   };
@@ -157,7 +161,7 @@ const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const COUNT: ReadonlySet<string> = new Set(
   (
     'name data-dir listen-peer-urls listen-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-token ' +
-    'initial-cluster-state advertise-client-urls auto-compaction-mode auto-compaction-retention'
+    'initial-cluster-state advertise-client-urls auto-compaction-mode auto-compaction-retention listen-metrics-urls'
   ).split(' '),
 );
 /** These are given by every hydra-node, or change nothing that could be missed: nothing is said of them. */
@@ -200,6 +204,6 @@ const OTHERS: ReadonlySet<string> = new Set(
     'warning-apply-duration warning-unary-request-duration peer-skip-client-san-verification bootstrap-defrag-threshold-megabytes ' +
     'memory-mlock lease-checkpoint feature-gates stop-grpc-service-on-defrag distributed-tracing-address ' +
     'distributed-tracing-service-name distributed-tracing-instance-id distributed-tracing-sampling-rate ' +
-    'enable-distributed-tracing downgrade-check-time max-request-body-size listen-client-tls-urls listen-metrics-urls'
+    'enable-distributed-tracing downgrade-check-time max-request-body-size listen-client-tls-urls'
   ).split(' '),
 );

@@ -245,7 +245,9 @@ declare module 'node:http2' {
 
 function trailersOf({ code, message }: Failure): Record<string, string> {
   if (code === CODE.OK) return { 'grpc-status': '0' };
-  return { 'grpc-status': String(code), 'grpc-message': encodeURIComponent(message).replaceAll('%20', ' ') };
+  // As gRPC has it: only what a header could not hold is encoded.
+  const text = message.replace(/[^ -~]|%/gu, encodeURIComponent);
+  return { 'grpc-status': String(code), 'grpc-message': text };
 }
 
 /** That of the request; undefined if it is none of gRPC's. */

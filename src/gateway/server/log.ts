@@ -10,7 +10,7 @@ import { type Database, damageOf, database, storeError, transact } from '../../d
 import { takeOwnership } from '../../disk/owner.js';
 import { HeadwaterError } from '../../errors.js';
 import { bytesOf } from '../state/bytes.js';
-import { type KeyState, parseKey, writeKey } from '../state/records.js';
+import { type KeyState, parseKey, writeKey, writeRevision } from '../state/records.js';
 import type { Loaded, Records, Rest, Writes } from '../state/state.js';
 
 export interface RevisionLog extends Records {
@@ -64,9 +64,12 @@ function logOf(
     read: (number) => db.get(recordKey(number)),
     async commit({ revisions, keys, rest, dropped, compact }) {
       const compacted = compact ? compactedKeys(db, compact) : [];
-      const size = revisions.reduce((sum, { bytes }) => sum + bytes.length, 0);
+      const isKept = (number: number) => !compact || number >= compact.to || compact.keep.has(number);
+      const kept = revisions.filter(({ number }) => isKept(number));
+      const records = kept.map((revision) => ({ number: revision.number, bytes: writeRevision(revision) }));
+      const size = records.reduce((sum, { bytes }) => sum + bytes.length, 0);
       await transact(db, path, size, () => {
-        for (const { number, bytes } of revisions) db.put(recordKey(number), bytes);
+        for (const { number, bytes } of records) db.put(recordKey(number), bytes);
         for (const [key, state] of keys) {
           if (state) db.put(keyKey(key), writeKey(key, state));
           else db.remove(keyKey(key));

@@ -7,8 +7,9 @@ import { openStore } from '../../disk/lmdb.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group } from '../../group/group.js';
 import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../../node/node.js';
-import type { Store, StoreWrite } from '../../store/store.js';
+import type { Store } from '../../store/store.js';
 import type { MessageId } from '../../wire/symbol.js';
+import { type Progress, storeBehind } from './store-behind.js';
 
 export interface MemberOptions {
   storePath: string;
@@ -20,8 +21,10 @@ export interface MemberOptions {
   onDatagram(from: string, bytes: Uint8Array): boolean;
   /** The message with this tag is durable in our store, under this name. */
   onSubmitted(tag: string, id: MessageId): void;
-  /** Resolves once all that was delivered is durable: until then the store must not take it for consumed. */
-  settled(): Promise<void>;
+  /** What becomes of messages that were delivered: until that is durable the store must not take them for consumed. */
+  progress: Progress;
+  /** How long a commit of the store took, in seconds. */
+  onCommit(seconds: number): void;
 }
 
 export class GroupMember {
@@ -75,7 +78,7 @@ export class GroupMember {
           group,
           secretKey: options.seed,
           bind: options.bind,
-          store: behind(store, () => options.settled()),
+          store: storeBehind(store, options.progress, options.onCommit),
           deliver: (delivery) => options.deliver(delivery),
           onEvent: (event) => options.onEvent(event),
         },
@@ -129,32 +132,6 @@ export function unsettledIn({ loaded }: Store, self: number): MessageId | undefi
   // However many messages are in it.
   const { origin, incarnation, seq } = last;
   return { origin, incarnation, seq, index: Number.MAX_SAFE_INTEGER };
-}
-
-/** A store that says that messages are consumed only once what became of them is on disk too. */
-function behind(store: DurableStore, settled: () => Promise<void>): Store {
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    loaded: store.loaded,
-    commit(writes) {
-      const ready = writes.some(isProgress) ? settled() : undefined;
-      const result = last
-        .catch(() => {})
-        .then(() => ready)
-        .then(() => store.commit(writes));
-      last = result;
-      return result;
-    },
-    read: (id) => store.read(id),
-    deadLetters: () => store.deadLetters(),
-    deadLetter: (id) => store.deadLetter(id),
-    close: () => store.close(),
-    [Symbol.asyncDispose]: () => store.close(),
-  };
-}
-
-function isProgress({ type }: StoreWrite): boolean {
-  return type !== 'object' && type !== 'attempt';
 }
 
 const RETRY_MS = 100;

@@ -1,6 +1,7 @@
 /** Etcd's command as a process: from its command line to its end. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { MILLISECOND } from '../../core/time.js';
 import { keyPair } from '../../crypto/keys.js';
@@ -13,11 +14,13 @@ import { Gateway } from '../gateway.js';
 import { tell } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
+import { Journal, readJournal } from './journal.js';
 import { knownKeys, ownKey, pinnedKeys, saveKeys } from './keys.js';
-import { openLog } from './log.js';
+import { openLog, type RevisionLog } from './log.js';
 import { type Logger, stderrLogger } from './logger.js';
 import { GroupMember, openMemberStore, unsettledIn } from './member.js';
-import { type Services, servicesOf } from './services.js';
+import { Durations, type MetricsSources, serveMetrics } from './metrics.js';
+import { API_VERSION, type Services, servicesOf } from './services.js';
 import { LogWriter } from './writer.js';
 
 /**
@@ -39,7 +42,7 @@ export async function runEtcd(
     const command = parseFlags(argv, env);
     if (command.do !== 'run') {
       process.stdout.write(
-        command.do === 'help' ? `${HELP}\n` : `etcd Version: 3.4 (headwater ${version})\n`,
+        command.do === 'help' ? `${HELP}\n` : `etcd Version: ${API_VERSION}+headwater.${version}\n`,
       );
       return 0;
     }
@@ -100,6 +103,7 @@ async function start(
     random: (length) => randomBytes(length),
   });
   const group = () => groupOf(cluster, trust.keys);
+  const journalPaths = [join(dataDir, 'headwater.journal'), join(dataDir, 'headwater.journal-2')] as const;
   const store = await openMemberStore(storeOptions, group());
   if (log.recovered !== undefined)
     logger.log('error', 'the log of revisions was damaged: it is kept, and begun anew', {
@@ -112,6 +116,7 @@ async function start(
     quorum: group().quorum,
     loaded: log.loaded,
     records: log,
+    entries: readJournal(journalPaths),
     retention: flags.retention,
     unsettled: unsettledIn(store, cluster.self),
     random: () => randomBytes(16).toString('hex'),
@@ -121,31 +126,38 @@ async function start(
   let timer: NodeJS.Timeout | undefined;
   const delivering: (() => void)[] = [];
 
+  await settle(gateway, log);
+  const journal = new Journal(journalPaths);
+  const durations = new Durations();
   const writer = new LogWriter({
     gateway,
+    journal,
     log,
-    now: monotonic,
-    onCommitted: () => {
+    onKept: () => {
       services?.pump();
-      carryOut();
+      answer();
     },
+    onCommit: (seconds) => durations.commit.observe(seconds),
     onError: (error) =>
       logger.rarely(REPEAT_MS, 'error', 'the log of revisions could not be written', {
         error: error.message,
       }),
   });
+  const answer = () => {
+    for (let next = gateway.pollAnswer(); next; next = gateway.pollAnswer())
+      if ('response' in next) grpc?.answer(next.call, next.response);
+      else grpc?.fail(next.call, next.failure);
+    if (!gateway.isBusy) for (const done of delivering.splice(0)) done();
+  };
   /** Does what the gateway and the exchange of keys want done. */
   const carryOut = () => {
     const now = monotonic();
     for (let next = gateway.pollSubmission(); next; next = gateway.pollSubmission())
       member.submit(next.tag, next.bytes);
-    for (let answer = gateway.pollAnswer(); answer; answer = gateway.pollAnswer())
-      if ('response' in answer) grpc?.answer(answer.call, answer.response);
-      else grpc?.fail(answer.call, answer.failure);
+    answer();
     for (let next = trust.pollTransmit(); next; next = trust.pollTransmit()) member.send(next.to, next.bytes);
     for (let event = trust.pollEvent(); event; event = trust.pollEvent()) onTrust(event);
     writer.wake();
-    if (!gateway.isBusy) for (const done of delivering.splice(0)) done();
     clearTimeout(timer);
     const wait = Math.min(gateway.nextTimeout(), trust.nextTimeout()) - now;
     timer = setTimeout(onTimer, Math.min(MAX_WAIT_MS, Math.max(1, Math.ceil(wait / MILLISECOND))));
@@ -183,7 +195,8 @@ async function start(
       gateway.handleSubmitted(tag, id);
       carryOut();
     },
-    settled: () => writer.settled(),
+    progress: writer,
+    onCommit: (seconds) => durations.sync.observe(seconds),
   });
 
   let restart: NodeJS.Timeout | undefined;
@@ -225,13 +238,32 @@ async function start(
     wake: carryOut,
     size: () => log.size(),
   });
+  const sources: MetricsSources = {
+    gateway,
+    cluster,
+    durations,
+    version: API_VERSION,
+    startedAt: Date.now(),
+    status: () => member.status(),
+    size: () => log.size(),
+    grpc: () => grpc?.status(),
+    watchStreams: services.watchStreams,
+  };
+  const metrics: Server[] = [];
+  const sampling = setInterval(() => {
+    const status = member.status();
+    if (status) durations.sample(status);
+  }, SAMPLE_MS);
   const close = async () => {
+    clearInterval(sampling);
+    for (const server of metrics) server.close();
     clearTimeout(timer);
     clearTimeout(restart);
     await grpc?.close();
     await member.close();
     await writer.close();
     clearTimeout(timer);
+    journal.close();
     await log.close();
   };
   try {
@@ -243,6 +275,10 @@ async function start(
         onGone: (call) => gateway.handleGone(call),
       }),
     );
+    for (const url of flags.metricsUrls) {
+      const { host, port } = parseLocator(locatorOf(url, 'listen-metrics-urls'));
+      metrics.push(await serveMetrics(host, port, sources));
+    }
     await member.start(group(), store);
   } catch (error) {
     await store.close();
@@ -261,6 +297,14 @@ async function start(
   });
   carryOut();
   return { close };
+}
+
+/** Puts what a crash has left into the log, before anything else comes. */
+async function settle(gateway: Gateway, log: RevisionLog): Promise<void> {
+  for (let writes = gateway.pollWrites(); writes; writes = gateway.pollWrites()) {
+    await log.commit(writes);
+    gateway.handleCommitted(writes);
+  }
 }
 
 /** Of a process that ends just now the lock and the port are free in a moment. */
@@ -325,6 +369,7 @@ const PARENT_MS = 500;
 const GATHER_MS = 300;
 /** Longer than a session takes to begin, and a silent peer to be noticed. */
 const RECONCILE_MS = 3000;
+const SAMPLE_MS = 1000;
 const MAX_WAIT_MS = 60_000;
 const HANDOVER_MS = 3000;
 const HANDOVER_STEP_MS = 100;

@@ -177,7 +177,8 @@ function statusOf({ gateway, cluster, version, size }: ServiceOptions): Partial<
   const header = gateway.header();
   return {
     header,
-    version,
+    // Clients go by the version of the interface; what is after the plus is ours.
+    version: `${API_VERSION}+headwater.${version}`,
     dbSize: file,
     dbSizeInUse: used,
     // Each member orders for itself, if it is in a quorum.
@@ -188,3 +189,6 @@ function statusOf({ gateway, cluster, version, size }: ServiceOptions): Partial<
     errors: gateway.hasQuorum ? [] : ['etcdserver: no leader'],
   };
 }
+
+/** Of etcd's interface, as it is served here. */
+export const API_VERSION = '3.4.0';

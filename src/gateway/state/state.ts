@@ -1,14 +1,15 @@
 /**
  * What a member's clients see: keys, and a history of revisions that this member numbers for itself. In: messages of the group in
- * the order of their delivery, commits. Out: revisions, and what is to be written. A watch is given nothing that is not
- * durable, so that a number never means something else after a crash.
+ * the order of their delivery, commits. Out: revisions, and what is to be kept and written. A watch is given nothing that a crash
+ * would take away, so that a number never means something else after it.
  */
 import { HeadwaterError } from '../../errors.js';
 import type { MessageId } from '../../wire/symbol.js';
 import type { KeyRange } from './bytes.js';
 import type { Change } from './change.js';
+import { type AppliedMessage, type Entry, messageEntry, raiseEntry } from './entries.js';
 import { Keyspace } from './keyspace.js';
-import { type KeyEvent, type KeyState, parseRevision, type Revision, writeRevision } from './records.js';
+import { type KeyState, parseRevision, type Revision } from './records.js';
 
 /** How far one stream of one member is applied. */
 export interface Place {
@@ -48,7 +49,7 @@ export interface Records {
 
 /** One commit. */
 export interface Writes {
-  revisions: { number: number; bytes: Uint8Array }[];
+  revisions: Revision[];
   /** Revisions below the compacted one that no key has its value from any more. */
   dropped: number[];
   /** Undefined: it is gone. */
@@ -63,15 +64,17 @@ export class State {
   readonly versions: Map<number, string>;
   private readonly records: Records;
   private readonly places: Place[];
-  /** The last that is applied, and the last that is durable. */
+  /** The last that is applied, the last that a crash does not take away, and the last that is in the records. */
   private last: number;
-  private durable: number;
+  private safe: number;
+  private recorded: number;
   private first: number;
   private isRead: number;
   private readonly readers = new Map<object, number>();
   /** Applied, not durable yet: oldest first. */
-  private readonly pending = new Map<number, { revision: Revision; bytes: Uint8Array }>();
+  private readonly pending = new Map<number, Revision>();
   private writes: Writes | undefined;
+  private readonly entries: Entry[] = [];
   private isWriting = false;
 
   constructor({ keys, rest = NOTHING }: Loaded, records: Records) {
@@ -80,18 +83,20 @@ export class State {
     this.places = [...rest.places];
     this.records = records;
     this.last = rest.revision;
-    this.durable = rest.revision;
+    this.safe = rest.revision;
+    this.recorded = rest.revision;
     this.first = rest.compacted;
     this.isRead = rest.reader;
   }
 
-  /** Of the store: the last one, durable or not. */
+  /** Of the store: the last one, whatever a crash would take away. */
   get revision(): number {
     return this.last;
   }
 
+  /** The last one that anybody may be shown. */
   get committed(): number {
-    return this.durable;
+    return this.safe;
   }
 
   get compacted(): number {
@@ -102,7 +107,12 @@ export class State {
     return this.isRead;
   }
 
-  /** Revisions that are applied and not durable. */
+  /** Whether all that has changed is in the records. */
+  get isRecorded(): boolean {
+    return this.writes === undefined && !this.isWriting;
+  }
+
+  /** Revisions that are applied and not in the records. */
   get backlog(): number {
     return this.pending.size;
   }
@@ -113,21 +123,27 @@ export class State {
     return place !== undefined && (id.seq < place.seq || (id.seq === place.seq && id.index <= place.index));
   }
 
-  /** @returns its revision; undefined if it has changed nothing */
-  apply(time: number, id: MessageId, change: Change): { number: number; events: KeyEvent[] } | undefined {
+  /**
+   * @param change what is in the message
+   * @returns its revision; undefined if it has changed nothing
+   */
+  apply(message: AppliedMessage, change: Change): Revision | undefined {
+    const { id, time } = message;
+    this.entries.push(messageEntry(message));
     const number = this.last + 1;
     const before = change.puts.flatMap(({ key }) => this.keyspace.find(key)?.mod ?? []);
     const events = this.keyspace.apply(number, id.origin, change);
     this.note(id);
+    for (const { key, value } of change.puts)
+      if (key === VERSION_KEY) this.versions.set(id.origin, Buffer.from(value).toString('hex'));
     const writes = this.begin();
     this.dropUnused(writes, before);
     for (const { key } of events) writes.keys.set(key, this.keyspace.find(key));
     if (events.length === 0) return undefined;
     this.last = number;
     const revision = { number, time, events };
-    const bytes = writeRevision(revision);
-    writes.revisions.push({ number, bytes });
-    this.pending.set(number, { revision, bytes });
+    writes.revisions.push(revision);
+    this.pending.set(number, revision);
     return revision;
   }
 
@@ -141,9 +157,18 @@ export class State {
   raise(number: number): void {
     if (number <= this.last) return;
     this.last = number;
-    // Below it there is nothing that could be waited for.
-    if (this.pending.size === 0) this.durable = number;
+    this.entries.push(raiseEntry(number));
     this.begin();
+  }
+
+  /** What is to be kept over a crash before anybody is shown it; `handleKept` follows if it is. */
+  takeEntries(): Entry[] {
+    return this.entries.splice(0);
+  }
+
+  /** All that was applied until now is kept. */
+  handleKept(): void {
+    this.safe = this.last;
   }
 
   /** A reader has certainly read up to it. */
@@ -165,16 +190,15 @@ export class State {
     this.first = to;
   }
 
-  /** The first durable revision at or above `from`. */
+  /** The first revision at or above `from` that may be shown. */
   next(from: number): Revision | undefined {
-    if (from > this.durable) return undefined;
-    const found = this.records.next(Math.max(from, this.first));
-    return found && found.number <= this.durable ? parseRevision(found.number, found.bytes) : undefined;
-  }
-
-  /** When a revision was applied, that one or the first after it. */
-  timeOf(number: number): number | undefined {
-    return this.next(number)?.time;
+    const start = Math.max(from, this.first);
+    if (start > this.safe) return undefined;
+    const found = start > this.recorded ? undefined : this.records.next(start);
+    if (found && found.number <= this.recorded) return parseRevision(found.number, found.bytes);
+    for (const [number, revision] of this.pending)
+      if (number >= start) return number <= this.safe ? revision : undefined;
+    return undefined;
   }
 
   range(range: KeyRange): [string, KeyState][] {
@@ -183,7 +207,7 @@ export class State {
 
   /** The value that a key has. */
   value(key: string, { mod }: KeyState): Uint8Array {
-    const pending = this.pending.get(mod)?.revision;
+    const pending = this.pending.get(mod);
     const bytes = pending ? undefined : this.records.read(mod);
     const revision = pending ?? (bytes && parseRevision(mod, bytes));
     const event = revision?.events.find((each) => each.key === key);
@@ -192,7 +216,7 @@ export class State {
     return event.value;
   }
 
-  /** What is to be written, one commit at a time; `handleCommitted` or `handleFailed` must follow. */
+  /** What is to be written, one commit at a time: `handleCommitted` must follow, after however many attempts. */
   pollWrites(): Writes | undefined {
     if (this.isWriting || !this.writes) return undefined;
     const { writes } = this;
@@ -204,24 +228,8 @@ export class State {
   handleCommitted({ revisions, rest }: Writes): void {
     this.isWriting = false;
     for (const { number } of revisions) this.pending.delete(number);
-    this.durable = Math.max(this.durable, rest.revision);
-  }
-
-  /** They are to be tried again, before any others. */
-  handleFailed(failed: Writes): void {
-    this.isWriting = false;
-    const { writes } = this;
-    this.writes = writes
-      ? {
-          revisions: [...failed.revisions, ...writes.revisions],
-          dropped: [...failed.dropped, ...writes.dropped],
-          keys: new Map([...failed.keys, ...writes.keys]),
-          rest: writes.rest,
-          compact: writes.compact
-            ? { ...writes.compact, from: failed.compact?.from ?? writes.compact.from }
-            : failed.compact,
-        }
-      : failed;
+    this.recorded = Math.max(this.recorded, rest.revision);
+    this.safe = Math.max(this.safe, this.recorded);
   }
 
   private begin(): Writes {
@@ -271,6 +279,8 @@ export class State {
   }
 }
 
+/** Under which each hydra-node puts the version of its messages. */
+export const VERSION_KEY = 'version';
 /** Etcd's store begins at revision 1, and nothing has happened at it. */
 const NOTHING: Rest = { revision: 1, compacted: 1, reader: 0, places: [], stamps: [], versions: [] };
 /** Of one origin: those before are over. */

@@ -1,0 +1,82 @@
+/** Cursors of the group's store stay behind what the log of revisions has. */
+import { expect, test } from 'vitest';
+import type { DurableStore } from '../../src/disk/lmdb.js';
+import { storeBehind } from '../../src/gateway/server/store-behind.js';
+import { memoryStore } from '../../src/store/memory.js';
+import type { StoreWrite } from '../../src/store/store.js';
+import { put, sampleObject, state } from '../store/samples.js';
+
+/** A log that is durable when the test says so. */
+class Log {
+  isSettled = true;
+  private waiting: (() => void)[] = [];
+
+  settled(): Promise<void> {
+    return this.isSettled ? Promise.resolve() : new Promise((done) => this.waiting.push(done));
+  }
+
+  settle(): void {
+    this.isSettled = true;
+    for (const done of this.waiting.splice(0)) done();
+  }
+}
+
+async function begin() {
+  const commits: StoreWrite[][] = [];
+  const inner = memoryStore(1);
+  const store = {
+    ...inner,
+    recovered: undefined,
+    commit: (writes: readonly StoreWrite[]) => {
+      commits.push([...writes]);
+      return inner.commit(writes);
+    },
+  } as unknown as DurableStore;
+  const log = new Log();
+  const behind = storeBehind(store, log, () => {});
+  await behind.commit([{ type: 'stream', state: state({ delivered: 0 }) }]);
+  commits.length = 0;
+  return { commits, log, behind };
+}
+
+const cursor = (delivered: number): StoreWrite => ({ type: 'stream', state: state({ delivered }) });
+
+test('a cursor goes with its object while the log has all', async () => {
+  const { commits, behind } = await begin();
+  await behind.commit([put(sampleObject(0)), cursor(1)]);
+  expect(commits.map((writes) => writes.map(({ type }) => type))).toEqual([['object', 'stream']]);
+});
+
+test('an object does not wait for the log, and the cursor that came with it does', async () => {
+  const { commits, log, behind } = await begin();
+  log.isSettled = false;
+  await behind.commit([put(sampleObject(0)), cursor(1)]);
+  expect(commits.map((writes) => writes.map(({ type }) => type))).toEqual([['object']]);
+  log.settle();
+  await behind.close();
+  expect(commits[1]).toEqual([cursor(1)]);
+});
+
+test('of cursors that wait the newest is written', async () => {
+  const { commits, log, behind } = await begin();
+  log.isSettled = false;
+  await behind.commit([cursor(1)]);
+  await behind.commit([cursor(2)]);
+  log.settle();
+  await behind.close();
+  expect(commits.flat().at(-1)).toEqual(cursor(2));
+});
+
+test('what is deleted waits until the log has what was consumed, and goes after the cursors', async () => {
+  const { commits, log, behind } = await begin();
+  log.isSettled = false;
+  await behind.commit([put(sampleObject(0)), cursor(1)]);
+  const { origin, incarnation } = state();
+  const pruned = behind.commit([{ type: 'prune', stream: { origin, incarnation }, below: 1 }]);
+  await Promise.resolve();
+  expect(commits).toHaveLength(1);
+  log.settle();
+  await pruned;
+  const types = commits.flat().map(({ type }) => type);
+  expect(types.indexOf('stream')).toBeLessThan(types.indexOf('prune'));
+});
