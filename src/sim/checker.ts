@@ -144,7 +144,7 @@ export class Checker {
   }
 
   /** The member starts again, from what its disk holds. */
-  restarted(member: number, { streams, held }: Pick<Loaded, 'streams' | 'held'>): void {
+  restarted(member: number, { streams, retired, held }: Pick<Loaded, 'streams' | 'retired' | 'held'>): void {
     if (!this.options.correct[member]) return;
     const { store } = this.members[member];
     // What was under way when it stopped may have got there.
@@ -153,7 +153,11 @@ export class Checker {
     for (const [stream, history] of store.histories) {
       const { delivered, index } = cursors.get(stream) ?? { delivered: 0, index: 0 };
       const count = history.ids.filter(
-        ({ seq, index: i }) => seq < delivered || (seq === delivered && i < index),
+        ({ origin, incarnation, seq, index: i }) =>
+          seq < delivered ||
+          (seq === delivered && i < index) ||
+          // A stream that is over has no cursor: nothing of it comes any more.
+          retired.some((over) => over.origin === origin && over.incarnation >= incarnation),
       ).length;
       if (count < history.safe || count > history.consumed)
         this.fail(

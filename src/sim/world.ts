@@ -63,6 +63,8 @@ export interface WorldCounters {
 export class World {
   /** For what the scenario draws. Links do not use it: each has a generator of its own. */
   readonly rng: Rng;
+  /** The first address of the node that the latest event was for; undefined if it may have changed any node. */
+  latest: string | undefined;
   /** So far. */
   readonly counters: WorldCounters = { events: 0, sent: 0, delivered: 0, dropped: 0 };
   private readonly links: LinkTable<string>;
@@ -218,6 +220,7 @@ export class World {
   private runNext(): boolean {
     this.time = this.queue.nextTime();
     const event = this.queue.pop()!;
+    this.latest = undefined;
     switch (event.kind) {
       case 'datagram': {
         this.arrive(event);
@@ -233,6 +236,7 @@ export class World {
         }
         this.countInstant(resident);
         if (++resident.timeouts > this.instantLimit) throw this.stuck(resident, 'times out');
+        this.latest = resident.addresses[0];
         resident.node.handleTimeout(this.time);
         this.drain(resident);
         break;
@@ -256,6 +260,7 @@ export class World {
     }
     this.counters.delivered++;
     this.write(`recv ${from}>${to} ${bytes.length} ${digest}`);
+    this.latest = resident.addresses[0];
     resident.node.handleDatagram(this.time, from, bytes);
     this.drain(resident);
   }

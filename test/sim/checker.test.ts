@@ -159,8 +159,10 @@ describe('a member that starts again', () => {
     streams: [
       { ...STREAM, base: 0, delivered, index, chain: new Uint8Array(32), baseChain: new Uint8Array(32) },
     ],
+    retired: [],
     held: [],
   });
+  const over = { streams: [], retired: [{ ...STREAM, count: 2, chain: new Uint8Array(32) }], held: [] };
 
   test('after what was safely consumed, or what was consumed, is right', () => {
     const outcomes = [1, 2].map((delivered) => {
@@ -190,6 +192,23 @@ describe('a member that starts again', () => {
     run.checker.crashed(1);
     run.checker.restarted(1, cursor(1));
     expect(run.violation).toMatch(/duplication/);
+  });
+
+  test('with a stream that is over is past all of it', () => {
+    const run = goodRun();
+    run.store(1, 1);
+    run.checker.crashed(1);
+    run.checker.restarted(1, over);
+    expect(run.violation).toBeUndefined();
+  });
+
+  test('with a stream that is over, of which it had not consumed all, has lost something', () => {
+    const run = goodRun();
+    run.send(2);
+    run.checker.delivered(1, id(2), bytes('message 2'));
+    run.checker.crashed(1);
+    run.checker.restarted(1, over);
+    expect(run.violation).toMatch(/loss/);
   });
 
   test('may deliver again what was not safely consumed', () => {
