@@ -7,7 +7,6 @@ export type { AgreementDrop } from './broadcast/agreement/streams.js';
 export type { Metrics, RepairDrop } from './broadcast/metrics.js';
 export type { DebugTopic } from './broadcast/observer.js';
 export type { SpreadDrop } from './broadcast/spread/drops.js';
-export type { ObjectStatus } from './broadcast/spread/objects.js';
 export type { ControllerMetrics } from './congestion/controller.js';
 export type { ControllerName } from './congestion/index.js';
 export type { Drops } from './core/drops.js';
@@ -34,7 +33,6 @@ export {
   parseGroup,
 } from './group/group.js';
 export type { DropReason, EndpointMetrics, MemberDrop } from './member/endpoint.js';
-export type { PeerStatus } from './member/status.js';
 export {
   createNetwork,
   type HeadwaterNetwork,
@@ -52,10 +50,24 @@ export {
   Node,
   type NodeEvent,
   type NodeOptions,
-  type NodeStatus,
 } from './node/node.js';
 export type { RouteChange } from './node/routes.js';
 export type { SocketStatus } from './node/socket/datagram-socket.js';
+export type {
+  ConsumerStatus,
+  CounterStatus,
+  GroupStatus,
+  HostStatus,
+  NodeStatus,
+  ObjectStatus,
+  PathStatus,
+  PeerStatus,
+  QuorumStatus,
+  RecentStatus,
+  StoreStatus,
+  StreamStatus,
+} from './node/status/shape.js';
+export type { Warning, WarningCode, WarningEvent } from './node/status/warnings.js';
 export type { Given, Identity, Settings } from './options.js';
 export type { BreakerCause } from './path/breaker.js';
 export type { PathMetrics } from './path/observer.js';

@@ -54,7 +54,7 @@ serveRole({
       ? usage(sentDatagrams, sentBytes, 0)
       : usage(receivedDatagrams, receivedBytes, usefulSymbols * MAX_SYMBOL_SIZE);
   },
-  mtu: () => node.status().peers[0].mtu,
+  mtu: () => node.status().peers[0].datagramBytes,
   status: () => ({ m: node.status().metrics, p: node.status().peers[0].path, o: node.status().objects }),
   profile: startProfile,
   profiled: stopProfile,

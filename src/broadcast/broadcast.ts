@@ -17,6 +17,7 @@ import type { Stream } from './agreement/stream.js';
 import { Arrivals } from './arrivals.js';
 import { beginAnew } from './begin-anew.js';
 import type { StoreRequest } from './delivery/journal.js';
+import { overviewOf, type StreamOverview } from './delivery/overview.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics } from './metrics.js';
 import type { BroadcastObserver } from './observer.js';
@@ -29,6 +30,13 @@ import { Retention } from './retention.js';
 import type { Examined } from './spread/intake.js';
 import type { ObjectStatus } from './spread/objects.js';
 import { type BroadcastDrop, type BroadcastOptions, openWings, type Wings } from './wings.js';
+
+interface BroadcastStatus {
+  objects: ObjectStatus[];
+  streams: StreamOverview[];
+  store: { storedBytes: number; pendingBytes: number; isFull: boolean };
+  consumedMessages: number;
+}
 
 export class Broadcast implements StorePort, ConsumerPort {
   /** By member; undefined at our own place. */
@@ -185,14 +193,9 @@ export class Broadcast implements StorePort, ConsumerPort {
     return this.wings.events.shift();
   }
 
-  /** The objects on their way. */
-  status(): ObjectStatus[] {
-    const { group, self } = this.wings.options;
-    const all: ObjectStatus[] = [];
-    for (const stream of this.wings.streams)
-      for (const object of this.wings.objects.of(stream).values())
-        all.push(object.status(group.members.length, self));
-    return all;
+  /** Objects on their way, streams, and what the store and the consumer have to do. */
+  status(): BroadcastStatus {
+    return statusOf(this.wings);
   }
 
   /** See `Endpoint.check`. */
@@ -327,6 +330,18 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.recording.delete(stream);
     this.repair.forget(stream);
   }
+}
+
+function statusOf({ streams, objects, log, delivery, options }: Wings): BroadcastStatus {
+  const { group, self } = options;
+  const { length } = group.members;
+  const underWay = [...streams].flatMap((stream) => [...objects.of(stream).values()]);
+  return {
+    objects: underWay.map((object) => object.status(length, self)),
+    streams: overviewOf(streams, length, self),
+    store: { storedBytes: log.storedBytes, pendingBytes: log.pendingBytes, isFull: log.isFull },
+    consumedMessages: delivery.taken,
+  };
 }
 
 const CHECK: Micros = 100 * MILLISECOND;

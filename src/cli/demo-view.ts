@@ -5,8 +5,8 @@ import { formatBytes, formatPercent, note, print } from './io.js';
 
 /** The part of a member's JSON status that the demo reads. */
 interface MemberStatus {
-  objects: { held: number; needed: number; confirmed: number; complete: boolean }[];
-  peers: { name: string; reachable: boolean; inboundLoss: number }[];
+  objects: { heldSymbols: number; neededSymbols: number }[];
+  peers: { name: string; reachable: boolean; inboundLossShare: number }[];
   metrics: { sentBytes: number; receivedBytes: number; usefulSymbols: number; drops: Record<string, number> };
 }
 
@@ -61,7 +61,8 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
     () => {
       receivers.forEach((member, i) => {
         const object = fileOf(member);
-        if (object && object.needed > 0) member.needed = Math.max(member.needed ?? 0, object.needed);
+        if (object && object.neededSymbols > 0)
+          member.needed = Math.max(member.needed ?? 0, object.neededSymbols);
         bars?.[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
         if (member.needed) bars?.[i].setTotal(member.needed);
       });
@@ -87,7 +88,10 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
 
 /** The file among what a member has under way: the largest, beside the receipts for it. */
 export function fileOf({ status }: DemoMember): MemberStatus['objects'][number] | undefined {
-  return status?.objects.reduce((file, each) => (each.needed > file.needed ? each : file), status.objects[0]);
+  return status?.objects.reduce(
+    (file, each) => (each.neededSymbols > file.neededSymbols ? each : file),
+    status.objects[0],
+  );
 }
 
 export const printSummary = {
@@ -192,6 +196,6 @@ function shareOf(member: DemoMember): string {
 
 /** Mean over the peers that are there. */
 function lossSeen({ status }: DemoMember): number {
-  const losses = (status?.peers ?? []).filter((peer) => peer.reachable).map((peer) => peer.inboundLoss);
+  const losses = (status?.peers ?? []).filter((peer) => peer.reachable).map((peer) => peer.inboundLossShare);
   return losses.length === 0 ? 0 : losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
 }

@@ -4,7 +4,7 @@ import { toHex } from '../core/bytes.js';
 import { type MemberEvent, mapWho } from '../events.js';
 import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
-import type { VersionRange } from '../wire/dialect.js';
+import { HINT_TEXTS } from '../node/status/hints.js';
 import { formatBytes, note, tellJson } from './io.js';
 
 /** Tells events as they come, and remembers why a member may be out of reach. */
@@ -24,14 +24,14 @@ export class Events {
   on(event: NodeEvent): void {
     this.remember(event);
     if (this.json) tellJson(eventJson(event));
-    else if (!this.quiet.includes(event.type)) this.tell(event);
+    else if (!this.quiet.includes(event.type) && !isSaidElsewhere(event)) this.tell(event);
   }
 
   /** Why a member has not confirmed, as far as can be known here. */
   why(member: Member, node: Node): string {
     const cause = this.causes.get(member);
     if (cause !== undefined) return cause;
-    const isHere = node.status().peers.some((peer) => peer.member === member && peer.reachable);
+    const isHere = peersOf(node).some((peer) => peer.member === member && peer.reachable);
     if (isHere) return 'it is here, but has not got all of it';
     return this.heard.has(member) ? 'it has gone' : 'nothing was heard of it';
   }
@@ -46,17 +46,30 @@ export class Events {
     else if (CAUSES.includes(event.type)) this.causes.set(member, eventText(event));
   }
 
-  /** The same is not told more than once a minute, but for members that come and go, and what is lost. */
+  /** The same is not told more than once a minute, but for members that come and go, what is lost, and warnings, which are rare. */
   private tell(event: NodeEvent): void {
     const text = eventText(event);
     const now = performance.now();
-    if (event.type !== 'peer' && event.type !== 'lost') {
+    if (!['peer', 'lost', 'warning'].includes(event.type)) {
       if (now - (this.told.get(text) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
       if (this.told.size >= MAX_TOLD) this.told.clear();
       this.told.set(text, now);
     }
     note(text);
   }
+}
+
+/** That a member has gone is told as such. */
+function isSaidElsewhere(event: NodeEvent): boolean {
+  return event.type === 'warning' && event.code === 'member-away';
+}
+
+/** All other members, and whether they are here. */
+export function peersOf(node: Node): { member: Member; reachable: boolean }[] {
+  const { members } = node.group;
+  return node
+    .status()
+    .peers.map(({ name, reachable }) => ({ member: members.find((each) => each.name === name)!, reachable }));
 }
 
 function eventJson(event: NodeEvent): object {
@@ -74,6 +87,7 @@ function eventText(event: NodeEvent): string {
 
 /** What people read; TypeScript names the one that is missing. */
 export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { type: T }>) => string } = {
+  ...HINT_TEXTS,
   peer: (event) => `${event.member.name} is ${event.reachable ? 'here' : 'gone'}`,
   misbehaviour: (event) => `${event.member.name} misbehaves: ${event.what}`,
   lost: (event) =>
@@ -89,30 +103,15 @@ export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { typ
     `messages of ${event.member.name} dropped for want of room; ${event.lacking.map(({ name }) => name).join(', ')} lack them`,
   'too-large': (event) =>
     `${event.member.name} sends ${formatBytes(event.length)}, more than this member takes (see --max-size): what it sends after that waits, too`,
-  'older-run': (event) =>
-    `an earlier run of ${event.member.name} is refused: its key runs in two places, or its clock was put back`,
-  superseded: (event) =>
-    `${event.member.name} does not let us in: for it a later run with our key counts (the key runs in two places, or our clock was put back)`,
-  unheard: (event) => `we hear ${event.member.name}, but it does not hear us`,
-  'other-version': (event) => `${event.member.name} runs version ${event.version}`,
-  'foreign-version': ({ member, theirs, ours }) =>
-    `${member.name} seems to speak ${versions(theirs)} of the protocol, this member ${versions(ours)}: they have no session until the older one of the two is upgraded`,
-  'foreign-group': (event) =>
-    `${event.member?.name ?? 'somebody who knows our key'} seems to have another group file`,
-  address: (event) => {
-    if ('address' in event) return `${event.member.name} is now at ${event.address} (${event.locator})`;
-    if (event.problem === 'unknown-name')
-      return `${event.locator} of ${event.member.name} is not known (${event.code}): it is looked up again`;
-    return `${event.locator} of ${event.member.name} has IPv6 only, and this member is bound to IPv4 (see --bind)`;
+  warning: ({ code, state, text, since }) => {
+    const when = new Date(since).toISOString();
+    return state === 'over'
+      ? `${code}: over, since ${when} it was so: ${text}`
+      : `${text} (${code}, since ${when})`;
   },
-  'store-full': (event) =>
-    event.full ? 'the store is full: nothing more is confirmed' : 'the store has room again',
   'store-error': (event) => `store: ${event.error.message}`,
   'consumer-error': (event) => `delivery: ${String(event.error)}`,
 };
-
-const versions = ({ lowest, highest }: VersionRange) =>
-  lowest === highest ? `version ${lowest}` : `versions ${lowest} to ${highest}`;
 
 /** What keeps a member from confirming. */
 const CAUSES: readonly NodeEvent['type'][] = [

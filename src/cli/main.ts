@@ -11,6 +11,7 @@ import { linkCommand } from './commands/link.js';
 import { nodeCommand } from './commands/node.js';
 import { receiveCommand } from './commands/receive.js';
 import { sendCommand } from './commands/send.js';
+import { statusCommand } from './commands/status.js';
 import { EXIT, EXIT_CODES, reportError, useJson, watchOutput } from './io.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -29,6 +30,7 @@ for (const add of [
   sendCommand,
   receiveCommand,
   nodeCommand,
+  statusCommand,
   deadLettersCommand,
   linkCommand,
   etcdCommand,

@@ -10,9 +10,10 @@ import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_FILE_HEADER } from '../file/envelope.js';
-import { type Group, type Member, memberWith, parseGroup } from '../group/group.js';
+import { type Group, memberWith, parseGroup } from '../group/group.js';
 import { DEBUG_TOPICS } from '../node/debug.js';
-import { Node, type NodeOptions, type NodeStatus } from '../node/node.js';
+import { Node, type NodeOptions } from '../node/node.js';
+import type { NodeStatus } from '../node/status/shape.js';
 import { SETTINGS } from '../options.js';
 import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
 
@@ -168,29 +169,10 @@ async function readText(path: string, what: string): Promise<string> {
   return bytes.toString('utf8');
 }
 
-/** A status as JSON: members by name, drops by reason. */
-export function statusJson({ objects, peers, metrics, socket }: NodeStatus, members: readonly Member[]) {
-  return {
-    objects: objects.map(({ id: { origin, ...place }, ...rest }) => ({
-      from: members[origin].name,
-      ...place,
-      ...rest,
-    })),
-    peers: peers.map(({ member, rtt, ...rest }) => ({
-      name: member.name,
-      ...rest,
-      rttMs: rtt === undefined ? null : rtt / 1000,
-    })),
-    metrics,
-    socket,
-  };
-}
-
 /** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */
 export function reportEvery(node: Node, interval: number): () => void {
   const timer = setInterval(() => {
-    if (process.stdout.writableLength === 0)
-      tellJson({ event: 'status', ...statusJson(node.status(), node.group.members) });
+    if (process.stdout.writableLength === 0) tellJson({ event: 'status', ...node.status() });
   }, interval);
   return () => clearInterval(timer);
 }
@@ -199,8 +181,8 @@ export function reportEvery(node: Node, interval: number): () => void {
 export function noteTotals({ metrics, peers }: NodeStatus): void {
   const drops = Object.entries(metrics.drops).map(([reason, count]) => `${reason} ${count}`);
   const losses = peers
-    .filter((peer) => peer.reachable || peer.rtt !== undefined)
-    .map(({ member, inboundLoss }) => `${member.name} ${formatPercent(inboundLoss)}`);
+    .filter((peer) => peer.reachable || peer.rttMs !== null)
+    .map(({ name, inboundLossShare }) => `${name} ${formatPercent(inboundLossShare)}`);
   note(`received ${metrics.receivedDatagrams} datagrams, sent ${metrics.sentDatagrams}`);
   if (losses.length > 0) note(`lost on the way here: ${losses.join(', ')}`);
   note(`dropped: ${drops.join(', ') || 'none'}`);

@@ -8,6 +8,7 @@ import { type Receipt, wrapReceipt } from '../file/envelope.js';
 import type { Member } from '../group/group.js';
 import type { Node } from '../node/node.js';
 import type { MessageId, ObjectId } from '../wire/symbol.js';
+import { peersOf } from './events.js';
 
 /** What a member says of the files that come to it, and hears others say of them. */
 export class Answers {
@@ -62,7 +63,7 @@ export class Answers {
    */
   get settled(): boolean {
     const here = new Set(
-      this.node.status().peers.flatMap((peer) => (peer.reachable ? [peer.member.index] : [])),
+      peersOf(this.node).flatMap(({ member, reachable }) => (reachable ? [member.index] : [])),
     );
     return [...this.files].every(
       ([key, { origin, heard }]) =>

@@ -279,7 +279,7 @@ export class Endpoint implements Voice {
   /** Objects on their way, and each peer as it stands. */
   status(now: Micros): EndpointStatus {
     return {
-      objects: this.broadcaster.status(),
+      ...this.broadcaster.status(),
       peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer)] : [])),
     };
   }

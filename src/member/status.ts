@@ -1,4 +1,6 @@
-/** What is known of a member's peers and objects, gathered for people and programs that watch it. */
+/** What is known of a member's peers, streams and objects, gathered for who watches it. Times in microseconds, members as in the group. */
+
+import type { StreamOverview } from '../broadcast/delivery/overview.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { Micros } from '../core/time.js';
 import type { Member } from '../group/group.js';
@@ -6,17 +8,22 @@ import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
 import type { Feature } from '../wire/dialect.js';
 import type { Peer } from './peer.js';
-
 /** A member as it stands. */
 export interface EndpointStatus {
   /** On their way, in or out. */
   objects: ObjectStatus[];
   /** All other members. */
-  peers: PeerStatus[];
+  peers: EndpointPeer[];
+  /** Those that their origins have named or signed. */
+  streams: StreamOverview[];
+  /** What objects take in the store, what waits for it, and whether it has no room. */
+  store: { storedBytes: number; pendingBytes: number; isFull: boolean };
+  /** Messages that the consumer is done with. */
+  consumedMessages: number;
 }
 
 /** One peer as it stands, for people to look at. */
-export interface PeerStatus {
+export interface EndpointPeer {
   /** Who it is. */
   member: Member;
   /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
@@ -47,7 +54,7 @@ export interface PeerStatus {
   path: PathMetrics;
 }
 
-export function peerStatus(now: Micros, { member, path, failOver, agreed }: Peer): PeerStatus {
+export function peerStatus(now: Micros, { member, path, failOver, agreed }: Peer): EndpointPeer {
   const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
   const { breaker } = recovery;
   return {

@@ -7,8 +7,9 @@ import { assertBytes, HeadwaterError, invalid } from '../errors.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
 import type { DeadLetter } from '../node/dead-letters.js';
 import type { DebugOptions } from '../node/debug.js';
-import { type Delivery, Node, type NodeEvent, type NodeStatus } from '../node/node.js';
+import { type Delivery, Node, type NodeEvent } from '../node/node.js';
 import { isDebug } from '../node/options.js';
+import type { NodeStatus } from '../node/status/shape.js';
 import {
   checksOf,
   type Given,
@@ -90,8 +91,10 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   deadLetter(id: MessageId): Promise<Delivery>;
   /** Delivers one again. See `Node.retryDeadLetter`. */
   retryDeadLetter(id: MessageId): Promise<void>;
-  /** Paths, objects on their way and counters, as they stand. */
+  /** As it stands: see `Node.status`. */
   status(): NodeStatus;
+  /** The same as metrics: text of Prometheus's format, version 0.0.4. */
+  metrics(): string;
 }
 
 /**
@@ -196,6 +199,7 @@ export async function createNetwork<Msg = unknown>(
     deadLetter: (id) => node.deadLetter(id),
     retryDeadLetter: (id) => node.retryDeadLetter(id),
     status: () => node.status(),
+    metrics: () => node.metrics(),
     close,
     [Symbol.asyncDispose]: close,
     [Symbol.asyncIterator]() {

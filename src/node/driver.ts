@@ -22,12 +22,16 @@ export interface DriverOptions {
   socket: Pick<UdpSocket, 'send' | 'flush'>;
   store: Store;
   onEvent(event: EndpointEvent): void;
+  /** A turn begins so much later than it was wanted. */
+  onLate?(late: Micros): void;
+  /** A commit begins; returns what is called at its end. */
+  onCommit?(): (isDurable: boolean) => void;
   /** A commit failed, by a full disk or otherwise: it will be tried again. */
   onStoreError(error: Error): void;
 }
 
 export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver {
-  const { socket, store, onEvent, onStoreError } = options;
+  const { socket, store, onEvent, onLate, onCommit, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let timerAt: Micros = NEVER;
@@ -45,7 +49,10 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     immediate = undefined;
     let now = monotonic();
     // What is measured of the network while this machine was busy elsewhere says little of the network.
-    if (now - dueAt > STALL) endpoint.handleStall(now);
+    if (now - dueAt > STALL) {
+      endpoint.handleStall(now);
+      onLate?.(now - dueAt);
+    }
     dueAt = NEVER;
     if (endpoint.nextTimeout(now) <= now) endpoint.handleTimeout(now);
     serveStore(now);
@@ -88,16 +95,22 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       carryOut(request);
   };
   const carryOut = (request: StoreRequest) => {
-    if (request.type === 'commit')
+    if (request.type === 'commit') {
+      const ended = onCommit?.();
       store.commit(request.writes).then(
-        (bytes) => answer(() => endpoint.store.handleCommitted(monotonic(), bytes)),
-        (error: Error) =>
+        (bytes) => {
+          ended?.(true);
+          answer(() => endpoint.store.handleCommitted(monotonic(), bytes));
+        },
+        (error: Error) => {
+          ended?.(false);
           answer(() => {
             endpoint.store.handleCommitFailed(monotonic());
             onStoreError(error);
-          }),
+          });
+        },
       );
-    else
+    } else
       store.read(request.id).then(
         (object) => answer(() => endpoint.store.handleRead(monotonic(), request.id, object)),
         (error: Error) =>

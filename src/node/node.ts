@@ -1,29 +1,29 @@
 /**
  * A member of a group as a running thing: socket, loop and endpoint behind one handle.
  */
-import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import { checkOptions, checkRequired } from '../core/checks.js';
-import { NEVER } from '../core/time.js';
+import { type Micros, NEVER } from '../core/time.js';
 import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
-import { type MemberEvent, mapWho } from '../events.js';
+import { mapWho } from '../events.js';
 import type { Group, Member } from '../group/group.js';
-import type { Endpoint, EndpointEvent, EndpointMetrics } from '../member/endpoint.js';
-import type { PeerStatus } from '../member/status.js';
-import { type Given, type Identity, REQUIRED, type Settings } from '../options.js';
+import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
+import { type Given, type Identity, REQUIRED, SETTINGS, type Settings } from '../options.js';
 import { memoryStore } from '../store/memory.js';
 import type { Store } from '../store/store.js';
 import type { Dialect } from '../wire/dialect.js';
 import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted, Waiters } from './aborts.js';
+import { monotonic } from './clock.js';
 import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type DebugOptions, debugLog } from './debug.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
-import type { RouteChange } from './routes.js';
-import { createEndpoint, openMemberSocket } from './setup.js';
-import type { SocketStatus } from './socket/datagram-socket.js';
+import { createEndpoint, largestDatagram, openMemberSocket } from './setup.js';
+import type { NodeEvent } from './status/events.js';
+import { Overseer } from './status/overseer.js';
+import type { NodeStatus } from './status/shape.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import type { UdpSocket } from './udp.js';
@@ -50,30 +50,7 @@ export interface NodeOptions extends Identity, Given<Settings> {
 }
 
 export type { Delivery } from './delivery.js';
-
-/** What a node tells its operator. */
-export type NodeEvent =
-  | MemberEvent<Member>
-  /** An address of the member leads nowhere, or does again, or its name leads elsewhere. */
-  | ({ type: 'address'; member: Member } & RouteChange)
-  /** The store could not be written. */
-  | { type: 'store-error'; error: Error }
-  /** `deliver` threw: the same message comes again after a while. */
-  | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
-
-/** A node as it stands. */
-export interface NodeStatus {
-  /** Where its socket is bound, `host:port`. */
-  address: string;
-  /** How datagrams go in and out, and why so. */
-  socket: SocketStatus;
-  /** On their way, in or out. */
-  objects: ObjectStatus[];
-  /** All other members. */
-  peers: PeerStatus[];
-  /** Counters since it was started; `sendErrors`: datagrams that the system refused. */
-  metrics: EndpointMetrics & { sendErrors: number };
-}
+export type { NodeEvent } from './status/events.js';
 
 /** What became of a broadcast. `missing` members were out of reach when a quorum already held the object. */
 export interface BroadcastResult {
@@ -108,6 +85,7 @@ export class Node implements AsyncDisposable {
   private readonly submissions: Submissions;
   private readonly letters: DeadLetters;
   private readonly consumer: Consumer;
+  private readonly overseer: Overseer;
   /** Calls of `reach`. */
   private readonly waiters = new Waiters(this.aborts);
   private closed: Promise<void> | undefined;
@@ -133,11 +111,21 @@ export class Node implements AsyncDisposable {
       deliver: options.deliver && ((delivery) => options.deliver?.(delivery)),
       onError: (error, { id }, attempt) => this.tell({ type: 'consumer-error', error, id, attempt }),
       onDone: () => {
+        this.overseer.onConsumed();
         endpoint.consumer.handleConsumed(this.driver.now());
         this.driver.wake();
       },
     });
     this.submissions = new Submissions(endpoint.messages, this.aborts, () => this.driver.wake());
+    this.overseer = new Overseer({
+      ...options,
+      endpoint,
+      socket,
+      maxStoredBytes: options.maxStoredBytes ?? SETTINGS.maxStoredBytes.default,
+      maxDatagram: options.maxDatagram ?? largestDatagram(options.group),
+      now: monotonic,
+      tell: (event) => this.tell(event),
+    });
     this.driver = connect(this);
   }
 
@@ -159,44 +147,25 @@ export class Node implements AsyncDisposable {
    * @internal Starts a member that speaks as a build of another age, for tests of upgrades, or whose socket something else shares:
    * that is given each datagram first, and says whether it was its own.
    */
-  static async startAs(
-    options: NodeOptions,
-    dialect: Dialect | undefined,
-    beside?: (from: string, bytes: Uint8Array) => boolean,
-  ): Promise<Node> {
+  static async startAs(options: NodeOptions, dialect: Dialect | undefined, beside?: Beside): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
     checkRequired(options, REQUIRED);
     const store = options.store ?? memoryStore(Date.now());
-    let trace: TraceFile | undefined;
-    const endpoint = createEndpoint(options, store, {
-      dialect,
-      observer: options.debug && debugLog(options.group, options.debug),
-      observe:
-        options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
-    });
-    let driver: Driver | undefined;
-    let socket: UdpSocket | undefined;
-    try {
-      socket = await openMemberSocket(options, endpoint.self, (from, bytes, receivedAt) => {
-        if (!beside?.(from, bytes)) driver?.onDatagram(from, bytes, receivedAt);
-      });
-      if (options.trace !== undefined)
-        trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
-    } catch (error) {
-      await socket?.close();
-      endpoint.dispose();
-      throw error;
-    }
-    const bound = socket;
-    const started = new Node(options, endpoint, bound, store, trace, (node) => {
-      driver = startDriver(endpoint, {
-        socket: bound,
+    const parts = await openParts(options, store, { dialect, beside });
+    const { endpoint, socket, trace, early } = parts;
+    const started = new Node(options, endpoint, socket, store, trace, (node) => {
+      parts.driver = startDriver(endpoint, {
+        socket,
         store,
         onEvent: (event) => node.onEvent(event),
+        onLate: (late) => node.overseer.onLate(late),
+        onCommit: () => node.overseer.onCommit(),
         onStoreError: (error) => node.tell({ type: 'store-error', error }),
       });
-      return driver;
+      return parts.driver;
     });
+    for (const event of early) started.overseer.onEvent(event);
+    parts.onRoute = (event) => started.tell(event);
     setImmediate(() =>
       started.letters.retryNoted((error, id) =>
         started.tell({ type: 'consumer-error', error, id, attempt: 1 }),
@@ -270,7 +239,7 @@ export class Node implements AsyncDisposable {
     assertInteger('count', count, 0, this.group.members.length - 1);
     checkOptions('options', options, CALL_OPTIONS);
     const { signal } = options;
-    while (this.status().peers.filter((peer) => peer.reachable).length < count) {
+    while (this.endpoint.status(this.now).peers.filter((peer) => peer.reachable).length < count) {
       this.assertOpen();
       throwIfAborted(signal);
       await this.waiters.wait(signal);
@@ -297,16 +266,19 @@ export class Node implements AsyncDisposable {
     return this.letters.retry(id);
   }
 
-  /** Paths, objects on their way and counters, as they stand. */
+  /** As it stands: quorum, warnings, peers, streams, store, counters. GUIDE has a table of all fields. */
   status(): NodeStatus {
-    // A node that is closed hears nobody any more.
-    const now = this.closed ? NEVER : this.driver.now();
-    return {
-      address: this.address,
-      socket: this.socket.status(),
-      ...this.endpoint.status(now),
-      metrics: { ...this.endpoint.metrics, sendErrors: this.socket.sendErrors() },
-    };
+    return this.overseer.status(this.now);
+  }
+
+  /** The same as metrics: text of Prometheus's format, version 0.0.4. */
+  metrics(): string {
+    return this.overseer.metrics(this.now);
+  }
+
+  /** A node that is closed hears nobody any more. */
+  private get now(): Micros {
+    return this.closed ? NEVER : this.driver.now();
   }
 
   /**
@@ -327,6 +299,7 @@ export class Node implements AsyncDisposable {
 
   private async stop(): Promise<void> {
     this.driver.stop();
+    this.overseer.close();
     this.consumer.close();
     this.submissions.close(closedError());
     this.letters.close(closedError());
@@ -359,6 +332,7 @@ export class Node implements AsyncDisposable {
 
   private onEvent(event: EndpointEvent): void {
     const { members } = this.group;
+    this.overseer.onMessage(event);
     switch (event.type) {
       case 'deliver':
         this.consumer.give({ from: members[event.id.origin], id: event.id, bytes: event.bytes });
@@ -387,11 +361,67 @@ export class Node implements AsyncDisposable {
         throw error;
       });
     }
+    // What it is a sign of is told after it.
+    this.overseer.onEvent(event);
   }
 
   private assertOpen(): void {
     if (this.closed) throw closedError();
   }
+}
+
+/** Is given each datagram first, and says whether it was its own. */
+type Beside = (from: string, bytes: Uint8Array) => boolean;
+
+/** What a node is made of, and where its socket hands up what comes before and after it is there. */
+interface Parts {
+  endpoint: Endpoint;
+  socket: UdpSocket;
+  trace: TraceFile | undefined;
+  driver: Driver | undefined;
+  onRoute: (event: NodeEvent) => void;
+  /** What was told before there was a node. */
+  early: NodeEvent[];
+}
+
+async function openParts(
+  options: NodeOptions,
+  store: Store,
+  as: { dialect: Dialect | undefined; beside: Beside | undefined },
+): Promise<Parts> {
+  const { dialect, beside } = as;
+  let trace: TraceFile | undefined;
+  const endpoint = createEndpoint(options, store, {
+    dialect,
+    observer: options.debug && debugLog(options.group, options.debug),
+    observe:
+      options.trace === undefined ? undefined : (now, peer, event) => trace?.write(now, peer.name, event),
+  });
+  const early: NodeEvent[] = [];
+  const live: Pick<Parts, 'driver' | 'onRoute'> = {
+    driver: undefined,
+    onRoute: (event) => {
+      early.push(event);
+      options.onEvent?.(event);
+    },
+  };
+  let socket: UdpSocket | undefined;
+  try {
+    socket = await openMemberSocket(
+      { ...options, onEvent: (event) => live.onRoute(event) },
+      endpoint.self,
+      (from, bytes, receivedAt) => {
+        if (!beside?.(from, bytes)) live.driver?.onDatagram(from, bytes, receivedAt);
+      },
+    );
+    if (options.trace !== undefined)
+      trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
+  } catch (error) {
+    await socket?.close();
+    endpoint.dispose();
+    throw error;
+  }
+  return Object.assign(live, { endpoint, socket, trace, early });
 }
 
 function closedError(): HeadwaterError {

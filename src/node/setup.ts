@@ -70,7 +70,7 @@ function bindingFor({ locators }: Member): string {
  * The system cuts up what the network does not carry and puts it together again, and Node has no way to forbid that. So a
  * large probe arrives whatever the path is, and a loss of one piece is then a loss of all.
  */
-function largestDatagram({ members }: Group): number {
+export function largestDatagram({ members }: Group): number {
   const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
   return members.every(({ locators }) => locators.every(isLocal))
     ? MAX_DATAGRAM

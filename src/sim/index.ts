@@ -1,5 +1,8 @@
 /** Deterministic simulation of groups and links, as `headwater/sim`. */
+
+export type { StreamOverview } from '../broadcast/delivery/overview.js';
 export type { BroadcastEvent, MessageEvent } from '../broadcast/events.js';
+export type { ObjectStatus } from '../broadcast/spread/objects.js';
 export type { Outcome } from '../broadcast/spread/outgoing/outgoing.js';
 export {
   type Controller,
@@ -13,7 +16,7 @@ export { Rng } from '../core/rng.js';
 export { MILLISECOND, SECOND } from '../core/time.js';
 export type { Hint, MemberEvent, Misbehaviour } from '../events.js';
 export type { EndpointEvent, Transmit } from '../member/endpoint.js';
-export type { EndpointStatus } from '../member/status.js';
+export type { EndpointPeer, EndpointStatus } from '../member/status.js';
 export type { SessionEvent } from '../session/events.js';
 export { type Cluster, type ClusterOptions, createCluster } from './cluster.js';
 export type { SimDiskOptions } from './disk.js';

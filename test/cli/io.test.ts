@@ -132,7 +132,10 @@ describe('a command that is told to stop', () => {
 describe('events', () => {
   const ben = { name: 'ben', index: 1 } as Member;
   const node = (reachable: boolean) =>
-    ({ status: () => ({ peers: [{ member: ben, reachable }] }) }) as unknown as Node;
+    ({
+      status: () => ({ peers: [{ name: ben.name, reachable }] }),
+      group: { members: [ben] },
+    }) as unknown as Node;
 
   test('are told once a minute where they are the same, but for who comes and goes', () => {
     vi.useFakeTimers();

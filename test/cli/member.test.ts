@@ -3,9 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { type MemberOptions, startMember, statusJson } from '../../src/cli/member.js';
+import { type MemberOptions, startMember } from '../../src/cli/member.js';
 import { formatPublicKey, formatSecretKey, keyPair } from '../../src/crypto/keys.js';
-import { Node, type NodeStatus } from '../../src/node/node.js';
+import { Node } from '../../src/node/node.js';
 import { paperGroup } from '../network/members.js';
 
 afterEach(() => void vi.restoreAllMocks());
@@ -30,17 +30,4 @@ test('limits are given to the member in its own units: bytes a second, and bytes
   expect(given).toMatchObject({ controller: 'cubic', maxRate: 1e6, relay: false, order: 'causal' });
   expect(given.maxMessageSize).toBeGreaterThanOrEqual(2 * 1024 * 1024);
   expect(keyPair(given.secretKey).publicKey).toEqual(keyPair(seed).publicKey);
-});
-
-test('as JSON peers have names, and their distance in milliseconds; null if it is not known', () => {
-  const [ann, ben] = paperGroup(2).members;
-  const peers = [
-    { member: ann, rtt: 20_500 },
-    { member: ben, rtt: undefined },
-  ];
-  const status = { address: '', objects: [], peers, metrics: {} } as unknown as NodeStatus;
-  expect(statusJson(status, []).peers).toMatchObject([
-    { name: ann.name, rttMs: 20.5 },
-    { name: ben.name, rttMs: null },
-  ]);
 });

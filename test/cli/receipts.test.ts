@@ -22,7 +22,10 @@ function bensNode() {
       sent.push(bytes);
       return new Promise<void>((done) => ends.push(done));
     },
-    status: () => ({ peers: [anna, cleo, dora].map((member) => ({ member, reachable: here.has(member) })) }),
+    group: { members: [anna, cleo, dora] },
+    status: () => ({
+      peers: [anna, cleo, dora].map((member) => ({ name: member.name, reachable: here.has(member) })),
+    }),
   };
   const settle = async () => {
     for (const end of ends.splice(0)) end();

@@ -139,7 +139,7 @@ describe('each event', () => {
   });
 
   test('is a cause for a member that does not confirm, or is none', () => {
-    const node = { status: () => ({ peers: [] }) } as never;
+    const node = { status: () => ({ peers: [] }), group: { members: [] } } as never;
     const causes = all.filter((event) => {
       const events = new Events(true);
       events.on(event);

@@ -8,13 +8,17 @@ import { createLab } from './lab.js';
 
 const LINK = 'loss burst delay jitter link-rate queue mtu reorder duplicate corrupt seed'.split(' ');
 const MEMBER = 'group key bind controller max-rate max-size no-relay trace debug json'.split(' ');
+const STATUS = ['store', 'control', 'watch', 'json'];
 const COMMANDS: Record<string, string[]> = {
   demo: ['nodes', 'trace', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
   group: ['name', 'faulty', 'byzantine', 'pessimism'],
   send: [...MEMBER, 'wait', 'timeout'],
   receive: [...MEMBER, 'out', 'count', 'overwrite'],
-  node: [...MEMBER, 'store', 'order'],
+  node: [...MEMBER, 'store', 'control', 'metrics', 'order'],
+  status: STATUS,
+  peers: STATUS,
+  drops: STATUS,
   'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   link: ['json', ...LINK],
   etcd: (

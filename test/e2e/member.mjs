@@ -32,9 +32,9 @@ const watch = setInterval(() => {
   const peers = Object.fromEntries(
     node
       .status()
-      .peers.map(({ member, protocol, features: both, reachable }) => [
-        member.name,
-        { protocol, features: both, reachable },
+      .peers.map(({ name, protocol, features: both, reachable }) => [
+        name,
+        { protocol: protocol ?? undefined, features: both, reachable },
       ]),
   );
   if (told === JSON.stringify(peers)) return;

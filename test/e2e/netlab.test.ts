@@ -87,8 +87,8 @@ describe.skipIf(reason !== undefined)('members in the namespace lab', () => {
     let seen = 0;
     const mtu = await new Promise<number>((resolve, reject) => {
       createInterface({ input: anna.stdout! }).on('line', (line) => {
-        const [peer] = (JSON.parse(line) as CliEvent & { peers?: { mtu: number }[] }).peers ?? [];
-        if (peer && peer.mtu >= 1452 && seen++ > 0) resolve(peer.mtu);
+        const [peer] = (JSON.parse(line) as CliEvent & { peers?: { datagramBytes: number }[] }).peers ?? [];
+        if (peer && peer.datagramBytes >= 1452 && seen++ > 0) resolve(peer.datagramBytes);
       });
       anna.once('close', (code) => reject(new Error(`exit code ${code}`)));
     });

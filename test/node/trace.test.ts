@@ -41,13 +41,13 @@ describe('trace file', () => {
   test('a status has the window, rates, round-trip times and state of each path', async () => {
     const { peers } = await broadcastOnce();
     expect(peers).toHaveLength(1);
-    const { path } = peers[0];
-    expect(path.controller).toMatchObject({
-      name: 'bbr',
+    const { path, rttMs, minRttMs } = peers[0];
+    expect(path).toMatchObject({
+      controller: 'bbr',
       state: expect.any(String),
-      lossFloor: expect.any(Number),
+      lossFloorShare: expect.any(Number),
     });
-    for (const value of [path.minRtt, path.latestRtt, path.deliveryRate, path.controller.window])
+    for (const value of [rttMs, minRttMs, path.deliveryBytesPerSecond, path.windowBytes])
       expect(value).toBeGreaterThan(0);
   });
 

@@ -211,7 +211,7 @@ class Demo {
 
   private killMidway(member: DemoMember): void {
     const object = fileOf(member);
-    if (!object || object.held < object.needed * KILL_AT) return;
+    if (!object || object.heldSymbols < object.neededSymbols * KILL_AT) return;
     member.state = 'killed';
     member.child?.kill();
   }

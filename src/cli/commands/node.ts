@@ -1,26 +1,28 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toHex } from '../../core/bytes.js';
 import { sha256 } from '../../crypto/hash.js';
 import { type Content, unwrap } from '../../file/envelope.js';
-import type { Delivery } from '../../node/node.js';
+import { parseLocator } from '../../group/locator.js';
+import type { Delivery, Node } from '../../node/node.js';
+import { WARNED } from '../../node/status/hints.js';
+import { PROMETHEUS_CONTENT_TYPE } from '../../node/status/prometheus.js';
 import { SETTINGS, type Settings } from '../../options.js';
+import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
+import { type HttpServer, serveHttp } from '../http.js';
 import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from '../io.js';
 import { Lines } from '../lines.js';
-import {
-  type MemberOptions,
-  memberOptions,
-  noteTotals,
-  reportEvery,
-  startMember,
-  statusJson,
-} from '../member.js';
+import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { Answers } from '../receipts.js';
+
+type Metrics = { host: string; port: number };
 
 interface NodeCommandOptions extends MemberOptions {
   store?: string;
+  control?: string;
+  metrics?: Metrics;
   order: Settings['order'];
 }
 
@@ -36,6 +38,11 @@ export function nodeCommand(program: Command): void {
         'member stops, however it does; a delivery that was interrupted comes again, with the same incarnation, seq ' +
         'and index (default: memory)',
     )
+    .option(
+      '--control <file>',
+      'Unix socket by which `status`, `peers` and `drops` ask this member (default: beside the store, FILE-control)',
+    )
+    .option('--metrics <address>', 'answer GET /metrics for Prometheus at host:port', metricsAddress)
     .addOption(
       new Option('--order <order>', 'causal: also never before what its sender had delivered')
         .choices(SETTINGS.order.choices)
@@ -45,7 +52,7 @@ export function nodeCommand(program: Command): void {
       untilInterrupted(async (signal) => {
         const { json, order } = options;
         const lines = new Lines(options.maxSize * 1024 * 1024);
-        const events = new Events(json === true);
+        const events = new Events(json === true, WARNED);
         await using node = await startMember(
           options,
           {
@@ -71,6 +78,7 @@ export function nodeCommand(program: Command): void {
           signal,
         );
         const answers = new Answers(node);
+        const servers = await openServers(options, node);
         if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
         else
           note(
@@ -80,12 +88,39 @@ export function nodeCommand(program: Command): void {
 
         await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
         stopReports();
+        await Promise.all(servers.map((server) => server.close()));
         // What is with the reader should not come again.
         await drained(GRACE_MS);
-        if (json) printJson({ event: 'end', ...statusJson(node.status(), node.group.members) });
+        if (json) printJson({ event: 'end', ...node.status() });
         else noteTotals(node.status());
       }),
     );
+}
+
+function metricsAddress(text: string): Metrics {
+  try {
+    return parseLocator(text);
+  } catch {
+    throw new InvalidArgumentError(`expected host:port, got ${text}.`);
+  }
+}
+
+/** The control socket and the metrics, as far as they are wanted. A control socket that nobody asked for is none to fail for. */
+async function openServers(options: NodeCommandOptions, node: Node): Promise<HttpServer[]> {
+  const servers: HttpServer[] = [];
+  if (options.metrics)
+    servers.push(
+      await serveHttp('metrics', options.metrics, {
+        '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
+      }),
+    );
+  if (options.control !== undefined) servers.push(await openControl(options.control, node));
+  else if (options.store !== undefined && process.platform !== 'win32')
+    await openControl(controlPathOf(options.store), node).then(
+      (server) => servers.push(server),
+      (error) => note(`${(error as Error).message}: nobody can ask this member (see --control)`),
+    );
+  return servers;
 }
 
 /** Done when the reader has it: a member that is killed before delivers it again. */

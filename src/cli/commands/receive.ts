@@ -8,6 +8,7 @@ import { makeFolder, saveFile } from '../../file/disk.js';
 import { type Content, unwrap } from '../../file/envelope.js';
 import type { Member } from '../../group/group.js';
 import type { Delivery, Node, NodeEvent } from '../../node/node.js';
+import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
 import {
   EXIT,
@@ -23,14 +24,7 @@ import {
   untilInterrupted,
   withInterrupt,
 } from '../io.js';
-import {
-  type MemberOptions,
-  memberOptions,
-  noteTotals,
-  reportEvery,
-  startMember,
-  statusJson,
-} from '../member.js';
+import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../progress.js';
 import { Answers, reasonOf } from '../receipts.js';
 
@@ -76,7 +70,7 @@ export function receiveCommand(program: Command): void {
           }
           if (saved + failed === count) finished.abort();
         };
-        const events = new Events(json === true, ['peer']);
+        const events = new Events(json === true, ['peer', ...WARNED]);
         const onEvent = (event: NodeEvent) => {
           events.on(event);
           if (event.type === 'peer' && !event.reachable) tellMissing(node, event.member, json === true);
@@ -91,7 +85,11 @@ export function receiveCommand(program: Command): void {
         const progress = createProgress(json ? 'silent' : 'bar', () => {
           const object = node.status().objects.find((candidate) => !candidate.delivered);
           return (
-            object && { done: Math.min(object.held, object.needed), total: object.needed, unit: 'symbols' }
+            object && {
+              done: Math.min(object.heldSymbols, object.neededSymbols),
+              total: object.neededSymbols,
+              unit: 'symbols',
+            }
           );
         });
         await fired(AbortSignal.any([signal, finished.signal]));
@@ -101,8 +99,7 @@ export function receiveCommand(program: Command): void {
         }
         stopReports();
         progress.stop();
-        if (json)
-          printJson({ event: 'end', saved, failed, ...statusJson(node.status(), node.group.members) });
+        if (json) printJson({ event: 'end', saved, failed, ...node.status() });
         else noteTotals(node.status());
         if (failed > 0) process.exitCode = EXIT.failed;
         else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;
@@ -112,13 +109,13 @@ export function receiveCommand(program: Command): void {
 
 /** A file whose sender goes silent may never be whole: that is to be said, and how much of it there is. */
 function tellMissing(node: Node, from: Member, json: boolean): void {
-  for (const { id, length, held, needed, complete } of node.status().objects) {
-    if (id.origin !== from.index || complete) continue;
-    const missing = Math.ceil(length * Math.max(0, 1 - held / needed));
-    if (json) tellJson({ event: 'silent', member: from.name, bytes: length, missing });
+  for (const { from: origin, lengthBytes, heldSymbols, neededSymbols, complete } of node.status().objects) {
+    if (origin !== from.name || complete) continue;
+    const missing = Math.ceil(lengthBytes * Math.max(0, 1 - heldSymbols / neededSymbols));
+    if (json) tellJson({ event: 'silent', member: from.name, bytes: lengthBytes, missing });
     else
       note(
-        `${from.name} has gone silent: ${formatBytes(missing)} of ${formatBytes(length)} are missing, ` +
+        `${from.name} has gone silent: ${formatBytes(missing)} of ${formatBytes(lengthBytes)} are missing, ` +
           'and come once it is back, or from others who have them',
       );
   }
@@ -160,7 +157,11 @@ async function settle(node: Node, answers: Answers, signal: AbortSignal): Promis
   const total = node.group.members.length;
   for (let i = 0; i < MAX_SETTLE_STEPS && !answers.settled && !signal.aborted; i++) await sleep(SETTLE_STEP);
   for (let i = 0; i < SETTLE_STEPS && !signal.aborted; i++) {
-    if (i >= MIN_SETTLE_STEPS && node.status().objects.every(({ confirmed }) => confirmed === total)) return;
+    if (
+      i >= MIN_SETTLE_STEPS &&
+      node.status().objects.every(({ confirmedMembers }) => confirmedMembers === total)
+    )
+      return;
     await sleep(SETTLE_STEP);
   }
 }

@@ -6,9 +6,9 @@ import { HeadwaterError } from '../../errors.js';
 import { readFileToSend } from '../../file/disk.js';
 import { type Content, unwrap, wrapFile } from '../../file/envelope.js';
 import type { Member } from '../../group/group.js';
-import type { PeerStatus } from '../../member/status.js';
 import type { BroadcastResult, Delivery, Node, NodeEvent } from '../../node/node.js';
-import { Events } from '../events.js';
+import { WARNED } from '../../node/status/hints.js';
+import { Events, peersOf } from '../events.js';
 import {
   EXIT,
   formatBytes,
@@ -20,14 +20,7 @@ import {
   sleep,
   withInterrupt,
 } from '../io.js';
-import {
-  type MemberOptions,
-  memberOptions,
-  noteTotals,
-  reportEvery,
-  startMember,
-  statusJson,
-} from '../member.js';
+import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../progress.js';
 import { Answers, Verdicts } from '../receipts.js';
 
@@ -66,7 +59,7 @@ export function sendCommand(program: Command): void {
           else new Answers(node).answer(id, 'held');
         };
         // What was sent before is nothing to who sends.
-        const events = new Events(options.json === true, ['peer', 'lost']);
+        const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
         const onEvent = (event: NodeEvent) => events.on(event);
         await using node = await startMember(options, { deliver, onEvent }, stopped);
         const why = (member: Member) => events.why(member, node);
@@ -85,8 +78,8 @@ export function sendCommand(program: Command): void {
 
 /** The members that have not confirmed, and why. */
 function lacking(node: Node, why: (member: Member) => string): string {
-  const { peers, objects } = node.status();
-  const open = peers.filter(({ reachable }) => !reachable || objects.length > 0);
+  const { objects } = node.status();
+  const open = peersOf(node).filter(({ reachable }) => !reachable || objects.length > 0);
   return open.map(({ member }) => `${member.name} (${why(member)})`).join(', ');
 }
 
@@ -122,7 +115,7 @@ async function sendFile(
   else note(`${name}: ${formatBytes(bytes.length)} to ${others.length} members of ${group.name}`);
   const signal = AbortSignal.any([ends.stopped, ends.timeout]);
   const stopWaiting = noteWaiting(json, () => {
-    const away = node.status().peers.filter(({ reachable }) => !reachable);
+    const away = peersOf(node).filter(({ reachable }) => !reachable);
     return away.map(({ member }) => `${member.name} (${why(member)})`);
   });
   await reachGroup(node, options.wait, signal).finally(stopWaiting);
@@ -131,8 +124,8 @@ async function sendFile(
   if (json) printJson({ event: 'start', file: name, bytes: bytes.length, sha256: digest });
   const stopReports = json ? reportEvery(node, 200) : () => {};
   const progress = createProgress(json ? 'silent' : 'bar', () => {
-    const object = node.status().objects.find(({ id }) => id.origin === node.self.index);
-    return object && { done: object.confirmed - 1, total: others.length, unit: 'members hold it' };
+    const object = node.status().objects.find(({ from }) => from === node.self.name);
+    return object && { done: object.confirmedMembers - 1, total: others.length, unit: 'members hold it' };
   });
   const done = new AbortController();
   let result: BroadcastResult | undefined;
@@ -165,7 +158,7 @@ async function sendFile(
       confirmed,
       ...outcome,
       reasons,
-      ...statusJson(status, group.members),
+      ...status,
     });
   } else {
     print(`${digest}  ${name}`);
@@ -195,7 +188,7 @@ async function untilAnswered(
 ): Promise<BroadcastResult | undefined> {
   let result: BroadcastResult | undefined;
   let failure: unknown;
-  let open: readonly PeerStatus[] = [];
+  let open: ReturnType<typeof peersOf> = [];
   const stopWaiting = noteWaiting(json, () => {
     const state = (member: Member) => (result ? 'has it, but has not said that it is saved' : why(member));
     return open.map(({ member }) => `${member.name} (${state(member)})`);
@@ -210,7 +203,7 @@ async function untilAnswered(
   );
   try {
     for (;;) {
-      open = node.status().peers.filter(({ member, reachable }) => {
+      open = peersOf(node).filter(({ member, reachable }) => {
         return !verdicts.of(member) && !(result && (!reachable || result.missing.includes(member)));
       });
       if (open.length === 0 && (result || node.group.members.length > 1)) return result;

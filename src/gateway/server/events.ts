@@ -1,5 +1,6 @@
 /** What the member below tells, as lines for an operator. */
 import type { NodeEvent } from '../../node/node.js';
+import type { WarningCode } from '../../node/status/warnings.js';
 import type { Logger } from './logger.js';
 
 export function tell(logger: Logger, event: NodeEvent): void {
@@ -13,6 +14,11 @@ export function tell(logger: Logger, event: NodeEvent): void {
     case 'other-version':
     case 'consumer-error':
       return;
+    case 'warning':
+      if (SAID_ELSEWHERE.includes(event.code)) return;
+      return logger.log(event.state === 'over' ? 'info' : 'warn', `${event.code}: ${event.text}`, {
+        state: event.state,
+      });
     case 'address':
       return logger.rarely(
         MINUTE_MS,
@@ -43,5 +49,8 @@ function fieldsOf(event: Exclude<NodeEvent, { type: 'peer' }>): Record<string, u
   });
   return Object.fromEntries(plain);
 }
+
+/** Warnings that are events of their own, or about keys that are not known yet. */
+const SAID_ELSEWHERE: readonly WarningCode[] = ['member-away', 'other-group', 'other-version', 'store-full'];
 
 const MINUTE_MS = 60_000;

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from 'node:http';
 import { HeadwaterError } from '../../errors.js';
-import type { NodeStatus } from '../../node/node.js';
+import type { NodeStatus } from '../../node/status/shape.js';
 import type { Cluster } from '../cluster/cluster.js';
 import type { Gateway } from '../gateway.js';
 
@@ -51,19 +51,20 @@ export class Durations {
   readonly sync = new Histogram(0.001, 14);
   /** Of the log of revisions. */
   readonly commit = new Histogram(0.001, 14);
-  private readonly rtts = new Map<number, Histogram>();
+  /** By name. */
+  private readonly rtts = new Map<string, Histogram>();
 
   /** To be called now and then, with what is known. */
   sample({ peers }: NodeStatus): void {
-    for (const { member, rtt, reachable } of peers) {
-      if (!reachable || rtt === undefined) continue;
-      const histogram = this.rtts.get(member.index) ?? new Histogram(0.0001, 16);
-      this.rtts.set(member.index, histogram);
-      histogram.observe(rtt / 1e6);
+    for (const { name, rttMs, reachable } of peers) {
+      if (!reachable || rttMs === null) continue;
+      const histogram = this.rtts.get(name) ?? new Histogram(0.0001, 16);
+      this.rtts.set(name, histogram);
+      histogram.observe(rttMs / 1000);
     }
   }
 
-  peers(): [number, Histogram][] {
+  peers(): [string, Histogram][] {
     return [...this.rtts];
   }
 }
@@ -103,13 +104,14 @@ export function metricsText(sources: MetricsSources): string {
   text.histogram(sync, 'Commits of the group’s store.', durations.sync.lines(sync));
   const commit = 'etcd_disk_backend_commit_duration_seconds';
   text.histogram(commit, 'Commits of the log of revisions.', durations.commit.lines(commit));
-  const to = (member: number) => `To="${cluster.members[member].id.toString(16)}"`;
+  const ids = new Map(cluster.members.map(({ name, id }) => [name, id.toString(16)]));
+  const to = (name: string) => `To="${ids.get(name)}"`;
   const rtt = 'etcd_network_peer_round_trip_time_seconds';
-  const rtts = durations.peers().flatMap(([member, histogram]) => histogram.lines(rtt, to(member)));
+  const rtts = durations.peers().flatMap(([name, histogram]) => histogram.lines(rtt, to(name)));
   text.histogram(rtt, 'Round trips to other members, sampled.', rtts);
   const peers = status?.peers ?? [];
   const byPeer = (value: (peer: (typeof peers)[number]) => number): [string, number][] =>
-    peers.map((peer) => [to(peer.member.index), value(peer)]);
+    peers.map((peer) => [to(peer.name), value(peer)]);
   text.many(
     'etcd_network_active_peers',
     'gauge',
@@ -126,7 +128,7 @@ export function metricsText(sources: MetricsSources): string {
     'headwater_peer_lost_ratio',
     'gauge',
     'Share of our datagrams that are lost on the way.',
-    byPeer(({ loss }) => loss),
+    byPeer(({ recentLossShare }) => recentLossShare),
   );
   text.one(
     'headwater_malformed_messages_total',

@@ -224,8 +224,9 @@ async function start(
   };
   /** Whoever was within reach and is not heard by the member as it runs now. */
   const reconcile = () => {
-    for (const { member: peer, reachable } of member.status()?.peers ?? [])
-      setReachable(peer.index, reachable);
+    const { members } = group();
+    for (const { name, reachable } of member.status()?.peers ?? [])
+      setReachable(members.find((each) => each.name === name)!.index, reachable);
     carryOut();
   };
 

@@ -1,0 +1,66 @@
+/** `headwater status`, `peers` and `drops`: what a running member does, asked of it by its control socket. */
+import type { Command } from 'commander';
+import { HeadwaterError } from '../../errors.js';
+import type { NodeStatus } from '../../node/status/shape.js';
+import { askStatus, controlPathOf } from '../control.js';
+import { fired, print, printJson, sleep, untilInterrupted } from '../io.js';
+import { dropLines, peerLines, statusLines } from '../status-view.js';
+
+interface Options {
+  store?: string;
+  control?: string;
+  watch?: boolean;
+  json?: boolean;
+}
+
+/** What a command shows: as lines, and as JSON. */
+interface View {
+  lines(status: NodeStatus): string[];
+  json(status: NodeStatus): object;
+}
+
+export function statusCommand(program: Command): void {
+  add(program, 'status', 'say what a running member does, and what is wrong with it', {
+    lines: statusLines,
+    json: (status) => status,
+  });
+  add(program, 'peers', 'say what a running member knows of each path: round trip, loss, rates, address', {
+    lines: peerLines,
+    json: ({ peers }) => ({ peers }),
+  });
+  add(program, 'drops', 'say what a running member has thrown away, and why', {
+    lines: dropLines,
+    json: ({ metrics, recent }) => ({ drops: metrics.drops, dropsPerSecond: recent.dropsPerSecond }),
+  });
+}
+
+function add(program: Command, name: string, description: string, view: View): void {
+  program
+    .command(name)
+    .description(description)
+    .option('--store <file>', 'the member’s store')
+    .option('--control <file>', 'its control socket, where that is not beside its store')
+    .option('--watch', 'again each second, until it is told to stop')
+    .option('--json', 'print one JSON object a line')
+    .action((options: Options) => untilInterrupted((signal) => show(options, view, signal)));
+}
+
+async function show(options: Options, view: View, signal: AbortSignal): Promise<void> {
+  const { store, control = store === undefined ? undefined : controlPathOf(store), watch, json } = options;
+  if (control === undefined)
+    throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');
+  const isLive = watch && !json && process.stdout.isTTY;
+  do {
+    const status = await askStatus(control);
+    if (isLive) process.stdout.write(CLEAR);
+    if (json) printJson(view.json(status));
+    else for (const line of view.lines(status)) print(line);
+    if (!watch) return;
+    if (!isLive && !json) print('');
+    await Promise.race([sleep(WATCH_MS), fired(signal)]);
+  } while (!signal.aborted);
+}
+
+const WATCH_MS = 1000;
+/** To the top left, and all behind it. */
+const CLEAR = '\u001b[H\u001b[J';

@@ -1,0 +1,139 @@
+/** A status in words, for a terminal of 80 columns. In: a status. Out: lines. */
+import type { NodeStatus, PeerStatus } from '../node/status/shape.js';
+import { formatBytes, formatPercent } from './io.js';
+
+/** What is wrong, who is here, the store and the process. */
+export function statusLines(status: NodeStatus): string[] {
+  const { quorum, group, store, host, consumer, metrics, recent, socket } = status;
+  const others = status.peers.filter(({ reachable }) => reachable).map(({ name }) => name);
+  const away = quorum.away.length > 0 ? `; away: ${quorum.away.join(', ')}` : '';
+  const has = quorum.have >= quorum.need ? 'yes' : 'NO: nothing is delivered';
+  const commits =
+    store.lastCommitMs === null
+      ? 'nothing written yet'
+      : `the last commit took ${store.lastCommitMs.toFixed(1)} ms`;
+  const streams = status.streams.filter(({ held, delivered }) => held > delivered);
+  return [
+    ...wrap(
+      'member',
+      `${status.name} of group ${group.name}, at ${status.address}, up ${length(status.uptimeMs)}`,
+    ),
+    ...wrap('quorum', `${has} (${quorum.have} of ${group.members} are here, ${quorum.need} are needed)`),
+    ...wrap('here', `${[status.name, ...others].join(', ')}${away}`),
+    ...warningLines(status),
+    ...wrap(
+      'store',
+      `${formatBytes(store.storedBytes)} of ${formatBytes(store.boundBytes)}${store.full ? ', FULL' : ''}, ${formatBytes(store.pendingBytes)} wait to be written; ${commits}`,
+    ),
+    ...wrap(
+      'consumer',
+      `${consumer.busyMs === null ? 'waits for messages' : `has had one for ${length(consumer.busyMs)}`}; ${consumer.deliveredMessages} delivered, ${consumer.waitingObjects} objects wait`,
+    ),
+    ...streams.flatMap(({ from, held, delivered, deliverable, waitingMs }) =>
+      wrap(
+        'stream',
+        `of ${from}: ${held} objects held, ${deliverable} may be delivered, ${delivered} are; ${waitingMs > 0 ? `no progress for ${length(waitingMs)}` : 'moving'}`,
+      ),
+    ),
+    ...wrap(
+      'traffic',
+      `${formatBytes(recent.sentBytesPerSecond)}/s out, ${formatBytes(recent.receivedBytesPerSecond)}/s in; ${formatBytes(metrics.sentBytes)} and ${formatBytes(metrics.receivedBytes)} in all`,
+    ),
+    ...wrap(
+      'process',
+      `${host.pid}, ${formatBytes(host.rssBytes)} of memory, busy ${formatPercent(host.busyShare)} of the time, up to ${host.lagMs.toFixed(0)} ms late; socket ${socket.mode}`,
+    ),
+  ];
+}
+
+/** Two lines for each path: how far it is, and how it is used; `lacks`: objects that are held here and not there. */
+export function peerLines({ peers, streams }: NodeStatus): string[] {
+  const lacks = (name: string) => streams.reduce((sum, { lackedBy }) => sum + (lackedBy[name] ?? 0), 0);
+  return [
+    columns('peer', 'state', 'rtt', 'loss', 'in', 'size', 'address'),
+    ...peers.map((peer) =>
+      columns(
+        peer.name,
+        peer.reachable ? (peer.breaker.cause ?? 'here') : 'away',
+        peer.rttMs === null ? '-' : `${peer.rttMs.toFixed(1)} ms`,
+        formatPercent(peer.recentLossShare),
+        formatPercent(peer.inboundLossShare),
+        String(peer.datagramBytes),
+        peer.address ?? '-',
+      ),
+    ),
+    '',
+    columns('peer', 'sent', 'rate', 'window', 'lacks', '', 'controller'),
+    ...peers.map((peer) => pathLine(peer, lacks(peer.name))),
+  ];
+}
+
+/** One line for each reason, the most frequent first. */
+export function dropLines({ metrics, recent }: NodeStatus): string[] {
+  const drops = Object.entries(metrics.drops).sort(([, a], [, b]) => b - a);
+  if (drops.length === 0) return ['nothing was dropped'];
+  const rows = drops.map(([reason, count]) => [
+    reason,
+    String(count),
+    String(recent.dropsPerSecond[reason] ?? 0),
+  ]);
+  return [['reason', 'count', 'a second now'], ...rows].map(
+    ([reason, count, rate]) => `${reason.padEnd(22)}${count.padStart(14)}${rate.padStart(16)}`,
+  );
+}
+
+function pathLine({ name, sentBytes, path }: PeerStatus, lacks: number): string {
+  const { pacingBytesPerSecond, windowBytes, controller, state } = path;
+  return columns(
+    name,
+    formatBytes(sentBytes),
+    pacingBytesPerSecond === null ? '-' : `${formatBytes(pacingBytesPerSecond)}/s`,
+    windowBytes === null ? '-' : formatBytes(windowBytes),
+    String(lacks),
+    '',
+    `${controller} ${state}`,
+  );
+}
+
+function warningLines({ warnings }: NodeStatus): string[] {
+  if (warnings.length === 0) return wrap('warnings', 'none');
+  return warnings.flatMap(({ code, text, since }) =>
+    wrap(`! ${code}`, `${text} (since ${since.slice(11, 19)})`),
+  );
+}
+
+function columns(...cells: string[]): string {
+  const line = cells.map((cell, i) => (i < WIDTHS.length ? cell.padEnd(WIDTHS[i]) : cell)).join('');
+  return line.trimEnd();
+}
+
+/** A title and a text behind it, broken into lines of 80 columns. */
+function wrap(title: string, text: string): string[] {
+  const lines: string[] = [];
+  let line = title.padEnd(TITLE);
+  // What does not fit beside the title begins below it.
+  if (title.length >= TITLE) {
+    lines.push(title);
+    line = ' '.repeat(TITLE);
+  }
+  for (const word of text.split(' ')) {
+    if (line.length + 1 + word.length > COLUMNS && line.trim() !== '') {
+      lines.push(line.trimEnd());
+      line = ' '.repeat(TITLE);
+    }
+    line += line.length === TITLE ? word : ` ${word}`;
+  }
+  return [...lines, line.trimEnd()];
+}
+
+/** A length of time for people. */
+function length(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+}
+
+const COLUMNS = 80;
+const TITLE = 15;
+const WIDTHS = [11, 10, 12, 10, 9, 7];

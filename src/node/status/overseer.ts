@@ -1,0 +1,175 @@
+/**
+ * Looks after a running member: what it does over time, what is wrong with it, and its status. In: the events of the member, how its loop
+ * and store fare, once a second the state of its endpoint. Out: warnings, and the status for who asks.
+ */
+import type { Micros } from '../../core/time.js';
+import type { Group, Member } from '../../group/group.js';
+import { parseLocator } from '../../group/locator.js';
+import type { Endpoint, EndpointEvent } from '../../member/endpoint.js';
+import type { EndpointStatus } from '../../member/status.js';
+import type { UdpSocket } from '../udp.js';
+import { statusOf } from './build.js';
+import { conditionsOf } from './conditions.js';
+import type { NodeEvent } from './events.js';
+import { type Counters, Health } from './health.js';
+import { conditionOf } from './hints.js';
+import { kernelDrops } from './kernel-drops.js';
+import { membersMetrics } from './metrics.js';
+import type { NodeStatus } from './shape.js';
+import { Warnings } from './warnings.js';
+
+export interface OverseerOptions {
+  endpoint: Endpoint;
+  group: Group;
+  socket: UdpSocket;
+  maxStoredBytes: number;
+  maxDatagram: number;
+  /** Of the member. */
+  now(): Micros;
+  /** Is told of warnings. */
+  tell(event: NodeEvent): void;
+}
+
+export class Overseer {
+  private readonly options: OverseerOptions;
+  private readonly warnings: Warnings;
+  private readonly health: Health;
+  private readonly timer: NodeJS.Timeout;
+  private readonly startedAt = Date.now();
+  private readonly reachableSince = new Map<Member, number>();
+  private readonly here = new Set<Member>();
+  /** Since when the consumer has its message, and the store its commit. */
+  private busySince: Micros | undefined;
+  private committingSince: Micros | undefined;
+  /** As last read, in all and of the last time. */
+  private drops: number | undefined;
+  private newDrops = 0;
+  private ticks = 0;
+
+  constructor(options: OverseerOptions) {
+    this.options = options;
+    this.warnings = new Warnings((event) => options.tell(event));
+    this.health = new Health(options.now(), this.counters(options.endpoint.status(options.now())));
+    this.timer = setInterval(() => this.tick(), TICK_MS).unref();
+  }
+
+  /** The loop comes so much later than it wanted to. */
+  onLate(late: Micros): void {
+    this.health.onLate(late);
+  }
+
+  /** A commit is under way; returns what is to be called once it is durable, or has failed. */
+  onCommit(): (isDurable: boolean) => void {
+    const since = this.options.now();
+    this.committingSince = since;
+    return (isDurable) => {
+      this.committingSince = undefined;
+      if (isDurable) this.health.onCommit(Date.now(), this.options.now() - since);
+    };
+  }
+
+  /** The consumer is done with its message. */
+  onConsumed(): void {
+    this.busySince = undefined;
+  }
+
+  /** What the endpoint tells of messages. */
+  onMessage(event: EndpointEvent): void {
+    const { self } = this.options.endpoint;
+    const now = this.options.now();
+    if (event.type === 'durable') this.health.onDurable(now, event.id.seq);
+    if (event.type !== 'deliver') return;
+    this.busySince = now;
+    const { origin, seq, index } = event.id;
+    if (origin === self.index) this.health.onDelivered(now, seq, index);
+  }
+
+  /** What the member tells, which may be a hint at what is wrong. */
+  onEvent(event: NodeEvent): void {
+    const now = Date.now();
+    if (event.type === 'peer') {
+      const { member, reachable } = event;
+      this.reachableSince.set(member, now);
+      if (!reachable) this.here.delete(member);
+      else {
+        this.here.add(member);
+        // What kept it away does so no more; that another run has its key was told by the one that is here.
+        for (const code of ['unheard', 'other-group', 'other-protocol', 'clock-behind'] as const)
+          this.warnings.end(now, code, member);
+        this.warnings.end(now, 'clock-behind', undefined);
+      }
+      return;
+    }
+    const condition = conditionOf(event, now, (member) => this.here.has(member));
+    if (condition?.isOver) this.warnings.end(now, condition.code, condition.member);
+    else if (condition) this.warnings.hint(now, condition);
+  }
+
+  /** The member as it stands; at the end of time, which is what a closed one is asked for, it hears nobody. */
+  status(now: Micros): NodeStatus {
+    return this.statusWith(this.options.endpoint.status(now), this.options.now());
+  }
+
+  private statusWith(standing: EndpointStatus, now: Micros): NodeStatus {
+    const { endpoint, group, socket, maxStoredBytes } = this.options;
+    return statusOf({
+      now,
+      wall: Date.now(),
+      startedAt: this.startedAt,
+      self: endpoint.self,
+      group,
+      maxStoredBytes,
+      address: socket.address,
+      socket: socket.status(),
+      endpoint: standing,
+      metrics: { ...endpoint.metrics, sendErrors: socket.sendErrors() },
+      health: this.health,
+      warnings: this.warnings.list(),
+      reachableSince: this.reachableSince,
+      busySince: this.busySince,
+      kernelDrops: this.drops ?? null,
+    });
+  }
+
+  /** The same as metrics, in the text format of Prometheus. */
+  metrics(now: Micros): string {
+    return membersMetrics(this.status(now), this.health);
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private tick(): void {
+    const now = this.options.now();
+    const { group, maxDatagram, endpoint } = this.options;
+    const standing = endpoint.status(now);
+    this.health.take(now, this.counters(standing));
+    this.health.watch(now, standing.streams);
+    if (this.ticks++ % DROPS_TICKS === 0) void this.readDrops();
+    const { lateSeconds, commitMs } = this.health.recent();
+    const committingMs = this.committingSince === undefined ? 0 : (now - this.committingSince) / 1000;
+    const measured = { lateSeconds, commitMs, committingMs, newKernelDrops: this.newDrops, maxDatagram };
+    this.warnings.update(Date.now(), conditionsOf(this.statusWith(standing, now), group, measured));
+  }
+
+  private async readDrops(): Promise<void> {
+    const drops = await kernelDrops(parseLocator(this.options.socket.address).port);
+    this.newDrops = this.drops === undefined || drops === undefined ? 0 : Math.max(0, drops - this.drops);
+    this.drops = drops;
+  }
+
+  private counters({ consumedMessages }: EndpointStatus): Counters {
+    const { sentBytes, receivedBytes, drops } = this.options.endpoint.metrics;
+    return {
+      sentBytes,
+      receivedBytes,
+      deliveredMessages: consumedMessages,
+      drops: { ...(drops as Record<string, number>) },
+    };
+  }
+}
+
+const TICK_MS = 1000;
+/** Ticks between two looks at the kernel's table, which has a line for each socket of the machine. */
+const DROPS_TICKS = 5;

@@ -1,0 +1,258 @@
+/**
+ * A member as it stands, for people and programs: the one shape of `node.status()`, `network.status()`, the command line and its control
+ * socket. Plain data that is the same as JSON. Units are in the names; `null` is what is not known; shares are from 0 to 1.
+ */
+import type { BreakerCause } from '../../path/breaker.js';
+import type { Feature } from '../../wire/dialect.js';
+import type { SocketStatus } from '../socket/datagram-socket.js';
+import type { Warning } from './warnings.js';
+
+/** A member as it stands. */
+export interface NodeStatus {
+  /** This member's name. */
+  name: string;
+  /** Its group. */
+  group: GroupStatus;
+  /** Where its socket is bound, `host:port`. */
+  address: string;
+  /** When it was started, as ISO 8601. */
+  startedAt: string;
+  /** Since then. */
+  uptimeMs: number;
+  /** Whether messages can be delivered. */
+  quorum: QuorumStatus;
+  /** What is wrong now; docs/OPERATING.md has a paragraph for each code. */
+  warnings: Warning[];
+  /** All other members. */
+  peers: PeerStatus[];
+  /** What each member has said, as far as this one has it. */
+  streams: StreamStatus[];
+  /** Objects on their way, in or out. */
+  objects: ObjectStatus[];
+  /** Who takes the messages here. */
+  consumer: ConsumerStatus;
+  /** Where messages are kept. */
+  store: StoreStatus;
+  /** The process and its machine. */
+  host: HostStatus;
+  /** How datagrams go in and out, and why so. */
+  socket: SocketStatus;
+  /** Counters since it was started. */
+  metrics: CounterStatus;
+  /** The last seconds alone. */
+  recent: RecentStatus;
+}
+
+/** The group of a member, as its group file says. */
+export interface GroupStatus {
+  /** As the group file names it. */
+  name: string;
+  /** What all members must have in common, in hex: see `Group.id`. */
+  id: string;
+  /** How many there are. */
+  members: number;
+}
+
+/** Who of the quorum is here. */
+export interface QuorumStatus {
+  /** Members within reach, this one included. */
+  have: number;
+  /** Members that have to confirm a message before it is delivered. */
+  need: number;
+  /** Names of those out of reach. */
+  away: string[];
+}
+
+/** One other member as this one sees it. */
+export interface PeerStatus {
+  /** Its name. */
+  name: string;
+  /** Whether something of it has come lately. */
+  reachable: boolean;
+  /** Since when it is so, as ISO 8601. */
+  reachableSince: string;
+  /** In use: one of its addresses in the group file, or where it has moved to; null for a member whose key is unusable. */
+  address: string | null;
+  /** How often an address that had gone silent was left for another one. */
+  failOvers: number;
+  /** Smoothed round-trip time. */
+  rttMs: number | null;
+  /** The shortest since the path began. */
+  minRttMs: number | null;
+  /** RFC 9002's variation. */
+  rttVariationMs: number | null;
+  /** Of our datagrams to it those lost, smoothed over the last ones. */
+  recentLossShare: number;
+  /** The same since the path began. */
+  lossShare: number;
+  /** Of its datagrams to us those lost, since the path began. */
+  inboundLossShare: number;
+  /** UDP payload to it, since the path began. */
+  sentBytes: number;
+  /** Since the path began. */
+  sentDatagrams: number;
+  /** Since the path began. */
+  ackedDatagrams: number;
+  /** Since the path began; of reordered ones too, for a while. */
+  lostDatagrams: number;
+  /** The largest datagram that the path has shown to carry, UDP payload. */
+  datagramBytes: number;
+  /** Why the path is held back to a trickle, if it is, and how often it was since the path began. */
+  breaker: { cause: BreakerCause | null; trips: number };
+  /** Version of the protocol that both speak; null without a session. */
+  protocol: number | null;
+  /** Optional parts of the protocol that both have. */
+  features: Feature[];
+  /** What its congestion control goes by. */
+  path: PathStatus;
+}
+
+/** Congestion control of a path. */
+export interface PathStatus {
+  /** Sent, and neither acknowledged nor found lost. */
+  inFlightBytes: number;
+  /** What arrives there, by the last valid sample; 0 before the first. */
+  deliveryBytesPerSecond: number;
+  /** Since the path began. */
+  deliveredBytes: number;
+  /** Probe timeouts since the last acknowledgement. */
+  probeTimeouts: number;
+  /** Name of the congestion control. */
+  controller: string;
+  /** Its own word for what it is doing. */
+  state: string;
+  /** May be in flight; null: without a limit. */
+  windowBytes: number | null;
+  /** Null: as the window allows. */
+  pacingBytesPerSecond: number | null;
+  /** Estimated rate of the path, where the controller keeps one. */
+  bandwidthBytesPerSecond: number | null;
+  /** Estimated loss that is not congestion, where the controller keeps it. */
+  lossFloorShare: number | null;
+}
+
+/** One stream: what one member has said in one life of its store. */
+export interface StreamStatus {
+  /** Name of its origin. */
+  from: string;
+  /** The life of its origin's store, as in `MessageId`. */
+  incarnation: number;
+  /** Objects below this are no longer kept here. */
+  keptFrom: number;
+  /** Objects below this have been delivered here. */
+  delivered: number;
+  /** Objects below this may be: a quorum holds them. */
+  deliverable: number;
+  /** Objects below this are held here without a gap. */
+  held: number;
+  /** How long it has held more than it delivers, without any progress; 0 if it does not. */
+  waitingMs: number;
+  /** By name of each member that lacks some of what is held here: how many objects. */
+  lackedBy: Record<string, number>;
+}
+
+/** One object on its way. */
+export interface ObjectStatus {
+  /** Name of its origin. */
+  from: string;
+  /** Of its stream. */
+  incarnation: number;
+  /** Its place in the stream. */
+  seq: number;
+  /** Of all its messages. */
+  lengthBytes: number;
+  /** Source symbols: about as many rebuild it. */
+  neededSymbols: number;
+  /** Useful symbols received; of our own: symbols sent. */
+  heldSymbols: number;
+  /** Whether this member holds it whole. */
+  complete: boolean;
+  /** Whether its messages have been delivered here. */
+  delivered: boolean;
+  /** Members that hold it, ourselves included. */
+  confirmedMembers: number;
+}
+
+/** Who takes the messages: `deliver`, a loop, or the reader of a command's output. */
+export interface ConsumerStatus {
+  /** How long it has had the message that it has; null if it has none. */
+  busyMs: number | null;
+  /** Messages that it has done with since the start. */
+  deliveredMessages: number;
+  /** Objects that may be delivered and wait for it. */
+  waitingObjects: number;
+}
+
+/** The store of a member. */
+export interface StoreStatus {
+  /** What objects take in it, as its bound counts them. */
+  storedBytes: number;
+  /** `maxStoredBytes`. */
+  boundBytes: number;
+  /** What waits to be written. */
+  pendingBytes: number;
+  /** Whether it has no room: then nothing more is confirmed. */
+  full: boolean;
+  /** Since the start. */
+  commits: number;
+  /** When the last commit was durable, as ISO 8601; null before the first. */
+  lastCommitAt: string | null;
+  /** How long the last one took. */
+  lastCommitMs: number | null;
+}
+
+/** The process and its machine. */
+export interface HostStatus {
+  /** Its number. */
+  pid: number;
+  /** The longest that the loop of the last seconds came late: the machine, or this process, was busy elsewhere. */
+  lagMs: number;
+  /** Share of the last seconds in which the event loop was at work. */
+  busyShare: number;
+  /** Memory of the process. */
+  rssBytes: number;
+  /** Datagrams that the kernel has dropped since its buffer for this socket was full; null where it does not tell. */
+  kernelDrops: number | null;
+}
+
+/** Counters since the start. Bytes are those of UDP payloads. */
+export interface CounterStatus {
+  /** To all members. */
+  sentDatagrams: number;
+  /** To all members. */
+  sentBytes: number;
+  /** Whatever came, strangers' included. */
+  receivedDatagrams: number;
+  /** Whatever came, strangers' included. */
+  receivedBytes: number;
+  /** Symbols that brought something new. */
+  usefulSymbols: number;
+  /** Symbols sent on to others. */
+  relayedSymbols: number;
+  /** Objects asked for because they did not come by themselves. */
+  pulls: number;
+  /** Objects dropped at the store's bound that some member lacks. */
+  overflowed: number;
+  /** Objects that were held and could not be read again. */
+  damaged: number;
+  /** Datagrams that the system refused to send. */
+  sendErrors: number;
+  /** By reason: what was thrown away. */
+  drops: Record<string, number>;
+  /** By name of the origin: symbols dropped because its part of memory or of the store was spent. */
+  refused: Record<string, number>;
+}
+
+/** What has happened lately. */
+export interface RecentStatus {
+  /** The time that the others are about. */
+  windowMs: number;
+  /** To all members. */
+  sentBytesPerSecond: number;
+  /** Whatever came. */
+  receivedBytesPerSecond: number;
+  /** To the consumer here. */
+  deliveredMessagesPerSecond: number;
+  /** By reason: how often something was thrown away. */
+  dropsPerSecond: Record<string, number>;
+}
