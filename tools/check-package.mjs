@@ -46,7 +46,7 @@ try {
   const paths = files.map((file) => file.path);
   const stray = paths.filter(
     (path) =>
-      !/^((dist|docs|examples)\/|README\.md$|LICENSE$|CHANGELOG\.md$|CONTRIBUTING\.md$|package\.json$)/.test(
+      !/^((dist|docs|examples|ops)\/|README\.md$|LICENSE$|CHANGELOG\.md$|CONTRIBUTING\.md$|package\.json$)/.test(
         path,
       ),
   );

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { deadLettersCommand } from './commands/dead-letters.js';
 import { demoCommand } from './commands/demo.js';
+import { doctorCommand } from './commands/doctor.js';
 import { etcdCommand } from './commands/etcd.js';
 import { groupCommand } from './commands/group.js';
 import { keygenCommand } from './commands/keygen.js';
@@ -31,6 +32,7 @@ for (const add of [
   receiveCommand,
   nodeCommand,
   statusCommand,
+  doctorCommand,
   deadLettersCommand,
   linkCommand,
   etcdCommand,

@@ -1,5 +1,4 @@
 /** Events of a member that say at once what is wrong: as warnings, and in words. */
-import type { Member } from '../../group/group.js';
 import type { VersionRange } from '../../wire/dialect.js';
 import type { NodeEvent } from './events.js';
 import type { Condition } from './warnings.js';
@@ -41,11 +40,7 @@ export const HINT_TEXTS: { [T in (typeof WARNED)[number]]: (event: Of<T>) => str
 };
 
 /** What an event is a hint at; with `isOver`, what it says is over. */
-export function conditionOf(
-  event: NodeEvent,
-  now: number,
-  isHere: (member: Member) => boolean,
-): (Condition & { isOver?: boolean }) | undefined {
+export function conditionOf(event: NodeEvent, now: number): (Condition & { isOver?: boolean }) | undefined {
   switch (event.type) {
     case 'address':
       if ('address' in event) return { code: 'unknown-name', member: event.member, text: '', isOver: true };
@@ -62,22 +57,6 @@ export function conditionOf(
       return { code: 'other-version', member: event.member, text: HINT_TEXTS['other-version'](event) };
     case 'unheard':
       return { code: 'unheard', member: event.member, text: HINT_TEXTS.unheard(event) };
-    case 'older-run': {
-      const { member } = event;
-      // The run that counts is here: two of them are alive.
-      if (isHere(member))
-        return {
-          code: 'same-key',
-          member,
-          text: `a second process runs with the key of ${member.name}: the one that started later counts, the other is refused`,
-        };
-      const behind = span(event.counting - event.incarnation);
-      return {
-        code: 'clock-behind',
-        member,
-        text: `${member.name} has started with a clock ${behind} behind that of its last run, and without the store of that: it is let in once its last run has been silent for 10 s`,
-      };
-    }
     case 'superseded': {
       // Runs are numbered by the clock: one of the future was numbered by a clock that is ahead of ours.
       const ahead = event.counting - now;
@@ -96,6 +75,24 @@ export function conditionOf(
     default:
       return undefined;
   }
+}
+
+/**
+ * What an older run of a member is a sign of, that is refused: while the run that counts is here, of two that are alive; and else of a clock
+ * that was put back. Which of the two it is takes some seconds to tell.
+ */
+export function olderRun({ member, incarnation, counting }: Of<'older-run'>, isHere: boolean): Condition {
+  return isHere
+    ? {
+        code: 'same-key',
+        member,
+        text: `a second process runs with the key of ${member.name}: the one that started later counts, the other is refused`,
+      }
+    : {
+        code: 'clock-behind',
+        member,
+        text: `${member.name} has started with a clock ${span(counting - incarnation)} behind that of its last run, and without the store of that: it is let in once its last run has been silent for 10 s`,
+      };
 }
 
 /** A length of time for people. */

@@ -12,7 +12,7 @@ import { statusOf } from './build.js';
 import { conditionsOf } from './conditions.js';
 import type { NodeEvent } from './events.js';
 import { type Counters, Health } from './health.js';
-import { conditionOf } from './hints.js';
+import { conditionOf, olderRun } from './hints.js';
 import { kernelDrops } from './kernel-drops.js';
 import { membersMetrics } from './metrics.js';
 import type { NodeStatus } from './shape.js';
@@ -38,6 +38,8 @@ export class Overseer {
   private readonly startedAt = Date.now();
   private readonly reachableSince = new Map<Member, number>();
   private readonly here = new Set<Member>();
+  /** By member of which an older run is refused: when that was first told. */
+  private readonly olderRuns = new Map<Member, { event: OlderRun; since: number }>();
   /** Since when the consumer has its message, and the store its commit. */
   private busySince: Micros | undefined;
   private committingSince: Micros | undefined;
@@ -100,7 +102,11 @@ export class Overseer {
       }
       return;
     }
-    const condition = conditionOf(event, now, (member) => this.here.has(member));
+    if (event.type === 'older-run') {
+      const { member } = event;
+      this.olderRuns.set(member, { event, since: this.olderRuns.get(member)?.since ?? now });
+    }
+    const condition = conditionOf(event, now);
     if (condition?.isOver) this.warnings.end(now, condition.code, condition.member);
     else if (condition) this.warnings.hint(now, condition);
   }
@@ -147,10 +153,22 @@ export class Overseer {
     this.health.take(now, this.counters(standing));
     this.health.watch(now, standing.streams);
     if (this.ticks++ % DROPS_TICKS === 0) void this.readDrops();
+    this.judgeOlderRuns(Date.now());
     const { lateSeconds, commitMs } = this.health.recent();
     const committingMs = this.committingSince === undefined ? 0 : (now - this.committingSince) / 1000;
     const measured = { lateSeconds, commitMs, committingMs, newKernelDrops: this.newDrops, maxDatagram };
     this.warnings.update(Date.now(), conditionsOf(this.statusWith(standing, now), group, measured));
+  }
+
+  /** Whose older runs are refused: whether the run that counts is alive shows after some seconds. */
+  private judgeOlderRuns(now: number): void {
+    for (const [member, { event, since }] of this.olderRuns) {
+      const isHere = this.here.has(member);
+      if (isHere && now - since < ALIVE_AFTER_MS) continue;
+      const condition = olderRun(event, isHere);
+      this.warnings.hint(now, condition);
+      this.olderRuns.delete(member);
+    }
   }
 
   private async readDrops(): Promise<void> {
@@ -170,6 +188,10 @@ export class Overseer {
   }
 }
 
+type OlderRun = Extract<NodeEvent, { type: 'older-run' }>;
+
 const TICK_MS = 1000;
+/** A member that has gone is told to have within some three seconds. */
+const ALIVE_AFTER_MS = 6000;
 /** Ticks between two looks at the kernel's table, which has a line for each socket of the machine. */
 const DROPS_TICKS = 5;

@@ -61,6 +61,16 @@ test('OPERATING names each metric, and no other', async () => {
   expect(documented).toEqual(given.toSorted());
 });
 
+test.each(['alerts.yml', 'dashboard.json'])('ops/%s asks for metrics that there are', async (file) => {
+  const text = readFileSync(new URL(`../../../ops/${file}`, import.meta.url), 'utf8');
+  const given = [...(await metricsOfMember()).matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name);
+  const asked = [...text.matchAll(/\bheadwater_\w+/g)].map(([name]) =>
+    name.replace(/_(bucket|sum|count)$/, ''),
+  );
+  expect(asked.length).toBeGreaterThan(5);
+  expect(asked.filter((name) => !given.includes(name))).toEqual([]);
+});
+
 test('names follow the rules: base units, counters and they alone end in _total', async () => {
   const types = [...(await metricsOfMember()).matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, ...each]) => each);
   for (const [name, type] of types)

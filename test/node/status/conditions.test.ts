@@ -1,0 +1,93 @@
+/** What a status shows to be wrong, and what not. */
+import { describe, expect, test } from 'vitest';
+import { conditionsOf, type Measured } from '../../../src/node/status/conditions.js';
+import type { NodeStatus, PeerStatus } from '../../../src/node/status/shape.js';
+import { paperGroup } from '../../network/members.js';
+
+const group = paperGroup(3);
+const [ann, ben, cleo] = group.members.map(({ name }) => name);
+
+function peer(name: string, rest: Partial<PeerStatus> = {}): PeerStatus {
+  const here = { reachable: true, address: '10.0.0.1:7001', sentDatagrams: 1000, datagramBytes: 1452 };
+  return { name, recentLossShare: 0, ...here, ...rest } as PeerStatus;
+}
+
+/** All is well, but for this. */
+function status(rest: Partial<Record<keyof NodeStatus, unknown>> = {}): NodeStatus {
+  return {
+    name: ann,
+    quorum: { have: 3, need: 2, away: [] },
+    peers: [peer(ben), peer(cleo)],
+    streams: [],
+    consumer: { busyMs: null, waitingObjects: 0 },
+    store: { storedBytes: 10, boundBytes: 100, pendingBytes: 0, full: false },
+    host: { lagMs: 0 },
+    ...rest,
+  } as unknown as NodeStatus;
+}
+
+const calm: Measured = { lateSeconds: 0, commitMs: 5, committingMs: 0, newKernelDrops: 0, maxDatagram: 1452 };
+
+function codes(of: NodeStatus, measured: Partial<Measured> = {}): string[] {
+  return conditionsOf(of, group, { ...calm, ...measured }).map(({ code, member }) =>
+    member ? `${code} ${member.name}` : code,
+  );
+}
+
+test('nothing, where all is well', () => {
+  expect(codes(status())).toEqual([]);
+});
+
+test('too few members for a quorum: who is missing is named', () => {
+  const quorum = { have: 1, need: 2, away: [ben, cleo] };
+  const [condition] = conditionsOf(status({ quorum }), group, calm);
+  expect(condition).toMatchObject({ code: 'no-quorum', text: expect.stringContaining(`${ben}, ${cleo}`) });
+});
+
+describe('a path', () => {
+  test.each<[string, Partial<PeerStatus>, string[]]>([
+    ['of a member that is away', { reachable: false, recentLossShare: 0.9 }, [`member-away ${ben}`]],
+    ['that loses a seventh', { recentLossShare: 0.16 }, [`lossy-path ${ben}`]],
+    ['that has lost one of few datagrams', { recentLossShare: 0.5, sentDatagrams: 4 }, []],
+    ['that carries the smallest datagrams alone', { datagramBytes: 1232 }, [`narrow-path ${ben}`]],
+  ])('%s', (_, rest, expected) => {
+    expect(codes(status({ peers: [peer(ben, rest), peer(cleo)] }))).toEqual(expected);
+  });
+
+  test('that nobody has tried to widen is none to warn of', () => {
+    const peers = [peer(ben, { datagramBytes: 1232 })];
+    expect(codes(status({ peers }), { maxDatagram: 1232 })).toEqual([]);
+  });
+});
+
+describe('a store', () => {
+  const store = { storedBytes: 80, boundBytes: 100, pendingBytes: 10, full: false };
+  test('nine tenths full', () => {
+    expect(codes(status({ store }))).toEqual(['store-nearly-full']);
+  });
+
+  test('that is kept for a member that lacks it', () => {
+    const streams = [{ lackedBy: { [cleo]: 7 } }];
+    const half = { ...store, storedBytes: 60, pendingBytes: 0 };
+    expect(codes(status({ store: half, streams }))).toEqual([`held-back ${cleo}`]);
+  });
+
+  test('that is full', () => {
+    expect(codes(status({ store: { ...store, storedBytes: 5, full: true } }))).toEqual(['store-full']);
+  });
+
+  test('whose commits take long, also the one under way', () => {
+    expect([codes(status(), { commitMs: 300 }), codes(status(), { committingMs: 300 })]).toEqual([
+      ['slow-disk'],
+      ['slow-disk'],
+    ]);
+  });
+});
+
+test('a consumer that has had one message for long', () => {
+  expect(codes(status({ consumer: { busyMs: 10_000, waitingObjects: 3 } }))).toEqual(['slow-consumer']);
+});
+
+test('a host that is late in most seconds, and a kernel that drops', () => {
+  expect(codes(status(), { lateSeconds: 3, newKernelDrops: 9 })).toEqual(['busy-host', 'small-buffer']);
+});
