@@ -80,7 +80,7 @@ describe('a gateway’s log', () => {
     writer.wake();
     expect(seat.answer(call)).toBeDefined();
     expect(log.next(0)).toBeUndefined();
-    await writer.settled();
+    await writer.settled('soon');
     expect(log.next(0)?.number).toBe(2);
     expect(readFileSync(files[0]).length + readFileSync(files[1]).length).toBe(0);
     await log.close();
@@ -93,7 +93,7 @@ describe('a gateway’s log', () => {
       first.seat.put('k', `${i}`);
       first.seat.deliver();
       first.writer.wake();
-      if (i === 5) await first.writer.settled();
+      if (i === 5) await first.writer.settled('soon');
     }
     // No more is written: what is left is what a crash would leave.
     await first.log.close();
@@ -121,7 +121,7 @@ describe('a gateway’s log', () => {
     seat.deliver();
     writer.wake();
     expect(seat.answer(call)).toBeUndefined();
-    await writer.settled();
+    await writer.settled('soon');
     expect(seat.answer(call)).toBeDefined();
     await log.close();
   });
@@ -131,7 +131,7 @@ describe('a gateway’s log', () => {
     const { log, seat, writer } = await open(folder);
     seat.put('k', 'v');
     seat.deliver();
-    await writer.settled();
+    await writer.settled('soon');
     await log.close();
     await expect(openLog(join(folder, 'log'), new Uint8Array(32))).rejects.toMatchObject({ code: 'STORE' });
   });
@@ -146,9 +146,9 @@ describe('a gateway’s log', () => {
       seat.put(key, value);
       seat.deliver();
     }
-    await writer.settled();
+    await writer.settled('soon');
     seat.gateway.kv.compact(seat.call(), 4);
-    await writer.settled();
+    await writer.settled('soon');
     expect([log.read(2), log.read(3), log.read(4)].map((record) => record !== undefined)).toEqual([
       true,
       false,
@@ -156,7 +156,7 @@ describe('a gateway’s log', () => {
     ]);
     seat.put('old', '4');
     seat.deliver();
-    await writer.settled();
+    await writer.settled('soon');
     expect(log.read(2)).toBeUndefined();
     await log.close();
   });

@@ -4,7 +4,7 @@ import type { DurableStore } from '../../src/disk/lmdb.js';
 import { storeBehind } from '../../src/gateway/server/store-behind.js';
 import { memoryStore } from '../../src/store/memory.js';
 import type { StoreWrite } from '../../src/store/store.js';
-import { put, sampleObject, state } from '../store/samples.js';
+import { prune, put, sampleObject, state, stream } from '../store/samples.js';
 
 /** A log that is durable when the test says so. */
 class Log {
@@ -67,16 +67,30 @@ test('of cursors that wait the newest is written', async () => {
   expect(commits.flat().at(-1)).toEqual(cursor(2));
 });
 
-test('what is deleted waits until the log has what was consumed, and goes after the cursors', async () => {
+test('what is pruned waits until the log has what was consumed, and goes after the cursors', async () => {
   const { commits, log, behind } = await begin();
   log.isSettled = false;
-  await behind.commit([put(sampleObject(0)), cursor(1)]);
-  const { origin, incarnation } = state();
-  const pruned = behind.commit([{ type: 'prune', stream: { origin, incarnation }, below: 1 }]);
-  await Promise.resolve();
-  expect(commits).toHaveLength(1);
+  await behind.commit([cursor(1)]);
+  await behind.commit([prune(1), put(sampleObject(1))]);
+  await behind.commit([cursor(2)]);
+  expect(commits.flat().map(({ type }) => type)).toEqual(['object']);
   log.settle();
-  await pruned;
-  const types = commits.flat().map(({ type }) => type);
-  expect(types.indexOf('stream')).toBeLessThan(types.indexOf('prune'));
+  await behind.close();
+  const later = commits.slice(1).flat();
+  expect(later[0]).toEqual(cursor(1));
+  expect(later.map(({ type }) => type).toSorted()).toEqual(['prune', 'stream', 'stream']);
+});
+
+test('the end of a stream waits for the log, and takes along what was put off', async () => {
+  const { commits, log, behind } = await begin();
+  log.isSettled = false;
+  await behind.commit([cursor(1)]);
+  const { origin, incarnation } = stream;
+  const retired = behind.commit([
+    { type: 'retire', stream: { origin, incarnation, count: 1, chain: new Uint8Array(32) } },
+  ]);
+  expect(commits).toEqual([]);
+  log.settle();
+  await retired;
+  expect(commits.flat().map(({ type }) => type)).toEqual(['stream', 'retire']);
 });

@@ -1,6 +1,7 @@
 /**
  * A store whose cursors stay behind what a gateway has made durable: a message counts as consumed only once the log of revisions has
- * what became of it. Objects are not kept waiting for that: cursors that come with them are written with a later commit.
+ * what became of it. Objects are not kept waiting for that: cursors that come with them, and what may be deleted for them, are
+ * written with a later commit.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DurableStore } from '../../disk/lmdb.js';
@@ -10,11 +11,19 @@ import { streamKey } from '../../wire/symbol.js';
 export interface Progress {
   /** Whether all that was delivered is durable. */
   readonly isSettled: boolean;
-  /** Resolves once it is. */
-  settled(): Promise<void>;
+  /** Resolves once all that was delivered until now is: soon, or when that comes about by itself. */
+  settled(when: 'soon' | 'by itself'): Promise<void>;
 }
 
 type StreamWrite = Extract<StoreWrite, { type: 'stream' }>;
+type PruneWrite = Extract<StoreWrite, { type: 'prune' }>;
+
+interface Deferred {
+  /** A later one of this name takes its place. */
+  name: string;
+  write: StreamWrite | PruneWrite;
+  number: number;
+}
 
 /** @param onCommit is told how long each commit took, in seconds */
 export function storeBehind(
@@ -24,7 +33,10 @@ export function storeBehind(
 ): Store {
   /** Streams of which there is a record: what a newer one says can wait. */
   const known = new Set(store.loaded.streams.map(streamKey));
-  const deferred = new Map<string, StreamWrite>();
+  const deferred = new Map<string, Deferred>();
+  /** By name: the newest that was written. What is older must not come after it. */
+  const written = new Map<string, number>();
+  let lastNumber = 0;
   let last: Promise<unknown> = Promise.resolve();
   let bytes = store.loaded.bytes;
   let flushing: Promise<void> | undefined;
@@ -39,21 +51,17 @@ export function storeBehind(
     const covered = progress.isSettled
       ? undefined
       : writes.some((write) => isFinal(write, known))
-        ? progress.settled()
+        ? progress.settled('soon')
         : 'later';
     return inTurn(async () => {
       if (covered === 'later') return put(defer(writes));
       await covered;
-      const before = [...deferred.values()];
-      for (const { state } of streamsOf(writes)) deferred.delete(streamKey(state));
-      const all = [...deferred.values(), ...writes];
-      deferred.clear();
-      try {
-        return await put(all);
-      } catch (error) {
-        for (const one of before) deferred.set(streamKey(one.state), one);
-        throw error;
-      }
+      const named = new Set(writes.map(nameOf));
+      const before = [...deferred.values()].filter(({ name }) => !named.has(name));
+      const result = await put([...inOrder(before), ...writes]);
+      for (const name of named) written.set(name, lastNumber);
+      for (const name of [...named, ...before.map((one) => one.name)]) deferred.delete(name);
+      return result;
     });
   };
   const put = async (writes: readonly StoreWrite[]): Promise<number> => {
@@ -62,25 +70,31 @@ export function storeBehind(
       bytes = await store.commit(writes);
       onCommit((performance.now() - startedAt) / 1000);
     }
-    for (const { state } of streamsOf(writes)) known.add(streamKey(state));
+    for (const one of writes) if (one.type === 'stream') known.add(streamKey(one.state));
     return bytes;
   };
   /** @returns what need not wait */
   const defer = (writes: readonly StoreWrite[]): StoreWrite[] => {
-    const later = new Set<StoreWrite>(streamsOf(writes).filter(({ state }) => !isUntouched(state)));
-    for (const one of later as Set<StreamWrite>) deferred.set(streamKey(one.state), one);
-    if (later.size > 0) flushing ??= flush();
-    return writes.filter((one) => !later.has(one));
+    const later = writes.filter((one) => isLater(one));
+    for (const write of later) {
+      const name = nameOf(write);
+      deferred.set(name, { name, write, number: ++lastNumber });
+    }
+    if (later.length > 0) flushing ??= flush();
+    return writes.filter((one) => !isLater(one));
   };
   /** Writes what waits, if no other commit has done so by then. */
   const flush = async (): Promise<void> => {
     while (deferred.size > 0) {
       const waiting = [...deferred.values()];
-      await progress.settled();
+      await progress.settled('by itself');
       await inTurn(async () => {
-        const left = waiting.filter((one) => deferred.get(streamKey(one.state)) === one);
-        await put(left);
-        for (const one of left) deferred.delete(streamKey(one.state));
+        const left = waiting.filter(({ name, number }) => number > (written.get(name) ?? 0));
+        await put(inOrder(left));
+        for (const { name, number } of left) {
+          written.set(name, number);
+          if (deferred.get(name)?.number === number) deferred.delete(name);
+        }
       }).catch(() => sleep(RETRY_MS));
     }
     flushing = undefined;
@@ -101,14 +115,33 @@ export function storeBehind(
   };
 }
 
-/** What cannot be put off, and rests on cursors: what is deleted was consumed. So is the first word of a stream's. */
+/** What rests on cursors and cannot be put off. So does the first word of a stream of which something is consumed. */
 function isFinal(write: StoreWrite, known: ReadonlySet<string>): boolean {
-  if (write.type === 'object' || write.type === 'attempt') return false;
-  return write.type !== 'stream' || (!known.has(streamKey(write.state)) && !isUntouched(write.state));
+  switch (write.type) {
+    case 'object':
+    case 'attempt':
+    case 'prune':
+      return false;
+    case 'stream':
+      return !known.has(streamKey(write.state)) && !isUntouched(write.state);
+    default:
+      return true;
+  }
 }
 
-function streamsOf(writes: readonly StoreWrite[]): StreamWrite[] {
-  return writes.filter((one) => one.type === 'stream');
+function isLater(write: StoreWrite): write is StreamWrite | PruneWrite {
+  return write.type === 'prune' || (write.type === 'stream' && !isUntouched(write.state));
+}
+
+function nameOf(write: StoreWrite): string {
+  if (write.type === 'stream') return `stream ${streamKey(write.state)}`;
+  return write.type === 'prune' ? `prune ${streamKey(write.stream)}` : '';
+}
+
+/** What is deleted was consumed: cursors first. */
+function inOrder(deferred: readonly Deferred[]): StoreWrite[] {
+  const writes = deferred.map(({ write }) => write);
+  return writes.sort((a, b) => Number(a.type === 'prune') - Number(b.type === 'prune'));
 }
 
 /** Nothing of it is consumed. */

@@ -28,6 +28,9 @@ export class LogWriter {
   /** The journal has no room: what it lacks counts as kept once it is in the log, and so does what comes after. */
   private isFull = false;
   private isClosed = false;
+  /** Commits that have begun, and that have ended. */
+  private begun = 0;
+  private done = 0;
 
   constructor(options: LogWriterOptions) {
     this.options = options;
@@ -52,11 +55,12 @@ export class LogWriter {
     return this.options.gateway.state.isRecorded;
   }
 
-  /** Resolves once it has. */
-  async settled(): Promise<void> {
-    while (!this.isSettled && !this.isClosed) {
+  /** Resolves once it has all that was applied until now: the commit that begins next has it. */
+  async settled(when: 'soon' | 'by itself'): Promise<void> {
+    const target = this.begun + 1;
+    while (!this.isSettled && this.done < target && !this.isClosed) {
       this.wake();
-      this.hurry?.();
+      if (when === 'soon') this.hurry?.();
       await this.running;
     }
   }
@@ -80,9 +84,11 @@ export class LogWriter {
     const { gateway, journal } = this.options;
     const writes = gateway.pollWrites();
     if (writes) {
+      this.begun++;
       journal.turn();
       while (!(await this.write(writes)) && !this.isClosed)
         await new Promise((done) => setTimeout(done, RETRY_MS));
+      this.done++;
     }
     // In the same step as the last look, or what comes between the two would be left lying.
     this.hurry = undefined;
@@ -108,7 +114,7 @@ export class LogWriter {
 }
 
 /** Between what was applied and its commit: the group's store is synced at the same disk meanwhile. */
-const GATHER_MS = 50;
+const GATHER_MS = 200;
 /** Revisions that wait, at most: half of what keeps more from being delivered. */
 const HURRY = 512;
 const RETRY_MS = 1000;
