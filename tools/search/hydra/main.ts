@@ -1,9 +1,9 @@
 /**
  * soak hydra: three fake hydra-nodes with their etcds; about every second a node, its etcd or both are killed (SIGKILL) and
  * started again, while all of them send. In the end everything must have arrived everywhere: see check.ts.
- *   npm run soak -- hydra [--system headwater] [--release 2.3.0] [--seconds 60] [--seed text] [--json]
+ *   npm run soak -- hydra [--system headwater] [--release 2.3.0] [--loss 10] [--seconds 60] [--seed text] [--json]
  * Fails (exit code 1) on any violation, and then keeps folders and logs. An etcd that lives on for long after its node was
- * killed is one, but for real etcd (`--system etcd`), which does. The seed decides loads and kills; when they fall is up to
+ * killed is one, but for real etcd (`--system etcd`), which does; and whose datagrams, which are none, no `--loss` is for. The seed decides loads and kills; when they fall is up to
  * the machine.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -17,6 +17,9 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
+import { MILLISECOND } from '../../../src/core/time.js';
+import { startEmulator } from '../../../src/emulator/emulator.js';
+import { iid } from '../../../src/sim/net/loss.js';
 import { gatewayPath } from '../../lab/hydra/gateway.js';
 import { RELEASES, type ReleaseName } from '../../lab/hydra/releases.js';
 import { isSettled, judge, parseLog } from './check.js';
@@ -34,8 +37,13 @@ export async function run(args: string[]): Promise<void> {
   const seconds = Number(values.seconds);
   const rng = new Rng(`${seed} kills`);
   const directory = mkdtempSync(join(tmpdir(), 'headwater-soak-hydra-'));
-  stderr.write(`soak hydra: seed '${seed}', ${system}, hydra-node ${release}, ${seconds} s\n`);
-  const addresses = (await freePorts(NODES)).map((port) => `127.0.0.1:${port}`);
+  stderr.write(
+    `soak hydra: seed '${seed}', ${system}, hydra-node ${release}, ${values.loss} % loss, ${seconds} s\n`,
+  );
+  const listens = (await freePorts(NODES)).map((port) => `${HOST}:${port}`);
+  await using emulator =
+    system === 'headwater' ? await openLinks(listens, Number(values.loss), seed) : undefined;
+  const addresses = emulator?.addresses.map(({ port }) => `${HOST}:${port}`) ?? listens;
   const logPath = (self: number) => join(directory, `${self}.log`);
   const violations: string[] = [];
   const nodes = addresses.map((_, self) =>
@@ -43,6 +51,7 @@ export async function run(args: string[]): Promise<void> {
       {
         release,
         path: system === 'headwater' ? gatewayPath() : undefined,
+        listen: listens[self],
         addresses,
         self,
         run: 0,
@@ -109,6 +118,25 @@ export async function run(args: string[]): Promise<void> {
   }
   if (violations.length === 0) rmSync(directory, { recursive: true });
   else process.exitCode = 1;
+}
+
+/** What lies between the members: each is reached where the emulator listens. */
+async function openLinks(listens: readonly string[], lossPercent: number, seed: string) {
+  const emulator = await startEmulator({
+    ports: listens.map((listen) => ({
+      listen: { host: HOST, port: 0 },
+      to: { host: HOST, port: Number(listen.split(':')[1]) },
+    })),
+    link: {
+      delay: MILLISECOND,
+      jitter: MILLISECOND,
+      loss: iid(lossPercent / 100),
+      reorder: 0.02,
+      duplicate: 0.02,
+    },
+    seed,
+  });
+  return { addresses: emulator.addresses, [Symbol.asyncDispose]: () => emulator.close() };
 }
 
 interface SoakNode {
@@ -201,7 +229,7 @@ async function freePorts(count: number): Promise<number[]> {
     const port = 22_000 + Math.floor(Math.random() * 2500);
     const server = createServer();
     const free = await new Promise<boolean>((done) => {
-      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true));
+      server.once('error', () => done(false)).listen(port, HOST, () => done(true));
     });
     await new Promise((done) => server.close(done));
     if (free && !ports.includes(port)) ports.push(port);
@@ -210,6 +238,7 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 const NODES = 3;
+const HOST = '127.0.0.1';
 const RESTART_MS = 1000;
 const ORPHAN_SECONDS = 10;
 const DRAIN_SECONDS = 120;
@@ -218,6 +247,7 @@ const MAX_SHOWN = 20;
 const OPTIONS = {
   system: { type: 'string', default: 'headwater' },
   release: { type: 'string', default: '2.3.0' },
+  loss: { type: 'string', default: '10' },
   seconds: { type: 'string', default: '60' },
   seed: { type: 'string' },
   json: { type: 'boolean', default: false },

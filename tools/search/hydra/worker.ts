@@ -15,7 +15,9 @@ import type { Entry } from './check.js';
 export interface WorkerConfig {
   release: ReleaseName;
   path?: string | undefined;
+  /** Where each is reached, and where this one listens. */
   addresses: string[];
+  listen: string;
   self: number;
   /** Which start of this node it is. */
   run: number;
@@ -24,7 +26,9 @@ export interface WorkerConfig {
   logPath: string;
 }
 
-const { release, path, addresses, self, run, seed, directory, logPath } = JSON.parse(argv[2]) as WorkerConfig;
+const { release, path, addresses, listen, self, run, seed, directory, logPath } = JSON.parse(
+  argv[2],
+) as WorkerConfig;
 /** The exit code of a node that has ended by itself. */
 const ENDED = 3;
 const rng = new Rng(`${seed} load ${self} ${run}`);
@@ -34,7 +38,8 @@ log({ type: 'start', run });
 const node = await startHydraNode({
   release,
   directory,
-  listen: addresses[self],
+  listen,
+  advertise: addresses[self],
   peers: addresses.filter((_, i) => i !== self),
   path,
   env: { ETCD_LOGGER: 'zap' },
