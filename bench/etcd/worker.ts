@@ -186,9 +186,14 @@ function deliver(message: Buffer): void {
   if (task.type === 'puts' && delivered === task.count) say({ type: 'done', at: now });
 }
 
+/** 0 where it has just ended. */
 function residentMiB(pid: number): number {
-  const kibibytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Math.round(Number(kibibytes) / 102.4) / 10;
+  try {
+    const kibibytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Math.round(Number(kibibytes) / 102.4) / 10;
+  } catch {
+    return 0;
+  }
 }
 
 function say(line: WorkerLine): void {
