@@ -60,10 +60,22 @@ export async function drained(ms: number): Promise<void> {
     await sleep(POLL_MS);
 }
 
-/** A line for the person who watches; left out while the lines before it are not read. */
+/** A line for the person who watches, or for a journal; left out while the lines before it are not read. */
 export function note(line: string): void {
-  if (process.stderr.writableLength <= MAX_BACKLOG) process.stderr.write(`${printable(line)}\n`);
+  if (process.stderr.writableLength > MAX_BACKLOG) return;
+  const text = logFormat === 'json' ? JSON.stringify({ time: new Date(), text: line }) : line;
+  const time = logFormat === 'time' ? `${new Date().toISOString()} ` : '';
+  process.stderr.write(`${time}${printable(text)}\n`);
 }
+
+/** How lines on stderr are written from now on. */
+export function setLogFormat(format: LogFormat): void {
+  logFormat = format;
+}
+
+/** `plain`: the text alone; `time`: with the time before it; `json`: an object a line, with `time` and `text`. */
+export type LogFormat = (typeof LOG_FORMATS)[number];
+export const LOG_FORMATS = ['plain', 'time', 'json'] as const;
 
 /** From now on what goes wrong is an event on stdout too. */
 export function useJson(): void {
@@ -219,6 +231,7 @@ let outputLost: NodeJS.ErrnoException | undefined;
 let stopWork: (() => void) | undefined;
 let leftOut = 0;
 let json = false;
+let logFormat: LogFormat = 'plain';
 
 /** Bytes of events and notes that wait for a reader. */
 const MAX_BACKLOG = 256 * 1024;

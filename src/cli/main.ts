@@ -13,7 +13,7 @@ import { nodeCommand } from './commands/node.js';
 import { receiveCommand } from './commands/receive.js';
 import { sendCommand } from './commands/send.js';
 import { statusCommand } from './commands/status.js';
-import { EXIT, EXIT_CODES, reportError, useJson, watchOutput } from './io.js';
+import { EXIT, EXIT_CODES, type LogFormat, reportError, setLogFormat, useJson, watchOutput } from './io.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -40,7 +40,9 @@ for (const add of [
   add(program);
 
 program.hook('preAction', (_program, command) => {
-  if (command.opts<{ json?: boolean }>().json) useJson();
+  const { json, logFormat } = command.opts<{ json?: boolean; logFormat?: LogFormat }>();
+  if (json) useJson();
+  if (logFormat) setLogFormat(logFormat);
 });
 
 watchOutput();

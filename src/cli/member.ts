@@ -15,7 +15,17 @@ import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions } from '../node/node.js';
 import type { NodeStatus } from '../node/status/shape.js';
 import { SETTINGS } from '../options.js';
-import { formatPercent, integer, interrupted, note, number, printJson, tellJson, unlessFired } from './io.js';
+import {
+  formatPercent,
+  integer,
+  interrupted,
+  LOG_FORMATS,
+  note,
+  number,
+  printJson,
+  tellJson,
+  unlessFired,
+} from './io.js';
 
 export interface MemberOptions {
   group: string;
@@ -60,6 +70,14 @@ export function memberOptions(command: Command): Command {
       )
         .env('HEADWATER_DEBUG')
         .argParser(debugTopics),
+    )
+    .addOption(
+      new Option(
+        '--log-format <format>',
+        'lines on stderr: the text alone, with the time, or as JSON objects',
+      )
+        .choices(LOG_FORMATS)
+        .default('plain'),
     )
     .option('--json', 'print one JSON object a line');
 }

@@ -23,6 +23,8 @@ export function createProgress(mode: 'bar' | 'silent', poll: () => Progress | un
         format: '[{bar}] {value}/{total} {unit}',
         stream: process.stderr,
         clearOnComplete: true,
+        // With what is said behind it a line fits into 80 columns.
+        barsize: 16,
       });
       bar.start(progress.total, progress.done, { unit: progress.unit });
     }

@@ -1,7 +1,15 @@
 /** What commands write while nobody reads, and what they do when they are told to stop. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Events } from '../../src/cli/events.js';
-import { hand, note, tellJson, unlessFired, untilInterrupted, withInterrupt } from '../../src/cli/io.js';
+import {
+  hand,
+  note,
+  setLogFormat,
+  tellJson,
+  unlessFired,
+  untilInterrupted,
+  withInterrupt,
+} from '../../src/cli/io.js';
 import type { Member } from '../../src/group/group.js';
 import type { Node } from '../../src/node/node.js';
 
@@ -126,6 +134,21 @@ describe('a command that is told to stop', () => {
     const aborted = withInterrupt((signal) => unlessFired(signal, new Promise(() => {})));
     process.emit('SIGINT');
     await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+describe('lines on stderr', () => {
+  afterEach(() => setLogFormat('plain'));
+
+  test.each([
+    ['plain', 'it is so\n'],
+    ['time', '2026-11-30T12:00:00.000Z it is so\n'],
+    ['json', '{"time":"2026-11-30T12:00:00.000Z","text":"it is so"}\n'],
+  ] as const)('%s', (format, line) => {
+    vi.useFakeTimers({ now: Date.UTC(2026, 10, 30, 12) });
+    setLogFormat(format);
+    note('it is so');
+    expect(written).toEqual([line]);
   });
 });
 

@@ -124,8 +124,12 @@ async function sendFile(
   if (json) printJson({ event: 'start', file: name, bytes: bytes.length, sha256: digest });
   const stopReports = json ? reportEvery(node, 200) : () => {};
   const progress = createProgress(json ? 'silent' : 'bar', () => {
-    const object = node.status().objects.find(({ from }) => from === node.self.name);
-    return object && { done: object.confirmedMembers - 1, total: others.length, unit: 'members hold it' };
+    const { objects, metrics, recent } = node.status();
+    const object = objects.find(({ from }) => from === node.self.name);
+    const sent = `${formatBytes(metrics.sentBytes)} sent, ${formatBytes(recent.sentBytesPerSecond)}/s`;
+    return (
+      object && { done: object.confirmedMembers - 1, total: others.length, unit: `members hold it; ${sent}` }
+    );
   });
   const done = new AbortController();
   let result: BroadcastResult | undefined;
