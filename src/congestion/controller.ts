@@ -20,6 +20,8 @@ export interface RateSample {
   quietAckedPackets: number;
   /** The same of those lost. */
   quietLostPackets: number;
+  /** When the first of those was sent; Infinity if there is none. */
+  quietLostSince: Micros;
   /** Delivery rate over the flight of the newest packet acked, bytes per second; 0 if the ack gives no valid sample. */
   rate: number;
   /** The rate says what the application sent, not what the path carries. */

@@ -15,6 +15,8 @@ import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
 export interface FoundLosses extends LossEvent {
   /** Those sent while the controller was quiet. */
   quiet: number;
+  /** When the first of these was sent; Infinity if there is none. */
+  quietSince: Micros;
   /** Those larger than what every path carries. */
   large: number;
   /** The longest run of them, none between them acknowledged: from the first sent to the last, and how many. */
@@ -110,8 +112,10 @@ export class LossDetector {
     found.bytes += bytes;
     found.packets++;
     if (bytes > DATAGRAM_SIZE) found.large++;
-    if ((sent.flags[index] & FLAG_QUIET) !== 0) found.quiet++;
     found.sentAt = sent.sentAt[index];
+    if ((sent.flags[index] & FLAG_QUIET) === 0) return;
+    found.quiet++;
+    found.quietSince = Math.min(found.quietSince, found.sentAt);
   }
 }
 
@@ -120,6 +124,7 @@ function nothingFound(priorInFlight: number): FoundLosses {
     bytes: 0,
     packets: 0,
     quiet: 0,
+    quietSince: Number.POSITIVE_INFINITY,
     large: 0,
     ranges: 0,
     sentAt: 0,

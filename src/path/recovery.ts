@@ -13,7 +13,7 @@ import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
 import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
-import { LossDetector } from './losses.js';
+import { type FoundLosses, LossDetector } from './losses.js';
 import { metricsOf, type PathMetrics, type PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { INITIAL_RTT, Rtt } from './rtt.js';
@@ -91,7 +91,7 @@ export class Recovery {
   private windowUsedAt: Micros = -NEVER;
   private idleAt: Micros = -NEVER;
   /** Found lost since the last sample, by an ack or by the timer. */
-  private newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+  private newlyLost = noLosses();
   /** Datagrams larger than what every path carries that were lost since one arrived, and smaller ones that arrived meanwhile. */
   private largeLost = 0;
   private smallAcked = 0;
@@ -301,7 +301,7 @@ export class Recovery {
     if (rate > 0) this.deliveryRate = rate;
     this.findLosses(now);
     const lost = this.newlyLost;
-    this.newlyLost = { bytes: 0, packets: 0, quiet: 0 };
+    this.newlyLost = noLosses();
     return {
       acked: acked.bytes,
       ackedPackets: acked.packets,
@@ -309,6 +309,7 @@ export class Recovery {
       lostPackets: lost.packets,
       quietAckedPackets: acked.quiet,
       quietLostPackets: lost.quiet,
+      quietLostSince: lost.quietSince,
       rate,
       appLimited: (sent.flags[index] & FLAG_APP_LIMITED) !== 0,
       hostLimited: (sent.flags[index] & FLAG_HOST_LIMITED) !== 0,
@@ -331,9 +332,7 @@ export class Recovery {
     if (!found) return;
     const usualShare = stats.lostPackets / Math.max(1, stats.ackedPackets + stats.lostPackets);
     this.inFlight -= found.bytes;
-    newlyLost.bytes += found.bytes;
-    newlyLost.packets += found.packets;
-    newlyLost.quiet += found.quiet;
+    addLosses(newlyLost, found);
     this.largeLost += found.large;
     stats.lostPackets += found.packets;
     controller.onLost(now, found);
@@ -354,6 +353,19 @@ export class Recovery {
   private drawSkip(): number {
     return this.sent.next + this.rng.integer(SKIP_MIN, SKIP_MAX);
   }
+}
+
+type Losses = Pick<FoundLosses, 'bytes' | 'packets' | 'quiet' | 'quietSince'>;
+
+function noLosses(): Losses {
+  return { bytes: 0, packets: 0, quiet: 0, quietSince: Number.POSITIVE_INFINITY };
+}
+
+function addLosses(sum: Losses, found: Losses): void {
+  sum.bytes += found.bytes;
+  sum.packets += found.packets;
+  sum.quiet += found.quiet;
+  sum.quietSince = Math.min(sum.quietSince, found.quietSince);
 }
 
 /**

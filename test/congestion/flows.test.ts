@@ -115,6 +115,34 @@ describe('company', () => {
   });
 });
 
+describe('losses of a queue that others fill are not random', () => {
+  const mostFloor = (mbit: number, ms: number, bdp: number, seed: string) => {
+    const buffer = Math.max(20 * 1232, (bdp * mbit * 1000 * ms) / 8);
+    const net = new FlowNetwork(seed, new Bottleneck({ rate: mbit * 1e6, buffer }));
+    const flows = [0, 1, 2, 3].map((i) =>
+      net.add({ controller: bbr, rtt: ms * MILLISECOND, start: i * 50 * MILLISECOND }),
+    );
+    let most = 0;
+    for (let second = 10; second <= 30; second++) {
+      net.run(second * SECOND);
+      for (const { controller } of flows) most = Math.max(most, controller.metrics().lossFloor ?? 0);
+    }
+    return most;
+  };
+
+  // The second to last holds five datagrams for each flow.
+  test.each([
+    [50, 40, 0.25, 0.01],
+    [100, 20, 0.25, 0.01],
+    [50, 100, 0.25, 0.01],
+    [20, 40, 0.25, 0.04],
+    [20, 40, 0.5, 0.02],
+  ])('four that start together, %d Mbit/s, %d ms, %d BDP', (mbit, ms, bdp, limit) => {
+    for (const seed of ['honest', 'honest 1', 'honest 2'])
+      expect(mostFloor(mbit, ms, bdp, seed)).toBeLessThan(limit);
+  });
+});
+
 describe('what broke elsewhere', () => {
   test('half of the acks lost: no stall', () => {
     expect(share({ controller: bbr, ackLoss: iid(0.5) })).toBeGreaterThan(0.9);

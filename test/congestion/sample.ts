@@ -12,6 +12,7 @@ export function sample(change: Partial<RateSample> = {}): RateSample {
     lostPackets: 0,
     quietAckedPackets: 0,
     quietLostPackets: 0,
+    quietLostSince: Number.POSITIVE_INFINITY,
     rate: 1e6,
     appLimited: false,
     hostLimited: false,

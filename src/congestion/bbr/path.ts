@@ -27,6 +27,8 @@ export class BbrPath {
   /** Smallest RTT of this cycle and the one before. */
   private readonly cycleMinRtts = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   private rounds = 0;
+  /** When the first of the latest packets was sent of which none has met a full queue; Infinity if the latest did. */
+  private roomSince: Micros = Number.POSITIVE_INFINITY;
   private lumpEpoch: Micros = 0;
   private lumpAcked = 0;
   private readonly lumps = [0, 0];
@@ -84,6 +86,11 @@ export class BbrPath {
     return low + Math.max(LOW_RTT_MIN, LOW_RTT_SHARE * (this.maxRtt() - low));
   }
 
+  /** Above this the queue is as long as it has lately been, or nearly. */
+  private fullRtt(): Micros {
+    return this.minRtt + FULL_SHARE * (this.maxRtt() - this.minRtt);
+  }
+
   /** Above this the queue is as long as it gets, or nearly. */
   highRtt(): Micros {
     return this.baseRtt + Math.max(this.moved / 2, this.baseRtt / 16, MILLISECOND);
@@ -112,7 +119,16 @@ export class BbrPath {
 
   /** Fates of packets; those sent quietly that met no queue tell the floor. `drained`: a test has just seen that none stands. */
   onFates(sample: RateSample, drained: boolean): void {
-    if (sample.rtt === undefined || (sample.rtt > this.lowRtt() && !drained)) return;
+    if (sample.rtt === undefined) return;
+    if (sample.rtt > this.fullRtt()) {
+      this.roomSince = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const since = this.roomSince;
+    this.roomSince = Math.min(since, sample.sentAt);
+    // A full queue may be empty again by the time a loss is found: what was sent just before and after must have found room.
+    if (since > Math.min(sample.sentAt, sample.quietLostSince)) return;
+    if (sample.rtt > this.lowRtt() && !drained) return;
     // Where pushing does not raise the RTT, either there is no queue or it is always full: nothing can be told apart.
     if (this.moved < Math.max(this.baseRtt / 10, MILLISECOND / 4)) return;
     if (sample.quietAckedPackets + sample.quietLostPackets > 0)
@@ -204,6 +220,8 @@ const LUMP_TIME: Micros = 60 * MILLISECOND;
 /** Beyond the length of the path, or this, a lump is a queue. */
 const LUMP_PATH: Micros = 20 * MILLISECOND;
 const RANGE_ROUNDS = 10;
+/** Jitter alone takes a dense stream to four fifths of its range, most of the time. */
+const FULL_SHARE = 0.9;
 /** Where half a per cent of random loss is, a loss-based flow keeps 17 packets in flight (Mathis) and fills no queue. */
 const NOISE_FLOOR = 0.005;
 /** Below 1, or flows of our kind would take each other's queue for noise and add to it without end. */

@@ -53,8 +53,8 @@ export class BbrStartup {
     // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
     const filled = rated && !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
     if (round.peak >= this.fullBandwidth * GROWTH) {
-      // The path carried still more, so what the round before lost was random.
-      if (!excess) floor.learn(before.acked, before.lost);
+      // The path carried still more, so what the round before lost was random, unless that came out of a queue of others.
+      if (!excess && before.minRtt <= this.path.lowRtt()) floor.learn(before.acked, before.lost);
       this.fullBandwidth = round.peak;
       this.flatRounds = 0;
     } else if (burst || filled || stands) this.flatRounds++;
