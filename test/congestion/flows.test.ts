@@ -143,6 +143,30 @@ describe('losses of a queue that others fill are not random', () => {
   });
 });
 
+describe('a line that carries a tenth of what it did', () => {
+  test.each([
+    [100, 20],
+    [50, 40],
+    [50, 100],
+    [100, 100],
+    [20, 150],
+  ])('%i Mbit/s, %i ms: the rate is known within ten round trips, the queue gone within 25', (mbit, ms) => {
+    const rate = (mbit * 1e6) / 8;
+    const rtt = ms * MILLISECOND;
+    const net = new FlowNetwork(
+      'slower',
+      new Bottleneck({ rate: mbit * 1e6, buffer: (rate * rtt) / SECOND }),
+    );
+    const flow = net.add({ controller: bbr, rtt });
+    const at = 10 * SECOND;
+    net.at(at, () => net.bottleneck.setRate(at, mbit * 1e5));
+    net.run(at + Math.max(10 * rtt, 500 * MILLISECOND));
+    expect((flow.controller.metrics().bandwidth ?? 0) / rate).toBeLessThan(0.12);
+    net.run(at + 25 * rtt);
+    expect(net.bottleneck.wait(net.now)).toBeLessThan(rtt);
+  });
+});
+
 describe('what broke elsewhere', () => {
   test('half of the acks lost: no stall', () => {
     expect(share({ controller: bbr, ackLoss: iid(0.5) })).toBeGreaterThan(0.9);

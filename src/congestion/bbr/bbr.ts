@@ -63,11 +63,12 @@ export class Bbr implements Controller {
     this.ackedAt = now;
     this.path.onFates(sample, this.state === 'probe-rtt' && this.crowd.drained);
     // A test sends too little to measure a rate.
-    if (this.state !== 'probe-rtt' || sample.rate > this.path.bandwidth()) this.rounds.onRate(sample);
+    if (this.state !== 'probe-rtt' || sample.rate > this.path.bandwidth()) this.rounds.onRate(now, sample);
     this.path.onAcked(now, sample.acked, this.cwnd);
     this.ceiling.onAck(now, sample, this.mtu, this.state === 'compete');
     if (roundStart) this.endRound(now, sample);
     this.step(now, sample, roundStart);
+    this.giveWay(now);
     this.control(sample);
   }
 
@@ -138,11 +139,6 @@ export class Bbr implements Controller {
         this.enter('drain', now);
       return;
     }
-    if (this.state !== 'compete' && this.state !== 'probe-rtt' && this.rounds.isSlower(now)) {
-      this.path.slowDown(round.peak);
-      this.enter('down', now);
-      return;
-    }
     if (this.state === 'up') {
       if (this.probe.onRound(round, sample.priorInFlight, this.bdp())) return;
       // Where others have made us give way before, probing is answered like any other congestive loss.
@@ -159,6 +155,15 @@ export class Bbr implements Controller {
       this.path.floor.exceededBy(round.lost, total, 3, this.state === 'compete' ? 0.008 : undefined)
     )
       this.cut(now, sample);
+  }
+
+  /** The path has become slower: a queue stands that need not be kept standing until a round is over. */
+  private giveWay(now: Micros): void {
+    if (this.state === 'startup' || this.state === 'compete' || this.state === 'probe-rtt') return;
+    const rate = this.rounds.slowRate(now);
+    if (rate === undefined) return;
+    this.path.slowDown(rate);
+    this.enter('down', now);
   }
 
   /** Congestive loss: as CUBIC would. */

@@ -2,7 +2,7 @@
  * What `bbr` counts in each round trip. In: acks and losses. Out: the round that runs, the one before, and how many are over. A
  * round is over when a packet that was sent in it is acknowledged.
  */
-import { MILLISECOND, type Micros } from '../../core/time.js';
+import { MILLISECOND, type Micros, SECOND } from '../../core/time.js';
 import type { LossEvent, RateSample } from '../controller.js';
 import { type BbrPath, HOST_TIME } from './path.js';
 
@@ -37,8 +37,10 @@ export class BbrRounds {
   private endedAt: Micros = 0;
   /** Of the two rounds before the one before. */
   private earlierMinRtts = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  /** When there was last no queue as long as the path. */
-  private shortAt: Micros = 0;
+  /** What was acknowledged since a queue as long as the path stands and far less is delivered than for many rounds. */
+  private slow: { since: Micros; packets: number; bytes: number } | undefined;
+  /** What was sent before tells of the path as it was. */
+  private slowSince: Micros = Number.NEGATIVE_INFINITY;
 
   constructor(path: BbrPath) {
     this.path = path;
@@ -57,33 +59,42 @@ export class BbrRounds {
     if (sample.rtt !== undefined) {
       current.minRtt = Math.min(current.minRtt, sample.rtt);
       current.maxRtt = Math.max(current.maxRtt, sample.rtt);
-      if (sample.rtt <= 2 * this.path.quietRtt()) this.shortAt = now;
+      if (sample.rtt <= 2 * this.path.quietRtt()) this.slow = undefined;
+    }
+    if (this.slow) {
+      this.slow.packets += sample.ackedPackets;
+      this.slow.bytes += sample.acked;
     }
     // A clock that jumps back must not stop the rounds.
     return sample.priorDelivered >= this.endsAt && Math.abs(now - this.endedAt) >= HOST_TIME;
   }
 
-  onRate({ rate, appLimited, hostLimited }: RateSample): void {
-    if (rate === 0) return;
+  onRate(now: Micros, { rate, rtt, sentAt, appLimited, hostLimited }: RateSample): void {
+    // A clock that jumps back must not stop the samples.
+    if (rate === 0 || (sentAt < this.slowSince && this.slowSince <= now)) return;
     const { current, path } = this;
     const isLimited = appLimited || hostLimited;
     if (isLimited) current.limited = true;
+    if (isLimited || rate >= SLOW_SHARE * path.bandwidth()) this.slow = undefined;
+    else if (rtt !== undefined && rtt > 2 * path.quietRtt())
+      this.slow ??= { since: now, packets: 0, bytes: 0 };
     if (isLimited && rate <= path.bandwidth()) return;
     path.onRate(rate);
     current.peak = Math.max(current.peak, rate);
   }
 
-  /** The path has become slower: a queue stands, and less is delivered than for many rounds. */
-  isSlower(now: Micros): boolean {
-    const { current, path } = this;
-    return (
-      !current.limited &&
-      current.lost + current.acked >= SLOW_PACKETS &&
-      current.peak > 0 &&
-      current.peak < 0.6 * path.bandwidth() &&
-      current.minRtt > 2 * path.quietRtt() &&
-      now - this.shortAt >= SLOW_TIME
-    );
+  /**
+   * What the path now carries, bytes per second, if it has become slower. It is counted in time and packets: rounds get as
+   * long as the queue.
+   */
+  slowRate(now: Micros): number | undefined {
+    const { slow } = this;
+    if (slow === undefined || slow.packets < SLOW_PACKETS) return undefined;
+    const time = Math.abs(now - slow.since);
+    if (time < Math.max(SLOW_TIME, this.path.minRtt)) return undefined;
+    this.slow = undefined;
+    this.slowSince = slow.since;
+    return (slow.bytes * SECOND) / time;
   }
 
   /** The round is over; `turn` follows once it has been looked at. */
@@ -124,5 +135,6 @@ function emptyRound(sentAt: Micros): Round {
 }
 
 const SLOW_PACKETS = 16;
+const SLOW_SHARE = 0.6;
 /** A host that stalls shows a queue, too, but seldom for so long. */
-const SLOW_TIME: Micros = 100 * MILLISECOND;
+const SLOW_TIME: Micros = 200 * MILLISECOND;
