@@ -35,14 +35,14 @@ export async function run(args: string[]): Promise<void> {
     throw new RangeError(`--release: expected ${Object.keys(RELEASES).join(', ')}, got ${values.release}`);
   const release = values.release as ReleaseName;
   const seconds = Number(values.seconds);
+  const loss = system === 'headwater' ? Number(values.loss) : 0;
   const rng = new Rng(`${seed} kills`);
   const directory = mkdtempSync(join(tmpdir(), 'headwater-soak-hydra-'));
   stderr.write(
-    `soak hydra: seed '${seed}', ${system}, hydra-node ${release}, ${values.loss} % loss, ${seconds} s\n`,
+    `soak hydra: seed '${seed}', ${system}, hydra-node ${release}, ${loss} % loss, ${seconds} s\n`,
   );
   const listens = (await freePorts(NODES)).map((port) => `${HOST}:${port}`);
-  await using emulator =
-    system === 'headwater' ? await openLinks(listens, Number(values.loss), seed) : undefined;
+  await using emulator = system === 'headwater' ? await openLinks(listens, loss, seed) : undefined;
   const addresses = emulator?.addresses.map(({ port }) => `${HOST}:${port}`) ?? listens;
   const logPath = (self: number) => join(directory, `${self}.log`);
   const violations: string[] = [];
