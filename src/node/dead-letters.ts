@@ -5,7 +5,8 @@
 
 import { HeadwaterError } from '../errors.js';
 import type { Group, Member } from '../group/group.js';
-import type { MessageRef, Store } from '../store/store.js';
+import { DEFAULT_MAX_STORED_BYTES } from '../options.js';
+import { type MessageRef, type Store, type StoreWrite, storedSize } from '../store/store.js';
 import type { Delivery } from './delivery.js';
 
 /** A message that is kept aside. */
@@ -58,6 +59,16 @@ export class DeadLetters {
     await work;
   }
 
+  /** What there is to do at a start; see `trim` and `retryNoted`. */
+  async start(
+    maxStoredBytes: number | undefined,
+    onError: (error: unknown, id: MessageRef) => void,
+  ): Promise<void> {
+    // On a full disk the next start will do.
+    await this.trim(maxStoredBytes ?? DEFAULT_MAX_STORED_BYTES).catch(() => {});
+    await this.retryNoted(onError);
+  }
+
   /**
    * Those that are to be handed over at this start: once, whatever comes of it, so the note of that goes first.
    *
@@ -75,6 +86,23 @@ export class DeadLetters {
         if (this.closed) return;
         onError(error, refOf(one));
       }
+  }
+
+  /**
+   * Takes out the oldest of an origin that have more than its share of the store, but for the newest one. At each start: there
+   * is one more only where one has been made of several that ended badly.
+   */
+  async trim(maxStoredBytes: number): Promise<void> {
+    const share = maxStoredBytes / this.group.members.length;
+    const taken = new Map<number, number>();
+    const gone: StoreWrite[] = [];
+    for (const { origin, incarnation, seq, index, length } of (await this.store.deadLetters()).reverse()) {
+      const before = taken.get(origin) ?? 0;
+      const bytes = before + storedSize(length);
+      if (before > 0 && bytes > share) gone.push({ type: 'unbury', id: { origin, incarnation, seq, index } });
+      else taken.set(origin, bytes);
+    }
+    if (gone.length > 0) await this.store.commit(gone);
   }
 
   /** A message is to be delivered: now, or once the dead letter that has the consumer is done with. */

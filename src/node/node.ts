@@ -9,7 +9,7 @@ import type { Group, Member } from '../group/group.js';
 import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import { type Given, type Identity, REQUIRED, SETTINGS, type Settings } from '../options.js';
 import { memoryStore } from '../store/memory.js';
-import type { Store } from '../store/store.js';
+import type { MessageRef, Store } from '../store/store.js';
 import type { Dialect } from '../wire/dialect.js';
 import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted, Waiters } from './aborts.js';
@@ -166,11 +166,9 @@ export class Node implements AsyncDisposable {
     });
     for (const event of early) started.overseer.onEvent(event);
     parts.onRoute = (event) => started.tell(event);
-    setImmediate(() =>
-      started.letters.retryNoted((error, id) =>
-        started.tell({ type: 'consumer-error', error, id, attempt: 1 }),
-      ),
-    );
+    const onError = (error: unknown, id: MessageRef) =>
+      started.tell({ type: 'consumer-error', error, id, attempt: 1 });
+    setImmediate(() => started.letters.start(options.maxStoredBytes, onError));
     return started;
   }
 

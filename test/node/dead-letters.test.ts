@@ -20,6 +20,25 @@ async function setUp(give: (delivery: Delivery) => void | Promise<void>, retry =
   return { store, letters: new DeadLetters(store, group, give) };
 }
 
+test('those of one sender take its share of the store, or one message: the oldest go', async () => {
+  const store = memoryStore(1);
+  const bury = (origin: number, seq: number, size: number) =>
+    store.commit([
+      { type: 'bury', letter: { ...ID, origin, seq, retry: false, bytes: new Uint8Array(size) } },
+    ]);
+  for (const seq of [1, 2, 3]) await bury(1, seq, 40_000);
+  await bury(2, 1, 500_000);
+
+  await new DeadLetters(store, group, () => {}).trim(300_000);
+
+  const kept = await store.deadLetters();
+  expect(kept.map(({ origin, seq }) => [origin, seq])).toEqual([
+    [1, 2],
+    [1, 3],
+    [2, 1],
+  ]);
+});
+
 describe('one that is handed over', () => {
   test('is gone when the consumer is done with it, and not before', async () => {
     const kept: number[] = [];
