@@ -176,6 +176,7 @@ export class Repair {
     if (final && id.seq < final.count) {
       const { origin, incarnation, count: base, chain } = final;
       this.answered(now, from, id, 'gone');
+      this.wings.vectors.touchFor(from, final);
       this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
@@ -187,6 +188,8 @@ export class Repair {
       const { origin, incarnation, base } = stream;
       const chain = stream.ledger.chainAt(base)!;
       this.answered(now, from, id, 'gone');
+      // It is believed of who has said so in a claim, too.
+      this.wings.vectors.touchFor(from, stream);
       this.wings.mail.post(from, { kind: 'gone', origin, incarnation, base, chain });
       return;
     }
@@ -231,7 +234,8 @@ export class Repair {
       !stream.claims.isNamedBeside(from, base)
     )
       return this.drop('stale');
-    if (base <= stream.count || base > stream.claims.named()) return this.drop('stale');
+    const isClaimed = (stream.claims.of(from)?.base ?? 0) >= base;
+    if (base <= stream.count || base > stream.claims.named() || !isClaimed) return this.drop('stale');
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some(

@@ -47,6 +47,30 @@ describe('a run that went wrong once goes well', () => {
     expect(runScenario(run).violation).toBeUndefined();
   });
 
+  test('an origin that says its objects are gone, and in its claims that it keeps them, is not believed (f 0)', () => {
+    const crash = (
+      member: number,
+      when: { on: 'committed'; count: number } | { at: number },
+      down: number,
+    ) => ({
+      ...{ type: 'crash' as const, members: [member], when, down: down * MILLISECOND, hit: false },
+    });
+    const run = quietScenario({
+      seed: '130431815576',
+      faulty: 1,
+      links: { delay: 15 * MILLISECOND, loss: iid(0), rate: 50e6, overhead: 28 },
+      disk: { delay: 0, rate: 1e9 },
+      messages: [2, 1, 1].map((origin, i) => ({ origin, at: i === 2 ? 490_500 : 0, size: 8 })),
+      faults: [
+        { type: 'liar', member: 1, lies: ['gone'] },
+        crash(1, { on: 'committed', count: 1 }, 359),
+        crash(0, { at: 739_315 }, 277),
+      ],
+      healAt: 1_981_000,
+    });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+
   test('an answer from within the consumer comes after what it answers', () => {
     // Only what is consumed slowly is answered before the consumer is done with it.
     for (let seed = 0; seed < 20; seed++) {
