@@ -1,8 +1,10 @@
 /**
  * Frames by the thousand, each valid by itself: VECTORs of streams that there are not, PULLs, PROGRESS, symbols under signatures
- * of their own. Stopped by: new streams, work, relaying and signatures have budgets for each member (PROTOCOL 11).
+ * of their own, halves of texts, unknown frames, and more true messages than anyone asked for. Stopped by: new streams, work, relaying
+ * and signatures have budgets for each member (PROTOCOL 11), origins take turns, and each path has a window of its own (6.3, 8.2).
  */
-import { ATTACK_AT } from '../arena.js';
+import { Writer } from '../../../../src/core/bytes.js';
+import { type Arena, ATTACK_AT } from '../arena.js';
 import { entryOf, parcel } from '../forge.js';
 import { virtual } from '../virtual.js';
 
@@ -189,4 +191,72 @@ export const malformed = virtual({
       if (text.length > 0) text[0] = i % 12;
       arena.sayRaw(arena.rng.pick(arena.honest), text);
     }),
+});
+
+const PART = 15;
+const HALF = 714;
+
+const part = (number: number, half: number, bytes: Uint8Array) =>
+  new Writer(4 + bytes.length)
+    .u8(PART)
+    .u16(number & 0xffff)
+    .u8(half)
+    .put(bytes)
+    .finish();
+const rawOften = (arena: Arena, text: (i: number) => Uint8Array) =>
+  arena.each(ATTACK_AT, 8, 1000, (i) => {
+    for (const peer of arena.honest) for (let j = 0; j < 4; j++) arena.sayRaw(peer, text(4 * i + j));
+  });
+
+export const halvesAlone = virtual({
+  name: 'halves of texts whose other halves never come, 4,000 a second to each',
+  cores: 0.5,
+  attack: (arena) => rawOften(arena, (i) => part(i, 0, new Uint8Array(HALF).fill(i))),
+});
+
+export const halvesCrossed = virtual({
+  name: 'halves of texts that do not fit each other, 4,000 a second to each',
+  cores: 0.5,
+  attack: (arena) => {
+    const noise = arena.rng.bytes(HALF);
+    // A part in a part, noise, and the same half twice.
+    const halves = [part(1, 0, noise.subarray(0, 300)), noise, new Uint8Array(HALF)];
+    rawOften(arena, (i) => part(i >> 1, i % 3 === 0 ? 0 : i & 1, halves[i % 3]));
+  },
+});
+
+export const unknownFrames = virtual({
+  name: 'optional frames that nobody knows, 4,000 a second to each',
+  cores: 0.5,
+  attack: (arena) => {
+    const text = new Writer(1100);
+    for (let type = 100; text.offset + 54 <= 1100; type++)
+      text.u8(type).u16(50).put(new Uint8Array(50).fill(type));
+    const bytes = text.finish().slice();
+    rawOften(arena, () => bytes);
+  },
+});
+
+const narrowLinks = {
+  controller: 'bbr' as const,
+  links: { delay: 10_000, rate: 20e6, queue: 100_000 },
+  maxStoredBytes: 64e6,
+};
+
+const broadcastOften = (arena: Arena, bytes: number, every: number) => {
+  if (!arena.isControl) arena.each(ATTACK_AT, 9, every, () => void arena.submit(arena.liar, bytes));
+};
+
+export const muchOfLarge = virtual({
+  name: 'broadcasts a megabyte each 100 ms, over links of 20 Mbit/s',
+  severe: true,
+  ...narrowLinks,
+  attack: (arena) => broadcastOften(arena, 1e6, 100_000),
+});
+
+export const manySmall = virtual({
+  name: 'broadcasts 1,000 messages a second, over links of 20 Mbit/s',
+  ...narrowLinks,
+  cores: 0.6,
+  attack: (arena) => broadcastOften(arena, 300, 1000),
 });

@@ -99,3 +99,34 @@ export const policies = virtual({
         ]);
     }),
 });
+
+// The same of VECTORs: what a peer says that it has heard concerns it alone, and an answer is one datagram (PROTOCOL 9.2).
+const sayOfVectors = (arena: Arena, change: (i: number) => object) => {
+  let said = 0;
+  arena.tamper({
+    frames: (_now, _peer, frames) =>
+      frames.map((frame) => (frame.kind === 'vector' ? ({ ...frame, ...change(said++) } as Frame) : frame)),
+  });
+};
+
+export const heardAll = virtual({
+  name: 'has heard all versions of VECTORs, also those to come',
+  attack: (arena) => sayOfVectors(arena, () => ({ heard: 0x7fff_ffff, heardBefore: 0xffff_ffff })),
+});
+
+export const heardNothing = virtual({
+  name: 'has never heard a VECTOR, and asks for an answer 1,000 times a second',
+  cores: 0.5,
+  attack: (arena) => {
+    sayOfVectors(arena, () => ({ heard: 0, heardBefore: 0 }));
+    arena.each(ATTACK_AT, 8, 1000, (i) => {
+      for (const peer of arena.honest)
+        arena.say(peer, [{ kind: 'vector', version: 1000 + i, heard: 0, heardBefore: 0, entries: [] }]);
+    });
+  },
+});
+
+export const versionsLeap = virtual({
+  name: 'numbers its VECTORs in leaps, forwards and back',
+  attack: (arena) => sayOfVectors(arena, (i) => ({ version: ((i * 0x6000_0001) % 0xffff_ffff) + 1 })),
+});
