@@ -1,7 +1,8 @@
 /**
  * A member comes back without its store, and a liar claims to keep what the others have let go of, but serves none of it, or
  * a trickle. The member waited for ever. Stopped by: who has been asked for 3 s and served nothing useful, or too slowly,
- * does not count as keeping (PROTOCOL 8.3).
+ * does not count as keeping (PROTOCOL 8.3). A lost store beside a liar is one failure more than k here: SECURITY.md says
+ * how long that takes, hence the grace. To believe GONE sooner would be to skip what a keeper that is slow could still serve.
  */
 
 import { certifiedDescriptor, servedBody } from '../../../../src/broadcast/proof/certificate.js';
