@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** All that the pure member is made of, from the top down. */
 const MEMBER = [
+  'bulk',
   'broadcast',
   'store',
   'path',
@@ -22,7 +23,7 @@ const MEMBER = [
   'core',
   'errors.ts',
 ];
-const BELOW_BROADCAST = MEMBER.filter((folder) => folder !== 'broadcast' && folder !== 'session');
+const BELOW_BROADCAST = MEMBER.filter((folder) => !['bulk', 'broadcast', 'session'].includes(folder));
 /** What each wing of broadcast may use. */
 const GROUND = [...BELOW_BROADCAST, 'broadcast/metrics.ts', 'broadcast/observer.ts'];
 
@@ -52,11 +53,12 @@ const MAY_IMPORT = {
     ...GROUND,
   ],
   broadcast: BELOW_BROADCAST,
+  bulk: ['broadcast/spread', 'broadcast/proof', ...GROUND],
   member: MEMBER,
   sim: ['member', ...MEMBER],
   emulator: ['sim', 'core', 'errors.ts'],
   node: ['member', ...MEMBER],
-  file: ['node', 'broadcast', 'wire', 'group', 'core', 'errors.ts'],
+  file: ['node', 'bulk', 'broadcast', 'wire', 'group', 'crypto', 'core', 'errors.ts'],
   network: [
     'node',
     'disk',

@@ -11,7 +11,7 @@ import type { StoredObject, StoreWrite, StreamState } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
-import { type ObjectId, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
+import { isTransfer, type ObjectId, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import { Advance } from './advance.js';
 import type { Stream } from './agreement/stream.js';
 import { Arrivals } from './arrivals.js';
@@ -20,7 +20,6 @@ import type { StoreRequest } from './delivery/journal.js';
 import { overviewOf, type StreamOverview } from './delivery/overview.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics } from './metrics.js';
-import type { BroadcastObserver } from './observer.js';
 import { Outbound, sourcesOf } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
 import { certifiedDescriptor } from './proof/certificate.js';
@@ -67,10 +66,6 @@ export class Broadcast implements StorePort, ConsumerPort {
     );
   }
 
-  private get observer(): BroadcastObserver | undefined {
-    return this.wings.options.observer;
-  }
-
   /** Where messages of ours are given in. */
   get messages(): Messages {
     return this.wings.own;
@@ -79,6 +74,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
     this.outbound[member]!.onSession(fresh);
+    this.wings.options.lodger.onSession(member, fresh);
     if (!fresh) return;
     this.references.onRestart(member);
     this.wings.serving.forget(member);
@@ -89,7 +85,9 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** `body` is the SYMBOL as received, if it was one, `hop` the member that sent it. */
   handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body?: Uint8Array): void {
-    const symbol = this.wings.transfer.handleSymbol(now, hop, frame, body);
+    const { transfer, options } = this.wings;
+    if (isTransfer(frame.descriptor)) return options.lodger.handleSymbol(now, hop, frame, body);
+    const symbol = transfer.handleSymbol(now, hop, frame, body);
     if (symbol.stream?.standing.attested) this.onSymbol(now, symbol, symbol.stream);
     this.arrivals.handle(now, symbol);
   }
@@ -229,7 +227,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (stream === own.stream) own.onStored(now, object);
     stream.hold(seq, descriptor.hash.slice(), descriptor.length);
     kept.add(stream, seq, descriptor.length);
-    this.observer?.(now, { topic: 'objects', id: object, state: 'held' });
+    this.wings.options.observer?.(now, { topic: 'objects', id: object, state: 'held' });
     for (const member of stream.comparison.disputed) this.repair.onDisagreement(now, stream, member);
     this.endStoring(now, stream, seq);
     const { trusted, isMisled } = stream.following;

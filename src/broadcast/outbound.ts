@@ -10,33 +10,12 @@ import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import type { Repair } from './repair.js';
 import { ToldManifests } from './spread/manifests/told.js';
 import { vectorCopiesFor } from './spread/plan.js';
+import type { FrameSource, Sources, SymbolSource } from './spread/sources.js';
 import type { Wings } from './wings.js';
-
-/** A part that has frames for peers. */
-interface FrameSource {
-  /** When it has something to say to a peer: AT_ONCE, a time, or NEVER. */
-  dueAt(peer: number): Micros;
-  /** Bytes that wait, counted up to about `enough`: the sources before it leave it so much room. */
-  waiting(peer: number, enough: number): number;
-  /** Frames of at most `room` bytes, sent now. */
-  take(now: Micros, peer: number, room: number): readonly ObjectFrame[];
-}
-
-/** A part that has symbols for peers. */
-interface SymbolSource {
-  has(now: Micros, peer: number): boolean;
-  /** Adds one or several to a datagram; false if there is none that fits. See `Outbound.addSymbols`. */
-  next(now: Micros, peer: number, writer: SymbolWriter, beside: Set<object>): boolean;
-}
-
-export interface Sources {
-  frames: readonly FrameSource[];
-  symbols: readonly SymbolSource[];
-}
 
 /** All of them, in the order in which they are served: frames in this order, symbols in turns. */
 export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings): Sources {
-  const { paths, group } = options;
+  const { paths, group, lodger } = options;
   const claims: FrameSource = {
     dueAt: (peer) => vectors.dueAt(peer),
     waiting: () => 0,
@@ -69,7 +48,10 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
     has: (_now, peer) => serving.has(peer),
     next: (now, peer, writer, beside) => serving.next(now, peer, writer, beside),
   };
-  return { frames: [claims, questions, progress], symbols: [relayed, own, served] };
+  return {
+    frames: [claims, questions, progress, ...lodger.sources.frames],
+    symbols: [relayed, own, served, ...lodger.sources.symbols],
+  };
 }
 
 export class Outbound {

@@ -1,7 +1,9 @@
 /** The four wings of the broadcast, put together: what each job on them is given. */
 
+import type { Micros } from '../core/time.js';
 import type { Settings } from '../options.js';
 import type { Loaded } from '../store/store.js';
+import type { SymbolFrame } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { AgreementDrop } from './agreement/streams.js';
 import { Streams } from './agreement/streams.js';
@@ -23,10 +25,19 @@ import { Objects } from './spread/objects.js';
 import { Pulls } from './spread/pulls.js';
 import { typicalRtt } from './spread/rtts.js';
 import { Serving } from './spread/serving/serving.js';
+import type { Sources } from './spread/sources.js';
 import { Transfer, type TransferOptions } from './spread/transfer.js';
 
 /** Why something is dropped in broadcast. */
 export type BroadcastDrop = AgreementDrop | SpreadDrop | RepairDrop;
+
+/** What has objects of its own that go the same ways. */
+export interface Lodger {
+  readonly sources: Sources;
+  /** See `Broadcast`. */
+  onSession(peer: number, fresh: boolean): void;
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body?: Uint8Array): void;
+}
 
 export interface BroadcastOptions
   extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize'>,
@@ -34,6 +45,7 @@ export interface BroadcastOptions
   sizes: GroupSizes;
   /** What our store holds from before. */
   loaded: Loaded;
+  lodger: Lodger;
 }
 
 export interface Wings {

@@ -20,6 +20,7 @@ import type { BroadcastObserver } from '../broadcast/observer.js';
 import type { ConsumerPort, Messages, StorePort } from '../broadcast/ports.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import type { BroadcastDrop } from '../broadcast/wings.js';
+import { Bulk } from '../bulk/bulk.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { countDrop, sumDrops } from '../core/drops.js';
@@ -97,6 +98,8 @@ export class Endpoint implements Voice {
   private readonly counters: Metrics<MemberDrop | BroadcastDrop> = createMetrics();
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;
+  /** Files that move beside the messages. */
+  readonly bulk: Bulk;
   private readonly broadcaster: Broadcast;
   /** By member; undefined at our own place. */
   private readonly peers: readonly (Peer | undefined)[];
@@ -139,7 +142,10 @@ export class Endpoint implements Voice {
       entropy,
       peers: members.map((member) => (member === self ? undefined : member)),
     });
-    const broadcaster = new Broadcast({ ...options, self: self.index, paths, sizes, changed }, this.counters);
+    const speaks = (peer: number) => this.peers[peer]?.has('transfer') === true;
+    const spreading = { ...options, self: self.index, paths, sizes, changed };
+    const bulk = new Bulk({ ...spreading, rng: rng.fork('bulk'), speaks }, this.counters);
+    const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, this.counters);
     const peers = members.map((member, index) => {
       const path = paths[index];
       return (
@@ -147,6 +153,7 @@ export class Endpoint implements Voice {
       );
     });
     this.sessions = sessions;
+    this.bulk = bulk;
     this.broadcaster = broadcaster;
     this.peers = peers;
     this.presence = new Presence(peers, ({ index, isPresent }) =>
@@ -166,6 +173,7 @@ export class Endpoint implements Voice {
     });
     this.handlers = frameHandlers({
       broadcaster,
+      bulk,
       sizes,
       onAck: (heard, ack) => this.handleAck(heard, ack),
       onPart: (heard, part) => this.handlePart(heard, part),
@@ -227,6 +235,7 @@ export class Endpoint implements Voice {
     this.followSessions(now);
     this.presence.handleTimeout(now);
     this.broadcaster.handleTimeout(now);
+    this.bulk.handleTimeout(now);
   }
 
   /** The host did not let us run for a while. */
@@ -267,6 +276,7 @@ export class Endpoint implements Voice {
         this.sessions.nextTimeout(),
         this.presence.nextTimeout(),
         this.broadcaster.nextTimeout(now),
+        this.bulk.nextTimeout(),
         this.agenda.nextTimeout(now),
       ),
     );
@@ -278,15 +288,17 @@ export class Endpoint implements Voice {
 
   /** Objects on their way, and each peer as it stands. */
   status(now: Micros): EndpointStatus {
+    const broadcast = this.broadcaster.status();
     return {
-      ...this.broadcaster.status(),
+      ...broadcast,
+      objects: [...broadcast.objects, ...this.bulk.objectsUnderWay()],
       peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer)] : [])),
     };
   }
 
   /** What of its state contradicts the rest; undefined if nothing does, as ever. For the simulator, after any call. */
   check(): string | undefined {
-    return this.agenda.check() ?? this.broadcaster.check();
+    return this.agenda.check() ?? this.broadcaster.check() ?? this.bulk.check();
   }
 
   say(now: Micros, index: number, frames: readonly Frame[], symbol?: Uint8Array): boolean {
@@ -306,6 +318,7 @@ export class Endpoint implements Voice {
   /** Frees what the codec holds. */
   dispose(): void {
     this.broadcaster.dispose();
+    this.bulk.dispose();
   }
 
   private handleContents(heard: Heard, number: number, contents: Contents): void {

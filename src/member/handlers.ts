@@ -1,10 +1,12 @@
 /** What a member does with each kind of frame. In: a frame that a peer has sent in its session. Out: calls of the path and the broadcast. */
 import type { Broadcast } from '../broadcast/broadcast.js';
+import type { Bulk } from '../bulk/bulk.js';
 import type { Micros } from '../core/time.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
 import type { FrameKind, FrameOf } from '../wire/frames.js';
+import { isTransfer } from '../wire/symbol.js';
 import type { Peer } from './peer.js';
 
 /** The datagram that a frame came in. */
@@ -24,6 +26,7 @@ type Known = Exclude<FrameKind, 'unknown'>;
 
 export interface HandlerOptions {
   broadcaster: Broadcast;
+  bulk: Bulk;
   sizes: PathSizes;
   onAck: (heard: Heard, ack: Ack) => void;
   onPart: (heard: Heard, part: PartFrame) => void;
@@ -32,6 +35,7 @@ export interface HandlerOptions {
 
 export function frameHandlers({
   broadcaster,
+  bulk,
   sizes,
   onAck,
   onPart,
@@ -56,9 +60,12 @@ export function frameHandlers({
     listed: ({ now, peer }, frame) => broadcaster.references.handle(now, peer.index, frame),
     served: ({ now, peer }, frame) => broadcaster.references.handle(now, peer.index, frame),
     vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
-    progress: ({ now, peer }, frame) => broadcaster.handleProgress(now, peer.index, frame),
-    pull: ({ now, peer }, frame) => broadcaster.repair.handlePull(now, peer.index, frame),
+    progress: ({ now, peer }, frame) =>
+      (isTransfer(frame.id) ? bulk : broadcaster).handleProgress(now, peer.index, frame),
+    pull: ({ now, peer }, frame) =>
+      (isTransfer(frame.id) ? bulk : broadcaster.repair).handlePull(now, peer.index, frame),
     gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),
+    transfer: ({ now, peer }, frame) => bulk.handleFrame(now, peer.index, frame),
   };
 }
 

@@ -4,6 +4,7 @@
  * and restarted, and what each delivered and reported.
  */
 
+import type { BulkRequest } from '../bulk/ports.js';
 import { type ControllerFactory, fixedRate } from '../congestion/controller.js';
 import { compareBytes } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
@@ -59,6 +60,8 @@ export interface ClusterOptions {
   incarnation?: (member: number, start: number) => number;
   /** What happens at members, as it happens. */
   onEvent?: (member: SimMember, event: SimEvent) => void;
+  /** @internal What the transfers of a member ask for, at a time by its own clock; answered at its endpoint. */
+  onRequest?: (member: SimMember, now: Micros, request: BulkRequest) => void;
   /** How many of the latest event log lines to keep for reading; default 0. */
   keepLines?: number;
 }
@@ -149,6 +152,7 @@ export function createCluster(options: ClusterOptions): Cluster {
           tamper: lies && liar(lies, { ...context, rng: new Rng(`${seed} lies ${index} ${start}`) }),
         });
       },
+      onRequest: (member, now, request) => options.onRequest?.(member, now, request),
       onEvent: (member, event) => {
         world.log(
           `${member.address} ${event.type}${'id' in event ? ` ${event.id.origin}/${event.id.seq}` : ''}`,

@@ -3,6 +3,7 @@
  * faults: crash, restart, a consumer that stands still. Out: datagrams, and what happened, told to a listener at once, so
  * that a fault can strike at that very instant.
  */
+import type { BulkRequest } from '../bulk/ports.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { Endpoint, EndpointEvent, Transmit } from '../member/endpoint.js';
 import type { EndpointStatus } from '../member/status.js';
@@ -37,6 +38,8 @@ export interface SimMemberOptions {
   start: (start: number, loaded: Loaded) => Endpoint;
   /** How long the consumer takes for a message that it gets now. */
   consume: (now: Micros) => Micros;
+  /** What its transfers ask for. */
+  onRequest: (member: SimMember, now: Micros, request: BulkRequest) => void;
   /** May crash the member: then nothing more happens to it. */
   onEvent: (member: SimMember, event: SimEvent) => void;
 }
@@ -160,9 +163,11 @@ export class SimMember implements SimNode {
         this.tell({ type: 'commit', writes: request.writes });
         if (!this.isLive || this.starts !== starts) return;
       }
+      const wanted = this.endpoint.bulk.files.pollRequest();
+      if (wanted) this.options.onRequest(this, local, wanted);
       const event = this.endpoint.pollEvent();
       if (event) this.take(now, event);
-      else if (!done && !isConsumed && !request) return;
+      else if (!done && !isConsumed && !request && !wanted) return;
     }
   }
 

@@ -13,11 +13,14 @@ export interface VersionRange {
   highest: number;
 }
 
-/** An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. */
-export type Feature = 'path-size';
+/**
+ * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
+ * like move beside the messages.
+ */
+export type Feature = 'path-size' | 'transfer';
 
 /** Bits of the features. A bit is never given to another one. */
-const FEATURES: Readonly<Record<Feature, number>> = { 'path-size': 0 };
+const FEATURES: Readonly<Record<Feature, number>> = { 'path-size': 0, transfer: 1 };
 
 /** What a member speaks. */
 export interface Dialect {

@@ -21,6 +21,7 @@ import { listed } from './frames/symbols/listed.js';
 import { manifest } from './frames/symbols/manifest.js';
 import { served } from './frames/symbols/served.js';
 import { sizedSymbol } from './frames/symbols/sized-symbol.js';
+import { transfer } from './frames/transfer.js';
 import type { UnknownFrame } from './frames/unknown.js';
 import { vector } from './frames/vector.js';
 import { FRAME_TYPE_SIZE } from './limits.js';
@@ -41,6 +42,7 @@ export const FRAMES = [
   served,
   part,
   pathSize,
+  transfer,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;
@@ -49,7 +51,7 @@ export type FrameKind = Frame['kind'];
 /** The frame of this kind. */
 export type FrameOf<K extends FrameKind> = Extract<Frame, { kind: K }>;
 /** Frames about objects: what the broadcast layer makes. */
-export type ObjectFrame = FrameOf<'vector' | 'progress' | 'pull' | 'gone'>;
+export type ObjectFrame = FrameOf<'vector' | 'progress' | 'pull' | 'gone' | 'transfer'>;
 
 /** Reads what follows a type byte; throws MALFORMED. */
 export function parseFrame(type: number, reader: Reader): Frame {

@@ -35,6 +35,10 @@ export const ROOT_SIZE = 20;
 /** Bytes of a VECTOR's bitmap of objects held beyond a gap. */
 export const MAX_AHEAD = 32;
 
+/** Bytes of a TRANSFER's bitmap: of slices of 2 MiB so many come to 8 GiB. And of its reason. */
+export const MAX_TRANSFER_AHEAD = 512;
+export const MAX_TRANSFER_REASON = 200;
+
 /** Entries of one stream in a VECTOR: who differs from us is told at 24 counts at most, and the claim. */
 export const MAX_STREAM_ENTRIES = 32;
 

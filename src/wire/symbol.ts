@@ -52,6 +52,11 @@ export function objectId({ origin, incarnation }: StreamId, seq: number): Object
   return { origin, incarnation, seq };
 }
 
+/** Whether it names a transfer, which is no stream of messages: the uppermost of the 48 bits is set. A time in ms has it from the year 6429 on. */
+export function isTransfer({ incarnation }: Pick<StreamId, 'incarnation'>): boolean {
+  return incarnation >= TRANSFER_BIT;
+}
+
 /** The key of a stream in a map. */
 export function streamKey({ origin, incarnation }: StreamId): string {
   return `${origin}/${incarnation}`;
@@ -61,6 +66,8 @@ export function streamKey({ origin, incarnation }: StreamId): string {
 export function objectKey({ origin, incarnation, seq }: ObjectId): string {
   return `${origin}/${incarnation}/${seq}`;
 }
+
+export const TRANSFER_BIT = 2 ** 47;
 
 export interface Descriptor extends ObjectId {
   /** Transfer length F of RFC 6330: the object's size in bytes. */

@@ -1,7 +1,8 @@
 /** What goes to one peer takes turns, whatever goes to the others meanwhile. */
 import { expect, test } from 'vitest';
-import { Outbound, type Sources } from '../../src/broadcast/outbound.js';
+import { Outbound } from '../../src/broadcast/outbound.js';
 import type { Repair } from '../../src/broadcast/repair.js';
+import type { Sources } from '../../src/broadcast/spread/sources.js';
 import type { Wings } from '../../src/broadcast/wings.js';
 import { fixedRate } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';

@@ -36,6 +36,16 @@ export type FrameFields =
   | { kind: 'ack-policy'; packets: number; delay: number }
   | { kind: 'mtu-probe' | 'mtu-report' | 'path-size'; size: number }
   | { kind: 'part'; number: number; half: number; bytes: string }
+  | ({
+      kind: 'transfer';
+      version: number;
+      heard: number;
+      state: (typeof TRANSFER_STATES)[number];
+      count: number;
+      sent: number;
+      reason: string;
+      ahead: string;
+    } & StreamId)
   | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
@@ -86,6 +96,17 @@ export function frame(fields: FrameFields): Buffer {
       return join(uint(8, 1), uint(fields.size, 2));
     case 'path-size':
       return join(uint(64, 1), uint(2, 2), uint(fields.size, 2));
+    case 'transfer': {
+      const [reason, ahead] = [Buffer.from(fields.reason, 'hex'), Buffer.from(fields.ahead, 'hex')];
+      const state = TRANSFER_STATES.indexOf(fields.state);
+      const body = join(
+        streamId(fields),
+        ...[uint(fields.version, 4), uint(fields.heard, 4), uint(state, 1)],
+        ...[uint(fields.count, 4), uint(fields.sent, 4)],
+        ...[uint(reason.length, 1), reason, uint(ahead.length, 2), ahead],
+      );
+      return join(uint(65, 1), uint(body.length, 2), body);
+    }
     case 'part':
       return join(
         uint(15, 1),
@@ -103,6 +124,9 @@ export function frame(fields: FrameFields): Buffer {
       return join(uint(10, 1), streamId(fields), uint(fields.base, 4), Buffer.from(fields.chain, 'hex'));
   }
 }
+
+/** 14.2. */
+const TRANSFER_STATES = ['offered', 'joining', 'verifying', 'receiving', 'saved', 'failed'] as const;
 
 const streamId = ({ origin, incarnation }: StreamId) => join(uint(origin, 2), uint(incarnation, 6));
 const objectId = (id: ObjectId) => join(streamId(id), uint(id.seq, 4));

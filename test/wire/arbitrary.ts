@@ -6,6 +6,7 @@ import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import type { ProgressFrame } from '../../src/wire/frames/progress.js';
 import type { PullFrame } from '../../src/wire/frames/pull.js';
+import { TRANSFER_STATES } from '../../src/wire/frames/transfer.js';
 import type { VectorEntry, VectorFrame } from '../../src/wire/frames/vector.js';
 import { FRAMES, type Frame, type FrameKind, type FrameOf } from '../../src/wire/frames.js';
 import {
@@ -18,6 +19,8 @@ import {
   MAX_SHARE,
   MAX_SOURCE_BLOCKS,
   MAX_SYMBOL_SIZE,
+  MAX_TRANSFER_AHEAD,
+  MAX_TRANSFER_REASON,
   maxBlockSymbols,
   NODE_SIZE,
   PROTECTED_HEADER,
@@ -30,6 +33,7 @@ import {
   type Leaf,
   type ObjectId,
   SERVED,
+  TRANSFER_BIT,
   writeDescriptor,
   writeLeaf,
   writeSymbol,
@@ -47,7 +51,8 @@ const objectId: fc.Arbitrary<ObjectId> = fc.record({ ...streamId, seq: u32 });
 
 const vectorEntry: fc.Arbitrary<VectorEntry> = fc
   .record({
-    ...streamId,
+    origin: u16,
+    incarnation: unsigned(47),
     a: u32,
     b: u32,
     part: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -238,6 +243,18 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     number: u16,
     half: fc.nat(1),
     bytes: fc.uint8Array({ maxLength: MAX_PART }),
+  }),
+  transfer: fc.record({
+    kind: fc.constant('transfer'),
+    origin: u16,
+    incarnation: unsigned(47).map((number) => number + TRANSFER_BIT),
+    version: u32,
+    heard: u32,
+    state: fc.constantFrom(...TRANSFER_STATES),
+    count: u32,
+    sent: u32,
+    reason: fc.uint8Array({ maxLength: MAX_TRANSFER_REASON }),
+    ahead: fc.uint8Array({ maxLength: MAX_TRANSFER_AHEAD }),
   }),
   unknown: fc.record({
     kind: fc.constant('unknown'),

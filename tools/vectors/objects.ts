@@ -14,7 +14,7 @@ import { writeDatagram } from '../../src/wire/datagram.js';
 import type { Frame } from '../../src/wire/frames.js';
 import { maxBlockSymbols, PROTECTED_HEADER, PROTECTED_TAG, ROOT_SIZE } from '../../src/wire/limits.js';
 import { servedManifest } from '../../src/wire/manifest.js';
-import { type Descriptor, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
+import { type Descriptor, TRANSFER_BIT, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { seedOf, vectorGroup } from './sessions.js';
 
 const INCARNATION = 0x0190_0000_0003;
@@ -161,6 +161,16 @@ export function frameVectors(): unknown {
     ],
     ['PART: the second half', { kind: 'part', number: 7, half: 1, bytes: Uint8Array.of(1, 2, 3) }],
     ['PATH_SIZE', { kind: 'path-size', size: 1452 }],
+    [
+      'TRANSFER: failed, with some of it',
+      {
+        kind: 'transfer',
+        ...{ origin: 2, incarnation: TRANSFER_BIT + 77, version: 5, heard: 3 },
+        ...{ state: 'failed', count: 4, sent: 0 },
+        reason: new TextEncoder().encode('its disk is full'),
+        ahead: Uint8Array.of(0b101),
+      },
+    ],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];

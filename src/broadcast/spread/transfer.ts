@@ -76,10 +76,16 @@ export class Transfer<S extends StreamView = StreamView> {
     return this.own;
   }
 
-  /** Starts to send an object of our own, which is in our store. */
-  send(now: Micros, stream: S, stored: StoredObject): ObjectUnderWay<S> {
+  /**
+   * Starts to send an object of our own, which is in our store.
+   *
+   * @param to those that it is for; default: all
+   */
+  send(now: Micros, stream: S, stored: StoredObject, to?: ReadonlySet<number>): ObjectUnderWay<S> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
-    record.outgoing = new Outgoing(now, { ...this.options, shortfall: this.shortfall }, stored);
+    const { options, shortfall } = this;
+    const paths = to ? options.paths.map((path, peer) => (to.has(peer) ? path : undefined)) : options.paths;
+    record.outgoing = new Outgoing(now, { ...options, paths, shortfall }, stored);
     this.objects.add(record);
     this.own.add(record);
     this.ownAt = Math.min(this.ownAt, now + CHECK);
@@ -321,6 +327,7 @@ export class Transfer<S extends StreamView = StreamView> {
     const symbol = relayable(frame, body);
     this.options.paths.forEach((path, peer) => {
       if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
+      if (record.stream.isWantedBy?.(peer) === false) return;
       if (this.relays.push(peer, { object: record, sbn, symbol })) countDrop(this.metrics, 'relay-overflow');
       this.options.changed.mark(peer);
     });

@@ -44,6 +44,8 @@ export interface StreamView extends StreamId {
     /** Whether a symbol of this object, from `member`, may be of what is to be held. */
     admits(member: number, isServed: boolean, object: Pick<Descriptor, 'seq' | 'hash'>): boolean;
   };
+  /** Whether a member is to have objects of it at all. Default: all are. */
+  isWantedBy?(member: number): boolean;
   holds(seq: number): boolean;
   /** Whether the bytes of this object are wanted. */
   lacks(seq: number): boolean;

@@ -9,7 +9,7 @@
 import type { Reader } from '../../core/bytes.js';
 import { HeadwaterError } from '../../errors.js';
 import { FRAME_TYPE_SIZE, HASH_SIZE, MAX_AHEAD, MAX_STREAM_ENTRIES } from '../limits.js';
-import { type StreamId, streamKey } from '../symbol.js';
+import { isTransfer, type StreamId, streamKey } from '../symbol.js';
 import type { FrameType } from './frame.js';
 import { parseStreamId, STREAM_ID_SIZE } from './ids.js';
 
@@ -78,6 +78,8 @@ function parseVector(reader: Reader): VectorFrame {
   const entries: VectorEntry[] = [];
   for (let i = 0; i < count; i++) {
     const { origin, incarnation } = parseStreamId(reader);
+    if (isTransfer({ incarnation }))
+      throw new HeadwaterError('MALFORMED', 'vector: expected streams of messages, got a transfer');
     const base = reader.u32('base');
     const held = reader.u32('count');
     if (base > held) throw new HeadwaterError('MALFORMED', `base: expected at most ${held}, got ${base}`);

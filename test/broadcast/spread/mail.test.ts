@@ -41,6 +41,7 @@ function newMember(): { broadcast: Broadcast; path: Path; metrics: ReturnType<ty
       order: 'fifo',
       changed: new Marks(group.members.length),
       sizes: { group: () => undefined, onWanted: () => {}, awaitedUntil: () => 0 },
+      lodger: { sources: { frames: [], symbols: [] }, onSession: () => {}, handleSymbol: () => {} },
     },
     metrics,
   );

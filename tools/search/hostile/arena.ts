@@ -388,6 +388,7 @@ export class Arena {
         };
         return endpoint;
       },
+      onRequest: () => {},
       onEvent: (member, event) => {
         if (event.type === 'misbehaviour' && !this.liars.has(index) && !this.liars.has(event.member))
           this.accused++;

@@ -76,7 +76,7 @@ export class Outgoing {
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = encoder.oti.blockSymbols(sbn);
-      const each = symbolsPerPeer(sourceSymbols, group.members.length, group);
+      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, group);
       const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
       this.blocks.push({
         sbn,

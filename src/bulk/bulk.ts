@@ -1,0 +1,183 @@
+/**
+ * Transfers: trees of files that move beside the messages, from their origin to whoever takes them, without log, order or quorum.
+ * In: TRANSFER frames, PULLs and symbols of other members, time; at `files`, what the shell says. Out: frames and symbols for each
+ * peer; at `files`, requests to the shell, and how everyone stands.
+ */
+import type { Metrics, RepairDrop } from '../broadcast/metrics.js';
+import type { SpreadDrop } from '../broadcast/spread/drops.js';
+import type { Arrival } from '../broadcast/spread/intake.js';
+import type { ObjectStatus } from '../broadcast/spread/objects.js';
+import type { Sources } from '../broadcast/spread/sources.js';
+import { countDrop } from '../core/drops.js';
+import { type Micros, NEVER } from '../core/time.js';
+import { HeadwaterError } from '../errors.js';
+import type { ProgressFrame } from '../wire/frames/progress.js';
+import type { PullFrame } from '../wire/frames/pull.js';
+import type { TransferFrame } from '../wire/frames/transfer.js';
+import { objectId, type StreamId, type SymbolFrame } from '../wire/symbol.js';
+import { FilesDoor } from './files.js';
+import { type BulkOptions, CHECK, Ground } from './ground.js';
+import { TAKES_NOTHING } from './ports.js';
+import { sourcesOf } from './sources.js';
+import { type BulkTransfer, MANIFEST } from './transfer.js';
+
+export class Bulk {
+  /** For the shell. */
+  readonly files: FilesDoor;
+  /** What it has for the peers. */
+  readonly sources: Sources;
+  private readonly ground: Ground;
+
+  constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
+    this.ground = new Ground(options, metrics);
+    this.files = new FilesDoor(this.ground);
+    this.sources = sourcesOf(this.ground);
+  }
+
+  /** A session with this peer has begun. `fresh`: it has lost what it had in memory. */
+  onSession(peer: number, fresh: boolean): void {
+    this.ground.telling.onSession(peer, fresh);
+    this.ground.fetching.mail.clear(peer);
+    if (!fresh) return;
+    this.ground.fetching.serving.forget(peer);
+    for (const transfer of this.ground.transfers) {
+      transfer.claims.forget(peer);
+      this.ground.changed.add(transfer);
+      for (const { outgoing, incoming } of this.ground.objects.of(transfer).values()) {
+        outgoing?.onRestart(peer);
+        incoming?.onRestart(peer);
+      }
+    }
+  }
+
+  handleFrame(now: Micros, from: number, frame: TransferFrame): void {
+    const transfer = this.ground.transfers.find(frame) ?? this.open(now, from, frame);
+    if (!transfer) return countDrop(this.ground.metrics, 'stream-quota');
+    if (!this.ground.telling.onFrame(now, from, transfer, frame)) return;
+    transfer.claims.hear(from, frame);
+    this.ground.changed.add(transfer);
+    if (from === transfer.origin && frame.state === 'failed' && isOpen(transfer)) {
+      const why = new TextDecoder().decode(frame.reason);
+      this.ground.requests.push({ type: 'abandon', id: idOf(transfer) });
+      this.ground.fail(now, transfer, `its sender gave up: ${why}`);
+    }
+    this.ground.spread.relays.onHeard(from);
+    this.ground.sending.get(transfer)?.settle(now);
+    this.ground.fetching.wantMissing(now, transfer);
+  }
+
+  /** Symbols of what is not known, or not taken, are of no use; nor are those of a slice whose manifest has not come. */
+  handleSymbol(now: Micros, hop: number, frame: SymbolFrame, body?: Uint8Array): void {
+    const transfer = this.ground.transfers.find(frame.descriptor);
+    if (!transfer || (frame.descriptor.seq !== MANIFEST && !transfer.manifest))
+      return countDrop(this.ground.metrics, 'stale');
+    const { arrival, isServed, add } = this.ground.spread.handleSymbol(now, hop, frame, body);
+    if (isServed && add) transfer.keepers.onServing(now, hop);
+    if (arrival && 'object' in arrival) this.onArrival(now, hop, arrival);
+  }
+
+  handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
+    const transfer = this.ground.transfers.find(frame.id);
+    if (transfer) this.ground.spread.onProgress(now, from, transfer, frame);
+  }
+
+  handlePull(now: Micros, from: number, frame: PullFrame): void {
+    this.ground.fetching.handlePull(now, from, frame);
+  }
+
+  handleTimeout(now: Micros): void {
+    this.ground.spread.handleTimeout(now);
+    this.ground.fetching.handleTimeout(now);
+    if (this.ground.checkAt > now) return;
+    this.ground.checkAt = this.ground.transfers.size > 0 ? now + CHECK : NEVER;
+    for (const sending of this.ground.sending.values()) sending.settle(now);
+    for (const transfer of this.ground.transfers) this.ground.fetching.wantMissing(now, transfer);
+    this.ground.fetching.look(now);
+  }
+
+  nextTimeout(): Micros {
+    return Math.min(
+      this.ground.spread.nextTimeout(),
+      this.ground.fetching.nextTimeout(),
+      this.ground.checkAt,
+    );
+  }
+
+  /** The objects on their way. */
+  objectsUnderWay(): ObjectStatus[] {
+    const { group, self } = this.ground.options;
+    return [...this.ground.transfers].flatMap((transfer) =>
+      [...this.ground.objects.of(transfer).values()].map((object) =>
+        object.status(group.members.length, self),
+      ),
+    );
+  }
+
+  check(): string | undefined {
+    for (const sending of this.ground.sending.values()) {
+      const fault = sending.check();
+      if (fault) return fault;
+    }
+    return this.ground.spread.check() ?? this.ground.fetching.check();
+  }
+
+  dispose(): void {
+    this.ground.spread.dispose();
+    this.ground.fetching.serving.dispose();
+  }
+
+  private open(now: Micros, from: number, frame: TransferFrame): BulkTransfer | undefined {
+    const { self, group } = this.ground.options;
+    // Of ours only we know what it is.
+    if (frame.origin === self || frame.origin >= group.members.length) return undefined;
+    const opened = this.ground.transfers.open(from, frame);
+    if (!opened) return undefined;
+    const { transfer, instead } = opened;
+    if (instead) this.ground.forget(instead);
+    if (this.ground.isTaking) this.ground.touch(now, transfer);
+    else this.ground.fail(now, transfer, TAKES_NOTHING);
+    return transfer;
+  }
+
+  private onArrival(
+    now: Micros,
+    hop: number,
+    arrival: Extract<Arrival<BulkTransfer>, { object: unknown }>,
+  ): void {
+    const { object } = arrival;
+    const { stream: transfer, seq } = object;
+    if (arrival.type === 'complete') {
+      const { certificate, bytes } = arrival.stored;
+      if (arrival.asked) this.ground.fetching.onServed(now, transfer, seq, hop, bytes.length);
+      const id = objectId(transfer, seq);
+      if (seq !== MANIFEST) this.ground.requests.push({ type: 'write', id, certificate, bytes });
+      else this.onManifest(now, transfer, bytes, certificate);
+    } else if (arrival.type === 'wrong-symbols') {
+      if (arrival.culprit !== undefined) object.distrusted.add(arrival.culprit);
+      this.ground.spread.beginAnew(object);
+    }
+    this.ground.fetching.wantMissing(now, transfer);
+  }
+
+  private onManifest(now: Micros, transfer: BulkTransfer, bytes: Uint8Array, certificate: Uint8Array): void {
+    const object = this.ground.objects.find(transfer, MANIFEST)!;
+    try {
+      transfer.open(bytes, certificate);
+    } catch (error) {
+      if (!(error instanceof HeadwaterError)) throw error;
+      return this.ground.fail(now, transfer, error.message);
+    }
+    this.ground.spread.onHeld(now, object);
+    this.ground.touch(now, transfer);
+    this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
+  }
+}
+
+/** Whether more of it is to come. */
+function isOpen({ state }: BulkTransfer): boolean {
+  return state === 'joining' || state === 'verifying' || state === 'receiving';
+}
+
+function idOf({ origin, incarnation }: BulkTransfer): StreamId {
+  return { origin, incarnation };
+}

@@ -1,0 +1,142 @@
+/**
+ * What the two doors of the transfers stand on, that to the shell and that to the peers: the transfers themselves, the parts that
+ * move their objects, and what follows where one of them enters another state.
+ */
+import type { Metrics, RepairDrop } from '../broadcast/metrics.js';
+import { signCertificate } from '../broadcast/proof/certificate.js';
+import type { SpreadDrop } from '../broadcast/spread/drops.js';
+import { Objects } from '../broadcast/spread/objects.js';
+import { cutObject } from '../broadcast/spread/plan.js';
+import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { StoredObject } from '../store/store.js';
+import { type ObjectId, objectId, objectKey, type StreamId, writeDescriptor } from '../wire/symbol.js';
+import { Fetching } from './fetching.js';
+import { MAX_MANIFEST, MAX_SLICE, sliceHash } from './manifest.js';
+import type { BulkRequest } from './ports.js';
+import { type Sending, WINDOW } from './sending.js';
+import { Telling } from './telling.js';
+import type { BulkTransfer } from './transfer.js';
+import { Transfers } from './transfers.js';
+
+export interface BulkOptions
+  extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize' | 'maxStoredBytes'> {
+  /** What size of datagrams reaches everyone in one piece. */
+  sizes: { group(now: Micros): number | undefined };
+  /** Whether a peer has a session in which transfers are spoken of. */
+  speaks(peer: number): boolean;
+}
+
+export class Ground {
+  readonly options: BulkOptions;
+  readonly metrics: Metrics<SpreadDrop | RepairDrop>;
+  readonly transfers: Transfers;
+  readonly objects = new Objects<BulkTransfer>();
+  readonly spread: Transfer<BulkTransfer>;
+  readonly fetching: Fetching;
+  readonly telling: Telling;
+  /** Of our own. */
+  readonly sending = new Map<BulkTransfer, Sending>();
+  /** For the shell, the oldest first. */
+  readonly requests: BulkRequest[] = [];
+  /** Of which the shell is to hear. */
+  readonly changed = new Set<BulkTransfer>();
+  /** Whether this member takes what others offer: then the shell is asked of each. */
+  isTaking = false;
+  /** When to look again at what has no deadline of its own. */
+  checkAt: Micros = NEVER;
+  private readonly reading = new Set<string>();
+
+  constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
+    const { group, paths, changed } = options;
+    const members = group.members.length;
+    this.options = options;
+    this.metrics = metrics;
+    this.transfers = new Transfers(members);
+    const { transfers, objects } = this;
+    const bounds = {
+      maxObjectSize: MAX_OPEN_BYTES,
+      maxStoredBytes: Number.POSITIVE_INFINITY,
+      isStoreBusy: () => false,
+    };
+    this.spread = new Transfer<BulkTransfer>({ ...options, ...bounds }, metrics, {
+      streams: transfers,
+      objects,
+    });
+    const { spread } = this;
+    const read = (id: ObjectId) => this.read(id);
+    this.fetching = new Fetching({ ...options, read }, metrics, { transfers, spread, objects });
+    const timeoutOf = (peer: number) => paths[peer]!.rtt.probeTimeout(0);
+    this.telling = new Telling({ members, changed, speaks: options.speaks, timeoutOf });
+  }
+
+  /** It is not taken, cannot be written, or read any more. */
+  fail(now: Micros, id: StreamId, reason: string): void {
+    const transfer = this.transfers.find(id);
+    if (!transfer || transfer.state === 'failed') return;
+    transfer.reason = reason;
+    this.sending.get(transfer)?.stop();
+    this.spread.forgetAll(transfer);
+    this.fetching.forget(transfer);
+    this.enter(now, id, 'failed');
+  }
+
+  enter(now: Micros, id: StreamId, state: BulkTransfer['state']): void {
+    const transfer = this.transfers.find(id);
+    if (!transfer || (transfer.state === 'failed' && state !== 'failed')) return;
+    transfer.state = state;
+    this.touch(now, transfer);
+  }
+
+  touch(now: Micros, transfer: BulkTransfer): void {
+    this.telling.touch(now, transfer);
+    this.changed.add(transfer);
+    this.checkAt = Math.min(this.checkAt, now + CHECK);
+  }
+
+  /** Asks for a slice, once until `onRead`. */
+  read(id: ObjectId): void {
+    const key = objectKey(id);
+    if (this.reading.has(key)) return;
+    this.reading.add(key);
+    this.requests.push({ type: 'read', id });
+  }
+
+  stored(now: Micros, transfer: BulkTransfer, seq: number, bytes: Uint8Array): StoredObject | undefined {
+    const id = objectId(transfer, seq);
+    let certificate = transfer.certificate(seq);
+    if (certificate === UNSIGNED) {
+      certificate = this.sign(now, id, bytes.length, sliceHash(transfer.manifest!, seq - 1));
+      transfer.hold(seq, certificate);
+    }
+    return certificate && { ...id, certificate, bytes };
+  }
+
+  /** The cut of what was signed once stays: others may have begun it. */
+  sign(now: Micros, id: ObjectId, length: number, hash: Uint8Array): Uint8Array {
+    const { group, keys, sizes } = this.options;
+    const descriptor = { ...id, length, ...cutObject(length, sizes.group(now)), hash };
+    return signCertificate(group, writeDescriptor(descriptor), keys.sign);
+  }
+
+  forget(transfer: BulkTransfer): void {
+    this.sending.get(transfer)?.stop();
+    this.sending.delete(transfer);
+    this.spread.forgetAll(transfer);
+    this.fetching.forget(transfer);
+    this.telling.forget(transfer);
+    this.changed.delete(transfer);
+    this.transfers.delete(transfer);
+  }
+
+  /** What was asked for has been answered. */
+  onRead(id: ObjectId): void {
+    this.reading.delete(objectKey(id));
+  }
+}
+
+/** In place of a certificate that is made when it is first needed. */
+export const UNSIGNED = new Uint8Array(0);
+/** Of the objects of one origin that are rebuilt or written at once: all that is sent unasked, and what is asked for. */
+const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (WINDOW + 2) * MAX_SLICE);
+export const CHECK: Micros = 100 * MILLISECOND;

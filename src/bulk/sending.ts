@@ -1,0 +1,152 @@
+/**
+ * A transfer of ours as it goes out: some slices at a time, each to all who lack it and keep up. In: what the others hold, slices
+ * as they are read. Out: slices to read, and to the spread those to send. A member that falls behind is left out and asks for
+ * what it lacks, of whoever holds it, until it has caught up.
+ */
+import type { ObjectUnderWay } from '../broadcast/spread/objects.js';
+import type { Paths } from '../broadcast/spread/rtts.js';
+import type { Transfer } from '../broadcast/spread/transfer.js';
+import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { StoredObject } from '../store/store.js';
+import type { BulkTransfer } from './transfer.js';
+
+/** A slice that is being read or sent. */
+interface Slot {
+  readonly to: Set<number>;
+  record: ObjectUnderWay<BulkTransfer> | undefined;
+}
+
+export interface SendingOptions {
+  paths: Paths;
+  spread: Transfer<BulkTransfer>;
+  /** Asks for a slice, for `onRead`. */
+  read(seq: number): void;
+  /** What we have to say of the transfer has changed. */
+  touch(now: Micros): void;
+}
+
+export class Sending {
+  private readonly transfer: BulkTransfer;
+  private readonly options: SendingOptions;
+  /** By object, in the order in which they go out. */
+  private readonly slots = new Map<number, Slot>();
+  /** Members that have fallen behind. */
+  private readonly slow = new Set<number>();
+  private next = 1;
+  private isStarted = false;
+  /** Since when the fastest member has nothing to get. */
+  private starvedAt: Micros = NEVER;
+
+  constructor(transfer: BulkTransfer, options: SendingOptions) {
+    this.transfer = transfer;
+    this.options = options;
+  }
+
+  /** Whoever is to be there from the first slice on is there. */
+  start(now: Micros): void {
+    this.isStarted = true;
+    this.settle(now);
+  }
+
+  /** Time has passed, or a member has said what it holds. */
+  settle(now: Micros): void {
+    for (const [seq, slot] of this.slots) this.settleOne(now, seq, slot);
+    this.leaveBehind(now);
+    for (const member of this.slow) if (this.hasCaughtUp(member)) this.slow.delete(member);
+    this.fill(now);
+    const sent = this.slots.keys().next().value ?? this.next;
+    if (sent === this.transfer.sent) return;
+    this.transfer.sent = sent;
+    this.options.touch(now);
+  }
+
+  onRead(now: Micros, object: StoredObject): void {
+    const slot = this.slots.get(object.seq);
+    if (!slot || slot.record) return;
+    for (const member of slot.to) if (!this.transfer.claims.wants(member, object.seq)) slot.to.delete(member);
+    if (slot.to.size === 0) this.slots.delete(object.seq);
+    else slot.record = this.options.spread.send(now, this.transfer, object, slot.to);
+  }
+
+  stop(): void {
+    for (const { record } of this.slots.values()) if (record) this.options.spread.forget(record);
+    this.slots.clear();
+    this.isStarted = false;
+  }
+
+  /** What of it contradicts the rest; undefined if nothing does. */
+  check(): string | undefined {
+    if (this.slots.size > WINDOW) return `${this.slots.size} slices under way`;
+    for (const [seq, { record }] of this.slots)
+      if (record && record.seq !== seq) return `slice ${record.seq} sent in place of ${seq}`;
+    return undefined;
+  }
+
+  private settleOne(now: Micros, seq: number, { to, record }: Slot): void {
+    if (!record) return;
+    const { claims } = this.transfer;
+    for (const member of to) if (claims.isHeldBy(member, seq)) record.outgoing?.onConfirm(member);
+    // Who is away asks when it is back.
+    if (![...to].some((member) => claims.wants(member, seq) && this.isThere(now, member)))
+      this.close(seq, record);
+  }
+
+  /** Where somebody holds all that is under way and waits, those that lack some of it are left behind. */
+  private leaveBehind(now: Micros): void {
+    const { slots, slow, transfer } = this;
+    const lacks = (member: number) => [...slots.keys()].some((seq) => transfer.claims.wants(member, seq));
+    const isStarving =
+      slots.size === WINDOW &&
+      this.takers(now).some((member) => transfer.claims.wants(member, this.next) && !lacks(member));
+    if (!isStarving) this.starvedAt = NEVER;
+    else if (this.starvedAt === NEVER) this.starvedAt = now;
+    if (!isStarving || now - this.starvedAt < PATIENCE) return;
+    this.starvedAt = NEVER;
+    for (const [seq, { to, record }] of [...slots]) {
+      if (!record) continue;
+      for (const member of to) if (transfer.claims.wants(member, seq)) slow.add(member);
+      this.close(seq, record);
+    }
+  }
+
+  private hasCaughtUp(member: number): boolean {
+    const { claims, sent } = this.transfer;
+    return !claims.isReceiving(member) || claims.of(member)!.count >= sent;
+  }
+
+  private fill(now: Micros): void {
+    const { transfer, slots } = this;
+    const takers = this.isStarted ? this.takers(now) : [];
+    // Without anybody to send to there is nothing to go past either.
+    while (takers.length > 0 && slots.size < WINDOW && this.next < transfer.objects) {
+      const seq = this.next++;
+      const to = new Set(takers.filter((member) => transfer.claims.wants(member, seq)));
+      if (to.size === 0) continue;
+      slots.set(seq, { to, record: undefined });
+      this.options.read(seq);
+    }
+  }
+
+  /** Those to send to. */
+  private takers(now: Micros): number[] {
+    const { claims } = this.transfer;
+    return [...claims.members].filter(
+      (member) => claims.isReceiving(member) && !this.slow.has(member) && this.isThere(now, member),
+    );
+  }
+
+  private isThere(now: Micros, member: number): boolean {
+    const path = this.options.paths[member];
+    return path?.isOpen === true && path.isResponsive(now);
+  }
+
+  private close(seq: number, record: ObjectUnderWay<BulkTransfer>): void {
+    this.options.spread.forget(record);
+    this.slots.delete(seq);
+  }
+}
+
+/** Slices under way: what a member may lag behind the fastest one before it is left behind, and what all this takes in memory. */
+export const WINDOW = 8;
+/** So long does the fastest one wait for it. */
+const PATIENCE: Micros = 500 * MILLISECOND;

@@ -1,0 +1,49 @@
+/** What transfers have for the peers, in the order in which it is served. */
+import type { FrameSource, Sources, SymbolSource } from '../broadcast/spread/sources.js';
+import type { Transfer } from '../broadcast/spread/transfer.js';
+import { AT_ONCE, NEVER } from '../core/time.js';
+import type { Fetching } from './fetching.js';
+import type { Telling } from './telling.js';
+import type { BulkTransfer } from './transfer.js';
+
+interface Parts {
+  telling: Telling;
+  fetching: Fetching;
+  spread: Transfer<BulkTransfer>;
+}
+
+export function sourcesOf({ telling, fetching, spread }: Parts): Sources {
+  const { serving, mail } = fetching;
+  const standings: FrameSource = {
+    dueAt: (peer) => telling.dueAt(peer),
+    waiting: () => 0,
+    take: (now, peer, room) => telling.take(now, peer, room),
+  };
+  const questions: FrameSource = {
+    dueAt: (peer) => (mail.has(peer) ? AT_ONCE : NEVER),
+    waiting: (peer, enough) => mail.size(peer, enough),
+    take: (_now, peer, room) => mail.take(peer, room),
+  };
+  const progress: FrameSource = {
+    dueAt: (peer) => (spread.hasNews(peer) ? AT_ONCE : NEVER),
+    waiting: () => 0,
+    take: (_now, peer, room) => spread.takeNews(peer, room),
+  };
+  const relayed: SymbolSource = {
+    has: (_now, peer) => spread.hasRelayed(peer),
+    next: (_now, peer, writer) => spread.nextRelayed(peer, writer),
+  };
+  const own: SymbolSource = {
+    has: (now, peer) => spread.hasOwn(now, peer),
+    next: (now, peer, writer, beside) => spread.nextOwn(now, peer, writer, beside),
+  };
+  const served: SymbolSource = {
+    has: (_now, peer) => serving.has(peer),
+    next(now, peer, writer, beside) {
+      const isAdded = serving.next(now, peer, writer, beside);
+      fetching.readServed(now);
+      return isAdded;
+    },
+  };
+  return { frames: [standings, questions, progress], symbols: [relayed, own, served] };
+}

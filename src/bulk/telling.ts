@@ -1,0 +1,169 @@
+/**
+ * How we stand with each transfer, told to every peer until it has heard of it. In: changes, what peers say that they have heard,
+ * time. Out: TRANSFER frames for each peer. What has changed meanwhile supersedes what was said.
+ */
+import type { Marks } from '../core/marks.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
+import type { TransferFrame } from '../wire/frames/transfer.js';
+import { frameSize } from '../wire/frames.js';
+import { MAX_TRANSFER_REASON } from '../wire/limits.js';
+import type { BulkTransfer } from './transfer.js';
+
+/** What one peer and we have said to each other of one transfer. */
+interface Line {
+  /** The newest version of the peer's that has come, and of ours that it has heard. */
+  heard: number;
+  acked: number;
+  /** When to say it, or say it again. */
+  at: Micros;
+  sentAt: Micros;
+  /** Since it last changed. */
+  tries: number;
+}
+
+export interface TellingOptions {
+  members: number;
+  changed: Marks;
+  /** Whether a peer has a session in which such frames are heard. */
+  speaks(peer: number): boolean;
+  /** How long an answer of a peer takes. */
+  timeoutOf(peer: number): Micros;
+}
+
+export class Telling {
+  private readonly options: TellingOptions;
+  /** Between two frames on one transfer: in a large group each says less often what all hear. */
+  private readonly interval: Micros;
+  private readonly versions = new Map<BulkTransfer, number>();
+  /** By peer. */
+  private readonly lines: Map<BulkTransfer, Line>[];
+
+  constructor(options: TellingOptions) {
+    this.options = options;
+    this.interval = INTERVAL * Math.max(1, options.members / SMALL_GROUP);
+    this.lines = Array.from({ length: options.members }, () => new Map());
+  }
+
+  /** What we have to say of it has changed. */
+  touch(now: Micros, transfer: BulkTransfer): void {
+    this.versions.set(transfer, (this.versions.get(transfer) ?? 0) + 1);
+    for (const peer of this.lines.keys()) {
+      const line = this.line(peer, transfer);
+      line.tries = 0;
+      this.schedule(peer, line, Math.max(now, line.sentAt + this.interval));
+    }
+  }
+
+  /** A peer has said something of a transfer. Says whether that is news. */
+  onFrame(now: Micros, peer: number, transfer: BulkTransfer, { version, heard }: TransferFrame): boolean {
+    const line = this.line(peer, transfer);
+    // Who has heard more than was said has heard a former run.
+    if (heard <= this.version(transfer)) line.acked = Math.max(line.acked, heard);
+    if (version === 0) return false;
+    this.schedule(peer, line, Math.max(now + ANSWER_DELAY, line.sentAt + ANSWER_DELAY));
+    if (version <= line.heard) return false;
+    line.heard = version;
+    return true;
+  }
+
+  /** Whether a peer has heard all that we have to say of it. */
+  isHeard(peer: number, transfer: BulkTransfer): boolean {
+    return this.line(peer, transfer).acked >= this.version(transfer);
+  }
+
+  /** A session with this peer has begun. `fresh`: it has forgotten what it had heard, and counts anew. */
+  onSession(peer: number, fresh: boolean): void {
+    for (const line of this.lines[peer].values()) {
+      if (fresh) {
+        line.heard = 0;
+        line.acked = 0;
+      }
+      line.tries = 0;
+      line.sentAt = NEVER_YET;
+      line.at = AT_ONCE;
+    }
+  }
+
+  dueAt(peer: number): Micros {
+    if (!this.options.speaks(peer)) return NEVER;
+    let due = NEVER;
+    for (const { at } of this.lines[peer].values()) due = Math.min(due, at);
+    return due;
+  }
+
+  /** Frames that are due, of at most `room` bytes. */
+  take(now: Micros, peer: number, room: number): TransferFrame[] {
+    const frames: TransferFrame[] = [];
+    if (!this.options.speaks(peer)) return frames;
+    let left = room;
+    for (const [transfer, line] of this.lines[peer]) {
+      if (line.at > now) continue;
+      const version = this.version(transfer);
+      const isNews = line.acked < version;
+      const frame = frameOf(transfer, { version: isNews ? version : 0, heard: line.heard });
+      const size = frameSize(frame);
+      if (size > left) break;
+      left -= size;
+      frames.push(frame);
+      line.sentAt = now;
+      const wait = Math.min(MAX_WAIT, this.options.timeoutOf(peer) * BACKOFF ** line.tries);
+      line.tries = Math.min(MAX_TRIES, line.tries + 1);
+      line.at = isNews ? now + Math.max(this.interval, wait) : NEVER;
+    }
+    return frames;
+  }
+
+  forget(transfer: BulkTransfer): void {
+    this.versions.delete(transfer);
+    for (const lines of this.lines) lines.delete(transfer);
+  }
+
+  private version(transfer: BulkTransfer): number {
+    return this.versions.get(transfer) ?? 0;
+  }
+
+  private line(peer: number, transfer: BulkTransfer): Line {
+    let line = this.lines[peer].get(transfer);
+    if (!line) {
+      line = { heard: 0, acked: 0, at: NEVER, sentAt: NEVER_YET, tries: 0 };
+      this.lines[peer].set(transfer, line);
+    }
+    return line;
+  }
+
+  private schedule(peer: number, line: Line, at: Micros): void {
+    if (line.at <= at) return;
+    line.at = at;
+    this.options.changed.mark(peer);
+  }
+}
+
+function frameOf(transfer: BulkTransfer, said: { version: number; heard: number }): TransferFrame {
+  const { origin, incarnation, state, count, sent } = transfer;
+  const reason = utf8(transfer.reason);
+  return {
+    kind: 'transfer',
+    origin,
+    incarnation,
+    ...said,
+    state,
+    count,
+    sent,
+    reason,
+    ahead: transfer.ahead(),
+  };
+}
+
+/** As much as a frame takes, without a part of a character at its end. */
+function utf8(text: string): Uint8Array {
+  const bytes = new Uint8Array(MAX_TRANSFER_REASON);
+  return bytes.subarray(0, new TextEncoder().encodeInto(text, bytes).written);
+}
+
+/** Most changes are slices that were written: they are said together. */
+const INTERVAL: Micros = 20 * MILLISECOND;
+const SMALL_GROUP = 16;
+const ANSWER_DELAY: Micros = 10 * MILLISECOND;
+const BACKOFF = 1.5;
+const MAX_TRIES = 16;
+const MAX_WAIT: Micros = SECOND;

@@ -1,0 +1,74 @@
+/** The transfers that a member knows, as the spread asks for them; how many another member can make it know is bounded. */
+import type { StreamsView } from '../broadcast/spread/view.js';
+import { type StreamId, streamKey } from '../wire/symbol.js';
+import { BulkTransfer } from './transfer.js';
+
+export class Transfers implements StreamsView<BulkTransfer> {
+  /** Nothing is kept of those that are over. */
+  readonly retired = { has: () => false };
+  private readonly all = new Map<string, BulkTransfer>();
+  /** By member: those that it was the first to speak of, the oldest first. */
+  private readonly namedBy: Set<BulkTransfer>[];
+
+  constructor(members: number) {
+    this.namedBy = Array.from({ length: members }, () => new Set());
+  }
+
+  get size(): number {
+    return this.all.size;
+  }
+
+  *[Symbol.iterator](): Generator<BulkTransfer> {
+    yield* this.all.values();
+  }
+
+  find(id: StreamId): BulkTransfer | undefined {
+    return this.all.get(streamKey(id));
+  }
+
+  of(origin: number): readonly BulkTransfer[] {
+    return [...this.all.values()].filter((transfer) => transfer.origin === origin);
+  }
+
+  signed(id: StreamId): BulkTransfer | 'stale' {
+    return this.find(id) ?? 'stale';
+  }
+
+  hasLater(): boolean {
+    return false;
+  }
+
+  /**
+   * One that `member` speaks of.
+   *
+   * @returns it, and another one that has to be forgotten for it; undefined if there is no room
+   */
+  open(
+    member: number,
+    id: StreamId,
+  ): { transfer: BulkTransfer; instead: BulkTransfer | undefined } | undefined {
+    const named = this.namedBy[member];
+    let instead: BulkTransfer | undefined;
+    if (named.size >= MAX_NAMED) {
+      instead = [...named].find(({ state }) => state === 'saved' || state === 'failed');
+      if (!instead) return undefined;
+    }
+    const transfer = this.add(id);
+    named.add(transfer);
+    return { transfer, instead };
+  }
+
+  add(id: StreamId): BulkTransfer {
+    const transfer = new BulkTransfer(id);
+    this.all.set(streamKey(id), transfer);
+    return transfer;
+  }
+
+  delete(transfer: BulkTransfer): void {
+    this.all.delete(streamKey(transfer));
+    for (const named of this.namedBy) named.delete(transfer);
+  }
+}
+
+/** Transfers that one member can make another one know. */
+export const MAX_NAMED = 64;

@@ -1,0 +1,165 @@
+/** Trees from one member to others in the virtual world: over loss, with members that come late, fall behind, die or refuse. */
+import { afterEach, expect, test } from 'vitest';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import { iid } from '../../src/sim/net/loss.js';
+import type { StreamId } from '../../src/wire/symbol.js';
+import { Crowd, SLICE, treeOf } from './crowd.js';
+
+const LINKS = { delay: 10 * MILLISECOND, loss: iid(0.1) };
+const tree = treeOf([3_000_000, 0, 100, 70_000]);
+const SLICES = Math.ceil(tree.bytes.length / SLICE);
+const crowds: Crowd[] = [];
+
+afterEach(() => {
+  for (const crowd of crowds.splice(0)) crowd.dispose();
+});
+
+function crowdOf(...args: ConstructorParameters<typeof Crowd>): Crowd {
+  const crowd = new Crowd(...args);
+  crowds.push(crowd);
+  return crowd;
+}
+
+/** All of these have the tree as it is, and the sender knows it. */
+function expectSaved(crowd: Crowd, id: StreamId, ...members: number[]): void {
+  const isKnown = (member: number) => crowd.standing(0, id, member)?.state === 'saved';
+  expect(crowd.runUntil(() => crowd.isSaved(id, ...members) && members.every(isKnown))).toBe(true);
+  for (const member of members) expect(Buffer.compare(crowd.shelf(member, id)!.bytes, tree.bytes)).toBe(0);
+}
+
+test('at 10 % loss four members get it, for about twice its bytes', () => {
+  const crowd = crowdOf({ seed: 'four', members: 5, links: LINKS });
+  crowd.take(1, 2, 3, 4);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2, 3, 4);
+  const before = crowd.cluster.members[0].endpoint.metrics.sentBytes;
+  expectSaved(crowd, id, 1, 2, 3, 4);
+  const sent = crowd.cluster.members[0].endpoint.metrics.sentBytes - before;
+  expect(sent / tree.bytes.length).toBeLessThan(2.2);
+  for (const member of [1, 2, 3, 4]) expect(crowd.shelf(member, id)!.written).toHaveLength(SLICES);
+});
+
+test('a tree without a byte is saved with its manifest', () => {
+  const crowd = crowdOf({ seed: 'empty', members: 2, links: LINKS });
+  const empty = treeOf([0]);
+  crowd.take(1);
+  const id = crowd.offer(0, empty);
+  expect(crowd.runUntil(() => crowd.standing(0, id, 1)?.state === 'saved')).toBe(true);
+});
+
+test('who joins late gets what it missed, of whoever holds it', () => {
+  const crowd = crowdOf({ seed: 'late', members: 4, links: LINKS });
+  crowd.cluster.crash(3);
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expect(crowd.runUntil(() => crowd.shelf(1, id)!.held.size > SLICES / 2)).toBe(true);
+  crowd.restart(3);
+  crowd.take(3);
+  expectSaved(crowd, id, 1, 2, 3);
+});
+
+test('a receiver that crashes writes no slice twice, and is done soon after', () => {
+  const crowd = crowdOf({ seed: 'crash', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expect(crowd.runUntil(() => crowd.shelf(2, id)!.held.size > SLICES / 2)).toBe(true);
+  crowd.cluster.crash(2);
+  crowd.runUntil(() => false, SECOND);
+  crowd.restart(2);
+  crowd.take(2);
+  expectSaved(crowd, id, 1, 2);
+  expect(crowd.shelf(2, id)!.written).toHaveLength(SLICES);
+});
+
+test('a sender that crashes goes on where it was', () => {
+  const crowd = crowdOf({ seed: 'origin', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expect(crowd.runUntil(() => crowd.shelf(2, id)!.held.size > SLICES / 2)).toBe(true);
+  crowd.cluster.crash(0);
+  crowd.runUntil(() => false, SECOND);
+  crowd.restart(0);
+  expect(crowd.offer(0, tree)).toEqual(id);
+  crowd.startWith(0, id, 1, 2);
+  const sent = () => crowd.cluster.members[0].endpoint.metrics.sentBytes;
+  expectSaved(crowd, id, 1, 2);
+  expect(sent()).toBeLessThan(1.5 * tree.bytes.length);
+  for (const member of [1, 2]) expect(crowd.shelf(member, id)!.written).toHaveLength(SLICES);
+});
+
+test('without its sender those that hold slices complete each other', () => {
+  const crowd = crowdOf({ seed: 'alone', members: 4, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expect(crowd.runUntil(() => crowd.isSaved(id, 1, 2))).toBe(true);
+  crowd.cluster.crash(0);
+  crowd.take(3);
+  expect(crowd.runUntil(() => crowd.isSaved(id, 3))).toBe(true);
+});
+
+test('a member on a slow link holds up nobody, and gets all in the end', () => {
+  const slow = { ...LINKS, rate: 1e6 };
+  const fast = { ...LINKS, rate: 20e6 };
+  const seconds = (links: (from: string, to: string) => object) => {
+    const crowd = crowdOf({ seed: 'slow', members: 4, links });
+    crowd.take(1, 2, 3);
+    const id = crowd.offer(0, tree);
+    crowd.startWith(0, id, 1, 2, 3);
+    const start = crowd.now;
+    expect(crowd.runUntil(() => crowd.isSaved(id, 1, 2))).toBe(true);
+    const took = (crowd.now - start) / SECOND;
+    expectSaved(crowd, id, 1, 2, 3);
+    return took;
+  };
+  const alike = seconds(() => fast);
+  const mixed = seconds((_from, to) => (to.includes('.3:') ? slow : fast));
+  expect(mixed).toBeLessThan(alike + 3);
+});
+
+test('why a member refuses is known to the sender, and the others get it', () => {
+  const crowd = crowdOf({ seed: 'refuse', members: 4, links: LINKS });
+  crowd.refusals.set(2, 'its disk is full (ENOSPC)');
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1);
+  expectSaved(crowd, id, 1);
+  expect(crowd.standing(0, id, 2)).toMatchObject({ state: 'failed', reason: 'its disk is full (ENOSPC)' });
+  expect(crowd.standing(0, id, 3)).toMatchObject({ state: 'failed', reason: 'it saves no files' });
+});
+
+test('a source that changes ends the transfer everywhere, with its reason', () => {
+  const crowd = crowdOf({ seed: 'change', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.gone.add('0 30');
+  crowd.startWith(0, id, 1, 2);
+  const reason = 'its source has changed since it was offered';
+  const hasFailed = (member: number) => crowd.status(member, id).state === 'failed';
+  expect(crowd.runUntil(() => [0, 1, 2].every(hasFailed))).toBe(true);
+  expect(crowd.status(0, id).reason).toBe(reason);
+  expect(crowd.status(1, id).reason).toBe(`its sender gave up: ${reason}`);
+});
+
+test('a slow disk slows the sender, not the memory', () => {
+  const crowd = crowdOf({ seed: 'disk', members: 2, links: LINKS }, () => 200 * MILLISECOND);
+  crowd.take(1);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1);
+  expectSaved(crowd, id, 1);
+});
+
+test('slices that its holder can no longer read are lost to it, and come from another', () => {
+  const crowd = crowdOf({ seed: 'rot', members: 4, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expectSaved(crowd, id, 1, 2);
+  crowd.cluster.crash(0);
+  for (let seq = 1; seq <= 10; seq++) crowd.gone.add(`1 ${seq}`);
+  crowd.take(3);
+  expect(crowd.runUntil(() => crowd.isSaved(id, 3))).toBe(true);
+});

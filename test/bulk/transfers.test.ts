@@ -1,0 +1,21 @@
+/** How many transfers one member can make another know. */
+import { expect, test } from 'vitest';
+import { MAX_NAMED, Transfers } from '../../src/bulk/transfers.js';
+import { TRANSFER_BIT } from '../../src/wire/symbol.js';
+
+const id = (number: number) => ({ origin: 0, incarnation: TRANSFER_BIT + number });
+
+test('who speaks of too many is not listened to any more; others are', () => {
+  const transfers = new Transfers(3);
+  for (let i = 0; i < MAX_NAMED; i++) expect(transfers.open(1, id(i))).toBeDefined();
+  expect(transfers.open(1, id(1000))).toBeUndefined();
+  expect(transfers.open(2, id(1000))).toBeDefined();
+});
+
+test('one that is over makes room', () => {
+  const transfers = new Transfers(3);
+  for (let i = 0; i < MAX_NAMED; i++) transfers.open(1, id(i));
+  const over = transfers.find(id(7))!;
+  over.state = 'saved';
+  expect(transfers.open(1, id(1000))!.instead).toBe(over);
+});
