@@ -7,6 +7,7 @@ export type { AgreementDrop } from './broadcast/agreement/streams.js';
 export type { Metrics, RepairDrop } from './broadcast/metrics.js';
 export type { DebugTopic } from './broadcast/observer.js';
 export type { SpreadDrop } from './broadcast/spread/drops.js';
+export type { Entry, Manifest } from './bulk/manifest.js';
 export type { ControllerMetrics } from './congestion/controller.js';
 export type { ControllerName } from './congestion/index.js';
 export type { Drops } from './core/drops.js';
@@ -24,6 +25,22 @@ export type { Creation } from './disk/files.js';
 export { type DurableStore, openStore, type StoreOptions } from './disk/lmdb.js';
 export { type ErrorCode, HeadwaterError } from './errors.js';
 export type { MemberEvent, Misbehaviour } from './events.js';
+export {
+  type FileReceiving,
+  type IncomingFiles,
+  type ReceiveEvent,
+  type ReceiveFilesOptions,
+  receiveFiles,
+} from './file/receive.js';
+export {
+  type FileSending,
+  type Receiver,
+  type ReceiverState,
+  type SendFilesOptions,
+  type SendProgress,
+  type SendReport,
+  sendFiles,
+} from './file/send.js';
 export {
   createGroup,
   type Group,

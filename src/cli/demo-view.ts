@@ -5,7 +5,7 @@ import { formatBytes, formatPercent, note, print } from './io.js';
 
 /** The part of a member's JSON status that the demo reads. */
 interface MemberStatus {
-  objects: { heldSymbols: number; neededSymbols: number }[];
+  objects: { seq: number; neededSymbols: number }[];
   peers: { name: string; reachable: boolean; inboundLossShare: number }[];
   metrics: { sentBytes: number; receivedBytes: number; usefulSymbols: number; drops: Record<string, number> };
 }
@@ -22,8 +22,8 @@ export interface DemoMember {
   savedAt?: number;
   path?: string;
   intact?: boolean;
-  /** The last status that still had the object in it. */
-  needed?: number;
+  /** By part of the file that has been on its way: the symbols that it takes. */
+  needed: Map<number, number>;
 }
 
 export interface Summary {
@@ -60,11 +60,9 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
   const timer = setInterval(
     () => {
       receivers.forEach((member, i) => {
-        const object = fileOf(member);
-        if (object && object.neededSymbols > 0)
-          member.needed = Math.max(member.needed ?? 0, object.neededSymbols);
-        bars?.[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
-        if (member.needed) bars?.[i].setTotal(member.needed);
+        const needed = neededBy(member);
+        bars?.[i].update(heldOf(member), { ...columns(member), needed: needed || '?' });
+        if (needed > 0) bars?.[i].setTotal(needed);
       });
       if (bars || quiet) return;
       const shares = receivers.map(
@@ -79,19 +77,22 @@ export function createDemoView(members: readonly DemoMember[], quiet: boolean): 
       clearInterval(timer);
       if (!bars) return;
       receivers.forEach((member, i) => {
-        bars[i].update(heldOf(member), { ...columns(member), needed: member.needed ?? '?' });
+        bars[i].update(heldOf(member), { ...columns(member), needed: neededBy(member) || '?' });
       });
       bars.multi.stop();
     },
   };
 }
 
-/** The file among what a member has under way: the largest, beside the receipts for it. */
-export function fileOf({ status }: DemoMember): MemberStatus['objects'][number] | undefined {
-  return status?.objects.reduce(
-    (file, each) => (each.neededSymbols > file.neededSymbols ? each : file),
-    status.objects[0],
-  );
+/** Symbols that the file takes, as far as it has begun to come. */
+export function neededBy({ needed }: DemoMember): number {
+  return [...needed.values()].reduce((sum, symbols) => sum + symbols, 0);
+}
+
+/** Whether a member holds this share of the symbols that it needs. */
+export function holdsShare(member: DemoMember, share: number): boolean {
+  const needed = neededBy(member);
+  return needed > 0 && (member.status?.metrics.usefulSymbols ?? 0) >= share * needed;
 }
 
 export const printSummary = {
@@ -105,7 +106,7 @@ export const printSummary = {
         mute: member.isMute,
         intact: member.intact === true,
         seconds: member.savedAt === undefined ? null : (member.savedAt - origin.startedAt!) / 1000,
-        symbolsNeeded: member.needed ?? null,
+        symbolsNeeded: neededBy(member) || null,
         symbolsUsed: member.status?.metrics.usefulSymbols ?? 0,
         receivedBytes: member.status?.metrics.receivedBytes ?? 0,
         lossSeen: lossSeen(member),
@@ -127,7 +128,7 @@ export const printSummary = {
       const { status } = member;
       const time =
         member.savedAt === undefined ? '-' : `${((member.savedAt - origin.startedAt!) / 1000).toFixed(2)} s`;
-      const used = `${status?.metrics.usefulSymbols ?? 0}/${member.needed ?? '-'}`;
+      const used = `${status?.metrics.usefulSymbols ?? 0}/${neededBy(member) || '-'}`;
       const received = ((status?.metrics.receivedBytes ?? 0) / file.bytes).toFixed(2);
       const state = member.state + (member.isMute ? ', mute' : '');
       const verdict = member.intact ? 'ok' : member.state === 'killed' ? '-' : 'WRONG';
@@ -186,12 +187,13 @@ function columns(member: DemoMember) {
 }
 
 function heldOf(member: DemoMember): number {
-  if (member.state === 'saved') return member.needed ?? 1;
-  return Math.min(member.status?.metrics.usefulSymbols ?? 0, member.needed ?? 0);
+  const needed = neededBy(member);
+  if (member.state === 'saved') return needed || 1;
+  return Math.min(member.status?.metrics.usefulSymbols ?? 0, needed);
 }
 
 function shareOf(member: DemoMember): string {
-  return `${Math.floor((100 * heldOf(member)) / (member.needed ?? 1))} %`;
+  return `${Math.floor((100 * heldOf(member)) / (neededBy(member) || 1))} %`;
 }
 
 /** Mean over the peers that are there. */

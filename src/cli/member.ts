@@ -9,7 +9,6 @@ import type { ControllerName } from '../congestion/index.js';
 import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
-import { MAX_FILE_HEADER } from '../file/envelope.js';
 import { type Group, memberWith, parseGroup } from '../group/group.js';
 import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions } from '../node/node.js';
@@ -17,7 +16,6 @@ import type { NodeStatus } from '../node/status/shape.js';
 import { SETTINGS } from '../options.js';
 import {
   formatPercent,
-  integer,
   interrupted,
   LOG_FORMATS,
   note,
@@ -33,7 +31,6 @@ export interface MemberOptions {
   bind?: string;
   controller: ControllerName;
   maxRate?: number;
-  maxSize: number;
   relay: boolean;
   trace?: string;
   debug?: DebugTopic[];
@@ -55,12 +52,6 @@ export function memberOptions(command: Command): Command {
         .default(SETTINGS.controller.default),
     )
     .option('-r, --max-rate <mbit>', 'Mbit/s sent at most, to all peers together', number(0.01, 100_000))
-    .option(
-      '--max-size <mib>',
-      'MiB that a file may have',
-      integer(1, 1024),
-      SETTINGS.maxMessageSize.default / MIB,
-    )
     .addOption(new Option('--no-relay', 'relay nothing for others: a fault, to see what it does'))
     .option('--trace <file>', 'write what each path measures to a file, as qlog lines')
     .addOption(
@@ -93,7 +84,7 @@ function debugLine(line: string): void {
   note(`${new Date().toISOString()} ${line}`);
 }
 
-interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'order'> {
+interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'order' | 'maxMessageSize'> {
   /** The file that keeps the messages. Default: memory. */
   storePath?: string | undefined;
   /** That file was damaged, has been moved there and begun anew. */
@@ -120,7 +111,6 @@ export async function startMember(
       bind: options.bind,
       controller: options.controller,
       maxRate: options.maxRate && (options.maxRate * 1e6) / 8,
-      maxMessageSize: options.maxSize * MIB + MAX_FILE_HEADER,
       relay: options.relay,
       trace: options.trace,
       debug: options.debug && { topics: options.debug, write: debugLine },
@@ -206,6 +196,5 @@ export function noteTotals({ metrics, peers }: NodeStatus): void {
   note(`dropped: ${drops.join(', ') || 'none'}`);
 }
 
-const MIB = 1024 * 1024;
 /** Of a group or key file: a group of 512 members has 60 kB. */
 const MAX_TEXT = 16 * 1024 * 1024;

@@ -7,20 +7,33 @@ import { HeadwaterError } from '../errors.js';
 
 /** Throws FILE unless `name` is a plain file name that hides nothing and means nothing else to a shell or a system. */
 export function requireFileName(name: string): void {
-  const fault = faultOf(name);
+  throwFault(name, startFault(name) ?? faultOf(name));
+}
+
+/** The same of what is in a folder that is sent: there a name may start as it likes. */
+export function requireInnerName(name: string): void {
+  throwFault(name, faultOf(name));
+}
+
+function throwFault(name: string, fault: string | undefined): void {
   if (fault !== undefined)
     throw new HeadwaterError('FILE', `file name: expected ${fault}, got ${JSON.stringify(name)}`);
 }
 
-/** What is expected of the name that it is not; undefined if nothing. */
+/** What is expected of the name that it is not, since it stands among others of its user's; undefined if nothing. */
+function startFault(name: string): string | undefined {
+  if (name.startsWith('.')) return 'one that does not start with a dot (hidden)';
+  if (name.startsWith('-')) return 'one that does not start with a dash (an option to commands)';
+  if (/\.part$/i.test(name)) return 'one that does not end with .part (unfinished files)';
+  return undefined;
+}
+
+/** What is expected of any name. */
 function faultOf(name: string): string | undefined {
   if (name === '' || /[/\\]/.test(name)) return 'a plain one, without folders';
   if (hasHazards(name)) return 'one without control and invisible characters';
-  if (name.startsWith('.')) return 'one that does not start with a dot (hidden)';
-  if (name.startsWith('-')) return 'one that does not start with a dash (an option to commands)';
   if (/[. ]$|^ /.test(name)) return 'one that does not end with a dot or start or end with a space';
   if (DEVICES.test(name)) return 'one that is no device on Windows';
-  if (/\.part$/i.test(name)) return 'one that does not end with .part (unfinished files)';
   if (process.platform === 'win32' && /[<>:"|?*]/.test(name)) return 'one that Windows takes';
   if (new TextEncoder().encode(name).length > MAX_NAME_BYTES) return `one of at most ${MAX_NAME_BYTES} bytes`;
   return undefined;

@@ -3,9 +3,11 @@
  * answers, at the socket and at the store. All I/O of a turn happens together, and a turn is bounded, so that receiving is never starved by sending.
  */
 import type { StoreRequest } from '../broadcast/delivery/journal.js';
+import type { BulkRequest } from '../bulk/ports.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import type { Store } from '../store/store.js';
+import type { StreamId } from '../wire/symbol.js';
 import { monotonic } from './clock.js';
 import type { UdpSocket } from './udp.js';
 
@@ -26,12 +28,19 @@ export interface DriverOptions {
   onLate?(late: Micros): void;
   /** A commit begins; returns what is called at its end. */
   onCommit?(): (isDurable: boolean) => void;
+  /** Who has the files of transfers; default: nobody. */
+  transfers?: {
+    /** Carries out what transfers ask for, and answers at the endpoint. */
+    serve(request: BulkRequest): void;
+    /** A transfer has changed. */
+    onEvent(id: StreamId): void;
+  };
   /** A commit failed, by a full disk or otherwise: it will be tried again. */
   onStoreError(error: Error): void;
 }
 
 export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver {
-  const { socket, store, onEvent, onLate, onCommit, onStoreError } = options;
+  const { socket, store, transfers, onEvent, onLate, onCommit, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let timerAt: Micros = NEVER;
@@ -56,6 +65,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     dueAt = NEVER;
     if (endpoint.nextTimeout(now) <= now) endpoint.handleTimeout(now);
     serveStore(now);
+    serveTransfers();
     let sent = 0;
     let bytes = 0;
     for (; sent < SENDS_PER_TURN && bytes < BYTES_PER_TURN; sent++) {
@@ -93,6 +103,12 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   const serveStore = (now: Micros) => {
     for (let request = endpoint.store.pollRequest(now); request; request = endpoint.store.pollRequest(now))
       carryOut(request);
+  };
+  const serveTransfers = () => {
+    if (!transfers) return;
+    const { files } = endpoint.bulk;
+    for (let request = files.pollRequest(); request; request = files.pollRequest()) transfers.serve(request);
+    for (let id = files.pollEvent(); id; id = files.pollEvent()) transfers.onEvent(id);
   };
   const carryOut = (request: StoreRequest) => {
     if (request.type === 'commit') {

@@ -13,6 +13,7 @@ import type { MessageRef, Store } from '../store/store.js';
 import type { Dialect } from '../wire/dialect.js';
 import type { MessageId } from '../wire/symbol.js';
 import { Aborts, throwIfAborted, Waiters } from './aborts.js';
+import { Transfers } from './bulk/transfers.js';
 import { monotonic } from './clock.js';
 import { Consumer } from './consumer.js';
 import { type DeadLetter, DeadLetters } from './dead-letters.js';
@@ -75,6 +76,8 @@ export class Node implements AsyncDisposable {
   readonly group: Group;
   /** This member. */
   readonly self: Member;
+  /** @internal Files that move beside the messages: see `sendFiles` and `receiveFiles`. */
+  readonly transfers: Transfers;
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
   private readonly socket: UdpSocket;
@@ -126,6 +129,7 @@ export class Node implements AsyncDisposable {
       now: monotonic,
       tell: (event) => this.tell(event),
     });
+    this.transfers = new Transfers(endpoint.bulk.files, options.group, () => this.driver);
     this.driver = connect(this);
   }
 
@@ -160,6 +164,7 @@ export class Node implements AsyncDisposable {
         onEvent: (event) => node.onEvent(event),
         onLate: (late) => node.overseer.onLate(late),
         onCommit: () => node.overseer.onCommit(),
+        transfers: node.transfers,
         onStoreError: (error) => node.tell({ type: 'store-error', error }),
       });
       return parts.driver;
@@ -304,6 +309,7 @@ export class Node implements AsyncDisposable {
     this.waiters.wake();
     await inTurn([
       () => this.socket.close(),
+      () => this.transfers.closeTargets(),
       () => this.saveCursor(),
       () => this.store.close(),
       () => this.endpoint.dispose(),
@@ -315,11 +321,7 @@ export class Node implements AsyncDisposable {
   private async saveCursor(): Promise<void> {
     const writes = this.endpoint.store.flush();
     if (writes.length === 0) return;
-    try {
-      await this.store.commit(writes);
-    } catch (error) {
-      this.tell({ type: 'store-error', error: error as Error });
-    }
+    await this.store.commit(writes).catch((error: Error) => this.tell({ type: 'store-error', error }));
   }
 
   private begin(options: { signal?: AbortSignal }): { signal: AbortSignal | undefined } {

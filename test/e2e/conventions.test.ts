@@ -7,15 +7,15 @@ import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab } from './lab.js';
 
 const LINK = 'loss burst delay jitter link-rate queue mtu reorder duplicate corrupt seed'.split(' ');
-const MEMBER = 'group key bind controller max-rate max-size no-relay trace debug log-format json'.split(' ');
+const MEMBER = 'group key bind controller max-rate no-relay trace debug log-format json'.split(' ');
 const STATUS = ['store', 'control', 'watch', 'json'];
 const COMMANDS: Record<string, string[]> = {
   demo: ['nodes', 'trace', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
   group: ['name', 'faulty', 'byzantine', 'pessimism'],
-  send: [...MEMBER, 'wait', 'timeout'],
-  receive: [...MEMBER, 'out', 'count', 'overwrite'],
-  node: [...MEMBER, 'store', 'control', 'metrics', 'order'],
+  send: [...MEMBER, 'name', 'symlinks', 'wait', 'timeout'],
+  receive: [...MEMBER, 'out', 'count', 'overwrite', 'max-size'],
+  node: [...MEMBER, 'max-size', 'store', 'control', 'metrics', 'order'],
   status: STATUS,
   peers: STATUS,
   drops: STATUS,

@@ -13,10 +13,10 @@ import { sha256 } from '../../crypto/hash.js';
 import { formatPublicKey, formatSecretKey, keyPair } from '../../crypto/keys.js';
 import { type Emulator, startEmulator } from '../../emulator/emulator.js';
 import { HeadwaterError } from '../../errors.js';
-import { readFileToSend } from '../../file/disk.js';
+import { fileError } from '../../file/disk.js';
 import { parseLocator } from '../../group/locator.js';
 import { type Child, spawnCommand } from '../child.js';
-import { createDemoView, type DemoMember, fileOf, printSummary, type Summary } from '../demo-view.js';
+import { createDemoView, type DemoMember, holdsShare, printSummary, type Summary } from '../demo-view.js';
 import { EXIT, integer, note, number, printJson, withInterrupt } from '../io.js';
 import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
 
@@ -135,7 +135,12 @@ class Demo {
 
   private async prepareFile(): Promise<{ path: string; bytes: Uint8Array }> {
     const { file, size } = this.options;
-    if (file !== undefined) return { path: file, bytes: (await readFileToSend(file, MAX_FILE)).bytes };
+    if (file !== undefined) {
+      const bytes = await readFile(file).catch((error) => {
+        throw fileError(error, 'a readable file', file);
+      });
+      return { path: file, bytes };
+    }
     const path = join(this.folder, 'random.bin');
     await writeFile(path, randomBytes(Math.round(size * 1024 * 1024)));
     return { path, bytes: await readFile(path) };
@@ -160,6 +165,7 @@ class Demo {
         willBeKilled: fromEnd <= kill,
         isMute: fromEnd > kill && fromEnd <= kill + mute,
         state: 'starting',
+        needed: new Map(),
       };
       this.members.push(member);
       const secret = randomBytes(32);
@@ -197,6 +203,7 @@ class Demo {
       case 'end':
       case 'sent':
         member.status = event as unknown as NonNullable<DemoMember['status']>;
+        for (const { seq, neededSymbols } of member.status.objects) member.needed.set(seq, neededSymbols);
         if (member.state === 'waiting' && member.status.objects.length > 0) member.state = 'receiving';
         if (member.willBeKilled && member.state === 'receiving') this.killMidway(member);
         if (event.event === 'sent') member.state = 'sent';
@@ -204,14 +211,13 @@ class Demo {
       case 'saved':
         member.state = 'saved';
         member.savedAt = performance.now();
-        member.path = String(event.path);
+        [member.path] = event.paths as string[];
         break;
     }
   }
 
   private killMidway(member: DemoMember): void {
-    const object = fileOf(member);
-    if (!object || object.heldSymbols < object.neededSymbols * KILL_AT) return;
+    if (!holdsShare(member, KILL_AT)) return;
     member.state = 'killed';
     member.child?.kill();
   }
@@ -306,7 +312,6 @@ class Demo {
 /** Mbit/s of all links together that two cores carry, about; links are given no more, so that the links are what limits. */
 const CAPACITY = 250;
 const MAX_RATE = 50;
-const MAX_FILE = 255 * 1024 * 1024;
 /** Of the bytes delivered: what comes after is single symbols that a block lacks, and waiting for word of them. */
 const MOST = 0.95;
 /** Members to be killed are when they hold this share of the symbols. */

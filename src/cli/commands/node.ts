@@ -1,9 +1,7 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { toHex } from '../../core/bytes.js';
-import { sha256 } from '../../crypto/hash.js';
-import { type Content, unwrap } from '../../file/envelope.js';
+import { MESSAGE_HEADER, unwrapMessage } from '../../file/envelope.js';
 import { parseLocator } from '../../group/locator.js';
 import type { Delivery, Node } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
@@ -12,14 +10,14 @@ import { SETTINGS, type Settings } from '../../options.js';
 import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
 import { type HttpServer, serveHttp } from '../http.js';
-import { drained, fired, hand, note, printJson, reportError, untilInterrupted } from '../io.js';
+import { drained, fired, hand, integer, note, printJson, reportError, untilInterrupted } from '../io.js';
 import { Lines } from '../lines.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
-import { Answers } from '../receipts.js';
 
 type Metrics = { host: string; port: number };
 
 interface NodeCommandOptions extends MemberOptions {
+  maxSize: number;
   store?: string;
   control?: string;
   metrics?: Metrics;
@@ -43,6 +41,12 @@ export function nodeCommand(program: Command): void {
       'Unix socket by which `status`, `peers` and `drops` ask this member (default: beside the store, FILE-control)',
     )
     .option('--metrics <address>', 'answer GET /metrics for Prometheus at host:port', metricsAddress)
+    .option(
+      '--max-size <mib>',
+      'MiB that a message may have',
+      integer(1, 1024),
+      SETTINGS.maxMessageSize.default / MIB,
+    )
     .addOption(
       new Option('--order <order>', 'causal: also never before what its sender had delivered')
         .choices(SETTINGS.order.choices)
@@ -51,12 +55,13 @@ export function nodeCommand(program: Command): void {
     .action((options: NodeCommandOptions) =>
       untilInterrupted(async (signal) => {
         const { json, order } = options;
-        const lines = new Lines(options.maxSize * 1024 * 1024);
+        const lines = new Lines(options.maxSize * MIB);
         const events = new Events(json === true, WARNED);
         await using node = await startMember(
           options,
           {
             order,
+            maxMessageSize: options.maxSize * MIB + MESSAGE_HEADER,
             storePath: options.store,
             onRecovered: (moved) => {
               if (json) printJson({ event: 'store-recovered', moved });
@@ -66,18 +71,16 @@ export function nodeCommand(program: Command): void {
               const done = () => {
                 if (delivery.from === node.self) lines.done();
               };
-              const handed = printDelivery(delivery, json === true, answers);
+              const handed = printDelivery(delivery, json === true);
               return handed ? handed.then(done) : done();
             },
             onEvent: (event) => {
               if (event.type === 'lost' && event.member === node.self) lines.forget();
               events.on(event);
-              if (event.type === 'too-large') answers.tooLarge(event.id, options.maxSize);
             },
           },
           signal,
         );
-        const answers = new Answers(node);
         const servers = await openServers(options, node);
         if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
         else
@@ -124,35 +127,18 @@ async function openServers(options: NodeCommandOptions, node: Node): Promise<Htt
 }
 
 /** Done when the reader has it: a member that is killed before delivers it again. */
-function printDelivery(
-  { from, id, bytes }: Delivery,
-  json: boolean,
-  answers: Answers,
-): Promise<void> | undefined {
+function printDelivery({ from, id, bytes }: Delivery, json: boolean): Promise<void> | undefined {
   const { incarnation, seq, index } = id;
-  const base = { event: 'deliver', from: from.name, incarnation, seq, index };
-  let content: Content;
   try {
-    content = unwrap(bytes);
+    const text = new TextDecoder().decode(unwrapMessage(bytes));
+    const event = { event: 'deliver', from: from.name, incarnation, seq, index, text };
+    return hand(json ? JSON.stringify(event) : `${from.name}: ${text}`);
   } catch (error) {
     reportError(error);
     return undefined;
   }
-  if (content.kind === 'message') {
-    const text = new TextDecoder().decode(content.bytes);
-    return hand(json ? JSON.stringify({ ...base, text }) : `${from.name}: ${text}`);
-  }
-  if (content.kind === 'receipt') return undefined;
-  answers.answer(id, 'held');
-  const { name } = content;
-  const { length } = content.bytes;
-  const digest = toHex(sha256(content.bytes));
-  return hand(
-    json
-      ? JSON.stringify({ ...base, file: name, bytes: length, sha256: digest })
-      : `${from.name}: file ${name}, ${length} bytes, sha256 ${digest} (not kept)`,
-  );
 }
 
+const MIB = 1024 * 1024;
 /** A reader that is there takes what is under way in this time. */
 const GRACE_MS = 500;

@@ -1,32 +1,31 @@
-/** `headwater send FILE`: broadcasts one file to the group and waits for the members' confirms. */
-import type { Command } from 'commander';
-import { toHex } from '../../core/bytes.js';
-import { sha256 } from '../../crypto/hash.js';
+/** `headwater send PATH...`: sends files and folders to the group, and says what becomes of them at each member. */
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type Command, Option } from 'commander';
 import { HeadwaterError } from '../../errors.js';
-import { readFileToSend } from '../../file/disk.js';
-import { type Content, unwrap, wrapFile } from '../../file/envelope.js';
-import type { Member } from '../../group/group.js';
-import type { BroadcastResult, Delivery, Node, NodeEvent } from '../../node/node.js';
-import { WARNED } from '../../node/status/hints.js';
-import { Events, peersOf } from '../events.js';
 import {
-  EXIT,
-  formatBytes,
-  interrupted,
-  note,
-  number,
-  print,
-  printJson,
-  sleep,
-  withInterrupt,
-} from '../io.js';
+  type FileSending,
+  type Receiver,
+  type SendProgress,
+  type SendReport,
+  sendFiles,
+} from '../../file/send.js';
+import type { Member } from '../../group/group.js';
+import type { Node, NodeEvent } from '../../node/node.js';
+import { WARNED } from '../../node/status/hints.js';
+import { Events } from '../events.js';
+import { EXIT, formatBytes, note, number, print, printJson, tellJson, withInterrupt } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../progress.js';
-import { Answers, Verdicts } from '../receipts.js';
 
 interface SendOptions extends MemberOptions {
   wait: number;
   timeout: number;
+  name?: string;
+  symlinks: 'skip' | 'refuse';
 }
 
 export function sendCommand(program: Command): void {
@@ -34,245 +33,191 @@ export function sendCommand(program: Command): void {
     program
       .command('send')
       .description(
-        'broadcast a file to the group; exit 0 once all members have saved it, 3 if only some hold or save it',
+        'send files and folders to the group, of any size; exit 0 once all members have saved them, 3 if only some have',
       )
-      .argument('<file>', 'what to send'),
+      .argument('<path...>', 'what to send; - for stdin, with --name'),
   )
+    .option('--name <name>', 'the name to send a lone file, or stdin, under')
+    .addOption(
+      new Option('--symlinks <how>', 'what to do with symbolic links in folders; they are never followed')
+        .choices(['skip', 'refuse'])
+        .default('skip'),
+    )
     .option(
       '--wait <seconds>',
-      'how long to wait for all members before starting with a quorum',
+      'how long to wait at first for members that are not there',
       number(0, 86400),
       5,
     )
-    .option('--timeout <seconds>', 'give up after so long', number(1, 86400 * 7), 600)
-    .action((file: string, options: SendOptions) =>
-      withInterrupt(async (stopped) => {
-        const { name, bytes } = await readFileToSend(file, options.maxSize * 1024 * 1024);
-        const timeout = AbortSignal.timeout(options.timeout * 1000);
-        const verdicts = new Verdicts();
-        const deliver = ({ from, id, bytes: message }: Delivery) => {
-          const content = contentOf(message);
-          if (!content) return;
-          if (content.kind === 'receipt') verdicts.hear(content.receipt, from);
-          else if (content.kind !== 'file') return;
-          else if (from === node.self) verdicts.sent(id);
-          else new Answers(node).answer(id, 'held');
-        };
-        // What was sent before is nothing to who sends.
+    .option('--timeout <seconds>', 'give up once nothing has moved for so long', number(1, 86400 * 7), 600)
+    .action((paths: string[], options: SendOptions) =>
+      withInterrupt(async (signal) => {
         const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
         const onEvent = (event: NodeEvent) => events.on(event);
-        await using node = await startMember(options, { deliver, onEvent }, stopped);
+        await using input = await inputOf(paths, options.name, signal);
+        await using node = await startMember(options, { onEvent }, signal);
         const why = (member: Member) => events.why(member, node);
-        try {
-          await sendFile(node, name, bytes, options, verdicts, why, { stopped, timeout });
-        } catch (error) {
-          if (!timeout.aborted || stopped.aborted) throw error;
-          throw new HeadwaterError(
-            'UNREACHABLE',
-            `send: expected confirms from ${node.group.quorum} members within ${options.timeout} s, got too few: ${lacking(node, why)}`,
+        const { json, symlinks, name } = options;
+        const sending = await sendFiles({
+          ...{ node, paths: input.paths, name, symlinks, signal },
+          wait: options.wait * 1000,
+          timeout: options.timeout * 1000,
+        });
+        const { files } = input;
+        if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
+        else
+          note(
+            `${files.join(', ')}: ${aboutOf(sending)} to ${node.group.members.length - 1} members of ${node.group.name}`,
           );
-        }
+        for (const path of sending.skipped) if (!json) note(`not sent, as it is no file or folder: ${path}`);
+        const report = await followed(sending, node, { json, files, why });
+        tell(report, node, { json, files, why });
+        const saved = report.receivers.filter(({ state }) => state === 'saved').length;
+        if (saved < report.receivers.length) process.exitCode = saved > 0 ? EXIT.partial : EXIT.failed;
       }),
     );
 }
 
-/** The members that have not confirmed, and why. */
-function lacking(node: Node, why: (member: Member) => string): string {
-  const { objects } = node.status();
-  const open = peersOf(node).filter(({ reachable }) => !reachable || objects.length > 0);
-  return open.map(({ member }) => `${member.name} (${why(member)})`).join(', ');
+interface Telling {
+  json: boolean | undefined;
+  files: string[];
+  why: (member: Member) => string;
 }
 
-/** What others say that cannot be told is no reason not to send. */
-function contentOf(message: Uint8Array): Content | undefined {
-  try {
-    return unwrap(message);
-  } catch {
-    return undefined;
-  }
-}
-
-interface Ends {
-  /** By the user. */
-  stopped: AbortSignal;
-  timeout: AbortSignal;
-}
-
-async function sendFile(
-  node: Node,
-  name: string,
-  bytes: Uint8Array,
-  options: SendOptions,
-  verdicts: Verdicts,
-  why: (member: Member) => string,
-  ends: Ends,
-) {
-  const { json } = options;
-  const { group } = node;
-  const others = group.members.filter((member) => member !== node.self);
-  const digest = toHex(sha256(bytes));
-  if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-  else note(`${name}: ${formatBytes(bytes.length)} to ${others.length} members of ${group.name}`);
-  const signal = AbortSignal.any([ends.stopped, ends.timeout]);
-  const stopWaiting = noteWaiting(json, () => {
-    const away = peersOf(node).filter(({ reachable }) => !reachable);
-    return away.map(({ member }) => `${member.name} (${why(member)})`);
-  });
-  await reachGroup(node, options.wait, signal).finally(stopWaiting);
-
-  const started = performance.now();
-  if (json) printJson({ event: 'start', file: name, bytes: bytes.length, sha256: digest });
-  const stopReports = json ? reportEvery(node, 200) : () => {};
-  const progress = createProgress(json ? 'silent' : 'bar', () => {
-    const { objects, metrics, recent } = node.status();
-    const object = objects.find(({ from }) => from === node.self.name);
-    const sent = `${formatBytes(metrics.sentBytes)} sent, ${formatBytes(recent.sentBytesPerSecond)}/s`;
-    return (
-      object && { done: object.confirmedMembers - 1, total: others.length, unit: `members hold it; ${sent}` }
+/** What is sent in place of stdin is kept in a file: it is read twice, and its hashes go first. */
+async function inputOf(paths: string[], name: string | undefined, signal: AbortSignal) {
+  if (!paths.includes('-'))
+    return { paths, files: name === undefined ? paths : [name], async [Symbol.asyncDispose]() {} };
+  if (paths.length > 1 || name === undefined)
+    throw new HeadwaterError(
+      'INVALID_ARGUMENT',
+      '-: expected alone and with --name, which stdin has not, got it otherwise',
     );
-  });
-  const done = new AbortController();
-  let result: BroadcastResult | undefined;
+  const folder = await mkdtemp(join(tmpdir(), 'headwater-stdin-'));
+  const remove = () => rm(folder, { recursive: true, force: true });
   try {
-    const broadcast = node.broadcast(wrapFile(name, bytes), {
-      signal: AbortSignal.any([signal, done.signal]),
+    const path = join(folder, 'stdin');
+    await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }), { signal });
+    return { paths: [path], files: [name], [Symbol.asyncDispose]: remove };
+  } catch (cause) {
+    await remove();
+    if (signal.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new HeadwaterError('FILE', `stdin: expected to read and to keep it in ${folder}, got ${code}`, {
+      cause,
     });
-    result = await untilAnswered(node, verdicts, broadcast, ends, { why, json });
-  } finally {
-    done.abort();
-    stopReports();
-    progress.stop();
   }
-  const seconds = (performance.now() - started) / 1000;
+}
+
+/** Shows how it goes until it is over. */
+async function followed(
+  sending: FileSending,
+  node: Node,
+  { json, files, why }: Telling,
+): Promise<SendReport> {
+  let latest: SendProgress | undefined;
+  let isStarted = false;
+  const stopReports = json ? reportEvery(node, 200) : () => {};
+  const stopWaiting = noteWaiting(() => (latest ? openOf(latest, why) : []), json);
+  const bar = createProgress(json ? 'silent' : 'bar', () => {
+    if (!latest?.isSending) return undefined;
+    const open = latest.receivers.filter(({ state }) => state !== 'failed' && state !== 'absent');
+    const done = open.reduce((sum, { bytes }) => sum + bytes, 0);
+    return { done, total: Math.max(1, open.length * latest.bytes), unit: 'bytes at all members' };
+  });
+  try {
+    for await (const progress of sending) {
+      latest = progress;
+      if (!json) continue;
+      if (progress.isSending && !isStarted) {
+        isStarted = true;
+        printJson({ event: 'start', files, bytes: progress.bytes, root: sending.root });
+      }
+      tellJson({ event: 'progress', bytes: progress.bytes, receivers: progress.receivers.map(receiverJson) });
+    }
+    return await sending.report;
+  } catch (error) {
+    if (!(error instanceof HeadwaterError && error.code === 'UNREACHABLE') || !latest) throw error;
+    throw new HeadwaterError('UNREACHABLE', `${error.message}: ${openOf(latest, why).join(', ')}`);
+  } finally {
+    stopReports();
+    stopWaiting();
+    bar.stop();
+  }
+}
+
+/** Members of which it is not known yet what becomes of the files there, and how they stand. */
+function openOf({ receivers, bytes }: SendProgress, why: Telling['why']): string[] {
+  const open = receivers.filter(({ state }) => state !== 'saved' && state !== 'failed');
+  return open.map((receiver) => `${receiver.member.name} (${standingOf(receiver, bytes, why)})`);
+}
+
+function tell(report: SendReport, node: Node, { json, files, why }: Telling): void {
+  const { root, bytes, entries, skipped, seconds, receivers } = report;
   const status = node.status();
-  const ratio = status.metrics.sentBytes / bytes.length;
-  const outcome = outcomeOf(others, verdicts, result);
-  const { saved, failed, held, missing } = outcome;
-  const reasons = Object.fromEntries(
-    others.flatMap((member) => (missing.includes(member.name) ? [[member.name, why(member)]] : [])),
-  );
-  const summary = { file: name, bytes: bytes.length, sha256: digest, seconds, ratio };
+  const { sentBytes } = status.metrics;
+  const ratio = sentBytes / Math.max(1, bytes);
+  const named = (state: string) => receivers.filter((receiver) => receiver.state === state);
+  const open = receivers.filter(({ state }) => state !== 'saved' && state !== 'failed');
+  const reasons = open.map((receiver) => [receiver.member.name, standingOf(receiver, bytes, why)] as const);
   if (json) {
-    const { sentBytes } = status.metrics;
-    const confirmed = [...saved, ...failed.map((each) => each.name), ...held.map((each) => each.name)];
     printJson({
       event: 'sent',
-      ...summary,
-      sentBytes,
-      confirmed,
-      ...outcome,
-      reasons,
+      ...{ files, bytes, entries, root, seconds, ratio, sentBytes, skipped },
+      saved: named('saved').map(({ member }) => member.name),
+      failed: named('failed').map(({ member, reason }) => ({ name: member.name, reason })),
+      missing: open.map(({ member }) => member.name),
+      reasons: Object.fromEntries(reasons),
       ...status,
     });
-  } else {
-    print(`${digest}  ${name}`);
-    note(
-      `${saved.length} of ${others.length} other members have saved it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
-    );
-    for (const each of failed) note(`not saved by ${each.name}: ${each.reason}`);
-    for (const each of held) note(`held by ${each.name}: ${each.reason}`);
-    for (const each of missing) note(`not reached: ${each} (${reasons[each]})`);
-    noteTotals(status);
+    return;
   }
-  if (saved.length === others.length) return;
-  process.exitCode = saved.length + held.length > 0 ? EXIT.partial : EXIT.failed;
-}
-
-/**
- * Waits until each member has said what became of the file, or has gone. Throws if the time is over before a quorum holds it.
- *
- * @returns undefined if all have said so, though some cannot hold it
- */
-async function untilAnswered(
-  node: Node,
-  verdicts: Verdicts,
-  broadcast: Promise<BroadcastResult>,
-  { stopped, timeout }: Ends,
-  { why, json }: { why: (member: Member) => string; json: boolean | undefined },
-): Promise<BroadcastResult | undefined> {
-  let result: BroadcastResult | undefined;
-  let failure: unknown;
-  let open: ReturnType<typeof peersOf> = [];
-  const stopWaiting = noteWaiting(json, () => {
-    const state = (member: Member) => (result ? 'has it, but has not said that it is saved' : why(member));
-    return open.map(({ member }) => `${member.name} (${state(member)})`);
-  });
-  broadcast.then(
-    (value) => {
-      result = value;
-    },
-    (error) => {
-      failure = error;
-    },
+  for (const file of files) print(`${root}  ${file}`);
+  note(
+    `${named('saved').length} of ${receivers.length} other members have saved it after ${seconds.toFixed(2)} s; sent ${ratio.toFixed(2)} times its size`,
   );
-  try {
-    for (;;) {
-      open = peersOf(node).filter(({ member, reachable }) => {
-        return !verdicts.of(member) && !(result && (!reachable || result.missing.includes(member)));
-      });
-      if (open.length === 0 && (result || node.group.members.length > 1)) return result;
-      if (stopped.aborted) throw interrupted();
-      if (timeout.aborted && (result || open.length < node.group.members.length - 1)) return result;
-      if (failure) throw failure;
-      await sleep(ANSWER_POLL_MS);
-    }
-  } finally {
-    stopWaiting();
+  for (const { member, reason } of named('failed')) note(`not saved by ${member.name}: ${reason}`);
+  for (const [name, reason] of reasons) note(`not saved by ${name}: ${reason}`);
+  noteTotals(status);
+}
+
+function receiverJson({ member, state, bytes, reason }: Receiver) {
+  return { name: member.name, state, bytes, ...(reason === '' ? {} : { reason }) };
+}
+
+function standingOf(receiver: Receiver, bytes: number, why: (member: Member) => string): string {
+  const share = Math.floor((100 * receiver.bytes) / Math.max(1, bytes));
+  switch (receiver.state) {
+    case 'absent':
+      return receiver.bytes > 0 ? `it has gone, with ${share} % of it` : why(receiver.member);
+    case 'receiving':
+      return `it has ${share} % of it`;
+    case 'verifying':
+      return 'it looks at what it has from before';
+    default:
+      return 'it has not said whether it takes it';
   }
 }
 
-/** Says after a while whom the command waits for, and again each minute, until the returned function is called. */
-function noteWaiting(json: boolean | undefined, names: () => readonly string[]): () => void {
-  if (json) return () => {};
-  let timer: NodeJS.Timeout;
-  const tell = () => {
-    const waiting = names();
-    if (waiting.length > 0) note(`waiting for ${waiting.join(', ')}`);
-    timer = setTimeout(tell, WAITING_AGAIN_MS);
+function aboutOf({ manifest }: FileSending): string {
+  const files = manifest.entries.filter(({ kind }) => kind === 'file').length;
+  return `${formatBytes(manifest.bytes)}${manifest.entries.length > 1 ? ` in ${files} files` : ''}`;
+}
+
+/** Says who is waited for, and why, once that has taken a while; returns how to stop. */
+function noteWaiting(waitedFor: () => string[], json: boolean | undefined): () => void {
+  const say = () => {
+    const names = waitedFor();
+    if (names.length === 0) return;
+    if (json) tellJson({ event: 'waiting', for: names });
+    else note(`waiting for ${names.join(', ')}`);
   };
-  timer = setTimeout(tell, WAITING_MS);
+  let timer = setTimeout(function again() {
+    say();
+    timer = setTimeout(again, WAITING_AGAIN_MS);
+  }, WAITING_MS);
   return () => clearTimeout(timer);
 }
 
-interface OutcomeByMember {
-  saved: string[];
-  failed: { name: string; reason: string }[];
-  /** In its memory or store, but not as a file. */
-  held: { name: string; reason: string }[];
-  missing: string[];
-}
-
-function outcomeOf(
-  others: readonly Member[],
-  verdicts: Verdicts,
-  result: BroadcastResult | undefined,
-): OutcomeByMember {
-  const outcome: OutcomeByMember = { saved: [], failed: [], held: [], missing: [] };
-  for (const member of others) {
-    const { name } = member;
-    const verdict = verdicts.of(member);
-    if (verdict?.state === 'saved') outcome.saved.push(name);
-    else if (verdict?.state === 'failed') outcome.failed.push({ name, reason: verdict.reason });
-    else if (verdict) outcome.held.push({ name, reason: 'it saves no files' });
-    else if (result?.confirmed.includes(member))
-      outcome.held.push({ name, reason: 'it has not said whether it saved it' });
-    else outcome.missing.push(name);
-  }
-  return outcome;
-}
-
-/** All members if they come within `wait` seconds, else as many as a quorum needs, however long that takes. */
-async function reachGroup(node: Node, wait: number, signal: AbortSignal): Promise<void> {
-  const others = node.group.members.length - 1;
-  const patience = AbortSignal.timeout(Math.max(1, wait * 1000));
-  try {
-    await node.reach(others, { signal: AbortSignal.any([signal, patience]) });
-  } catch (error) {
-    if (!patience.aborted || signal.aborted) throw error;
-    await node.reach(node.group.quorum - 1, { signal });
-  }
-}
-
-const ANSWER_POLL_MS = 20;
 const WAITING_MS = 5000;
 const WAITING_AGAIN_MS = 60_000;

@@ -13,6 +13,7 @@ import { execPath } from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { SLICE_SIZE, writeManifest } from '../../../src/bulk/manifest.js';
 import { CONTROLLERS } from '../../../src/congestion/index.js';
 import { Rng } from '../../../src/core/rng.js';
 import { formatPublicKey, formatSecretKey, type KeyPair, keyPair } from '../../../src/crypto/keys.js';
@@ -168,6 +169,20 @@ export class Siege {
     const said = this.endpoint.say(this.now(), peer, frames, symbol);
     this.driver!.wake();
     return said;
+  }
+
+  /** Offers an empty file of this name, if there is a manifest with such a name at all. */
+  offer(path: string): void {
+    const entries = [{ kind: 'file' as const, path, mode: 0o644, modified: 0, size: 0 }];
+    try {
+      this.endpoint.bulk.files.offer(
+        this.now(),
+        writeManifest({ entries, sliceSize: SLICE_SIZE, hashes: new Uint8Array(0) }),
+      );
+      this.driver!.wake();
+    } catch {
+      // No member parses it either.
+    }
   }
 
   vector(peer: number, entries: VectorEntry[]): boolean {

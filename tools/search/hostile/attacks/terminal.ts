@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { wrapFile, wrapMessage } from '../../../../src/file/envelope.js';
+import { wrapMessage } from '../../../../src/file/envelope.js';
 import type { Attack } from '../attack.js';
 import { processes } from '../processes.js';
 import { Process, Siege, until } from '../siege.js';
@@ -27,7 +27,7 @@ export const names: Attack = {
       siege.honest[2].start();
       await until(() => siege.isUp(0) || shown.hasDied, 20);
       await siege.broadcast(wrapMessage(new TextEncoder().encode(EVIL)));
-      await siege.broadcast(wrapFile(EVIL, new Uint8Array(10)));
+      siege.offer(EVIL);
       await sleep(3000);
       // With a group file of such names it does not start, and says so.
       const renamed = new Process(0, siege.argsOf(0, ['node']));
@@ -76,8 +76,8 @@ export const files: Attack = {
         '..',
         '',
       ];
-      for (const name of bad) await siege.broadcast(wrapFile(name, new Uint8Array(10)));
-      await siege.broadcast(wrapFile('plain.txt', new Uint8Array(10)));
+      for (const name of bad) siege.offer(name);
+      siege.offer('plain.txt');
       // The unfinished file goes after the name is there.
       await until(() => siege.honest[0].events.some(({ event }) => event === 'saved'), 20);
       const saved = readdirSync(out).filter((name) => name !== 'plain.txt');

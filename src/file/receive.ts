@@ -1,0 +1,178 @@
+/** Receives what members of a group send, into a folder. */
+import { EventEmitter, on } from 'node:events';
+import { toHex } from '../core/bytes.js';
+import { sha256 } from '../crypto/hash.js';
+import { HeadwaterError } from '../errors.js';
+import type { Member } from '../group/group.js';
+import type { Offer, Taker } from '../node/bulk/transfers.js';
+import type { Node } from '../node/node.js';
+import { type StreamId, streamKey } from '../wire/symbol.js';
+import { openStaging, type Staging } from './staging.js';
+
+/** Where to save, and what to refuse. */
+export interface ReceiveFilesOptions {
+  /** The member that receives. It stays open. */
+  node: Node;
+  /** Where the files go; made if it is missing. What is not complete is kept there, in folders `.….part`, for the next run. */
+  folder: string;
+  /** Replace files that exist. Default false: what would is refused, and what is the same counts as saved. */
+  overwrite?: boolean | undefined;
+  /** Bytes of all files of a transfer: more is refused. Default: what the disk has room for. */
+  maxBytes?: number | undefined;
+  /** Ends it. What is under way is kept for the next run. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Of which transfer an event tells. */
+export interface IncomingFiles {
+  /** Names this transfer in the events on it. */
+  transfer: string;
+  /** Its sender. */
+  from: Member;
+  /** Of all its files. */
+  bytes: number;
+}
+
+/** What happens to what others send. */
+export type ReceiveEvent =
+  /** It is taken; `held` bytes of it are here from before. */
+  | ({ type: 'offer'; paths: string[]; held: number } & IncomingFiles)
+  | ({ type: 'progress'; held: number } & IncomingFiles)
+  /** All of it stands under `paths`. `root`: SHA-256 of its manifest, hex, the same at its sender. */
+  | ({ type: 'saved'; paths: string[]; root: string } & IncomingFiles)
+  /** It is refused, or cannot be written; `reason` is what the sender is told. */
+  | ({ type: 'failed'; error: Error; reason: string } & IncomingFiles);
+
+/** Iterate it for what happens; it ends with the signal. */
+export interface FileReceiving extends AsyncIterable<ReceiveEvent> {
+  /** Whether nobody needs us any more: each sender knows what became of its files, and who is there needs nothing of them. */
+  readonly isSettled: boolean;
+  /** Takes nothing new; what is under way goes on, and is served. */
+  refuseNew(): void;
+}
+
+/**
+ * Takes what others offer, and saves it under its names once all of it is there and checked. Who is stopped midway goes on with
+ * what it has when the same is offered again.
+ *
+ * @throws HeadwaterError BUSY if this node receives files already
+ * @example
+ * for await (const event of receiveFiles({ node, folder: 'inbox' })) if (event.type === 'saved') console.log(event.paths);
+ */
+export function receiveFiles(options: ReceiveFilesOptions): FileReceiving {
+  return new Receiving(options);
+}
+
+class Receiving implements FileReceiving, Taker {
+  private readonly options: ReceiveFilesOptions;
+  private readonly events = new EventEmitter();
+  /** What is told before somebody listens waits. */
+  private readonly told: AsyncIterable<unknown[]>;
+  /** By transfer: what is taken. */
+  private readonly taken = new Map<
+    string,
+    { offer: Offer; staging: Staging; slices: number; isSaved: boolean }
+  >();
+  private readonly seen = new Map<string, StreamId>();
+  private isFull = false;
+
+  constructor(options: ReceiveFilesOptions) {
+    const { node, signal } = options;
+    this.options = options;
+    this.told = on(this.events, 'event', signal ? { signal } : {});
+    node.transfers.take(this);
+  }
+
+  get isSettled(): boolean {
+    const { node } = this.options;
+    const { peers } = node.status();
+    const here = new Set(peers.flatMap(({ name, reachable }) => (reachable ? [name] : [])));
+    return [...this.seen.values()].every((id) => {
+      const status = node.transfers.status(id);
+      return !status?.members.some(({ member, state, hasHeard }) => {
+        if (!here.has(node.group.members[member].name)) return false;
+        return member === id.origin
+          ? !hasHeard
+          : state === 'receiving' || state === 'verifying' || state === 'joining';
+      });
+    });
+  }
+
+  refuseNew(): void {
+    this.isFull = true;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<ReceiveEvent> {
+    try {
+      for await (const [event] of this.told) yield event as ReceiveEvent;
+    } catch (error) {
+      if (!this.options.signal?.aborted) throw error;
+    } finally {
+      this.options.node.transfers.take(undefined);
+    }
+  }
+
+  async open(offer: Offer, verifying: () => void): Promise<Staging> {
+    const { folder, overwrite = false, maxBytes = Number.POSITIVE_INFINITY } = this.options;
+    this.seen.set(streamKey(offer.id), offer.id);
+    if (this.isFull) throw new HeadwaterError('BUSY', 'it takes no more files');
+    if (offer.manifest.bytes > maxBytes)
+      throw new HeadwaterError('TOO_LARGE', `it takes at most ${maxBytes} bytes (see its --max-size)`);
+    const staging = await openStaging(offer, { folder, overwrite }, verifying);
+    this.taken.set(streamKey(offer.id), { offer, staging, slices: -1, isSaved: false });
+    return staging;
+  }
+
+  reasonOf(error: unknown): string {
+    return reasonOf(error);
+  }
+
+  onChange(id: StreamId): void {
+    const open = this.taken.get(streamKey(id));
+    const status = this.options.node.transfers.status(id);
+    if (!open || !status) return;
+    const { offer, staging } = open;
+    if (status.state === 'failed') return this.onAbandoned(offer, status.reason);
+    const about = aboutOf(offer);
+    const held = Math.min(about.bytes, status.slices * offer.manifest.sliceSize);
+    if (open.slices < 0 && status.state === 'receiving')
+      this.tell({ type: 'offer', ...about, paths: staging.paths, held });
+    else if (status.state === 'receiving' && status.slices > open.slices)
+      this.tell({ type: 'progress', ...about, held });
+    if (status.state === 'receiving') open.slices = status.slices;
+    if (status.state !== 'saved' || open.isSaved) return;
+    open.isSaved = true;
+    this.tell({ type: 'saved', ...about, paths: staging.paths, root: toHex(sha256(offer.bytes)) });
+  }
+
+  onFailed(offer: Offer, error: unknown): void {
+    this.taken.delete(streamKey(offer.id));
+    this.tell({ type: 'failed', ...aboutOf(offer), error: error as Error, reason: reasonOf(error) });
+  }
+
+  private onAbandoned(offer: Offer, reason: string): void {
+    this.taken.delete(streamKey(offer.id));
+    const error = new HeadwaterError(
+      'FILE',
+      `receive: expected all of it from ${offer.from.name}, got: ${reason}`,
+    );
+    this.tell({ type: 'failed', ...aboutOf(offer), error, reason });
+  }
+
+  private tell(event: ReceiveEvent): void {
+    this.events.emit('event', event);
+  }
+}
+
+function aboutOf({ id, from, manifest }: Offer): IncomingFiles {
+  return { transfer: id.incarnation.toString(16), from, bytes: manifest.bytes };
+}
+
+/** Why files were not saved, in words that tell others nothing of our disk but what they need. */
+function reasonOf(error: unknown): string {
+  const { code, syscall } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  if (code === 'EEXIST' && syscall !== 'mkdir') return 'it has a file of that name';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return `its disk is full (${code})`;
+  if (error instanceof HeadwaterError && !error.cause) return error.message;
+  return `it cannot write the files (${code})`;
+}

@@ -1,0 +1,268 @@
+/** Sends files and folders to the members of a group, and tells how each of them stands. */
+import { EventEmitter, on } from 'node:events';
+import type { Manifest } from '../bulk/manifest.js';
+import type { MemberStanding } from '../bulk/ports.js';
+import { toHex } from '../core/bytes.js';
+import { sha256 } from '../crypto/hash.js';
+import { HeadwaterError } from '../errors.js';
+import type { Member } from '../group/group.js';
+import type { Node } from '../node/node.js';
+import type { StreamId } from '../wire/symbol.js';
+import { type FileSource, openSource } from './source.js';
+
+/** What to send, and how long to wait. */
+export interface SendFilesOptions {
+  /** The member that sends. It stays open. */
+  node: Node;
+  /** Files and folders, each sent under its own name. */
+  paths: readonly string[];
+  /** The name to send a lone file under. Default: its own. */
+  name?: string | undefined;
+  /** What to do with symbolic links inside of folders, which are never followed. Default 'skip'. */
+  symlinks?: 'skip' | 'refuse' | undefined;
+  /** Milliseconds for which members that are not there are waited for: at the start, and when one has gone. Default 5000. */
+  wait?: number | undefined;
+  /** Milliseconds after which it is given up if nothing has moved. Default 600,000. */
+  timeout?: number | undefined;
+  /** Gives it up. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * How a member stands. absent: nothing was heard of it yet, or it has gone; joining: it knows of the transfer; verifying: it looks
+ * at what it has from before.
+ */
+export type ReceiverState = 'absent' | 'joining' | 'verifying' | 'receiving' | 'saved' | 'failed';
+
+/** Another member, as far as it has said how it stands. */
+export interface Receiver {
+  /** Who. */
+  member: Member;
+  /** How it stands. */
+  state: ReceiverState;
+  /** Bytes that it has on its disk. */
+  bytes: number;
+  /** Why it has failed; else empty. */
+  reason: string;
+}
+
+/** How it goes. */
+export interface SendProgress {
+  /** Whether slices go out: before, members are waited for. */
+  isSending: boolean;
+  /** Bytes in all. */
+  bytes: number;
+  /** All other members. */
+  receivers: Receiver[];
+}
+
+/** How it went. */
+export interface SendReport extends SendProgress {
+  /** SHA-256 of the manifest, hex: the same for the same tree. */
+  root: string;
+  /** Files and folders. */
+  entries: number;
+  /** Paths that were not sent: symbolic links, devices and the like. */
+  skipped: string[];
+  /** From when slices went out. */
+  seconds: number;
+}
+
+/** A transfer that goes out. Iterate it for its progress; `report` is there at its end whether it is iterated or not. */
+export interface FileSending extends AsyncIterable<SendProgress> {
+  /** What is sent. */
+  manifest: Manifest;
+  /** See `SendReport`. */
+  root: string;
+  /** See `SendReport`. */
+  skipped: string[];
+  /**
+   * Resolves once every member that is there has saved the files or failed, and the others have been waited for. Rejects with
+   * UNREACHABLE if nothing has moved for long and nobody has saved them, FILE if a source has changed meanwhile, ABORTED.
+   */
+  report: Promise<SendReport>;
+}
+
+/**
+ * Sends files and folders, of any size and number. They are read once before, for their hashes, and once as they go out. Who joins
+ * late, or comes back, gets what it lacks; a run that is repeated after a crash sends only that.
+ *
+ * @throws HeadwaterError FILE if one of them is missing, cannot be read or has a name that no receiver would take; TOO_LARGE;
+ *   BUSY if the same tree is being sent by this node; ABORTED
+ * @example
+ * const sending = await sendFiles({ node, paths: ['photos'] });
+ * for await (const { receivers } of sending) console.log(receivers.map(({ member, state }) => `${member.name} ${state}`));
+ * const { receivers } = await sending.report;
+ */
+export async function sendFiles(options: SendFilesOptions): Promise<FileSending> {
+  const { node, paths, name, symlinks = 'skip', signal } = options;
+  const source = await openSource(paths, { symlinks, name, signal });
+  const sending = new Sending(node, source, options);
+  try {
+    sending.begin();
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+  return sending;
+}
+
+class Sending implements FileSending {
+  readonly manifest: Manifest;
+  readonly root: string;
+  readonly skipped: string[];
+  readonly report: Promise<SendReport>;
+  private readonly node: Node;
+  private readonly source: FileSource;
+  private readonly wait: number;
+  private readonly timeout: number;
+  private readonly signal: AbortSignal | undefined;
+  private readonly changes = new EventEmitter();
+  private readonly saved = new Set<Member>();
+  private readonly openedAt = performance.now();
+  /** By member that is not there: since when. */
+  private readonly goneAt = new Map<Member, number>();
+  private id: StreamId | undefined;
+  private startedAt: number | undefined;
+  private moved = '';
+  private movedAt = performance.now();
+  private timer: NodeJS.Timeout | undefined;
+  private settle: { resolve: (report: SendReport) => void; reject: (error: Error) => void } | undefined;
+
+  constructor(node: Node, source: FileSource, { wait = 5000, timeout = 600_000, signal }: SendFilesOptions) {
+    this.node = node;
+    this.source = source;
+    this.manifest = source.manifest;
+    this.root = toHex(sha256(source.bytes));
+    this.skipped = source.skipped;
+    this.wait = wait;
+    this.timeout = timeout;
+    this.signal = signal;
+    this.report = new Promise((resolve, reject) => {
+      this.settle = { resolve, reject };
+    });
+    // Who only iterates hears of it there.
+    this.report.catch(() => {});
+  }
+
+  begin(): void {
+    const look = () => this.look();
+    this.id = this.node.transfers.offer(this.source.bytes, this.source, () => this.changes.emit('change'));
+    this.changes.on('change', look);
+    // For what time alone changes.
+    this.timer = setInterval(look, LOOK_MS);
+    this.signal?.addEventListener('abort', look, { once: true });
+    look();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<SendProgress> {
+    const over = new AbortController();
+    const end = () => over.abort();
+    this.report.then(end, end);
+    try {
+      yield this.progress();
+      for await (const _ of on(this.changes, 'progress', { signal: over.signal })) yield this.progress();
+    } catch (error) {
+      if (!over.signal.aborted) throw error;
+    }
+    await this.report;
+    yield this.progress();
+  }
+
+  private progress(): SendProgress {
+    const { node, manifest, id } = this;
+    const status = id && node.transfers.status(id);
+    const peers = new Map(node.status().peers.map((peer) => [peer.name, peer]));
+    const receivers = node.group.members.flatMap((member): Receiver[] => {
+      if (member === node.self) return [];
+      const said = status?.members.find((each) => each.member === member.index);
+      if (said?.state === 'saved') this.saved.add(member);
+      const reachable = peers.get(member.name)?.reachable === true;
+      return [this.receiver(member, said, reachable)];
+    });
+    return { isSending: this.startedAt !== undefined, bytes: manifest.bytes, receivers };
+  }
+
+  private receiver(member: Member, said: MemberStanding | undefined, reachable: boolean): Receiver {
+    const { manifest } = this;
+    const isSaved = this.saved.has(member);
+    const held = said ? Math.min(manifest.bytes, said.slices * manifest.sliceSize) : 0;
+    const bytes = isSaved ? manifest.bytes : held;
+    if (isSaved) return { member, state: 'saved', bytes, reason: '' };
+    if (said?.state === 'failed') return { member, state: 'failed', bytes, reason: said.reason };
+    if (!reachable || !said) return { member, state: reachable ? 'joining' : 'absent', bytes, reason: '' };
+    const state = said.state === 'offered' ? 'joining' : said.state;
+    return { member, state, bytes, reason: '' };
+  }
+
+  private look(): void {
+    const { id, settle } = this;
+    if (!id || !settle) return;
+    const now = performance.now();
+    const progress = this.progress();
+    const { receivers } = progress;
+    const moved = JSON.stringify(receivers.map(({ state, bytes }) => [state, bytes]));
+    if (moved !== this.moved) {
+      this.moved = moved;
+      this.movedAt = now;
+      this.changes.emit('progress');
+    }
+    for (const { member, state } of receivers)
+      if (state !== 'absent') this.goneAt.delete(member);
+      else if (!this.goneAt.has(member)) this.goneAt.set(member, now);
+    const failure = this.failure(progress, now);
+    if (failure) return this.end(() => settle.reject(failure));
+    if (this.startedAt === undefined && this.mayStart(receivers, now)) {
+      this.startedAt = now;
+      this.node.transfers.start(id);
+    }
+    if (this.isOver(receivers, now)) this.end(() => settle.resolve(this.makeReport(progress, now)));
+  }
+
+  private failure({ receivers }: SendProgress, now: number): HeadwaterError | undefined {
+    const { id, signal } = this;
+    if (signal?.aborted) return new HeadwaterError('ABORTED', 'interrupted');
+    const status = this.node.transfers.status(id!);
+    if (status?.state === 'failed')
+      return new HeadwaterError('FILE', `send: expected files that stay as they are, got: ${status.reason}`);
+    if (now - this.movedAt < this.timeout || receivers.some(({ state }) => state === 'saved'))
+      return undefined;
+    const seconds = this.timeout / 1000;
+    return new HeadwaterError(
+      'UNREACHABLE',
+      `send: expected members that receive, got nothing new for ${seconds} s`,
+    );
+  }
+
+  /** All are ready, or have been waited for and one is. */
+  private mayStart(receivers: readonly Receiver[], now: number): boolean {
+    if (receivers.every(({ state }) => READY.includes(state))) return true;
+    return now - this.openedAt >= this.wait && receivers.some(({ state }) => READY.includes(state));
+  }
+
+  private isOver(receivers: readonly Receiver[], now: number): boolean {
+    if (this.startedAt === undefined) return false;
+    const isStuck = now - this.movedAt >= this.timeout;
+    return receivers.every(({ member, state }) => {
+      if (state === 'saved' || state === 'failed' || isStuck) return true;
+      return state === 'absent' && now - (this.goneAt.get(member) ?? now) >= this.wait;
+    });
+  }
+
+  private makeReport(progress: SendProgress, now: number): SendReport {
+    const { root, skipped, manifest } = this;
+    const seconds = (now - this.startedAt!) / 1000;
+    return { ...progress, root, entries: manifest.entries.length, skipped, seconds };
+  }
+
+  private end(tell: () => void): void {
+    this.settle = undefined;
+    clearInterval(this.timer);
+    this.node.transfers.close(this.id!);
+    this.source.close().then(tell, tell);
+  }
+}
+
+const LOOK_MS = 100;
+/** What takes slices, or needs none. */
+const READY: readonly ReceiverState[] = ['receiving', 'saved', 'failed'];

@@ -1,0 +1,192 @@
+/**
+ * What is to be sent: files and folders as they are on the disk, read slice by slice. In: paths. Out: the manifest, and slices,
+ * each as it was when the manifest was made, or nothing.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { Layout } from '../bulk/layout.js';
+import {
+  type Entry,
+  type Manifest,
+  parseManifest,
+  SLICE_SIZE,
+  sliceHash,
+  sliceLength,
+  writeManifest,
+} from '../bulk/manifest.js';
+import { HeadwaterError } from '../errors.js';
+import { fileError } from './disk.js';
+import { Handles } from './handles.js';
+import { requireFileName, requireInnerName } from './names.js';
+
+export interface SourceOptions {
+  /** What to do with symbolic links in folders, which are never followed. */
+  symlinks: 'skip' | 'refuse';
+  /** The name to send a lone file under; default: its own. */
+  name?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface FileSource {
+  manifest: Manifest;
+  /** Of the manifest. */
+  bytes: Uint8Array;
+  /** Paths that are not sent: symbolic links, and what is no file. */
+  skipped: string[];
+  read(slice: number): Promise<Uint8Array | undefined>;
+  close(): Promise<void>;
+}
+
+/**
+ * Looks at all that is to be sent, and reads it once for its hashes. Throws FILE if it is missing, cannot be read, changes
+ * meanwhile, or has a name that no receiver would take; TOO_LARGE; ABORTED.
+ */
+export async function openSource(paths: readonly string[], options: SourceOptions): Promise<FileSource> {
+  const tree = new Walk(options);
+  for (const path of paths) await tree.top(path, paths.length === 1 ? options.name : undefined);
+  const { entries, places, skipped } = tree;
+  const hashes = await hashSlices(entries, places, options.signal);
+  const bytes = writeManifest({ entries, sliceSize: SLICE_SIZE, hashes });
+  // The receivers' rules are ours, too: nothing is offered that they would refuse.
+  const manifest = parseOwn(bytes);
+  const layout = new Layout(manifest);
+  const handles = new Handles((entry) => openToRead(places[entry]));
+  return {
+    manifest,
+    bytes,
+    skipped,
+    async read(slice) {
+      const content = Buffer.allocUnsafeSlow(sliceLength(manifest, slice));
+      for (const { entry, at, from, length } of layout.pieces(slice)) {
+        const read = await handles.use(entry, (file) =>
+          fill(file, content.subarray(from, from + length), at),
+        );
+        if (read < length) return undefined;
+      }
+      const hash = createHash('sha256').update(content).digest();
+      return hash.equals(sliceHash(manifest, slice)) ? content : undefined;
+    },
+    close: () => handles.close(),
+  };
+}
+
+/** Entries of what is to be sent, and where each is. */
+class Walk {
+  readonly entries: Entry[] = [];
+  readonly places: string[] = [];
+  readonly skipped: string[] = [];
+  private readonly options: SourceOptions;
+
+  constructor(options: SourceOptions) {
+    this.options = options;
+  }
+
+  /** One that was named: a link to it is followed, as others do. */
+  async top(path: string, name = basename(resolve(path))): Promise<void> {
+    try {
+      requireFileName(name);
+      const place = await realpath(path);
+      await this.add(place, name, await stat(place));
+    } catch (error) {
+      throw fileError(error, 'a readable file or folder', path);
+    }
+  }
+
+  private async add(place: string, path: string, info: Awaited<ReturnType<typeof stat>>): Promise<void> {
+    if (this.options.signal?.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
+    const mode = Number(info.mode) & 0o777;
+    const modified = Math.max(0, Math.floor(Number(info.mtimeMs)));
+    if (info.isFile()) this.push(place, { kind: 'file', path, mode, modified, size: Number(info.size) });
+    else if (info.isDirectory()) {
+      this.push(place, { kind: 'folder', path, mode, modified, size: 0 });
+      for (const name of (await readdir(place)).sort()) await this.inner(join(place, name), path, name);
+    } else if (path.includes('/')) this.skipped.push(place);
+    else
+      throw new HeadwaterError(
+        'FILE',
+        `file: expected a file or a folder, got a device, pipe or socket at ${place}`,
+      );
+  }
+
+  private async inner(place: string, folder: string, name: string): Promise<void> {
+    const info = await lstat(place);
+    if (info.isSymbolicLink() && this.options.symlinks === 'refuse')
+      throw new HeadwaterError('FILE', `file: expected no symbolic links, got ${place}`);
+    if (!info.isSymbolicLink()) requireInnerName(name);
+    await this.add(place, `${folder}/${name}`, info);
+  }
+
+  private push(place: string, entry: Entry): void {
+    this.entries.push(entry);
+    this.places.push(place);
+  }
+}
+
+/** Of the contents of all, one behind the other. */
+async function hashSlices(
+  entries: readonly Entry[],
+  places: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const hashes: Uint8Array[] = [];
+  const buffer = Buffer.allocUnsafeSlow(SLICE_SIZE);
+  let used = 0;
+  const end = () => {
+    hashes.push(createHash('sha256').update(buffer.subarray(0, used)).digest());
+    used = 0;
+  };
+  for (const [i, { size }] of entries.entries()) {
+    if (size === 0) continue;
+    const file = await openToRead(places[i]);
+    try {
+      for (let at = 0; at < size; ) {
+        if (signal?.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
+        const room = buffer.subarray(used, used + Math.min(SLICE_SIZE - used, size - at));
+        const read = await fill(file, room, at);
+        if (read < room.length)
+          throw new HeadwaterError(
+            'FILE',
+            `file: expected ${size} bytes, got ${at + read} in ${places[i]}: it changes`,
+          );
+        at += read;
+        used += read;
+        if (used === SLICE_SIZE) end();
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  if (used > 0) end();
+  return Buffer.concat(hashes);
+}
+
+/** What was no link when it was looked at is not one now either. */
+async function openToRead(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw fileError(error, 'a readable file', path);
+    throw new HeadwaterError('FILE', `file: expected a file, got a symbolic link in its place: ${path}`);
+  }
+}
+
+/** Reads until `target` is full or the file ends; says how much that was. */
+export async function fill(file: FileHandle, target: Uint8Array, at: number): Promise<number> {
+  let done = 0;
+  while (done < target.length) {
+    const { bytesRead } = await file.read(target, done, target.length - done, at + done);
+    if (bytesRead === 0) break;
+    done += bytesRead;
+  }
+  return done;
+}
+
+function parseOwn(bytes: Uint8Array): Manifest {
+  try {
+    return parseManifest(bytes);
+  } catch (cause) {
+    throw new HeadwaterError('FILE', `file: ${(cause as Error).message}`, { cause });
+  }
+}

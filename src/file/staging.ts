@@ -1,0 +1,318 @@
+/**
+ * A transfer that is received: its files grow in a folder beside those that they are to become, `.<number>.part`, with a journal
+ * of what is there; what a run has left there the next one goes on with. In: slices. Out: the tree under its names, whole or not
+ * at all, and slices again for who asks.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, type FileHandle, lstat, mkdir, open, rename, rm, statfs, utimes } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Layout } from '../bulk/layout.js';
+import { type Entry, type Manifest, sliceHash, sliceLength } from '../bulk/manifest.js';
+import { HeadwaterError } from '../errors.js';
+import type { Offer, Target } from '../node/bulk/transfers.js';
+import { fileError, makeFolder, publish, syncFolder } from './disk.js';
+import { Handles } from './handles.js';
+import { hasManifest, Journal, keepManifest, readJournal, rewriteJournal } from './journal.js';
+import { requireFileName, requireInnerName } from './names.js';
+import { fill } from './source.js';
+
+export interface StagingOptions {
+  folder: string;
+  overwrite: boolean;
+}
+
+/**
+ * Begins to receive an offer, or goes on with it. Throws FILE for a name that is refused or taken by something else, or when the
+ * disk refuses, and TOO_LARGE if there is no room for it.
+ *
+ * @param verifying is called if files have to be read first
+ */
+export async function openStaging(
+  offer: Offer,
+  options: StagingOptions,
+  verifying: () => void,
+): Promise<Staging> {
+  const staging = new Staging(offer, options);
+  try {
+    await staging.prepare(verifying);
+    return staging;
+  } catch (error) {
+    await staging.close(false);
+    throw fileError(error, 'to write', options.folder);
+  }
+}
+
+export class Staging implements Target {
+  isComplete = false;
+  held = new Map<number, Uint8Array>();
+  /** The paths of what stands under its name. */
+  readonly paths: string[];
+  private readonly offer: Offer;
+  private readonly manifest: Manifest;
+  private readonly layout: Layout;
+  private readonly options: StagingOptions;
+  private readonly folder: string;
+  /** The outermost names that are where they are to be. */
+  private readonly published = new Set<string>();
+  private readonly handles: Handles;
+  private journal: Journal | undefined;
+
+  constructor(offer: Offer, options: StagingOptions) {
+    const { manifest, id } = offer;
+    this.offer = offer;
+    this.manifest = manifest;
+    this.options = options;
+    this.layout = new Layout(manifest);
+    this.folder = join(options.folder, `.${id.origin}-${id.incarnation.toString(16)}.part`);
+    this.paths = this.tops().map(({ path }) => join(options.folder, path));
+    this.handles = new Handles((entry) => this.open(entry));
+  }
+
+  /** Looks at what is there, and makes what is not. */
+  async prepare(verifying: () => void): Promise<void> {
+    const { options, manifest, offer, folder } = this;
+    for (const { path } of manifest.entries) requireNames(path);
+    await makeFolder(options.folder);
+    const isResumed = await hasManifest(folder, offer.bytes);
+    if (isResumed) this.held = await readJournal(folder, manifest);
+    const taken: string[] = [];
+    for (const { path } of this.tops()) {
+      const isStaged = isResumed && (await kindOf(join(folder, path))) !== undefined;
+      if (!isStaged && (await kindOf(join(options.folder, path))) !== undefined) taken.push(path);
+    }
+    const isThere = taken.length > 0 && taken.length === this.tops().length;
+    if (taken.length > 0 || this.held.size > 0) verifying();
+    // What stands there may be this very tree.
+    if (isThere && (await this.isEqual())) {
+      await rm(folder, { recursive: true, force: true });
+      this.isComplete = true;
+      return;
+    }
+    // Of several outermost names a run may have given some, and then ended.
+    for (const path of taken) if (this.held.size === manifest.slices && isResumed) this.published.add(path);
+    if (taken.length > 0 && !options.overwrite && this.published.size === 0)
+      throw takenError(join(options.folder, taken[0]));
+    if (!isResumed) {
+      await rm(folder, { recursive: true, force: true });
+      await mkdir(folder);
+      await keepManifest(folder, offer.certificate, offer.bytes);
+    }
+    for (const { kind, path } of manifest.entries)
+      if (kind === 'folder' && !this.published.has(topOf(path))) await makeFolder(join(folder, path));
+    await this.verifyHeld();
+    await this.requireRoom();
+    await rewriteJournal(folder, this.held);
+    this.journal = await Journal.open(folder, () => this.handles.each((file) => file.datasync()));
+  }
+
+  async write(slice: number, certificate: Uint8Array, bytes: Uint8Array): Promise<void> {
+    try {
+      await inSmallGroups(this.layout.pieces(slice), async ({ entry, at, from, length }) => {
+        await this.handles.use(entry, (file) => put(file, bytes.subarray(from, from + length), at));
+      });
+      await this.journal!.add(certificate);
+      this.held.set(slice, certificate);
+    } catch (error) {
+      throw fileError(error, 'to write', this.options.folder);
+    }
+  }
+
+  async read(slice: number): Promise<Uint8Array | undefined> {
+    const content = Buffer.allocUnsafeSlow(sliceLength(this.manifest, slice));
+    try {
+      for (const { entry, at, from, length } of this.layout.pieces(slice)) {
+        const part = content.subarray(from, from + length);
+        if ((await this.handles.use(entry, (file) => fill(file, part, at))) < length) return undefined;
+      }
+    } catch {
+      return undefined;
+    }
+    const hash = createHash('sha256').update(content).digest();
+    return hash.equals(sliceHash(this.manifest, slice)) ? content : undefined;
+  }
+
+  async complete(): Promise<void> {
+    const { manifest, folder, options } = this;
+    try {
+      const files = manifest.entries.filter(
+        ({ kind, path }) => kind === 'file' && !this.published.has(topOf(path)),
+      );
+      await inSmallGroups(files, (entry) => this.finish(entry));
+      await this.handles.close();
+      for (const top of this.tops()) if (!this.published.has(top.path)) await this.give(top);
+      for (const { kind, path, mode, modified } of [...manifest.entries].reverse()) {
+        if (kind !== 'folder') continue;
+        const place = join(options.folder, path);
+        await chmod(place, mode);
+        await utimes(place, secondsOf(modified), secondsOf(modified));
+        await syncFolder(place);
+      }
+      await syncFolder(options.folder);
+      await this.journal?.close();
+      this.journal = undefined;
+      await rm(folder, { recursive: true, force: true });
+    } catch (error) {
+      throw fileError(error, 'to write', options.folder);
+    }
+  }
+
+  async close(useless: boolean): Promise<void> {
+    await this.handles.close();
+    await this.journal?.close().catch(() => {});
+    this.journal = undefined;
+    if (useless) await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** The outermost entries. */
+  private tops(): readonly Entry[] {
+    return this.manifest.entries.filter(({ path }) => !path.includes('/'));
+  }
+
+  /** Where an entry is now. */
+  private place(path: string): string {
+    return join(this.published.has(topOf(path)) ? this.options.folder : this.folder, path);
+  }
+
+  private open(entry: number): Promise<FileHandle> {
+    const { path } = this.manifest.entries[entry];
+    // What is published is only read; nothing that is written to may be a link.
+    const flags = this.published.has(topOf(path)) ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT;
+    return open(this.place(path), flags | (constants.O_NOFOLLOW ?? 0), 0o600);
+  }
+
+  /** Reads what is said to be held: what is not as it should be is received again. */
+  private async verifyHeld(): Promise<void> {
+    for (const slice of [...this.held.keys()]) if (!(await this.read(slice))) this.held.delete(slice);
+    if (this.published.size === 0) return;
+    const isOurs = this.held.size === this.manifest.slices && (await this.hasShape(this.published));
+    if (!isOurs) throw takenError(this.paths[0]);
+  }
+
+  /** Whether all of it stands under its names. */
+  private async isEqual(): Promise<boolean> {
+    const tops = new Set(this.tops().map(({ path }) => path));
+    if (!(await this.hasShape(tops))) return false;
+    for (const path of tops) this.published.add(path);
+    for (let slice = 0; slice < this.manifest.slices; slice++)
+      if (!(await this.read(slice))) {
+        this.published.clear();
+        await this.handles.close();
+        return false;
+      }
+    return true;
+  }
+
+  /** Whether what stands under these outermost names has the files and folders of the manifest, with their sizes. */
+  private async hasShape(tops: ReadonlySet<string>): Promise<boolean> {
+    for (const { kind, path, size } of this.manifest.entries) {
+      if (!tops.has(topOf(path))) continue;
+      const there = await kindOf(join(this.options.folder, path));
+      if (there?.kind !== kind || (kind === 'file' && there.size !== size)) return false;
+    }
+    return true;
+  }
+
+  private async requireRoom(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.folder);
+    let lacking = this.manifest.bytes;
+    for (const slice of this.held.keys()) lacking -= sliceLength(this.manifest, slice);
+    if (lacking <= bavail * bsize) return;
+    throw new HeadwaterError(
+      'FILE',
+      `file: expected room for ${lacking} bytes, got ${bavail * bsize} at ${this.options.folder}`,
+      {
+        cause: Object.assign(new Error(), { code: 'ENOSPC' }),
+      },
+    );
+  }
+
+  /** A file as it is to be, but for its name. */
+  private async finish({ path, mode, modified, size }: Entry): Promise<void> {
+    const file = await open(
+      this.place(path),
+      constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0),
+      0o600,
+    );
+    try {
+      await file.truncate(size);
+      await file.chmod(mode);
+      await file.utimes(secondsOf(modified), secondsOf(modified));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Gives an outermost entry its name. */
+  private async give({ kind, path }: Entry): Promise<void> {
+    const { overwrite, folder: out } = this.options;
+    const [from, to] = [join(this.folder, path), join(out, path)];
+    const there = await kindOf(to);
+    if (there && !overwrite) throw takenError(to);
+    if (kind === 'file') await (overwrite ? rename(from, to) : publish(from, to));
+    else if (!there) await rename(from, to);
+    else await this.merge(path);
+    this.published.add(path);
+  }
+
+  /** Of a folder that is there each file takes the place of the one before. */
+  private async merge(top: string): Promise<void> {
+    for (const { kind, path } of this.manifest.entries) {
+      if (topOf(path) !== top) continue;
+      const to = join(this.options.folder, path);
+      if (kind === 'folder') await makeFolder(to);
+      else if ((await kindOf(dirname(to)))?.kind !== 'folder')
+        throw Object.assign(new Error(`${dirname(to)} is no folder`), { code: 'ENOTDIR' });
+      else await rename(join(this.folder, path), to);
+    }
+  }
+}
+
+function takenError(path: string): HeadwaterError {
+  const message = `file: expected a free name, got ${path}, which exists (see --overwrite)`;
+  return new HeadwaterError('FILE', message, { cause: Object.assign(new Error(), { code: 'EEXIST' }) });
+}
+
+/** Throws FILE for a path with a name that is refused. */
+function requireNames(path: string): void {
+  const [top, ...inner] = path.split('/');
+  requireFileName(top);
+  for (const name of inner) requireInnerName(name);
+}
+
+function topOf(path: string): string {
+  return path.split('/', 1)[0];
+}
+
+/** What stands there; a link is neither. */
+async function kindOf(
+  path: string,
+): Promise<{ kind: 'file' | 'folder' | 'other'; size: number } | undefined> {
+  try {
+    const info = await lstat(path);
+    return { kind: info.isFile() ? 'file' : info.isDirectory() ? 'folder' : 'other', size: info.size };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function put(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+    done += bytesWritten;
+  }
+}
+
+/** As a number of seconds a time in ms may be a little less than it is, and is cut off. */
+function secondsOf(milliseconds: number): number {
+  return (milliseconds + 0.001) / 1000;
+}
+
+/** A few at a time: as many as the system's threads for files take. */
+async function inSmallGroups<T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> {
+  for (let i = 0; i < all.length; i += AT_A_TIME) await Promise.all(all.slice(i, i + AT_A_TIME).map(act));
+}
+
+const AT_A_TIME = 8;

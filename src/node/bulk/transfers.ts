@@ -1,0 +1,201 @@
+/**
+ * Transfers of a running member: carries out what they ask for, at the files of whoever offers and takes, and tells those what
+ * has changed. In: sources, a taker, requests. Out: calls of both, and their answers to the endpoint.
+ */
+import type { FilesDoor } from '../../bulk/files.js';
+import type { Manifest } from '../../bulk/manifest.js';
+import type { BulkRequest, TransferStatus } from '../../bulk/ports.js';
+import type { Micros } from '../../core/time.js';
+import { HeadwaterError } from '../../errors.js';
+import type { Group, Member } from '../../group/group.js';
+import { type ObjectId, type StreamId, streamKey } from '../../wire/symbol.js';
+
+/** What is offered. Slices are counted from 0. */
+export interface Source {
+  /** Undefined if the files are no longer what they were. */
+  read(slice: number): Promise<Uint8Array | undefined>;
+}
+
+/** What a member offers to us. */
+export interface Offer {
+  id: StreamId;
+  from: Member;
+  manifest: Manifest;
+  bytes: Uint8Array;
+  certificate: Uint8Array;
+}
+
+/** Where what is taken goes. */
+export interface Target extends Source {
+  /** Whether all of it stands there already, and nothing is to be received. */
+  readonly isComplete: boolean;
+  /** Slices that are there from before, with their certificates. */
+  readonly held: Iterable<readonly [slice: number, certificate: Uint8Array]>;
+  /** Resolves once it is durable. */
+  write(slice: number, certificate: Uint8Array, bytes: Uint8Array): Promise<void>;
+  /** All slices are written: gives the files their names. */
+  complete(): Promise<void>;
+  /** It will not be completed in this run: what is there is kept for the next one, unless it is `useless`. */
+  close(useless: boolean): Promise<void>;
+}
+
+export interface Taker {
+  /** May reject: the offer is refused then, for the reason that `reasonOf` gives. Calls `verifying` if it has to look at much. */
+  open(offer: Offer, verifying: () => void): Promise<Target>;
+  /** For other members: tells nothing of our files but what they need. */
+  reasonOf(error: unknown): string;
+  onChange(id: StreamId): void;
+  onFailed(offer: Offer, error: unknown): void;
+}
+
+/** Who drives the endpoint. */
+interface Clock {
+  now(): Micros;
+  wake(): void;
+}
+
+export class Transfers {
+  private readonly bulk: FilesDoor;
+  private readonly group: Group;
+  private readonly clock: () => Clock;
+  private readonly sources = new Map<string, { source: Source; onChange: () => void }>();
+  private readonly targets = new Map<string, { offer: Offer; target: Target }>();
+  private taker: Taker | undefined;
+
+  constructor(bulk: FilesDoor, group: Group, clock: () => Clock) {
+    this.bulk = bulk;
+    this.group = group;
+    this.clock = clock;
+  }
+
+  /** Offers a tree to the group. Throws BUSY if it is offered already. */
+  offer(manifest: Uint8Array, source: Source, onChange: () => void): StreamId {
+    const { origin, incarnation } = this.bulk.offer(this.clock().now(), manifest);
+    const id = { origin, incarnation };
+    if (this.sources.has(streamKey(id)))
+      throw new HeadwaterError('BUSY', 'transfer: expected one that is not under way, got the same again');
+    this.sources.set(streamKey(id), { source, onChange });
+    this.clock().wake();
+    return id;
+  }
+
+  /** Sends to whoever is there, and to those who come later. */
+  start(id: StreamId): void {
+    this.bulk.start(this.clock().now(), id);
+    this.clock().wake();
+  }
+
+  /** Takes what is offered from now on; with undefined nothing more. Throws BUSY if somebody else does. */
+  take(taker: Taker | undefined): void {
+    if (taker && this.taker)
+      throw new HeadwaterError('BUSY', 'transfers: expected nobody else who receives files, got one');
+    this.taker = taker;
+    this.bulk.take(this.clock().now(), taker !== undefined);
+    this.clock().wake();
+  }
+
+  /** Nothing more is said or sent of it. */
+  close(id: StreamId): void {
+    this.bulk.close(id);
+    this.sources.delete(streamKey(id));
+  }
+
+  status(id: StreamId): TransferStatus | undefined {
+    return this.bulk.status(id);
+  }
+
+  /** Something has changed of it. */
+  onEvent(id: StreamId): void {
+    this.sources.get(streamKey(id))?.onChange();
+    this.taker?.onChange(id);
+  }
+
+  /** Closes what is written to. */
+  async closeTargets(): Promise<void> {
+    await Promise.all([...this.targets.values()].map(({ target }) => target.close(false)));
+    this.targets.clear();
+  }
+
+  serve(request: BulkRequest): void {
+    switch (request.type) {
+      case 'open':
+        void this.open(request);
+        break;
+      case 'write':
+        void this.write(request.id, request.certificate, request.bytes);
+        break;
+      case 'read':
+        void this.read(request.id);
+        break;
+      case 'complete':
+        void this.complete(request.id);
+        break;
+      case 'abandon':
+        this.drop(request.id, true);
+        break;
+    }
+  }
+
+  private async open({ id, certificate, bytes }: Extract<BulkRequest, { type: 'open' }>): Promise<void> {
+    const { taker, bulk } = this;
+    const manifest = bulk.status(id)?.manifest;
+    if (!taker || !manifest) return this.answer((now) => bulk.fail(now, id, 'it takes no more files'));
+    const offer = { id, from: this.group.members[id.origin], manifest, bytes, certificate };
+    try {
+      const target = await taker.open(offer, () => this.answer((now) => bulk.verify(now, id)));
+      this.targets.set(streamKey(id), { offer, target });
+      if (target.isComplete) return this.answer((now) => bulk.handleCompleted(now, id));
+      const held = [...target.held].map(([slice, shown]) => [slice + 1, shown] as const);
+      this.answer((now) => bulk.accept(now, id, held));
+    } catch (error) {
+      taker.onFailed(offer, error);
+      this.answer((now) => bulk.fail(now, id, taker.reasonOf(error)));
+    }
+  }
+
+  private async write(id: ObjectId, certificate: Uint8Array, bytes: Uint8Array): Promise<void> {
+    await this.attempt(id, async (target) => {
+      await target.write(id.seq - 1, certificate, bytes);
+      this.answer((now) => this.bulk.handleWritten(now, id, certificate));
+    });
+  }
+
+  private async complete(id: StreamId): Promise<void> {
+    await this.attempt(id, async (target) => {
+      await target.complete();
+      this.answer((now) => this.bulk.handleCompleted(now, id));
+    });
+  }
+
+  private async read(id: ObjectId): Promise<void> {
+    const key = streamKey(id);
+    const source = this.sources.get(key)?.source ?? this.targets.get(key)?.target;
+    const bytes = await source?.read(id.seq - 1).catch(() => undefined);
+    this.answer((now) => this.bulk.handleRead(now, id, bytes));
+  }
+
+  private async attempt(id: StreamId, act: (target: Target) => Promise<void>): Promise<void> {
+    const open = this.targets.get(streamKey(id));
+    if (!open) return;
+    try {
+      await act(open.target);
+    } catch (error) {
+      if (this.targets.get(streamKey(id)) !== open) return;
+      this.drop(id, false);
+      this.taker?.onFailed(open.offer, error);
+      const reason = this.taker?.reasonOf(error) ?? 'it takes no more files';
+      this.answer((now) => this.bulk.fail(now, id, reason));
+    }
+  }
+
+  private drop(id: StreamId, useless: boolean): void {
+    const open = this.targets.get(streamKey(id));
+    this.targets.delete(streamKey(id));
+    open?.target.close(useless).catch(() => {});
+  }
+
+  private answer(tell: (now: Micros) => void): void {
+    tell(this.clock().now());
+    this.clock().wake();
+  }
+}
