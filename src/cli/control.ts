@@ -17,7 +17,7 @@ export function controlPathOf(store: string): string {
 }
 
 /** Listens at `path`, in place of what a member that was killed has left there. Throws NETWORK. */
-export async function openControl(path: string, node: Node): Promise<HttpServer> {
+export async function openControl(path: string, node: Pick<Node, 'status' | 'metrics'>): Promise<HttpServer> {
   if (Buffer.byteLength(path) > MAX_PATH)
     throw new HeadwaterError(
       'NETWORK',

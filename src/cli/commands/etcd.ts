@@ -1,6 +1,6 @@
 /** `headwater etcd`: in place of etcd, for a hydra-node. Its command line, its exit codes and what it prints are etcd's. */
 import type { Command } from 'commander';
-import { runEtcd } from '../../gateway/server/run.js';
+import { runGateway } from '../gateway.js';
 
 export function etcdCommand(program: Command): void {
   program
@@ -11,7 +11,5 @@ export function etcdCommand(program: Command): void {
     .helpOption(false)
     .allowUnknownOption()
     .passThroughOptions()
-    .action(async (flags: string[]) => {
-      process.exit(await runEtcd(flags, process.env, program.version()!));
-    });
+    .action((flags: string[]) => runGateway(flags, program.version()!));
 }

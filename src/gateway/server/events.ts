@@ -1,8 +1,11 @@
-/** What the member below tells, as lines for an operator. */
+/** What the member below and the exchange of keys tell, as lines for an operator. */
 import type { NodeEvent } from '../../node/node.js';
 import type { WarningCode } from '../../node/status/warnings.js';
+import type { Cluster } from '../cluster/cluster.js';
+import type { TrustEvent } from '../cluster/trust.js';
 import type { Logger } from './logger.js';
 
+/** What the member below tells. */
 export function tell(logger: Logger, event: NodeEvent): void {
   switch (event.type) {
     case 'peer':
@@ -53,4 +56,28 @@ function fieldsOf(event: Exclude<NodeEvent, { type: 'peer' }>): Record<string, u
 /** Warnings that are events of their own, or about keys that are not known yet. */
 const SAID_ELSEWHERE: readonly WarningCode[] = ['member-away', 'other-group', 'other-version', 'store-full'];
 
+/** What the exchange of keys tells. @param path the file with the keys that are known */
+export function tellTrust(logger: Logger, cluster: Cluster, path: string, event: TrustEvent): void {
+  const { name } = cluster.members[event.member];
+  switch (event.type) {
+    case 'learned':
+      return logger.log('info', 'learned the key of a member', { member: name, file: path });
+    case 'other-key':
+      return logger.rarely(MINUTE_MS, 'error', 'a member answers with another key than it is known by', {
+        member: name,
+        file: path,
+      });
+    case 'rejected':
+      return logger.rarely(MINUTE_MS, 'error', 'a member knows this one by another key', { member: name });
+    case 'other-cluster':
+      // The text is etcd's: hydra-node looks for it.
+      return logger.rarely(MISMATCH_MS, 'error', 'request sent was ignored due to cluster ID mismatch', {
+        'remote-peer-name': name,
+        'local-cluster': cluster.text,
+      });
+  }
+}
+
 const MINUTE_MS = 60_000;
+/** Each is an event to whoever uses the node. */
+const MISMATCH_MS = 10_000;

@@ -31,6 +31,7 @@ export interface MemberOptions {
 export class GroupMember {
   private readonly options: MemberOptions;
   private node: Node | undefined;
+  private latest: Node | undefined;
   private readonly waiting = new Map<string, Uint8Array>();
   /** Starts and stops, one after the other. */
   private last: Promise<void> = Promise.resolve();
@@ -56,8 +57,14 @@ export class GroupMember {
     this.node?.sendBeside(to, bytes);
   }
 
+  /** As it stands, or stood before it started again; undefined before its first start. */
   status(): NodeStatus | undefined {
-    return this.node?.status();
+    return this.latest?.status();
+  }
+
+  /** The same for Prometheus. */
+  metrics(): string {
+    return this.latest?.metrics() ?? '';
   }
 
   close(): Promise<void> {
@@ -90,6 +97,7 @@ export class GroupMember {
       await store.close();
       throw error;
     }
+    this.latest = this.node;
     for (const [tag, bytes] of this.waiting) this.trySubmit(tag, bytes);
   }
 

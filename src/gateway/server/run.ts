@@ -1,39 +1,53 @@
 /** Etcd's command as a process: from its command line to its end. */
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
-import type { Server } from 'node:http';
-import { join } from 'node:path';
 import { MILLISECOND } from '../../core/time.js';
-import { keyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
 import { monotonic } from '../../node/clock.js';
-import { type Cluster, groupOf, locatorOf, parseCluster } from '../cluster/cluster.js';
-import { Trust, type TrustEvent } from '../cluster/trust.js';
-import { Gateway } from '../gateway.js';
-import { tell } from './events.js';
+import type { NodeStatus } from '../../node/status/shape.js';
+import { groupOf, locatorOf } from '../cluster/cluster.js';
+import type { TrustEvent } from '../cluster/trust.js';
+import { tell, tellTrust } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
-import { Journal, readJournal } from './journal.js';
-import { knownKeys, ownKey, pinnedKeys, saveKeys } from './keys.js';
-import { openLog, type RevisionLog } from './log.js';
+import { saveKeys } from './keys.js';
 import { type Logger, stderrLogger } from './logger.js';
-import { GroupMember, openMemberStore, unsettledIn } from './member.js';
-import { Durations, type MetricsSources, serveMetrics } from './metrics.js';
+import { GroupMember } from './member.js';
+import { Durations, gatewayMetrics, type MetricsSources } from './metrics.js';
+import { openParts, untilFree } from './parts.js';
 import { API_VERSION, type Services, servicesOf } from './services.js';
 import { LogWriter } from './writer.js';
+
+/** What the command line gives it. */
+export interface EtcdContext {
+  env: NodeJS.ProcessEnv;
+  /** Of this package. */
+  version: string;
+  pages: Pages;
+}
+
+/** How it lets others look at it. */
+export interface Pages {
+  /** `/metrics` and `/health`. */
+  metrics(
+    where: { host: string; port: number },
+    text: () => string,
+    isWell: () => boolean,
+  ): Promise<Closable>;
+  /** By the control socket of a store. */
+  control(store: string, member: { status(): NodeStatus; metrics(): string }): Promise<Closable>;
+}
+
+interface Closable {
+  close(): Promise<void>;
+}
 
 /**
  * Runs until it is told to stop, or its parent is gone. Says nothing on stdout, which belongs to whoever has started it.
  *
- * @param version of this package
  * @returns the exit code
  */
-export async function runEtcd(
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-  version: string,
-): Promise<number> {
+export async function runEtcd(argv: readonly string[], context: EtcdContext): Promise<number> {
+  const { env, version } = context;
   const stop = new AbortController();
   const logger = stderrLogger(() => stop.abort('nobody reads its log'));
   watchEnd(stop);
@@ -46,7 +60,7 @@ export async function runEtcd(
       );
       return 0;
     }
-    gateway = await start(command.flags, env, version, logger, stop);
+    gateway = await start(command.flags, context, logger, stop);
     await aborted(stop.signal);
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) {
@@ -71,63 +85,19 @@ interface RunningGateway {
 
 async function start(
   flags: Flags,
-  env: NodeJS.ProcessEnv,
-  version: string,
+  { env, version, pages }: EtcdContext,
   logger: Logger,
   stop: AbortController,
 ): Promise<RunningGateway> {
-  const cluster = parseCluster(flags.initialCluster, flags.name, flags.token);
   const bind = locatorOf(flags.listenPeerUrl, 'listen-peer-urls');
   const client = parseLocator(locatorOf(flags.listenClientUrl, 'listen-client-urls'));
-  const { dataDir } = flags;
-  if (existsSync(join(dataDir, 'member')))
-    throw new HeadwaterError(
-      'STORE',
-      `data-dir: expected one of headwater's, got one of etcd's in ${dataDir}: nothing was changed there`,
-    );
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-  const { key, isNew } = ownKey(env.HEADWATER_KEY || join(dataDir, 'headwater.key'));
-  const keys = keyPair(key.seed);
-  const membersPath = join(dataDir, 'headwater.members.json');
-  const pinned = env.HEADWATER_GROUP ? pinnedKeys(env.HEADWATER_GROUP, cluster) : undefined;
-  const known = pinned ?? knownKeys(membersPath, cluster);
-  const log = await untilFree(() =>
-    openLog(join(dataDir, 'headwater.log'), Buffer.concat([cluster.id, keys.publicKey])),
-  );
-  const storeOptions = { storePath: join(dataDir, 'headwater.store'), publicKey: keys.publicKey };
-  const trust = new Trust(monotonic(), {
-    cluster,
-    keys,
-    known,
-    onFirstUse: pinned === undefined,
-    random: (length) => randomBytes(length),
-  });
+  const parts = await openParts(flags, env, logger);
+  const { cluster, keys, trust, store, log, journal, gateway, membersPath, storePath } = parts;
   const group = () => groupOf(cluster, trust.keys);
-  const journalPaths = [join(dataDir, 'headwater.journal'), join(dataDir, 'headwater.journal-2')] as const;
-  const store = await openMemberStore(storeOptions, group());
-  if (log.recovered !== undefined)
-    logger.log('error', 'the log of revisions was damaged: it is kept, and begun anew', {
-      moved: log.recovered,
-    });
-  const gateway = new Gateway(monotonic(), {
-    self: cluster.self,
-    memberIds: cluster.members.map(({ id }) => id),
-    clusterId: cluster.number,
-    quorum: group().quorum,
-    loaded: log.loaded,
-    records: log,
-    entries: readJournal(journalPaths),
-    retention: flags.retention,
-    unsettled: unsettledIn(store, cluster.self),
-    random: () => randomBytes(16).toString('hex'),
-  });
   let grpc: GrpcServer | undefined;
   let services: Services | undefined;
   let timer: NodeJS.Timeout | undefined;
   const delivering: (() => void)[] = [];
-
-  await settle(gateway, log);
-  const journal = new Journal(journalPaths);
   const durations = new Durations();
   const writer = new LogWriter({
     gateway,
@@ -172,8 +142,9 @@ async function start(
     trust.handleReachable(monotonic(), index, isReachable);
   };
   const member = new GroupMember({
-    ...storeOptions,
-    seed: key.seed,
+    storePath,
+    publicKey: keys.publicKey,
+    seed: parts.seed,
     bind,
     deliver({ id, bytes }) {
       gateway.handleMessage(monotonic(), { id, bytes, time: Date.now() });
@@ -202,12 +173,12 @@ async function start(
   let restart: NodeJS.Timeout | undefined;
   const onTrust = (event: TrustEvent) => {
     tellTrust(logger, cluster, membersPath, event);
-    if (event.type === 'rejected' && isNew && !flags.isExisting)
+    if (event.type === 'rejected' && parts.isNew && !flags.isExisting)
       stop.abort(
         new HeadwaterError(
           'INVALID_CONFIG',
           `member ${cluster.members[cluster.self].name} has already been bootstrapped: ` +
-            `${cluster.members[event.member].name} knows it by another key than that made now in ${dataDir}`,
+            `${cluster.members[event.member].name} knows it by another key than that made now in ${flags.dataDir}`,
         ),
       );
     if (event.type !== 'learned') return;
@@ -244,20 +215,19 @@ async function start(
     cluster,
     durations,
     version: API_VERSION,
-    startedAt: Date.now(),
-    status: () => member.status(),
+    status: () => member.status()!,
     size: () => log.size(),
-    grpc: () => grpc?.status(),
+    grpc: () => grpc!.status(),
     watchStreams: services.watchStreams,
   };
-  const metrics: Server[] = [];
+  const serving: Closable[] = [];
   const sampling = setInterval(() => {
     const status = member.status();
     if (status) durations.sample(status);
   }, SAMPLE_MS);
   const close = async () => {
     clearInterval(sampling);
-    for (const server of metrics) server.close();
+    for (const server of serving) await server.close();
     clearTimeout(timer);
     clearTimeout(restart);
     await grpc?.close();
@@ -276,11 +246,22 @@ async function start(
         onGone: (call) => gateway.handleGone(call),
       }),
     );
-    for (const url of flags.metricsUrls) {
-      const { host, port } = parseLocator(locatorOf(url, 'listen-metrics-urls'));
-      metrics.push(await serveMetrics(host, port, sources));
-    }
     await member.start(group(), store);
+    const text = () => gatewayMetrics(sources) + member.metrics();
+    for (const url of flags.metricsUrls)
+      serving.push(
+        await pages.metrics(
+          parseLocator(locatorOf(url, 'listen-metrics-urls')),
+          text,
+          () => gateway.hasQuorum,
+        ),
+      );
+    // Commands that look at a member find it by its store; nobody needs them to be able to.
+    const control = pages.control(storePath, { status: () => member.status()!, metrics: text });
+    await control.then(
+      (server) => serving.push(server),
+      (error: Error) => logger.log('warn', error.message),
+    );
   } catch (error) {
     await store.close();
     await close();
@@ -298,51 +279,6 @@ async function start(
   });
   carryOut();
   return { close };
-}
-
-/** Puts what a crash has left into the log, before anything else comes. */
-async function settle(gateway: Gateway, log: RevisionLog): Promise<void> {
-  for (let writes = gateway.pollWrites(); writes; writes = gateway.pollWrites()) {
-    await log.commit(writes);
-    gateway.handleCommitted(writes);
-  }
-}
-
-/** Of a process that ends just now the lock and the port are free in a moment. */
-async function untilFree<T>(take: () => Promise<T>): Promise<T> {
-  for (const until = performance.now() + HANDOVER_MS; ; ) {
-    try {
-      return await take();
-    } catch (error) {
-      const { code, message } = error as HeadwaterError;
-      const isTaken =
-        (code === 'STORE' && message.includes('nobody uses')) ||
-        (code === 'NETWORK' && message.includes('EADDRINUSE'));
-      if (!isTaken || performance.now() > until) throw error;
-      await new Promise((done) => setTimeout(done, HANDOVER_STEP_MS));
-    }
-  }
-}
-
-function tellTrust(logger: Logger, cluster: Cluster, path: string, event: TrustEvent): void {
-  const { name } = cluster.members[event.member];
-  switch (event.type) {
-    case 'learned':
-      return logger.log('info', 'learned the key of a member', { member: name, file: path });
-    case 'other-key':
-      return logger.rarely(REPEAT_MS, 'error', 'a member answers with another key than it is known by', {
-        member: name,
-        file: path,
-      });
-    case 'rejected':
-      return logger.rarely(REPEAT_MS, 'error', 'a member knows this one by another key', { member: name });
-    case 'other-cluster':
-      // The text is etcd's: hydra-node looks for it.
-      return logger.rarely(MISMATCH_MS, 'error', 'request sent was ignored due to cluster ID mismatch', {
-        'remote-peer-name': name,
-        'local-cluster': cluster.text,
-      });
-  }
 }
 
 /** A signal, or the end of the process that has started us. */
@@ -363,8 +299,6 @@ function aborted(signal: AbortSignal): Promise<void> {
 }
 
 const REPEAT_MS = 60_000;
-/** Each is an event to whoever uses the node. */
-const MISMATCH_MS = 10_000;
 const PARENT_MS = 500;
 /** More keys may come at once: each start takes a moment. */
 const GATHER_MS = 300;
@@ -372,5 +306,3 @@ const GATHER_MS = 300;
 const RECONCILE_MS = 3000;
 const SAMPLE_MS = 1000;
 const MAX_WAIT_MS = 60_000;
-const HANDOVER_MS = 3000;
-const HANDOVER_STEP_MS = 100;

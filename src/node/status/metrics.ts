@@ -10,7 +10,7 @@ export function membersMetrics(status: NodeStatus, health: Health): string {
     name,
     help,
     type: 'histogram',
-    histogram: of,
+    samples: [{ histogram: of }],
   });
   return exposition([
     {

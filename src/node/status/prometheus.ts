@@ -17,12 +17,12 @@ export interface MetricFamily {
   samples: readonly MetricSample[];
 }
 
-/** A distribution, as `Histogram` keeps it. */
+/** Distributions of one name, as `Histogram` keeps them. */
 export interface HistogramFamily {
   name: string;
   help: string;
   type: 'histogram';
-  histogram: Histogram;
+  samples: readonly { labels?: Readonly<Record<string, string>>; histogram: Histogram }[];
 }
 
 /** What an HTTP answer with it says of itself. */
@@ -57,19 +57,25 @@ export function exposition(families: readonly (MetricFamily | HistogramFamily)[]
       `# HELP ${name} ${help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}`,
       `# TYPE ${name} ${type}`,
     );
-    if (family.type === 'histogram') lines.push(...histogramLines(name, family.histogram));
+    if (family.type === 'histogram')
+      for (const { labels, histogram } of family.samples)
+        lines.push(...histogramLines(name, labels, histogram));
     else for (const { labels, value } of family.samples) lines.push(line(name, labels, value));
   }
   return `${lines.join('\n')}\n`;
 }
 
-function histogramLines(name: string, { bounds, counts, sum }: Histogram): string[] {
+function histogramLines(
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+  { bounds, counts, sum }: Histogram,
+): string[] {
   let below = 0;
   const lines = counts.map((count, i) => {
     below += count;
-    return line(`${name}_bucket`, { le: number(bounds[i] ?? Number.POSITIVE_INFINITY) }, below);
+    return line(`${name}_bucket`, { ...labels, le: number(bounds[i] ?? Number.POSITIVE_INFINITY) }, below);
   });
-  return [...lines, line(`${name}_sum`, undefined, sum), line(`${name}_count`, undefined, below)];
+  return [...lines, line(`${name}_sum`, labels, sum), line(`${name}_count`, labels, below)];
 }
 
 function line(name: string, labels: Readonly<Record<string, string>> = {}, value: number): string {

@@ -30,7 +30,7 @@ test('samples have their labels, with what would end them escaped', () => {
 test('buckets of a histogram hold all that is below their bound', () => {
   const histogram = new Histogram([1, 2]);
   for (const value of [0.5, 1, 1.5, 9]) histogram.observe(value);
-  const text = exposition([{ name: 'x_seconds', help: 'x', type: 'histogram', histogram }]);
+  const text = exposition([{ name: 'x_seconds', help: 'x', type: 'histogram', samples: [{ histogram }] }]);
   expect(text.split('\n').slice(2)).toEqual([
     'x_seconds_bucket{le="1"} 2',
     'x_seconds_bucket{le="2"} 3',
