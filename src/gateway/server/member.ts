@@ -19,6 +19,8 @@ export interface MemberOptions {
   bind: string;
   deliver(delivery: Delivery): void | Promise<void>;
   onEvent(event: NodeEvent): void;
+  /** It starts, or starts again: who is within reach is told anew, and no event of before follows. */
+  onStart(): void;
   onDatagram(from: string, bytes: Uint8Array): boolean;
   /** The message with this tag is durable in our store, under this name. */
   onSubmitted(tag: string, id: MessageId): void;
@@ -79,6 +81,7 @@ export class GroupMember {
     this.node = undefined;
     await node?.close();
     const { options } = this;
+    options.onStart();
     const store = opened ?? (await openMemberStore(options, group));
     try {
       this.node = await Node.startAs(

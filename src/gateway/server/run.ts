@@ -6,6 +6,7 @@ import { monotonic } from '../../node/clock.js';
 import type { NodeStatus } from '../../node/status/shape.js';
 import { groupOf, locatorOf } from '../cluster/cluster.js';
 import type { TrustEvent } from '../cluster/trust.js';
+import { Reach } from '../reach.js';
 import { tell, tellTrust } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
@@ -129,18 +130,20 @@ async function start(
     for (let event = trust.pollEvent(); event; event = trust.pollEvent()) onTrust(event);
     writer.wake();
     clearTimeout(timer);
-    const wait = Math.min(gateway.nextTimeout(), trust.nextTimeout()) - now;
+    const wait = Math.min(gateway.nextTimeout(), trust.nextTimeout(), reach.nextTimeout()) - now;
     timer = setTimeout(onTimer, Math.min(MAX_WAIT_MS, Math.max(1, Math.ceil(wait / MILLISECOND))));
   };
   const onTimer = () => {
     gateway.handleTimeout(monotonic(), Date.now());
     trust.handleTimeout(monotonic());
+    reach.handleTimeout(monotonic());
     carryOut();
   };
-  const setReachable = (index: number, isReachable: boolean) => {
+  const others = [...cluster.members.keys()].filter((index) => index !== cluster.self);
+  const reach = new Reach(others, (index, isReachable) => {
     gateway.handleReachable(monotonic(), index, isReachable);
     trust.handleReachable(monotonic(), index, isReachable);
-  };
+  });
   const member = new GroupMember({
     storePath,
     publicKey: keys.publicKey,
@@ -152,11 +155,12 @@ async function start(
       return gateway.isBusy ? new Promise((done) => delivering.push(done)) : undefined;
     },
     onEvent(event) {
-      if (event.type === 'peer') setReachable(event.member.index, event.reachable);
+      if (event.type === 'peer') reach.onPeer(event.member.index, event.reachable);
       if (event.type === 'begun-anew') gateway.handleLost();
       tell(logger, event);
       carryOut();
     },
+    onStart: () => reach.onStart(monotonic()),
     onDatagram(from, bytes) {
       const isOurs = trust.handleDatagram(monotonic(), from, bytes);
       if (isOurs) carryOut();
@@ -187,17 +191,7 @@ async function start(
     restart = setTimeout(restartMember, trust.isComplete ? 0 : GATHER_MS);
   };
   const restartMember = () => {
-    member.start(group()).then(
-      () => setTimeout(reconcile, RECONCILE_MS).unref(),
-      (error) => stop.abort(error),
-    );
-    carryOut();
-  };
-  /** Whoever was within reach and is not heard by the member as it runs now. */
-  const reconcile = () => {
-    const { members } = group();
-    for (const { name, reachable } of member.status()?.peers ?? [])
-      setReachable(members.find((each) => each.name === name)!.index, reachable);
+    member.start(group()).catch((error) => stop.abort(error));
     carryOut();
   };
 
@@ -302,7 +296,5 @@ const REPEAT_MS = 60_000;
 const PARENT_MS = 500;
 /** More keys may come at once: each start takes a moment. */
 const GATHER_MS = 300;
-/** Longer than a session takes to begin, and a silent peer to be noticed. */
-const RECONCILE_MS = 3000;
 const SAMPLE_MS = 1000;
 const MAX_WAIT_MS = 60_000;
