@@ -290,6 +290,7 @@ describe('what we lack', () => {
     const asked = () => bench.peer(2).takePulls().length > 0;
     for (let i = 0, isAsked = asked(); i < 100 && !isAsked; i++, isAsked = asked())
       bench.run(10 * MILLISECOND);
+    bench.peer(2).confirm(entryOf(STREAM, objects, 2));
     bench.peer(2).send([{ kind: 'gone', ...STREAM, base: 2, chain: chainOf(objects.slice(0, 2)) }]);
     expect(bench.drops()).toEqual({});
     expect(bench.eventsOf('lost')).toEqual([]);
