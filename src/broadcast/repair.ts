@@ -234,8 +234,12 @@ export class Repair {
       !stream.claims.isNamedBeside(from, base)
     )
       return this.drop('stale');
-    const isClaimed = (stream.claims.of(from)?.base ?? 0) >= base;
-    if (base <= stream.count || base > stream.claims.named() || !isClaimed) return this.drop('stale');
+    if (base <= stream.count || base > stream.claims.named()) return this.drop('stale');
+    if ((stream.claims.of(from)?.base ?? 0) < base) {
+      // Whatever it claims, it is not waited for.
+      stream.keepers.onDenied(now, from);
+      return this.drop('stale');
+    }
     const { origin, incarnation, count: lost } = stream;
     const votes = stream.onGone(from, base, chain);
     const isKept = paths.some(

@@ -83,6 +83,12 @@ export class Keepers {
     return votes;
   }
 
+  /** `member` says that it does not keep what it claims to: it counts no longer as a keeper, until it serves some. */
+  onDenied(now: Micros, member: number): void {
+    this.owing.add(member);
+    this.keepsUntil.set(member, now);
+  }
+
   isAsked(member: number): boolean {
     return this.asked.has(member);
   }
