@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath } from 'node:process';
 import { type Links, openSite } from '../../tools/lab/site.js';
-import { all, follow, NODES, quantile, round, TimeLimit, within } from '../resilience/cell.js';
+import { all, follow, NODES, quantile, race, round, within } from '../resilience/cell.js';
 import type { System } from './systems.js';
 import type { Task, WorkerConfig, WorkerLine } from './worker.js';
 
@@ -70,20 +70,14 @@ export async function runCell({
     );
     await site.shape({ delayMs, lossPercent });
 
-    const start = clock();
-    for (const { say } of workers) say('go');
-    const done = await within(limitSeconds, all(workers, 'done')).catch((error) => {
-      if (error instanceof TimeLimit) return undefined;
-      throw error;
-    });
-    const seconds = ((done ? Math.max(...done.map(({ at }) => at)) : clock()) - start) / 1000;
+    const { success, seconds } = await race(workers, limitSeconds);
     for (const { say } of workers) say('report');
     const reports = await within(READY_SECONDS, all(workers, 'report'));
     const latencies = reports.flatMap((report) => report.latencies).sort((a, b) => a - b);
     const counts = reports.map((report) => report.latencies.length);
     const [{ rssMiB: first }] = reports;
     return {
-      success: done !== undefined,
+      success,
       done: task.type === 'messages' ? Math.min(...counts) : counts[0],
       seconds: round(seconds),
       p50Ms: quantile(latencies, 0.5),
@@ -97,10 +91,6 @@ export async function runCell({
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-function clock(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 /** The newest way to use etcd, which survives most: what is measured is etcd, not the client. */

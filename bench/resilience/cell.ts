@@ -64,13 +64,7 @@ export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir(
     await site.shape({ delayMs, lossPercent });
 
     const busy = measureBusy();
-    const start = clock();
-    for (const { say } of workers) say('go');
-    const done = await within(limitSeconds, all(workers, 'done')).catch((error) => {
-      if (error instanceof TimeLimit) return undefined;
-      throw error;
-    });
-    const seconds = ((done ? Math.max(...done.map(({ at }) => at)) : clock()) - start) / 1000;
+    const { success, seconds } = await race(workers, limitSeconds);
     const machineBusy = round(busy());
     for (const { say } of workers) say('report');
     const reports = await within(READY_SECONDS, all(workers, 'report'));
@@ -79,7 +73,7 @@ export async function runCell(cell: Cell, limitSeconds: number, parent = tmpdir(
     return {
       ...cell,
       site: site.name,
-      success: done !== undefined,
+      success,
       delivered,
       seconds: round(seconds),
       messagesPerSecond: round(delivered / seconds),
@@ -132,6 +126,23 @@ export function all<Line extends { type: string }, T extends Line['type']>(
   type: T,
 ) {
   return Promise.all(workers.map((worker) => worker.heard(type)));
+}
+
+/** Lets all begin at once. @returns whether all were done within the limit, and the seconds until then or to the limit */
+export async function race(
+  workers: readonly { say(line: 'go'): void; heard(type: 'done'): Promise<{ at: number }> }[],
+  limitSeconds: number,
+) {
+  const start = clock();
+  for (const { say } of workers) say('go');
+  const done = await within(limitSeconds, Promise.all(workers.map((worker) => worker.heard('done')))).catch(
+    (error) => {
+      if (error instanceof TimeLimit) return undefined;
+      throw error;
+    },
+  );
+  const end = done ? Math.max(...done.map(({ at }) => at)) : clock();
+  return { success: done !== undefined, seconds: (end - start) / 1000 };
 }
 
 export class TimeLimit extends Error {}

@@ -2,6 +2,7 @@
  * A member as it stands, for people and programs: the one shape of `node.status()`, `network.status()`, the command line and its control
  * socket. Plain data that is the same as JSON. Units are in the names; `null` is what is not known; shares are from 0 to 1.
  */
+import type { Metrics } from '../../broadcast/metrics.js';
 import type { BreakerCause } from '../../path/breaker.js';
 import type { Feature } from '../../wire/dialect.js';
 import type { SocketStatus } from '../socket/datagram-socket.js';
@@ -215,26 +216,8 @@ export interface HostStatus {
   kernelDrops: number | null;
 }
 
-/** Counters since the start. Bytes are those of UDP payloads. */
-export interface CounterStatus {
-  /** To all members. */
-  sentDatagrams: number;
-  /** To all members. */
-  sentBytes: number;
-  /** Whatever came, strangers' included. */
-  receivedDatagrams: number;
-  /** Whatever came, strangers' included. */
-  receivedBytes: number;
-  /** Symbols that brought something new. */
-  usefulSymbols: number;
-  /** Symbols sent on to others. */
-  relayedSymbols: number;
-  /** Objects asked for because they did not come by themselves. */
-  pulls: number;
-  /** Objects dropped at the store's bound that some member lacks. */
-  overflowed: number;
-  /** Objects that were held and could not be read again. */
-  damaged: number;
+/** Counters since the start: those of `Metrics`, and what the shell counts. */
+export interface CounterStatus extends Omit<Metrics<string>, 'drops'> {
   /** Datagrams that the system refused to send. */
   sendErrors: number;
   /** By reason: what was thrown away. */
