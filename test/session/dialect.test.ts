@@ -8,15 +8,17 @@ const speaking = (lowest: number, highest: number): Dialect => ({
   ...DIALECT,
   versions: { lowest, highest },
 });
+/** What this build has. */
+const ALL = [...DIALECT.features];
 const PLAIN: Dialect = { ...DIALECT, features: new Set() };
 
 describe('two members', () => {
   test.each([
-    ['both with a feature', DIALECT, DIALECT, 3, ['path-size']],
+    ['both with a feature', DIALECT, DIALECT, 3, ALL],
     ['one with a feature', DIALECT, PLAIN, 3, []],
     ['the other with a feature', PLAIN, DIALECT, 3, []],
-    ['one of a later build', DIALECT, speaking(3, 5), 3, ['path-size']],
-    ['both of later builds', speaking(1, 4), speaking(3, 5), 4, ['path-size']],
+    ['one of a later build', DIALECT, speaking(3, 5), 3, ALL],
+    ['both of later builds', speaking(1, 4), speaking(3, 5), 4, ALL],
   ] as const)('%s speak what both do', (_, ours, theirs, version, features) => {
     const world = new World({ dialects: [ours, theirs] });
     const [a, b] = world.nodes;
@@ -65,7 +67,7 @@ describe('two members', () => {
     world.start(b);
     world.connect(b, a);
     world.run(SECOND);
-    expect(a.table.session(1)!.agreed!.features).toEqual(new Set(['path-size']));
+    expect(a.table.session(1)!.agreed!.features).toEqual(DIALECT.features);
   });
 });
 
