@@ -23,8 +23,8 @@ export interface StagingOptions {
 }
 
 /**
- * Begins to receive an offer, or goes on with it. Throws FILE for a name that is refused or taken by something else, or when the
- * disk refuses, and TOO_LARGE if there is no room for it.
+ * Begins to receive an offer, or goes on with it. Throws FILE for a name that is refused or taken by something else, and when the
+ * disk refuses or has no room for what is lacking.
  *
  * @param verifying is called if files have to be read first
  */

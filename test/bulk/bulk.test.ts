@@ -144,6 +144,22 @@ test('a source that changes ends the transfer everywhere, with its reason', () =
   expect(crowd.status(1, id).reason).toBe(`its sender gave up: ${reason}`);
 });
 
+test('slices whose bytes are not what the manifest says are written nowhere', () => {
+  const crowd = crowdOf({ seed: 'bent', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const bent = tree.bytes.slice();
+  bent[2 * SLICE + 5] ^= 1;
+  const id = crowd.offer(0, { manifest: tree.manifest, bytes: bent });
+  crowd.startWith(0, id, 1, 2);
+  crowd.runUntil(() => false, 10 * SECOND);
+  for (const member of [1, 2]) {
+    const { written, isSaved } = crowd.shelf(member, id)!;
+    expect(written.length).toBeGreaterThan(SLICES / 2);
+    expect(written).not.toContain(3);
+    expect(isSaved).toBe(false);
+  }
+});
+
 test('a slow disk slows the sender, not the memory', () => {
   const crowd = crowdOf({ seed: 'disk', members: 2, links: LINKS }, () => 200 * MILLISECOND);
   crowd.take(1);

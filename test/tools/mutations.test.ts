@@ -1,5 +1,5 @@
 /** The mutations of tools/mutations/*.json, as far as they can be checked without running any. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 interface Edit {
@@ -9,7 +9,7 @@ interface Edit {
 }
 
 /** Of one place, or of several at once. */
-type Mutation = { id: string; attack?: string } & (Edit | { edits: Edit[] });
+type Mutation = { id: string; attack?: string; tests?: string[] } & (Edit | { edits: Edit[] });
 
 const root = new URL('../../', import.meta.url);
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
@@ -24,6 +24,13 @@ const edits = mutations.flatMap((mutation) =>
 
 test.each(edits)('$id finds its text exactly once in $file', ({ file, find }) => {
   expect(read(file).split(find)).toHaveLength(2);
+});
+
+test('the tests that should notice are there', () => {
+  const missing = mutations.flatMap(({ id, tests = [] }) =>
+    tests.filter((path) => !existsSync(new URL(path, root))).map((path) => `${id}: ${path}`),
+  );
+  expect(missing).toEqual([]);
 });
 
 test('each has an id of its own', () => {

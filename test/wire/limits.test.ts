@@ -27,6 +27,8 @@ import {
   MAX_SOURCE_BLOCKS,
   MAX_SYMBOL_BODY,
   MAX_SYMBOL_SIZE,
+  MAX_TRANSFER_AHEAD,
+  MAX_TRANSFER_REASON,
   NODE_SIZE,
   PROTECTED_HEADER,
   PROTECTED_OVERHEAD,
@@ -36,7 +38,7 @@ import {
   symbolSizeFor,
 } from '../../src/wire/limits.js';
 import { shareManifest } from '../../src/wire/manifest.js';
-import { writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
+import { TRANSFER_BIT, writeDescriptor, writeLeaf } from '../../src/wire/symbol.js';
 import { servedSymbol } from '../broadcast/objects.js';
 import { smallGroup } from '../broadcast/small-group.js';
 
@@ -106,6 +108,11 @@ describe('a datagram of frames', () => {
     complete: new Uint8Array(Math.ceil(MAX_SOURCE_BLOCKS / 8)),
     missing: Array.from({ length: MAX_PROGRESS_ENTRIES }, (_, sbn) => ({ sbn, symbols: 65535 })),
   };
+  const largestTransfer: Frame = {
+    ...{ kind: 'transfer', origin, incarnation: TRANSFER_BIT, version: 1, heard: 1, state: 'failed' },
+    ...{ count: 1, sent: 1, reason: new Uint8Array(MAX_TRANSFER_REASON) },
+    ahead: new Uint8Array(MAX_TRANSFER_AHEAD),
+  };
   /** Each second number of all that an ack may reach back. */
   const largestAck: Ack = {
     ranges: Array.from({ length: ACK_SPAN / 2 }, (_, i) => [ACK_SPAN - 2 * i, ACK_SPAN - 2 * i]).flat(),
@@ -117,7 +124,7 @@ describe('a datagram of frames', () => {
     expect(writeDatagram([]).length + FRAMES_ROOM).toBe(DATAGRAM_SIZE);
   });
 
-  test('has room for the largest frame of any kind beside the largest ack', () => {
+  test('has room for the largest frame of messages beside the largest ack', () => {
     const ack: Frame = { kind: 'ack', ack: largestAck };
     expect(frameSize(ack)).toBe(1 + 16 + 2 + ACK_SPAN / 8);
     for (const frame of [vector, largestProgress, largestPull, gone]) {
@@ -127,8 +134,8 @@ describe('a datagram of frames', () => {
   });
 
   test('may hold the largest frame of any kind: it is read as it was written', () => {
-    const largest: Frame[] = [{ kind: 'ack', ack: largestAck }, vector, largestProgress, largestPull, gone];
-    for (const frame of largest) {
+    const ack: Frame = { kind: 'ack', ack: largestAck };
+    for (const frame of [ack, vector, largestProgress, largestPull, gone, largestTransfer]) {
       const text = writeDatagram([frame]).slice(PROTECTED_HEADER, -PROTECTED_TAG);
       expect(parseContents(text)).toEqual({ frames: [frame], symbol: undefined });
     }
@@ -150,6 +157,19 @@ test.each([
   const read = () => parseContents(text);
   if (isRead) expect(read().frames).toEqual([frame]);
   else expect(read).toThrow('at most 32 entries of one stream');
+});
+
+test.each([
+  ['reason', MAX_TRANSFER_REASON, 'a reason of at most 200 bytes'],
+  ['ahead', MAX_TRANSFER_AHEAD, 'a bitmap of at most 512 bytes'],
+] as const)('a TRANSFER with a longer %s is malformed', (field, most, expected) => {
+  const frame: Frame = {
+    ...{ kind: 'transfer', origin: 0, incarnation: TRANSFER_BIT, version: 1, heard: 1, state: 'failed' },
+    ...{ count: 1, sent: 1, reason: new Uint8Array(0), ahead: new Uint8Array(0) },
+    [field]: new Uint8Array(most + 1),
+  };
+  const text = writeDatagram([frame]).slice(PROTECTED_HEADER, -PROTECTED_TAG);
+  expect(() => parseContents(text)).toThrow(expected);
 });
 
 test('a SYMBOL that is served fits where one of a full batch does', () => {

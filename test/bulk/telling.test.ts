@@ -1,0 +1,73 @@
+/** How members tell each other how they stand: until it is heard, and nothing of what an earlier run has said counts. */
+import { beforeEach, expect, test } from 'vitest';
+import { Telling } from '../../src/bulk/telling.js';
+import { BulkTransfer } from '../../src/bulk/transfer.js';
+import { Marks } from '../../src/core/marks.js';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import type { TransferFrame } from '../../src/wire/frames/transfer.js';
+import { MAX_TRANSFER_REASON } from '../../src/wire/limits.js';
+import { TRANSFER_BIT } from '../../src/wire/symbol.js';
+
+const PEER = 1;
+const ROOM = 1000;
+let transfer: BulkTransfer;
+let telling: Telling;
+
+beforeEach(() => {
+  transfer = new BulkTransfer({ origin: 0, incarnation: TRANSFER_BIT + 7 });
+  telling = new Telling({
+    members: 2,
+    changed: new Marks(2),
+    speaks: () => true,
+    timeoutOf: () => 100 * MILLISECOND,
+  });
+  telling.touch(0, transfer);
+});
+
+/** What the peer says. */
+function saying(version: number, heard: number): TransferFrame {
+  const { origin, incarnation } = transfer;
+  const none = new Uint8Array(0);
+  const stands = { state: 'receiving', count: 0, sent: 0, reason: none, ahead: none } as const;
+  return { kind: 'transfer', origin, incarnation, version, heard, ...stands };
+}
+
+test('what is heard is not said again', () => {
+  const [{ version }] = telling.take(0, PEER, ROOM);
+  telling.onFrame(MILLISECOND, PEER, transfer, saying(0, version));
+  expect(telling.isHeard(PEER, transfer)).toBe(true);
+});
+
+test('who has heard more than was said has heard an earlier run of ours, and is told anew', () => {
+  telling.take(0, PEER, ROOM);
+  telling.onFrame(MILLISECOND, PEER, transfer, saying(1, 50));
+  expect(telling.isHeard(PEER, transfer)).toBe(false);
+  const [frame] = telling.take(SECOND, PEER, ROOM);
+  expect(frame.version).toBeGreaterThan(0);
+});
+
+test('what comes late says nothing over what came before it', () => {
+  expect(telling.onFrame(0, PEER, transfer, saying(2, 0))).toBe(true);
+  expect(telling.onFrame(0, PEER, transfer, saying(1, 0))).toBe(false);
+});
+
+test('however much a peer says, it is answered once in 10 ms', () => {
+  telling.take(0, PEER, ROOM);
+  let answers = 0;
+  for (let now = 0, version = 1; now < 100 * MILLISECOND; now += MILLISECOND, version++) {
+    telling.onFrame(now, PEER, transfer, saying(version, 0));
+    answers += telling.take(now, PEER, ROOM).length;
+  }
+  expect(answers).toBeLessThanOrEqual(10);
+});
+
+test.each(['ä'.repeat(150), `x${'ä'.repeat(150)}`])(
+  'a reason is cut between two characters: %s',
+  (reason) => {
+    transfer.reason = reason;
+    const [frame] = telling.take(0, PEER, ROOM);
+    expect(frame.reason.length).toBeLessThanOrEqual(MAX_TRANSFER_REASON);
+    const said = new TextDecoder('utf-8', { fatal: true }).decode(frame.reason);
+    expect(reason.startsWith(said)).toBe(true);
+  },
+);

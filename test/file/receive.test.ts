@@ -1,0 +1,97 @@
+/** What a receiver takes, what it tells others when it does not, and when nobody needs it any more: on a node that says what it is told. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { MemberStanding } from '../../src/bulk/ports.js';
+import { HeadwaterError } from '../../src/errors.js';
+import { type FileReceiving, receiveFiles } from '../../src/file/receive.js';
+import type { Taker } from '../../src/node/bulk/transfers.js';
+import type { Node } from '../../src/node/node.js';
+import { smallGroup } from '../broadcast/small-group.js';
+import { newFolder, offerOf, openTree, write } from './tree.js';
+
+const { group } = smallGroup(3);
+const [SENDER, OTHER, SELF] = group.members;
+
+/** Member 2, to which member 0 offers a file of five bytes. */
+async function setUp(maxBytes?: number) {
+  const folder = await newFolder();
+  await write(folder, { 'a.bin': 'bytes' });
+  const offer = offerOf(await openTree(join(folder, 'a.bin')));
+  const here = new Set([SENDER, OTHER]);
+  const standings: MemberStanding[] = [];
+  let taker: Taker | undefined;
+  const node = {
+    group,
+    self: SELF,
+    status: () => ({
+      peers: [SENDER, OTHER].map((member) => ({ name: member.name, reachable: here.has(member) })),
+    }),
+    transfers: {
+      take: (each: Taker | undefined) => {
+        taker = each;
+      },
+      status: () => ({ members: standings }),
+    },
+  } as unknown as Node;
+  const receiving: FileReceiving = receiveFiles({ node, folder: join(folder, 'out'), maxBytes });
+  const open = () => taker!.open(offer, () => {});
+  return { receiving, open, reasonOf: (error: unknown) => taker!.reasonOf(error), here, standings };
+}
+
+const standing = (member: number, state: MemberStanding['state'], hasHeard = true): MemberStanding => {
+  return { member, state, slices: 0, reason: '', hasHeard };
+};
+
+test('as many bytes as it takes are taken', async () => {
+  const { open } = await setUp(5);
+  await (await open()).close(true);
+});
+
+test('one byte more is refused, and the sender is told what would be taken', async () => {
+  const { open, reasonOf } = await setUp(4);
+  const error = await open().catch((caught) => caught);
+  expect(error).toMatchObject({ code: 'TOO_LARGE' });
+  expect(reasonOf(error)).toBe('it takes at most 4 bytes (see its --max-size)');
+});
+
+test('who takes nothing new says so', async () => {
+  const { receiving, open, reasonOf } = await setUp();
+  receiving.refuseNew();
+  const error = await open().catch((caught) => caught);
+  expect(reasonOf(error)).toBe('it takes no more files');
+});
+
+test('of our disk others hear no paths', async () => {
+  const { reasonOf } = await setUp();
+  const cause = Object.assign(new Error('/home/anna/in'), { code: 'EACCES' });
+  const error = new HeadwaterError('FILE', 'file: expected to write, got EACCES for /home/anna/in', {
+    cause,
+  });
+  expect(reasonOf(error)).toBe('it cannot write the files (EACCES)');
+});
+
+test('it stays until the sender has heard what became of the files', async () => {
+  const { receiving, open, standings } = await setUp();
+  await (await open()).close(true);
+  standings.push(standing(0, 'offered', false));
+  expect(receiving.isSettled).toBe(false);
+  standings[0] = standing(0, 'offered');
+  expect(receiving.isSettled).toBe(true);
+});
+
+test('it stays for others that still receive', async () => {
+  const { receiving, open, standings } = await setUp();
+  await (await open()).close(true);
+  standings.push(standing(0, 'offered'), standing(1, 'receiving'));
+  expect(receiving.isSettled).toBe(false);
+  standings[1] = standing(1, 'failed');
+  expect(receiving.isSettled).toBe(true);
+});
+
+test('it waits for nobody that has gone', async () => {
+  const { receiving, open, here, standings } = await setUp();
+  await (await open()).close(true);
+  standings.push(standing(0, 'offered', false), standing(1, 'receiving'));
+  here.clear();
+  expect(receiving.isSettled).toBe(true);
+});
