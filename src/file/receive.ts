@@ -116,8 +116,12 @@ class Receiving implements FileReceiving, Taker {
     const { folder, overwrite = false, maxBytes = Number.POSITIVE_INFINITY } = this.options;
     this.seen.set(streamKey(offer.id), offer.id);
     if (this.isFull) throw new HeadwaterError('BUSY', 'it takes no more files');
-    if (offer.manifest.bytes > maxBytes)
-      throw new HeadwaterError('TOO_LARGE', `it takes at most ${maxBytes} bytes (see its --max-size)`);
+    const { bytes } = offer.manifest;
+    if (bytes > maxBytes)
+      throw new HeadwaterError(
+        'TOO_LARGE',
+        `transfer: expected at most ${maxBytes} bytes (--max-size of the receiver), got ${bytes}`,
+      );
     const staging = await openStaging(offer, { folder, overwrite }, verifying);
     this.taken.set(streamKey(offer.id), { offer, staging, slices: -1, isSaved: false });
     return staging;
@@ -147,6 +151,8 @@ class Receiving implements FileReceiving, Taker {
 
   onFailed(offer: Offer, error: unknown): void {
     this.taken.delete(streamKey(offer.id));
+    // As we were told to do: its sender alone is to know.
+    if ((error as HeadwaterError).code === 'BUSY') return;
     this.tell({ type: 'failed', ...aboutOf(offer), error: error as Error, reason: reasonOf(error) });
   }
 

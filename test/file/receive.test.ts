@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { MemberStanding } from '../../src/bulk/ports.js';
 import { HeadwaterError } from '../../src/errors.js';
-import { type FileReceiving, receiveFiles } from '../../src/file/receive.js';
+import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../src/file/receive.js';
 import type { Taker } from '../../src/node/bulk/transfers.js';
 import type { Node } from '../../src/node/node.js';
 import { smallGroup } from '../broadcast/small-group.js';
@@ -19,6 +19,7 @@ async function setUp(maxBytes?: number) {
   const offer = offerOf(await openTree(join(folder, 'a.bin')));
   const here = new Set([SENDER, OTHER]);
   const standings: MemberStanding[] = [];
+  const over = new AbortController();
   let taker: Taker | undefined;
   const node = {
     group,
@@ -33,9 +34,12 @@ async function setUp(maxBytes?: number) {
       status: () => ({ members: standings }),
     },
   } as unknown as Node;
-  const receiving: FileReceiving = receiveFiles({ node, folder: join(folder, 'out'), maxBytes });
+  const { signal } = over;
+  const receiving: FileReceiving = receiveFiles({ node, folder: join(folder, 'out'), maxBytes, signal });
   const open = () => taker!.open(offer, () => {});
-  return { receiving, open, reasonOf: (error: unknown) => taker!.reasonOf(error), here, standings };
+  const reasonOf = (error: unknown) => taker!.reasonOf(error);
+  const fail = (error: unknown) => taker!.onFailed(offer, error);
+  return { receiving, open, reasonOf, fail, stop: () => over.abort(), here, standings };
 }
 
 const standing = (member: number, state: MemberStanding['state'], hasHeard = true): MemberStanding => {
@@ -51,14 +55,32 @@ test('one byte more is refused, and the sender is told what would be taken', asy
   const { open, reasonOf } = await setUp(4);
   const error = await open().catch((caught) => caught);
   expect(error).toMatchObject({ code: 'TOO_LARGE' });
-  expect(reasonOf(error)).toBe('it takes at most 4 bytes (see its --max-size)');
+  expect(reasonOf(error)).toBe('transfer: expected at most 4 bytes (--max-size of the receiver), got 5');
 });
 
-test('who takes nothing new says so', async () => {
+test('who takes nothing new says so to the sender', async () => {
   const { receiving, open, reasonOf } = await setUp();
   receiving.refuseNew();
   const error = await open().catch((caught) => caught);
   expect(reasonOf(error)).toBe('it takes no more files');
+});
+
+test('what comes once nothing new is taken is no failure of ours', async () => {
+  const { receiving, open, fail, stop } = await setUp();
+  receiving.refuseNew();
+  fail(await open().catch((caught) => caught));
+  stop();
+  const events: ReceiveEvent[] = [];
+  for await (const event of receiving) events.push(event);
+  expect(events).toEqual([]);
+});
+
+test('what is refused for its size is a failure that is told', async () => {
+  const { receiving, open, fail, stop } = await setUp(4);
+  fail(await open().catch((caught) => caught));
+  const { value } = await receiving[Symbol.asyncIterator]().next();
+  expect(value).toMatchObject({ type: 'failed', error: { code: 'TOO_LARGE' } });
+  stop();
 });
 
 test('of our disk others hear no paths', async () => {
