@@ -1,6 +1,7 @@
 /**
  * A shared folder of the simplest kind: each file in OUT when this starts goes to the whole group, and each file of the others is
- * saved in IN, under its sender's name. A file that was sent before is not sent again: its content is its key.
+ * saved in IN, under its sender's name. A file that was sent before is not sent again: its content is its key. A file is one message
+ * here, whole in memory and kept in the store for who is away; large ones, and whole folders, are for sendFiles and receiveFiles.
  *
  *   node examples/file-drop.mjs GROUP_FILE KEY_FILE STORE OUT IN
  */
