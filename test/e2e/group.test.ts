@@ -31,7 +31,7 @@ test.each([
   [
     3,
     ['--byzantine', '1'],
-    /^headwater: byzantine: expected an integer from 0 to 0 \(of 3 members; .*, got 1$/m,
+    /^headwater: group file: byzantine: expected an integer from 0 to 0 \(of 3 members; .*, got 1$/m,
   ],
   [6, ['--byzantine', '2'], /byzantine: expected an integer from 0 to 1 \(of 6 members; .*, got 2$/m],
   [7, ['--byzantine', '2', '--faulty', '1'], /faulty: expected an integer from 2 to 2, got 1$/m],
