@@ -101,9 +101,11 @@ export class Telling {
       const version = this.version(transfer);
       const isNews = line.acked < version;
       const frame = frameOf(transfer, { version: isNews ? version : 0, heard: line.heard });
-      const size = frameSize(frame);
+      // The bitmap saves others from asking or sending; beside a long ACK a part of it has to do.
+      const size = frameSize(frame) - frame.ahead.length;
       if (size > left) break;
-      left -= size;
+      frame.ahead = frame.ahead.subarray(0, left - size);
+      left -= frameSize(frame);
       frames.push(frame);
       line.sentAt = now;
       const wait = Math.min(MAX_WAIT, this.options.timeoutOf(peer) * BACKOFF ** line.tries);

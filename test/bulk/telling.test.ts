@@ -5,6 +5,7 @@ import { BulkTransfer } from '../../src/bulk/transfer.js';
 import { Marks } from '../../src/core/marks.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import type { TransferFrame } from '../../src/wire/frames/transfer.js';
+import { frameSize } from '../../src/wire/frames.js';
 import { MAX_TRANSFER_REASON } from '../../src/wire/limits.js';
 import { TRANSFER_BIT } from '../../src/wire/symbol.js';
 
@@ -71,3 +72,9 @@ test.each(['ä'.repeat(150), `x${'ä'.repeat(150)}`])(
     expect(reason.startsWith(said)).toBe(true);
   },
 );
+
+test('where there is little room, as beside a long ACK, the bitmap is cut to it', () => {
+  for (let seq = 1; seq < 4000; seq += 2) transfer.hold(seq, new Uint8Array(0));
+  const [frame] = telling.take(0, PEER, 100);
+  expect(frameSize(frame)).toBe(100);
+});
