@@ -4,22 +4,22 @@ import { dirname } from 'node:path';
 import { HeadwaterError } from '../errors.js';
 
 /**
- * Makes a folder and those above it, where they are not there. Throws what the file system says. Node's own way (`recursive`)
+ * Makes a folder and those above it, where they are not there, with `mode` as far as the umask allows. Throws what the file system says. Node's own way (`recursive`)
  * never ends where a file system takes no folders but does not say so, such as /proc.
  */
-export async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   try {
-    await makeOne(path);
+    await makeOne(path, mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolder(dirname(path));
-    await makeOne(path);
+    await makeFolder(dirname(path), mode);
+    await makeOne(path, mode);
   }
 }
 
-async function makeOne(folder: string): Promise<void> {
+async function makeOne(folder: string, mode: number): Promise<void> {
   try {
-    await mkdir(folder);
+    await mkdir(folder, mode);
   } catch (error) {
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
   }

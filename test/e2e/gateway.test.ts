@@ -115,6 +115,13 @@ describe('refuses, with the reason as its last line', () => {
     expect(first.child.exitCode).toBeNull();
   });
 
+  test('a data directory that the file system does not let it make', async () => {
+    const cli = start('/proc/none/data', await ports());
+    expect(await cli.exit()).toBe(1);
+    expect(lastWords(cli)).toMatchObject({ level: 'fatal', code: 'FILE' });
+    expect(lastWords(cli).msg).toContain('/proc/none/data');
+  });
+
   test('a client port that is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

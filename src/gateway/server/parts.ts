@@ -1,10 +1,11 @@
 /** What a gateway is made of, opened in a data directory: keys, cluster, log, store, journal and state. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type KeyPair, keyPair } from '../../crypto/keys.js';
 import type { DurableStore } from '../../disk/lmdb.js';
 import { HeadwaterError } from '../../errors.js';
+import { fileError, makeFolder } from '../../file/disk.js';
 import { monotonic } from '../../node/clock.js';
 import { type Cluster, groupOf, parseCluster } from '../cluster/cluster.js';
 import { Trust } from '../cluster/trust.js';
@@ -42,7 +43,9 @@ export async function openParts(flags: Flags, env: NodeJS.ProcessEnv, logger: Lo
       'STORE',
       `data-dir: expected one of headwater's, got one of etcd's in ${dataDir}: nothing was changed there`,
     );
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  await makeFolder(dataDir, 0o700).catch((error) => {
+    throw fileError(error, 'a folder that can be made', dataDir);
+  });
   const { key, isNew } = ownKey(env.HEADWATER_KEY || join(dataDir, 'headwater.key'));
   const keys = keyPair(key.seed);
   const membersPath = join(dataDir, 'headwater.members.json');
