@@ -3,7 +3,8 @@ import type { Micros } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
 import { type ObjectId, objectId, type StreamId } from '../wire/symbol.js';
 import { type Ground, UNSIGNED } from './ground.js';
-import { transferId } from './manifest.js';
+import { Layout } from './layout.js';
+import { type Manifest, transferId } from './manifest.js';
 import { type BulkEvent, type BulkRequest, TAKES_NOTHING, type TransferStatus } from './ports.js';
 import { Sending } from './sending.js';
 import { MANIFEST } from './transfer.js';
@@ -108,7 +109,7 @@ export class FilesDoor {
       this.ground.metrics.damaged++;
       // Of ours nobody can get what it was any more.
       if (this.ground.sending.has(transfer))
-        this.ground.fail(now, transfer, 'its source has changed since it was offered');
+        this.ground.fail(now, transfer, changedIn(transfer.manifest!, id.seq));
       else {
         transfer.lose(id.seq);
         this.ground.touch(now, transfer);
@@ -156,4 +157,11 @@ export class FilesDoor {
     });
     return { manifest, state, reason, slices: Math.max(0, held - 1), members };
   }
+}
+
+/** What is no longer what was offered, as the slice tells that could not be read. */
+function changedIn(manifest: Manifest, seq: number): string {
+  const [first, ...others] = seq === MANIFEST ? [] : new Layout(manifest).pieces(seq - 1);
+  const what = first ? `: ${manifest.entries[first.entry].path}` : '';
+  return `its source has changed since it was offered${what}${others.length > 0 ? ` or one of the ${others.length} files after it` : ''}`;
 }

@@ -124,6 +124,7 @@ class Sending implements FileSending {
   private readonly goneAt = new Map<Member, number>();
   private id: StreamId | undefined;
   private startedAt: number | undefined;
+  private failedAt: number | undefined;
   private moved = '';
   private movedAt = performance.now();
   private timer: NodeJS.Timeout | undefined;
@@ -210,6 +211,7 @@ class Sending implements FileSending {
     for (const { member, state } of receivers)
       if (state !== 'absent') this.goneAt.delete(member);
       else if (!this.goneAt.has(member)) this.goneAt.set(member, now);
+    if (this.isBeingTold(now)) return;
     const failure = this.failure(progress, now);
     if (failure) return this.end(() => settle.reject(failure));
     if (this.startedAt === undefined && this.mayStart(receivers, now)) {
@@ -217,6 +219,19 @@ class Sending implements FileSending {
       this.node.transfers.start(id);
     }
     if (this.isOver(receivers, now)) this.end(() => settle.resolve(this.makeReport(progress, now)));
+  }
+
+  /** Whether a member that is here has still to hear that the sources have changed: it would wait for ever. */
+  private isBeingTold(now: number): boolean {
+    const status = this.node.transfers.status(this.id!);
+    if (status?.state !== 'failed' || this.signal?.aborted) return false;
+    this.failedAt ??= now;
+    const { members } = this.node.group;
+    const here = new Set(
+      this.node.status().peers.flatMap(({ name, reachable }) => (reachable ? [name] : [])),
+    );
+    const deaf = status.members.some(({ member, hasHeard }) => here.has(members[member].name) && !hasHeard);
+    return deaf && now - this.failedAt < TELL_MS;
   }
 
   private failure({ receivers }: SendProgress, now: number): HeadwaterError | undefined {
@@ -264,5 +279,7 @@ class Sending implements FileSending {
 }
 
 const LOOK_MS = 100;
+/** For members that are still said to be here. */
+const TELL_MS = 10_000;
 /** What takes slices, or needs none. */
 const READY: readonly ReceiverState[] = ['receiving', 'saved', 'failed'];

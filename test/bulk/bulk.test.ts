@@ -131,13 +131,13 @@ test('why a member refuses is known to the sender, and the others get it', () =>
   expect(crowd.standing(0, id, 3)).toMatchObject({ state: 'failed', reason: 'it saves no files' });
 });
 
-test('a source that changes ends the transfer everywhere, with its reason', () => {
+test('a source that changes ends the transfer everywhere, and the file is named', () => {
   const crowd = crowdOf({ seed: 'change', members: 3, links: LINKS });
   crowd.take(1, 2);
   const id = crowd.offer(0, tree);
   crowd.gone.add('0 30');
   crowd.startWith(0, id, 1, 2);
-  const reason = 'its source has changed since it was offered';
+  const reason = 'its source has changed since it was offered: file-0';
   const hasFailed = (member: number) => crowd.status(member, id).state === 'failed';
   expect(crowd.runUntil(() => [0, 1, 2].every(hasFailed))).toBe(true);
   expect(crowd.status(0, id).reason).toBe(reason);

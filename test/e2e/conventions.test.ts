@@ -141,6 +141,17 @@ describe('interrupted', () => {
     }
   });
 
+  test('by a reader that goes away ends a receiver at the next file, too', async () => {
+    const folder = await tempFolder();
+    const lab = await createLab(folder, ['anna', 'ben']);
+    const ben = headwater(['receive', ...lab.as('ben'), '--out', join(folder, 'ben')]);
+    await ben.until('its address', ({ stderr }) => stderr.includes('saving to'));
+    ben.child.stdout?.destroy();
+    await writeFile(join(folder, 'data.bin'), 'content');
+    headwater(['send', join(folder, 'data.bin'), ...lab.as('anna')]);
+    expect(await ben.exit()).toBe(0);
+  });
+
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'a command that runs until then exits with 0: %s',
     async (signal) => {

@@ -97,6 +97,21 @@ test('a sender that is killed is started again, and sends what is missing', asyn
   expect(sent.sentBytes).toBeLessThan(15_000_000);
 });
 
+test('a file that changes while it is sent ends the transfer at both ends, and is named', async () => {
+  const folder = await tempFolder();
+  const lab = await createLab(folder, ['anna', 'ben']);
+  const tree = await makeTree(folder);
+  const out = join(folder, 'out');
+  const ben = headwater(['receive', ...lab.as('ben'), '--out', out, '--count', '1', '--json']);
+  await ben.first('ready');
+  const sender = headwater(['send', tree, ...lab.as('anna'), '--max-rate', '40', '--json']);
+  await ben.until('a part of it', (cli) => heldBy(cli) > 1_000_000);
+  await writeFile(join(tree, 'large.bin'), 'shorter');
+  expect([await sender.exit(), await ben.exit()]).toEqual([1, 1]);
+  for (const { stderr } of [sender, ben]) expect(stderr).toContain('large.bin');
+  expect(await readdir(out)).not.toContain('tree');
+});
+
 test('what is there already is not sent again', async () => {
   const folder = await tempFolder();
   const lab = await createLab(folder, ['anna', 'ben']);

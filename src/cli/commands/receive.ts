@@ -9,6 +9,7 @@ import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
 import {
   EXIT,
+  fired,
   formatBytes,
   hand,
   integer,
@@ -84,7 +85,7 @@ async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<vo
     underWay = 'held' in event ? { bytes, held: event.held, from: from.name } : undefined;
     if (event.type === 'saved') saved++;
     if (event.type === 'failed') failed++;
-    await tellEvent(event, json === true);
+    await tellEvent(event, json === true, signal);
     if (saved + failed < count) continue;
     receiving.refuseNew();
     if (!json) note('staying until the sender knows, and nobody needs it from here');
@@ -130,7 +131,9 @@ async function prepareFolder(path: string): Promise<void> {
   }
 }
 
-async function tellEvent(event: ReceiveEvent, json: boolean): Promise<void> {
+async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal): Promise<void> {
+  // A line is never handed over where its reader has gone, which stops us.
+  const handed = (line: string) => Promise.race([hand(line), fired(signal)]);
   const { type, from, bytes } = event;
   const about = { from: from.name, bytes };
   if (type === 'failed') {
@@ -147,8 +150,8 @@ async function tellEvent(event: ReceiveEvent, json: boolean): Promise<void> {
       );
   } else {
     const { root, paths } = event;
-    if (json) await hand(JSON.stringify({ event: 'saved', ...about, root, paths }));
-    else for (const path of paths) await hand(`${root}  ${path}`);
+    if (json) await handed(JSON.stringify({ event: 'saved', ...about, root, paths }));
+    else for (const path of paths) await handed(`${root}  ${path}`);
   }
 }
 

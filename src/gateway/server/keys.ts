@@ -57,7 +57,8 @@ export function pinnedKeys(path: string, cluster: Cluster): Uint8Array[] {
 
 function parse(text: string, path: string): Record<string, unknown> {
   try {
-    return Object(JSON.parse(text)) as Record<string, unknown>;
+    // Operators delete the line of a member that has a new key, the last line too: the comma before it stays.
+    return Object(JSON.parse(text.replace(/,(?=\s*\}\s*$)/, ''))) as Record<string, unknown>;
   } catch (cause) {
     throw new HeadwaterError('INVALID_CONFIG', `${path}: expected JSON, got ${(cause as Error).message}`, {
       cause,

@@ -25,7 +25,7 @@ export function conditionsOf(status: NodeStatus, group: Group, measured: Measure
   if (quorum.have < quorum.need)
     conditions.push({
       code: 'no-quorum',
-      text: `${quorum.have} of ${group.members.length} members are here, and ${quorum.need} are needed: nothing is delivered until one of these is back: ${some(quorum.away)}`,
+      text: `${quorum.have} of ${group.members.length} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(quorum.away)}`,
       after: AWAY_AFTER,
     });
   for (const peer of peers) conditions.push(...ofPeer(peer, memberOf(group, peer.name), measured));
