@@ -16,7 +16,7 @@ export interface SendFilesOptions {
   node: Node;
   /** Files and folders, each sent under its own name. */
   paths: readonly string[];
-  /** The name to send a lone file under. Default: its own. */
+  /** The name to send a lone file or folder under. Default: its own. */
   name?: string | undefined;
   /** What to do with symbolic links inside of folders, which are never followed. Default 'skip'. */
   symlinks?: 'skip' | 'refuse' | undefined;
@@ -88,7 +88,7 @@ export interface FileSending extends AsyncIterable<SendProgress> {
  * late, or comes back, gets what it lacks; a run that is repeated after a crash sends only that.
  *
  * @throws HeadwaterError FILE if one of them is missing, cannot be read or has a name that no receiver would take; TOO_LARGE;
- *   BUSY if the same tree is being sent by this node; ABORTED
+ *   BUSY if the same tree is being sent by this node; INVALID_ARGUMENT if several paths are to have one name; ABORTED
  * @example
  * const sending = await sendFiles({ node, paths: ['photos'] });
  * for await (const { receivers } of sending) console.log(receivers.map(({ member, state }) => `${member.name} ${state}`));

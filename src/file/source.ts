@@ -16,7 +16,7 @@ import {
   sliceLength,
   writeManifest,
 } from '../bulk/manifest.js';
-import { HeadwaterError } from '../errors.js';
+import { HeadwaterError, invalid } from '../errors.js';
 import { fileError } from './disk.js';
 import { Handles } from './handles.js';
 import { requireFileName, requireInnerName } from './names.js';
@@ -24,7 +24,7 @@ import { requireFileName, requireInnerName } from './names.js';
 export interface SourceOptions {
   /** What to do with symbolic links in folders, which are never followed. */
   symlinks: 'skip' | 'refuse';
-  /** The name to send a lone file under; default: its own. */
+  /** The name to send a lone file or folder under; default: its own. */
   name?: string | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -41,11 +41,13 @@ export interface FileSource {
 
 /**
  * Looks at all that is to be sent, and reads it once for its hashes. Throws FILE if it is missing, cannot be read, changes
- * meanwhile, or has a name that no receiver would take; TOO_LARGE; ABORTED.
+ * meanwhile, or has a name that no receiver would take; TOO_LARGE; INVALID_ARGUMENT if several are to have one name; ABORTED.
  */
 export async function openSource(paths: readonly string[], options: SourceOptions): Promise<FileSource> {
   const tree = new Walk(options);
-  for (const path of paths) await tree.top(path, paths.length === 1 ? options.name : undefined);
+  if (options.name !== undefined && paths.length > 1)
+    throw invalid('name', 'one path to send under it', paths);
+  for (const path of paths) await tree.top(path, options.name);
   const { entries, places, skipped } = tree;
   const hashes = await hashSlices(entries, places, options.signal);
   const bytes = writeManifest({ entries, sliceSize: SLICE_SIZE, hashes });

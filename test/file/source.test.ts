@@ -30,6 +30,13 @@ test('the same tree is the same transfer', async () => {
   expect(one.bytes).toEqual(two.bytes);
 });
 
+test('several paths cannot have one name', async () => {
+  const folder = await newFolder();
+  await write(folder, { a: 'a', b: 'b' });
+  const opened = openSource([join(folder, 'a'), join(folder, 'b')], { symlinks: 'skip', name: 'x' });
+  await expect(opened).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+});
+
 test('an empty file is a tree without a slice', async () => {
   const folder = await newFolder();
   await write(folder, { empty: '' });

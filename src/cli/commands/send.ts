@@ -37,7 +37,7 @@ export function sendCommand(program: Command): void {
       )
       .argument('<path...>', 'what to send; - for stdin, with --name'),
   )
-    .option('--name <name>', 'the name to send a lone file, or stdin, under')
+    .option('--name <name>', 'the name to send a lone file or folder, or stdin, under')
     .addOption(
       new Option('--symlinks <how>', 'what to do with symbolic links in folders; they are never followed')
         .choices(['skip', 'refuse'])
@@ -69,7 +69,8 @@ export function sendCommand(program: Command): void {
           note(
             `${files.join(', ')}: ${aboutOf(sending)} to ${node.group.members.length - 1} members of ${node.group.name}`,
           );
-        for (const path of sending.skipped) if (!json) note(`not sent, as it is no file or folder: ${path}`);
+        for (const path of sending.skipped)
+          if (!json) note(`not sent, as it is a symbolic link or a device: ${path}`);
         const report = await followed(sending, node, { json, files, why });
         tell(report, node, { json, files, why });
         const saved = report.receivers.filter(({ state }) => state === 'saved').length;
