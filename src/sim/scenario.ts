@@ -146,6 +146,9 @@ export function randomScenario(seed: string): Scenario {
   if (slow)
     for (const message of scenario.messages)
       if (message.origin === slow.member) message.origin = (slow.member + 1) % members;
+  // At two datagrams in a round trip of seconds more than that takes minutes.
+  if (slow && LOSS_BASED.has(scenario.controller))
+    for (const message of scenario.messages) message.size = Math.min(message.size, 20_000);
   const equivocator = scenario.faults.find(
     (fault) => fault.type === 'liar' && fault.lies.includes('equivocate'),
   );
