@@ -35,7 +35,13 @@ export class Retention {
     this.pruneAt = NEVER;
     for (const stream of this.wings.streams) this.pruneTo(now, stream, stream.stable());
     for (const stream of this.wings.streams.takeRetired(this.wings.own.stream)) {
-      this.tellOverflow(stream, stream.count);
+      // Of whom nothing has been heard since we started, those who say that it is over have heard.
+      const { claims, count } = stream;
+      this.tellOverflow(
+        stream,
+        count,
+        claims.lacking(count).filter((member) => claims.of(member)),
+      );
       this.retire(stream);
     }
     for (const final of this.wings.streams.retired.takeReplaced()) this.wings.vectors.forget(final);
@@ -50,7 +56,7 @@ export class Retention {
     const { base } = stream;
     this.pruneTo(now, stream, base + Math.max(MIN_OVERFLOW, Math.ceil((stream.delivered - base) / 8)));
     if (stream.base === base) return;
-    this.tellOverflow(stream, stream.base);
+    this.tellOverflow(stream, stream.base, stream.claims.lacking(stream.base));
     this.wings.metrics.overflowed += stream.base - base;
     this.wings.vectors.touch(stream);
   }
@@ -61,9 +67,7 @@ export class Retention {
   }
 
   /** Says who goes without, if anyone does, now that objects below `to` are let go of. */
-  private tellOverflow(stream: Stream, to: number): void {
-    const { origin, incarnation } = stream;
-    const lacking = stream.claims.lacking(to);
+  private tellOverflow({ origin, incarnation }: Stream, to: number, lacking: number[]): void {
     if (lacking.length > 0)
       this.wings.events.push({ type: 'overflow', member: origin, incarnation, to, lacking });
   }
