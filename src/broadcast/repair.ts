@@ -12,6 +12,7 @@ import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { RepairDrop } from './metrics.js';
 import type { PullAnswer } from './observer.js';
+import { chooseServer, preferring } from './spread/choice.js';
 import { WINDOW } from './spread/intake.js';
 import { pullsFor } from './spread/plan.js';
 import type { Asked, Patience } from './spread/pulls.js';
@@ -152,15 +153,9 @@ export class Repair {
     if (tries === 0) candidates = preferring(candidates, (peer) => peer !== stream.origin);
     const record = this.wings.objects.find(stream, seq);
     candidates = preferring(candidates, (peer) => !record?.distrusted.has(peer));
-    const server = record?.unfinishedServer;
-    // To begin anew from another throws away what has come.
-    if (server !== undefined && candidates.includes(server)) candidates = [server];
-    else candidates = preferring(candidates, (peer) => peer !== last);
-    if (candidates.length === 0) return;
-    const peer = rng.pick(candidates);
-    if (record && peer === server) record.onAskedOn();
-    else if (record?.isSuspect) this.wings.transfer.beginAnew(record, peer);
-    const missing = record?.incoming?.deficits() ?? [];
+    const chosen = chooseServer(this.wings.transfer, rng, candidates, { record, last });
+    if (!chosen) return;
+    const { peer, missing } = chosen;
     const id = objectId(stream, seq);
     if (!this.wings.mail.post(peer, { kind: 'pull', id, missing })) return;
     stream.keepers.onAsked(now, peer);
@@ -294,12 +289,6 @@ export class Repair {
   private drop(reason: RepairDrop): undefined {
     countDrop(this.wings.metrics, reason);
   }
-}
-
-/** Those for which it holds, or all if it does for none. */
-function preferring(peers: number[], isBetter: (peer: number) => boolean): number[] {
-  const better = peers.filter(isBetter);
-  return better.length > 0 ? better : peers;
 }
 
 /** How long those that hold others may take to say from where on: some may be gone, or have forgotten. */

@@ -4,6 +4,7 @@
  */
 
 import type { Metrics, RepairDrop } from '../broadcast/metrics.js';
+import { chooseServer, preferring } from '../broadcast/spread/choice.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import { Mail } from '../broadcast/spread/mail.js';
 import type { Objects } from '../broadcast/spread/objects.js';
@@ -158,15 +159,9 @@ export class Fetching {
     peers = preferring(peers, (peer) => !record?.distrusted.has(peer));
     // The origin has others to send to.
     if (tries % 2 === 0) peers = preferring(peers, (peer) => peer !== transfer.origin);
-    const server = record?.unfinishedServer;
-    // To begin anew from another throws away what has come.
-    if (server !== undefined && peers.includes(server)) peers = [server];
-    else peers = preferring(peers, (peer) => peer !== last);
-    if (peers.length === 0) return;
-    const peer = rng.pick(peers);
-    if (record && peer === server) record.onAskedOn();
-    else if (record?.isSuspect) this.spread.beginAnew(record, peer);
-    const missing = record?.incoming?.deficits() ?? [];
+    const chosen = chooseServer(this.spread, rng, peers, { record, last });
+    if (!chosen) return;
+    const { peer, missing } = chosen;
     if (!this.mail.post(peer, { kind: 'pull', id: objectId(transfer, seq), missing })) return;
     transfer.keepers.onServing(now, peer);
     this.pulls.onAsked(now, wanted, peer, { rtt: rttOf(paths[peer]), likely: pullsFor(paths[peer]!.loss) });
@@ -178,12 +173,6 @@ export class Fetching {
 function lengthOf(transfer: BulkTransfer | undefined, seq: number): number {
   if (!transfer?.manifest) return 0;
   return seq === MANIFEST ? transfer.manifestBytes.length : transfer.manifest.sliceSize;
-}
-
-/** Those for which it holds, or all if it does for none. */
-function preferring(peers: number[], isBetter: (peer: number) => boolean): number[] {
-  const better = peers.filter(isBetter);
-  return better.length > 0 ? better : peers;
 }
 
 /** Objects of a transfer asked for at once: they are rebuilt in memory. */
