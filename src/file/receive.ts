@@ -7,6 +7,7 @@ import type { Member } from '../group/group.js';
 import type { Offer, Taker } from '../node/bulk/transfers.js';
 import type { Node } from '../node/node.js';
 import { type StreamId, streamKey } from '../wire/symbol.js';
+import { reachableOf } from './reachable.js';
 import { openStaging, type Staging } from './staging.js';
 
 /** Where to save, and what to refuse. */
@@ -85,12 +86,11 @@ class Receiving implements FileReceiving, Taker {
 
   get isSettled(): boolean {
     const { node } = this.options;
-    const { peers } = node.status();
-    const here = new Set(peers.flatMap(({ name, reachable }) => (reachable ? [name] : [])));
+    const here = reachableOf(node);
     return [...this.seen.values()].every((id) => {
       const status = node.transfers.status(id);
       return !status?.members.some(({ member, state, hasHeard }) => {
-        if (!here.has(node.group.members[member].name)) return false;
+        if (!here.has(member)) return false;
         return member === id.origin
           ? !hasHeard
           : state === 'receiving' || state === 'verifying' || state === 'joining';

@@ -8,6 +8,7 @@ import { HeadwaterError } from '../errors.js';
 import type { Member } from '../group/group.js';
 import type { Node } from '../node/node.js';
 import type { StreamId } from '../wire/symbol.js';
+import { reachableOf } from './reachable.js';
 import { type FileSource, openSource } from './source.js';
 
 /** What to send, and how long to wait. */
@@ -173,13 +174,12 @@ class Sending implements FileSending {
   private progress(): SendProgress {
     const { node, manifest, id } = this;
     const status = id && node.transfers.status(id);
-    const peers = new Map(node.status().peers.map((peer) => [peer.name, peer]));
+    const here = reachableOf(node);
     const receivers = node.group.members.flatMap((member): Receiver[] => {
       if (member === node.self) return [];
       const said = status?.members.find((each) => each.member === member.index);
       if (said?.state === 'saved') this.saved.add(member);
-      const reachable = peers.get(member.name)?.reachable === true;
-      return [this.receiver(member, said, reachable)];
+      return [this.receiver(member, said, here.has(member.index))];
     });
     return { isSending: this.startedAt !== undefined, bytes: manifest.bytes, receivers };
   }
@@ -226,11 +226,8 @@ class Sending implements FileSending {
     const status = this.node.transfers.status(this.id!);
     if (status?.state !== 'failed' || this.signal?.aborted) return false;
     this.failedAt ??= now;
-    const { members } = this.node.group;
-    const here = new Set(
-      this.node.status().peers.flatMap(({ name, reachable }) => (reachable ? [name] : [])),
-    );
-    const deaf = status.members.some(({ member, hasHeard }) => here.has(members[member].name) && !hasHeard);
+    const here = reachableOf(this.node);
+    const deaf = status.members.some(({ member, hasHeard }) => here.has(member) && !hasHeard);
     return deaf && now - this.failedAt < TELL_MS;
   }
 
