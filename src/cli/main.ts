@@ -13,6 +13,7 @@ import { nodeCommand } from './commands/node.js';
 import { receiveCommand } from './commands/receive.js';
 import { sendCommand } from './commands/send.js';
 import { statusCommand } from './commands/status.js';
+import { storeCommand } from './commands/store.js';
 import { EXIT, EXIT_CODES, type LogFormat, reportError, setLogFormat, useJson, watchOutput } from './io.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -34,6 +35,7 @@ for (const add of [
   statusCommand,
   doctorCommand,
   deadLettersCommand,
+  storeCommand,
   linkCommand,
   etcdCommand,
 ])

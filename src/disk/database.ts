@@ -99,9 +99,14 @@ function hasRoom(db: Database, path: string, size: number): boolean {
   } catch {
     return true;
   }
+  const { used, pages, pageSize } = pageUse(db);
+  return (pages - used) * pageSize >= size;
+}
+
+/** The pages of the file that have been in use, and how many of them are. */
+export function pageUse(db: Database): { used: number; pages: number; pageSize: number } {
   const { root, free, lastPageNumber, pageSize } = db.getStats() as unknown as Stats;
-  const used = META_PAGES + pagesOf(root) + pagesOf(free);
-  return (lastPageNumber + 1 - used) * pageSize >= size;
+  return { used: META_PAGES + pagesOf(root) + pagesOf(free), pages: lastPageNumber + 1, pageSize };
 }
 
 function pagesOf(tree: TreeStats): number {

@@ -118,6 +118,11 @@ export async function create(
   } finally {
     for (const file of [part, `${part}-lock`]) rmSync(file, { force: true });
   }
+  syncFolder(path);
+}
+
+/** Makes the name of a file durable. */
+export function syncFolder(path: string): void {
   const folder = openSync(dirname(path), 'r');
   fsyncSync(folder);
   closeSync(folder);

@@ -350,7 +350,8 @@ function putObject(db: Database, object: StoredObject, oldChunks: number): void 
   for (let i = chunks.length; i < oldChunks; i++) db.remove(chunkKey(object, i));
 }
 
-async function readObject(db: Database, id: ObjectId): Promise<StoredObject | undefined> {
+/** Undefined if it is not there, or no longer what was written. */
+export async function readObject(db: Database, id: ObjectId): Promise<StoredObject | undefined> {
   const { origin, incarnation, seq } = id;
   const key = headKey(id);
   const value = db.getBinary(key);
@@ -407,11 +408,7 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   const stored = db.getBinary(HEADER_KEY);
   const header = stored && parseHeader(stored);
   if (header === undefined) return undefined;
-  if (!('incarnation' in header))
-    throw new HeadwaterError(
-      'STORE',
-      `store: expected version ${STORE_VERSION}, got ${header.version} in ${path}; another version of headwater may read it`,
-    );
+  if (!('incarnation' in header)) throw otherVersion(header.version, path);
   for (const [what, expected, got] of [
     ['group', groupId, header.groupId],
     ['member', publicKey, header.publicKey],
@@ -449,6 +446,13 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   const isDamaged = unsound.some(({ incarnation }) => incarnation === header.incarnation);
   const incarnation = isDamaged ? Math.max(session, header.incarnation + 1) : header.incarnation;
   return { incarnation, session, streams, retired, held, sent, bytes };
+}
+
+export function otherVersion(version: number, path: string): HeadwaterError {
+  return new HeadwaterError(
+    'STORE',
+    `store: expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
+  );
 }
 
 /** The sound objects not yet delivered. Goes from stream to stream by seeking: what is delivered is not looked at. */
