@@ -154,7 +154,11 @@ export function openMemberStore(
 }
 
 export async function readGroup(path: string): Promise<Group> {
-  return parseGroup(await readText(path, 'group file'), `group file ${path}`);
+  return parseGroup(await readGroupText(path), `group file ${path}`);
+}
+
+export function readGroupText(path: string): Promise<string> {
+  return readText(path, 'group file');
 }
 
 async function readText(path: string, what: string): Promise<string> {
