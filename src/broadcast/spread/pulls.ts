@@ -14,8 +14,8 @@ interface Want {
   tries: number;
   /** Tries in a row that brought nothing. */
   waits: number;
-  /** How many of these loss alone would explain. */
-  spared: number;
+  /** So many of these loss alone would explain. */
+  likely: number;
   /** Tries that ended while symbols still came in, too slowly. */
   trickles: number;
   askedAt: Micros;
@@ -100,7 +100,7 @@ export class Pulls<S extends StreamView = StreamView> {
         askAt,
         tries: 0,
         waits: 0,
-        spared: 0,
+        likely: 1,
         trickles: 0,
         askedAt: NEVER_YET,
         jitter: 1,
@@ -143,8 +143,8 @@ export class Pulls<S extends StreamView = StreamView> {
   }
 
   /**
-   * Member `peer` was asked for it, at a distance of `rtt`. So many tries there it probably takes, where datagrams are lost:
-   * before more have brought nothing the next one need not wait longer.
+   * Member `peer` was asked for it, at a distance of `rtt`. So many tries there may bring nothing by loss alone: only as many
+   * again show that it takes longer.
    */
   onAsked(
     now: Micros,
@@ -154,7 +154,7 @@ export class Pulls<S extends StreamView = StreamView> {
   ): void {
     const want = this.wants.get(stream)?.get(seq);
     if (!want) return;
-    want.spared = likely - 1;
+    want.likely = likely;
     want.askedAt = now;
     want.askAt = now + waitOf(want, rtt);
     want.until =
@@ -289,8 +289,8 @@ export class Pulls<S extends StreamView = StreamView> {
 }
 
 /** How long an answer is waited for: ever longer, but where it was known to be lost. */
-function waitOf({ waits, spared, jitter }: Want, rtt: Micros): Micros {
-  const steps = Math.max(0, Math.min(waits - spared, MAX_STEPS));
+function waitOf({ waits, likely, jitter }: Want, rtt: Micros): Micros {
+  const steps = Math.min(Math.floor(waits / likely), MAX_STEPS);
   const wait = (SECOND_PATIENCE + 2 * rtt) * BACKOFF ** steps;
   return Math.ceil(Math.min(MAX_WAIT, wait) * jitter);
 }
