@@ -555,11 +555,11 @@ describe('an object that the disk damages while we run', () => {
   });
 });
 
-describe('objects of ours in whose place a quorum holds others, as when our store is an old copy', () => {
-  function withOthersInPlace() {
+describe('objects of ours in whose place others hold different ones, as when our store is an old copy', () => {
+  function withOthersInPlace(holders = [1, 2, 3]) {
     const bench = newBench();
     bench.submit(text('mine'));
-    for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [first]));
+    for (const peer of holders) bench.peer(peer).confirm(entryOf(OWN, [first]));
     bench.run(3 * SECOND);
     return bench;
   }
@@ -569,6 +569,10 @@ describe('objects of ours in whose place a quorum holds others, as when our stor
     const [{ incarnation, former }] = bench.eventsOf('begun-anew');
     expect(former).toBe(OWN.incarnation);
     expect(bench.store.read({ origin: SELF, incarnation, seq: 0 })?.bytes).toEqual(parcelOf('mine'));
+  });
+
+  test('are so, too, where fewer than a quorum hold them: the rest may be away for ever', () => {
+    expect(withOthersInPlace([1]).eventsOf('begun-anew')).toHaveLength(1);
   });
 
   test('are not said to be lost', () => {

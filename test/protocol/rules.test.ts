@@ -203,6 +203,12 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     const say = (member: number) => stream.onClaim(member, claim(group, 1, { ready: 1 }, 'other'));
     return fewest(others(group), say, () => stream.following.winners() !== undefined);
   },
+  'own, otherwise': (group) => {
+    const stream = streamsOf({ ...group, quorum: group.n }).own(7);
+    stream.hold(0, hashOf(0));
+    const say = (member: number) => stream.onClaim(member, { ...claim(group, 1, {}, 'other'), origin: SELF });
+    return fewest(others(group), say, () => stream.following.winners() !== undefined);
+  },
   shared: (group) => {
     const stream = viewOf(group, 3);
     const all = others(group);

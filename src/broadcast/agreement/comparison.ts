@@ -133,10 +133,10 @@ export class Comparison {
 
   /** All such groups of members, by the digests that count. */
   rivalGroups(counts: (point: Point) => boolean = () => true): Rivals[] {
-    const { origin, bounds } = this.standing;
+    const { origin } = this.standing;
     // What lies beyond ours may well be in agreement.
     const isRival = (point: Point) => this.ledger.contradicts(point) && counts(point);
-    return rivalGroups(this.points.values(), origin, bounds.self, isRival);
+    return rivalGroups(this.points.values(), origin, isRival);
   }
 
   /** Members that say what these do, whether they are READY for it or not. */

@@ -53,12 +53,19 @@ export class Following {
     return this.followed;
   }
 
-  /** The rivals that we have to follow: a quorum; or more members than may lie that are READY, those of the fewest objects. */
+  /**
+   * The rivals that we have to follow: a quorum; or more members than may lie that are READY, those of the fewest objects; of our
+   * own stream more than may lie in any case, for what one of them holds we have signed, in a run that our store knows nothing of.
+   */
   winners(): Rivals | undefined {
-    const { readiness, comparison } = this;
+    const { readiness, comparison, standing } = this;
+    if (standing.isOwn) {
+      const rivals = comparison.rivals();
+      return rivals && rivals.members.length > standing.bounds.byzantine ? rivals : undefined;
+    }
     if (!readiness) {
       const rivals = comparison.rivals();
-      return rivals && rivals.votes >= this.standing.bounds.quorum ? rivals : undefined;
+      return rivals && rivals.votes >= standing.bounds.quorum ? rivals : undefined;
     }
     return comparison
       .rivalGroups(({ count, ready }) => ready >= count && count > readiness.pledge.count)

@@ -9,7 +9,7 @@ export interface Point extends Digest {
 /** Members that say the same of one count. */
 export interface Rivals extends Digest {
   members: number[];
-  /** With the origin, who has signed what each of them holds, unless it is ourselves. */
+  /** With the origin, who has signed what each of them holds. */
   votes: number;
 }
 
@@ -20,7 +20,6 @@ export interface Rivals extends Digest {
 export function rivalGroups(
   points: readonly (readonly Point[])[],
   origin: number,
-  self: number,
   counts: (point: Point) => boolean,
 ): Rivals[] {
   const groups = new Map<string, Rivals>();
@@ -29,7 +28,7 @@ export function rivalGroups(
       if (!counts(point)) continue;
       const { count, chain } = point;
       const key = `${count} ${Buffer.from(chain).toString('latin1')}`;
-      const group = groups.get(key) ?? { count, chain, members: [], votes: origin === self ? 0 : 1 };
+      const group = groups.get(key) ?? { count, chain, members: [], votes: 1 };
       // Who says it twice is still one.
       if (group.members.includes(member)) continue;
       group.members.push(member);
