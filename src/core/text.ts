@@ -13,6 +13,28 @@ export function hasHazards(text: string): boolean {
   return HAZARD.test(text);
 }
 
+/** The word that `text` may be a slip of: at most `slips` letters are put in, left out or changed (Levenshtein 1966). */
+export function nearest(text: string, words: readonly string[], slips: number): string | undefined {
+  let best: string | undefined;
+  let fewest = slips + 1;
+  for (const word of words) {
+    const distance = editDistance(text, word);
+    if (distance < fewest) [best, fewest] = [word, distance];
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= Math.min(a.length, MAX_COMPARED); i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length] + Math.max(0, a.length - MAX_COMPARED);
+}
+
 function escaped(char: string): string {
   let text = '';
   for (let i = 0; i < char.length; i++) text += `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`;
@@ -25,3 +47,5 @@ function escaped(char: string): string {
  */
 const HAZARD = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|(?![\ufe00-\ufe0f])\p{Default_Ignorable_Code_Point}/u;
 const ALL_HAZARDS = new RegExp(HAZARD.source, 'gu');
+/** Letters that are compared. */
+const MAX_COMPARED = 32;

@@ -3,7 +3,7 @@
  * Read from a group file (JSON); every member must hold the same one, up to the locators.
  */
 import { compareBytes, toHex, Writer } from '../core/bytes.js';
-import { hasHazards } from '../core/text.js';
+import { hasHazards, nearest } from '../core/text.js';
 import { isAdmissiblePublicKey, PUBLIC_KEY_BYTES } from '../crypto/ed25519.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
@@ -253,22 +253,10 @@ function requireName(what: string, value: unknown): void {
 function requireKnown(what: string, object: Record<string, unknown>, known: readonly string[]): void {
   for (const key of Object.keys(object)) {
     if (known.includes(key)) continue;
-    const nearest = known.toSorted((a, b) => editDistance(key, a) - editDistance(key, b))[0];
-    const hint = editDistance(key, nearest) <= MAX_SLIPS ? ` (is "${nearest}" meant?)` : '';
+    const meant = nearest(key, known, MAX_SLIPS);
+    const hint = meant === undefined ? '' : ` (is "${meant}" meant?)`;
     throw config(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}${hint}`);
   }
-}
-
-/** Letters to be put in, left out or changed (Levenshtein 1966). */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= Math.min(a.length, MAX_KEY); i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length] + Math.max(0, a.length - MAX_KEY);
 }
 
 function locatorsOf(
@@ -326,7 +314,6 @@ const MEMBER_KEYS = ['publicKey', 'name', 'locator', 'locators', 'index'];
 const MAX_SLIPS = 3;
 /** Of the members that an error lists. */
 const MAX_NAMED = 8;
-const MAX_KEY = 32;
 const GROUP_DOMAIN = 'headwater group v1\0';
 const GROUP_FILE_VERSION = 1;
 const DEFAULT_PESSIMISM = 2;

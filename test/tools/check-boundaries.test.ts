@@ -58,7 +58,7 @@ describe('a state machine may not touch the outside world', () => {
       'core/time.ts': `import * as it from '${module}';\nexport const x = it;\n`,
     });
     expect(lines[0]).toBe(
-      `src/core/time.ts:1: only the shell (node, disk, emulator, file, network, gateway/server, cli) may import ${module}`,
+      `src/core/time.ts:1: only the shell (node, disk, emulator, file, network, rendezvous/lan, gateway/server, cli) may import ${module}`,
     );
     expect(status).toBe(1);
   });
