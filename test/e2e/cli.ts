@@ -56,22 +56,28 @@ export interface Cli {
   say(line: string): void;
 }
 
-/** Starts `headwater ...args`; `tmp` is where it may put temporary files. */
+/** Starts `headwater ...args`; `tmp` is where it may put temporary files, `by` a command that runs it. */
 export function headwater(
   args: readonly string[],
-  { tmp, debug }: { tmp?: string; debug?: string } = {},
+  { tmp, debug, by }: { tmp?: string; debug?: string; by?: readonly string[] } = {},
 ): Cli {
   const env = {
     ...process.env,
     ...(tmp === undefined ? {} : { TMPDIR: tmp }),
     ...(debug === undefined ? {} : { HEADWATER_DEBUG: debug }),
   };
-  return program(MAIN, args, env);
+  return program(MAIN, args, env, by);
 }
 
 /** Starts a script, as `headwater` starts the command. */
-export function program(script: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Cli {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env });
+export function program(
+  script: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  by: readonly string[] = [],
+): Cli {
+  const [command, ...rest] = [...by, process.execPath, script, ...args];
+  const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'], env });
   running.add(child);
   let stdout = '';
   let stderr = '';

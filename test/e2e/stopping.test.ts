@@ -68,3 +68,21 @@ test.skipIf(process.platform === 'win32')(
     expect(stderr).toMatch(/anna of group lab at /);
   },
 );
+
+test('a member that is told to stop ends when the others have what it has said', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const [ben, cleo] = ['ben', 'cleo'].map((name) => headwater(['node', ...lab.as(name), '--json']));
+  // So slow that it takes three seconds.
+  const anna = headwater(['node', ...lab.as('anna'), '--json', '--max-rate', '1']);
+  for (const cli of [anna, ben, cleo]) await cli.first('ready');
+  await anna.until('both', (cli) => cli.events('peer').length === 2);
+  const text = 'last words '.repeat(15_000);
+  anna.say(text);
+  await anna.until('that it is held', (cli) =>
+    cli.events('status').some((event) => (event.objects ?? []).length > 0),
+  );
+  anna.child.kill('SIGTERM');
+  expect(await anna.exit()).toBe(0);
+  for (const cli of [ben, cleo])
+    await cli.until('the last words', ({ stdout }) => stdout.includes(`"text":"${text}`));
+});

@@ -11,6 +11,7 @@ import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
 import { type HttpServer, serveHttp } from '../http.js';
 import { drained, fired, hand, integer, note, printJson, reportError, untilInterrupted } from '../io.js';
+import { takeLeave } from '../lifecycle/leaving.js';
 import { Lines } from '../lines.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 
@@ -91,6 +92,7 @@ export function nodeCommand(program: Command): void {
 
         await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
         stopReports();
+        await takeLeave(node);
         await Promise.all(servers.map((server) => server.close()));
         // What is with the reader should not come again.
         await drained(GRACE_MS);
