@@ -73,6 +73,7 @@ export type { SocketStatus } from './node/socket/datagram-socket.js';
 export type {
   ConsumerStatus,
   CounterStatus,
+  DeliveryStatus,
   GroupStatus,
   HostStatus,
   NodeStatus,
@@ -81,6 +82,7 @@ export type {
   PeerStatus,
   QuorumStatus,
   RecentStatus,
+  StatusOptions,
   StoreStatus,
   StreamStatus,
 } from './node/status/shape.js';

@@ -192,8 +192,8 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 
   /** Objects on their way, streams, and what the store and the consumer have to do. */
-  status(): BroadcastStatus {
-    return statusOf(this.wings);
+  status(isDetailed: boolean): BroadcastStatus {
+    return statusOf(this.wings, isDetailed);
   }
 
   /** See `Endpoint.check`. */
@@ -330,12 +330,12 @@ export class Broadcast implements StorePort, ConsumerPort {
   }
 }
 
-function statusOf({ streams, objects, log, delivery, options }: Wings): BroadcastStatus {
+function statusOf({ streams, objects, log, delivery, options }: Wings, isDetailed: boolean): BroadcastStatus {
   const { group, self } = options;
   const { length } = group.members;
   const underWay = [...streams].flatMap((stream) => [...objects.of(stream).values()]);
   return {
-    objects: underWay.map((object) => object.status(length, self)),
+    objects: underWay.map((object) => object.status(length, self, isDetailed)),
     streams: overviewOf(streams, length, self),
     store: { storedBytes: log.storedBytes, pendingBytes: log.pendingBytes, isFull: log.isFull },
     consumedMessages: delivery.taken,

@@ -104,11 +104,11 @@ export class Bulk {
   }
 
   /** The objects on their way. */
-  objectsUnderWay(): ObjectStatus[] {
+  objectsUnderWay(isDetailed: boolean): ObjectStatus[] {
     const { group, self } = this.ground.options;
     return [...this.ground.transfers].flatMap((transfer) =>
       [...this.ground.objects.of(transfer).values()].map((object) =>
-        object.status(group.members.length, self),
+        object.status(group.members.length, self, isDetailed),
       ),
     );
   }

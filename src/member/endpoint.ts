@@ -286,12 +286,12 @@ export class Endpoint implements Voice {
     return this.own.shift() ?? this.broadcaster.pollEvent();
   }
 
-  /** Objects on their way, and each peer as it stands. */
-  status(now: Micros): EndpointStatus {
-    const broadcast = this.broadcaster.status();
+  /** Objects on their way, and each peer as it stands. `isDetailed`: with what each member lacks of each object. */
+  status(now: Micros, isDetailed = false): EndpointStatus {
+    const broadcast = this.broadcaster.status(isDetailed);
     return {
       ...broadcast,
-      objects: [...broadcast.objects, ...this.bulk.objectsUnderWay()],
+      objects: [...broadcast.objects, ...this.bulk.objectsUnderWay(isDetailed)],
       peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer)] : [])),
     };
   }

@@ -9,7 +9,7 @@ import type { DeadLetter } from '../node/dead-letters.js';
 import type { DebugOptions } from '../node/debug.js';
 import { type Delivery, Node, type NodeEvent } from '../node/node.js';
 import { isDebug } from '../node/options.js';
-import type { NodeStatus } from '../node/status/shape.js';
+import type { NodeStatus, StatusOptions } from '../node/status/shape.js';
 import {
   checksOf,
   type Given,
@@ -92,7 +92,7 @@ export interface HeadwaterNetwork<Msg> extends Network<Msg> {
   /** Delivers one again. See `Node.retryDeadLetter`. */
   retryDeadLetter(id: MessageId): Promise<void>;
   /** As it stands: see `Node.status`. */
-  status(): NodeStatus;
+  status(options?: StatusOptions): NodeStatus;
   /** The same as metrics: text of Prometheus's format, version 0.0.4. */
   metrics(): string;
 }
@@ -198,7 +198,7 @@ export async function createNetwork<Msg = unknown>(
     deadLetters: () => node.deadLetters(),
     deadLetter: (id) => node.deadLetter(id),
     retryDeadLetter: (id) => node.retryDeadLetter(id),
-    status: () => node.status(),
+    status: (options) => node.status(options),
     metrics: () => node.metrics(),
     close,
     [Symbol.asyncDispose]: close,

@@ -20,11 +20,11 @@ import { type DeadLetter, DeadLetters } from './dead-letters.js';
 import { type DebugOptions, debugLog } from './debug.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
-import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS } from './options.js';
+import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS, STATUS_OPTIONS } from './options.js';
 import { createEndpoint, largestDatagram, openMemberSocket } from './setup.js';
 import type { NodeEvent } from './status/events.js';
 import { Overseer } from './status/overseer.js';
-import type { NodeStatus } from './status/shape.js';
+import type { NodeStatus, StatusOptions } from './status/shape.js';
 import { Submissions } from './submissions.js';
 import { openTrace, type TraceFile } from './trace.js';
 import type { UdpSocket } from './udp.js';
@@ -269,9 +269,15 @@ export class Node implements AsyncDisposable {
     return this.letters.retry(id);
   }
 
-  /** As it stands: quorum, warnings, peers, streams, store, counters. GUIDE has a table of all fields. */
-  status(): NodeStatus {
-    return this.overseer.status(this.now);
+  /**
+   * As it stands: quorum, warnings, peers, streams, store, counters. GUIDE has a table of all fields.
+   *
+   * @param options.detail also what each member lacks of each object that is on its way. Default false
+   * @throws HeadwaterError INVALID_ARGUMENT
+   */
+  status(options: StatusOptions = {}): NodeStatus {
+    checkOptions('options', options, STATUS_OPTIONS);
+    return this.overseer.status(this.now, options.detail);
   }
 
   /** The same as metrics: text of Prometheus's format, version 0.0.4. */

@@ -1,5 +1,13 @@
 /** The checks of what a caller passes to a node, and to its calls. */
-import { type Check, type Checks, isFunction, isObjectWith, isOneOf, isText } from '../core/checks.js';
+import {
+  type Check,
+  type Checks,
+  isBoolean,
+  isFunction,
+  isObjectWith,
+  isOneOf,
+  isText,
+} from '../core/checks.js';
 import { invalid } from '../errors.js';
 import { checksOf, IDENTITY_CHECKS, SETTING_NAMES } from '../options.js';
 import { DEBUG_TOPICS, type DebugOptions } from './debug.js';
@@ -24,6 +32,9 @@ export const NODE_OPTIONS: Checks = {
 export const CALL_OPTIONS: Checks = {
   signal: isObjectWith('addEventListener', 'removeEventListener'),
 };
+
+/** Of `status`. */
+export const STATUS_OPTIONS: Checks = { detail: isBoolean };
 
 /** Of a message that has a name for its sender. */
 export const isKey: Check = (name, value) => {

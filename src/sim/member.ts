@@ -132,8 +132,8 @@ export class SimMember implements SimNode {
   }
 
   /** What its endpoint knows of objects and peers, at this time of the world. */
-  status(now: Micros): EndpointStatus {
-    return this.endpoint.status(this.local(now));
+  status(now: Micros, isDetailed = false): EndpointStatus {
+    return this.endpoint.status(this.local(now), isDetailed);
   }
 
   /** @internal Carries out what the endpoint wants of its store and its consumer, and tells what happened. */

@@ -85,6 +85,16 @@ export class Incoming {
     this.peers.set(peer, { ...frame, complete: frame.complete.slice() });
   }
 
+  /** Source symbols that `peer` lacks by its last report. */
+  missingAt(peer: number): number {
+    const progress = this.peers.get(peer);
+    const missing = new Map(progress?.missing.map(({ sbn, symbols }) => [sbn, symbols]));
+    let sum = 0;
+    for (let sbn = 0; sbn < this.oti.sourceBlocks; sbn++)
+      if (!this.peerHasBlock(peer, sbn)) sum += missing.get(sbn) ?? this.oti.blockSymbols(sbn);
+    return sum;
+  }
+
   /** Members that have reported to have some of it. */
   reporters(): Iterable<number> {
     return this.peers.keys();

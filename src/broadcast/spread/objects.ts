@@ -22,6 +22,8 @@ export interface ObjectStatus {
   delivered: boolean;
   /** Members that hold it, ourselves included. */
   confirmed: number;
+  /** If asked for: the members that have not said to hold it, and the source symbols that each lacks by its last report. */
+  lacking?: { member: number; symbols: number }[];
 }
 
 export class ObjectUnderWay<S extends StreamView = StreamView> {
@@ -192,12 +194,15 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     this.incoming?.onRestart(member);
   }
 
-  status(members: number, self: number): ObjectStatus {
+  status(members: number, self: number, isDetailed = false): ObjectStatus {
     const { incoming, outgoing, id, stream, seq } = this;
     let confirmed = 0;
+    const lacking: ObjectStatus['lacking'] = [];
     for (let member = 0; member < members; member++)
       if (member === self ? this.isHeld : member === id.origin || stream.claims.isHeldBy(member, seq))
         confirmed++;
+      else if (isDetailed && member !== self)
+        lacking.push({ member, symbols: (outgoing ?? incoming)?.missingAt(member) ?? 0 });
     return {
       id,
       length: outgoing?.descriptor.length ?? incoming?.descriptor.length ?? 0,
@@ -206,6 +211,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
       complete: this.isHeld,
       delivered: seq < stream.delivered,
       confirmed,
+      ...(isDetailed ? { lacking } : {}),
     };
   }
 

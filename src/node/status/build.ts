@@ -7,6 +7,7 @@ import type { EndpointMetrics } from '../../member/endpoint.js';
 import type { EndpointPeer, EndpointStatus } from '../../member/status.js';
 import type { SocketStatus } from '../socket/datagram-socket.js';
 import type { Health } from './health.js';
+import type { Histogram } from './prometheus.js';
 import type { NodeStatus, ObjectStatus, PeerStatus, StreamStatus } from './shape.js';
 import type { Warning } from './warnings.js';
 
@@ -56,6 +57,7 @@ export function statusOf(parts: StatusParts): NodeStatus {
       waitingMs: ms(health.waiting(now, stream)),
     })),
     objects: endpoint.objects.map((object) => objectOf(object, members)),
+    delivery: deliveryOf(health.deliverySeconds),
     consumer: {
       busyMs: parts.busySince === undefined ? null : ms(now - parts.busySince),
       deliveredMessages: endpoint.consumedMessages,
@@ -80,6 +82,15 @@ export function statusOf(parts: StatusParts): NodeStatus {
     socket: parts.socket,
     metrics: countersOf(parts.metrics, members),
     recent,
+  };
+}
+
+function deliveryOf({ bounds, counts, sum }: Histogram): NodeStatus['delivery'] {
+  const messages = counts.reduce((all, count) => all + count, 0);
+  return {
+    boundsMs: bounds.map((bound) => bound * 1000),
+    counts: [...counts],
+    meanMs: messages === 0 ? null : (sum * 1000) / messages,
   };
 }
 
@@ -147,7 +158,8 @@ function streamOf(
   };
 }
 
-function objectOf({ id, ...object }: EndpointObject, members: readonly Member[]): ObjectStatus {
+export function objectOf({ id, ...object }: EndpointObject, members: readonly Member[]): ObjectStatus {
+  const lackedBy = object.lacking?.map(({ member, symbols }) => [members[member].name, symbols]);
   return {
     from: members[id.origin].name,
     incarnation: id.incarnation,
@@ -158,6 +170,7 @@ function objectOf({ id, ...object }: EndpointObject, members: readonly Member[])
     complete: object.complete,
     delivered: object.delivered,
     confirmedMembers: object.confirmed,
+    ...(lackedBy && { lackedBy: Object.fromEntries(lackedBy) }),
   };
 }
 

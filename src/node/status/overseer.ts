@@ -112,8 +112,8 @@ export class Overseer {
   }
 
   /** The member as it stands; at the end of time, which is what a closed one is asked for, it hears nobody. */
-  status(now: Micros): NodeStatus {
-    return this.statusWith(this.options.endpoint.status(now), this.options.now());
+  status(now: Micros, isDetailed = false): NodeStatus {
+    return this.statusWith(this.options.endpoint.status(now, isDetailed), this.options.now());
   }
 
   private statusWith(standing: EndpointStatus, now: Micros): NodeStatus {

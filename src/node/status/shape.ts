@@ -8,6 +8,12 @@ import type { Feature } from '../../wire/dialect.js';
 import type { SocketStatus } from '../socket/datagram-socket.js';
 import type { Warning } from './warnings.js';
 
+/** What is wanted of a status. */
+export interface StatusOptions {
+  /** Also `objects[].lackedBy`, which grows with members times objects. Default false. */
+  detail?: boolean | undefined;
+}
+
 /** A member as it stands. */
 export interface NodeStatus {
   /** This member's name. */
@@ -30,6 +36,8 @@ export interface NodeStatus {
   streams: StreamStatus[];
   /** Objects on their way, in or out. */
   objects: ObjectStatus[];
+  /** How long our own messages take. */
+  delivery: DeliveryStatus;
   /** Who takes the messages here. */
   consumer: ConsumerStatus;
   /** Where messages are kept. */
@@ -172,6 +180,18 @@ export interface ObjectStatus {
   delivered: boolean;
   /** Members that hold it, ourselves included. */
   confirmedMembers: number;
+  /** With `detail`: by name of each other member that has not said to hold it, the source symbols that it lacks by its last report. */
+  lackedBy?: Record<string, number>;
+}
+
+/** A histogram of the time that our own objects took, from durable to delivered here, since the start. */
+export interface DeliveryStatus {
+  /** Rising; each the longest time that its count is about. */
+  boundsMs: number[];
+  /** Objects by bound, and one more for those above all. */
+  counts: number[];
+  /** Null before the first. */
+  meanMs: number | null;
 }
 
 /** Who takes the messages: `deliver`, a loop, or the reader of a command's output. */

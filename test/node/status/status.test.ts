@@ -62,7 +62,7 @@ test('GUIDE names each field that there is, and no other', async () => {
     warnings: [{ code: 'no-quorum', member: null, text: '', since: '' }],
   }).map((name) => open.exec(name)?.[1] ?? name);
   const empty = ['streams[].lackedBy', 'metrics.drops', 'metrics.refused', 'recent.dropsPerSecond'];
-  const optional = ['socket.reason', 'peers[].features[]'];
+  const optional = ['socket.reason', 'peers[].features[]', 'objects[].lackedBy'];
   const listed = (names: string[]) =>
     [...new Set(names)].filter((name) => !optional.includes(name)).toSorted();
 
@@ -90,6 +90,18 @@ test('it says who is here, who lacks what, and what waits for whom', async () =>
       ['c', false],
     ]),
   );
+});
+
+test('in detail it says what each member lacks of each object; else nobody counts that', async () => {
+  const start = await groupOf(3);
+  const a = await start(0);
+  const [before] = (await a.submit(text)) && a.status({ detail: true }).objects;
+  expect(before).toMatchObject({ from: 'a', neededSymbols: 1, lackedBy: { b: 1, c: 1 } });
+  expect(a.status().objects[0].lackedBy).toBeUndefined();
+
+  await start(1);
+  await vi.waitUntil(() => a.status().objects[0].confirmedMembers === 2, 5000);
+  expect(a.status({ detail: true }).objects[0].lackedBy).toEqual({ c: 1 });
 });
 
 test('round trips are in milliseconds: those of loopback are less than seconds and more than nothing', async () => {

@@ -53,6 +53,13 @@ export class Deficits {
     return this.advanced[sbn].get(peer) ?? { at: NEVER_YET, each: NEVER };
   }
 
+  /** Symbols that `peer` lacks of the whole object, as far as it has said. */
+  missingOf(peer: number): number {
+    if (this.confirmed.has(peer)) return 0;
+    const report = this.reports.get(peer);
+    return this.sourceSymbols.reduce((sum, _, sbn) => sum + this.missing(report, sbn), 0);
+  }
+
   onConfirm(peer: number): void {
     this.confirmed.add(peer);
     this.reports.delete(peer);

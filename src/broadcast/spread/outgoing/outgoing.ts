@@ -112,6 +112,11 @@ export class Outgoing {
     return this.blocks.reduce((sum, block) => sum + block.sourceSymbols, 0);
   }
 
+  /** Source symbols that `peer` lacks by its last report. */
+  missingAt(peer: number): number {
+    return this.deficits.missingOf(peer);
+  }
+
   hasFor(now: Micros, peer: number): boolean {
     return this.queues.has(peer) || this.waves.some((wave) => this.isFirstHop(now, wave, peer));
   }
