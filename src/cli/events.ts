@@ -81,7 +81,8 @@ function eventJson(event: NodeEvent): object {
   return plain;
 }
 
-function eventText(event: NodeEvent): string {
+/** An event in words. */
+export function eventText(event: NodeEvent): string {
   return (TEXTS[event.type] as (event: NodeEvent) => string)(event);
 }
 

@@ -1,11 +1,24 @@
 /** What this process says to who asks over HTTP: a few texts, made when they are asked for. In: GET. Out: an answer; nothing can be changed. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { HeadwaterError } from '../errors.js';
 
-/** What an answer is, and its media type. */
-export interface Page {
-  type: string;
-  text(): string;
+/** What an answer is, and its media type: a text, or one that goes on. */
+export type Page =
+  | { type: string; text(): string }
+  | { type: string; stream(response: ServerResponse): void };
+
+/** What is asked of all requests, and said with all answers. */
+interface Rules {
+  /** Why a request gets no page, if so. */
+  refuse?: (request: IncomingMessage) => Refusal | undefined;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** An answer without a page. */
+export interface Refusal {
+  status: number;
+  text: string;
+  headers?: Readonly<Record<string, string>>;
 }
 
 export interface HttpServer {
@@ -24,20 +37,26 @@ export async function serveHttp(
   what: string,
   where: { host: string; port: number } | { path: string },
   pages: Readonly<Record<string, Page>>,
+  rules: Rules = {},
 ): Promise<HttpServer> {
   const server = createServer(
     { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS },
     (request, response) => {
-      const page = pages[new URL(request.url ?? '/', 'http://member').pathname];
-      const isRead = request.method === 'GET' || request.method === 'HEAD';
-      const status = !isRead ? 405 : page ? 200 : 404;
-      const known = Object.keys(pages).join(', ');
-      const body = status === 200 ? page!.text() : `expected GET of one of ${known}\n`;
-      response.writeHead(status, {
-        'content-type': status === 200 ? page!.type : 'text/plain; charset=utf-8',
+      const page = pages[pathOf(request)];
+      const refusal = rules.refuse?.(request) ?? refusalOf(request, page, Object.keys(pages));
+      const headers = { ...rules.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+      if (!refusal && 'stream' in page!) {
+        response.writeHead(200, { ...headers, 'content-type': page.type });
+        if (request.method === 'HEAD') response.end();
+        else page.stream(response);
+        return;
+      }
+      const body = refusal?.text ?? (page as { text(): string }).text();
+      response.writeHead(refusal?.status ?? 200, {
+        ...headers,
+        ...refusal?.headers,
+        'content-type': refusal ? 'text/plain; charset=utf-8' : page!.type,
         'content-length': Buffer.byteLength(body),
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff',
         connection: 'close',
       });
       response.end(request.method === 'HEAD' ? undefined : body);
@@ -63,6 +82,20 @@ export async function serveHttp(
         server.closeAllConnections();
       }),
   };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.split('?', 1)[0];
+}
+
+function refusalOf(
+  { method }: IncomingMessage,
+  page: Page | undefined,
+  known: string[],
+): Refusal | undefined {
+  const isRead = method === 'GET' || method === 'HEAD';
+  if (isRead && page) return undefined;
+  return { status: isRead ? 404 : 405, text: `expected GET of one of ${known.join(', ')}\n` };
 }
 
 const TIMEOUT_MS = 5000;

@@ -269,12 +269,7 @@ export class Node implements AsyncDisposable {
     return this.letters.retry(id);
   }
 
-  /**
-   * As it stands: quorum, warnings, peers, streams, store, counters. GUIDE has a table of all fields.
-   *
-   * @param options.detail also what each member lacks of each object that is on its way. Default false
-   * @throws HeadwaterError INVALID_ARGUMENT
-   */
+  /** As it stands: quorum, warnings, peers, streams, store, counters; see GUIDE. @throws HeadwaterError INVALID_ARGUMENT */
   status(options: StatusOptions = {}): NodeStatus {
     checkOptions('options', options, STATUS_OPTIONS);
     return this.overseer.status(this.now, options.detail);

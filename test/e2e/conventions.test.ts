@@ -15,7 +15,7 @@ const COMMANDS: Record<string, string[]> = {
   group: ['name', 'faulty', 'byzantine', 'pessimism'],
   send: [...MEMBER, 'name', 'symlinks', 'wait', 'timeout'],
   receive: [...MEMBER, 'out', 'count', 'overwrite', 'max-size'],
-  node: [...MEMBER, 'max-size', 'store', 'control', 'metrics', 'order'],
+  node: [...MEMBER, 'max-size', 'store', 'control', 'metrics', 'page', 'order'],
   status: STATUS,
   peers: STATUS,
   drops: STATUS,

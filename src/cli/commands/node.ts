@@ -14,14 +14,16 @@ import { drained, fired, hand, integer, note, printJson, reportError, untilInter
 import { takeLeave } from '../lifecycle/leaving.js';
 import { Lines } from '../lines.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
+import { type LivePage, openLivePage } from '../page/live.js';
 
-type Metrics = { host: string; port: number };
+type Address = { host: string; port: number };
 
 interface NodeCommandOptions extends MemberOptions {
   maxSize: number;
   store?: string;
   control?: string;
-  metrics?: Metrics;
+  metrics?: Address;
+  page?: Address;
   order: Settings['order'];
 }
 
@@ -41,7 +43,8 @@ export function nodeCommand(program: Command): void {
       '--control <file>',
       'Unix socket by which `status`, `peers` and `drops` ask this member (default: beside the store, FILE-control)',
     )
-    .option('--metrics <address>', 'answer GET /metrics for Prometheus at host:port', metricsAddress)
+    .option('--metrics <address>', 'answer GET /metrics for Prometheus at host:port', httpAddress)
+    .option('--page <address>', 'serve a live page for a browser at host:port', httpAddress)
     .option(
       '--max-size <mib>',
       'MiB that a message may have',
@@ -58,6 +61,7 @@ export function nodeCommand(program: Command): void {
         const { json, order } = options;
         const lines = new Lines(options.maxSize * MIB);
         const events = new Events(json === true, WARNED);
+        let page: LivePage | undefined;
         await using node = await startMember(
           options,
           {
@@ -78,16 +82,19 @@ export function nodeCommand(program: Command): void {
             onEvent: (event) => {
               if (event.type === 'lost' && event.member === node.self) lines.forget();
               events.on(event);
+              page?.onEvent(event);
             },
           },
           signal,
         );
-        const servers = await openServers(options, node);
-        if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-        else
-          note(
-            `${node.self.name} of group ${node.group.name} at ${node.address}; lines from stdin are broadcast`,
-          );
+        if (options.page) page = await openLivePage(node, options.page);
+        const servers = [...(page ? [page] : []), ...(await openServers(options, node))];
+        const { self, group, address } = node;
+        if (json) printJson({ event: 'ready', name: self.name, address, ...(page && { page: page.url }) });
+        else {
+          note(`${self.name} of group ${group.name} at ${address}; lines from stdin are broadcast`);
+          if (page) note(`the page: ${page.url}`);
+        }
         const stopReports = json ? reportEvery(node, 1000) : () => {};
 
         await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
@@ -102,7 +109,7 @@ export function nodeCommand(program: Command): void {
     );
 }
 
-function metricsAddress(text: string): Metrics {
+function httpAddress(text: string): Address {
   try {
     return parseLocator(text);
   } catch {
