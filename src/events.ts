@@ -33,8 +33,8 @@ export type MemberEvent<Who> =
    */
   | { type: 'disagreement'; member: Who; incarnation: number; seq: number; against: Who[] }
   /**
-   * Others know a later stream of ours than our store does, or other objects under the names of ours, as after a run with
-   * another store or with an old copy: another stream has begun, and what was not delivered anywhere is said there again.
+   * Our store is a copy; or others know a later stream of ours than it does, or other objects under the names of ours, as after a run
+   * with another store: another stream has begun, and what was not delivered anywhere is said there again.
    */
   | { type: 'begun-anew'; incarnation: number; former: number }
   /** The disk no longer gives an object of this member as it was written; the others are asked for it. */

@@ -96,7 +96,7 @@ export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { typ
   disagreement: (event) =>
     `${event.against.map(({ name }) => name).join(', ')} and we hold other messages of ${event.member.name}: somebody lies`,
   'begun-anew': () =>
-    'the others know messages of this member that its store does not (an old copy, or its key was used with another): what they lack of ours is sent again',
+    'the store of this member is a copy, or the others know messages of it that the store does not (its key was used with another): what they lack of ours is sent again',
   damaged: (event) => `the disk has damaged messages of ${event.member.name}: the others are asked for them`,
   'dead-letter': (event) =>
     `a message of ${event.member.name} is set aside, as several runs in a row have ended at it: see headwater dead-letters`,

@@ -15,10 +15,12 @@ import { basename, dirname, join } from 'node:path';
 import { equalBytes } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import {
+  FILE_KEY,
   HEADER_KEY,
   parseHeader,
   STORE_VERSION,
   TOTAL_KEY,
+  writeFile,
   writeHeader,
   writeNumber,
 } from '../store/records.js';
@@ -97,6 +99,12 @@ function foreign(path: string, what: string): HeadwaterError {
   );
 }
 
+/** What tells a file from any copy of it: 16 bytes. To rename it within its file system changes nothing of that. */
+export function fileOf(path: string): Uint8Array {
+  const { ino, birthtimeNs } = statSync(path, { bigint: true });
+  return new Uint8Array(BigUint64Array.of(ino, birthtimeNs).buffer);
+}
+
 /** Made under another name and then renamed, so that a file at `path` is always a whole store, or one that was damaged. */
 export async function create(
   path: string,
@@ -110,6 +118,7 @@ export async function create(
       await transact(db, path, 0, () => {
         db.put(HEADER_KEY, writeHeader({ version: STORE_VERSION, incarnation: Date.now(), ...header }));
         db.put(TOTAL_KEY, writeNumber(TOTAL_KEY, 0));
+        db.put(FILE_KEY, writeFile(fileOf(part)));
       });
     } finally {
       await db.close();

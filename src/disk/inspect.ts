@@ -4,9 +4,11 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { equalBytes } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import {
   ATTEMPT_KEY,
+  FILE_KEY,
   HEADER_KEY,
   HEADS,
   headLength,
@@ -15,6 +17,7 @@ import {
   LETTERS,
   letterStatus,
   parseAttempt,
+  parseFile,
   parseHead,
   parseHeader,
   parseHeadKey,
@@ -30,11 +33,12 @@ import {
   STREAMS,
   type StoreHeader,
   TOTAL_KEY,
+  writeFile,
 } from '../store/records.js';
 import type { MessageRef, StoredObject, StreamState } from '../store/store.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
-import { type Database, damageOf, database, isDamage, pageUse, storeError } from './database.js';
-import { assertOurs, placeOf, syncFolder } from './files.js';
+import { type Database, damageOf, database, isDamage, pageUse, storeError, transact } from './database.js';
+import { assertOurs, fileOf, placeOf, syncFolder } from './files.js';
 import { otherVersion, readObject } from './lmdb.js';
 import { takeOwnership } from './owner.js';
 
@@ -208,6 +212,24 @@ async function* faultsOf(db: Database): AsyncGenerator<Fault> {
 }
 
 /** The copy is whole and on the disk before it gets the name; a crash leaves the store as it was, and at most a file `.compact`. */
+/** Whether the store is in the file that it was made in, as far as it says. */
+function isOriginal(db: Database, path: string): boolean {
+  const stored = db.getBinary(FILE_KEY);
+  const file = stored && parseFile(stored);
+  return file !== undefined && equalBytes(file, fileOf(path));
+}
+
+/** Makes the copy at `path` the file that its store is in. */
+async function adopt(path: string): Promise<void> {
+  const db = await database(path);
+  try {
+    await transact(db, path, 0, () => db.put(FILE_KEY, writeFile(fileOf(path))));
+  } finally {
+    await db.close();
+    rmSync(`${path}-lock`, { force: true });
+  }
+}
+
 async function compact(db: Database, path: string): Promise<{ before: number; after: number }> {
   const part = `${path}.compact`;
   const before = statSync(path).size;
@@ -219,6 +241,7 @@ async function compact(db: Database, path: string): Promise<{ before: number; af
     } finally {
       process.umask(mask);
     }
+    if (isOriginal(db, path)) await adopt(part);
     const file = openSync(part, 'r');
     fsyncSync(file);
     closeSync(file);

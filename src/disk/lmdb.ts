@@ -13,6 +13,7 @@ import {
   CHUNK_SIZE,
   chunkKey,
   chunksEnd,
+  FILE_KEY,
   HEADER_KEY,
   HEADS,
   headKey,
@@ -24,6 +25,7 @@ import {
   letterKey,
   letterStatus,
   parseAttempt,
+  parseFile,
   parseHead,
   parseHeader,
   parseHeadKey,
@@ -43,6 +45,7 @@ import {
   streamRecordKey,
   TOTAL_KEY,
   writeAttempt,
+  writeFile,
   writeHeader,
   writeLetter,
   writeNumber,
@@ -66,7 +69,7 @@ import {
 import { HASH_SIZE } from '../wire/limits.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
 import { type Database, damageOf, database, isDamage, storeError, transact } from './database.js';
-import { assertOurs, type Creation, create, exists, moveAside, placeOf } from './files.js';
+import { assertOurs, type Creation, create, exists, fileOf, moveAside, placeOf } from './files.js';
 import { type Owner, takeOwnership } from './owner.js';
 
 /** Where a store is, and whose. */
@@ -159,11 +162,11 @@ function storeOf(
     await transact(db, path, plan.size, () => {
       for (const key of plan.removed) db.remove(key);
       for (const final of plan.retired) db.put(retiredKey(final.origin), writeRetired(final));
-      if (plan.begun !== undefined)
-        db.put(
-          HEADER_KEY,
-          writeHeader({ version: STORE_VERSION, incarnation: plan.begun, groupId, publicKey }),
-        );
+      if (plan.begun !== undefined) {
+        const header = { version: STORE_VERSION, incarnation: plan.begun, groupId, publicKey };
+        db.put(HEADER_KEY, writeHeader(header));
+        db.put(FILE_KEY, writeFile(fileOf(path)));
+      }
       for (const { object, keys, oldChunks } of plan.objects.values()) {
         putObject(db, object, oldChunks);
         for (const sent of keys) db.put(sentKey(sent.number), writeSent(sent));
@@ -385,6 +388,8 @@ async function openExisting(
         db.put(HEADER_KEY, writeHeader(header));
         db.put(SESSION_KEY, writeNumber(SESSION_KEY, loaded.session));
       });
+      const file = db.getBinary(FILE_KEY);
+      if (file && !equalBytes(parseFile(file) ?? file, fileOf(path))) loaded.isCopy = true;
       return { db, loaded };
     }
   } catch (error) {

@@ -3,6 +3,7 @@
  * what links, disks and consumers of the scenario do. In: what happens at whom, and when. Out: who stands still for too
  * long, and how near to its bound the longest standstill came.
  */
+import { PATIENCE } from '../broadcast/agreement/succession.js';
 import { LOSS_BASED } from '../congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { LossModel } from './net/loss.js';
@@ -71,7 +72,7 @@ export class Watchdog {
 
 /** How long a member may stand still in this scenario, with no fault under way: µs. A slow one holds up nobody else. */
 export function patienceOf(scenario: Scenario, member: number): Micros {
-  const { links, disk, consume, messages, controller, clocks, slow } = scenario;
+  const { links, disk, consume, messages, controller, clocks, slow, byzantine, faults } = scenario;
   const delay = slow?.member === member ? slow.delay : (links.delay ?? 0);
   const { jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
   const lost = 1 - (1 - meanLoss(links.loss)) * (1 - corrupt);
@@ -92,7 +93,9 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
     tries * burstOf(links.loss) * INTERVAL +
     (2 * largest) / speed;
   const slowest = Math.min(1, ...Object.values(clocks).map((clock) => clock.rate));
-  return Math.ceil((MARGIN * time) / slowest);
+  // One word is enough there to make a member begin another stream, which it says nothing before.
+  const isMisled = byzantine === 0 && faults.some(({ type }) => type === 'liar');
+  return Math.ceil((MARGIN * time + (isMisled ? PATIENCE : 0)) / slowest);
 }
 
 function meanLoss(model: LossModel | undefined): number {

@@ -64,6 +64,8 @@ export const TOTAL_KEY = Uint8Array.of(2);
 export const SESSION_KEY = Uint8Array.of(6);
 
 export const ATTEMPT_KEY = Uint8Array.of(8);
+/** Which file the store is in, so that a copy of it is known for one. */
+export const FILE_KEY = Uint8Array.of(13);
 export const SENT = { start: Uint8Array.of(12), end: Uint8Array.of(13) };
 
 /** The keys that all streams, or all heads, lie between. */
@@ -184,6 +186,16 @@ export function parseStream(key: Uint8Array, value: Uint8Array): StreamState | u
     if (reader.remaining === 0) return { ...state, ready };
     return { ...state, ready: { ...ready, from: reader.u48('ready from') } };
   });
+}
+
+/** @param file 16 bytes: what tells it from other files */
+export function writeFile(file: Uint8Array): Uint8Array {
+  return sealed(FILE_KEY, new Writer(FILE_SIZE + 4).put(file));
+}
+
+/** Undefined if the record is damaged. */
+export function parseFile(value: Uint8Array): Uint8Array | undefined {
+  return opened(FILE_KEY, value, (reader) => copy(reader.take(FILE_SIZE, 'file')));
 }
 
 export function writeAttempt({ ranges, count }: Attempt): Uint8Array {
@@ -338,5 +350,6 @@ const RETIRED_KIND = 7;
 const LETTER = 9;
 const SENT_KIND = 12;
 const PUBLIC_KEY_SIZE = 32;
+const FILE_SIZE = 16;
 /** Of an attempt. */
 const RANGE_SIZE = 2 + 6 + 4 * 4;

@@ -124,6 +124,8 @@ export interface Loaded {
   bytes: number;
   /** There if the store was not closed the last time: its process was killed or has crashed. With what it attempted last. */
   crash?: { attempt: Attempt | undefined };
+  /** Whether it is a copy: the member may have said since, under names that follow, what the copy does not hold. Until another stream begins. */
+  isCopy?: boolean;
 }
 
 /**

@@ -13,6 +13,11 @@ const durable = (lab: Lab, name: string) =>
   headwater(['node', ...lab.as(name), '--json', '--store', join(lab.folder, `${name}.store`)]);
 const texts = (cli: Cli) => cli.events('deliver').map(({ text }) => text);
 
+async function stop(...members: Cli[]): Promise<void> {
+  for (const { child } of members) child.kill('SIGTERM');
+  for (const member of members) await member.exit();
+}
+
 test('lines of a member that is killed are delivered everywhere once it is back, under their ids', async () => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben']);
   const anna = durable(lab, 'anna');
@@ -61,20 +66,16 @@ test('what is said from an old copy of a store, while the others are away, reach
   // Dora never comes, so that the others keep for it what they have said, however long all this takes.
   const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo', 'dora']);
   const start = () => ['anna', 'ben', 'cleo'].map((name) => durable(lab, name));
-  const stop = async (members: Cli[]) => {
-    for (const { child } of members) child.kill('SIGTERM');
-    for (const member of members) await member.exit();
-  };
   const store = join(lab.folder, 'anna.store');
   const first = start();
   first[0].say('first');
   for (const cli of first) await cli.until('the line', () => texts(cli).includes('first'));
-  await stop([first[0]]);
+  await stop(first[0]);
   await cp(store, `${store}.old`, { recursive: true });
   const second = [durable(lab, 'anna'), ...first.slice(1)];
   second[0].say('forgotten');
   for (const cli of second) await cli.until('the line', () => texts(cli).includes('forgotten'));
-  await stop(second);
+  await stop(...second);
 
   await rm(store, { recursive: true });
   await cp(`${store}.old`, store, { recursive: true });
@@ -88,6 +89,32 @@ test('what is said from an old copy of a store, while the others are away, reach
   for (const cli of others) await cli.until('the line', () => texts(cli).includes('from the old copy'));
   expect(others.map(texts)).toEqual([['from the old copy'], ['from the old copy']]);
   await anna.until('what it had forgotten', () => texts(anna).includes('forgotten'));
+});
+
+test('what is said from an old copy of a store cannot take the place of what was said since, whoever is there', async () => {
+  const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
+  const store = join(lab.folder, 'anna.store');
+  const [first, ben] = [durable(lab, 'anna'), durable(lab, 'ben')];
+  first.say('first');
+  await ben.until('the line', () => texts(ben).includes('first'));
+  await stop(first);
+  await cp(store, `${store}.old`);
+  const second = durable(lab, 'anna');
+  second.say('since');
+  await ben.until('the line', () => texts(ben).includes('since'));
+  await stop(second);
+  await stop(ben);
+
+  // Cleo has heard nothing yet, and is a quorum together with anna.
+  await rm(store);
+  await cp(`${store}.old`, store);
+  const [anna, cleo] = [durable(lab, 'anna'), durable(lab, 'cleo')];
+  anna.say('from the old copy');
+  await cleo.until('the line', () => texts(cleo).includes('from the old copy'));
+  const again = durable(lab, 'ben');
+  await again.until('the line', () => texts(again).includes('from the old copy'));
+  await cleo.until('what ben alone has', () => texts(cleo).includes('since'));
+  await anna.until('what its store had not', () => texts(anna).includes('since'));
 });
 
 test('a store that is in use, or another member’s, is refused', async () => {

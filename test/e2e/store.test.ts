@@ -49,7 +49,7 @@ describe('info', () => {
     await runNode('one');
     const info = JSON.parse((await store('info', path, '--json')).stdout);
     expect(info).toMatchObject({ version: 3, member: { name: null }, closed: true, undeliveredObjects: 0 });
-    expect(info.streams).toMatchObject([{ from: 'member-0', keptFrom: 0 }]);
+    expect(info.streams).toMatchObject([{ from: 'member-0', keptFrom: expect.any(Number) }]);
   });
 
   test('changes nothing: the member that was killed still hears of it', async () => {

@@ -82,6 +82,10 @@ describe('the patience of a scenario', () => {
     ['datagrams that are damaged', { links: { delay: 20_000, corrupt: 0.1 } }],
     ['the largest message', { messages: [{ origin: 0, at: 0, size: 9000 }] }],
     ['a clock that goes too slowly', { clocks: { 1: { offset: 0, rate: 0.9 } } }],
+    [
+      'a liar where one is believed',
+      { byzantine: 0, faults: [{ type: 'liar', member: 1, lies: ['phantoms'] }] },
+    ],
     ['being far away', { slow: { member: 0, delay: 30_000 } }],
   ])('grows with %s', (_, change) => {
     const scenario = { ...base, slow: undefined, links: { delay: 20_000 } };

@@ -20,6 +20,7 @@ export class Succession {
   private signed = -1;
   private refusedFrom = Number.POSITIVE_INFINITY;
   private beginAt: Micros = NEVER;
+  private isCopy: boolean;
   /** By place, the objects to be said again: all are needed at once, and the journal may keep fewer at hand. */
   readonly gathered = new Map<number, StoredObject>();
 
@@ -27,10 +28,12 @@ export class Succession {
    * @param liars members that may lie
    * @param session the incarnation of this run: streams of runs before it are below; those of a process with our key that
    *   started later and has gone are not
+   * @param isCopy whether our store is known to be a copy: what we have said since may be named as we would name the next
    */
-  constructor(liars: number, session: number) {
+  constructor(liars: number, session: number, isCopy = false) {
     this.liars = liars;
     this.session = session;
+    this.isCopy = isCopy;
   }
 
   /** `member` says this of a stream of ours. */
@@ -59,11 +62,12 @@ export class Succession {
 
   /** Whether another stream is to begin: nothing more goes into the present one. */
   get isDue(): boolean {
-    return this.beginAt !== NEVER;
+    return this.isCopy || this.beginAt !== NEVER;
   }
 
   /** Whether it is to begin now. Members that are there have told by then what they hold of the present one. */
   isReady(now: Micros): boolean {
+    if (this.isCopy && this.beginAt === NEVER) this.schedule(now);
     return now >= this.beginAt;
   }
 
@@ -88,6 +92,7 @@ export class Succession {
     this.signed = -1;
     this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
+    this.isCopy = false;
     this.gathered.clear();
   }
 

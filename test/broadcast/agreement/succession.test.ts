@@ -37,6 +37,14 @@ test('members that hold more of the present one than we do show that our store i
   expect([byOne.isDue, byTwo.isDue]).toEqual([false, true]);
 });
 
+test('with a copy of a store nothing goes into the present one, and another begins two seconds after the start', () => {
+  const succession = new Succession(1, SESSION, true);
+  expect(succession.isDue).toBe(true);
+  expect([1, 2 * SECOND, 2 * SECOND + 1].map((now) => succession.isReady(now))).toEqual([false, false, true]);
+  succession.onBegun();
+  expect(succession.isDue).toBe(false);
+});
+
 test('it begins two seconds later, above all that is known', () => {
   const succession = named(11, [1, 2]);
   succession.onSigned(0, own, 200);
