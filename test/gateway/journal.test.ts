@@ -2,9 +2,9 @@
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Journal, readJournal } from '../../src/gateway/server/journal.js';
-import { openLog } from '../../src/gateway/server/log.js';
-import { LogWriter } from '../../src/gateway/server/writer.js';
+import { Journal, readJournal } from '../../src/gateway/server/disk/journal.js';
+import { openLog } from '../../src/gateway/server/disk/log.js';
+import { LogWriter } from '../../src/gateway/server/disk/writer.js';
 import type { Entry } from '../../src/gateway/state/entries.js';
 import { cleanup, tempFolder } from '../e2e/cli.js';
 import { bytes, Seat, watchFrom } from './seat.js';

@@ -3,14 +3,14 @@
  * to send, keys. Out: messages in their order, who is within reach. What is to be sent is sent once, however often it starts.
  */
 import type { DurableStore } from '../../disk/lmdb.js';
-import { openStore } from '../../disk/lmdb.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group } from '../../group/group.js';
 import { type Delivery, Node, type NodeEvent } from '../../node/node.js';
 import type { NodeStatus } from '../../node/status/shape.js';
 import type { Store } from '../../store/store.js';
 import type { MessageId } from '../../wire/symbol.js';
-import { type Progress, storeBehind } from './store-behind.js';
+import { openStoreAhead } from './disk/store-ahead.js';
+import { type Progress, storeBehind } from './disk/store-behind.js';
 
 export interface MemberOptions {
   storePath: string;
@@ -128,7 +128,7 @@ export function openMemberStore(
   { storePath, publicKey }: Pick<MemberOptions, 'storePath' | 'publicKey'>,
   { id }: Group,
 ): Promise<DurableStore> {
-  return openStore({ path: storePath, groupId: id, publicKey });
+  return openStoreAhead({ path: storePath, groupId: id, publicKey });
 }
 
 /** The last message of ours that a store holds and has not delivered. */

@@ -10,10 +10,10 @@ import { monotonic } from '../../node/clock.js';
 import { type Cluster, groupOf, parseCluster } from '../cluster/cluster.js';
 import { Trust } from '../cluster/trust.js';
 import { Gateway } from '../gateway.js';
+import { Journal, readJournal } from './disk/journal.js';
+import { openLog, type RevisionLog } from './disk/log.js';
 import type { Flags } from './flags.js';
-import { Journal, readJournal } from './journal.js';
 import { knownKeys, ownKey, pinnedKeys } from './keys.js';
-import { openLog, type RevisionLog } from './log.js';
 import type { Logger } from './logger.js';
 import { openMemberStore, unsettledIn } from './member.js';
 

@@ -1,5 +1,5 @@
 /** Etcd's command as a process: from its command line to its end. */
-import { MILLISECOND } from '../../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
 import { monotonic } from '../../node/clock.js';
@@ -7,6 +7,7 @@ import type { NodeStatus } from '../../node/status/shape.js';
 import { groupOf, locatorOf } from '../cluster/cluster.js';
 import type { TrustEvent } from '../cluster/trust.js';
 import { Reach } from '../reach.js';
+import { LogWriter } from './disk/writer.js';
 import { tell, tellTrust } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
@@ -16,7 +17,6 @@ import { GroupMember } from './member.js';
 import { Durations, gatewayMetrics, type MetricsSources } from './metrics.js';
 import { openParts, untilFree } from './parts.js';
 import { API_VERSION, type Services, servicesOf } from './services.js';
-import { LogWriter } from './writer.js';
 
 /** What the command line gives it. */
 export interface EtcdContext {
@@ -98,6 +98,8 @@ async function start(
   let grpc: GrpcServer | undefined;
   let services: Services | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let timerAt: Micros = NEVER;
+  let isDue = false;
   const delivering: (() => void)[] = [];
   const durations = new Durations();
   const writer = new LogWriter({
@@ -129,11 +131,24 @@ async function start(
     for (let next = trust.pollTransmit(); next; next = trust.pollTransmit()) member.send(next.to, next.bytes);
     for (let event = trust.pollEvent(); event; event = trust.pollEvent()) onTrust(event);
     writer.wake();
+    const at = Math.min(gateway.nextTimeout(), trust.nextTimeout(), reach.nextTimeout(), now + MAX_WAIT);
+    // One that fires too early does no harm.
+    if (timer && timerAt <= at) return;
     clearTimeout(timer);
-    const wait = Math.min(gateway.nextTimeout(), trust.nextTimeout(), reach.nextTimeout()) - now;
-    timer = setTimeout(onTimer, Math.min(MAX_WAIT_MS, Math.max(1, Math.ceil(wait / MILLISECOND))));
+    timerAt = at;
+    timer = setTimeout(onTimer, Math.max(1, Math.ceil((at - now) / MILLISECOND)));
+  };
+  /** The same for all that comes in one turn of the event loop. */
+  const carryOutSoon = () => {
+    if (isDue) return;
+    isDue = true;
+    queueMicrotask(() => {
+      isDue = false;
+      carryOut();
+    });
   };
   const onTimer = () => {
+    timer = undefined;
     gateway.handleTimeout(monotonic(), Date.now());
     trust.handleTimeout(monotonic());
     reach.handleTimeout(monotonic());
@@ -151,7 +166,7 @@ async function start(
     bind,
     deliver({ id, bytes }) {
       gateway.handleMessage(monotonic(), { id, bytes, time: Date.now() });
-      carryOut();
+      carryOutSoon();
       return gateway.isBusy ? new Promise((done) => delivering.push(done)) : undefined;
     },
     onEvent(event) {
@@ -168,7 +183,7 @@ async function start(
     },
     onSubmitted(tag, id) {
       gateway.handleSubmitted(tag, id);
-      carryOut();
+      carryOutSoon();
     },
     progress: writer,
     onCommit: (seconds) => durations.sync.observe(seconds),
@@ -201,7 +216,7 @@ async function start(
     version,
     clientUrls: flags.advertiseClientUrls,
     now: monotonic,
-    wake: carryOut,
+    wake: carryOutSoon,
     size: () => log.size(),
   });
   const sources: MetricsSources = {
@@ -297,4 +312,4 @@ const PARENT_MS = 500;
 /** More keys may come at once: each start takes a moment. */
 const GATHER_MS = 300;
 const SAMPLE_MS = 1000;
-const MAX_WAIT_MS = 60_000;
+const MAX_WAIT: Micros = 60 * SECOND;

@@ -7,10 +7,10 @@
  *   entry   length 4 | check 8 (of SHA-256 of the rest) | number 6 | kind 1 | content
  */
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { equalBytes, Reader, Writer } from '../../core/bytes.js';
-import { sha256 } from '../../crypto/hash.js';
-import { HeadwaterError } from '../../errors.js';
-import type { Entry } from '../state/entries.js';
+import { equalBytes, Reader, Writer } from '../../../core/bytes.js';
+import { sha256 } from '../../../crypto/hash.js';
+import { HeadwaterError } from '../../../errors.js';
+import type { Entry } from '../../state/entries.js';
 
 export class Journal {
   private readonly files: number[];

@@ -4,14 +4,14 @@
  * key (16 bytes): what looks for damage before LMDB opens the file knows keys of up to 17 bytes.
  */
 import { existsSync, renameSync } from 'node:fs';
-import { toHex, Writer } from '../../core/bytes.js';
-import { sha256 } from '../../crypto/hash.js';
-import { type Database, damageOf, database, storeError, transact } from '../../disk/database.js';
-import { takeOwnership } from '../../disk/owner.js';
-import { HeadwaterError } from '../../errors.js';
-import { bytesOf } from '../state/bytes.js';
-import { type KeyState, parseKey, writeKey, writeRevision } from '../state/records.js';
-import type { Loaded, Records, Rest, Writes } from '../state/state.js';
+import { toHex, Writer } from '../../../core/bytes.js';
+import { sha256 } from '../../../crypto/hash.js';
+import { type Database, damageOf, database, storeError, transact } from '../../../disk/database.js';
+import { takeOwnership } from '../../../disk/owner.js';
+import { HeadwaterError } from '../../../errors.js';
+import { bytesOf } from '../../state/bytes.js';
+import { type KeyState, parseKey, writeKey, writeRevision } from '../../state/records.js';
+import type { Loaded, Records, Rest, Writes } from '../../state/state.js';
 
 export interface RevisionLog extends Records {
   readonly loaded: Loaded;

@@ -1,12 +1,12 @@
 /**
  * A store whose cursors stay behind what a gateway has made durable: a message counts as consumed only once the log of revisions has
- * what became of it. Objects are not kept waiting for that: cursors that come with them, and what may be deleted for them, are
+ * what became of it. Objects are kept waiting for neither: cursors that come with them, and what may be deleted for them, are
  * written with a later commit.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DurableStore } from '../../disk/lmdb.js';
-import type { Store, StoreWrite } from '../../store/store.js';
-import { streamKey } from '../../wire/symbol.js';
+import type { DurableStore } from '../../../disk/lmdb.js';
+import type { Store, StoreWrite } from '../../../store/store.js';
+import { streamKey } from '../../../wire/symbol.js';
 
 export interface Progress {
   /** Whether all that was delivered is durable. */
@@ -40,6 +40,7 @@ export function storeBehind(
   let last: Promise<unknown> = Promise.resolve();
   let bytes = store.loaded.bytes;
   let flushing: Promise<void> | undefined;
+  const closing = new AbortController();
 
   const inTurn = <T>(step: () => Promise<T>): Promise<T> => {
     const result = last.catch(() => {}).then(step);
@@ -48,11 +49,7 @@ export function storeBehind(
   };
   const commit = (writes: readonly StoreWrite[]): Promise<number> => {
     // What was consumed when these writes were made is what they may say.
-    const covered = progress.isSettled
-      ? undefined
-      : writes.some((write) => isFinal(write, known))
-        ? progress.settled('soon')
-        : 'later';
+    const covered = writes.some((write) => isFinal(write, known)) ? progress.settled('soon') : 'later';
     return inTurn(async () => {
       if (covered === 'later') return put(defer(writes));
       await covered;
@@ -86,6 +83,7 @@ export function storeBehind(
   /** Writes what waits, if no other commit has done so by then. */
   const flush = async (): Promise<void> => {
     while (deferred.size > 0) {
+      await sleep(GATHER_MS, undefined, { signal: closing.signal }).catch(() => {});
       const waiting = [...deferred.values()];
       await progress.settled('by itself');
       await inTurn(async () => {
@@ -100,6 +98,7 @@ export function storeBehind(
     flushing = undefined;
   };
   const close = async () => {
+    closing.abort();
     await flushing?.catch(() => {});
     await last.catch(() => {});
     await store.close();
@@ -150,3 +149,5 @@ function isUntouched({ delivered, index }: StreamWrite['state']): boolean {
 }
 
 const RETRY_MS = 1000;
+/** Cursors move with each message, and the next objects should not wait for a commit of each. */
+const GATHER_MS = 100;

@@ -2,8 +2,8 @@
  * Keeps what a gateway has applied: at once in a journal, which a crash of this process does not take away, and soon after in the log
  * of revisions, synced, one commit for many. In: a gateway, a journal, a log. Out: word to the gateway, and when all is in the log.
  */
-import type { Gateway } from '../gateway.js';
-import type { Writes } from '../state/state.js';
+import type { Gateway } from '../../gateway.js';
+import type { Writes } from '../../state/state.js';
 import type { Journal } from './journal.js';
 import type { RevisionLog } from './log.js';
 
