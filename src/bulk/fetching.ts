@@ -30,7 +30,7 @@ export interface FetchingOptions {
   rng: Rng;
   changed: Marks;
   /** Asks for a slice that is held, for `onRead`. */
-  read(id: ObjectId): void;
+  read(transfer: BulkTransfer, seq: number): void;
 }
 
 export class Fetching {
@@ -98,12 +98,15 @@ export class Fetching {
       if (!transfer || !certificate) this.serve(now, id, undefined);
       else if (id.seq === MANIFEST)
         this.serve(now, id, { ...id, certificate, bytes: transfer.manifestBytes });
-      else this.options.read(id);
+      else this.options.read(transfer, id.seq);
     }
   }
 
-  serve(now: Micros, id: ObjectId, object: StoredObject | undefined): void {
-    for (const peer of this.serving.onObject(now, id, object)) this.options.changed.mark(peer);
+  /** What has been read for peers that asked. Says whether there were any. */
+  serve(now: Micros, id: ObjectId, object: StoredObject | undefined): boolean {
+    const peers = this.serving.onObject(now, id, object);
+    for (const peer of peers) this.options.changed.mark(peer);
+    return peers.length > 0;
   }
 
   nextTimeout(): Micros {

@@ -1,7 +1,7 @@
 /** The door of the transfers for the shell, which has the files: what it offers and takes, what it reads and writes. */
 import type { Micros } from '../core/time.js';
 import { sha256 } from '../crypto/hash.js';
-import { type ObjectId, objectId, type StreamId } from '../wire/symbol.js';
+import type { ObjectId, StreamId } from '../wire/symbol.js';
 import { type Ground, UNSIGNED } from './ground.js';
 import { Layout } from './layout.js';
 import { type Manifest, transferId } from './manifest.js';
@@ -36,7 +36,8 @@ export class FilesDoor {
     const sending = new Sending(transfer, {
       paths,
       spread: this.ground.spread,
-      read: (seq) => this.ground.read(objectId(transfer, seq)),
+      read: (seq) => this.ground.read(transfer, seq),
+      release: (bytes) => this.ground.slices.give(bytes),
       touch: (at) => this.ground.touch(at, transfer),
     });
     this.ground.sending.set(transfer, sending);
@@ -83,13 +84,14 @@ export class FilesDoor {
     this.ground.fail(now, id, reason);
   }
 
-  /** A slice is on our disk. */
-  handleWritten(now: Micros, { seq, ...id }: ObjectId, certificate: Uint8Array): void {
+  /** A slice is on our disk, and its `bytes` are of no use any more. */
+  handleWritten(now: Micros, { seq, ...id }: ObjectId, certificate: Uint8Array, bytes: Uint8Array): void {
     const transfer = this.ground.transfers.find(id);
     if (transfer?.state !== 'receiving') return;
     transfer.hold(seq, certificate);
     const object = this.ground.objects.find(transfer, seq);
     if (object?.storing) this.ground.spread.onHeld(now, object);
+    this.ground.slices.give(bytes);
     this.ground.touch(now, transfer);
     this.ground.fetching.wantMissing(now, transfer);
     if (transfer.isWhole) this.ground.requests.push({ type: 'complete', id });
@@ -104,7 +106,10 @@ export class FilesDoor {
   handleRead(now: Micros, id: ObjectId, bytes: Uint8Array | undefined): void {
     this.ground.onRead(id);
     const transfer = this.ground.transfers.find(id);
-    if (!transfer) return this.ground.fetching.serve(now, id, undefined);
+    if (!transfer) {
+      this.ground.fetching.serve(now, id, undefined);
+      return;
+    }
     if (!bytes && transfer.holds(id.seq)) {
       this.ground.metrics.damaged++;
       // Of ours nobody can get what it was any more.
@@ -117,8 +122,8 @@ export class FilesDoor {
       }
     }
     const object = bytes && this.ground.stored(now, transfer, id.seq, bytes);
-    this.ground.fetching.serve(now, id, object);
-    if (object) this.ground.sending.get(transfer)?.onRead(now, object);
+    const isServed = this.ground.fetching.serve(now, id, object);
+    if (object) this.ground.sending.get(transfer)?.onRead(now, object, isServed);
   }
 
   /** Nothing more is said or sent of it. */
@@ -140,6 +145,13 @@ export class FilesDoor {
       return { origin, incarnation };
     }
     return undefined;
+  }
+
+  /** Indices of the other members that are within reach. */
+  reachable(now: Micros): Set<number> {
+    return new Set(
+      this.ground.options.paths.flatMap((path, member) => (path?.isReachable(now) ? [member] : [])),
+    );
   }
 
   status(id: StreamId): TransferStatus | undefined {

@@ -11,8 +11,9 @@ import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js'
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import { type ObjectId, objectId, objectKey, type StreamId, writeDescriptor } from '../wire/symbol.js';
+import { BufferPool } from './buffers.js';
 import { Fetching } from './fetching.js';
-import { MAX_MANIFEST, MAX_SLICE, sliceHash } from './manifest.js';
+import { MAX_MANIFEST, MAX_SLICE, SLICE_SIZE, sliceHash, sliceLength } from './manifest.js';
 import type { BulkRequest } from './ports.js';
 import { type Sending, WINDOW } from './sending.js';
 import { Telling } from './telling.js';
@@ -45,6 +46,8 @@ export class Ground {
   isTaking = false;
   /** When to look again at what has no deadline of its own. */
   checkAt: Micros = NEVER;
+  /** Memory of slices: those under way take turns in it. */
+  readonly slices = new BufferPool(SLICE_SIZE, WINDOW + 2);
   private readonly reading = new Set<string>();
 
   constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
@@ -55,6 +58,10 @@ export class Ground {
     this.transfers = new Transfers(members);
     const { transfers, objects } = this;
     const bounds = {
+      // Several slices are under way: one that waits for what a relay has kept holds up nothing.
+      absent: 0,
+      direct: DIRECT,
+      allocate: (size: number) => this.slices.take(size),
       maxObjectSize: MAX_OPEN_BYTES,
       maxStoredBytes: Number.POSITIVE_INFINITY,
       isStoreBusy: () => false,
@@ -64,7 +71,7 @@ export class Ground {
       objects,
     });
     const { spread } = this;
-    const read = (id: ObjectId) => this.read(id);
+    const read = (transfer: BulkTransfer, seq: number) => this.read(transfer, seq);
     this.fetching = new Fetching({ ...options, read }, metrics, { transfers, spread, objects });
     const timeoutOf = (peer: number) => paths[peer]!.rtt.probeTimeout(0);
     this.telling = new Telling({ members, changed, speaks: options.speaks, timeoutOf });
@@ -95,11 +102,13 @@ export class Ground {
   }
 
   /** Asks for a slice, once until `onRead`. */
-  read(id: ObjectId): void {
+  read(transfer: BulkTransfer, seq: number): void {
+    const id = objectId(transfer, seq);
     const key = objectKey(id);
     if (this.reading.has(key)) return;
     this.reading.add(key);
-    this.requests.push({ type: 'read', id });
+    const target = this.slices.take(sliceLength(transfer.manifest!, seq - 1));
+    this.requests.push({ type: 'read', id, target });
   }
 
   stored(now: Micros, transfer: BulkTransfer, seq: number, bytes: Uint8Array): StoredObject | undefined {
@@ -139,4 +148,6 @@ export class Ground {
 export const UNSIGNED = new Uint8Array(0);
 /** Of the objects of one origin that are rebuilt or written at once: all that is sent unasked, and what is asked for. */
 const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (WINDOW + 2) * MAX_SLICE);
+/** Beyond it the origin would do more than all others together. */
+const DIRECT = 4;
 export const CHECK: Micros = 100 * MILLISECOND;

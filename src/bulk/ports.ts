@@ -6,10 +6,10 @@ import type { Manifest } from './manifest.js';
 export type BulkRequest =
   /** A member offers this: to be taken or refused, with `verify`, `accept` or `fail`. */
   | { type: 'open'; id: StreamId; certificate: Uint8Array; bytes: Uint8Array }
-  /** A slice has come: `handleWritten` once it is on the disk, or `fail`. */
+  /** A slice has come: `handleWritten` once it is on the disk and `bytes` are of no use any more, or `fail`. */
   | { type: 'write'; id: ObjectId; certificate: Uint8Array; bytes: Uint8Array }
-  /** For `handleRead`. */
-  | { type: 'read'; id: ObjectId }
+  /** For `handleRead`, with `target` if it could be filled. */
+  | { type: 'read'; id: ObjectId; target: Uint8Array }
   /** All slices are written: `handleCompleted` once the files have their names, or `fail`. */
   | { type: 'complete'; id: StreamId }
   /** Its origin has given it up. */

@@ -14,6 +14,8 @@ import type { BulkTransfer } from './transfer.js';
 interface Slot {
   readonly to: Set<number>;
   record: ObjectUnderWay<BulkTransfer> | undefined;
+  /** What was read for it, if nobody else uses that. */
+  bytes: Uint8Array | undefined;
 }
 
 export interface SendingOptions {
@@ -21,6 +23,8 @@ export interface SendingOptions {
   spread: Transfer<BulkTransfer>;
   /** Asks for a slice, for `onRead`. */
   read(seq: number): void;
+  /** What was read is of no use any more. */
+  release(bytes: Uint8Array): void;
   /** What we have to say of the transfer has changed. */
   touch(now: Micros): void;
 }
@@ -60,17 +64,18 @@ export class Sending {
     this.options.touch(now);
   }
 
-  onRead(now: Micros, object: StoredObject): void {
+  /** @param isShared others use what was read, too */
+  onRead(now: Micros, object: StoredObject, isShared: boolean): void {
     const slot = this.slots.get(object.seq);
     if (!slot || slot.record) return;
     for (const member of slot.to) if (!this.transfer.claims.wants(member, object.seq)) slot.to.delete(member);
-    if (slot.to.size === 0) this.slots.delete(object.seq);
+    slot.bytes = isShared ? undefined : object.bytes;
+    if (slot.to.size === 0) this.close(object.seq, slot);
     else slot.record = this.options.spread.send(now, this.transfer, object, slot.to);
   }
 
   stop(): void {
-    for (const { record } of this.slots.values()) if (record) this.options.spread.forget(record);
-    this.slots.clear();
+    for (const [seq, slot] of this.slots) this.close(seq, slot);
     this.isStarted = false;
   }
 
@@ -82,13 +87,14 @@ export class Sending {
     return undefined;
   }
 
-  private settleOne(now: Micros, seq: number, { to, record }: Slot): void {
+  private settleOne(now: Micros, seq: number, slot: Slot): void {
+    const { to, record } = slot;
     if (!record) return;
     const { claims } = this.transfer;
     for (const member of to) if (claims.isHeldBy(member, seq)) record.outgoing?.onConfirm(member);
     // Who is away asks when it is back.
     if (![...to].some((member) => claims.wants(member, seq) && this.isThere(now, member)))
-      this.close(seq, record);
+      this.close(seq, slot);
   }
 
   /** Where somebody holds all that is under way and waits, those that lack some of it are left behind. */
@@ -102,10 +108,10 @@ export class Sending {
     else if (this.starvedAt === NEVER) this.starvedAt = now;
     if (!isStarving || now - this.starvedAt < PATIENCE) return;
     this.starvedAt = NEVER;
-    for (const [seq, { to, record }] of [...slots]) {
-      if (!record) continue;
-      for (const member of to) if (transfer.claims.wants(member, seq)) slow.add(member);
-      this.close(seq, record);
+    for (const [seq, slot] of [...slots]) {
+      if (!slot.record) continue;
+      for (const member of slot.to) if (transfer.claims.wants(member, seq)) slow.add(member);
+      this.close(seq, slot);
     }
   }
 
@@ -122,7 +128,7 @@ export class Sending {
       const seq = this.next++;
       const to = new Set(takers.filter((member) => transfer.claims.wants(member, seq)));
       if (to.size === 0) continue;
-      slots.set(seq, { to, record: undefined });
+      slots.set(seq, { to, record: undefined, bytes: undefined });
       this.options.read(seq);
     }
   }
@@ -140,8 +146,9 @@ export class Sending {
     return path?.isOpen === true && path.isResponsive(now);
   }
 
-  private close(seq: number, record: ObjectUnderWay<BulkTransfer>): void {
-    this.options.spread.forget(record);
+  private close(seq: number, { record, bytes }: Slot): void {
+    if (record) this.options.spread.forget(record);
+    if (bytes) this.options.release(bytes);
     this.slots.delete(seq);
   }
 }

@@ -17,6 +17,8 @@ export interface DecoderOptions {
   readonly deferHeavy?: boolean;
   /** @internal For tests and benchmarks: an engine of one's own instead of the shared one. */
   readonly engine?: Engine;
+  /** @internal Memory for an object of so many bytes, which need not be zero. */
+  readonly allocate?: ((size: number) => Uint8Array) | undefined;
 }
 
 /**
@@ -39,6 +41,7 @@ export class Decoder {
   /** The layout that it was made with. */
   readonly oti: Oti;
   readonly #engine: Engine;
+  readonly #allocate: (size: number) => Uint8Array;
   readonly #blocks: (BlockReception | undefined)[] = [];
   #object: Uint8Array | undefined;
   /** Complete blocks from the first on. */
@@ -53,6 +56,7 @@ export class Decoder {
     this.oti = oti;
     this.#toComplete = oti.sourceBlocks;
     this.#engine = options.engine ?? sharedEngine();
+    this.#allocate = options.allocate ?? fresh;
     const defer = options.deferHeavy ?? false;
     this.#deferred = (sbn) => defer && isHeavy(oti.blockSymbols(sbn), oti.symbolSize);
   }
@@ -186,12 +190,22 @@ export class Decoder {
   }
 
   #openBlock(sbn: number): BlockReception {
-    this.#object ??= allocate(this.oti.transferLength);
+    this.#object ??= this.#room(this.oti.transferLength);
     const from = this.oti.blockOffset(sbn);
     const source = this.#object.subarray(from, from + this.oti.blockLength(sbn));
     const block = new BlockReception(this.oti.blockSymbols(sbn), this.oti.symbolSize, source);
     this.#blocks[sbn] = block;
     return block;
+  }
+
+  #room(size: number): Uint8Array {
+    try {
+      return this.#allocate(size);
+    } catch (error) {
+      throw new HeadwaterError('OUT_OF_MEMORY', `decoder: no room for an object of ${size} bytes`, {
+        cause: error,
+      });
+    }
   }
 
   #check(sbn: number): void {
@@ -201,12 +215,6 @@ export class Decoder {
 }
 
 /** Not zeroed: every byte is written before object() shows any. */
-function allocate(size: number): Uint8Array {
-  try {
-    return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
-  } catch (error) {
-    throw new HeadwaterError('OUT_OF_MEMORY', `decoder: no room for an object of ${size} bytes`, {
-      cause: error,
-    });
-  }
+function fresh(size: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
 }

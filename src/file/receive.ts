@@ -7,7 +7,6 @@ import type { Member } from '../group/group.js';
 import type { Offer, Taker } from '../node/bulk/transfers.js';
 import type { Node } from '../node/node.js';
 import { type StreamId, streamKey } from '../wire/symbol.js';
-import { reachableOf } from './reachable.js';
 import { openStaging, type Staging } from './staging.js';
 
 /** Where to save, and what to refuse. */
@@ -86,7 +85,7 @@ class Receiving implements FileReceiving, Taker {
 
   get isSettled(): boolean {
     const { node } = this.options;
-    const here = reachableOf(node);
+    const here = node.transfers.reachable();
     return [...this.seen.values()].every((id) => {
       const status = node.transfers.status(id);
       return !status?.members.some(({ member, state, hasHeard }) => {

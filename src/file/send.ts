@@ -8,7 +8,6 @@ import { HeadwaterError } from '../errors.js';
 import type { Member } from '../group/group.js';
 import type { Node } from '../node/node.js';
 import type { StreamId } from '../wire/symbol.js';
-import { reachableOf } from './reachable.js';
 import { type FileSource, openSource } from './source.js';
 
 /** What to send, and how long to wait. */
@@ -174,7 +173,7 @@ class Sending implements FileSending {
   private progress(): SendProgress {
     const { node, manifest, id } = this;
     const status = id && node.transfers.status(id);
-    const here = reachableOf(node);
+    const here = node.transfers.reachable();
     const receivers = node.group.members.flatMap((member): Receiver[] => {
       if (member === node.self) return [];
       const said = status?.members.find((each) => each.member === member.index);
@@ -226,7 +225,7 @@ class Sending implements FileSending {
     const status = this.node.transfers.status(this.id!);
     if (status?.state !== 'failed' || this.signal?.aborted) return false;
     this.failedAt ??= now;
-    const here = reachableOf(this.node);
+    const here = this.node.transfers.reachable();
     const deaf = status.members.some(({ member, hasHeard }) => here.has(member) && !hasHeard);
     return deaf && now - this.failedAt < TELL_MS;
   }

@@ -35,7 +35,8 @@ export interface FileSource {
   bytes: Uint8Array;
   /** Paths that are not sent: symbolic links, and what is no file. */
   skipped: string[];
-  read(slice: number): Promise<Uint8Array | undefined>;
+  /** Fills `content` with it; undefined if the files no longer have it. */
+  read(slice: number, content?: Uint8Array): Promise<Uint8Array | undefined>;
   close(): Promise<void>;
 }
 
@@ -59,8 +60,7 @@ export async function openSource(paths: readonly string[], options: SourceOption
     manifest,
     bytes,
     skipped,
-    async read(slice) {
-      const content = Buffer.allocUnsafeSlow(sliceLength(manifest, slice));
+    async read(slice, content: Uint8Array = new Uint8Array(sliceLength(manifest, slice))) {
       for (const { entry, at, from, length } of layout.pieces(slice)) {
         const read = await handles.use(entry, (file) =>
           fill(file, content.subarray(from, from + length), at),

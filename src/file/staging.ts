@@ -57,6 +57,8 @@ export class Staging implements Target {
   private readonly published = new Set<string>();
   private readonly handles: Handles;
   private journal: Journal | undefined;
+  /** What is looked at: one slice after the other. */
+  private scratch: Uint8Array | undefined;
 
   constructor(offer: Offer, options: StagingOptions) {
     const { manifest, id } = offer;
@@ -118,8 +120,10 @@ export class Staging implements Target {
     }
   }
 
-  async read(slice: number): Promise<Uint8Array | undefined> {
-    const content = Buffer.allocUnsafeSlow(sliceLength(this.manifest, slice));
+  async read(
+    slice: number,
+    content: Uint8Array = new Uint8Array(sliceLength(this.manifest, slice)),
+  ): Promise<Uint8Array | undefined> {
     try {
       for (const { entry, at, from, length } of this.layout.pieces(slice)) {
         const part = content.subarray(from, from + length);
@@ -183,10 +187,17 @@ export class Staging implements Target {
 
   /** Reads what is said to be held: what is not as it should be is received again. */
   private async verifyHeld(): Promise<void> {
-    for (const slice of [...this.held.keys()]) if (!(await this.read(slice))) this.held.delete(slice);
+    for (const slice of [...this.held.keys()]) if (!(await this.isAsItWas(slice))) this.held.delete(slice);
     if (this.published.size === 0) return;
     const isOurs = this.held.size === this.manifest.slices && (await this.hasShape(this.published));
     if (!isOurs) throw takenError(this.paths[0]);
+  }
+
+  private async isAsItWas(slice: number): Promise<boolean> {
+    this.scratch ??= new Uint8Array(this.manifest.sliceSize);
+    return (
+      (await this.read(slice, this.scratch.subarray(0, sliceLength(this.manifest, slice)))) !== undefined
+    );
   }
 
   /** Whether all of it stands under its names. */
@@ -195,7 +206,7 @@ export class Staging implements Target {
     if (!(await this.hasShape(tops))) return false;
     for (const path of tops) this.published.add(path);
     for (let slice = 0; slice < this.manifest.slices; slice++)
-      if (!(await this.read(slice))) {
+      if (!(await this.isAsItWas(slice))) {
         this.published.clear();
         await this.handles.close();
         return false;

@@ -152,7 +152,7 @@ export class Crowd {
         all.set(bytes, (id.seq - 1) * SLICE);
         held.set(id.seq, certificate);
         written.push(id.seq);
-        bulk.handleWritten(this.now, id, certificate);
+        bulk.handleWritten(this.now, id, certificate, bytes);
         this.poll(index);
         this.onWritten(index, held.size);
       };

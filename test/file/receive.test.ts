@@ -24,10 +24,8 @@ async function setUp(maxBytes?: number) {
   const node = {
     group,
     self: SELF,
-    status: () => ({
-      peers: [SENDER, OTHER].map((member) => ({ name: member.name, reachable: here.has(member) })),
-    }),
     transfers: {
+      reachable: () => new Set([...here].map(({ index }) => index)),
       take: (each: Taker | undefined) => {
         taker = each;
       },

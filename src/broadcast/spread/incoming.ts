@@ -31,7 +31,8 @@ export class Incoming {
   heldSymbols = 0;
   receivedSymbols = 0;
 
-  constructor(descriptor: Descriptor) {
+  /** @param allocate memory for the rebuilt object, which need not be zero; default: fresh */
+  constructor(descriptor: Descriptor, allocate?: (size: number) => Uint8Array) {
     // The hash is a view of a datagram: keep a copy instead.
     this.descriptor = { ...descriptor, hash: descriptor.hash.slice() };
     this.oti = new Oti({
@@ -39,7 +40,7 @@ export class Incoming {
       symbolSize: descriptor.symbolSize,
       sourceBlocks: descriptor.sourceBlocks,
     });
-    this.decoder = new Decoder(this.oti);
+    this.decoder = new Decoder(this.oti, { allocate });
     if (descriptor.length > HASHED_AT_ONCE) this.hash = new Sha256();
   }
 

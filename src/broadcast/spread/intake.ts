@@ -26,6 +26,8 @@ export interface IntakeOptions extends Pick<Settings, 'maxStoredBytes' | 'relay'
   maxObjectSize: number;
   /** Whether so much waits for the store that nothing more of this origin is taken. */
   isStoreBusy(origin: number): boolean;
+  /** Memory for an object that is rebuilt, which need not be zero. Default: fresh. */
+  allocate?: ((size: number) => Uint8Array) | undefined;
 }
 
 /** What a symbol has brought, where that is more than itself. */
@@ -270,7 +272,7 @@ function notBegun(desk: Desk, symbol: Examined) {
   if (symbol.object?.incoming) return undefined;
   const { descriptor } = frame;
   try {
-    const incoming = new Incoming(descriptor);
+    const incoming = new Incoming(descriptor, desk.options.allocate);
     if (!symbol.object) {
       symbol.object = new ObjectUnderWay(stream!, descriptor.seq, now);
       desk.objects.add(symbol.object);

@@ -7,6 +7,7 @@ import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../file/
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
+import { keepYoungSpaceSmall } from '../heap.js';
 import {
   EXIT,
   fired,
@@ -55,6 +56,7 @@ export function receiveCommand(program: Command): void {
 
 async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<void> {
   const { json, out, overwrite, maxSize, count = Number.POSITIVE_INFINITY } = options;
+  keepYoungSpaceSmall();
   await prepareFolder(out);
   const events = new Events(json === true, ['peer', ...WARNED]);
   let underWay: { bytes: number; held: number; from: string } | undefined;

@@ -17,6 +17,7 @@ import type { Member } from '../../group/group.js';
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
+import { keepYoungSpaceSmall } from '../heap.js';
 import { EXIT, formatBytes, note, number, print, printJson, tellJson, withInterrupt } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../progress.js';
@@ -52,6 +53,7 @@ export function sendCommand(program: Command): void {
     .option('--timeout <seconds>', 'give up once nothing has moved for so long', number(1, 86400 * 7), 600)
     .action((paths: string[], options: SendOptions) =>
       withInterrupt(async (signal) => {
+        keepYoungSpaceSmall();
         const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
         const onEvent = (event: NodeEvent) => events.on(event);
         await using input = await inputOf(paths, options.name, signal);

@@ -12,8 +12,8 @@ import { type ObjectId, type StreamId, streamKey } from '../../wire/symbol.js';
 
 /** What is offered. Slices are counted from 0. */
 export interface Source {
-  /** Undefined if the files are no longer what they were. */
-  read(slice: number): Promise<Uint8Array | undefined>;
+  /** Fills `target`, and gives it back; undefined if the files are no longer what they were. */
+  read(slice: number, target: Uint8Array): Promise<Uint8Array | undefined>;
 }
 
 /** What a member offers to us. */
@@ -100,6 +100,11 @@ export class Transfers {
     this.sources.delete(streamKey(id));
   }
 
+  /** Indices of the other members that are within reach. */
+  reachable(): Set<number> {
+    return this.bulk.reachable(this.clock().now());
+  }
+
   status(id: StreamId): TransferStatus | undefined {
     return this.bulk.status(id);
   }
@@ -125,7 +130,7 @@ export class Transfers {
         void this.write(request.id, request.certificate, request.bytes);
         break;
       case 'read':
-        void this.read(request.id);
+        void this.read(request.id, request.target);
         break;
       case 'complete':
         void this.complete(request.id);
@@ -156,7 +161,7 @@ export class Transfers {
   private async write(id: ObjectId, certificate: Uint8Array, bytes: Uint8Array): Promise<void> {
     await this.attempt(id, async (target) => {
       await target.write(id.seq - 1, certificate, bytes);
-      this.answer((now) => this.bulk.handleWritten(now, id, certificate));
+      this.answer((now) => this.bulk.handleWritten(now, id, certificate, bytes));
     });
   }
 
@@ -167,10 +172,10 @@ export class Transfers {
     });
   }
 
-  private async read(id: ObjectId): Promise<void> {
+  private async read(id: ObjectId, target: Uint8Array): Promise<void> {
     const key = streamKey(id);
     const source = this.sources.get(key)?.source ?? this.targets.get(key)?.target;
-    const bytes = await source?.read(id.seq - 1).catch(() => undefined);
+    const bytes = await source?.read(id.seq - 1, target).catch(() => undefined);
     this.answer((now) => this.bulk.handleRead(now, id, bytes));
   }
 

@@ -37,6 +37,8 @@ interface Wave {
   isDirect: boolean;
   /** Wave 0, which grows once by what is lost on the way: that is better known when it ends than when it begins. */
   growsByLoss: boolean;
+  /** Of source symbols that each of several peers gets itself: the next. */
+  esi?: number;
 }
 
 /** What all objects that a member sends have in common. */
@@ -47,6 +49,10 @@ export interface OutgoingOptions {
   rng: Rng;
   /** What the objects before have shown of the relays. */
   shortfall: Shortfall;
+  /** Of so many relays the first wave expects nothing. */
+  absent: number;
+  /** So many peers get all of it themselves where there is no link that relays would save. */
+  direct: number;
 }
 
 export class Outgoing {
@@ -63,7 +69,7 @@ export class Outgoing {
   private readonly topUps: TopUps;
 
   constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
-    const { group, keys, paths, rng, shortfall } = options;
+    const { group, keys, paths, rng, shortfall, absent, direct } = options;
     this.paths = paths;
     this.rng = rng;
     this.maker = new SymbolMaker(group, keys, object);
@@ -76,19 +82,24 @@ export class Outgoing {
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
       const sourceSymbols = encoder.oti.blockSymbols(sbn);
-      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, group);
+      if (peers.length > 1 && peers.length <= direct && sourceSymbols > WHOLE_UP_TO && isOneMachine(paths)) {
+        this.blocks.push(
+          blockOf(now, { sbn, sourceSymbols, made: sourceSymbols, planned: peers.length * sourceSymbols }),
+        );
+        for (const peer of peers)
+          this.waves.push({
+            sbn,
+            count: sourceSymbols,
+            peers: [peer],
+            isDirect: true,
+            growsByLoss: false,
+            esi: 0,
+          });
+        continue;
+      }
+      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, { ...group, faulty: absent });
       const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
-      this.blocks.push({
-        sbn,
-        sourceSymbols,
-        made: 0,
-        planned: count,
-        topUpAt: NEVER,
-        sentAt: now,
-        backoff: 0,
-        jitter: 1,
-        granted: new Map(),
-      });
+      this.blocks.push(blockOf(now, { sbn, sourceSymbols, made: 0, planned: count }));
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
       const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && worstLoss(paths) < LITTLE_LOSS);
       this.waves.push({ sbn, count, peers, isDirect, growsByLoss: sourceSymbols > WHOLE_UP_TO });
@@ -266,11 +277,12 @@ export class Outgoing {
   private makeRun(now: Micros, wave: Wave, writer: SymbolWriter): boolean {
     const { sbn } = wave;
     const block = this.blocks[sbn];
-    const esi = esiOf(block.made, block.sourceSymbols);
+    const esi = wave.esi ?? esiOf(block.made, block.sourceSymbols);
     const most = wave.count;
     const count = this.maker.run({ sbn, esi, most }, writer);
     if (count === 0) return false;
-    block.made += count;
+    if (wave.esi === undefined) block.made += count;
+    else wave.esi += count;
     block.planned -= count;
     block.sentAt = now;
     wave.count -= count;
@@ -336,5 +348,17 @@ export class Outgoing {
   }
 }
 
+/** A block of which nothing has been sent. */
+function blockOf(now: Micros, known: Pick<Block, 'sbn' | 'sourceSymbols' | 'made' | 'planned'>): Block {
+  return { ...known, topUpAt: NEVER, sentAt: now, backoff: 0, jitter: 1, granted: new Map() };
+}
+
+/** Whether these paths carry datagrams that no link does: all peers are on this machine. */
+function isOneMachine(paths: Paths): boolean {
+  return paths.every((path) => !path || path.mtu.size > LARGEST_FRAME);
+}
+
+/** Bytes: jumbo frames have 9000. */
+const LARGEST_FRAME = 16_384;
 /** Below this share relays of whole copies would save less than they cost. */
 const LITTLE_LOSS = 0.01;

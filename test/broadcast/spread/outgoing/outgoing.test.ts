@@ -28,6 +28,8 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
       paths: [undefined, path],
       rng: new Rng('wave'),
       shortfall: new Shortfall(0),
+      absent: 0,
+      direct: 0,
     },
     { certificate, bytes },
   );
@@ -142,7 +144,7 @@ describe('top-ups', () => {
   test.each([0, 1])(
     'of an object are served to one of several up to 32, where members may lie (f %i)',
     (f) => {
-      const sender = new Sender([FAST, FAST, FAST], bytes, f);
+      const sender = new Sender([FAST, FAST, FAST], bytes, { byzantine: f });
       sender.drain(0);
       for (let now = 100 * MILLISECOND; now < 2 * SECOND; now += 100 * MILLISECOND) {
         sender.hear(now);
@@ -186,6 +188,39 @@ test('who is late is the first to get a symbol where nobody relays any', () => {
   expect([1, 2, 3].map((peer) => sender.symbolsOf(peer))).toEqual([1, 1, 1]);
 });
 
+test('a wave that does without no relay is dealt to all once', () => {
+  const sender = new Sender([MILLISECOND, MILLISECOND], new Uint8Array(120_000), { absent: 0 });
+
+  const sent = sender.drain(0);
+
+  expect(sent).toBeLessThan(1.1 * sender.outgoing.sourceSymbols);
+  expect(sender.served).toBe(0);
+});
+
+test('peers on one machine get the source symbols themselves, and nobody relays them', () => {
+  const sender = new Sender([MILLISECOND, MILLISECOND], new Uint8Array(120_000), {
+    direct: 2,
+    datagram: 65_488,
+  });
+
+  sender.drain(0);
+
+  const { sourceSymbols } = sender.outgoing;
+  expect([1, 2].map((peer) => sender.symbolsOf(peer))).toEqual([sourceSymbols, sourceSymbols]);
+  expect(sender.served).toBe(2 * sourceSymbols);
+});
+
+test('where there are more of them than one origin is to serve, they relay', () => {
+  const sender = new Sender([MILLISECOND, MILLISECOND], new Uint8Array(120_000), {
+    direct: 1,
+    datagram: 65_488,
+  });
+
+  sender.drain(0);
+
+  expect(sender.served).toBe(0);
+});
+
 /** Member 0 of a small group, with an object to send to peers that are so far away. */
 class Sender {
   readonly outgoing: Outgoing;
@@ -194,10 +229,14 @@ class Sender {
   /** How many of all that were taken nobody relays. */
   served = 0;
 
-  constructor(rtts: number[], bytes: Uint8Array, byzantine = 0) {
+  constructor(
+    rtts: number[],
+    bytes: Uint8Array,
+    { byzantine = 0, absent = -1, direct = 0, datagram = 1232 } = {},
+  ) {
     const small = smallGroup(rtts.length + 1, 'test', { byzantine });
     const { certificate } = storedObject({ origin: 0, incarnation: 1, seq: 0 }, bytes, small);
-    this.paths = [undefined, ...rtts.map(pathOf)];
+    this.paths = [undefined, ...rtts.map((rtt) => pathOf(rtt, datagram))];
     this.outgoing = new Outgoing(
       0,
       {
@@ -206,6 +245,8 @@ class Sender {
         paths: this.paths,
         rng: new Rng('wave'),
         shortfall: new Shortfall(1),
+        absent: absent < 0 ? small.group.faulty : absent,
+        direct,
       },
       { certificate, bytes },
     );
@@ -246,8 +287,9 @@ class Sender {
   }
 }
 
-function pathOf(rtt: number): Path {
-  const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
+function pathOf(rtt: number, maxDatagram: number): Path {
+  const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram });
+  path.mtu.size = maxDatagram;
   path.isOpen = true;
   path.rtt.onSample(rtt);
   return path;
