@@ -21,7 +21,10 @@ export interface Child {
 
 export function spawnCommand(args: readonly string[], onEvent: (event: Event) => void): Child {
   const main = fileURLToPath(new URL('./main.js', import.meta.url));
-  const process_ = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const process_ = spawn(process.execPath, [main, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HEADWATER_LOG_FORMAT: 'plain' },
+  });
   const seen = new Map<string, Event>();
   const waiters = new Set<() => void>();
   let exitCode: number | undefined;

@@ -2,6 +2,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import type { Child } from './child.js';
 import { formatBytes, formatPercent, note, print } from './io.js';
+import { COLUMNS, columnsOf, NARROW_TITLE, wrap } from './terminal/terminal.js';
 
 /** The part of a member's JSON status that the demo reads. */
 interface MemberStatus {
@@ -119,11 +120,16 @@ export const printSummary = {
   table({ members, ...summary }: Summary) {
     const { file, seconds, goodputMbit, sender, network } = summary;
     const [origin, ...receivers] = members;
-    print(
-      `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss, ${summary.delayMs} ms one way, ${linkRate(summary.linkRateMbit)}`,
-    );
+    const title = `${formatBytes(file.bytes)} to ${receivers.length} members at ${summary.lossPercent} % loss, ${summary.delayMs} ms one way, ${linkRate(summary.linkRateMbit)}`;
+    for (const line of wrap('', title, columnsOf(), 0)) print(line);
     print('');
-    print('member    state        time      used/needed  loss     received/file  sha256');
+    const isWide = columnsOf() >= COLUMNS;
+    print(
+      isWide
+        ? 'member    state        time      used/needed  loss     received/file  sha256'
+        : 'member    state        time      sha256',
+      'bold',
+    );
     for (const member of receivers) {
       const { status } = member;
       const time =
@@ -138,25 +144,31 @@ export const printSummary = {
         used.padEnd(12),
         formatPercent(lossSeen(member)).padEnd(8),
       ];
-      print(`${member.name.padEnd(9)} ${cells.join(' ')} ${received.padEnd(14)} ${verdict}`);
+      const shown = isWide ? [...cells, received.padEnd(14)] : cells.slice(0, 2);
+      print(
+        `${member.name.padEnd(9)} ${shown.join(' ')} ${verdict}`,
+        verdict === 'WRONG' ? 'red' : undefined,
+      );
     }
     print('');
-    print(`time      ${seconds.toFixed(2)} s until the last live member had the file`);
-    print(`goodput   ${goodputMbit.toFixed(1)} Mbit/s to each member`);
-    print(
-      `sender    sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
-    );
     const share =
       sender.linkShare === null
         ? ''
-        : `,\n          ${formatPercent(sender.linkShare)} of what rate and loss leave (${formatPercent(sender.linkShareOfMost ?? 0)} without the last 5 %)`;
-    for (const line of `links     the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each${share}`.split(
-      '\n',
-    ))
-      print(line);
-    print(
-      `network   ${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,
-    );
+        : `, ${formatPercent(sender.linkShare)} of what rate and loss leave (${formatPercent(sender.linkShareOfMost ?? 0)} without the last 5 %)`;
+    for (const [title, text] of [
+      ['time', `${seconds.toFixed(2)} s until the last live member had the file`],
+      ['goodput', `${goodputMbit.toFixed(1)} Mbit/s to each member`],
+      [
+        'sender',
+        `sent ${formatBytes(sender.bytes)}, ${sender.ratio.toFixed(2)} times the file (${receivers.length} copies would be ${receivers.length})`,
+      ],
+      ['links', `the sender's delivered ${sender.linkMbit.toFixed(1)} Mbit/s each${share}`],
+      [
+        'network',
+        `${network.sent} datagrams, ${formatPercent(network.lost / Math.max(1, network.sent))} lost on the way`,
+      ],
+    ])
+      for (const line of wrap(title, text, columnsOf(), NARROW_TITLE)) print(line);
   },
 };
 
@@ -167,7 +179,10 @@ function linkRate(mbit: number): string {
 function startBars(receivers: readonly DemoMember[]): SingleBar[] & { multi: MultiBar } {
   const multi = new MultiBar({
     // With so short a bar a line fits into 80 columns, also of a mute member and a large file.
-    format: '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  {state}',
+    format:
+      columnsOf(process.stderr) < COLUMNS
+        ? '{name} {percentage}%  {state}'
+        : '{name} [{bar}] {percentage}%  {held}/{needed} symbols  loss {loss}  {state}',
     stream: process.stderr,
     hideCursor: true,
     barsize: 10,

@@ -5,6 +5,7 @@
 import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
+import { painted, type Style } from './terminal/terminal.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
 
@@ -18,9 +19,14 @@ export const EXIT_CODES = `Exit codes:
 
 To stop: Ctrl-C, SIGTERM, or a stdout whose reader has gone (\`... | head -1\`). A second Ctrl-C ends at once, with 130.`;
 
-/** A line of data; what it holds cannot drive a terminal. */
-export function print(line: string): void {
-  process.stdout.write(`${printable(line)}\n`);
+/**
+ * A line of data; what it holds cannot drive a terminal.
+ *
+ * @param style of the first `length` characters, where the terminal has colours
+ */
+export function print(line: string, style?: Style, length = line.length): void {
+  const head = printable(line.slice(0, length));
+  process.stdout.write(`${style ? painted(head, style) : head}${printable(line.slice(length))}\n`);
 }
 
 export function printJson(value: unknown): void {
@@ -60,22 +66,33 @@ export async function drained(ms: number): Promise<void> {
     await sleep(POLL_MS);
 }
 
-/** A line for the person who watches, or for a journal; left out while the lines before it are not read. */
-export function note(line: string): void {
+/**
+ * A line for the person who watches, or for a journal; left out while the lines before it are not read.
+ *
+ * @param format default: as `setLogFormat` says
+ */
+export function note(line: string, format = logFormat): void {
   if (process.stderr.writableLength > MAX_BACKLOG) return;
-  const text = logFormat === 'json' ? JSON.stringify({ time: new Date(), text: line }) : line;
-  const time = logFormat === 'time' ? `${new Date().toISOString()} ` : '';
+  const text = format === 'json' ? JSON.stringify({ time: new Date(), text: line }) : line;
+  const time = format === 'time' ? `${new Date().toISOString()} ` : '';
   process.stderr.write(`${time}${printable(text)}\n`);
+}
+
+/** The same with its time, unless it is an object that has one. */
+export function noteWithTime(line: string): void {
+  note(line, logFormat === 'json' ? 'json' : 'time');
 }
 
 /** How lines on stderr are written from now on. */
 export function setLogFormat(format: LogFormat): void {
-  logFormat = format;
+  // A journal has times of its own (systemd.exec(5)).
+  const isTold = process.stderr.isTTY || process.env.JOURNAL_STREAM !== undefined;
+  logFormat = format === 'auto' ? (isTold ? 'plain' : 'time') : format;
 }
 
-/** `plain`: the text alone; `time`: with the time before it; `json`: an object a line, with `time` and `text`. */
+/** `plain`: the text alone; `time`: with the time before it; `json`: an object a line, with `time` and `text`; `auto`: as there is somebody who watches. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
-export const LOG_FORMATS = ['plain', 'time', 'json'] as const;
+export const LOG_FORMATS = ['auto', 'plain', 'time', 'json'] as const;
 
 /** From now on what goes wrong is an event on stdout too. */
 export function useJson(): void {
@@ -231,7 +248,7 @@ let outputLost: NodeJS.ErrnoException | undefined;
 let stopWork: (() => void) | undefined;
 let leftOut = 0;
 let json = false;
-let logFormat: LogFormat = 'plain';
+let logFormat: Exclude<LogFormat, 'auto'> = 'plain';
 
 /** Bytes of events and notes that wait for a reader. */
 const MAX_BACKLOG = 256 * 1024;

@@ -19,6 +19,7 @@ import {
   interrupted,
   LOG_FORMATS,
   note,
+  noteWithTime,
   number,
   printJson,
   tellJson,
@@ -65,10 +66,12 @@ export function memberOptions(command: Command): Command {
     .addOption(
       new Option(
         '--log-format <format>',
-        'lines on stderr: the text alone, with the time, or as JSON objects',
+        'lines on stderr: the text alone, with the time, or as JSON objects; auto: plain on a terminal and in a journal, ' +
+          'time elsewhere',
       )
+        .env('HEADWATER_LOG_FORMAT')
         .choices(LOG_FORMATS)
-        .default('plain'),
+        .default('auto'),
     )
     .option('--json', 'print one JSON object a line');
 }
@@ -78,10 +81,6 @@ function debugTopics(text: string): DebugTopic[] {
   const unknown = topics.find((topic) => !(DEBUG_TOPICS as readonly string[]).includes(topic));
   if (unknown === undefined) return topics as DebugTopic[];
   throw new InvalidArgumentError(`expected all, or some of ${DEBUG_TOPICS.join(',')}, got '${unknown}'`);
-}
-
-function debugLine(line: string): void {
-  note(`${new Date().toISOString()} ${line}`);
 }
 
 interface MemberHandlers extends Pick<NodeOptions, 'deliver' | 'onEvent' | 'order' | 'maxMessageSize'> {
@@ -113,7 +112,7 @@ export async function startMember(
       maxRate: options.maxRate && (options.maxRate * 1e6) / 8,
       relay: options.relay,
       trace: options.trace,
-      debug: options.debug && { topics: options.debug, write: debugLine },
+      debug: options.debug && { topics: options.debug, write: noteWithTime },
       ...handlers,
     });
     // Nothing is waited for from here on: who has started it must have it before its first event.

@@ -1,9 +1,11 @@
-/** A status in words, for a terminal of 80 columns. In: a status. Out: lines. */
+/** A status in words. In: a status, and how wide the terminal is. Out: lines. */
 import type { NodeStatus, PeerStatus } from '../node/status/shape.js';
 import { formatBytes, formatPercent } from './io.js';
+import { COLUMNS, wrap as wrapped } from './terminal/terminal.js';
 
 /** What is wrong, who is here, the store and the process. */
-export function statusLines(status: NodeStatus): string[] {
+export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
+  const wrap = (title: string, text: string) => wrapped(title, text, width);
   const { quorum, group, store, host, consumer, metrics, recent, socket } = status;
   const others = status.peers.filter(({ reachable }) => reachable).map(({ name }) => name);
   const away = quorum.away.length > 0 ? `; away: ${quorum.away.join(', ')}` : '';
@@ -20,7 +22,7 @@ export function statusLines(status: NodeStatus): string[] {
     ),
     ...wrap('quorum', `${has} (${quorum.have} of ${group.members} are here, ${quorum.need} are needed)`),
     ...wrap('here', `${[status.name, ...others].join(', ')}${away}`),
-    ...warningLines(status),
+    ...warningLines(status, wrap),
     ...wrap(
       'store',
       `${formatBytes(store.storedBytes)} of ${formatBytes(store.boundBytes)}${store.full ? ', FULL' : ''}, ${formatBytes(store.pendingBytes)} wait to be written; ${commits}`,
@@ -47,8 +49,10 @@ export function statusLines(status: NodeStatus): string[] {
 }
 
 /** Two lines for each path: how far it is, and how it is used; `lacks`: objects that are held here and not there. */
-export function peerLines({ peers, streams }: NodeStatus): string[] {
+export function peerLines({ peers, streams }: NodeStatus, width = COLUMNS): string[] {
   const lacks = (name: string) => streams.reduce((sum, { lackedBy }) => sum + (lackedBy[name] ?? 0), 0);
+  if (width < COLUMNS)
+    return peers.flatMap((peer) => wrapped(peer.name, inWords(peer, lacks(peer.name)), width));
   return [
     columns('peer', 'state', 'rtt', 'loss', 'in', 'size', 'address'),
     ...peers.map((peer) =>
@@ -58,7 +62,7 @@ export function peerLines({ peers, streams }: NodeStatus): string[] {
         peer.rttMs === null ? '-' : `${peer.rttMs.toFixed(1)} ms`,
         formatPercent(peer.recentLossShare),
         formatPercent(peer.inboundLossShare),
-        String(peer.datagramBytes),
+        formatBytes(peer.datagramBytes),
         peer.address ?? '-',
       ),
     ),
@@ -69,7 +73,7 @@ export function peerLines({ peers, streams }: NodeStatus): string[] {
 }
 
 /** One line for each reason, the most frequent first. */
-export function dropLines({ metrics, recent }: NodeStatus): string[] {
+export function dropLines({ metrics, recent }: NodeStatus, width = COLUMNS): string[] {
   const drops = Object.entries(metrics.drops).sort(([, a], [, b]) => b - a);
   if (drops.length === 0) return ['nothing was dropped'];
   const rows = drops.map(([reason, count]) => [
@@ -78,8 +82,23 @@ export function dropLines({ metrics, recent }: NodeStatus): string[] {
     String(recent.dropsPerSecond[reason] ?? 0),
   ]);
   return [['reason', 'count', 'a second now'], ...rows].map(
-    ([reason, count, rate]) => `${reason.padEnd(22)}${count.padStart(14)}${rate.padStart(16)}`,
+    ([reason, count, rate]) =>
+      `${reason.padEnd(22)}${count.padStart(14)}${width < COLUMNS ? '' : rate.padStart(16)}`,
   );
+}
+
+/** For a terminal that has no room for a table. */
+function inWords(peer: PeerStatus, lacks: number): string {
+  const { reachable, breaker, rttMs, recentLossShare, inboundLossShare, datagramBytes, path } = peer;
+  return [
+    `${reachable ? (breaker.cause ?? 'here') : 'away'} at ${peer.address ?? '-'}`,
+    ...(rttMs === null ? [] : [`rtt ${rttMs.toFixed(1)} ms`]),
+    `loss ${formatPercent(recentLossShare)} out, ${formatPercent(inboundLossShare)} in`,
+    `datagrams of ${formatBytes(datagramBytes)}`,
+    `sent ${formatBytes(peer.sentBytes)}`,
+    `lacks ${lacks}`,
+    `${path.controller} ${path.state}`,
+  ].join('; ');
 }
 
 function pathLine({ name, sentBytes, path }: PeerStatus, lacks: number): string {
@@ -95,7 +114,7 @@ function pathLine({ name, sentBytes, path }: PeerStatus, lacks: number): string 
   );
 }
 
-function warningLines({ warnings }: NodeStatus): string[] {
+function warningLines({ warnings }: NodeStatus, wrap: (title: string, text: string) => string[]): string[] {
   if (warnings.length === 0) return wrap('warnings', 'none');
   return warnings.flatMap(({ code, text, since }) =>
     wrap(`! ${code}`, `${text} (since ${since.slice(11, 19)})`),
@@ -107,25 +126,6 @@ function columns(...cells: string[]): string {
   return line.trimEnd();
 }
 
-/** A title and a text behind it, broken into lines of 80 columns. */
-function wrap(title: string, text: string): string[] {
-  const lines: string[] = [];
-  let line = title.padEnd(TITLE);
-  // What does not fit beside the title begins below it.
-  if (title.length >= TITLE) {
-    lines.push(title);
-    line = ' '.repeat(TITLE);
-  }
-  for (const word of text.split(' ')) {
-    if (line.length + 1 + word.length > COLUMNS && line.trim() !== '') {
-      lines.push(line.trimEnd());
-      line = ' '.repeat(TITLE);
-    }
-    line += line.length === TITLE ? word : ` ${word}`;
-  }
-  return [...lines, line.trimEnd()];
-}
-
 /** A length of time for people. */
 function length(ms: number): string {
   const seconds = Math.floor(ms / 1000);
@@ -134,6 +134,4 @@ function length(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-const COLUMNS = 80;
-const TITLE = 15;
-const WIDTHS = [11, 10, 12, 10, 9, 7];
+const WIDTHS = [11, 10, 11, 10, 9, 8];

@@ -63,6 +63,7 @@ export function headwater(
 ): Cli {
   const env = {
     ...process.env,
+    HEADWATER_LOG_FORMAT: 'plain',
     ...(tmp === undefined ? {} : { TMPDIR: tmp }),
     ...(debug === undefined ? {} : { HEADWATER_DEBUG: debug }),
   };

@@ -95,8 +95,9 @@ test('a file of ours, for people: a table on stdout, progress on stderr, no esca
   const cli = demo(tmp, `--nodes 3 --loss 5 --delay 1 --file ${file}`);
   expect(await cli.exit()).toBe(0);
   expect(cli.stdout).toMatch(/^70\.0 kB to 2 members at 5 % loss, 1 ms one way, 50 Mbit\/s links\n/);
-  expect(cli.stdout).toMatch(
-    /^links {5}the sender's delivered \d+\.\d Mbit\/s each,\n {10}\d+\.\d % of what rate and loss leave \(\d+\.\d % without the last 5 %\)$/m,
+  // Where a line is broken depends on the numbers.
+  expect(cli.stdout.replace(/\s+/g, ' ')).toMatch(
+    /links the sender's delivered \d+\.\d Mbit\/s each, \d+\.\d % of what rate and loss leave \(\d+\.\d % without the last 5 %\)/,
   );
   expect(cli.stdout).toMatch(/^sender {4}sent .* times the file \(2 copies would be 2\)$/m);
   expect(cli.stdout.match(/^peer-\d +saved .* ok$/gm)).toHaveLength(2);

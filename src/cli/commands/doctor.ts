@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { type DoctorOptions, examine, type Finding } from '../doctor.js';
 import { EXIT, number, print, printJson, withInterrupt } from '../io.js';
+import type { Style } from '../terminal/terminal.js';
 
 export function doctorCommand(program: Command): void {
   program
@@ -31,8 +32,14 @@ export function doctorCommand(program: Command): void {
 }
 
 function tell({ check, result, text, advice }: Finding): void {
-  print(`${MARKS[result]} ${check}: ${text}`);
+  const { mark, style } = MARKS[result];
+  print(`${mark} ${check}: ${text}`, style, mark.length);
   if (advice !== undefined) print(`       -> ${advice}`);
 }
 
-const MARKS = { ok: 'ok    ', warning: 'warn  ', failed: 'FAILED', skipped: 'skip  ' };
+const MARKS: Record<Finding['result'], { mark: string; style?: Style }> = {
+  ok: { mark: 'ok    ', style: 'green' },
+  warning: { mark: 'warn  ', style: 'yellow' },
+  failed: { mark: 'FAILED', style: 'red' },
+  skipped: { mark: 'skip  ' },
+};

@@ -24,7 +24,7 @@ import {
   withInterrupt,
 } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
-import { createProgress, type Progress } from '../progress.js';
+import { createProgress, type Progress } from '../terminal/progress.js';
 
 interface ReceiveOptions extends MemberOptions {
   out: string;
@@ -77,8 +77,8 @@ async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<vo
   if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
   else note(`${node.self.name} of group ${node.group.name} at ${node.address}, saving to ${out}`);
   const stopReports = json ? reportEvery(node, 200) : () => {};
-  const bar = createProgress(json ? 'silent' : 'bar', (): Progress | undefined => {
-    return underWay && { done: underWay.held, total: underWay.bytes, unit: 'bytes' };
+  const bar = createProgress(json ? 'silent' : 'bar', (): Progress[] => {
+    return underWay ? [{ name: underWay.from, done: underWay.held, total: underWay.bytes }] : [];
   });
   let saved = 0;
   let failed = 0;

@@ -20,7 +20,7 @@ import { Events } from '../events.js';
 import { keepYoungSpaceSmall } from '../heap.js';
 import { EXIT, formatBytes, note, number, print, printJson, tellJson, withInterrupt } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
-import { createProgress } from '../progress.js';
+import { createProgress } from '../terminal/progress.js';
 
 interface SendOptions extends MemberOptions {
   wait: number;
@@ -123,10 +123,16 @@ async function followed(
   const stopReports = json ? reportEvery(node, 200) : () => {};
   const stopWaiting = noteWaiting(() => (latest ? openOf(latest, why) : []), json);
   const bar = createProgress(json ? 'silent' : 'bar', () => {
-    if (!latest?.isSending) return undefined;
-    const open = latest.receivers.filter(({ state }) => state !== 'failed' && state !== 'absent');
-    const done = open.reduce((sum, { bytes }) => sum + bytes, 0);
-    return { done, total: Math.max(1, open.length * latest.bytes), unit: 'bytes at all members' };
+    if (!latest?.isSending) return [];
+    const { bytes: total, receivers } = latest;
+    return receivers
+      .filter(({ state }) => state !== 'failed' && state !== 'absent')
+      .map(({ member, state, bytes }) => ({
+        name: member.name,
+        done: bytes,
+        total: Math.max(1, total),
+        ...(state === 'receiving' ? {} : { state }),
+      }));
   });
   try {
     for await (const progress of sending) {

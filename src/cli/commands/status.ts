@@ -5,6 +5,7 @@ import type { NodeStatus } from '../../node/status/shape.js';
 import { askStatus, controlPathOf } from '../control.js';
 import { fired, print, printJson, sleep, untilInterrupted } from '../io.js';
 import { dropLines, peerLines, statusLines } from '../status-view.js';
+import { columnsOf, type Style } from '../terminal/terminal.js';
 
 interface Options {
   store?: string;
@@ -15,7 +16,7 @@ interface Options {
 
 /** What a command shows: as lines, and as JSON. */
 interface View {
-  lines(status: NodeStatus): string[];
+  lines(status: NodeStatus, width: number): string[];
   json(status: NodeStatus): object;
 }
 
@@ -54,11 +55,17 @@ async function show(options: Options, view: View, signal: AbortSignal): Promise<
     const status = await askStatus(control);
     if (isLive) process.stdout.write(CLEAR);
     if (json) printJson(view.json(status));
-    else for (const line of view.lines(status)) print(line);
+    else for (const line of view.lines(status, columnsOf())) print(line, styleOf(line));
     if (!watch) return;
     if (!isLive && !json) print('');
     await Promise.race([sleep(WATCH_MS), fired(signal)]);
   } while (!signal.aborted);
+}
+
+/** What is wrong stands out. */
+function styleOf(line: string): Style | undefined {
+  if (line.startsWith('! ')) return 'yellow';
+  return /^quorum +NO\b/.test(line) ? 'red' : undefined;
 }
 
 const WATCH_MS = 1000;
