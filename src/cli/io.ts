@@ -2,9 +2,11 @@
  * How commands talk: data on stdout (plain lines, or one JSON object a line with --json), everything else on stderr.
  * Exit codes: see EXIT_CODES.
  */
+
 import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
+import { fired } from '../node/aborts.js';
 import { painted, type Style } from './terminal/terminal.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
@@ -158,13 +160,7 @@ export function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): 
   );
 }
 
-/** Resolves when the signal fires, also if it has. */
-export function fired(signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) done();
-    else signal.addEventListener('abort', () => done(), { once: true });
-  });
-}
+export { fired };
 
 /** What `work` gives, unless the signal fires first: then ABORTED, and what it gives later goes to `discard`. */
 export async function unlessFired<T>(

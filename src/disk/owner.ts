@@ -111,9 +111,11 @@ function isOpenHere(file: string): boolean {
 }
 
 function inUse(path: string, who: string): HeadwaterError {
+  const cause = Object.assign(new Error(`${who} has it open`), { code: 'EBUSY' });
   return new HeadwaterError(
     'STORE',
     `store: expected one that nobody uses, got ${path}, which ${who} has open`,
+    { cause },
   );
 }
 

@@ -99,6 +99,11 @@ export class Gateway {
     return this.held.length > 0 || this.state.backlog >= MAX_BACKLOG;
   }
 
+  /** Whether messages wait for somebody who watches, or for a while after the first call. */
+  get isWaiting(): boolean {
+    return this.isHeld;
+  }
+
   handleReachable(now: Micros, member: number, isReachable: boolean): void {
     if (isReachable) this.context.reachable.add(member);
     else this.context.reachable.delete(member);

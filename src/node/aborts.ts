@@ -68,3 +68,11 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export function abortError(signal: AbortSignal): HeadwaterError {
   return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
 }
+
+/** Resolves when the signal fires, also if it has. */
+export function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    else signal.addEventListener('abort', () => done(), { once: true });
+  });
+}

@@ -1,6 +1,6 @@
 /** `headwater etcd` as a process: what it refuses, what it bears of its clients, and what it leaves on disk. */
 import { once } from 'node:events';
-import { appendFile, mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -122,6 +122,43 @@ describe('refuses, with the reason as its last line', () => {
     expect(lastWords(cli).msg).toContain('/proc/none/data');
   });
 
+  test('a file in place of the data directory, and in place of one above it', async () => {
+    const file = join(await tempFolder(), 'file');
+    await writeFile(file, '');
+    for (const [folder, got] of [
+      [file, 'a file of that name'],
+      [join(file, 'data'), 'a file where a folder above it should be'],
+    ]) {
+      const cli = start(folder, await ports());
+      expect(await cli.exit()).toBe(1);
+      expect(lastWords(cli).msg).toBe(
+        `etcd: data-dir: expected a folder, or room for one, at ${folder}, got ${got}`,
+      );
+    }
+  });
+
+  test('a data directory of another cluster, and says which flags to look at', async () => {
+    const folder = join(await tempFolder(), 'data');
+    const first = start(folder, await ports(), ['--initial-cluster-token', 'wrong']);
+    await first.until('to serve', serves);
+    first.child.kill('SIGINT');
+    await first.exit();
+    const second = start(folder, await ports());
+    expect(await second.exit()).toBe(1);
+    expect(lastWords(second).msg).toContain(
+      'start it with the --name, --initial-cluster and --initial-cluster-token',
+    );
+  });
+
+  test('a client port only once nobody has let go of it for a while', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port: client } = server.address() as { port: number };
+    const cli = start(join(await tempFolder(), 'data'), { ...(await ports()), client });
+    setTimeout(() => server.close(), 1000);
+    await cli.until('to serve', serves);
+  });
+
   test('a client port that is taken', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -217,6 +254,18 @@ test('a watch that is not read waits on disk, and goes on with nothing left out'
     if (seen.length === count) break;
   }
   expect(seen).toEqual(Array.from({ length: count }, (_, i) => i));
+});
+
+test('says so once a file is deleted under it', async () => {
+  const folder = join(await tempFolder(), 'data');
+  const cli = start(folder, await ports());
+  await cli.until('to serve', serves);
+  await rm(join(folder, 'headwater.store'));
+  await cli.until('to say so', ({ stderr }) => stderr.includes('deleted or replaced under this process'));
+  expect(JSON.parse(cli.stderr.trimEnd().split('\n').at(-1)!)).toMatchObject({
+    level: 'error',
+    file: join(folder, 'headwater.store'),
+  });
 });
 
 test('serves metrics under etcd’s names', async () => {

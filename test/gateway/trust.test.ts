@@ -116,6 +116,35 @@ test('a member that has lost its key is told so, and is not believed', () => {
   expect(world.at(1).trust.keys[1]).toEqual(keysOf(2).publicKey);
 });
 
+test('that a key is another one is certain once more have said so than may be wrong', () => {
+  const world = new World().add('a', 1).add('b', 2).add('c', 3).run(SECOND);
+  world.members.delete('127.0.0.1:3');
+  world.add('b', 7).run(2 * SECOND);
+  const rejections = () => world.at(2).events.flatMap((event) => (event.type === 'rejected' ? [event] : []));
+  expect(new Set(rejections().map(({ by, isCertain }) => `${by} ${isCertain}`))).toEqual(
+    new Set(['1 false']),
+  );
+  world.add('c', 3, { known: [1, 2, 3].map((seed) => keysOf(seed).publicKey) }).run(2 * SECOND);
+  expect(rejections().at(-1)).toMatchObject({ by: 2, isCertain: true });
+});
+
+test('a member whose key is believed again is not counted against', () => {
+  const world = new World().add('a', 1).add('b', 2).add('c', 3).run(SECOND);
+  world.add('b', 7).run(SECOND);
+  const known = (b: number) => [1, b, 3].map((seed) => keysOf(seed).publicKey);
+  for (const [name, seed] of [
+    ['a', 1],
+    ['c', 3],
+  ] as const)
+    world.add(name, seed, { known: known(7) });
+  world.run(3 * SECOND);
+  world.at(2).events.length = 0;
+  world.add('a', 1, { known: known(2) }).run(3 * SECOND);
+  const rejections = world.at(2).events.filter(({ type }) => type === 'rejected');
+  expect(rejections.every((event) => event.type === 'rejected' && !event.isCertain)).toBe(true);
+  expect(rejections.length).toBeGreaterThan(0);
+});
+
 test('a member of another cluster is told apart', () => {
   const world = new World().add('a', 1).add('b', 2, { list: 'b=http://127.0.0.1:2' }).run(SECOND);
   expect(world.at(1).events[0]).toEqual({ type: 'other-cluster', member: 1 });

@@ -33,8 +33,8 @@ export type TrustEvent =
   | { type: 'learned'; member: number; key: Uint8Array }
   /** It answers with another key than we know it by. */
   | { type: 'other-key'; member: number; key: Uint8Array }
-  /** It knows us by another key. */
-  | { type: 'rejected'; member: number }
+  /** It knows us by another key, and so do so many members in all: more than may be wrong, or not. */
+  | { type: 'rejected'; member: number; by: number; isCertain: boolean }
   /** At its address is a member of another cluster. */
   | { type: 'other-cluster'; member: number };
 
@@ -54,6 +54,8 @@ export class Trust {
   private readonly outbox: { to: string; bytes: Uint8Array }[] = [];
   private readonly events: TrustEvent[] = [];
   private readonly answers = new Budget(ANSWER_RATE);
+  /** Members that have said last that they know us by another key. */
+  private readonly rejecting = new Set<number>();
 
   constructor(now: Micros, options: TrustOptions) {
     this.options = options;
@@ -172,8 +174,19 @@ export class Trust {
       this.known[member] = tell.key;
       this.events.push({ type: 'learned', member, key: tell.key });
     }
-    if (tell.verdict === VERDICT.otherKey) this.events.push({ type: 'rejected', member });
+    if (tell.verdict !== VERDICT.otherKey) {
+      this.rejecting.delete(member);
+      return;
+    }
+    this.rejecting.add(member);
+    const by = this.rejecting.size;
+    this.events.push({ type: 'rejected', member, by, isCertain: by > mayBeWrong(cluster.members.length) });
   }
+}
+
+/** How many of the others one does without: with more of them a cluster of this size has no quorum either. */
+export function mayBeWrong(members: number): number {
+  return Math.floor((members - 1) / 2);
 }
 
 /** A second: each takes a signature, some 50 us. */

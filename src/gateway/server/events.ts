@@ -5,8 +5,22 @@ import type { Cluster } from '../cluster/cluster.js';
 import type { TrustEvent } from '../cluster/trust.js';
 import type { Logger } from './logger.js';
 
-/** What the member below tells. */
-export function tell(logger: Logger, event: NodeEvent): void {
+/** Tells what the member below does. @param isWaiting messages wait for the first client, which is no fault of who takes them */
+export function teller(logger: Logger, isWaiting: () => boolean): (event: NodeEvent) => void {
+  let isUnsaid = false;
+  return (event) => {
+    if (event.type === 'warning' && event.code === 'slow-consumer') {
+      if (event.state !== 'over' && isWaiting()) isUnsaid = true;
+      if (isUnsaid) {
+        isUnsaid = event.state !== 'over';
+        return;
+      }
+    }
+    tell(logger, event);
+  };
+}
+
+function tell(logger: Logger, event: NodeEvent): void {
   switch (event.type) {
     case 'peer':
       return logger.log('info', event.reachable ? 'member is within reach' : 'member is out of reach', {
@@ -68,7 +82,12 @@ export function tellTrust(logger: Logger, cluster: Cluster, path: string, event:
         file: path,
       });
     case 'rejected':
-      return logger.rarely(MINUTE_MS, 'error', 'a member knows this one by another key', { member: name });
+      return logger.rarely(
+        MINUTE_MS,
+        'error',
+        'a member knows this one by another key: bring back headwater.key, or let it go there (stop, delete the line of this member, start)',
+        { member: name, file: path, so: event.by },
+      );
     case 'other-cluster':
       // The text is etcd's: hydra-node looks for it.
       return logger.rarely(MISMATCH_MS, 'error', 'request sent was ignored due to cluster ID mismatch', {

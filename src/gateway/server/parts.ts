@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { type KeyPair, keyPair } from '../../crypto/keys.js';
 import type { DurableStore } from '../../disk/lmdb.js';
 import { HeadwaterError } from '../../errors.js';
-import { fileError, makeFolder } from '../../file/disk.js';
+import { makeFolder } from '../../file/disk.js';
 import { monotonic } from '../../node/clock.js';
 import { type Cluster, groupOf, parseCluster } from '../cluster/cluster.js';
 import { Trust } from '../cluster/trust.js';
 import { Gateway } from '../gateway.js';
+import { DataFiles } from './data-files.js';
 import { Journal, readJournal } from './disk/journal.js';
 import { openLog, type RevisionLog } from './disk/log.js';
 import type { Flags } from './flags.js';
@@ -32,6 +33,8 @@ export interface Parts {
   log: RevisionLog;
   journal: Journal;
   gateway: Gateway;
+  /** What is written while it runs. */
+  files: DataFiles;
 }
 
 /** @throws HeadwaterError INVALID_CONFIG, FILE, STORE, STORE_FULL: then nothing is left open */
@@ -44,7 +47,7 @@ export async function openParts(flags: Flags, env: NodeJS.ProcessEnv, logger: Lo
       `data-dir: expected one of headwater's, got one of etcd's in ${dataDir}: nothing was changed there`,
     );
   await makeFolder(dataDir, 0o700).catch((error) => {
-    throw fileError(error, 'a folder that can be made', dataDir);
+    throw dataDirError(error as NodeJS.ErrnoException, dataDir);
   });
   const { key, isNew } = ownKey(env.HEADWATER_KEY || join(dataDir, 'headwater.key'));
   const keys = keyPair(key.seed);
@@ -85,7 +88,8 @@ export async function openParts(flags: Flags, env: NodeJS.ProcessEnv, logger: Lo
     await settle(gateway, log);
     const journal = new Journal(journalPaths);
     const { seed } = key;
-    return { cluster, seed, keys, isNew, membersPath, trust, storePath, store, log, journal, gateway };
+    const files = new DataFiles([storePath, join(dataDir, 'headwater.log'), ...journalPaths]);
+    return { files, cluster, seed, keys, isNew, membersPath, trust, storePath, store, log, journal, gateway };
   } catch (error) {
     await log.close();
     throw error;
@@ -106,15 +110,37 @@ export async function untilFree<T>(take: () => Promise<T>): Promise<T> {
     try {
       return await take();
     } catch (error) {
-      const { code, message } = error as HeadwaterError;
-      const isTaken =
-        (code === 'STORE' && message.includes('nobody uses')) ||
-        (code === 'NETWORK' && message.includes('EADDRINUSE'));
-      if (!isTaken || performance.now() > until) throw error;
+      if (!isTaken(error as Error) || performance.now() > until) throw error;
       await new Promise((done) => setTimeout(done, HANDOVER_STEP_MS));
     }
   }
 }
 
+/** A lock or a port that another process has. */
+function isTaken({ cause }: Error): boolean {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code === 'EBUSY' || code === 'EADDRINUSE';
+}
+
+function dataDirError(cause: NodeJS.ErrnoException, dataDir: string): HeadwaterError {
+  const got = NO_FOLDER[cause.code ?? ''] ?? cause.message;
+  return new HeadwaterError(
+    'FILE',
+    `data-dir: expected a folder, or room for one, at ${dataDir}, got ${got}`,
+    {
+      cause,
+    },
+  );
+}
+
+const NO_FOLDER: Readonly<Record<string, string>> = {
+  EEXIST: 'a file of that name',
+  ENOTDIR: 'a file where a folder above it should be',
+  ENOENT: 'a file system that takes no folders there',
+  EACCES: 'no permission to make one',
+  EPERM: 'no permission to make one',
+  EROFS: 'a file system that is read-only',
+  ENOSPC: 'a full disk',
+};
 const HANDOVER_MS = 3000;
 const HANDOVER_STEP_MS = 100;

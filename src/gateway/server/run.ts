@@ -2,13 +2,14 @@
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
+import { fired } from '../../node/aborts.js';
 import { monotonic } from '../../node/clock.js';
 import type { NodeStatus } from '../../node/status/shape.js';
 import { groupOf, locatorOf } from '../cluster/cluster.js';
 import type { TrustEvent } from '../cluster/trust.js';
 import { Reach } from '../reach.js';
 import { LogWriter } from './disk/writer.js';
-import { tell, tellTrust } from './events.js';
+import { teller, tellTrust } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
 import { saveKeys } from './keys.js';
@@ -62,7 +63,7 @@ export async function runEtcd(argv: readonly string[], context: EtcdContext): Pr
       return 0;
     }
     gateway = await start(command.flags, context, logger, stop);
-    await aborted(stop.signal);
+    await fired(stop.signal);
   } catch (error) {
     if (!stop.signal.aborted || error !== stop.signal.reason) {
       logger.last('fatal', `etcd: ${(error as Error).message}`, { code: (error as HeadwaterError).code });
@@ -102,6 +103,7 @@ async function start(
   let isDue = false;
   const delivering: (() => void)[] = [];
   const durations = new Durations();
+  const tell = teller(logger, () => gateway.isWaiting);
   const writer = new LogWriter({
     gateway,
     journal,
@@ -172,7 +174,7 @@ async function start(
     onEvent(event) {
       if (event.type === 'peer') reach.onPeer(event.member.index, event.reachable);
       if (event.type === 'begun-anew') gateway.handleLost();
-      tell(logger, event);
+      tell(event);
       carryOut();
     },
     onStart: () => reach.onStart(monotonic()),
@@ -192,12 +194,12 @@ async function start(
   let restart: NodeJS.Timeout | undefined;
   const onTrust = (event: TrustEvent) => {
     tellTrust(logger, cluster, membersPath, event);
-    if (event.type === 'rejected' && parts.isNew && !flags.isExisting)
+    if (event.type === 'rejected' && event.isCertain && parts.isNew && !flags.isExisting)
       stop.abort(
         new HeadwaterError(
           'INVALID_CONFIG',
           `member ${cluster.members[cluster.self].name} has already been bootstrapped: ` +
-            `${cluster.members[event.member].name} knows it by another key than that made now in ${flags.dataDir}`,
+            `${event.by} members know it by another key than that made now in ${flags.dataDir}`,
         ),
       );
     if (event.type !== 'learned') return;
@@ -206,7 +208,10 @@ async function start(
     restart = setTimeout(restartMember, trust.isComplete ? 0 : GATHER_MS);
   };
   const restartMember = () => {
-    member.start(group()).catch((error) => stop.abort(error));
+    member
+      .start(group())
+      .then(() => parts.files.note())
+      .catch((error) => stop.abort(error));
     carryOut();
   };
 
@@ -233,6 +238,16 @@ async function start(
   const sampling = setInterval(() => {
     const status = member.status();
     if (status) durations.sample(status);
+    const file = parts.files.missing();
+    if (file !== undefined)
+      logger.rarely(
+        REPEAT_MS,
+        'error',
+        'a file was deleted or replaced under this process: what it acknowledges ends with it',
+        {
+          file,
+        },
+      );
   }, SAMPLE_MS);
   const close = async () => {
     clearInterval(sampling);
@@ -262,7 +277,7 @@ async function start(
         await pages.metrics(
           parseLocator(locatorOf(url, 'listen-metrics-urls')),
           text,
-          () => gateway.hasQuorum,
+          () => gateway.hasQuorum && parts.files.missing() === undefined,
         ),
       );
     // Commands that look at a member find it by its store; nobody needs them to be able to.
@@ -298,13 +313,6 @@ function watchEnd(stop: AbortController): void {
   setInterval(() => {
     if (process.ppid !== parent) stop.abort('its parent has ended');
   }, PARENT_MS).unref();
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) done();
-    signal.addEventListener('abort', () => done(), { once: true });
-  });
 }
 
 const REPEAT_MS = 60_000;

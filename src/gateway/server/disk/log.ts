@@ -38,6 +38,8 @@ export async function openLog(path: string, owner: Uint8Array): Promise<Revision
     }
     const db = await database(path);
     const loaded = load(db, path, toHex(owner));
+    // Whose it is shows before there is anything in it.
+    if (!loaded.rest) await transact(db, path, 0, () => db.put(REST_KEY, restOf(toHex(owner), undefined)));
     return logOf(db, path, toHex(owner), loaded, recovered, () => lock.release(true));
   } catch (error) {
     await lock.release(false);
@@ -76,7 +78,7 @@ function logOf(
         }
         for (const number of dropped) db.remove(recordKey(number));
         for (const key of compacted) db.remove(key);
-        db.put(REST_KEY, Buffer.from(JSON.stringify({ format: FORMAT, owner, rest })));
+        db.put(REST_KEY, restOf(owner, rest));
       });
     },
     size() {
@@ -97,6 +99,10 @@ interface Stats {
   free: { treeLeafPageCount: number };
 }
 
+function restOf(owner: string, rest: Rest | undefined): Uint8Array {
+  return Buffer.from(JSON.stringify({ format: FORMAT, owner, rest }));
+}
+
 function load(db: Database, path: string, owner: string): Loaded {
   const text = db.get(REST_KEY);
   if (text === undefined) return { keys: [], rest: undefined };
@@ -107,14 +113,15 @@ function load(db: Database, path: string, owner: string): Loaded {
   } = JSON.parse(Buffer.from(text).toString('utf8')) as {
     format: number;
     owner: string;
-    rest: Rest;
+    rest?: Rest;
   };
   if (format !== FORMAT)
     throw new HeadwaterError('STORE', `log: expected format ${FORMAT}, got ${format} in ${path}`);
   if (found !== owner)
     throw new HeadwaterError(
       'STORE',
-      `log: expected that of this member and cluster, got another's in ${path}`,
+      `log: expected that of this member and cluster, got another's in ${path}: start it with the --name, --initial-cluster and ` +
+        '--initial-cluster-token that it was first started with, or with another --data-dir',
     );
   const keys: [string, KeyState][] = [];
   for (const { value } of db.getRange({ start: KEYS_START, end: KEYS_END })) keys.push(parseKey(value));
