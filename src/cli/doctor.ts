@@ -7,12 +7,14 @@ import { lookup } from 'node:dns/promises';
 import { readFile, stat, statfs } from 'node:fs/promises';
 import { isIP, isIPv4, isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
+import { toHex } from '../core/bytes.js';
 import type { DurableStore } from '../disk/lmdb.js';
 import { HeadwaterError } from '../errors.js';
 import { type Group, type Member, memberWith } from '../group/group.js';
 import { parseLocator } from '../group/locator.js';
 import { Node } from '../node/node.js';
 import type { NodeStatus } from '../node/status/shape.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { askStatus, controlPathOf } from './control.js';
 import { formatBytes, sleep } from './io.js';
 import { openMemberStore, readIdentity } from './member.js';
@@ -51,11 +53,22 @@ export async function examine(options: DoctorOptions, tell: (finding: Finding) =
     text: `${self.name} of group ${group.name}, ${group.members.length} members`,
   });
   tell(await keyMode(options.key));
+  tell(await groupMode(options.group));
+  tell(await fileTimes(options));
   for (const finding of await names(group, self, options.bind)) tell(finding);
+  for (const finding of await families(group)) tell(finding);
   tell(await kernelBuffer());
   const running = options.store === undefined ? undefined : await runningMember(options.store);
-  if (running) {
+  const isOther = running && (running.name !== self.name || running.group.id !== toHex(group.id));
+  if (isOther) {
+    tell({
+      check: 'store',
+      result: 'failed',
+      text: `expected that of ${self.name} of group ${toHex(group.id)}, got one with which ${running.name} of group ${running.group.id} runs`,
+    });
+  } else if (running) {
     tell({ check: 'member', result: 'ok', text: `it runs, as process ${running.host.pid}: it was asked` });
+    tell(await runningStore(options.store!, running));
     tellStatus(running, tell);
   } else await probe(options, identity, tell);
 }
@@ -85,6 +98,14 @@ export function tellStatus(status: NodeStatus, tell: (finding: Finding) => void)
         ? {}
         : { advice: 'is it started? does UDP pass in both directions? a warning below may say more' }),
     });
+  for (const { name, reachable, datagramBytes } of peers)
+    if (reachable && datagramBytes <= DATAGRAM_SIZE)
+      tell({
+        check: `MTU to ${name}`,
+        result: 'warning',
+        text: `no datagrams of more than ${datagramBytes} bytes have arrived there so far`,
+        advice: 'if that stays: a tunnel, or a firewall that drops ICMP; docs/OPERATING.md, narrow-path',
+      });
   tell({
     check: 'quorum',
     result: quorum.have >= quorum.need ? 'ok' : 'failed',
@@ -122,6 +143,61 @@ async function keyMode(file: string): Promise<Finding> {
         text: `mode ${octal}: who can read it can be this member`,
         advice: `chmod 600 ${file}`,
       };
+}
+
+/** Who can write it can let anybody in, once the member is started again. */
+async function groupMode(file: string): Promise<Finding> {
+  const check = 'group file';
+  if (process.platform === 'win32') return { check, result: 'skipped', text: 'modes are not of this system' };
+  const mode = (await stat(file)).mode & 0o777;
+  const octal = mode.toString(8).padStart(4, '0');
+  return (mode & 0o022) === 0
+    ? { check, result: 'ok', text: `mode ${octal}` }
+    : {
+        check,
+        result: 'warning',
+        text: `mode ${octal}: others can change who is in the group`,
+        advice: `chmod go-w ${file}`,
+      };
+}
+
+/** A clock that is behind the last change of a file has gone back. */
+async function fileTimes({ group, key, store }: DoctorOptions): Promise<Finding> {
+  const check = 'clock';
+  const files = [group, key, ...(store === undefined ? [] : [store])];
+  const times = await Promise.all(
+    files.map(async (file) => ({ file, at: (await stat(file).catch(() => undefined))?.mtimeMs ?? 0 })),
+  );
+  const newest = times.reduce((a, b) => (b.at > a.at ? b : a));
+  const ahead = newest.at - Date.now();
+  if (ahead <= CLOCK_SLACK_MS) return { check, result: 'ok', text: new Date().toISOString() };
+  return {
+    check,
+    result: 'failed',
+    text: `${newest.file} was written at a time that is ${Math.round(ahead / 1000)} s ahead of this clock`,
+    advice: 'set the clock (NTP); a member without its store would be kept out',
+  };
+}
+
+/** Two members of which one has IPv4 addresses alone and the other IPv6 never hear each other. */
+async function families({ members }: Group): Promise<Finding[]> {
+  const known = await Promise.all(
+    members.map(async ({ name, locators }) => {
+      const found = (await Promise.all(locators.map((each) => addressesOf(parseLocator(each).host)))).flat();
+      return { name, v4: found.some(isIPv4), v6: found.some(isIPv6) };
+    }),
+  );
+  const only4 = known.filter(({ v4, v6 }) => v4 && !v6).map(({ name }) => name);
+  const only6 = known.filter(({ v4, v6 }) => v6 && !v4).map(({ name }) => name);
+  if (only4.length === 0 || only6.length === 0) return [];
+  return [
+    {
+      check: 'address families',
+      result: 'failed',
+      text: `${only4.join(', ')} with IPv4 alone and ${only6.join(', ')} with IPv6 alone cannot meet`,
+      advice: 'give some of them an address of the other family too: "addresses" in the group file',
+    },
+  ];
 }
 
 /** Whether each member's addresses lead somewhere, and whether a socket bound as ours can send there. */
@@ -239,8 +315,24 @@ async function storeFinding(path: string, { loaded }: DurableStore): Promise<Fin
   };
 }
 
+async function runningStore(path: string, { store }: NodeStatus): Promise<Finding> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  const free = bavail * bsize;
+  const text = `${formatBytes(store.storedBytes)} of ${formatBytes(store.boundBytes)}, ${formatBytes(free)} free on its disk`;
+  if (!store.full && free >= LITTLE_ROOM) return { check: 'store', result: 'ok', text };
+  return {
+    check: 'store',
+    result: store.full ? 'failed' : 'warning',
+    text: store.full ? `${text}: FULL, nothing is confirmed` : text,
+    advice: 'make room on the disk',
+  };
+}
+
+/** Each member has been asked what it is asked here: whether it answers, how fast, and to datagrams of what size. */
 function isComplete({ peers }: NodeStatus): boolean {
-  return peers.every(({ reachable, rttMs }) => reachable && rttMs !== null);
+  return peers.every(
+    ({ reachable, rttMs, datagramBytes }) => reachable && rttMs !== null && datagramBytes > DATAGRAM_SIZE,
+  );
 }
 
 /** As much as a socket asks for. */

@@ -1,5 +1,5 @@
 /** `headwater doctor`: what keeps a member from working is found, and named with what to do. */
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { chmod, readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
@@ -75,7 +75,7 @@ test('a name that is not known, an address of the other family, a key that other
   await writeFile(lab.groupFile, JSON.stringify(file));
   await chmod(at('anna.key'), 0o644);
   const { code, bad, findings } = await doctor();
-  expect([code, bad.toSorted()]).toEqual([1, ['address of ben', 'address of cleo']]);
+  expect([code, bad.toSorted()]).toEqual([1, ['address families', 'address of ben', 'address of cleo']]);
   expect(findings).toContainEqual(expect.objectContaining({ check: 'key file', result: 'warning' }));
 });
 
@@ -85,4 +85,42 @@ test('a group file with a word that nobody knows', async () => {
   const { code, findings } = await doctor();
   expect([code, findings.length]).toEqual([1, 1]);
   expect(findings[0].text).toMatch(/group\.json: expected only .*, got "quorom"/);
+});
+
+test('two others that cannot meet, since one has IPv4 alone and the other IPv6', async () => {
+  const file = JSON.parse(await readFile(lab.groupFile, 'utf8'));
+  file.members[2].address = '[::1]:7001';
+  await writeFile(lab.groupFile, JSON.stringify(file));
+  const { code, findings } = await doctor('--bind', '[::1]:0');
+  expect(code).toBe(1);
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      check: 'address families',
+      text: 'anna, ben with IPv4 alone and cleo with IPv6 alone cannot meet',
+    }),
+  );
+});
+
+test('a clock that is behind the files, and a group file that others may change', async () => {
+  const later = new Date(Date.now() + 3_600_000);
+  await utimes(at('anna.key'), later, later);
+  await chmod(lab.groupFile, 0o666);
+  const { code, bad, findings } = await doctor();
+  expect([code, bad]).toEqual([1, ['clock']]);
+  expect(findings).toContainEqual(expect.objectContaining({ check: 'group file', result: 'warning' }));
+});
+
+test('a port that another process has, and a store that is damaged or of another member', async () => {
+  const other = await start('ben');
+  const { address } = await other.first('ready');
+  const anna = await start('anna');
+  anna.child.kill('SIGTERM');
+  await anna.exit();
+  const port = await doctor('--store', at('anna.store'), '--bind', address!, '--wait', '1');
+  expect([port.code, port.bad]).toEqual([1, ['port']]);
+  const foreign = await doctor('--store', at('ben.store'));
+  expect([foreign.code, foreign.bad]).toEqual([1, expect.arrayContaining(['store'])]);
+  await truncate(at('anna.store'), 5000);
+  const damaged = await doctor('--store', at('anna.store'));
+  expect([damaged.code, damaged.bad]).toEqual([1, ['store']]);
 });
