@@ -1,9 +1,9 @@
 /** What happens to a member, for people and programs: as text and JSON, and what it says of members that do not answer. */
 
-import { toHex } from '../core/bytes.js';
 import { type MemberEvent, mapWho } from '../events.js';
 import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
+import { plainEvent } from '../node/status/events.js';
 import { HINT_TEXTS } from '../node/status/hints.js';
 import { formatBytes, note, tellJson } from './io.js';
 
@@ -73,17 +73,25 @@ export function peersOf(node: Node): { member: Member; reachable: boolean }[] {
 }
 
 function eventJson(event: NodeEvent): object {
-  // Those of the node alone name members in the same way.
-  const { type, ...rest } = mapWho(event as MemberEvent<Member>, ({ name }) => name);
-  const plain: Record<string, unknown> = { event: type, ...rest };
-  if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
-  if ('error' in event) plain.error = String(event.error);
-  return plain;
+  const { type, ...rest } = plainEvent(event);
+  return { event: type, ...rest };
 }
 
-/** An event in words. */
-export function eventText(event: NodeEvent): string {
+function eventText(event: NodeEvent): string {
   return (TEXTS[event.type] as (event: NodeEvent) => string)(event);
+}
+
+/** The same of one that came as plain data, from a trace or another process; undefined if it is none. */
+export function plainText(plain: { type: unknown } & Record<string, unknown>): string | undefined {
+  if (!Object.hasOwn(TEXTS, String(plain.type))) return undefined;
+  const error = { message: String(plain.error) };
+  const event = mapWho(plain as unknown as MemberEvent<string>, (name) => ({ name }) as Member);
+  try {
+    return eventText({ ...event, ...('error' in plain ? { error } : {}) } as NodeEvent);
+  } catch {
+    // A field is not what it should be.
+    return undefined;
+  }
 }
 
 /** What people read; TypeScript names the one that is missing. */

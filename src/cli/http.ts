@@ -24,6 +24,8 @@ export interface Refusal {
 export interface HttpServer {
   /** Where it listens. */
   readonly address: ReturnType<Server['address']>;
+  /** Keeps the process running. */
+  ref(): void;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,7 @@ export async function serveHttp(
   server.unref();
   return {
     address: server.address(),
+    ref: () => void server.ref(),
     close: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -14,6 +14,7 @@ import { receiveCommand } from './commands/receive.js';
 import { sendCommand } from './commands/send.js';
 import { statusCommand } from './commands/status.js';
 import { storeCommand } from './commands/store.js';
+import { viewCommand } from './commands/view.js';
 import { EXIT, EXIT_CODES, type LogFormat, reportError, setLogFormat, useJson, watchOutput } from './io.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
@@ -36,6 +37,7 @@ for (const add of [
   doctorCommand,
   deadLettersCommand,
   storeCommand,
+  viewCommand,
   linkCommand,
   etcdCommand,
 ])

@@ -169,6 +169,7 @@ export class Node implements AsyncDisposable {
       });
       return parts.driver;
     });
+    trace?.follow(() => started.status({ detail: true }));
     for (const event of early) started.overseer.onEvent(event);
     parts.onRoute = (event) => started.tell(event);
     const onError = (error: unknown, id: MessageRef) =>
@@ -305,8 +306,7 @@ export class Node implements AsyncDisposable {
     this.driver.stop();
     this.overseer.close();
     this.consumer.close();
-    this.submissions.close(closedError());
-    this.letters.close(closedError());
+    for (const part of [this.submissions, this.letters]) part.close(closedError());
     this.waiters.wake();
     await inTurn([
       () => this.socket.close(),
@@ -362,6 +362,7 @@ export class Node implements AsyncDisposable {
         throw error;
       });
     }
+    this.trace?.tell(event);
     // What it is a sign of is told after it.
     this.overseer.onEvent(event);
   }

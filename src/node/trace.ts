@@ -3,17 +3,26 @@
  * names and data after the recovery events of draft-ietf-quic-qlog-quic-events), one JSON object a line, one group of events
  * for each peer. In: what paths tell. Out: lines. Times in milliseconds since the reference time, rates in bits per second,
  * as qlog has them; fields that qlog does not know are ours: `delivery_rate`, `delivered_bytes`, `packets_*`,
- * `bandwidth_estimate`, `loss_floor` and `state`.
+ * `bandwidth_estimate`, `loss_floor` and `state`. Events of ours are `headwater:status`, what the member sees four times a second (`Sight`),
+ * and `headwater:event`; a page can be drawn of these two alone.
  */
 import { createWriteStream, openSync } from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { MILLISECOND, type Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { PathEvent, PathMetrics } from '../path/observer.js';
+import { monotonic } from './clock.js';
+import { type NodeEvent, plainEvent } from './status/events.js';
+import type { Sight } from './status/sight.js';
+import { type SeenStatus, Sights } from './status/sights.js';
 
 export interface TraceFile {
   /** @param peer the name of the one at the other end of the path */
   write(now: Micros, peer: string, event: PathEvent): void;
+  /** From now on keeps what the member sees, until it is closed. */
+  follow(look: () => SeenStatus): void;
+  /** Something has happened to the member. */
+  tell(event: NodeEvent): void;
   /** Throws FILE if not all could be written. */
   close(): Promise<void>;
 }
@@ -30,19 +39,29 @@ export function openTrace(path: string, name: string, referenceTime: number): Tr
   stream.on('error', (error) => {
     failure = error;
   });
-  stream.write(header(name, referenceTime));
+  stream.write(traceHeader(name, referenceTime));
   let left = 0;
   const lastMetrics = new Map<string, Micros>();
+  const put = (text: string) => {
+    if (failure || stream.writableLength > MAX_BACKLOG) left++;
+    else stream.write(text);
+  };
+  let timer: NodeJS.Timeout | undefined;
   return {
     write(now, peer, event) {
       if (event.type === 'metrics') {
         if (now - (lastMetrics.get(peer) ?? -METRICS_INTERVAL) < METRICS_INTERVAL) return;
         lastMetrics.set(peer, now);
       }
-      if (failure || stream.writableLength > MAX_BACKLOG) left++;
-      else stream.write(line(now, peer, event));
+      put(line(now, peer, event));
     },
+    follow(look) {
+      const sights = new Sights();
+      timer = setInterval(() => put(sightLine(monotonic(), sights.next(look()))), SIGHT_MS).unref();
+    },
+    tell: (event) => put(eventLine(monotonic(), name, plainEvent(event))),
     async close() {
+      clearInterval(timer);
       stream.end();
       if (!failure) await finished(stream).catch(() => {}); // It is in `failure`.
       const got = failure?.message ?? `${left} events left out, since the disk was too slow`;
@@ -65,10 +84,21 @@ function openOrThrow(path: string): number {
   }
 }
 
-function header(name: string, referenceTime: number): string {
+/** The first line of a trace. */
+export function traceHeader(name: string, referenceTime: number): string {
   const common_fields = { time_format: 'relative', reference_time: referenceTime };
   const trace = { vantage_point: { name, type: 'unknown' }, common_fields };
   return `${JSON.stringify({ qlog_format: 'NDJSON', qlog_version: '0.3', title: 'headwater', trace })}\n`;
+}
+
+/** What a member sees. */
+export function sightLine(now: Micros, sight: Sight): string {
+  return `${JSON.stringify({ time: now / MILLISECOND, group_id: sight.name, name: 'headwater:status', data: sight })}\n`;
+}
+
+/** What has happened to a member: an event as plain data, or a `text` of another kind. */
+export function eventLine(now: Micros, member: string, event: { type: string }): string {
+  return `${JSON.stringify({ time: now / MILLISECOND, group_id: member, name: 'headwater:event', data: event })}\n`;
 }
 
 function line(now: Micros, peer: string, event: PathEvent): string {
@@ -120,6 +150,8 @@ function finite(value: number | undefined, factor = 1): number | undefined {
   return value !== undefined && Number.isFinite(value) ? Math.round(value * factor * 1000) / 1000 : undefined;
 }
 
+/** What a page is drawn of. */
+const SIGHT_MS = 250;
 /** Of one peer: more is more than a plot shows. */
 const METRICS_INTERVAL: Micros = MILLISECOND;
 const HIGH_WATER = 1 << 16;

@@ -17,6 +17,8 @@ export interface RunOptions {
   keepLines?: number;
   /** Told what happens at members, before anything else is. */
   observe?: (member: SimMember, event: SimEvent) => void;
+  /** Called after each event, to look at the group. */
+  look?: (cluster: Cluster) => void;
 }
 
 /** How a run ended. */
@@ -70,10 +72,12 @@ class Run {
   private numbered = 0;
   private readonly watchdog: Watchdog;
   private readonly isInspected: boolean;
+  private readonly watch: RunOptions['look'];
   /** Something happened that may have completed the run. */
   private isNews = false;
 
-  constructor(scenario: Scenario, { keepLines = 0, observe }: RunOptions) {
+  constructor(scenario: Scenario, { keepLines = 0, observe, look }: RunOptions) {
+    this.watch = look;
     this.scenario = scenario;
     this.rng = new Rng(`${scenario.seed} run`);
     const { members, faults, order } = scenario;
@@ -147,6 +151,7 @@ class Run {
     let end = Number.POSITIVE_INFINITY;
     const isOver = () => {
       if (checker.violation) return true;
+      this.watch?.(cluster);
       if (this.isNews) this.look();
       this.inspect();
       const stuck = this.watchdog.stuck(world.now);

@@ -10,7 +10,7 @@ const LINK = 'loss burst delay jitter link-rate queue mtu reorder duplicate corr
 const MEMBER = 'group key bind controller max-rate no-relay trace debug log-format json'.split(' ');
 const STATUS = ['store', 'control', 'watch', 'json'];
 const COMMANDS: Record<string, string[]> = {
-  demo: ['nodes', 'trace', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
+  demo: ['nodes', 'trace', 'page', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
   group: ['name', 'faulty', 'byzantine', 'pessimism'],
   send: [...MEMBER, 'name', 'symlinks', 'wait', 'timeout'],
@@ -22,6 +22,7 @@ const COMMANDS: Record<string, string[]> = {
   doctor: ['group', 'key', 'store', 'bind', 'wait', 'json'],
   'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   store: [],
+  view: ['page', 'json'],
   link: ['json', ...LINK],
   etcd: (
     'name data-dir listen-peer-urls listen-client-urls initial-advertise-peer-urls initial-cluster initial-cluster-token ' +

@@ -38,6 +38,8 @@ export function parseTrace(text: string): TracedPath[] {
       typeof data !== 'object'
     )
       throw new SyntaxError(`line ${i + 1}: expected time, group_id, name and data`);
+    // What a member sees is for `headwater view`.
+    if (name.startsWith('headwater:')) continue;
     const path = paths.get(group_id) ?? { name: `${viewer} to ${group_id}`, start, events: [] };
     paths.set(group_id, path);
     path.events.push({ at: time / 1000, name, data: data as Record<string, unknown> });

@@ -17,7 +17,9 @@ import { fileError } from '../../file/disk.js';
 import { parseLocator } from '../../group/locator.js';
 import { type Child, spawnCommand } from '../child.js';
 import { createDemoView, type DemoMember, holdsShare, printSummary, type Summary } from '../demo-view.js';
-import { EXIT, integer, note, number, printJson, withInterrupt } from '../io.js';
+import { EXIT, fired, integer, note, number, printJson, unlessFired, withInterrupt } from '../io.js';
+import { type Address, httpAddress } from '../page/address.js';
+import { type DemoPage, openDemoPage } from '../page/demo.js';
 import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
 
 interface DemoOptions extends Omit<LinkFlags, 'linkRate'> {
@@ -29,6 +31,7 @@ interface DemoOptions extends Omit<LinkFlags, 'linkRate'> {
   mute: number;
   timeout: number;
   trace?: string;
+  page?: Address;
   json?: boolean;
 }
 
@@ -46,6 +49,11 @@ export function demoCommand(program: Command): void {
       .option('--mute <n>', 'members that relay nothing', integer(0, 31), 0)
       .option('--timeout <seconds>', 'give up after so long', number(1, 86400), 180)
       .option('--trace <file>', 'write what the origin measures on its paths to a file, as qlog lines')
+      .option(
+        '--page <address>',
+        'serve a live page at host:port; it begins when somebody looks, and stays until it is told to stop',
+        httpAddress,
+      )
       .option('--json', 'print one JSON object at the end'),
     { loss: 10, delay: 20, linkRate: undefined },
   ).action((options: DemoOptions) =>
@@ -58,12 +66,27 @@ export function demoCommand(program: Command): void {
           `--kill: expected at most ${mayFail} of ${nodes} members (a quorum must live), and with --mute at most ${nodes - 1}, got ${kill} and ${mute}`,
         );
       const folder = await mkdtemp(join(tmpdir(), 'headwater-demo-'));
-      const demo = new Demo(options, folder);
+      const page = options.page && (await openDemoPage(options.page, 'demo', namesOf(nodes)));
+      const demo = new Demo(options, folder, page);
+      if (page) {
+        page.ref();
+        note(`the page: ${page.url}; the demo begins when you open it`);
+        await unlessFired(signal, page.watched()).catch(async (error) => {
+          await page.close();
+          await rm(folder, { recursive: true, force: true });
+          throw error;
+        });
+      }
       const timeout = AbortSignal.timeout(options.timeout * 1000);
       // A closed pipe ends the process without unwinding.
       process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
       try {
         await demo.run(AbortSignal.any([signal, timeout]));
+        if (page) {
+          page.end();
+          note('the page stays until Ctrl-C');
+          await fired(signal);
+        }
       } catch (error) {
         if (!timeout.aborted || signal.aborted) throw error;
         throw new HeadwaterError(
@@ -72,6 +95,7 @@ export function demoCommand(program: Command): void {
         );
       } finally {
         await demo.stop();
+        await page?.close();
         await rm(folder, { recursive: true, force: true });
       }
     }),
@@ -85,14 +109,16 @@ class Demo {
   private readonly linkRate: number;
   private readonly members: DemoMember[] = [];
   private readonly children: Child[] = [];
+  private readonly page: DemoPage | undefined;
   private emulator: Emulator | undefined;
   /** What the origin's links had delivered when the broadcast began. */
   private before = 0;
   /** What they had delivered since, at times in seconds. */
   private readonly delivered: { seconds: number; bytes: number }[] = [];
 
-  constructor(options: DemoOptions, folder: string) {
+  constructor(options: DemoOptions, folder: string, page: DemoPage | undefined) {
     this.options = options;
+    this.page = page;
     this.linkRate = options.linkRate ?? Math.min(MAX_RATE, Math.round(CAPACITY / (options.nodes - 1) ** 2));
     this.folder = folder;
   }
@@ -155,8 +181,9 @@ class Demo {
       seed,
     });
     const file = { headwater: 'group', version: 1, name: 'demo', members: [] as object[] };
+    const names = namesOf(nodes);
     for (const [index, { host, port }] of this.emulator.addresses.entries()) {
-      const name = index === 0 ? 'origin' : `peer-${index}`;
+      const name = names[index];
       // The last ones are killed, those before them are mute.
       const fromEnd = nodes - index;
       const member: DemoMember = {
@@ -194,6 +221,7 @@ class Demo {
   }
 
   private onEvent(member: DemoMember, event: Record<string, unknown>): void {
+    this.page?.onEvent(member.name, event);
     switch (event.event) {
       case 'start':
         member.startedAt = performance.now();
@@ -220,6 +248,7 @@ class Demo {
     if (!holdsShare(member, KILL_AT)) return;
     member.state = 'killed';
     member.child?.kill();
+    this.page?.onKill(member.name);
   }
 
   /** Seconds from the start of the broadcast until the last live member had saved the file. */
@@ -307,6 +336,10 @@ class Demo {
       process.exitCode = EXIT.failed;
     }
   }
+}
+
+function namesOf(nodes: number): string[] {
+  return Array.from({ length: nodes }, (_, index) => (index === 0 ? 'origin' : `peer-${index}`));
 }
 
 /** Mbit/s of all links together that two cores carry, about; links are given no more, so that the links are what limits. */

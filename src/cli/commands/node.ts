@@ -1,8 +1,7 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { MESSAGE_HEADER, unwrapMessage } from '../../file/envelope.js';
-import { parseLocator } from '../../group/locator.js';
 import type { Delivery, Node } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../../node/status/prometheus.js';
@@ -14,9 +13,8 @@ import { drained, fired, hand, integer, note, printJson, reportError, untilInter
 import { takeLeave } from '../lifecycle/leaving.js';
 import { Lines } from '../lines.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
+import { type Address, httpAddress } from '../page/address.js';
 import { type LivePage, openLivePage } from '../page/live.js';
-
-type Address = { host: string; port: number };
 
 interface NodeCommandOptions extends MemberOptions {
   maxSize: number;
@@ -107,14 +105,6 @@ export function nodeCommand(program: Command): void {
         else noteTotals(node.status());
       }),
     );
-}
-
-function httpAddress(text: string): Address {
-  try {
-    return parseLocator(text);
-  } catch {
-    throw new InvalidArgumentError(`expected host:port, got ${text}.`);
-  }
 }
 
 /** The control socket and the metrics, as far as they are wanted. A control socket that nobody asked for is none to fail for. */

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http';
 import type { Happening, ObjectSight, Sight, Tick } from '../../node/status/sight.js';
+import { plainText } from '../events.js';
 
 /** What a page is told first: what it is about. */
 export interface Beginning {
@@ -111,6 +112,12 @@ export class Feed {
     this.rows += rowsOf(tick);
     while (this.rows > MAX_ROWS && this.history.length > 1) this.rows -= rowsOf(this.history.shift()!);
   }
+}
+
+/** An event in words; the page has its time and its kind elsewhere. */
+export function wordsOf(plain: { type: unknown } & Record<string, unknown>): string | undefined {
+  if (plain.type !== 'warning') return plainText(plain);
+  return plain.state === 'over' ? `over: ${plain.text}` : String(plain.text);
 }
 
 /** One event of `text/event-stream`. */

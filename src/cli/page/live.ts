@@ -1,9 +1,8 @@
 /** The live page of a running member. In: its status, several times a second while somebody watches, and its events. Out: a page. */
 import type { Node } from '../../node/node.js';
-import type { NodeEvent } from '../../node/status/events.js';
+import { type NodeEvent, plainEvent } from '../../node/status/events.js';
 import { Sights } from '../../node/status/sights.js';
-import { eventText } from '../events.js';
-import { Feed } from './feed.js';
+import { Feed, wordsOf } from './feed.js';
 import { type PageServer, servePage } from './server.js';
 
 export interface LivePage extends PageServer {
@@ -37,7 +36,7 @@ export async function openLivePage(node: Node, where: { host: string; port: numb
       feed.push({
         at: Date.now(),
         sights: [],
-        events: [{ member: name, kind: event.type, text: eventText(event) }],
+        events: [{ member: name, kind: event.type, text: wordsOf(plainEvent(event)) ?? event.type }],
       });
     },
     close() {

@@ -104,7 +104,7 @@ function countersOf(metrics: StatusParts['metrics'], members: readonly Member[])
   };
 }
 
-function peerOf(peer: EndpointPeer, since: number): PeerStatus {
+export function peerOf(peer: EndpointPeer, since: number): PeerStatus {
   const { member, path, breaker } = peer;
   const { controller, minRtt } = path;
   return {
@@ -142,7 +142,7 @@ function peerOf(peer: EndpointPeer, since: number): PeerStatus {
   };
 }
 
-function streamOf(
+export function streamOf(
   stream: EndpointStatus['streams'][number],
   members: readonly Member[],
 ): Omit<StreamStatus, 'waitingMs'> {

@@ -1,5 +1,6 @@
 /** What a node tells its operator: what its member does, and what the shell finds besides. */
-import type { MemberEvent } from '../../events.js';
+import { toHex } from '../../core/bytes.js';
+import { type MemberEvent, mapWho } from '../../events.js';
 import type { Member } from '../../group/group.js';
 import type { MessageId } from '../../wire/symbol.js';
 import type { RouteChange } from '../routes.js';
@@ -16,3 +17,14 @@ export type NodeEvent =
   | { type: 'store-error'; error: Error }
   /** `deliver` threw: the same message comes again after a while. */
   | { type: 'consumer-error'; error: unknown; id: MessageId; attempt: number };
+
+/** The event as plain data, which is the same as JSON: members by their names, bytes in hex, errors as their text. */
+export function plainEvent(event: NodeEvent): { type: NodeEvent['type'] } & Record<string, unknown> {
+  // Those of the node alone name members in the same way.
+  const plain: { type: NodeEvent['type'] } & Record<string, unknown> = {
+    ...mapWho(event as MemberEvent<Member>, ({ name }) => name),
+  };
+  if ('evidence' in event) plain.evidence = event.evidence?.map(toHex);
+  if ('error' in event) plain.error = String(event.error);
+  return plain;
+}

@@ -1,10 +1,26 @@
 /** Statuses of one member as sights: what of each has changed. In: a status now and then. Out: what the page and a trace are given. */
+import type { Group, Member } from '../../group/group.js';
+import type { EndpointStatus } from '../../member/status.js';
+import { objectOf, peerOf, streamOf } from './build.js';
 import type { NodeStatus, ObjectStatus, PeerStatus } from './shape.js';
 import type { ObjectSight, PeerSight, Sight } from './sight.js';
 
 /** The part of a status that a sight is made of; a simulation has no more. */
 export type SeenStatus = Pick<NodeStatus, 'name' | 'peers' | 'streams' | 'objects'> &
   Partial<Pick<NodeStatus, 'quorum' | 'warnings' | 'delivery'>>;
+
+/** What there is of a status where there is no process: of a member in the simulator. */
+export function seenOf(self: Member, group: Group, { peers, streams, objects }: EndpointStatus): SeenStatus {
+  const { members, quorum } = group;
+  const away = peers.filter(({ reachable }) => !reachable).map(({ member }) => member.name);
+  return {
+    name: self.name,
+    quorum: { have: members.length - away.length, need: quorum, away },
+    peers: peers.map((peer) => peerOf(peer, 0)),
+    streams: streams.map((stream) => ({ ...streamOf(stream, members), waitingMs: 0 })),
+    objects: objects.map((object) => objectOf(object, members)),
+  };
+}
 
 export class Sights {
   /** By object on its way: what was last told of it. */

@@ -3,10 +3,12 @@
  * faults, a seed each. A seed that fails is made smaller and printed with what led to it; then the exit code is 1.
  * npm run sim -- --members N [--loss 0.02] [--delay 20] [--messages 3] [--size 1000] [--seed X] [--json]: one group of N
  * members with random loss only, and what it takes. The exit code is 1 if not everything is delivered.
+ * npm run sim -- --seed X --trace FILE: one seed, recorded for `headwater view FILE`.
  * Progress goes to stderr, the summary to stdout. `hash` in it is over the event logs of all seeds: it stays the same as long as
  * nothing that the members do has changed.
  */
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import process, { argv, cpuUsage, stderr, stdout } from 'node:process';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
@@ -15,6 +17,7 @@ import { randomScenario, type Scenario } from '../../../src/sim/scenario.js';
 import { shrink } from '../../../src/sim/shrink.js';
 import { runGroup } from './group.js';
 import type { GroupRun } from './members.js';
+import { recordScenario } from './recording.js';
 import type { SwarmResult } from './worker.js';
 
 const { values } = parseArgs({
@@ -23,6 +26,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '1000' },
     start: { type: 'string', default: '0' },
     seed: { type: 'string' },
+    trace: { type: 'string' },
     workers: { type: 'string', default: '2' },
     members: { type: 'string' },
     loss: { type: 'string', default: '0.02' },
@@ -36,7 +40,11 @@ const { values } = parseArgs({
 /** One seed, with its story; smaller if it fails. */
 function replay(seed: string): void {
   const scenario = randomScenario(seed);
-  const report = runScenario(scenario, { keepLines: LINES });
+  const { report, lines } =
+    values.trace === undefined
+      ? { report: runScenario(scenario, { keepLines: LINES }), lines: [] }
+      : recordScenario(scenario, LINES);
+  if (values.trace !== undefined) writeFileSync(values.trace, lines.join(''));
   if (report.violation) explain(seed, scenario, report);
   else if (values.json) stdout.write(`${JSON.stringify({ seed, scenario, ...report, lines: undefined })}\n`);
   else

@@ -17,10 +17,12 @@ interface Start {
 
 let player: Player | undefined;
 let kind: Start['kind'] = 'live';
+/** As its user chose; else the first that looks. */
 let selected = -1;
 let style = readStyle();
 let lastFrame = 0;
 let lastWords = 0;
+let lastCharts = 0;
 let shownSelection = '';
 let frames = 0;
 let framesSince = 0;
@@ -82,13 +84,16 @@ function frame(now: number): void {
   const { run } = player;
   element('nothing').hidden = !player.isEmpty;
   const { viewers } = run;
-  if (selected < 0 && viewers.length > 0) [selected] = viewers;
-  topology.draw(run, selected, style, player.isPaused ? 0 : seconds);
+  const viewer = run.sights[selected] ? selected : (viewers[0] ?? -1);
+  topology.draw(run, selected < 0 ? viewer : selected, style, player.isPaused ? 0 : seconds);
   objects.draw(run, style);
   if (now - lastWords < WORDS_MS) return;
   lastWords = now;
-  const viewer = run.sights[selected] ? selected : (viewers[0] ?? -1);
-  if (viewer >= 0) charts.draw(run, viewer, style);
+  // Many lines take long to draw.
+  if (viewer >= 0 && now - lastCharts >= (run.members.length > 8 ? 500 : WORDS_MS)) {
+    lastCharts = now;
+    charts.draw(run, viewer, style);
+  }
   legend(viewer);
   drawTiles(run);
   drawWarnings(run);
@@ -140,6 +145,8 @@ function count(now: number): void {
 function setTheme(theme: string | null): void {
   if (theme) document.documentElement.dataset.theme = theme;
   style = readStyle();
+  lastWords = 0;
+  lastCharts = 0;
 }
 
 element('theme').addEventListener('click', () => {

@@ -133,14 +133,26 @@ export class ObjectField {
     context.font = `10.5px ${style.font}`;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
-    context.fillStyle = share > 0.3 && state !== Holding.unknown ? ON_WATER : style.muted;
     const words =
       state === Holding.source
         ? `sent ${Math.round(object.held[member])}`
         : state === Holding.unknown
           ? ''
           : `${Math.round(Math.min(object.held[member], object.symbols))} / ${object.symbols}`;
-    if (context.measureText(words).width < w - 10) context.fillText(words, x + 7, y + h / 2 + 0.5);
+    if (context.measureText(words).width >= w - 10) return;
+    // Dark where it stands on water.
+    for (const [from, to, color] of [
+      [0, w * share, ON_WATER],
+      [w * share, w, style.muted],
+    ] as const) {
+      context.save();
+      context.beginPath();
+      context.rect(x + from, y, to - from, h);
+      context.clip();
+      context.fillStyle = color;
+      context.fillText(words, x + 7, y + h / 2 + 0.5);
+      context.restore();
+    }
   }
 
   private bandTop(band: number): number {

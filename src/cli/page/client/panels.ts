@@ -23,7 +23,7 @@ export function drawTiles(run: Run): void {
   tile('rtt', trips.length > 0 ? timeText(trips[trips.length >> 1]) : '–');
   tile('held', run.objects.size > 0 ? shareText(Math.min(...held)) : '–');
   tile('objects', String(run.objects.size));
-  tile('quorum', worst ? `${worst.have} of ${worst.need}` : '–');
+  tile('quorum', worst ? `${worst.have} / ${worst.need}` : '–');
   element('tile-quorum').classList.toggle('wrong', worst !== undefined && worst.have < worst.need);
 }
 
@@ -68,7 +68,9 @@ export class TimesPanel {
       const bar = document.createElement('i');
       bar.style.height = `${counts[i] === 0 ? 0 : Math.max(2, (100 * counts[i]) / most)}%`;
       const label = document.createElement('span');
-      label.textContent = timeText(bounds[i]);
+      // Where there are many there is room for every other.
+      if (last - first <= 9 || (i - first) % 2 === 1) label.textContent = timeText(bounds[i]);
+      else label.textContent = '\u00a0';
       const box = document.createElement('b');
       box.append(bar);
       column.append(box, label);
@@ -99,10 +101,12 @@ function quantile(bounds: readonly number[], counts: readonly number[], wanted: 
 export class EventsPanel {
   private drawn: unknown;
   private run: Run | undefined;
+  private isDark = false;
 
   draw(run: Run, style: Style): void {
     const last = run.events[run.events.length - 1];
-    if (last === this.drawn && run === this.run) return;
+    if (last === this.drawn && run === this.run && style.isDark === this.isDark) return;
+    this.isDark = style.isDark;
     this.drawn = last;
     this.run = run;
     const isWall = run.at > 1e12;
@@ -130,27 +134,30 @@ export class EventsPanel {
   }
 }
 
+/** What is wrong now: a line for each kind of it, with those that say so. */
 export function drawWarnings(run: Run): void {
-  const told = new Map<string, string>();
+  const told = new Map<string, { who: string[]; text: string }>();
   for (const sight of run.sights)
-    for (const { code, text } of sight?.warnings ?? [])
-      told.set(`${sight!.name} ${code} ${text}`, `${sight!.name}: ${text}`);
+    for (const { code, text } of sight?.warnings ?? []) {
+      const one = told.get(code) ?? { who: [], text };
+      if (!one.who.includes(sight!.name)) one.who.push(sight!.name);
+      told.set(code, one);
+    }
   const list = element('warnings');
-  const key = [...told.keys()].join();
+  const key = JSON.stringify([...told]);
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   list.replaceChildren(
-    ...[...told.values()].slice(0, 4).map((text) => {
+    ...[...told].map(([code, { who, text }]) => {
       const line = document.createElement('li');
-      line.textContent = text;
+      const name = document.createElement('b');
+      name.textContent = code;
+      const more =
+        who.length > 4 ? `${who.slice(0, 3).join(', ')} and ${who.length - 3} more` : who.join(', ');
+      line.append(name, ` ${more}: ${text}`);
       return line;
     }),
   );
-  if (told.size > 4) {
-    const more = document.createElement('li');
-    more.textContent = `and ${told.size - 4} more`;
-    list.append(more);
-  }
 }
 
 const BOUNDS = [

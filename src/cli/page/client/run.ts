@@ -1,5 +1,5 @@
 /** A run as far as it was told: what each member holds of each object, how each path is, what has happened. In: ticks. Out: what is drawn. */
-import type { Happening, ObjectSight, Sight, Tick } from '../../../node/status/sight.js';
+import type { Happening, ObjectSight, Sight, StreamSight, Tick } from '../../../node/status/sight.js';
 import { type Edge, Series } from './series.js';
 
 /** What a member has of an object. */
@@ -42,11 +42,14 @@ export class Run {
   /** Objects that have come or gone. */
   revision = 0;
   private readonly places: Map<string, number>;
+  /** By member: how far it had delivered each stream. */
+  private readonly delivered: Map<string, number>[];
 
   constructor(members: readonly string[]) {
     this.members = members;
     this.places = new Map(members.map((name, i) => [name, i]));
     this.edges = members.map(() => members.map(() => undefined));
+    this.delivered = members.map(() => new Map());
     this.sights = members.map(() => undefined);
     this.series = members.map(() => new Series(members.length));
   }
@@ -88,6 +91,7 @@ export class Run {
     }
     this.series[viewer].add(at, this.edges[viewer]);
     for (const object of sight.objects) this.hold(at, viewer, object);
+    for (const stream of sight.streams) this.deliver(at, viewer, stream);
     for (const name of sight.over) this.finish(at, viewer, name, sight);
   }
 
@@ -98,14 +102,8 @@ export class Run {
     if (viewer === from) this.set(at, object, viewer, sight.heldSymbols, Holding.source);
     else {
       const whole = sight.delivered ? Holding.delivered : Holding.whole;
-      const isWhole = sight.complete || sight.delivered;
-      this.set(
-        at,
-        object,
-        viewer,
-        isWhole ? object.symbols : sight.heldSymbols,
-        isWhole ? whole : Holding.part,
-      );
+      const held = sight.complete ? object.symbols : sight.heldSymbols;
+      this.set(at, object, viewer, held, sight.complete ? whole : Holding.part);
       if (object.state[from] === Holding.unknown) this.set(at, object, from, object.symbols, Holding.source);
     }
     if (!sight.lackedBy) return;
@@ -113,6 +111,18 @@ export class Run {
       if (member === viewer || member === from || this.sights[member]) continue;
       const lacks = sight.lackedBy[this.members[member]] ?? 0;
       this.set(at, object, member, object.symbols - lacks, lacks > 0 ? Holding.part : Holding.whole);
+    }
+  }
+
+  /** What a stream has delivered since may no longer be on its way, and so not be told one by one. */
+  private deliver(at: number, viewer: number, { from, incarnation, delivered }: StreamSight): void {
+    const key = `${from} ${incarnation}`;
+    const before = this.delivered[viewer].get(key) ?? 0;
+    this.delivered[viewer].set(key, delivered);
+    for (let seq = Math.max(before - SECOND_LOOK, delivered - MAX_OBJECTS, 0); seq < delivered; seq++) {
+      const object = this.objects.get(`${key}/${seq}`);
+      const isKnown = object?.state[viewer] === Holding.part || object?.state[viewer] === Holding.whole;
+      if (object && isKnown) this.set(at, object, viewer, object.symbols, Holding.delivered);
     }
   }
 
@@ -177,5 +187,7 @@ function rateOf(before: Edge | undefined, at: number, delivered: number): number
 }
 
 export const MAX_OBJECTS = 1000;
+/** Objects that were told of after they had been delivered. */
+const SECOND_LOOK = 20;
 const MAX_EVENTS = 300;
 const MAX_TIMES = 5000;

@@ -23,6 +23,14 @@ export class Topology {
   private readonly context: CanvasRenderingContext2D;
   private places: Point[] = [];
   private hovered = -1;
+  private readonly back = document.createElement('canvas');
+  private readonly front = document.createElement('canvas');
+  /** What the layers show. */
+  private key = '';
+  private shownAt = Number.NaN;
+  private age = 0;
+  /** The highest rate of any path. */
+  private most = 1e4;
   /** By edge: where its dots are. */
   private readonly phases = new Map<number, number>();
   private readonly isStill = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -46,51 +54,105 @@ export class Topology {
   draw(run: Run, selected: number, style: Style, seconds: number): void {
     const { context } = this;
     const { width, height } = this.canvas.parentElement!.getBoundingClientRect();
-    fit(this.canvas, width, height);
-    context.clearRect(0, 0, width, height);
-    this.places = placesOf(run, width, height);
-    const focus = this.hovered >= 0 ? this.hovered : run.members.length > LABELLED ? selected : -1;
-    const labels: (() => void)[] = [];
+    const isResized = fit(this.canvas, width, height);
     const n = run.members.length;
-    const most = run.edges.reduce(
-      (max, row) => row.reduce((m, edge) => Math.max(m, edge?.rate ?? 0), max),
-      1e4,
-    );
+    const focus = this.hovered >= 0 ? this.hovered : n > LABELLED ? selected : -1;
+    const key = `${focus} ${selected} ${style.isDark} ${run.members}`;
+    this.age += seconds;
+    if (isResized || key !== this.key || this.age > LAYERS_S || run.at !== this.shownAt) {
+      this.key = key;
+      // Figures change with each tick, and no faster than they can be read.
+      if (isResized || this.age > LAYERS_S) this.age = 0;
+      this.shownAt = run.at;
+      this.places = placesOf(run, width, height);
+      this.most = run.edges.flat().reduce((max, edge) => Math.max(max, edge?.rate ?? 0), 1e4);
+      this.layers(run, { focus, selected, style, width, height });
+    }
+    context.clearRect(0, 0, width, height);
+    context.drawImage(this.back, 0, 0, width, height);
+    if (!this.isStill) this.allDots(run, focus, style, seconds);
+    context.drawImage(this.front, 0, 0, width, height);
+  }
+
+  /** What stays for a while: the ways behind the dots, members and figures before them. */
+  private layers(
+    run: Run,
+    {
+      focus,
+      selected,
+      style,
+      width,
+      height,
+    }: { focus: number; selected: number; style: Style; width: number; height: number },
+  ): void {
+    for (const layer of [this.back, this.front]) {
+      fit(layer, width, height);
+      layer.getContext('2d')!.clearRect(0, 0, width, height);
+    }
+    const [back, front] = [this.back.getContext('2d')!, this.front.getContext('2d')!];
+    const isAlone = run.viewers.length === 1;
+    const labelled: { edge: Edge; way: Way }[] = [];
+    for (const { from, to, edge, way } of this.paths(run)) {
+      const isFocused = focus < 0 || from === focus || to === focus;
+      this.stroke(back, edge, way, isFocused, style);
+      // What next to nothing goes over would hide what something goes over.
+      const isIdle = this.most > BUSY && edge.rate < this.most / 100;
+      const hasLabel = isFocused && (focus < 0 || from === focus || isAlone);
+      if (hasLabel && edge.reachable && !isIdle) labelled.push({ edge, way });
+    }
+    labelled.sort((a, b) => b.edge.rate - a.edge.rate);
+    const taken: Point[] = [...this.places];
+    for (const { edge, way } of labelled) {
+      const free = (focus < 0 ? [0.36, 0.28, 0.46] : [0.68, 0.56, 0.78]).map((t) => along(way, t));
+      const isFree = (at: Point) =>
+        taken.every((o) => Math.abs(o.x - at.x) > 84 || Math.abs(o.y - at.y) > 14);
+      const at = free.find(isFree) ?? (focus < 0 ? free[0] : undefined);
+      if (!at) continue;
+      taken.push(at);
+      drawLabel(front, edge, at, style);
+    }
+    for (let member = 0; member < run.members.length; member++)
+      this.member(front, run, member, member === selected, style);
+  }
+
+  private *paths(run: Run): Generator<{ from: number; to: number; edge: Edge; way: Way }> {
+    const n = run.members.length;
     for (let from = 0; from < n; from++)
       for (let to = 0; to < n; to++) {
         const edge = run.edges[from][to];
-        if (!edge) continue;
-        const isFocused = focus < 0 || from === focus || to === focus;
-        const way = this.way(from, to, n);
-        this.stream(edge, way, from * n + to, { most, isFocused, style, seconds });
-        const hasLabel = isFocused && (focus < 0 || from === focus || run.viewers.length === 1);
-        if (hasLabel && edge.reachable) labels.push(() => this.label(edge, way, style));
+        if (edge) yield { from, to, edge, way: this.way(from, to, n) };
       }
-    for (const draw of labels) draw();
-    for (let member = 0; member < n; member++) this.member(run, member, member === selected, style);
   }
 
-  private stream(
+  private stroke(
+    context: CanvasRenderingContext2D,
     edge: Edge,
     way: Way,
-    id: number,
-    { most, isFocused, style, seconds }: { most: number; isFocused: boolean; style: Style; seconds: number },
+    isFocused: boolean,
+    style: Style,
   ): void {
-    const { context } = this;
-    const share = Math.sqrt(Math.min(1, edge.rate / most));
-    context.globalAlpha = isFocused ? 1 : 0.16;
+    const share = this.shareOf(edge);
     context.strokeStyle = edge.reachable ? lossColor(edge.loss, style.isDark) : style.away;
     context.lineWidth = edge.reachable ? 0.75 + 2.6 * share : 1;
     context.setLineDash(edge.reachable ? [] : [3, 5]);
-    context.globalAlpha *= edge.reachable ? 0.3 + 0.35 * share : 0.6;
+    context.globalAlpha = (isFocused ? 1 : 0.16) * (edge.reachable ? 0.3 + 0.35 * share : 0.6);
     context.beginPath();
     context.moveTo(way.a.x, way.a.y);
     context.quadraticCurveTo(way.bend.x, way.bend.y, way.b.x, way.b.y);
     context.stroke();
     context.setLineDash([]);
     context.globalAlpha = 1;
-    if (!edge.reachable || edge.rate < 100 || this.isStill || !isFocused) return;
-    this.dots(edge, way, id, { share, style, seconds });
+  }
+
+  private shareOf(edge: Edge): number {
+    return Math.sqrt(Math.min(1, edge.rate / this.most));
+  }
+
+  private allDots(run: Run, focus: number, style: Style, seconds: number): void {
+    const n = run.members.length;
+    for (const { from, to, edge, way } of this.paths(run))
+      if (edge.reachable && edge.rate >= 100 && (focus < 0 || from === focus || to === focus))
+        this.dots(edge, way, from * n + to, { share: this.shareOf(edge), style, seconds });
   }
 
   /** Dots move as long as a round trip suggests, only slower: what takes 20 ms would be seen by nobody. */
@@ -132,26 +194,13 @@ export class Topology {
     }
   }
 
-  private label(edge: Edge, way: Way, style: Style): void {
-    const { context } = this;
-    const text = edge.rate < 100 ? shareText(edge.loss) : `${rateText(edge.rate)} · ${shareText(edge.loss)}`;
-    const { x, y } = along(way, 0.36);
-    context.font = `10.5px ${style.font}`;
-    const width = context.measureText(text).width + 10;
-    context.globalAlpha = 0.86;
-    context.fillStyle = style.panel;
-    context.beginPath();
-    context.roundRect(x - width / 2, y - 8, width, 16, 8);
-    context.fill();
-    context.globalAlpha = 1;
-    context.fillStyle = lossColor(edge.loss, style.isDark);
-    context.textAlign = 'center';
-    context.textBaseline = 'middle';
-    context.fillText(text, x, y + 0.5);
-  }
-
-  private member(run: Run, member: number, isSelected: boolean, style: Style): void {
-    const { context } = this;
+  private member(
+    context: CanvasRenderingContext2D,
+    run: Run,
+    member: number,
+    isSelected: boolean,
+    style: Style,
+  ): void {
     const { x, y } = this.places[member];
     const radius = radiusOf(run.members.length);
     const isAway = isAwayFor(run, member);
@@ -219,6 +268,22 @@ export class Topology {
   }
 }
 
+function drawLabel(context: CanvasRenderingContext2D, edge: Edge, { x, y }: Point, style: Style): void {
+  const text = edge.rate < 100 ? shareText(edge.loss) : `${rateText(edge.rate)} · ${shareText(edge.loss)}`;
+  context.font = `10.5px ${style.font}`;
+  const width = context.measureText(text).width + 10;
+  context.globalAlpha = 0.86;
+  context.fillStyle = style.panel;
+  context.beginPath();
+  context.roundRect(x - width / 2, y - 8, width, 16, 8);
+  context.fill();
+  context.globalAlpha = 1;
+  context.fillStyle = lossColor(edge.loss, style.isDark);
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.fillText(text, x, y + 0.5);
+}
+
 /** In a ring, the first on top; around the only one that looks. */
 function placesOf(run: Run, width: number, height: number): Point[] {
   const n = run.members.length;
@@ -278,5 +343,9 @@ function noise(seed: number): number {
 }
 
 const TURN = 2 * Math.PI;
+/** Seconds that layers are kept at most. */
+const LAYERS_S = 0.5;
+/** Bytes per second. */
+const BUSY = 50_000;
 /** Up to so many members each path has its figures beside it; of more those of the chosen member do. */
 const LABELLED = 6;
