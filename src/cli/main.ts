@@ -14,6 +14,7 @@ import { receiveCommand } from './commands/receive.js';
 import { sendCommand } from './commands/send.js';
 import { statusCommand } from './commands/status.js';
 import { storeCommand } from './commands/store.js';
+import { topCommand } from './commands/top.js';
 import { viewCommand } from './commands/view.js';
 import { EXIT, EXIT_CODES, type LogFormat, reportError, setLogFormat, useJson, watchOutput } from './io.js';
 
@@ -34,6 +35,7 @@ for (const add of [
   receiveCommand,
   nodeCommand,
   statusCommand,
+  topCommand,
   doctorCommand,
   deadLettersCommand,
   storeCommand,

@@ -19,6 +19,7 @@ const COMMANDS: Record<string, string[]> = {
   status: STATUS,
   peers: STATUS,
   drops: STATUS,
+  top: ['store', 'control', 'interval'],
   doctor: ['group', 'key', 'store', 'bind', 'wait', 'json'],
   'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   store: [],

@@ -21,14 +21,18 @@ const store = () => join(lab.folder, 'anna.store');
 
 /** Runs a command on a terminal so wide: what it wrote there. */
 async function onTerminal(columns: number, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const cli = startOnTerminal(columns, args, env);
+  return { code: await cli.exit(), screen: cli.stdout };
+}
+
+function startOnTerminal(columns: number, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const words = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
   const all = { TERM: 'xterm-256color', ...env, ON_IT: `stty rows 24 cols ${columns}; ${words}` };
   const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
   const unset = ['NO_COLOR', 'FORCE_COLOR', 'HEADWATER_LOG_FORMAT'].flatMap((name) => ['-u', name]);
   // What would follow as the command is not looked at.
   const by = ['env', ...unset, ...variables, 'sh', '-c', 'exec script -qec "$ON_IT" /dev/null'];
-  const cli = headwater([], { by });
-  return { code: await cli.exit(), screen: cli.stdout };
+  return headwater([], { by });
 }
 
 /** What stands in a line of its own; to move the cursor ends one. */
@@ -62,6 +66,24 @@ describe.skipIf(!hasScript)('on a terminal', () => {
     expect((await onTerminal(80, args)).screen).toContain('\u001b[33m! ');
     expect((await onTerminal(80, args, { NO_COLOR: '1' })).screen).not.toContain('\u001b[33m');
   });
+
+  test.each([40, 80])(
+    'of %i columns top fits, draws again, and gives the screen back at Ctrl-C',
+    async (columns) => {
+      await startAnna();
+      const top = startOnTerminal(columns, ['top', '--store', store(), '--interval', '0.2'], {
+        NO_COLOR: '1',
+      });
+      await top.until('two screens', ({ stdout }) => stdout.split('anna of lab').length > 2);
+      top.child.stdin!.write('\u0003');
+      expect(await top.exit()).toBe(0);
+      expect(top.stdout).toContain('quorum NO: 1 here, 2 needed');
+      expect(Math.max(...rows(top.stdout).map((row) => row.length))).toBeLessThanOrEqual(columns);
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: what drives a terminal is what is looked for
+      expect(top.stdout).toMatch(/\u001b\[\?25h\u001b\[\?1049l\s*$/);
+      expect(top.stdout).not.toContain('\u001b[33m');
+    },
+  );
 
   test.each([40, 80])('of %i columns the demo fits', async (columns) => {
     const flags = '--nodes 3 --size 0.5 --loss 10 --delay 1 --mute 1'.split(' ');
