@@ -16,7 +16,7 @@ export function sourcesOf({ telling, fetching, spread }: Parts): Sources {
   const { serving, mail } = fetching;
   const standings: FrameSource = {
     dueAt: (peer) => telling.dueAt(peer),
-    waiting: () => 0,
+    waiting: (peer, enough) => telling.waiting(peer, enough),
     take: (now, peer, room) => telling.take(now, peer, room),
   };
   const questions: FrameSource = {

@@ -91,6 +91,19 @@ export class Telling {
     return due;
   }
 
+  /** Bytes of what is to be said to a peer now or soon, without bitmaps; where that is more than `enough`, at least so much. */
+  waiting(peer: number, enough: number): number {
+    if (!this.options.speaks(peer)) return 0;
+    let bytes = 0;
+    for (const [transfer, line] of this.lines[peer]) {
+      if (line.at === NEVER) continue;
+      const frame = frameOf(transfer, { version: 0, heard: 0 });
+      bytes += frameSize(frame) - frame.ahead.length;
+      if (bytes >= enough) break;
+    }
+    return bytes;
+  }
+
   /** Frames that are due, of at most `room` bytes. */
   take(now: Micros, peer: number, room: number): TransferFrame[] {
     const frames: TransferFrame[] = [];

@@ -34,6 +34,19 @@ export function isBytes(length: number): Check {
   return (name, value) => assertBytes(name, value, length);
 }
 
+/** A number, which may be infinite. */
+export function isAtLeast(min: number): Check {
+  return (name, value) => {
+    if (typeof value !== 'number' || !(value >= min))
+      throw invalid(name, `a number of at least ${min}`, value);
+  };
+}
+
+export const isTexts: Check = (name, value) => {
+  if (!Array.isArray(value) || !value.every((one) => typeof one === 'string' && one !== ''))
+    throw invalid(name, 'a list of texts', value);
+};
+
 export const isFunction: Check = (name, value) => {
   if (typeof value !== 'function') throw invalid(name, 'a function', value);
 };

@@ -5,7 +5,7 @@
 import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { certifiedDescriptor } from '../broadcast/proof/certificate.js';
-import { type Manifest, sliceHash } from '../bulk/manifest.js';
+import { type Manifest, parseManifest, sliceHash } from '../bulk/manifest.js';
 import { equalBytes } from '../core/bytes.js';
 import { CERTIFICATE_SIZE } from '../wire/limits.js';
 
@@ -72,6 +72,15 @@ export async function keepManifest(
 export async function hasManifest(folder: string, bytes: Uint8Array): Promise<boolean> {
   const kept = await readFile(join(folder, MANIFEST)).catch(() => undefined);
   return kept !== undefined && equalBytes(kept.subarray(CERTIFICATE_SIZE), bytes);
+}
+
+/** The manifest that is kept there; undefined if there is none. */
+export async function readManifest(folder: string): Promise<Manifest | undefined> {
+  try {
+    return parseManifest((await readFile(join(folder, MANIFEST))).subarray(CERTIFICATE_SIZE));
+  } catch {
+    return undefined;
+  }
 }
 
 /** By slice that is said to be there: its certificate. */

@@ -1,13 +1,23 @@
 /** Receives what members of a group send, into a folder. */
 import { EventEmitter, on } from 'node:events';
 import { toHex } from '../core/bytes.js';
+import {
+  type Checks,
+  checkOptions,
+  checkRequired,
+  isAtLeast,
+  isBoolean,
+  isObjectWith,
+  isText,
+} from '../core/checks.js';
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError } from '../errors.js';
 import type { Member } from '../group/group.js';
 import type { Offer, Taker } from '../node/bulk/transfers.js';
 import type { Node } from '../node/node.js';
 import { type StreamId, streamKey } from '../wire/symbol.js';
-import { openStaging, type Staging } from './staging.js';
+import { isNode } from './options.js';
+import { openStaging, type Staging, Taken } from './staging.js';
 
 /** Where to save, and what to refuse. */
 export interface ReceiveFilesOptions {
@@ -38,8 +48,11 @@ export type ReceiveEvent =
   /** It is taken; `held` bytes of it are here from before. */
   | ({ type: 'offer'; paths: string[]; held: number } & IncomingFiles)
   | ({ type: 'progress'; held: number } & IncomingFiles)
-  /** All of it stands under `paths`. `root`: SHA-256 of its manifest, hex, the same at its sender. */
-  | ({ type: 'saved'; paths: string[]; root: string } & IncomingFiles)
+  /**
+   * All of it stands under `paths`. `root`: SHA-256 of its manifest, hex, the same at its sender. `superseded`: folders `.….part` of
+   * former versions of it, which nobody can complete any more, and which are removed.
+   */
+  | ({ type: 'saved'; paths: string[]; root: string; superseded: string[] } & IncomingFiles)
   /** It is refused, or cannot be written; `reason` is what the sender is told. */
   | ({ type: 'failed'; error: Error; reason: string } & IncomingFiles);
 
@@ -55,13 +68,23 @@ export interface FileReceiving extends AsyncIterable<ReceiveEvent> {
  * Takes what others offer, and saves it under its names once all of it is there and checked. Who is stopped midway goes on with
  * what it has when the same is offered again.
  *
- * @throws HeadwaterError BUSY if this node receives files already
+ * @throws HeadwaterError BUSY if this node receives files already; INVALID_ARGUMENT for an option that is none, or not what it should be
  * @example
  * for await (const event of receiveFiles({ node, folder: 'inbox' })) if (event.type === 'saved') console.log(event.paths);
  */
 export function receiveFiles(options: ReceiveFilesOptions): FileReceiving {
+  checkOptions('options', options, OPTIONS);
+  checkRequired(options, { node: OPTIONS.node, folder: isText });
   return new Receiving(options);
 }
+
+const OPTIONS: Checks = {
+  node: isNode,
+  folder: isText,
+  overwrite: isBoolean,
+  maxBytes: isAtLeast(0),
+  signal: isObjectWith('addEventListener'),
+};
 
 class Receiving implements FileReceiving, Taker {
   private readonly options: ReceiveFilesOptions;
@@ -145,7 +168,8 @@ class Receiving implements FileReceiving, Taker {
     if (status.state === 'receiving') open.slices = status.slices;
     if (status.state !== 'saved' || open.isSaved) return;
     open.isSaved = true;
-    this.tell({ type: 'saved', ...about, paths: staging.paths, root: toHex(sha256(offer.bytes)) });
+    const { paths, superseded } = staging;
+    this.tell({ type: 'saved', ...about, paths, root: toHex(sha256(offer.bytes)), superseded });
   }
 
   onFailed(offer: Offer, error: unknown): void {
@@ -175,8 +199,9 @@ function aboutOf({ id, from, manifest }: Offer): IncomingFiles {
 
 /** Why files were not saved, in words that tell others nothing of our disk but what they need. */
 function reasonOf(error: unknown): string {
-  const { code, syscall } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
-  if (code === 'EEXIST' && syscall !== 'mkdir') return 'it has a file of that name';
+  const { cause } = error as Error;
+  if (cause instanceof Taken) return cause.message;
+  const { code } = (cause ?? error) as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') return `its disk is full (${code})`;
   if (error instanceof HeadwaterError && !error.cause) return error.message;
   return `it cannot write the files (${code})`;

@@ -3,11 +3,23 @@ import { EventEmitter, on } from 'node:events';
 import type { Manifest } from '../bulk/manifest.js';
 import type { MemberStanding } from '../bulk/ports.js';
 import { toHex } from '../core/bytes.js';
+import {
+  type Checks,
+  checkOptions,
+  checkRequired,
+  isAtLeast,
+  isObjectWith,
+  isOneOf,
+  isText,
+  isTexts,
+} from '../core/checks.js';
 import { sha256 } from '../crypto/hash.js';
-import { HeadwaterError } from '../errors.js';
+import { HeadwaterError, invalid } from '../errors.js';
 import type { Member } from '../group/group.js';
 import type { Node } from '../node/node.js';
 import type { StreamId } from '../wire/symbol.js';
+import { isNode } from './options.js';
+import { Rates } from './rates.js';
 import { type FileSource, openSource } from './source.js';
 
 /** What to send, and how long to wait. */
@@ -20,6 +32,11 @@ export interface SendFilesOptions {
   name?: string | undefined;
   /** What to do with symbolic links inside of folders, which are never followed. Default 'skip'. */
   symlinks?: 'skip' | 'refuse' | undefined;
+  /**
+   * Globs of what is left out of folders: one without a slash is compared with each name (`*.tmp`), one with a slash with the path from
+   * the outermost name on (`photos/raw/**`).
+   */
+  exclude?: readonly string[] | undefined;
   /** Milliseconds for which members that are not there are waited for: at the start, and when one has gone. Default 5000. */
   wait?: number | undefined;
   /** Milliseconds after which it is given up if nothing has moved. Default 600,000. */
@@ -42,6 +59,10 @@ export interface Receiver {
   state: ReceiverState;
   /** Bytes that it has on its disk. */
   bytes: number;
+  /** Of these, how many come in a second, over the last few; 0 unless it is receiving. */
+  bytesPerSecond: number;
+  /** Until it has all at that rate; undefined where that is not known. */
+  secondsLeft: number | undefined;
   /** Why it has failed; else empty. */
   reason: string;
 }
@@ -88,15 +109,19 @@ export interface FileSending extends AsyncIterable<SendProgress> {
  * late, or comes back, gets what it lacks; a run that is repeated after a crash sends only that.
  *
  * @throws HeadwaterError FILE if one of them is missing, cannot be read or has a name that no receiver would take; TOO_LARGE;
- *   BUSY if the same tree is being sent by this node; INVALID_ARGUMENT if several paths are to have one name; ABORTED
+ *   BUSY if the same tree is being sent by this node; INVALID_ARGUMENT for an option that is none, or not what it should be, and if
+ *   several paths are to have one name; ABORTED
  * @example
  * const sending = await sendFiles({ node, paths: ['photos'] });
  * for await (const { receivers } of sending) console.log(receivers.map(({ member, state }) => `${member.name} ${state}`));
  * const { receivers } = await sending.report;
  */
 export async function sendFiles(options: SendFilesOptions): Promise<FileSending> {
-  const { node, paths, name, symlinks = 'skip', signal } = options;
-  const source = await openSource(paths, { symlinks, name, signal });
+  checkOptions('options', options, OPTIONS);
+  checkRequired(options, { node: OPTIONS.node, paths: isTexts });
+  const { node, paths, name, symlinks = 'skip', exclude, signal } = options;
+  if (paths.length === 0) throw invalid('paths', 'at least one file or folder', paths);
+  const source = await openSource(paths, { symlinks, name, exclude, signal });
   const sending = new Sending(node, source, options);
   try {
     sending.begin();
@@ -106,6 +131,17 @@ export async function sendFiles(options: SendFilesOptions): Promise<FileSending>
   }
   return sending;
 }
+
+const OPTIONS: Checks = {
+  node: isNode,
+  paths: isTexts,
+  name: isText,
+  symlinks: isOneOf('skip', 'refuse'),
+  exclude: isTexts,
+  wait: isAtLeast(0),
+  timeout: isAtLeast(0),
+  signal: isObjectWith('addEventListener'),
+};
 
 class Sending implements FileSending {
   readonly manifest: Manifest;
@@ -119,6 +155,7 @@ class Sending implements FileSending {
   private readonly signal: AbortSignal | undefined;
   private readonly changes = new EventEmitter();
   private readonly saved = new Set<Member>();
+  private readonly rates = new Rates<Member>();
   private readonly openedAt = performance.now();
   /** By member that is not there: since when. */
   private readonly goneAt = new Map<Member, number>();
@@ -188,11 +225,15 @@ class Sending implements FileSending {
     const isSaved = this.saved.has(member);
     const held = said ? Math.min(manifest.bytes, said.slices * manifest.sliceSize) : 0;
     const bytes = isSaved ? manifest.bytes : held;
-    if (isSaved) return { member, state: 'saved', bytes, reason: '' };
-    if (said?.state === 'failed') return { member, state: 'failed', bytes, reason: said.reason };
-    if (!reachable || !said) return { member, state: reachable ? 'joining' : 'absent', bytes, reason: '' };
-    const state = said.state === 'offered' ? 'joining' : said.state;
-    return { member, state, bytes, reason: '' };
+    const still = { member, bytes, reason: '', bytesPerSecond: 0, secondsLeft: undefined };
+    if (isSaved) return { ...still, state: 'saved' };
+    if (said?.state === 'failed') return { ...still, state: 'failed', reason: said.reason };
+    if (!reachable || !said) return { ...still, state: reachable ? 'joining' : 'absent' };
+    if (said.state !== 'receiving')
+      return { ...still, state: said.state === 'offered' ? 'joining' : said.state };
+    const bytesPerSecond = this.rates.of(member, performance.now(), bytes);
+    const secondsLeft = bytesPerSecond > 0 ? (manifest.bytes - bytes) / bytesPerSecond : undefined;
+    return { ...still, state: 'receiving', bytesPerSecond, secondsLeft };
   }
 
   private look(): void {

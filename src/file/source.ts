@@ -3,8 +3,8 @@
  * each as it was when the manifest was made, or nothing.
  */
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, readdir, realpath, stat } from 'node:fs/promises';
+import { constants, lstatSync } from 'node:fs';
+import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Layout } from '../bulk/layout.js';
 import {
@@ -18,14 +18,18 @@ import {
 } from '../bulk/manifest.js';
 import { HeadwaterError, invalid } from '../errors.js';
 import { fileError } from './disk.js';
+import { leavesOut } from './globs.js';
 import { Handles } from './handles.js';
 import { requireFileName, requireInnerName } from './names.js';
+import { inTurns, isSmall, readSmall, Turns } from './small.js';
 
 export interface SourceOptions {
   /** What to do with symbolic links in folders, which are never followed. */
   symlinks: 'skip' | 'refuse';
   /** The name to send a lone file or folder under; default: its own. */
   name?: string | undefined;
+  /** What is left out of folders: see `leavesOut`. */
+  exclude?: readonly string[] | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -61,7 +65,16 @@ export async function openSource(paths: readonly string[], options: SourceOption
     bytes,
     skipped,
     async read(slice, content: Uint8Array = new Uint8Array(sliceLength(manifest, slice))) {
-      for (const { entry, at, from, length } of layout.pieces(slice)) {
+      const pieces = layout.pieces(slice);
+      const whole = pieces.filter(({ entry, length }) => isWholeSmall(entries[entry], length));
+      let isAsItWas = true;
+      await inTurns(whole, ({ entry, from, length }) => {
+        const read = readOne(places[entry], content.subarray(from, from + length));
+        if (read < length) isAsItWas = false;
+      });
+      if (!isAsItWas) return undefined;
+      for (const { entry, at, from, length } of pieces) {
+        if (isWholeSmall(entries[entry], length)) continue;
         const read = await handles.use(entry, (file) =>
           fill(file, content.subarray(from, from + length), at),
         );
@@ -80,9 +93,12 @@ class Walk {
   readonly places: string[] = [];
   readonly skipped: string[] = [];
   private readonly options: SourceOptions;
+  private readonly isLeftOut: (path: string) => boolean;
+  private readonly turns = new Turns();
 
   constructor(options: SourceOptions) {
     this.options = options;
+    this.isLeftOut = leavesOut(options.exclude ?? []);
   }
 
   /** One that was named: a link to it is followed, as others do. */
@@ -103,7 +119,10 @@ class Walk {
     if (info.isFile()) this.push(place, { kind: 'file', path, mode, modified, size: Number(info.size) });
     else if (info.isDirectory()) {
       this.push(place, { kind: 'folder', path, mode, modified, size: 0 });
-      for (const name of (await readdir(place)).sort()) await this.inner(join(place, name), path, name);
+      for (const name of (await readdir(place)).sort()) {
+        if (!this.isLeftOut(`${path}/${name}`)) await this.inner(join(place, name), path, name);
+        if (this.turns.isOver) await this.turns.next();
+      }
     } else if (path.includes('/')) this.skipped.push(place);
     else
       throw new HeadwaterError(
@@ -113,7 +132,8 @@ class Walk {
   }
 
   private async inner(place: string, folder: string, name: string): Promise<void> {
-    const info = await lstat(place);
+    // It is in memory, as its folder was just read: to wait for a thread takes longer.
+    const info = lstatSync(place);
     if (info.isSymbolicLink() && this.options.symlinks === 'refuse')
       throw new HeadwaterError('FILE', `file: expected no symbolic links, got ${place}`);
     if (!info.isSymbolicLink()) requireInnerName(name);
@@ -139,7 +159,24 @@ async function hashSlices(
     hashes.push(createHash('sha256').update(buffer.subarray(0, used)).digest());
     used = 0;
   };
-  for (const [i, { size }] of entries.entries()) {
+  const shortened = (size: number, got: number, place: string) =>
+    new HeadwaterError('FILE', `file: expected ${size} bytes, got ${got} in ${place}: it changes`);
+  for (let i = 0; i < entries.length; i++) {
+    // Small ones that fit what is left of this slice, in a row.
+    const row: { place: string; room: Uint8Array }[] = [];
+    for (; i < entries.length && fitsAsSmall(entries[i], SLICE_SIZE - used); i++) {
+      const { size } = entries[i];
+      row.push({ place: places[i], room: buffer.subarray(used, used + size) });
+      used += size;
+    }
+    await inTurns(row, ({ place, room }) => {
+      if (signal?.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
+      const read = readOne(place, room);
+      if (read < room.length) throw shortened(room.length, read, place);
+    });
+    if (used === SLICE_SIZE) end();
+    if (i === entries.length) break;
+    const { size } = entries[i];
     if (size === 0) continue;
     const file = await openToRead(places[i]);
     try {
@@ -147,11 +184,7 @@ async function hashSlices(
         if (signal?.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
         const room = buffer.subarray(used, used + Math.min(SLICE_SIZE - used, size - at));
         const read = await fill(file, room, at);
-        if (read < room.length)
-          throw new HeadwaterError(
-            'FILE',
-            `file: expected ${size} bytes, got ${at + read} in ${places[i]}: it changes`,
-          );
+        if (read < room.length) throw shortened(size, at + read, places[i]);
         at += read;
         used += read;
         if (used === SLICE_SIZE) end();
@@ -164,14 +197,34 @@ async function hashSlices(
   return Buffer.concat(hashes);
 }
 
-/** What was no link when it was looked at is not one now either. */
+function isWholeSmall(entry: Entry, length: number): boolean {
+  return isSmall(entry) && entry.size === length;
+}
+
+function fitsAsSmall(entry: Entry, room: number): boolean {
+  return isSmall(entry) && entry.size <= room;
+}
+
 async function openToRead(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ELOOP') throw fileError(error, 'a readable file', path);
-    throw new HeadwaterError('FILE', `file: expected a file, got a symbolic link in its place: ${path}`);
+    throw readError(error, path);
   }
+}
+
+function readOne(path: string, target: Uint8Array): number {
+  try {
+    return readSmall(path, target);
+  } catch (error) {
+    throw readError(error, path);
+  }
+}
+
+/** What was no link when it was looked at is not one now either. */
+function readError(error: unknown, path: string): Error {
+  if ((error as NodeJS.ErrnoException).code !== 'ELOOP') return fileError(error, 'a readable file', path);
+  return new HeadwaterError('FILE', `file: expected a file, got a symbolic link in its place: ${path}`);
 }
 
 /** Reads until `target` is full or the file ends; says how much that was. */

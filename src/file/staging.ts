@@ -5,17 +5,30 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, type FileHandle, lstat, mkdir, open, rename, rm, statfs, utimes } from 'node:fs/promises';
+import {
+  chmod,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  statfs,
+  utimes,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Layout } from '../bulk/layout.js';
+import { Layout, type Piece } from '../bulk/layout.js';
 import { type Entry, type Manifest, sliceHash, sliceLength } from '../bulk/manifest.js';
 import { HeadwaterError } from '../errors.js';
 import type { Offer, Target } from '../node/bulk/transfers.js';
 import { fileError, makeFolder, publish, syncFolder } from './disk.js';
 import { Handles } from './handles.js';
-import { hasManifest, Journal, keepManifest, readJournal, rewriteJournal } from './journal.js';
+import { hasManifest, Journal, keepManifest, readJournal, readManifest, rewriteJournal } from './journal.js';
 import { requireFileName, requireInnerName } from './names.js';
+import { inTurns, isSmall, secondsOf, writeSmall } from './small.js';
 import { fill } from './source.js';
+import { finishFiles, inSmallGroups, put, putSparse } from './writing.js';
 
 export interface StagingOptions {
   folder: string;
@@ -48,6 +61,8 @@ export class Staging implements Target {
   held = new Map<number, Uint8Array>();
   /** The paths of what stands under its name. */
   readonly paths: string[];
+  /** Folders of former versions that were removed at the end. */
+  readonly superseded: string[] = [];
   private readonly offer: Offer;
   private readonly manifest: Manifest;
   private readonly layout: Layout;
@@ -57,6 +72,10 @@ export class Staging implements Target {
   private readonly published = new Set<string>();
   private readonly handles: Handles;
   private journal: Journal | undefined;
+  /** Whether nothing is there from before, not even a part of something. */
+  private isFresh = false;
+  /** Files that have their sizes, modes and times, and may not be durable yet. */
+  private readonly finished = new Set<Entry>();
   /** What is looked at: one slice after the other. */
   private scratch: Uint8Array | undefined;
 
@@ -69,6 +88,7 @@ export class Staging implements Target {
     this.folder = join(options.folder, `.${id.origin}-${id.incarnation.toString(16)}.part`);
     this.paths = this.tops().map(({ path }) => join(options.folder, path));
     this.handles = new Handles((entry) => this.open(entry));
+    UNDER_WAY.add(this.folder);
   }
 
   /** Looks at what is there, and makes what is not. */
@@ -91,10 +111,11 @@ export class Staging implements Target {
       this.isComplete = true;
       return;
     }
+    if (options.overwrite) await this.requireKinds();
     // Of several outermost names a run may have given some, and then ended.
     for (const path of taken) if (this.held.size === manifest.slices && isResumed) this.published.add(path);
-    if (taken.length > 0 && !options.overwrite && this.published.size === 0)
-      throw takenError(join(options.folder, taken[0]));
+    if (taken.length > 0 && !options.overwrite && this.published.size === 0) throw this.takenError(taken[0]);
+    this.isFresh = !isResumed;
     if (!isResumed) {
       await rm(folder, { recursive: true, force: true });
       await mkdir(folder);
@@ -110,9 +131,22 @@ export class Staging implements Target {
 
   async write(slice: number, certificate: Uint8Array, bytes: Uint8Array): Promise<void> {
     try {
-      await inSmallGroups(this.layout.pieces(slice), async ({ entry, at, from, length }) => {
-        await this.handles.use(entry, (file) => put(file, bytes.subarray(from, from + length), at));
+      const { entries } = this.manifest;
+      const pieces = this.layout.pieces(slice);
+      // One that its owner may not read gets its mode at the end.
+      const isWhole = ({ entry, length }: Piece) =>
+        isSmall(entries[entry]) && entries[entry].size === length && (entries[entry].mode & 0o600) === 0o600;
+      const small = pieces.length > MANY_PIECES ? pieces.filter(isWhole) : [];
+      await inTurns(small, ({ entry, from, length }) => {
+        writeSmall(this.place(entries[entry].path), bytes.subarray(from, from + length), entries[entry]);
+        this.finished.add(entries[entry]);
       });
+      const write = this.isFresh ? putSparse : put;
+      await inSmallGroups(
+        small.length > 0 ? pieces.filter((piece) => !isWhole(piece)) : pieces,
+        ({ entry, at, from, length }) =>
+          this.handles.use(entry, (file) => write(file, bytes.subarray(from, from + length), at)),
+      );
       await this.journal!.add(certificate);
       this.held.set(slice, certificate);
     } catch (error) {
@@ -124,25 +158,38 @@ export class Staging implements Target {
     slice: number,
     content: Uint8Array = new Uint8Array(sliceLength(this.manifest, slice)),
   ): Promise<Uint8Array | undefined> {
+    if (await this.isThere(slice, content)) return content;
+    // Where it is written again, what stands there is no hole.
+    this.isFresh = false;
+    return undefined;
+  }
+
+  private async isThere(slice: number, content: Uint8Array): Promise<boolean> {
     try {
       for (const { entry, at, from, length } of this.layout.pieces(slice)) {
         const part = content.subarray(from, from + length);
-        if ((await this.handles.use(entry, (file) => fill(file, part, at))) < length) return undefined;
+        if ((await this.handles.use(entry, (file) => fill(file, part, at))) < length) return false;
       }
     } catch {
-      return undefined;
+      return false;
     }
     const hash = createHash('sha256').update(content).digest();
-    return hash.equals(sliceHash(this.manifest, slice)) ? content : undefined;
+    return hash.equals(sliceHash(this.manifest, slice));
   }
 
   async complete(): Promise<void> {
     const { manifest, folder, options } = this;
     try {
+      // What has come there meanwhile.
+      if (options.overwrite) await this.requireKinds();
       const files = manifest.entries.filter(
         ({ kind, path }) => kind === 'file' && !this.published.has(topOf(path)),
       );
-      await inSmallGroups(files, (entry) => this.finish(entry));
+      await finishFiles(
+        files,
+        (path) => this.place(path),
+        (entry) => this.finished.has(entry),
+      );
       await this.handles.close();
       for (const top of this.tops()) if (!this.published.has(top.path)) await this.give(top);
       for (const { kind, path, mode, modified } of [...manifest.entries].reverse()) {
@@ -156,24 +203,40 @@ export class Staging implements Target {
       await this.journal?.close();
       this.journal = undefined;
       await rm(folder, { recursive: true, force: true });
+      await this.removeSuperseded();
     } catch (error) {
       throw fileError(error, 'to write', options.folder);
     }
   }
 
   async close(useless: boolean): Promise<void> {
+    UNDER_WAY.delete(this.folder);
     await this.handles.close();
     await this.journal?.close().catch(() => {});
     this.journal = undefined;
     if (useless) await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** The outermost entries. */
-  private tops(): readonly Entry[] {
-    return this.manifest.entries.filter(({ path }) => !path.includes('/'));
+  /** What is left of transfers of the same sender that were to have the same outermost names. */
+  private async removeSuperseded(): Promise<void> {
+    const mine = new Set(this.tops().map(({ path }) => path));
+    const start = `.${this.offer.id.origin}-`;
+    for (const name of await readdir(this.options.folder)) {
+      const folder = join(this.options.folder, name);
+      if (!name.startsWith(start) || !name.endsWith('.part') || UNDER_WAY.has(folder)) continue;
+      const manifest = await readManifest(folder);
+      if (!manifest || !topsOf(manifest).every(({ path }) => mine.has(path))) continue;
+      await rm(folder, { recursive: true, force: true });
+      this.superseded.push(folder);
+    }
   }
 
-  /** Where an entry is now. */
+  /** The outermost entries. */
+  private tops(): readonly Entry[] {
+    return topsOf(this.manifest);
+  }
+
+  /** Where an entry is now; of no path, where those are that have no name yet. */
   private place(path: string): string {
     return join(this.published.has(topOf(path)) ? this.options.folder : this.folder, path);
   }
@@ -190,7 +253,7 @@ export class Staging implements Target {
     for (const slice of [...this.held.keys()]) if (!(await this.isAsItWas(slice))) this.held.delete(slice);
     if (this.published.size === 0) return;
     const isOurs = this.held.size === this.manifest.slices && (await this.hasShape(this.published));
-    if (!isOurs) throw takenError(this.paths[0]);
+    if (!isOurs) throw this.takenError(this.tops()[0].path);
   }
 
   private async isAsItWas(slice: number): Promise<boolean> {
@@ -238,20 +301,20 @@ export class Staging implements Target {
     );
   }
 
-  /** A file as it is to be, but for its name. */
-  private async finish({ path, mode, modified, size }: Entry): Promise<void> {
-    const file = await open(
-      this.place(path),
-      constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0),
-      0o600,
-    );
-    try {
-      await file.truncate(size);
-      await file.chmod(mode);
-      await file.utimes(secondsOf(modified), secondsOf(modified));
-      await file.sync();
-    } finally {
-      await file.close();
+  /** A file takes the place of no folder, and a folder that of nothing: found before anything has its name. */
+  private async requireKinds(): Promise<void> {
+    const gone = new Set<string>();
+    for (const { kind, path } of this.manifest.entries) {
+      if (this.published.has(topOf(path))) continue;
+      // Where its folder is not there, nothing in it is.
+      const there = gone.has(dirname(path)) ? undefined : await kindOf(join(this.options.folder, path));
+      if (!there && kind === 'folder') gone.add(path);
+      if (!there || (kind === 'file') === (there.kind !== 'folder')) continue;
+      const got = there.kind === 'other' ? 'something else' : `a ${there.kind}`;
+      const place = join(this.options.folder, path);
+      throw new HeadwaterError('FILE', `file: expected a ${kind} or a free name, got ${got} at ${place}`, {
+        cause: new Taken(path, `it has ${got} where a ${kind} is to be`),
+      });
     }
   }
 
@@ -260,11 +323,25 @@ export class Staging implements Target {
     const { overwrite, folder: out } = this.options;
     const [from, to] = [join(this.folder, path), join(out, path)];
     const there = await kindOf(to);
-    if (there && !overwrite) throw takenError(to);
-    if (kind === 'file') await (overwrite ? rename(from, to) : publish(from, to));
+    if (there && !overwrite) throw this.takenError(path);
+    if (kind === 'file') await (overwrite ? rename(from, to) : this.publish(from, path));
     else if (!there) await rename(from, to);
     else await this.merge(path);
     this.published.add(path);
+  }
+
+  private async publish(from: string, path: string): Promise<void> {
+    try {
+      await publish(from, join(this.options.folder, path));
+    } catch (error) {
+      throw (error as NodeJS.ErrnoException).code === 'EEXIST' ? this.takenError(path) : error;
+    }
+  }
+
+  private takenError(path: string): HeadwaterError {
+    const place = join(this.options.folder, path);
+    const message = `file: expected a free name, got ${place}, which exists (see --overwrite)`;
+    return new HeadwaterError('FILE', message, { cause: new Taken(path, 'it has a file of that name') });
   }
 
   /** Of a folder that is there each file takes the place of the one before. */
@@ -280,9 +357,17 @@ export class Staging implements Target {
   }
 }
 
-function takenError(path: string): HeadwaterError {
-  const message = `file: expected a free name, got ${path}, which exists (see --overwrite)`;
-  return new HeadwaterError('FILE', message, { cause: Object.assign(new Error(), { code: 'EEXIST' }) });
+/** A name that something has which is kept. */
+export class Taken extends Error {
+  readonly code = 'EEXIST';
+
+  /**
+   * @param path as its sender calls it
+   * @param what is there, for its sender
+   */
+  constructor(path: string, what: string) {
+    super(`${what}: ${path}`);
+  }
 }
 
 /** Throws FILE for a path with a name that is refused. */
@@ -290,6 +375,10 @@ function requireNames(path: string): void {
   const [top, ...inner] = path.split('/');
   requireFileName(top);
   for (const name of inner) requireInnerName(name);
+}
+
+function topsOf({ entries }: Manifest): readonly Entry[] {
+  return entries.filter(({ path }) => !path.includes('/'));
 }
 
 function topOf(path: string): string {
@@ -309,21 +398,7 @@ async function kindOf(
   }
 }
 
-async function put(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
-    done += bytesWritten;
-  }
-}
-
-/** As a number of seconds a time in ms may be a little less than it is, and is cut off. */
-function secondsOf(milliseconds: number): number {
-  return (milliseconds + 0.001) / 1000;
-}
-
-/** A few at a time: as many as the system's threads for files take. */
-async function inSmallGroups<T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> {
-  for (let i = 0; i < all.length; i += AT_A_TIME) await Promise.all(all.slice(i, i + AT_A_TIME).map(act));
-}
-
-const AT_A_TIME = 8;
+/** Folders of this process that are in use. */
+const UNDER_WAY = new Set<string>();
+/** In a slice with fewer pieces each is written and synced by itself. */
+const MANY_PIECES = 16;

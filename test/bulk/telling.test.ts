@@ -78,3 +78,13 @@ test('where there is little room, as beside a long ACK, the bitmap is cut to it'
   const [frame] = telling.take(0, PEER, 100);
   expect(frameSize(frame)).toBe(100);
 });
+
+test('what waits for a peer is counted until it is heard, so that others leave room for it', () => {
+  expect(telling.waiting(PEER, ROOM)).toBeGreaterThan(0);
+
+  const [{ version }] = telling.take(0, PEER, ROOM);
+  telling.onFrame(MILLISECOND, PEER, transfer, saying(0, version));
+  telling.take(SECOND, PEER, ROOM);
+
+  expect(telling.waiting(PEER, ROOM)).toBe(0);
+});

@@ -139,7 +139,7 @@ test('a name that is taken is kept and reported; --overwrite replaces it', async
   const sender = headwater(['send', file, ...lab.as('anna')]);
   expect(await sender.exit()).toBe(3);
   expect(sender.stderr).toContain('1 of 2 other members have saved it');
-  expect(sender.stderr).toContain('not saved by ben: it has a file of that name\n');
+  expect(sender.stderr).toContain('not saved by ben: it has a file of that name: data.bin\n');
 
   expect(await careful.exit()).toBe(1);
   expect(errorsOf(careful)).toEqual([

@@ -7,7 +7,6 @@ import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../file/
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
-import { keepYoungSpaceSmall } from '../heap.js';
 import {
   EXIT,
   fired,
@@ -25,12 +24,15 @@ import {
 } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
+import { runAfter } from '../transfer/exec.js';
+import { keepYoungSpaceSmall } from '../transfer/heap.js';
 
 interface ReceiveOptions extends MemberOptions {
   out: string;
   count?: number;
   overwrite?: boolean;
   maxSize?: number;
+  exec?: string;
 }
 
 export function receiveCommand(program: Command): void {
@@ -49,13 +51,17 @@ export function receiveCommand(program: Command): void {
       'MiB that a transfer may have (default: what the disk has room for)',
       number(0, 1e9),
     )
+    .option(
+      '--exec <program>',
+      'run this after each transfer, without a shell, with the paths of what was saved as arguments; HEADWATER_FROM, HEADWATER_ROOT and HEADWATER_BYTES tell of it',
+    )
     .action((options: ReceiveOptions) =>
       (options.count === undefined ? untilInterrupted : withInterrupt)((signal) => receive(options, signal)),
     );
 }
 
 async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<void> {
-  const { json, out, overwrite, maxSize, count = Number.POSITIVE_INFINITY } = options;
+  const { json, out, overwrite, maxSize, exec, count = Number.POSITIVE_INFINITY } = options;
   keepYoungSpaceSmall();
   await prepareFolder(out);
   const events = new Events(json === true, ['peer', ...WARNED]);
@@ -82,12 +88,15 @@ async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<vo
   });
   let saved = 0;
   let failed = 0;
+  let unrun = 0;
   for await (const event of receiving) {
     const { bytes, from } = event;
     underWay = 'held' in event ? { bytes, held: event.held, from: from.name } : undefined;
     if (event.type === 'saved') saved++;
     if (event.type === 'failed') failed++;
     await tellEvent(event, json === true, signal);
+    if (event.type === 'saved' && exec !== undefined && !(await isRun(exec, event, json === true, signal)))
+      unrun++;
     if (saved + failed < count) continue;
     receiving.refuseNew();
     if (!json) note('staying until the sender knows, and nobody needs it from here');
@@ -96,7 +105,7 @@ async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<vo
   stopReports();
   bar.stop();
   tellEnd(node, { saved, failed }, json === true);
-  if (failed > 0) process.exitCode = EXIT.failed;
+  if (failed + unrun > 0) process.exitCode = EXIT.failed;
   else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;
 }
 
@@ -151,10 +160,26 @@ async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal
         `${formatBytes(bytes)} from ${from.name}: ${paths.join(', ')}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
       );
   } else {
-    const { root, paths } = event;
-    if (json) await handed(JSON.stringify({ event: 'saved', ...about, root, paths }));
+    const { root, paths, superseded } = event;
+    if (!json && superseded.length > 0)
+      note(`removed what was left of former versions: ${superseded.join(', ')}`);
+    if (json) await handed(JSON.stringify({ event: 'saved', ...about, root, paths, superseded }));
     else for (const path of paths) await handed(`${root}  ${path}`);
   }
+}
+
+/** Whether the program that is to follow has done its work; says so if not. */
+async function isRun(
+  program: string,
+  event: Extract<ReceiveEvent, { type: 'saved' }>,
+  json: boolean,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const failure = await runAfter(program, event, signal);
+  if (json)
+    tellJson({ event: 'exec', program, from: event.from.name, root: event.root, failure: failure ?? null });
+  else if (failure !== undefined) note(`--exec: expected ${program} to end with 0, got ${failure}`);
+  return failure === undefined;
 }
 
 /** Stays until the senders know what became of their files and nobody needs them from here, or for a while. */

@@ -17,16 +17,17 @@ import type { Member } from '../../group/group.js';
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
-import { keepYoungSpaceSmall } from '../heap.js';
 import { EXIT, formatBytes, note, number, print, printJson, tellJson, withInterrupt } from '../io.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../terminal/progress.js';
+import { keepYoungSpaceSmall } from '../transfer/heap.js';
 
 interface SendOptions extends MemberOptions {
   wait: number;
   timeout: number;
   name?: string;
   symlinks: 'skip' | 'refuse';
+  exclude?: string[];
 }
 
 export function sendCommand(program: Command): void {
@@ -45,6 +46,11 @@ export function sendCommand(program: Command): void {
         .default('skip'),
     )
     .option(
+      '--exclude <glob>',
+      'leave this out of folders, may be repeated: *.tmp for a name, photos/raw/** for a path',
+      (glob: string, before: string[] = []) => [...before, glob],
+    )
+    .option(
       '--wait <seconds>',
       'how long to wait at first for members that are not there',
       number(0, 86400),
@@ -59,9 +65,9 @@ export function sendCommand(program: Command): void {
         await using input = await inputOf(paths, options.name, signal);
         await using node = await startMember(options, { onEvent }, signal);
         const why = (member: Member) => events.why(member, node);
-        const { json, symlinks, name } = options;
+        const { json, symlinks, name, exclude } = options;
         const sending = await sendFiles({
-          ...{ node, paths: input.paths, name, symlinks, signal },
+          ...{ node, paths: input.paths, name, symlinks, exclude, signal },
           wait: options.wait * 1000,
           timeout: options.timeout * 1000,
         });
@@ -190,8 +196,9 @@ function tell(report: SendReport, node: Node, { json, files, why }: Telling): vo
   noteTotals(status);
 }
 
-function receiverJson({ member, state, bytes, reason }: Receiver) {
-  return { name: member.name, state, bytes, ...(reason === '' ? {} : { reason }) };
+function receiverJson({ member, state, bytes, bytesPerSecond, secondsLeft, reason }: Receiver) {
+  const rates = state === 'receiving' ? { bytesPerSecond, secondsLeft: secondsLeft ?? null } : {};
+  return { name: member.name, state, bytes, ...rates, ...(reason === '' ? {} : { reason }) };
 }
 
 function standingOf(receiver: Receiver, bytes: number, why: (member: Member) => string): string {

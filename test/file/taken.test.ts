@@ -1,0 +1,73 @@
+/** Names that something else has: found before anything is renamed, and told by their names; and what former versions have left. */
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { Taken } from '../../src/file/staging.js';
+import { newFolder, offerOf, openTree, receive, stage, write } from './tree.js';
+
+async function setUp() {
+  const folder = await newFolder();
+  await write(folder, { 'one.txt': 'new', 't/a': 'new', 't/b/c': 'new' });
+  const source = await openTree(join(folder, 'one.txt'), join(folder, 't'));
+  return { folder, source, out: join(folder, 'out') };
+}
+
+const refusal = (message: string, said: string) =>
+  expect.objectContaining({
+    code: 'FILE',
+    message: expect.stringContaining(message),
+    cause: expect.objectContaining({ message: said }),
+  });
+
+test('a name that is kept is told', async () => {
+  const { source, out } = await setUp();
+  await write(out, { 't/other': 'old' });
+
+  const refused = stage(offerOf(source), out);
+
+  await expect(refused).rejects.toThrow(refusal(`got ${join(out, 't')}`, 'it has a file of that name: t'));
+});
+
+test.each([
+  ['a folder where a file is to be', 't/a/x', 't/a', 'it has a folder where a file is to be: t/a'],
+  ['a file where a folder is to be', 't/b', 't/b', 'it has a file where a folder is to be: t/b'],
+  ['an outermost one', 'one.txt/x', 'one.txt', 'it has a folder where a file is to be: one.txt'],
+])('%s is found at the offer, and nothing is replaced', async (_what, there, at, said) => {
+  const { source, out } = await setUp();
+  await write(out, { [there]: 'old' });
+
+  const refused = stage(offerOf(source), out, true);
+
+  await expect(refused).rejects.toThrow(refusal(join(out, at), said));
+  expect(await readFile(join(out, there), 'utf8')).toBe('old');
+});
+
+test('what comes there meanwhile is found before any file has its name', async () => {
+  const { source, out } = await setUp();
+  const { staging } = await stage(offerOf(source), out, true);
+  await receive(source, staging);
+  await mkdir(join(out, 't/a'), { recursive: true });
+
+  const failed = staging.complete();
+
+  await expect(failed).rejects.toThrow(expect.objectContaining({ cause: expect.any(Taken) }));
+  expect((await readdir(out)).filter((name) => !name.startsWith('.'))).toEqual(['t']);
+});
+
+test('what is left of a former version goes once its successor is saved, and that of others stays', async () => {
+  const { folder, source, out } = await setUp();
+  const former = await stage(offerOf(source), out);
+  await former.staging.close(false);
+  const other = await stage(offerOf(await openTree(join(folder, 't/a'))), out);
+  await other.staging.close(false);
+  await write(folder, { 't/a': 'newer' });
+  const next = await openTree(join(folder, 'one.txt'), join(folder, 't'));
+  const { staging } = await stage(offerOf(next), out);
+  await receive(next, staging);
+
+  await staging.complete();
+
+  expect(staging.superseded).toHaveLength(1);
+  expect((await readdir(out)).filter((name) => name.endsWith('.part'))).toHaveLength(1);
+  expect(await readFile(join(out, 't/a'), 'utf8')).toBe('newer');
+});
