@@ -17,7 +17,7 @@ import type { TransferFrame } from '../wire/frames/transfer.js';
 import { objectId, type StreamId, type SymbolFrame } from '../wire/symbol.js';
 import { FilesDoor } from './files.js';
 import { type BulkOptions, CHECK, Ground } from './ground.js';
-import { TAKES_NOTHING } from './ports.js';
+import { TAKES_NOTHING, UNOFFERED } from './ports.js';
 import { sourcesOf } from './sources.js';
 import { type BulkTransfer, MANIFEST } from './transfer.js';
 
@@ -61,6 +61,7 @@ export class Bulk {
       this.ground.requests.push({ type: 'abandon', id: idOf(transfer) });
       this.ground.fail(now, transfer, `its sender gave up: ${why}`);
     }
+    if (from === transfer.origin && frame.state === 'offered') this.onOffered(now, transfer);
     this.ground.spread.relays.onHeard(from);
     this.ground.sending.get(transfer)?.settle(now);
     this.ground.fetching.wantMissing(now, transfer);
@@ -137,6 +138,17 @@ export class Bulk {
     if (this.ground.isTaking) this.ground.touch(now, transfer);
     else this.ground.fail(now, transfer, TAKES_NOTHING);
     return transfer;
+  }
+
+  /** Its origin is there: what was not taken for want of it is looked at again. */
+  private onOffered(now: Micros, transfer: BulkTransfer): void {
+    const { state, reason, manifestBytes: bytes } = transfer;
+    const certificate = transfer.certificate(MANIFEST);
+    if (state !== 'failed' || reason !== UNOFFERED || !certificate) return;
+    transfer.reason = '';
+    transfer.state = 'joining';
+    this.ground.touch(now, transfer);
+    this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
   }
 
   private onArrival(

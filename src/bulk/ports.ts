@@ -18,6 +18,9 @@ export type BulkRequest =
 /** Why a member takes nothing that takes nothing at all. */
 export const TAKES_NOTHING = 'it saves no files';
 
+/** Why a member takes nothing in place of what it has while only others than its sender speak of it: it may be older. */
+export const UNOFFERED = 'it has something else of that name, and its sender is not there to offer it';
+
 /** A transfer whose status has changed. */
 export type BulkEvent = StreamId;
 

@@ -1,5 +1,6 @@
 /** Receives what members of a group send, into a folder. */
 import { EventEmitter, on } from 'node:events';
+import { UNOFFERED } from '../bulk/ports.js';
 import { toHex } from '../core/bytes.js';
 import {
   type Checks,
@@ -135,7 +136,7 @@ class Receiving implements FileReceiving, Taker {
   }
 
   async open(offer: Offer, verifying: () => void): Promise<Staging> {
-    const { folder, overwrite = false, maxBytes = Number.POSITIVE_INFINITY } = this.options;
+    const { maxBytes = Number.POSITIVE_INFINITY } = this.options;
     this.seen.set(streamKey(offer.id), offer.id);
     if (this.isFull) throw new HeadwaterError('BUSY', 'it takes no more files');
     const { bytes } = offer.manifest;
@@ -144,9 +145,23 @@ class Receiving implements FileReceiving, Taker {
         'TOO_LARGE',
         `transfer: expected at most ${maxBytes} bytes (--max-size of the receiver), got ${bytes}`,
       );
-    const staging = await openStaging(offer, { folder, overwrite }, verifying);
+    const staging = await this.stage(offer, verifying);
     this.taken.set(streamKey(offer.id), { offer, staging, slices: -1, isSaved: false });
     return staging;
+  }
+
+  /** What only others than its sender still have may be older than what is here: it takes the place of nothing, and is no failure. */
+  private async stage(offer: Offer, verifying: () => void): Promise<Staging> {
+    const { node, folder, overwrite = false } = this.options;
+    const { id } = offer;
+    const said = node.transfers.status(id)?.members.find(({ member }) => member === id.origin);
+    const isOffered = said?.state === 'offered';
+    try {
+      return await openStaging(offer, { folder, overwrite: overwrite && isOffered }, verifying);
+    } catch (error) {
+      if (isOffered || !((error as Error).cause instanceof Taken)) throw error;
+      throw new HeadwaterError('BUSY', UNOFFERED);
+    }
   }
 
   reasonOf(error: unknown): string {

@@ -1,7 +1,7 @@
 /** Sends files and folders to the members of a group, and tells how each of them stands. */
 import { EventEmitter, on } from 'node:events';
 import type { Manifest } from '../bulk/manifest.js';
-import type { MemberStanding } from '../bulk/ports.js';
+import { type MemberStanding, UNOFFERED } from '../bulk/ports.js';
 import { toHex } from '../core/bytes.js';
 import {
   type Checks,
@@ -227,6 +227,8 @@ class Sending implements FileSending {
     const bytes = isSaved ? manifest.bytes : held;
     const still = { member, bytes, reason: '', bytesPerSecond: 0, secondsLeft: undefined };
     if (isSaved) return { ...still, state: 'saved' };
+    // It has heard of us from others first, and looks at it again once it hears us.
+    if (said?.state === 'failed' && said.reason === UNOFFERED) return { ...still, state: 'joining' };
     if (said?.state === 'failed') return { ...still, state: 'failed', reason: said.reason };
     if (!reachable || !said) return { ...still, state: reachable ? 'joining' : 'absent' };
     if (said.state !== 'receiving')

@@ -1,5 +1,7 @@
 /** Trees from one member to others in the virtual world: over loss, with members that come late, fall behind, die or refuse. */
+
 import { afterEach, expect, test } from 'vitest';
+import { UNOFFERED } from '../../src/bulk/ports.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/net/loss.js';
 import type { StreamId } from '../../src/wire/symbol.js';
@@ -129,6 +131,17 @@ test('why a member refuses is known to the sender, and the others get it', () =>
   expectSaved(crowd, id, 1);
   expect(crowd.standing(0, id, 2)).toMatchObject({ state: 'failed', reason: 'its disk is full (ENOSPC)' });
   expect(crowd.standing(0, id, 3)).toMatchObject({ state: 'failed', reason: 'it saves no files' });
+});
+
+test('what a member does not take from others alone it takes once its sender offers it', () => {
+  const crowd = crowdOf({ seed: 'unoffered', members: 3, links: LINKS });
+  crowd.refusals.set(2, UNOFFERED);
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  expect(crowd.runUntil(() => crowd.standing(0, id, 2)?.state === 'failed')).toBe(true);
+  crowd.refusals.clear();
+  crowd.startWith(0, id, 1);
+  expectSaved(crowd, id, 1, 2);
 });
 
 test('a source that changes ends the transfer everywhere, and the file is named', () => {

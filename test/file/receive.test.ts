@@ -1,4 +1,5 @@
 /** What a receiver takes, what it tells others when it does not, and when nobody needs it any more: on a node that says what it is told. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { MemberStanding } from '../../src/bulk/ports.js';
@@ -13,8 +14,9 @@ const { group } = smallGroup(3);
 const [SENDER, OTHER, SELF] = group.members;
 
 /** Member 2, to which member 0 offers a file of five bytes. */
-async function setUp(maxBytes?: number) {
+async function setUp(maxBytes?: number, { overwrite = false } = {}) {
   const folder = await newFolder();
+  const out = join(folder, 'out');
   await write(folder, { 'a.bin': 'bytes' });
   const offer = offerOf(await openTree(join(folder, 'a.bin')));
   const here = new Set([SENDER, OTHER]);
@@ -33,11 +35,11 @@ async function setUp(maxBytes?: number) {
     },
   } as unknown as Node;
   const { signal } = over;
-  const receiving: FileReceiving = receiveFiles({ node, folder: join(folder, 'out'), maxBytes, signal });
+  const receiving: FileReceiving = receiveFiles({ node, folder: out, overwrite, maxBytes, signal });
   const open = () => taker!.open(offer, () => {});
   const reasonOf = (error: unknown) => taker!.reasonOf(error);
   const fail = (error: unknown) => taker!.onFailed(offer, error);
-  return { receiving, open, reasonOf, fail, stop: () => over.abort(), here, standings };
+  return { receiving, open, reasonOf, fail, stop: () => over.abort(), here, standings, out };
 }
 
 const standing = (member: number, state: MemberStanding['state'], hasHeard = true): MemberStanding => {
@@ -54,6 +56,26 @@ test('one byte more is refused, and the sender is told what would be taken', asy
   const error = await open().catch((caught) => caught);
   expect(error).toMatchObject({ code: 'TOO_LARGE' });
   expect(reasonOf(error)).toBe('transfer: expected at most 4 bytes (--max-size of the receiver), got 5');
+});
+
+test('what only others than its sender speak of takes the place of nothing, and is no failure', async () => {
+  const { receiving, open, reasonOf, fail, stop, out } = await setUp(5, { overwrite: true });
+  await write(out, { 'a.bin': 'newer' });
+  const error = await open().catch((caught) => caught);
+  expect(reasonOf(error)).toContain('its sender is not there');
+  fail(error);
+  stop();
+  const events: ReceiveEvent[] = [];
+  for await (const event of receiving) events.push(event);
+  expect(events).toEqual([]);
+  expect(await readFile(join(out, 'a.bin'), 'utf8')).toBe('newer');
+});
+
+test('what its sender offers takes the place of what is there, where that is wanted', async () => {
+  const { open, standings, out } = await setUp(5, { overwrite: true });
+  await write(out, { 'a.bin': 'older' });
+  standings.push(standing(SENDER.index, 'offered'));
+  await (await open()).close(true);
 });
 
 test('who takes nothing new says so to the sender', async () => {

@@ -6,6 +6,7 @@ const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }
   hostile: () => import('./hostile/main.js'),
   hydra: () => import('./hydra/main.js'),
   torture: () => import('./torture/main.js'),
+  transfer: () => import('./transfer/main.js'),
 };
 
 const [name = '', ...args] = argv.slice(2);
