@@ -196,6 +196,10 @@ export class Broadcast implements StorePort, ConsumerPort {
     return statusOf(this.wings, isDetailed);
   }
 
+  takeRebuilds(): Micros[] {
+    return this.wings.transfer.rebuilds.splice(0);
+  }
+
   /** See `Endpoint.check`. */
   check(): string | undefined {
     const { streams, vectors, pulls, serving, transfer, log } = this.wings;

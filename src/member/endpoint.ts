@@ -286,6 +286,10 @@ export class Endpoint implements Voice {
     return this.own.shift() ?? this.broadcaster.pollEvent();
   }
 
+  takeRebuilds(): Micros[] {
+    return this.broadcaster.takeRebuilds();
+  }
+
   /** Objects on their way, and each peer as it stands. `isDetailed`: with what each member lacks of each object. */
   status(now: Micros, isDetailed = false): EndpointStatus {
     const broadcast = this.broadcaster.status(isDetailed);

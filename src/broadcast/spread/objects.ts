@@ -52,6 +52,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   touchedAt: Micros;
   /** When the last symbol came that brought something new. */
   usefulAt: Micros = NEVER_YET;
+  /** When the first of these came. */
+  begunAt: Micros = NEVER_YET;
   progressAt: Micros = NEVER;
   private idleReports = 0;
   private heldAtReport = 0;
@@ -74,6 +76,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   onUseful(now: Micros, hop: number, isServed: boolean): void {
     if (isServed) this.servers.add(hop);
     else this.hasSigned = true;
+    if (this.usefulAt === NEVER_YET) this.begunAt = now;
     this.usefulAt = now;
   }
 

@@ -55,6 +55,8 @@ export class Transfer<S extends StreamView = StreamView> {
   private readonly shortfall: Shortfall;
   /** By peer: objects whose progress it should hear of. */
   private readonly news: SparseSet<ObjectUnderWay<S>>[];
+  /** Of objects rebuilt since somebody took them: how long after their first symbol. */
+  readonly rebuilds: Micros[] = [];
   private readonly own = new Set<ObjectUnderWay<S>>();
   /** When to look at all of those; at the others each has its time. */
   private ownAt: Micros = NEVER;
@@ -272,7 +274,10 @@ export class Transfer<S extends StreamView = StreamView> {
     if (result === 'tainted') return { type: 'wrong-symbols', object, culprit: object.culprit };
     // If our disk takes longer than that, the others should know that we lack nothing.
     object.scheduleProgress(now);
-    if (result === 'complete') object.storing = true;
+    if (result === 'complete') {
+      object.storing = true;
+      if (this.rebuilds.length < MAX_REBUILDS) this.rebuilds.push(now - object.begunAt);
+    }
     this.schedule(object);
     if (result === 'added') return undefined;
     const stored = { ...object.id, certificate: object.certificate, bytes: incoming.bytes! };
@@ -351,3 +356,5 @@ function relayable(frame: SymbolFrame, body?: Uint8Array): SignedSymbol {
 
 /** How often objects being sent are looked at for peers that have fallen silent. */
 const CHECK: Micros = 100 * MILLISECOND;
+/** That wait for somebody who asks. */
+const MAX_REBUILDS = 1 << 16;

@@ -30,6 +30,8 @@ export class Health {
   readonly commitSeconds = new Histogram(COMMIT_BOUNDS);
   /** Seconds from when a message of ours was durable until it was delivered here. */
   readonly deliverySeconds = new Histogram(DELIVERY_BOUNDS);
+  /** Seconds from an object's first symbol until it was rebuilt. */
+  readonly rebuildSeconds = new Histogram(DELIVERY_BOUNDS);
   commits = 0;
   /** Of the last commit. */
   lastCommit: { at: number; took: Micros } | undefined;
@@ -72,6 +74,10 @@ export class Health {
     if (index === 0) this.deliverySeconds.observe((now - since) / SECOND);
     // Those of an object come in order, and objects too.
     for (const each of this.durableAt.keys()) if (each < seq) this.durableAt.delete(each);
+  }
+
+  onRebuilt(times: readonly Micros[]): void {
+    for (const time of times) this.rebuildSeconds.observe(time / SECOND);
   }
 
   /** Once a second. */

@@ -47,6 +47,11 @@ export function membersMetrics(status: NodeStatus, health: Health): string {
       'Own messages, from durable to delivered here.',
       health.deliverySeconds,
     ),
+    histogram(
+      'headwater_rebuild_seconds',
+      'Objects of others, from the first symbol to the last that was needed.',
+      health.rebuildSeconds,
+    ),
     gauge('headwater_event_loop_lag_seconds', 'The longest of the last seconds.', host.lagMs / 1000),
     gauge('headwater_event_loop_busy_ratio', 'Of the last seconds.', host.busyShare),
     gauge('headwater_process_resident_memory_bytes', 'Memory of the process.', host.rssBytes),

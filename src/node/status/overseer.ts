@@ -139,6 +139,7 @@ export class Overseer {
 
   /** The same as metrics, in the text format of Prometheus. */
   metrics(now: Micros): string {
+    this.health.onRebuilt(this.options.endpoint.takeRebuilds());
     return membersMetrics(this.status(now), this.health);
   }
 
@@ -152,6 +153,7 @@ export class Overseer {
     const standing = endpoint.status(now);
     this.health.take(now, this.counters(standing));
     this.health.watch(now, standing.streams);
+    this.health.onRebuilt(endpoint.takeRebuilds());
     if (this.ticks++ % DROPS_TICKS === 0) void this.readDrops();
     this.judgeOlderRuns(Date.now());
     const { lateSeconds, commitMs } = this.health.recent();

@@ -41,17 +41,35 @@ test('buckets of a histogram hold all that is below their bound', () => {
   ]);
 });
 
-/** Of two members, of which the second is away. */
-async function metricsOfMember(): Promise<string> {
-  const seeds = [1, 2].map((fill) => new Uint8Array(32).fill(fill));
+const seeds = [1, 2].map((fill) => new Uint8Array(32).fill(fill));
+
+async function groupOfTwo() {
   const ports = await freePorts(2);
   const members = seeds.map((seed, i) => ({
     publicKey: keyPair(seed).publicKey,
     locator: `127.0.0.1:${ports[i]}`,
   }));
-  await using node = await Node.start({ group: createGroup({ name: 'm', members }), secretKey: seeds[0] });
+  return createGroup({ name: 'm', members });
+}
+
+/** Of two members, of which the second is away. */
+async function metricsOfMember(): Promise<string> {
+  await using node = await Node.start({ group: await groupOfTwo(), secretKey: seeds[0] });
   return node.metrics();
 }
+
+test('an object of another member counts as rebuilt once, with the time since its first symbol', async () => {
+  const group = await groupOfTwo();
+  await using sender = await Node.start({ group, secretKey: seeds[0], deliver: () => {} });
+  await using receiver = await Node.start({ group, secretKey: seeds[1], deliver: () => {} });
+  await sender.broadcast(new Uint8Array(200_000));
+  const lines = receiver.metrics().split('\n');
+  const sampleOf = (name: string) =>
+    Number(lines.find((line) => line.startsWith(`headwater_rebuild_seconds_${name} `))!.split(' ')[1]);
+  expect(sampleOf('count')).toBe(1);
+  expect(sampleOf('sum')).toBeGreaterThan(0);
+  expect(sender.metrics()).toMatch(/^headwater_rebuild_seconds_count 0$/m);
+});
 
 test('OPERATING names each metric, and no other', async () => {
   const text = await metricsOfMember();
