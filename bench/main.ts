@@ -14,6 +14,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   scale: () => import('./scale.js'),
   tcp: () => import('./tcp/main.js'),
   loopback: () => import('./loopback/main.js'),
+  page: () => import('./page.js'),
   wire: () => import('./wire.js'),
   keep: () => import('./keep.js'),
 };

@@ -25,12 +25,8 @@ export async function runLines(lines: number, parent: string): Promise<LinesResu
   const directory = await mkdtemp(join(parent, 'headwater-lines-'));
   const members: ChildProcess[] = [];
   try {
-    const ports = await freePorts(NAMES.length);
-    const key = (name: string) => join(directory, `${name}.key`);
-    const group = join(directory, 'group.json');
-    const named = NAMES.map((name, i) => `${name}=${run('keygen', key(name)).trim()}@127.0.0.1:${ports[i]}`);
-    await writeFile(group, run('group', '--name', 'lines', ...named));
-    for (const name of NAMES) {
+    const { group, key, names } = await makeGroup(directory);
+    for (const name of names) {
       const args = ['node', '-g', group, '-k', key(name), '--store', join(directory, name)];
       members.push(spawn(execPath, [COMMAND, ...args], { stdio: ['pipe', 'pipe', 'pipe'] }));
     }
@@ -51,6 +47,16 @@ export async function runLines(lines: number, parent: string): Promise<LinesResu
   }
 }
 
+/** Keys and the group file of three members. */
+export async function makeGroup(directory: string) {
+  const ports = await freePorts(NAMES.length);
+  const key = (name: string) => join(directory, `${name}.key`);
+  const group = join(directory, 'group.json');
+  const named = NAMES.map((name, i) => `${name}=${run('keygen', key(name)).trim()}@127.0.0.1:${ports[i]}`);
+  await writeFile(group, run('group', '--name', 'lines', ...named));
+  return { group, key, names: NAMES };
+}
+
 /** Until it has printed so many lines: its RSS then, and after a fifth of them. */
 function watch(
   { pid, stdout, stderr }: ChildProcess,
@@ -69,7 +75,7 @@ function watch(
   });
 }
 
-function* someLines(count: number): Generator<string> {
+export function* someLines(count: number): Generator<string> {
   for (let from = 0; from < count; from += LINES_AT_ONCE) {
     const to = Math.min(count, from + LINES_AT_ONCE);
     let text = '';
@@ -82,6 +88,12 @@ function run(...args: string[]): string {
   return execFileSync(execPath, [COMMAND, ...args], { encoding: 'utf8' });
 }
 
+/** Seconds of CPU that a process has taken, by proc(5): in hundredths. */
+export function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 /** By proc(5). */
 function rssOf(pid: number): number {
   return 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
@@ -91,4 +103,4 @@ const NAMES = ['a', 'b', 'c'];
 const LINE_SIZE = 100;
 const LINES_AT_ONCE = 1000;
 const NEWLINE = 10;
-const COMMAND = resolve('dist/cli/main.js');
+export const COMMAND = resolve('dist/cli/main.js');

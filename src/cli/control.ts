@@ -8,12 +8,19 @@ import { connect } from 'node:net';
 import { HeadwaterError } from '../errors.js';
 import type { Node } from '../node/node.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../node/status/prometheus.js';
-import type { NodeStatus } from '../node/status/shape.js';
+import type { NodeStatus, StatusOptions } from '../node/status/shape.js';
 import { type HttpServer, serveHttp } from './http.js';
 
 /** Where a member with this store listens. */
 export function controlPathOf(store: string): string {
   return `${store}-control`;
+}
+
+/** The control socket of the member that a command is to ask. Throws INVALID_ARGUMENT if it is told neither that nor a store. */
+export function controlOf({ store, control }: { store?: string; control?: string }): string {
+  const path = control ?? (store === undefined ? undefined : controlPathOf(store));
+  if (path !== undefined) return path;
+  throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');
 }
 
 /** Listens at `path`, in place of what a member that was killed has left there. Throws NETWORK. */
@@ -30,7 +37,10 @@ export async function openControl(path: string, node: Pick<Node, 'status' | 'met
     'control socket',
     { path },
     {
-      '/status': { type: 'application/json', text: () => `${JSON.stringify(node.status())}\n` },
+      '/status': {
+        type: 'application/json',
+        text: (query) => `${JSON.stringify(node.status({ detail: query.has('detail') }))}\n`,
+      },
       '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
     },
   );
@@ -41,9 +51,10 @@ export async function openControl(path: string, node: Pick<Node, 'status' | 'met
 }
 
 /** Asks the member that listens at `path`. Throws UNREACHABLE if there is none. */
-export function askStatus(path: string): Promise<NodeStatus> {
+export function askStatus(path: string, { detail }: StatusOptions = {}): Promise<NodeStatus> {
   return new Promise<string>((done, fail) => {
-    const request = get({ socketPath: path, path: '/status', timeout: PATIENCE_MS }, (response) => {
+    const asked = detail ? '/status?detail' : '/status';
+    const request = get({ socketPath: path, path: asked, timeout: PATIENCE_MS }, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part) => parts.push(part));
       response.on('end', () => done(Buffer.concat(parts).toString('utf8')));

@@ -4,7 +4,7 @@ import { HeadwaterError } from '../errors.js';
 
 /** What an answer is, and its media type: a text, or one that goes on. */
 export type Page =
-  | { type: string; text(): string }
+  | { type: string; text(query: URLSearchParams): string }
   | { type: string; stream(response: ServerResponse): void };
 
 /** What is asked of all requests, and said with all answers. */
@@ -53,7 +53,8 @@ export async function serveHttp(
         else page.stream(response);
         return;
       }
-      const body = refusal?.text ?? (page as { text(): string }).text();
+      const query = new URLSearchParams(request.url?.split('?')[1]);
+      const body = refusal?.text ?? (page as Extract<Page, { text: unknown }>).text(query);
       response.writeHead(refusal?.status ?? 200, {
         ...headers,
         ...refusal?.headers,

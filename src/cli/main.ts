@@ -11,10 +11,11 @@ import { keygenCommand } from './commands/keygen.js';
 import { linkCommand } from './commands/link.js';
 import { nodeCommand } from './commands/node.js';
 import { receiveCommand } from './commands/receive.js';
+import { statusCommand } from './commands/running/status.js';
+import { topCommand } from './commands/running/top.js';
+import { traceCommand } from './commands/running/trace.js';
 import { sendCommand } from './commands/send.js';
-import { statusCommand } from './commands/status.js';
 import { storeCommand } from './commands/store.js';
-import { topCommand } from './commands/top.js';
 import { viewCommand } from './commands/view.js';
 import { EXIT, EXIT_CODES, type LogFormat, reportError, setLogFormat, useJson, watchOutput } from './io.js';
 
@@ -36,6 +37,7 @@ for (const add of [
   nodeCommand,
   statusCommand,
   topCommand,
+  traceCommand,
   doctorCommand,
   deadLettersCommand,
   storeCommand,

@@ -20,6 +20,7 @@ const COMMANDS: Record<string, string[]> = {
   peers: STATUS,
   drops: STATUS,
   top: ['store', 'control', 'interval'],
+  trace: ['store', 'control', 'interval'],
   doctor: ['group', 'key', 'store', 'bind', 'wait', 'json'],
   'dead-letters': ['group', 'key', 'store', 'read', 'retry', 'json'],
   store: [],

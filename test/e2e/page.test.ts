@@ -1,5 +1,7 @@
 /** The live page as a server: who may read it, and what happens at its edges. What it draws is in test/tools/page.test.ts. */
+import { writeFile } from 'node:fs/promises';
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { cleanup, freePorts, headwater, tempFolder } from './cli.js';
 import { createLab, type Lab } from './lab.js';
@@ -115,6 +117,38 @@ test('a port in use is told, and nothing is begun', async () => {
     `headwater: page: expected to listen at 127.0.0.1:${page.port}, got an address that is in use\n`,
   );
 });
+
+test.skipIf(process.platform === 'win32')(
+  'what a running member sees is recorded by its control socket',
+  async () => {
+    const lab = await createLab(await tempFolder(), ['anna', 'ben']);
+    const socket = join(lab.folder, 'sock');
+    const anna = headwater(['node', ...lab.as('anna'), '--control', socket, '--json']);
+    await anna.first('ready');
+    const trace = headwater(['trace', '--control', socket, '--interval', '0.1']);
+    await trace.until('a look', ({ stdout }) => stdout.includes('headwater:status'));
+    const ben = headwater(['node', ...lab.as('ben'), '--json']);
+    await trace.until('ben', ({ stdout }) =>
+      stdout.includes('"type":"peer","member":"ben","reachable":true'),
+    );
+    anna.say('hello');
+    await trace.until('its delivery', ({ stdout }) =>
+      /"from":"anna","incarnation":\d+,"delivered":1/.test(stdout),
+    );
+    anna.child.kill('SIGTERM');
+    expect(await trace.exit()).toBe(0);
+    expect(trace.stderr).toMatch(/the member has ended: .*\n\d+ looks recorded\n$/);
+
+    const file = join(lab.folder, 'anna.qlog');
+    await writeFile(file, trace.stdout);
+    const view = headwater(['view', file, '--json']);
+    const { page } = (await view.first('ready')) as unknown as Ready;
+    const text = await textOf(await ask(new URL(page), '/events'));
+    expect(text).toContain('"kind":"recording","members":["anna","ben"]');
+    expect(text).toContain('"text":"ben is here"');
+    ben.child.kill('SIGTERM');
+  },
+);
 
 test('nothing but GET is answered', async () => {
   const { page } = await startMember('127.0.0.1');

@@ -1,10 +1,9 @@
 /** `headwater top`: what a running member does, as a screen that is drawn again each second. */
 import type { Command } from 'commander';
-import { HeadwaterError } from '../../errors.js';
-import { askStatus, controlPathOf } from '../control.js';
-import { fired, number, print, sleep, untilInterrupted } from '../io.js';
-import { columnsOf, type Style } from '../terminal/terminal.js';
-import { type ScreenLine, topScreen } from '../terminal/top.js';
+import { askStatus, controlOf } from '../../control.js';
+import { fired, number, print, sleep, untilInterrupted } from '../../io.js';
+import { columnsOf, type Style } from '../../terminal/terminal.js';
+import { type ScreenLine, topScreen } from '../../terminal/top.js';
 
 interface Options {
   store?: string;
@@ -22,10 +21,9 @@ export function topCommand(program: Command): void {
     .action((options: Options) => untilInterrupted((signal) => watch(options, signal)));
 }
 
-async function watch({ store, control, interval }: Options, signal: AbortSignal): Promise<void> {
-  const path = control ?? (store === undefined ? undefined : controlPathOf(store));
-  if (path === undefined)
-    throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');
+async function watch(options: Options, signal: AbortSignal): Promise<void> {
+  const path = controlOf(options);
+  const stopped = fired(signal);
   // That there is one is found out before the screen is taken.
   let lines: ScreenLine[] = screen(await askStatus(path));
   const isTerminal = process.stdout.isTTY;
@@ -35,7 +33,7 @@ async function watch({ store, control, interval }: Options, signal: AbortSignal)
       if (isTerminal) process.stdout.write(HOME);
       for (const { text, kind } of lines) print(text, kind && STYLES[kind]);
       process.stdout.write(isTerminal ? CLEAR : '\n');
-      await Promise.race([sleep(interval * 1000), fired(signal)]);
+      await Promise.race([sleep(options.interval * 1000), stopped]);
       if (signal.aborted) break;
       lines = await askStatus(path).then(screen, (error: Error) => [
         ...lines.filter(({ kind }) => kind === 'head'),

@@ -1,11 +1,10 @@
 /** `headwater status`, `peers` and `drops`: what a running member does, asked of it by its control socket. */
 import type { Command } from 'commander';
-import { HeadwaterError } from '../../errors.js';
-import type { NodeStatus } from '../../node/status/shape.js';
-import { askStatus, controlPathOf } from '../control.js';
-import { fired, print, printJson, sleep, untilInterrupted } from '../io.js';
-import { dropLines, peerLines, statusLines } from '../status-view.js';
-import { columnsOf, type Style } from '../terminal/terminal.js';
+import type { NodeStatus } from '../../../node/status/shape.js';
+import { askStatus, controlOf } from '../../control.js';
+import { fired, print, printJson, sleep, untilInterrupted } from '../../io.js';
+import { dropLines, peerLines, statusLines } from '../../status-view.js';
+import { columnsOf, type Style } from '../../terminal/terminal.js';
 
 interface Options {
   store?: string;
@@ -47,9 +46,9 @@ function add(program: Command, name: string, description: string, view: View): v
 }
 
 async function show(options: Options, view: View, signal: AbortSignal): Promise<void> {
-  const { store, control = store === undefined ? undefined : controlPathOf(store), watch, json } = options;
-  if (control === undefined)
-    throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');
+  const { watch, json } = options;
+  const control = controlOf(options);
+  const stopped = fired(signal);
   const isLive = watch && !json && process.stdout.isTTY;
   do {
     const status = await askStatus(control);
@@ -58,7 +57,7 @@ async function show(options: Options, view: View, signal: AbortSignal): Promise<
     else for (const line of view.lines(status, columnsOf())) print(line, styleOf(line));
     if (!watch) return;
     if (!isLive && !json) print('');
-    await Promise.race([sleep(WATCH_MS), fired(signal)]);
+    await Promise.race([sleep(WATCH_MS), stopped]);
   } while (!signal.aborted);
 }
 
