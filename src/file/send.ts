@@ -260,7 +260,10 @@ class Sending implements FileSending {
       this.startedAt = now;
       this.node.transfers.start(id);
     }
-    if (this.isOver(receivers, now)) this.end(() => settle.resolve(this.makeReport(progress, now)));
+    if (!this.isOver(receivers, now)) return;
+    // They stay until they hear that we have heard them.
+    const report = this.makeReport(progress, now);
+    this.end(() => settle.resolve(report), FAREWELL_MS);
   }
 
   /** Whether a member that is here has still to hear that the sources have changed: it would wait for ever. */
@@ -309,15 +312,19 @@ class Sending implements FileSending {
     return { ...progress, root, entries: manifest.entries.length, skipped, seconds };
   }
 
-  private end(tell: () => void): void {
+  private end(tell: () => void, delay = 0): void {
     this.settle = undefined;
     clearInterval(this.timer);
-    this.node.transfers.close(this.id!);
-    this.source.close().then(tell, tell);
+    setTimeout(() => {
+      this.node.transfers.close(this.id!);
+      this.source.close().then(tell, tell);
+    }, delay);
   }
 }
 
 const LOOK_MS = 100;
+/** What is said is answered within 10 ms (PROTOCOL 14.2); if that is lost they wait until we have been silent for long. */
+const FAREWELL_MS = 50;
 /** For members that are still said to be here. */
 const TELL_MS = 10_000;
 /** What takes slices, or needs none. */
