@@ -27,6 +27,8 @@ export type ErrorCode =
   | 'FILE'
   /** Too few members answered in the time given. */
   | 'UNREACHABLE'
+  /** The code of a transfer is wrong, or its sender takes nobody new. */
+  | 'CODE_REFUSED'
   /** The store cannot be opened, read or written, or is another group's, member's or version's. */
   | 'STORE'
   /** There is no room on the store's disk. */

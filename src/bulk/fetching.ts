@@ -21,7 +21,7 @@ import type { Group } from '../group/group.js';
 import type { StoredObject } from '../store/store.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import { type ObjectId, objectId } from '../wire/symbol.js';
-import { type BulkTransfer, MANIFEST } from './transfer.js';
+import { type BulkTransfer, MANIFEST, UNSHOWN } from './transfer.js';
 import type { Transfers } from './transfers.js';
 
 export interface FetchingOptions {
@@ -95,7 +95,7 @@ export class Fetching {
     for (let id = this.serving.nextRead(now); id; id = this.serving.nextRead(now)) {
       const transfer = this.transfers.find(id);
       const certificate = transfer?.certificate(id.seq);
-      if (!transfer || !certificate) this.serve(now, id, undefined);
+      if (!transfer || !certificate || certificate === UNSHOWN) this.serve(now, id, undefined);
       else if (id.seq === MANIFEST)
         this.serve(now, id, { ...id, certificate, bytes: transfer.manifestBytes });
       else this.options.read(transfer, id.seq);

@@ -7,7 +7,7 @@ import { Layout } from './layout.js';
 import { type Manifest, transferId } from './manifest.js';
 import { type BulkEvent, type BulkRequest, TAKES_NOTHING, type TransferStatus } from './ports.js';
 import { Sending } from './sending.js';
-import { MANIFEST } from './transfer.js';
+import { MANIFEST, UNSHOWN } from './transfer.js';
 
 export class FilesDoor {
   private readonly ground: Ground;
@@ -69,11 +69,12 @@ export class FilesDoor {
     this.ground.enter(now, id, 'verifying');
   }
 
-  /** It is taken; of these slices the certificates are held from before. */
+  /** It is taken; of these slices the certificates are held from before, empty for those of another group. */
   accept(now: Micros, id: StreamId, held: Iterable<readonly [seq: number, certificate: Uint8Array]>): void {
     const transfer = this.ground.transfers.find(id);
     if (!transfer?.manifest) return;
-    for (const [seq, certificate] of held) transfer.hold(seq, certificate);
+    for (const [seq, certificate] of held)
+      transfer.hold(seq, certificate.length === 0 ? UNSHOWN : certificate);
     this.ground.enter(now, id, 'receiving');
     this.ground.fetching.wantMissing(now, transfer);
     if (transfer.isWhole) this.ground.requests.push({ type: 'complete', id });

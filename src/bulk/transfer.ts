@@ -143,3 +143,6 @@ export class BulkTransfer implements StreamView {
 export const MANIFEST = 0;
 /** A member that was asked, or has served something of use, may serve more for so long. */
 const PATIENCE: Micros = 10 * SECOND;
+
+/** In place of the certificate of what was received in another group: it is held, and nobody here could be shown whose it is. */
+export const UNSHOWN = new Uint8Array(0);

@@ -40,9 +40,46 @@ export interface MemberOptions {
 
 /** Adds the options that every member takes. */
 export function memberOptions(command: Command): Command {
+  return howOptions(
+    command
+      .requiredOption('-g, --group <file>', 'group file, the same for every member')
+      .requiredOption('-k, --key <file>', 'secret key of this member'),
+  );
+}
+
+/** The same for who may have a code in place of a group and a key: see `isByCode`. */
+export function codeOrMemberOptions(command: Command): Command {
+  return howOptions(
+    command
+      .option('-g, --group <file>', 'group file, the same for every member; without it a code is enough')
+      .option('-k, --key <file>', 'secret key of this member; goes with --group'),
+  );
+}
+
+/** Whether a code takes the place of group and key. What goes with the other one alone is refused, before anything is begun. */
+export function isByCode(
+  command: Command,
+  ofCode: readonly string[],
+  ofGroup: readonly string[],
+  code?: string,
+): boolean {
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  const byCode = !given('group') && !given('key') && (code !== undefined || !ofGroup.some(given));
+  const extra = code === undefined ? undefined : ['group', 'key', ...ofGroup].find(given);
+  if (extra !== undefined) command.error(`error: option '--${extra}' goes with --group, and not with a code`);
+  const missing = [
+    ['group', '-g, --group <file>'],
+    ['key', '-k, --key <file>'],
+  ].find(([name]) => !given(name));
+  if (!byCode && missing) command.error(`error: required option '${missing[1]}' not specified`);
+  const misplaced = byCode ? undefined : ofCode.find(given);
+  if (misplaced !== undefined)
+    command.error(`error: option '--${misplaced}' goes with a code, and not with --group`);
+  return byCode;
+}
+
+function howOptions(command: Command): Command {
   return command
-    .requiredOption('-g, --group <file>', 'group file, the same for every member')
-    .requiredOption('-k, --key <file>', 'secret key of this member')
     .option(
       '-b, --bind <address>',
       'address to bind, host:port (default: this member’s own in the group file)',
@@ -108,11 +145,7 @@ export async function startMember(
       secretKey: seed,
       store,
       bind: options.bind,
-      controller: options.controller,
-      maxRate: options.maxRate && (options.maxRate * 1e6) / 8,
-      relay: options.relay,
-      trace: options.trace,
-      debug: options.debug && { topics: options.debug, write: noteWithTime },
+      ...settingsOf(options),
       ...handlers,
     });
     // Nothing is waited for from here on: who has started it must have it before its first event.
@@ -123,6 +156,17 @@ export async function startMember(
     throw error;
   }
   throw interrupted();
+}
+
+/** What the options say of how a member is. */
+export function settingsOf(options: MemberOptions): Partial<NodeOptions> {
+  return {
+    controller: options.controller,
+    maxRate: options.maxRate && (options.maxRate * 1e6) / 8,
+    relay: options.relay,
+    trace: options.trace,
+    debug: options.debug && { topics: options.debug, write: noteWithTime },
+  };
 }
 
 /** Said and not refused: where secrets are mounted (Kubernetes, Docker) their owner and mode are not ours to choose. */

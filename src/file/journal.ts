@@ -2,8 +2,8 @@
  * What has been received of a transfer, on the disk: `manifest`, its certificate and its bytes, and `journal`, the certificates of
  * the slices that are there, one behind the other, each written once its slice is. A record that a crash has cut off is left out.
  */
-import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { certifiedDescriptor } from '../broadcast/proof/certificate.js';
 import { type Manifest, parseManifest, sliceHash } from '../bulk/manifest.js';
 import { equalBytes } from '../core/bytes.js';
@@ -80,6 +80,21 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
     return parseManifest((await readFile(join(folder, MANIFEST))).subarray(CERTIFICATE_SIZE));
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Takes over what another group has left of these files in the folder beside this one: of `.ORIGIN-NUMBER.part` the number is made of
+ * the manifest, and what stands before it is of a group.
+ */
+export async function adoptOther(folder: string, bytes: Uint8Array): Promise<void> {
+  if (await hasManifest(folder, bytes)) return;
+  const end = basename(folder).replace(/^\.\d+/, '');
+  for (const name of await readdir(dirname(folder)).catch(() => [])) {
+    const other = join(dirname(folder), name);
+    if (name.replace(/^\.\d+/, '') !== end || !(await hasManifest(other, bytes))) continue;
+    await rm(folder, { recursive: true, force: true });
+    return rename(other, folder);
   }
 }
 

@@ -28,6 +28,8 @@ export interface ReceiveFilesOptions {
   folder: string;
   /** Replace files that exist. Default false: what would is refused, and what is the same counts as saved. */
   overwrite?: boolean | undefined;
+  /** Takes files of this member alone, and goes on with what is there of them from another group. Default: of all. */
+  from?: Member | undefined;
   /** Bytes of all files of a transfer: more is refused. Default: what the disk has room for. */
   maxBytes?: number | undefined;
   /** Ends it. What is under way is kept for the next run. */
@@ -83,6 +85,7 @@ const OPTIONS: Checks = {
   node: isNode,
   folder: isText,
   overwrite: isBoolean,
+  from: isObjectWith(),
   maxBytes: isAtLeast(0),
   signal: isObjectWith('addEventListener'),
 };
@@ -136,9 +139,10 @@ class Receiving implements FileReceiving, Taker {
   }
 
   async open(offer: Offer, verifying: () => void): Promise<Staging> {
-    const { maxBytes = Number.POSITIVE_INFINITY } = this.options;
+    const { maxBytes = Number.POSITIVE_INFINITY, from } = this.options;
     this.seen.set(streamKey(offer.id), offer.id);
-    if (this.isFull) throw new HeadwaterError('BUSY', 'it takes no more files');
+    if (this.isFull || (from && offer.from !== from))
+      throw new HeadwaterError('BUSY', 'it takes no more files');
     const { bytes } = offer.manifest;
     if (bytes > maxBytes)
       throw new HeadwaterError(
@@ -152,12 +156,13 @@ class Receiving implements FileReceiving, Taker {
 
   /** What only others than its sender still have may be older than what is here: it takes the place of nothing, and is no failure. */
   private async stage(offer: Offer, verifying: () => void): Promise<Staging> {
-    const { node, folder, overwrite = false } = this.options;
+    const { node, folder, overwrite = false, from } = this.options;
     const { id } = offer;
     const said = node.transfers.status(id)?.members.find(({ member }) => member === id.origin);
     const isOffered = said?.state === 'offered';
     try {
-      return await openStaging(offer, { folder, overwrite: overwrite && isOffered }, verifying);
+      const how = { folder, overwrite: overwrite && isOffered, anyGroup: from !== undefined };
+      return await openStaging(offer, how, verifying);
     } catch (error) {
       if (isOffered || !((error as Error).cause instanceof Taken)) throw error;
       throw new HeadwaterError('BUSY', UNOFFERED);

@@ -24,7 +24,15 @@ import { HeadwaterError } from '../errors.js';
 import type { Offer, Target } from '../node/bulk/transfers.js';
 import { fileError, makeFolder, publish, syncFolder } from './disk.js';
 import { Handles } from './handles.js';
-import { hasManifest, Journal, keepManifest, readJournal, readManifest, rewriteJournal } from './journal.js';
+import {
+  adoptOther,
+  hasManifest,
+  Journal,
+  keepManifest,
+  readJournal,
+  readManifest,
+  rewriteJournal,
+} from './journal.js';
 import { requireFileName, requireInnerName } from './names.js';
 import { inTurns, isSmall, secondsOf, writeSmall } from './small.js';
 import { fill } from './source.js';
@@ -33,6 +41,8 @@ import { finishFiles, inSmallGroups, put, putSparse } from './writing.js';
 export interface StagingOptions {
   folder: string;
   overwrite: boolean;
+  /** Goes on with what there is of the same files from whatever group; their certificates hold in that one alone. */
+  anyGroup?: boolean;
 }
 
 /**
@@ -48,7 +58,9 @@ export async function openStaging(
 ): Promise<Staging> {
   const staging = new Staging(offer, options);
   try {
+    if (options.anyGroup) await adoptOther(staging.folder, offer.bytes);
     await staging.prepare(verifying);
+    if (options.anyGroup) for (const slice of staging.held.keys()) staging.held.set(slice, new Uint8Array(0));
     return staging;
   } catch (error) {
     await staging.close(false);
@@ -67,7 +79,7 @@ export class Staging implements Target {
   private readonly manifest: Manifest;
   private readonly layout: Layout;
   private readonly options: StagingOptions;
-  private readonly folder: string;
+  readonly folder: string;
   /** The outermost names that are where they are to be. */
   private readonly published = new Set<string>();
   private readonly handles: Handles;

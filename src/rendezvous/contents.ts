@@ -14,6 +14,8 @@ export interface Join {
   port: number;
   /** For people. */
   name: string;
+  /** 16 bytes that stay the same when it comes back to the same folder after a crash. */
+  place: Uint8Array;
   /** Addresses of its machine, without ports. */
   hosts: readonly string[];
   /** The host that it has reached the sender at, without port. */
@@ -42,12 +44,15 @@ export interface Introduction {
   group: string;
 }
 
-export function encodeJoin({ publicKey, port, name, hosts, via }: Join): Uint8Array {
+export function encodeJoin({ publicKey, port, name, place, hosts, via }: Join): Uint8Array {
   const texts = [name, via, ...hosts.slice(0, MAX_HOSTS)].map((text) => new TextEncoder().encode(text));
-  const writer = new Writer(PUBLIC_KEY_BYTES + 3 + texts.reduce((sum, { length }) => sum + 1 + length, 0));
+  const writer = new Writer(
+    PUBLIC_KEY_BYTES + 2 + PLACE_BYTES + 1 + texts.reduce((sum, { length }) => sum + 1 + length, 0),
+  );
   writer
     .put(publicKey)
     .u16(port)
+    .put(place)
     .u8(texts.length - 2);
   for (const text of texts) writer.u8(text.length).put(text);
   return writer.finish();
@@ -58,6 +63,7 @@ export function decodeJoin(bytes: Uint8Array): Join {
   const reader = new Reader(bytes);
   const publicKey = reader.take(PUBLIC_KEY_BYTES, 'key').slice();
   const port = reader.u16('port');
+  const place = reader.take(PLACE_BYTES, 'place').slice();
   const count = reader.u8('hosts');
   if (port === 0 || count > MAX_HOSTS) throw malformed(`expected a port and up to ${MAX_HOSTS} hosts`);
   const text = (what: string) => new TextDecoder().decode(reader.take(reader.u8(what), what));
@@ -68,7 +74,7 @@ export function decodeJoin(bytes: Uint8Array): Join {
   const hosts = Array.from({ length: count }, () => text('host'));
   reader.finish('join');
   for (const host of [via, ...hosts]) if (!isHost(host)) throw malformed('expected addresses');
-  return { publicKey, port, name, hosts, via };
+  return { publicKey, port, name, place, hosts, via };
 }
 
 export function encodeRequest(request: Request): Uint8Array {
@@ -150,10 +156,11 @@ function malformed(expected: string): HeadwaterError {
 
 /** Besides the one that the sender sees it at. */
 export const MAX_HOSTS = MAX_LOCATORS - 1;
-export const MAX_NAME = 64;
+export const MAX_NAME = 63;
+export const PLACE_BYTES = 16;
 /** An IPv6 address with its zone. */
 const MAX_HOST = 64;
-const NUMERIC = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[\w.-]+)?)$/;
+const NUMERIC = /^(\d{1,3}(\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*(%[\w.-]+)?)$/i;
 const PIECE_BYTES = 1024;
 /** 512 members with 8 long addresses each have some 400 of them. */
 const MAX_PIECES = 1024;

@@ -14,9 +14,16 @@ test('events: those that a person is told in words', () => {
 });
 
 test('events: those that commands print besides', () => {
-  const files = ['io', 'member', 'commands/link', 'commands/node', 'commands/receive', 'commands/send'].map(
-    (name) => read(`src/cli/${name}.ts`),
-  );
+  const files = [
+    'io',
+    'member',
+    'commands/link',
+    'commands/node',
+    'code/receive',
+    'code/receiving',
+    'code/send',
+    'commands/send',
+  ].map((name) => read(`src/cli/${name}.ts`));
   const printed = files.flatMap((text) => [...text.matchAll(/\bevent: '([\w-]+)'/g)].map(([, type]) => type));
   const listed = [...events.matchAll(/^\| `([a-z-]+)` \| (?!members \|)/gm)].map(([, type]) => type);
 

@@ -59,11 +59,12 @@ export interface Cli {
 /** Starts `headwater ...args`; `tmp` is where it may put temporary files, `by` a command that runs it. */
 export function headwater(
   args: readonly string[],
-  { tmp, debug, by }: { tmp?: string; debug?: string; by?: readonly string[] } = {},
+  { tmp, debug, code, by }: { tmp?: string; debug?: string; code?: string; by?: readonly string[] } = {},
 ): Cli {
   const env = {
     ...process.env,
     HEADWATER_LOG_FORMAT: 'plain',
+    ...(code === undefined ? {} : { HEADWATER_CODE: code }),
     ...(tmp === undefined ? {} : { TMPDIR: tmp }),
     ...(debug === undefined ? {} : { HEADWATER_DEBUG: debug }),
   };

@@ -94,5 +94,6 @@ export class Meeting {
 
 export function joinOf(seed: Uint8Array, rest: Partial<Join> = {}): Join {
   const { publicKey } = keyPair(seed);
-  return { publicKey, port: 9000, name: 'anna', hosts: ['10.0.0.2'], via: '192.0.2.1', ...rest };
+  const place = seed.slice(0, 16);
+  return { publicKey, port: 9000, name: 'anna', place, hosts: ['10.0.0.2'], via: '192.0.2.1', ...rest };
 }

@@ -1,4 +1,5 @@
 /** The test vectors of docs/PROTOCOL.md by file name: what this implementation makes of fixed seeds. */
+import { codeVectors } from './code.js';
 import { frameVectors, objectVectors } from './objects.js';
 import { refusedVectors } from './refused.js';
 import { groupVectors, sessionVectors } from './sessions.js';
@@ -11,5 +12,6 @@ export function makeVectors(): Record<string, unknown> {
     'protocol-frames.json': frameVectors(),
     'protocol-objects.json': objectVectors(),
     'protocol-refused.json': refusedVectors(),
+    'protocol-code.json': codeVectors(),
   };
 }

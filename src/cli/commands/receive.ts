@@ -1,48 +1,35 @@
-/** `headwater receive --out DIR`: a member that saves the files it is sent, and relays like any other. */
-import { access, constants } from 'node:fs/promises';
+/** `headwater receive CODE`, or `--group` and `--out DIR`: a member that saves the files it is sent, and relays like any other. */
 import type { Command } from 'commander';
-import { HeadwaterError } from '../../errors.js';
-import { makeFolder } from '../../file/disk.js';
-import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../file/receive.js';
-import type { Node, NodeEvent } from '../../node/node.js';
-import { WARNED } from '../../node/status/hints.js';
-import { Events } from '../events.js';
-import {
-  EXIT,
-  fired,
-  formatBytes,
-  hand,
-  integer,
-  note,
-  number,
-  printJson,
-  reportError,
-  sleep,
-  tellJson,
-  untilInterrupted,
-  withInterrupt,
-} from '../io.js';
-import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
-import { createProgress, type Progress } from '../terminal/progress.js';
-import { runAfter } from '../transfer/exec.js';
-import { keepYoungSpaceSmall } from '../transfer/heap.js';
+import { CODE_VARIABLE, receiveByCode } from '../code/receive.js';
+import { receive } from '../code/receiving.js';
+import { integer, number, untilInterrupted, withInterrupt } from '../io.js';
+import { codeOrMemberOptions, isByCode, type MemberOptions, startMember } from '../member.js';
 
 interface ReceiveOptions extends MemberOptions {
-  out: string;
+  out?: string;
   count?: number;
   overwrite?: boolean;
   maxSize?: number;
   exec?: string;
+  at?: string;
+  name?: string;
+  wait: number;
 }
 
 export function receiveCommand(program: Command): void {
-  memberOptions(
-    program.command('receive').description('save what members of the group send; relay meanwhile'),
+  codeOrMemberOptions(
+    program
+      .command('receive')
+      .description('save what is sent under a code, or what members of a group send; relay meanwhile')
+      .argument(
+        '[code]',
+        `of the sender, as 7-crossover-clockwork; or in ${CODE_VARIABLE}, where ps does not show it`,
+      ),
   )
-    .requiredOption('-o, --out <dir>', 'folder to save to; made if it is missing')
+    .option('-o, --out <dir>', 'folder to save to; made if it is missing (with a code the default is here)')
     .option(
       '-c, --count <n>',
-      'exit after so many transfers (default: run until interrupted)',
+      'exit after so many transfers (default: run until interrupted; with a code: one)',
       integer(1, 1e9),
     )
     .option('--overwrite', 'replace files that exist')
@@ -55,139 +42,23 @@ export function receiveCommand(program: Command): void {
       '--exec <program>',
       'run this after each transfer, without a shell, with the paths of what was saved as arguments; HEADWATER_FROM, HEADWATER_ROOT and HEADWATER_BYTES tell of it',
     )
-    .action((options: ReceiveOptions) =>
-      (options.count === undefined ? untilInterrupted : withInterrupt)((signal) => receive(options, signal)),
-    );
-}
-
-async function receive(options: ReceiveOptions, signal: AbortSignal): Promise<void> {
-  const { json, out, overwrite, maxSize, exec, count = Number.POSITIVE_INFINITY } = options;
-  keepYoungSpaceSmall();
-  await prepareFolder(out);
-  const events = new Events(json === true, ['peer', ...WARNED]);
-  let underWay: { bytes: number; held: number; from: string } | undefined;
-  const onEvent = (event: NodeEvent) => {
-    events.on(event);
-    if (event.type === 'peer' && !event.reachable && event.member.name === underWay?.from)
-      tellSilent(underWay, json === true);
-  };
-  await using node = await startMember(options, { onEvent }, signal);
-  const finished = new AbortController();
-  const receiving = receiveFiles({
-    node,
-    folder: out,
-    overwrite,
-    maxBytes: maxSize === undefined ? undefined : maxSize * 1024 * 1024,
-    signal: AbortSignal.any([signal, finished.signal]),
-  });
-  if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-  else note(`${node.self.name} of group ${node.group.name} at ${node.address}, saving to ${out}`);
-  const stopReports = json ? reportEvery(node, 200) : () => {};
-  const bar = createProgress(json ? 'silent' : 'bar', (): Progress[] => {
-    return underWay ? [{ name: underWay.from, done: underWay.held, total: underWay.bytes }] : [];
-  });
-  let saved = 0;
-  let failed = 0;
-  let unrun = 0;
-  for await (const event of receiving) {
-    const { bytes, from } = event;
-    underWay = 'held' in event ? { bytes, held: event.held, from: from.name } : undefined;
-    if (event.type === 'saved') saved++;
-    if (event.type === 'failed') failed++;
-    await tellEvent(event, json === true, signal);
-    if (event.type === 'saved' && exec !== undefined && !(await isRun(exec, event, json === true, signal)))
-      unrun++;
-    if (saved + failed < count) continue;
-    receiving.refuseNew();
-    if (!json) note('staying until the sender knows, and nobody needs it from here');
-    void settle(receiving, signal).then(() => finished.abort());
-  }
-  stopReports();
-  bar.stop();
-  tellEnd(node, { saved, failed }, json === true);
-  if (failed + unrun > 0) process.exitCode = EXIT.failed;
-  else if (saved < count && options.count !== undefined) process.exitCode = EXIT.interrupted;
-}
-
-function tellEnd(node: Node, counts: { saved: number; failed: number }, json: boolean): void {
-  if (json) printJson({ event: 'end', ...counts, ...node.status() });
-  else noteTotals(node.status());
-}
-
-/** One whose sender goes silent may never be whole: that is to be said, and how much of it there is. */
-function tellSilent(
-  { bytes, held, from }: { bytes: number; held: number; from: string },
-  json: boolean,
-): void {
-  const missing = bytes - held;
-  if (json) tellJson({ event: 'silent', member: from, bytes, missing });
-  else
-    note(
-      `${from} has gone silent: ${formatBytes(missing)} of ${formatBytes(bytes)} are missing, ` +
-        'and come once it is back, or from others who have them',
-    );
-}
-
-/** Now, not when the first file has arrived, is the time to say that it could not be saved. */
-async function prepareFolder(path: string): Promise<void> {
-  try {
-    await makeFolder(path);
-    await access(path, constants.W_OK | constants.X_OK);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const got = code === 'EEXIST' ? 'something that is no folder' : code;
-    throw new HeadwaterError('FILE', `--out: expected a folder to write to, got ${got} at ${path}`, {
-      cause,
-    });
-  }
-}
-
-async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal): Promise<void> {
-  // A line is never handed over where its reader has gone, which stops us.
-  const handed = (line: string) => Promise.race([hand(line), fired(signal)]);
-  const { type, from, bytes } = event;
-  const about = { from: from.name, bytes };
-  if (type === 'failed') {
-    reportError(event.error);
-    if (json) tellJson({ event: 'failed', ...about, reason: event.reason });
-  } else if (type === 'progress') {
-    if (json) tellJson({ event: 'progress', ...about, held: event.held });
-  } else if (type === 'offer') {
-    const { held, paths } = event;
-    if (json) tellJson({ event: 'offer', ...about, held, paths });
-    else
-      note(
-        `${formatBytes(bytes)} from ${from.name}: ${paths.join(', ')}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
+    .option('--at <address>', 'where the sender of the code is, host:port, if the network does not tell')
+    .option('--name <name>', 'how others see this receiver (default: the name of the machine)')
+    .option('--wait <seconds>', 'how long to look for the sender of the code', number(1, 86400), 60)
+    .action((code: string | undefined, options: ReceiveOptions, command: Command) => {
+      const { out, count } = options;
+      if (isByCode(command, ['at', 'name', 'wait'], ['bind', 'count'], code)) {
+        return withInterrupt((signal) => receiveByCode(code, { ...options, out: out ?? '.' }, signal));
+      }
+      if (out === undefined) command.error("error: required option '-o, --out <dir>' not specified");
+      return (count === undefined ? untilInterrupted : withInterrupt)((signal) =>
+        receive(
+          {
+            ...{ ...options, out },
+            start: async (handlers) => ({ node: await startMember(options, handlers, signal) }),
+          },
+          signal,
+        ),
       );
-  } else {
-    const { root, paths, superseded } = event;
-    if (!json && superseded.length > 0)
-      note(`removed what was left of former versions: ${superseded.join(', ')}`);
-    if (json) await handed(JSON.stringify({ event: 'saved', ...about, root, paths, superseded }));
-    else for (const path of paths) await handed(`${root}  ${path}`);
-  }
+    });
 }
-
-/** Whether the program that is to follow has done its work; says so if not. */
-async function isRun(
-  program: string,
-  event: Extract<ReceiveEvent, { type: 'saved' }>,
-  json: boolean,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const failure = await runAfter(program, event, signal);
-  if (json)
-    tellJson({ event: 'exec', program, from: event.from.name, root: event.root, failure: failure ?? null });
-  else if (failure !== undefined) note(`--exec: expected ${program} to end with 0, got ${failure}`);
-  return failure === undefined;
-}
-
-/** Stays until the senders know what became of their files and nobody needs them from here, or for a while. */
-async function settle(receiving: FileReceiving, signal: AbortSignal): Promise<void> {
-  for (let i = 0; i < SETTLE_STEPS && !signal.aborted && (i === 0 || !receiving.isSettled); i++)
-    await sleep(SETTLE_STEP);
-}
-
-const SETTLE_STEP = 100;
-/** For others that are slower. */
-const SETTLE_STEPS = 300;

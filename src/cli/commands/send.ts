@@ -1,9 +1,4 @@
 /** `headwater send PATH...`: sends files and folders to the group, and says what becomes of them at each member. */
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { HeadwaterError } from '../../errors.js';
 import {
@@ -16,26 +11,34 @@ import {
 import type { Member } from '../../group/group.js';
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
+import { inputOf } from '../code/input.js';
+import { type SendByCodeOptions, sendByCode } from '../code/send.js';
 import { Events } from '../events.js';
-import { EXIT, formatBytes, note, number, print, printJson, tellJson, withInterrupt } from '../io.js';
-import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
+import {
+  EXIT,
+  formatBytes,
+  integer,
+  note,
+  number,
+  print,
+  printJson,
+  tellJson,
+  withInterrupt,
+} from '../io.js';
+import { codeOrMemberOptions, isByCode, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../terminal/progress.js';
 import { keepYoungSpaceSmall } from '../transfer/heap.js';
 
-interface SendOptions extends MemberOptions {
+interface SendOptions extends Omit<SendByCodeOptions, 'startAfter'> {
   wait: number;
-  timeout: number;
-  name?: string;
-  symlinks: 'skip' | 'refuse';
-  exclude?: string[];
 }
 
 export function sendCommand(program: Command): void {
-  memberOptions(
+  codeOrMemberOptions(
     program
       .command('send')
       .description(
-        'send files and folders to the group, of any size; exit 0 once all members have saved them, 3 if only some have',
+        'send files and folders, of any size, to who has the code that is printed, or to a group; exit 0 once all have saved them, 3 if only some have',
       )
       .argument('<path...>', 'what to send; - for stdin, with --name'),
   )
@@ -52,13 +55,27 @@ export function sendCommand(program: Command): void {
     )
     .option(
       '--wait <seconds>',
-      'how long to wait at first for members that are not there',
+      'how long to wait at first for members that are not there; with a code: begin so long after the first has come',
       number(0, 86400),
       5,
     )
     .option('--timeout <seconds>', 'give up once nothing has moved for so long', number(1, 86400 * 7), 600)
-    .action((paths: string[], options: SendOptions) =>
-      withInterrupt(async (signal) => {
+    .option(
+      '--expect <n>',
+      'with a code: begin once so many receivers are there, and let in no more',
+      integer(1, 511),
+    )
+    .option(
+      '--at <address>',
+      'with a code: where receivers reach this machine, host:port; that port is bound',
+    )
+    .option('--qr', 'show the code as a QR code, too')
+    .action((paths: string[], options: SendOptions, command: Command) => {
+      if (isByCode(command, ['expect', 'at', 'qr'], ['bind'])) {
+        const startAfter = command.getOptionValueSource('wait') === 'cli' ? options.wait : undefined;
+        return withInterrupt((signal) => sendByCode(paths, { ...options, startAfter }, signal));
+      }
+      return withInterrupt(async (signal) => {
         keepYoungSpaceSmall();
         const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
         const onEvent = (event: NodeEvent) => events.on(event);
@@ -83,39 +100,14 @@ export function sendCommand(program: Command): void {
         tell(report, node, { json, files, why });
         const saved = report.receivers.filter(({ state }) => state === 'saved').length;
         if (saved < report.receivers.length) process.exitCode = saved > 0 ? EXIT.partial : EXIT.failed;
-      }),
-    );
+      });
+    });
 }
 
 interface Telling {
   json: boolean | undefined;
   files: string[];
   why: (member: Member) => string;
-}
-
-/** What is sent in place of stdin is kept in a file: it is read twice, and its hashes go first. */
-async function inputOf(paths: string[], name: string | undefined, signal: AbortSignal) {
-  if (!paths.includes('-'))
-    return { paths, files: name === undefined ? paths : [name], async [Symbol.asyncDispose]() {} };
-  if (paths.length > 1 || name === undefined)
-    throw new HeadwaterError(
-      'INVALID_ARGUMENT',
-      '-: expected alone and with --name, which stdin has not, got it otherwise',
-    );
-  const folder = await mkdtemp(join(tmpdir(), 'headwater-stdin-'));
-  const remove = () => rm(folder, { recursive: true, force: true });
-  try {
-    const path = join(folder, 'stdin');
-    await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }), { signal });
-    return { paths: [path], files: [name], [Symbol.asyncDispose]: remove };
-  } catch (cause) {
-    await remove();
-    if (signal.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HeadwaterError('FILE', `stdin: expected to read and to keep it in ${folder}, got ${code}`, {
-      cause,
-    });
-  }
 }
 
 /** Shows how it goes until it is over. */
