@@ -1,7 +1,7 @@
 /** What is wrong with a member by its status: looked at each second. In: a status, and what it does not say. Out: conditions that hold. */
 import type { Group, Member } from '../../group/group.js';
 import { DATAGRAM_SIZE } from '../../wire/limits.js';
-import { span } from './hints.js';
+import { HINT_TEXTS, span } from './hints.js';
 import type { NodeStatus, PeerStatus } from './shape.js';
 import type { Condition } from './warnings.js';
 
@@ -38,7 +38,7 @@ export function conditionsOf(status: NodeStatus, group: Group, measured: Measure
 }
 
 function ofPeer(peer: PeerStatus, member: Member, { maxDatagram }: Measured): Condition[] {
-  const { name, reachable, recentLossShare, datagramBytes, sentDatagrams, address } = peer;
+  const { name, reachable, recentLossShare, datagramBytes, sentDatagrams, address, path } = peer;
   if (!reachable)
     return [
       {
@@ -48,6 +48,11 @@ function ofPeer(peer: PeerStatus, member: Member, { maxDatagram }: Measured): Co
         after: AWAY_AFTER,
       },
     ];
+  // Loss and small datagrams follow from it.
+  if (path.probeTimeouts >= DEAF) {
+    const text = HINT_TEXTS.unheard({ type: 'unheard', member });
+    return [{ code: 'unheard', member, text, after: 3 }];
+  }
   const conditions: Condition[] = [];
   if (recentLossShare >= LOSSY && sentDatagrams >= LOSSY_DATAGRAMS)
     conditions.push({
@@ -149,3 +154,5 @@ const SLOW_CONSUMER_MS = 10_000;
 /** Of the last five. */
 const LATE_SECONDS = 3;
 const MAX_NAMED = 8;
+/** Probes in a row that nobody acknowledges, each twice as late: where a third is lost each way one in thirty comes to that, and not for long. */
+const DEAF = 6;

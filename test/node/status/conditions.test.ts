@@ -8,7 +8,13 @@ const group = paperGroup(3);
 const [ann, ben, cleo] = group.members.map(({ name }) => name);
 
 function peer(name: string, rest: Partial<PeerStatus> = {}): PeerStatus {
-  const here = { reachable: true, address: '10.0.0.1:7001', sentDatagrams: 1000, datagramBytes: 1452 };
+  const here = {
+    reachable: true,
+    address: '10.0.0.1:7001',
+    sentDatagrams: 1000,
+    datagramBytes: 1452,
+    path: { probeTimeouts: 0 },
+  };
   return { name, recentLossShare: 0, ...here, ...rest } as PeerStatus;
 }
 
@@ -47,6 +53,11 @@ test('too few members for a quorum: who is missing is named', () => {
 describe('a path', () => {
   test.each<[string, Partial<PeerStatus>, string[]]>([
     ['of a member that is away', { reachable: false, recentLossShare: 0.9 }, [`member-away ${ben}`]],
+    [
+      'that nothing is acknowledged on: the losses follow from it',
+      { recentLossShare: 0.9, datagramBytes: 1232, path: { probeTimeouts: 6 } as PeerStatus['path'] },
+      [`unheard ${ben}`],
+    ],
     ['that loses a seventh', { recentLossShare: 0.16 }, [`lossy-path ${ben}`]],
     ['that has lost one of few datagrams', { recentLossShare: 0.5, sentDatagrams: 4 }, []],
     ['that carries the smallest datagrams alone', { datagramBytes: 1232 }, [`narrow-path ${ben}`]],
