@@ -267,6 +267,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** What `from` says of streams, its own and others'. */
   handleVector(now: Micros, from: number, frame: VectorFrame): void {
     const { streams } = this.wings;
+    this.wings.succession.onHeard(from);
     const touched = new Set<Stream>();
     const begun = new Set<string>();
     const isTaken = (entry: VectorEntry) => {

@@ -112,7 +112,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
     reports: new Reports(events),
     streams,
     vectors: new Vectors(n, options.changed),
-    succession: new Succession(group.byzantine, loaded.session, loaded.isCopy),
+    succession: new Succession(group, loaded.session, loaded.isCopy),
     objects,
     transfer,
     pulls,

@@ -123,6 +123,11 @@ export class Checker {
     this.members[member].crashed();
   }
 
+  /** A copy is made of the member's store: its `store`-th. */
+  copiedStore(member: number, store: number): void {
+    this.members[member].copied(store);
+  }
+
   /**
    * The member, which is down, will start with its `store`-th store: an empty one if it had none of that number. What it had
    * broadcast from the one before and nobody has delivered need not come any more.

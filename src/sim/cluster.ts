@@ -78,6 +78,8 @@ export interface Cluster {
   broadcast(member: number, bytes: Uint8Array): number;
   /** Stops a member: all that is not on its disk is gone. */
   crash(member: number): void;
+  /** Makes a copy of a member's store as it is now: that becomes its `store`-th. */
+  copyStore(member: number, store: number): void;
   /** Puts another store into a member that is down: its `store`-th, from 0, an empty one where it had none of that number. */
   changeStore(member: number, store: number): void;
   /** Starts it again. */
@@ -179,8 +181,13 @@ export function createCluster(options: ClusterOptions): Cluster {
       world.removeNode(members[index].address);
       members[index].crash();
     },
+    copyStore(index, store) {
+      disks[index][store] = members[index].disk.copy(new Rng(`${seed} disk ${index} ${store}`));
+    },
     changeStore(index, store) {
-      disks[index][store] ??= newDisk(index, store, members[index].starts + 1);
+      const start = members[index].starts + 1;
+      disks[index][store] ??= newDisk(index, store, start);
+      disks[index][store].advance(incarnation(index, start));
       members[index].disk = disks[index][store];
     },
     restart(index) {

@@ -44,6 +44,8 @@ export class SimDisk {
   private readonly rng: Rng;
   private readonly options: Required<SimDiskOptions>;
   private state: MemoryStore;
+  /** Until another stream has begun. */
+  private isCopy = false;
   private slowUntil: Micros = 0;
   private commit: { at: Micros; writes: readonly StoreWrite[] } | undefined;
   private readonly reads: { at: Micros; id: ObjectId }[] = [];
@@ -56,6 +58,20 @@ export class SimDisk {
     this.rng = rng;
     this.options = { ...DEFAULTS, ...options };
     this.state = new MemoryStore(incarnation, this.options.maxBytes);
+  }
+
+  /** The clock has gone on while another store was in use. */
+  advance(session: number): void {
+    this.state.advance(session);
+  }
+
+  /** A disk like this one, with a copy of its store. */
+  copy(rng: Rng): SimDisk {
+    const copy = new SimDisk(rng, 0, this.options);
+    copy.state = this.state.copy();
+    for (const object of this.damaged) copy.damaged.add(object);
+    copy.isCopy = true;
+    return copy;
   }
 
   /** Begins a commit. One at a time: the shell groups what comes meanwhile. */
@@ -111,7 +127,8 @@ export class SimDisk {
   load(): Loaded {
     const loaded = this.state.loaded(this.crashed);
     this.crashed = false;
-    return { ...loaded, held: loaded.held.filter((object) => !this.damaged.has(objectKey(object))) };
+    const held = loaded.held.filter((object) => !this.damaged.has(objectKey(object)));
+    return { ...loaded, held, ...(this.isCopy ? { isCopy: true } : {}) };
   }
 
   /** Bits of the object's record flip: it cannot be read until it is written anew. False if it is not there. */
@@ -138,6 +155,7 @@ export class SimDisk {
       return { type: 'failed', code: 'STORE_FULL' };
     try {
       const bytes = this.state.apply(writes);
+      if (writes.some(({ type }) => type === 'begin')) this.isCopy = false;
       for (const { object } of objects) this.damaged.delete(objectKey(object));
       return { type: 'committed', bytes };
     } catch (error) {

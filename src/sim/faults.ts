@@ -55,8 +55,14 @@ export class Faults {
       else if (fault.type === 'cut') this.during(fault, (on) => this.cut(fault, on));
       else if (fault.type === 'narrow') world.at(fault.at, () => this.narrow(fault.between));
       else if (fault.type === 'store') {
-        world.at(fault.at, () => this.changeStore(fault, 1));
+        world.at(fault.at, () => {
+          if (fault.clock === 'behind') this.isBehind.add(fault.member);
+          this.changeStore(fault, 1);
+        });
         if (fault.back !== undefined) world.at(fault.back, () => this.changeStore(fault, 0));
+      } else if (fault.type === 'restore') {
+        world.at(fault.at, () => this.copyStore(fault.member));
+        world.at(fault.back, () => this.changeStore(fault, COPY));
       } else if (fault.type === 'stall') this.during(fault, () => {});
       else if (fault.type === 'full') {
         const { disk } = this.cluster.members[fault.member];
@@ -118,13 +124,17 @@ export class Faults {
     this.onNews();
   }
 
-  private changeStore({ member, down, clock }: Extract<Fault, { type: 'store' }>, store: number): void {
+  private copyStore(member: number): void {
+    this.cluster.copyStore(member, COPY);
+    this.checker.copiedStore(member, COPY);
+  }
+
+  private changeStore({ member, down }: { member: number; down: Micros }, store: number): void {
     const { world } = this.cluster;
     if (this.cluster.isLive(member)) {
       this.stop(member);
       world.at(world.now + down, () => this.restart(member));
     }
-    if (clock === 'behind') this.isBehind.add(member);
     this.cluster.changeStore(member, store);
     this.checker.changedStore(member, store);
     this.onNews();
@@ -180,3 +190,6 @@ export class Faults {
     for (const { index } of this.cluster.members) this.restart(index);
   }
 }
+
+/** By its number, the copy of a member's store. */
+const COPY = 2;

@@ -107,6 +107,23 @@ export class MemberRecord {
     this.pending = 0;
   }
 
+  /** Its `store`-th is a copy of the one that it has now. */
+  copied(store: number): void {
+    const { histories, delivered, stored, lost, takenBack } = this.store;
+    this.stores[store] = {
+      histories: new Map(
+        [...histories].map(([stream, { ids, consumed, safe, places }]) => [
+          stream,
+          { ids: [...ids], consumed, safe, places: [...places] },
+        ]),
+      ),
+      delivered: new Set(delivered),
+      stored: new Set(stored),
+      lost: new Set(lost),
+      takenBack: new Set(takenBack),
+    };
+  }
+
   /** It will start with its `store`-th store: an empty one if it had none of that number. */
   changedStore(store: number): void {
     this.current = store;

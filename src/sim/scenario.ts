@@ -44,6 +44,8 @@ export type Fault =
       back: Micros | undefined;
       clock: 'right' | 'behind';
     }
+  /** A copy is made of its store `at`; at `back` it stops, and comes back after `down` with that copy in the store's place. */
+  | { type: 'restore'; member: number; at: Micros; back: Micros; down: Micros }
   | { type: 'liar'; member: number; lies: Lie[] };
 
 /** A message that a scenario sends. */
@@ -141,7 +143,20 @@ export function randomScenario(seed: string): Scenario {
   scenario.faults = randomFaults(rng, scenario, span, small);
   randomSizes(scenario, new Rng(`${seed} sizes`), span);
   const crashes = scenario.faults.some(({ type }) => type === 'crash' || type === 'store');
+  const copies = new Rng(`${seed} copies`);
+  scenario.faults = scenario.faults.map((fault) => withCopy(fault, copies));
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
+  const restored = scenario.faults.find((fault) => fault.type === 'restore');
+  // It has something to say that the copy does not hold, and something once it is back.
+  if (restored && copies.chance(0.7))
+    for (const message of scenario.messages) {
+      if (copies.chance(0.4)) continue;
+      const { at, back, down } = restored;
+      const [from, to] = copies.chance(0.5) ? [at, back] : [back + down, back + down + 300 * MILLISECOND];
+      message.origin = restored.member;
+      message.at = copies.integer(from, to);
+    }
+  scenario.messages.sort((a, b) => a.at - b.at);
   const { slow } = scenario;
   if (slow)
     for (const message of scenario.messages)
@@ -160,7 +175,7 @@ export function randomScenario(seed: string): Scenario {
         ? fault.until
         : fault.type === 'crash'
           ? span + SECOND
-          : fault.type === 'store'
+          : fault.type === 'store' || fault.type === 'restore'
             ? (fault.back ?? fault.at) + fault.down
             : 0;
     scenario.healAt = Math.max(scenario.healAt, end, span);
@@ -322,6 +337,13 @@ function randomStore(rng: Rng, member: number, at: Micros): Fault {
   const back = rng.chance(0.4) ? at + down + rng.integer(50, 1500) * MILLISECOND : undefined;
   const clock = back === undefined && rng.chance(0.1) ? 'behind' : 'right';
   return { type: 'store', member, at, down, back, clock };
+}
+
+/** Some of those that come back with their former store find in it what it held when they lost it. */
+function withCopy(fault: Fault, rng: Rng): Fault {
+  if (fault.type !== 'store' || fault.back === undefined || rng.chance(0.4)) return fault;
+  const { member, at, back, down } = fault;
+  return { type: 'restore', member, at, back, down };
 }
 
 function randomWhen(rng: Rng, at: Micros): When {

@@ -85,7 +85,9 @@ function withoutMember(scenario: Scenario, last: number): Scenario | undefined {
     faults.flatMap((fault) => (fault.type === 'crash' && fault.down === undefined ? fault.members : [])),
   );
   gone.delete(last);
-  const bad = faults.filter(({ type }) => type === 'liar' || type === 'damage' || type === 'store').length;
+  const bad = faults.filter(
+    ({ type }) => type === 'liar' || type === 'damage' || type === 'store' || type === 'restore',
+  ).length;
   if (gone.size + bad + (scenario.slow ? 1 : 0) > most) return undefined;
   return {
     ...scenario,
@@ -105,7 +107,8 @@ function healed(scenario: Scenario): Scenario {
   for (const { at } of scenario.messages) healAt = Math.max(healAt, at);
   for (const fault of scenario.faults) {
     if ('until' in fault) healAt = Math.max(healAt, fault.until);
-    else if (fault.type === 'store') healAt = Math.max(healAt, (fault.back ?? fault.at) + fault.down);
+    else if (fault.type === 'store' || fault.type === 'restore')
+      healAt = Math.max(healAt, (fault.back ?? fault.at) + fault.down);
     else if (fault.type === 'crash')
       healAt = Math.max(
         healAt,

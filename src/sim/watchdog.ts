@@ -93,9 +93,9 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
     tries * burstOf(links.loss) * INTERVAL +
     (2 * largest) / speed;
   const slowest = Math.min(1, ...Object.values(clocks).map((clock) => clock.rate));
-  // One word is enough there to make a member begin another stream, which it says nothing before.
-  const isMisled = byzantine === 0 && faults.some(({ type }) => type === 'liar');
-  return Math.ceil((MARGIN * time + (isMisled ? PATIENCE : 0)) / slowest);
+  // Where one word makes a member begin another stream, or a copy of its store does, it says nothing before.
+  const mayBegin = faults.some(({ type }) => type === 'restore' || (type === 'liar' && byzantine === 0));
+  return Math.ceil((MARGIN * time + (mayBegin ? PATIENCE : 0)) / slowest);
 }
 
 function meanLoss(model: LossModel | undefined): number {

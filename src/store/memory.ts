@@ -74,6 +74,25 @@ export class MemoryStore {
     return this.bytes;
   }
 
+  /** It will be opened at a time that gives at least this session. */
+  advance(session: number): void {
+    this.session = Math.max(this.session, session - 1);
+  }
+
+  /** Another one that holds the same. */
+  copy(): MemoryStore {
+    const copy = new MemoryStore(this.incarnation, this.maxBytes);
+    copy.session = this.session;
+    copy.bytes = this.bytes;
+    copy.attempt = this.attempt;
+    for (const [key, { id, state, objects, base }] of this.streams)
+      copy.streams.set(key, { id, state: state && copyState(state), objects: new Map(objects), base });
+    for (const [origin, final] of this.retired) copy.retired.set(origin, final);
+    for (const [name, letter] of this.letters) copy.letters.set(name, letter);
+    for (const [number, sent] of this.sent) copy.sent.set(number, sent);
+    return copy;
+  }
+
   /** Undefined if it is not there. */
   read(id: ObjectId): StoredObject | undefined {
     return this.streams.get(streamKey(id))?.objects.get(id.seq);

@@ -303,13 +303,13 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     return fewest(others(group), say, () => streams.takeRetired().length === 1);
   },
   'later own, named': (group) => {
-    const succession = new Succession(group.f, 100);
+    const succession = new Succession(group, 100);
     const own = viewOf(group, 1, { origin: SELF });
     const say = (member: number) => succession.onClaim(0, member, own, { ...entryOf(9), origin: SELF });
     return fewest([ORIGIN, ...others(group)], say, () => succession.isReady(2 * SECOND));
   },
   'later own, signed': (group) => {
-    const succession = new Succession(group.f, 100);
+    const succession = new Succession(group, 100);
     const own = viewOf(group, 1, { origin: SELF });
     return fewest(
       [ORIGIN],
@@ -318,7 +318,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     );
   },
   'said again': (group) => {
-    const succession = new Succession(group.f, 100);
+    const succession = new Succession(group, 100);
     const own = viewOf(group, 1, { origin: SELF });
     const say = (member: number) => own.onClaim(member, claim(group, 1));
     return fewest([ORIGIN, ...others(group)], say, () => succession.abandoned(own) === 1);

@@ -9,6 +9,7 @@ const SEEDS = 2000;
 
 /** Where a rule is for few scenarios, only those are run. */
 const CONCERNED: Record<string, (scenario: Scenario) => boolean> = {
+  'take a copy of a store for the store': ({ faults }) => faults.some(({ type }) => type === 'restore'),
   // READY is there where two or more may fail, and decides where an origin says different things.
   'deliver at a quorum of confirms, whoever may lie': ({ byzantine, faulty, faults }) =>
     byzantine > 0 &&

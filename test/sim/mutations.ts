@@ -10,6 +10,7 @@ import { Journal } from '../../src/broadcast/delivery/journal.js';
 import { Repair } from '../../src/broadcast/repair.js';
 import { Marks } from '../../src/core/marks.js';
 import { SECOND } from '../../src/core/time.js';
+import { SimDisk } from '../../src/sim/disk.js';
 import type { StoredObject } from '../../src/store/store.js';
 
 type Method<T> = (this: T, ...args: never[]) => unknown;
@@ -64,6 +65,15 @@ export const MUTATIONS: Record<string, () => () => void> = {
         function () {
           const confirmed = this.comparison.confirmedByQuorum(this.following.confirmed);
           return Math.max(this.delivered, Math.min(this.count, confirmed));
+        },
+    ),
+  'take a copy of a store for the store': () =>
+    replace(
+      SimDisk.prototype,
+      SimDisk.prototype.load,
+      (original) =>
+        function () {
+          return { ...original.call(this), isCopy: false };
         },
     ),
   'forget the cursor': () => replace(Journal.prototype, Journal.prototype.moveCursor, () => () => {}),

@@ -3,9 +3,37 @@ import { describe, expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { iid } from '../../src/sim/net/loss.js';
 import { runScenario } from '../../src/sim/run.js';
+import { MUTATIONS } from './mutations.js';
 import { quietScenario } from './quiet.js';
 
 const message = (origin: number, at: number) => ({ origin, at: at * MILLISECOND, size: 20 });
+
+/** Member 2 misses what is said since the copy; member 1, which does not, is away when it is put back. */
+const putBack = quietScenario({
+  faulty: 1,
+  messages: [message(0, 10), message(0, 400), message(0, 900)],
+  faults: [
+    { type: 'restore', member: 0, at: 200 * MILLISECOND, back: 750 * MILLISECOND, down: 50 * MILLISECOND },
+    { type: 'cut', from: [2], at: 300 * MILLISECOND, until: 810 * MILLISECOND, oneWay: false },
+    { type: 'crash', members: [1], when: { at: 690 * MILLISECOND }, down: 5 * SECOND, hit: false },
+  ],
+  healAt: 6 * SECOND,
+});
+
+describe('a member that is put back to a copy of its store', () => {
+  test('says nothing under a name that it has used since', () => {
+    expect(runScenario(putBack).violation).toBeUndefined();
+  });
+
+  test('would, if it went on with the stream in it', () => {
+    const undo = MUTATIONS['take a copy of a store for the store']();
+    try {
+      expect(runScenario(putBack).violation).toBeDefined();
+    } finally {
+      undo();
+    }
+  });
+});
 
 describe('a run that went wrong once goes well', () => {
   test('a message that waits while the disk is full does not keep the member busy', () => {

@@ -9,10 +9,11 @@ import type { StoredObject } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
 import { topOf } from './claims.js';
 import { nthLargest } from './readiness.js';
+import type { Bounds } from './standing.js';
 import type { Stream } from './stream.js';
 
 export class Succession {
-  private readonly liars: number;
+  private readonly bounds: Pick<Bounds, 'byzantine' | 'quorum'>;
   private readonly session: number;
   /** By member: the latest stream of ours that it names. */
   private readonly named = new Map<number, number>();
@@ -20,20 +21,25 @@ export class Succession {
   private signed = -1;
   private refusedFrom = Number.POSITIVE_INFINITY;
   private beginAt: Micros = NEVER;
-  private isCopy: boolean;
+  /** If our store is a copy that no other stream has followed yet: who has told since the start what it holds. */
+  private heard: Set<number> | undefined;
   /** By place, the objects to be said again: all are needed at once, and the journal may keep fewer at hand. */
   readonly gathered = new Map<number, StoredObject>();
 
   /**
-   * @param liars members that may lie
    * @param session the incarnation of this run: streams of runs before it are below; those of a process with our key that
    *   started later and has gone are not
    * @param isCopy whether our store is known to be a copy: what we have said since may be named as we would name the next
    */
-  constructor(liars: number, session: number, isCopy = false) {
-    this.liars = liars;
+  constructor(bounds: Pick<Bounds, 'byzantine' | 'quorum'>, session: number, isCopy = false) {
+    this.bounds = bounds;
     this.session = session;
-    this.isCopy = isCopy;
+    if (isCopy) this.heard = new Set();
+  }
+
+  /** `member` has told what it holds. */
+  onHeard(member: number): void {
+    this.heard?.add(member);
   }
 
   /** `member` says this of a stream of ours. */
@@ -62,12 +68,18 @@ export class Succession {
 
   /** Whether another stream is to begin: nothing more goes into the present one. */
   get isDue(): boolean {
-    return this.isCopy || this.beginAt !== NEVER;
+    return this.heard !== undefined || this.beginAt !== NEVER;
   }
 
-  /** Whether it is to begin now. Members that are there have told by then what they hold of the present one. */
+  /**
+   * Whether it is to begin now. Members that are there have told by then what they hold of the present one; where our store is
+   * a copy a quorum has: of what has been delivered since the copy was made, one of them at least knows.
+   */
   isReady(now: Micros): boolean {
-    if (this.isCopy && this.beginAt === NEVER) this.schedule(now);
+    if (this.heard) {
+      if (this.heard.size + 1 < this.bounds.quorum) return false;
+      this.schedule(now);
+    }
     return now >= this.beginAt;
   }
 
@@ -92,14 +104,15 @@ export class Succession {
     this.signed = -1;
     this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
-    this.isCopy = false;
+    this.heard = undefined;
     this.gathered.clear();
   }
 
   /** More members than may lie name it, or later ones; -1 if there is none. */
   private latestNamed(): number {
+    const { byzantine } = this.bounds;
     const said = [...this.named.values()];
-    return said.length > this.liars ? nthLargest(said, this.liars + 1) : -1;
+    return said.length > byzantine ? nthLargest(said, byzantine + 1) : -1;
   }
 
   private look(now: Micros, own: Stream): void {

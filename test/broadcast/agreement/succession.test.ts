@@ -7,12 +7,14 @@ import { sha256 } from '../../../src/crypto/hash.js';
 import { boundsOf } from '../bounds.js';
 
 const SESSION = 100;
+/** Three of four are a quorum, and one may lie. */
+const BOUNDS = { byzantine: 1, quorum: 3 };
 const own = new Stream({ origin: 0, incarnation: 10 }, boundsOf(0, 4));
 const claim = (incarnation: number, over = false) => ({ ...own.telling.entry(), incarnation, over });
 
-/** Members that may lie: one. `members` name a stream of ours. */
+/** `members` name a stream of ours. */
 function named(incarnation: number, members: number[], over = false): Succession {
-  const succession = new Succession(1, SESSION);
+  const succession = new Succession(BOUNDS, SESSION);
   for (const member of members) succession.onClaim(0, member, own, claim(incarnation, over));
   return succession;
 }
@@ -30,19 +32,33 @@ test.each<[string, Succession, boolean]>([
 test('members that hold more of the present one than we do show that our store is an old copy', () => {
   const entry = { ...claim(10), count: own.count + 1 };
   const [byOne, byTwo] = [[1], [1, 2]].map((members) => {
-    const succession = new Succession(1, SESSION);
+    const succession = new Succession(BOUNDS, SESSION);
     for (const member of members) succession.onClaim(0, member, own, entry);
     return succession;
   });
   expect([byOne.isDue, byTwo.isDue]).toEqual([false, true]);
 });
 
-test('with a copy of a store nothing goes into the present one, and another begins two seconds after the start', () => {
-  const succession = new Succession(1, SESSION, true);
-  expect(succession.isDue).toBe(true);
-  expect([1, 2 * SECOND, 2 * SECOND + 1].map((now) => succession.isReady(now))).toEqual([false, false, true]);
-  succession.onBegun();
-  expect(succession.isDue).toBe(false);
+describe('with a copy of a store', () => {
+  const withCopy = () => new Succession(BOUNDS, SESSION, true);
+
+  test('nothing goes into the present one until another has begun', () => {
+    const succession = withCopy();
+    const before = succession.isDue;
+    succession.onBegun();
+    expect([before, succession.isDue]).toEqual([true, false]);
+  });
+
+  test('another begins two seconds after a quorum has told what it holds, ourselves included', () => {
+    const succession = withCopy();
+    const ready = (now: number) => succession.isReady(now);
+    const alone = [ready(0), ready(60 * SECOND)];
+    for (const member of [1, 1]) succession.onHeard(member);
+    const withOne = [ready(61 * SECOND), ready(70 * SECOND)];
+    succession.onHeard(2);
+    const withTwo = [ready(71 * SECOND), ready(73 * SECOND - 1), ready(73 * SECOND)];
+    expect([...alone, ...withOne, ...withTwo]).toEqual([false, false, false, false, false, false, true]);
+  });
 });
 
 test('it begins two seconds later, above all that is known', () => {
@@ -85,7 +101,7 @@ test('it is not due any more once it has begun', () => {
 
 test('what a signature of ours shows makes it due, and one of an earlier stream does not', () => {
   const isDue = [9, 10, 11, 2 ** 48 - 1].map((incarnation) => {
-    const succession = new Succession(1, SESSION);
+    const succession = new Succession(BOUNDS, SESSION);
     succession.onSigned(0, own, incarnation);
     return succession.isDue;
   });
@@ -114,7 +130,7 @@ describe('said again is what is not delivered', () => {
   };
 
   test('from where the others hold something else, as it becomes known', () => {
-    const succession = new Succession(1, SESSION);
+    const succession = new Succession(BOUNDS, SESSION);
     for (const known of [2, 4, 5]) succession.onRefused(0, known);
     expect(succession.abandoned(withSix(0, 6))).toBe(5);
   });
@@ -127,7 +143,7 @@ describe('said again is what is not delivered', () => {
     ['or is refused, though held', 0, 6, 3, 3],
     ['however much is refused', 0, 6, 0, 2],
   ])('%s', (_, index, heldByOthers, refusedFrom, from) => {
-    const succession = new Succession(1, SESSION);
+    const succession = new Succession(BOUNDS, SESSION);
     if (refusedFrom !== undefined) succession.onRefused(0, refusedFrom);
     expect(succession.abandoned(withSix(index, heldByOthers))).toBe(from);
   });
