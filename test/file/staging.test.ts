@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Entry, parseManifest, SLICE_SIZE, writeManifest } from '../../src/bulk/manifest.js';
+import { openStaging } from '../../src/file/staging.js';
 import { newFolder, offerOf, openTree, receive, stage, write } from './tree.js';
 
 const large = randomBytes(3 * SLICE_SIZE + 7);
@@ -55,6 +56,27 @@ test('a run that ends midway is gone on with, and only what is lacking is writte
   await staging.complete();
   expect((await readFile(join(out, 't/large'))).equals(large)).toBe(true);
   await first.staging.close(false);
+});
+
+test('what another group has left of the same files is gone on with, without its certificates, if that is asked for', async () => {
+  const { source, offer, out } = await setUp();
+  const first = await stage(offer, out);
+  await receive(source, first.staging, [1, 2]);
+  await first.staging.close(false);
+  const other = { ...offer, id: { ...offer.id, origin: 1 } };
+  const { staging: strict } = await stage(other, out);
+  expect([...strict.held]).toEqual([]);
+  await strict.close(true);
+  const staging = await openStaging(other, { folder: out, overwrite: false, anyGroup: true }, () => {});
+  expect([...staging.held].map(([slice, { length }]) => [slice, length])).toEqual([
+    [1, 0],
+    [2, 0],
+  ]);
+  await receive(source, staging);
+  await staging.complete();
+  expect(await readdir(out)).toEqual(['t']);
+  expect((await readFile(join(out, 't/large'))).equals(large)).toBe(true);
+  await staging.close(false);
 });
 
 test.each([

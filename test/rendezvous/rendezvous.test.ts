@@ -109,6 +109,36 @@ describe('guesses', () => {
   });
 });
 
+test('a POLL that is replayed from elsewhere is not answered, and moves nobody', () => {
+  const meeting = new Meeting('moved');
+  meeting.join('198.51.100.2:5000');
+  meeting.run(3);
+  const polls = meeting.sent.filter(({ bytes }) => decodeMessage(bytes)?.type === 'poll');
+  expect(polls.length).toBeGreaterThan(1);
+  const { forged } = meeting.host.drops;
+  for (const { bytes } of polls) meeting.host.handleDatagram(meeting.now, '203.0.113.1:4000', bytes);
+  expect(meeting.host.pollTransmit()).toBeUndefined();
+  expect(meeting.host.drops.forged).toBe(forged + polls.length);
+  expect(meeting.host.waiting().map(({ address }) => address)).toEqual(['198.51.100.2:5000']);
+});
+
+test('no exchange is begun with who has no cookie of ours, or one that was given to another address', () => {
+  const meeting = new Meeting('cookies');
+  const { host } = meeting;
+  const rng = new Rng('cookies');
+  const id = rng.bytes(16);
+  host.handleDatagram(meeting.now, '198.51.100.2:5000', encodeMessage({ type: 'hello', id, number: 7 }));
+  const given = decodeMessage(host.pollTransmit()!.bytes);
+  if (given?.type !== 'cookie') throw new Error('expected a cookie');
+  const share = rng.bytes(32);
+  for (const [from, cookie] of [
+    ['198.51.100.2:5000', rng.bytes(16)],
+    ['198.51.100.2:5001', given.cookie],
+  ] as const)
+    host.handleDatagram(meeting.now, from, encodeMessage({ type: 'share', id, cookie, share }));
+  expect([host.pollTransmit(), host.sizes().runs, host.drops.forged]).toEqual([undefined, 0, 2]);
+});
+
 describe('who comes and goes', () => {
   test('who expects two takes two; the third is told at once, and comes in when one has gone', () => {
     const meeting = new Meeting('full');
