@@ -66,8 +66,14 @@ async function measure(kind: Kind, lines: number): Promise<number> {
     });
     await Promise.all(members.map((member) => once(member.stderr!, 'data')));
     for (const member of members.slice(1)) member.stderr!.resume();
-    while (!words.includes(`${names[1]} is here`) || !words.includes(`${names[2]} is here`))
-      await once(first.stderr!, 'data');
+    // The others are here, and it is ready: what it listens on is open.
+    const wanted = [
+      `${names[1]} is here`,
+      `${names[2]} is here`,
+      'lines from stdin',
+      ...(kind === 'off' ? [] : ['the page:']),
+    ];
+    while (!wanted.every((each) => words.includes(each))) await once(first.stderr!, 'data');
     const watcher = kind === 'watched' ? await watch(/the page: (\S+)/.exec(words)![1]) : undefined;
     const before = { cpu: cpuOf(first.pid!), ...(await askStatus(control)).metrics };
     const printed = Promise.all(members.map((member) => untilPrinted(member, lines)));

@@ -101,7 +101,12 @@ export class Topology {
       if (hasLabel && edge.reachable && !isIdle) labelled.push({ edge, way });
     }
     labelled.sort((a, b) => b.edge.rate - a.edge.rate);
-    const taken: Point[] = [...this.places];
+    // Members, and names that stand below them.
+    const below = radiusOf(run.members.length) + 12;
+    const taken = this.places.flatMap(({ x, y }): Point[] => [
+      { x, y },
+      { x, y: y + below },
+    ]);
     for (const { edge, way } of labelled) {
       const free = (focus < 0 ? [0.36, 0.28, 0.46] : [0.68, 0.56, 0.78]).map((t) => along(way, t));
       const isFree = (at: Point) =>
