@@ -39,8 +39,6 @@ export interface TransferOptions extends IntakeOptions {
   changed: Marks;
   /** Is told what becomes of symbols and objects. */
   observer?: BroadcastObserver | undefined;
-  /** Relays of which a first wave expects nothing: what they then keep is sent again, which takes a while. Default: k of the group. */
-  absent?: number | undefined;
   /** Peers that may get all of it themselves where all are on one machine, and relays would save no link. Default: none. */
   direct?: number | undefined;
 }
@@ -91,8 +89,8 @@ export class Transfer<S extends StreamView = StreamView> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
     const { options, shortfall } = this;
     const paths = to ? options.paths.map((path, peer) => (to.has(peer) ? path : undefined)) : options.paths;
-    const { absent = options.group.faulty, direct = 0 } = options;
-    record.outgoing = new Outgoing(now, { ...options, paths, shortfall, absent, direct }, stored);
+    const { direct = 0 } = options;
+    record.outgoing = new Outgoing(now, { ...options, paths, shortfall, direct }, stored);
     this.objects.add(record);
     this.own.add(record);
     this.ownAt = Math.min(this.ownAt, now + CHECK);

@@ -49,8 +49,6 @@ export interface OutgoingOptions {
   rng: Rng;
   /** What the objects before have shown of the relays. */
   shortfall: Shortfall;
-  /** Of so many relays the first wave expects nothing. */
-  absent: number;
   /** So many peers get all of it themselves where there is no link that relays would save. */
   direct: number;
 }
@@ -69,7 +67,7 @@ export class Outgoing {
   private readonly topUps: TopUps;
 
   constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
-    const { group, keys, paths, rng, shortfall, absent, direct } = options;
+    const { group, keys, paths, rng, shortfall, direct } = options;
     this.paths = paths;
     this.rng = rng;
     this.maker = new SymbolMaker(group, keys, object);
@@ -97,7 +95,7 @@ export class Outgoing {
           });
         continue;
       }
-      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, { ...group, faulty: absent });
+      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, group);
       const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
       this.blocks.push(blockOf(now, { sbn, sourceSymbols, made: 0, planned: count }));
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.

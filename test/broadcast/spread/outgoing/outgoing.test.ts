@@ -28,7 +28,6 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
       paths: [undefined, path],
       rng: new Rng('wave'),
       shortfall: new Shortfall(0),
-      absent: 0,
       direct: 0,
     },
     { certificate, bytes },
@@ -188,15 +187,6 @@ test('who is late is the first to get a symbol where nobody relays any', () => {
   expect([1, 2, 3].map((peer) => sender.symbolsOf(peer))).toEqual([1, 1, 1]);
 });
 
-test('a wave that does without no relay is dealt to all once', () => {
-  const sender = new Sender([MILLISECOND, MILLISECOND], new Uint8Array(120_000), { absent: 0 });
-
-  const sent = sender.drain(0);
-
-  expect(sent).toBeLessThan(1.1 * sender.outgoing.sourceSymbols);
-  expect(sender.served).toBe(0);
-});
-
 test('peers on one machine get the source symbols themselves, and nobody relays them', () => {
   const sender = new Sender([MILLISECOND, MILLISECOND], new Uint8Array(120_000), {
     direct: 2,
@@ -229,11 +219,7 @@ class Sender {
   /** How many of all that were taken nobody relays. */
   served = 0;
 
-  constructor(
-    rtts: number[],
-    bytes: Uint8Array,
-    { byzantine = 0, absent = -1, direct = 0, datagram = 1232 } = {},
-  ) {
+  constructor(rtts: number[], bytes: Uint8Array, { byzantine = 0, direct = 0, datagram = 1232 } = {}) {
     const small = smallGroup(rtts.length + 1, 'test', { byzantine });
     const { certificate } = storedObject({ origin: 0, incarnation: 1, seq: 0 }, bytes, small);
     this.paths = [undefined, ...rtts.map((rtt) => pathOf(rtt, datagram))];
@@ -245,7 +231,6 @@ class Sender {
         paths: this.paths,
         rng: new Rng('wave'),
         shortfall: new Shortfall(1),
-        absent: absent < 0 ? small.group.faulty : absent,
         direct,
       },
       { certificate, bytes },
