@@ -105,6 +105,14 @@ export function fileOf(path: string): Uint8Array {
   return new Uint8Array(BigUint64Array.of(ino, birthtimeNs).buffer);
 }
 
+/** A store whose records are laid out in another way. */
+export function otherVersion(version: number, path: string): HeadwaterError {
+  return new HeadwaterError(
+    'STORE',
+    `store: expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
+  );
+}
+
 /** Made under another name and then renamed, so that a file at `path` is always a whole store, or one that was damaged. */
 export async function create(
   path: string,

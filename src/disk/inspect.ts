@@ -38,8 +38,8 @@ import {
 import type { MessageRef, StoredObject, StreamState } from '../store/store.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
 import { type Database, damageOf, database, isDamage, pageUse, storeError, transact } from './database.js';
-import { assertOurs, fileOf, placeOf, syncFolder } from './files.js';
-import { otherVersion, readObject } from './lmdb.js';
+import { assertOurs, fileOf, otherVersion, placeOf, syncFolder } from './files.js';
+import { readObject } from './objects.js';
 import { takeOwnership } from './owner.js';
 
 /** A record that is not what was written, or is not there. */

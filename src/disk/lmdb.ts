@@ -4,7 +4,6 @@
  * A commit is one transaction, synced once (LMDB: the pages, then the meta page that makes them count), so it is wholly
  * there after any end of the process or the power, or not at all. Records are as in records.ts.
  */
-import { setImmediate } from 'node:timers/promises';
 import { equalBytes, toHex } from '../core/bytes.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
 import { pruneMarks, storeClosed, storeFull } from '../store/memory.js';
@@ -69,7 +68,17 @@ import {
 import { HASH_SIZE } from '../wire/limits.js';
 import { type ObjectId, streamKey } from '../wire/symbol.js';
 import { type Database, damageOf, database, isDamage, storeError, transact } from './database.js';
-import { assertOurs, type Creation, create, exists, fileOf, moveAside, placeOf } from './files.js';
+import {
+  assertOurs,
+  type Creation,
+  create,
+  exists,
+  fileOf,
+  moveAside,
+  otherVersion,
+  placeOf,
+} from './files.js';
+import { readObject } from './objects.js';
 import { type Owner, takeOwnership } from './owner.js';
 
 /** Where a store is, and whose. */
@@ -353,24 +362,6 @@ function putObject(db: Database, object: StoredObject, oldChunks: number): void 
   for (let i = chunks.length; i < oldChunks; i++) db.remove(chunkKey(object, i));
 }
 
-/** Undefined if it is not there, or no longer what was written. */
-export async function readObject(db: Database, id: ObjectId): Promise<StoredObject | undefined> {
-  const { origin, incarnation, seq } = id;
-  const key = headKey(id);
-  const value = db.getBinary(key);
-  const head = value && parseHead(key, value);
-  if (head === undefined) return undefined;
-  const bytes = new Uint8Array(head.length);
-  for (let i = 0; i < head.checksums.length; i++) {
-    // A large object is copied and checked in parts, so that the socket is served in between.
-    if (i % CHUNKS_AT_ONCE === CHUNKS_AT_ONCE - 1) await setImmediate();
-    const chunk = db.getBinary(chunkKey(id, i));
-    if (!isChunk(head, i, chunk)) return undefined;
-    bytes.set(chunk, i * CHUNK_SIZE);
-  }
-  return { origin, incarnation, seq, certificate: head.certificate, bytes };
-}
-
 /** Undefined if the file is damaged. */
 async function openExisting(
   options: StoreOptions,
@@ -453,13 +444,6 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   return { incarnation, session, streams, retired, held, sent, bytes };
 }
 
-export function otherVersion(version: number, path: string): HeadwaterError {
-  return new HeadwaterError(
-    'STORE',
-    `store: expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
-  );
-}
-
 /** The sound objects not yet delivered. Goes from stream to stream by seeking: what is delivered is not looked at. */
 function heldBy(
   db: Database,
@@ -487,5 +471,3 @@ function heldBy(
 
 /** Heads deleted by one transaction. */
 const MAX_PRUNED = 4096;
-/** Chunks read before others get their turn: 4 MiB. */
-const CHUNKS_AT_ONCE = 16;
