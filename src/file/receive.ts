@@ -141,7 +141,7 @@ class Receiving implements FileReceiving, Taker {
   async open(offer: Offer, verifying: () => void): Promise<Staging> {
     const { maxBytes = Number.POSITIVE_INFINITY, from } = this.options;
     this.seen.set(streamKey(offer.id), offer.id);
-    if (this.isFull || (from && offer.from !== from))
+    if (this.isFull || (from && offer.id.origin !== from.index))
       throw new HeadwaterError('BUSY', 'it takes no more files');
     const { bytes } = offer.manifest;
     if (bytes > maxBytes)

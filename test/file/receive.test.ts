@@ -14,7 +14,10 @@ const { group } = smallGroup(3);
 const [SENDER, OTHER, SELF] = group.members;
 
 /** Member 2, to which member 0 offers a file of five bytes. */
-async function setUp(maxBytes?: number, { overwrite = false } = {}) {
+async function setUp(
+  maxBytes?: number,
+  { overwrite = false, from }: { overwrite?: boolean; from?: (typeof group.members)[number] } = {},
+) {
   const folder = await newFolder();
   const out = join(folder, 'out');
   await write(folder, { 'a.bin': 'bytes' });
@@ -35,7 +38,7 @@ async function setUp(maxBytes?: number, { overwrite = false } = {}) {
     },
   } as unknown as Node;
   const { signal } = over;
-  const receiving: FileReceiving = receiveFiles({ node, folder: out, overwrite, maxBytes, signal });
+  const receiving: FileReceiving = receiveFiles({ node, folder: out, overwrite, from, maxBytes, signal });
   const open = () => taker!.open(offer, () => {});
   const reasonOf = (error: unknown) => taker!.reasonOf(error);
   const fail = (error: unknown) => taker!.onFailed(offer, error);
@@ -76,6 +79,14 @@ test('what its sender offers takes the place of what is there, where that is wan
   await write(out, { 'a.bin': 'older' });
   standings.push(standing(SENDER.index, 'offered'));
   await (await open()).close(true);
+});
+
+test('who takes files of one member alone takes nothing of another, whoever has the code', async () => {
+  await (await (await setUp(5, { from: SENDER })).open()).close(true);
+  const { open, reasonOf, out } = await setUp(5, { from: OTHER });
+  const error = await open().catch((caught) => caught);
+  expect(reasonOf(error)).toBe('it takes no more files');
+  await expect(readFile(join(out, 'a.bin'))).rejects.toMatchObject({ code: 'ENOENT' });
 });
 
 test('who takes nothing new says so to the sender', async () => {
