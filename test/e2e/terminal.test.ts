@@ -29,7 +29,8 @@ function startOnTerminal(columns: number, args: readonly string[], env: NodeJS.P
   const words = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
   const all = { TERM: 'xterm-256color', ...env, ON_IT: `stty rows 24 cols ${columns}; ${words}` };
   const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
-  const unset = ['NO_COLOR', 'FORCE_COLOR', 'HEADWATER_LOG_FORMAT'].flatMap((name) => ['-u', name]);
+  // With CI set Node takes a terminal for one without colours.
+  const unset = ['CI', 'NO_COLOR', 'FORCE_COLOR', 'HEADWATER_LOG_FORMAT'].flatMap((name) => ['-u', name]);
   // What would follow as the command is not looked at.
   const by = ['env', ...unset, ...variables, 'sh', '-c', 'exec script -qec "$ON_IT" /dev/null'];
   return headwater([], { by });
