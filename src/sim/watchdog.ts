@@ -3,6 +3,7 @@
  * what links, disks and consumers of the scenario do. In: what happens at whom, and when. Out: who stands still for too
  * long, and how near to its bound the longest standstill came.
  */
+import { FIRST_PATIENCE } from '../broadcast/agreement/keepers.js';
 import { PATIENCE } from '../broadcast/agreement/succession.js';
 import { LOSS_BASED } from '../congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
@@ -95,7 +96,17 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const slowest = Math.min(1, ...Object.values(clocks).map((clock) => clock.rate));
   // Where one word makes a member begin another stream, or a copy of its store does, it says nothing before.
   const mayBegin = faults.some(({ type }) => type === 'restore' || (type === 'liar' && byzantine === 0));
-  return Math.ceil((MARGIN * time + (mayBegin ? PATIENCE : 0)) / slowest);
+  const patience = (mayBegin ? PATIENCE : 0) + keepersPatience(faults, member);
+  return Math.ceil((MARGIN * time + patience) / slowest);
+}
+
+/** Who has lost what it held believes each of those that say they keep it for so long, though they serve nothing. */
+function keepersPatience(faults: Scenario['faults'], member: number): Micros {
+  const hasLost = faults.some(
+    (fault) => (fault.type === 'store' || fault.type === 'restore') && fault.member === member,
+  );
+  const keepers = faults.filter((fault) => fault.type === 'liar' && fault.lies.includes('keep'));
+  return hasLost ? keepers.length * FIRST_PATIENCE : 0;
 }
 
 function meanLoss(model: LossModel | undefined): number {

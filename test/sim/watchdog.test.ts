@@ -86,6 +86,15 @@ describe('the patience of a scenario', () => {
       'a liar where one is believed',
       { byzantine: 0, faults: [{ type: 'liar', member: 1, lies: ['phantoms'] }] },
     ],
+    [
+      'a keeper that serves nothing, at who has lost its store',
+      {
+        faults: [
+          { type: 'liar', member: 1, lies: ['keep'] },
+          { type: 'store', member: 0, at: 0, down: 0, back: undefined, clock: 'right' },
+        ],
+      },
+    ],
     ['being far away', { slow: { member: 0, delay: 30_000 } }],
   ])('grows with %s', (_, change) => {
     const scenario = { ...base, slow: undefined, links: { delay: 20_000 } };

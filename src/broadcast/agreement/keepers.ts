@@ -116,7 +116,7 @@ export class Keepers {
 }
 
 /** As long as for one that cannot be heard: a member that has served nothing yet has shown no more than its word. */
-const FIRST_PATIENCE: Micros = 3 * SECOND;
+export const FIRST_PATIENCE: Micros = 3 * SECOND;
 /** How long a member that answers may leave us without what it says it keeps, before others are believed that it is gone. */
 const PATIENCE: Micros = 10 * SECOND;
 /** Bytes a second: so fast must what it serves come, on the whole, or it counts no longer. */

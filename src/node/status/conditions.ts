@@ -51,7 +51,7 @@ function ofPeer(peer: PeerStatus, member: Member, { maxDatagram }: Measured): Co
   // Loss and small datagrams follow from it.
   if (path.probeTimeouts >= DEAF) {
     const text = HINT_TEXTS.unheard({ type: 'unheard', member });
-    return [{ code: 'unheard', member, text, after: 3 }];
+    return [{ code: 'unheard', member, text, after: DEAF_AFTER }];
   }
   const conditions: Condition[] = [];
   if (recentLossShare >= LOSSY && sentDatagrams >= LOSSY_DATAGRAMS)
@@ -156,3 +156,5 @@ const LATE_SECONDS = 3;
 const MAX_NAMED = 8;
 /** Probes in a row that nobody acknowledges, each twice as late: where a third is lost each way one in thirty comes to that, and not for long. */
 const DEAF = 6;
+/** Who is killed counts as reachable for three seconds more, and may be back and killed again: only who is so for longer is still heard. */
+const DEAF_AFTER = 10;

@@ -100,6 +100,8 @@ const MAX_UNDER_WAY = 32;
 const EXPECTED: ReadonlySet<WarningCode> = new Set<WarningCode>([
   'no-quorum',
   'member-away',
+  // Of one that is killed again before it has answered.
+  'unheard',
   'lossy-path',
   'narrow-path',
   'busy-host',
