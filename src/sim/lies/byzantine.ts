@@ -4,7 +4,7 @@
  */
 
 import type { Rng } from '../../core/rng.js';
-import { type Micros, NEVER_YET } from '../../core/time.js';
+import { MILLISECOND, type Micros, NEVER_YET } from '../../core/time.js';
 import type { KeyPair } from '../../crypto/keys.js';
 import type { Group } from '../../group/group.js';
 import type { Tamper, Voice } from '../../member/tamper.js';
@@ -115,25 +115,31 @@ const TRICKS: Record<Lie, Trick> = {
       },
     };
   },
-  flood: ({ rng, group }) => ({
-    frames(_now, _peer, frames) {
-      const origin = rng.integer(0, group.members.length - 1);
-      const id = { origin, incarnation: 1, seq: rng.integer(0, 20) };
-      const base = rng.integer(1, 20);
-      return [
-        ...frames,
-        { kind: 'pull', id, missing: rng.chance(0.5) ? [] : [{ sbn: rng.integer(0, 2), symbols: 0xffff }] },
-        { kind: 'gone', origin, incarnation: 1, base, chain: rng.bytes(32) },
-        {
-          kind: 'progress',
-          id,
-          sourceBlocks: 1,
-          complete: new Uint8Array([rng.integer(0, 1)]),
-          missing: [{ sbn: 0, symbols: rng.integer(0, 0xffff) }],
-        },
-      ];
-    },
-  }),
+  flood({ rng, group }) {
+    const floodedAt = group.members.map(() => NEVER_YET);
+    return {
+      frames(now, peer, frames) {
+        // Two that flood each other would answer each other's answers, ever more of them.
+        if (now - floodedAt[peer] < MILLISECOND) return frames;
+        floodedAt[peer] = now;
+        const origin = rng.integer(0, group.members.length - 1);
+        const id = { origin, incarnation: 1, seq: rng.integer(0, 20) };
+        const base = rng.integer(1, 20);
+        return [
+          ...frames,
+          { kind: 'pull', id, missing: rng.chance(0.5) ? [] : [{ sbn: rng.integer(0, 2), symbols: 0xffff }] },
+          { kind: 'gone', origin, incarnation: 1, base, chain: rng.bytes(32) },
+          {
+            kind: 'progress',
+            id,
+            sourceBlocks: 1,
+            complete: new Uint8Array([rng.integer(0, 1)]),
+            missing: [{ sbn: 0, symbols: rng.integer(0, 0xffff) }],
+          },
+        ];
+      },
+    };
+  },
   confirm({ rng, group, self, say }) {
     const heard = new Map<string, VectorEntry>();
     const lie = (entry: VectorEntry): VectorEntry => {
