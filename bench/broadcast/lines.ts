@@ -10,7 +10,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { execPath } from 'node:process';
 import { Readable } from 'node:stream';
-import { freePorts } from './load.js';
+import { freePorts } from '../../tools/lab/ports.js';
 
 export interface LinesResult {
   /** From when the sender is given the first line. */

@@ -2,9 +2,9 @@
  * Three members in processes of their own on loopback, one of which sends. In: how many messages, how they are kept under
  * way, and where the stores are. Out: messages a second that all three deliver, and what they take of processor and memory.
  */
-import { createSocket } from 'node:dgram';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePorts } from '../../tools/lab/ports.js';
 import { type Role, startRole } from '../loopback/process.js';
 import type { MemberOptions, MemorySample, Stretch } from './member.js';
 
@@ -70,17 +70,6 @@ export function growth(
     return part[Math.floor(part.length / 2)];
   };
   return median(0.9, 1) - median(0.1, 0.2);
-}
-
-/** Of 127.0.0.1, for UDP. */
-export async function freePorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-  await Promise.all(
-    sockets.map((socket) => new Promise<void>((done) => socket.bind(0, '127.0.0.1', () => done()))),
-  );
-  const ports = sockets.map((socket) => socket.address().port);
-  await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(() => done()))));
-  return ports;
 }
 
 /** The share of the messages before anything is measured: code is compiled meanwhile. */

@@ -11,12 +11,11 @@
  * page of the next one is made anew. Objects stand outside of V8's heap, but it collects its heap for their sake, some ten
  * times a second; how much that takes shows a pair whose heap may grow.
  */
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CONTROLLERS, type ControllerName } from '../../src/congestion/index.js';
 import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../../src/wire/limits.js';
+import { freePorts } from '../../tools/lab/ports.js';
 import { type BenchRow, report, row } from '../report.js';
 import type { BareOptions } from './bare.js';
 import type { MemberOptions } from './member.js';
@@ -288,7 +287,9 @@ async function memberPair(
   maxDatagram: number,
   given: Parameters<typeof startRole>[2] = {},
 ): Promise<Pair> {
-  const options = { ports: await freePorts(), objectSize, maxDatagram, controller };
+  const [first, second] = await freePorts(2);
+  const ports: [number, number] = [first, second];
+  const options = { ports, objectSize, maxDatagram, controller };
   return {
     receiver: startRole('member', { ...options, role: 'receive' } satisfies MemberOptions, given),
     sender: startRole('member', { ...options, role: 'send' } satisfies MemberOptions, given),
@@ -301,19 +302,6 @@ async function withPair<Result>(pair: Pair, use: (pair: Pair) => Promise<Result>
   } finally {
     await Promise.all([pair.sender.stop(), pair.receiver.stop()]);
   }
-}
-
-/** Two ports that are free now. */
-async function freePorts(): Promise<[number, number]> {
-  const sockets = [createSocket('udp4'), createSocket('udp4')];
-  const ports = [];
-  for (const socket of sockets) {
-    socket.bind(0, '127.0.0.1');
-    await once(socket, 'listening');
-    ports.push(socket.address().port);
-  }
-  for (const socket of sockets) socket.close();
-  return [ports[0], ports[1]];
 }
 
 function median(values: number[]): number {

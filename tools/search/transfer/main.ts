@@ -7,7 +7,6 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { createSocket } from 'node:dgram';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,6 +14,7 @@ import { execPath, stderr } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
+import { freePorts } from '../../lab/ports.js';
 import { lackingIn, makeTree, type Tree, wrongIn } from './trees.js';
 
 export async function run(args: string[]): Promise<void> {
@@ -135,17 +135,6 @@ function startProcess(args: readonly string[], name: string, violations: string[
   };
   process.start();
   return process;
-}
-
-/** Ports that nobody has now: all are held until the last is found. */
-async function freePorts(count: number): Promise<number[]> {
-  const sockets = Array.from({ length: count }, () => createSocket('udp4'));
-  await Promise.all(
-    sockets.map((socket) => new Promise<void>((done) => socket.bind(0, '127.0.0.1', () => done()))),
-  );
-  const ports = sockets.map((socket) => socket.address().port);
-  await Promise.all(sockets.map((socket) => new Promise<void>((done) => socket.close(() => done()))));
-  return ports;
 }
 
 const CLI = resolve('dist/cli/main.js');
