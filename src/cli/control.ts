@@ -2,9 +2,11 @@
  * The control socket of a member: a Unix socket beside its store, for its user alone, by which other commands ask what it does. In: GET
  * over HTTP. Out: its status, and its metrics. Nothing can be changed by it.
  */
+
 import { chmod, lstat, rm } from 'node:fs/promises';
 import { get } from 'node:http';
 import { connect } from 'node:net';
+import type { Command } from 'commander';
 import { HeadwaterError } from '../errors.js';
 import type { Node } from '../node/node.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../node/status/prometheus.js';
@@ -16,8 +18,23 @@ export function controlPathOf(store: string): string {
   return `${store}-control`;
 }
 
+/** How a command is told which running member to ask. */
+export interface RunningOptions {
+  store?: string;
+  control?: string;
+}
+
+/** Adds a command that asks a running member. */
+export function runningCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--store <file>', 'the member’s store')
+    .option('--control <file>', 'its control socket, where that is not beside its store');
+}
+
 /** The control socket of the member that a command is to ask. Throws INVALID_ARGUMENT if it is told neither that nor a store. */
-export function controlOf({ store, control }: { store?: string; control?: string }): string {
+export function controlOf({ store, control }: RunningOptions): string {
   const path = control ?? (store === undefined ? undefined : controlPathOf(store));
   if (path !== undefined) return path;
   throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');

@@ -1,5 +1,5 @@
 /**
- * Deliberate bugs, to show that the simulation would find them: each replaces one method of the protocol by a wrong one, and
+ * Deliberate bugs, to show that the simulation would find them: each replaces one method of the protocol, or of the disk below it, by a wrong one, and
  * returns how to undo it. Product code knows nothing of them.
  */
 

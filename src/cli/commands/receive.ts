@@ -1,19 +1,13 @@
 /** `headwater receive CODE`, or `--group` and `--out DIR`: a member that saves the files it is sent, and relays like any other. */
 import type { Command } from 'commander';
-import { CODE_VARIABLE, receiveByCode } from '../code/receive.js';
+import { CODE_VARIABLE, type ReceiveByCodeOptions, receiveByCode } from '../code/receive.js';
 import { receive } from '../code/receiving.js';
 import { integer, number, untilInterrupted, withInterrupt } from '../io.js';
-import { codeOrMemberOptions, isByCode, type MemberOptions, startMember } from '../member.js';
+import { codeOrMemberOptions, isByCode, startMember } from '../member.js';
 
-interface ReceiveOptions extends MemberOptions {
+interface ReceiveOptions extends Omit<ReceiveByCodeOptions, 'out'> {
   out?: string;
   count?: number;
-  overwrite?: boolean;
-  maxSize?: number;
-  exec?: string;
-  at?: string;
-  name?: string;
-  wait: number;
 }
 
 export function receiveCommand(program: Command): void {

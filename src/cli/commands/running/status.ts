@@ -1,14 +1,12 @@
 /** `headwater status`, `peers` and `drops`: what a running member does, asked of it by its control socket. */
 import type { Command } from 'commander';
 import type { NodeStatus } from '../../../node/status/shape.js';
-import { askStatus, controlOf } from '../../control.js';
+import { askStatus, controlOf, type RunningOptions, runningCommand } from '../../control.js';
 import { fired, print, printJson, sleep, untilInterrupted } from '../../io.js';
 import { dropLines, peerLines, statusLines } from '../../status-view.js';
 import { columnsOf, type Style } from '../../terminal/terminal.js';
 
-interface Options {
-  store?: string;
-  control?: string;
+interface Options extends RunningOptions {
   watch?: boolean;
   json?: boolean;
 }
@@ -35,11 +33,7 @@ export function statusCommand(program: Command): void {
 }
 
 function add(program: Command, name: string, description: string, view: View): void {
-  program
-    .command(name)
-    .description(description)
-    .option('--store <file>', 'the member’s store')
-    .option('--control <file>', 'its control socket, where that is not beside its store')
+  runningCommand(program, name, description)
     .option('--watch', 'again each second, until it is told to stop')
     .option('--json', 'print one JSON object a line')
     .action((options: Options) => untilInterrupted((signal) => show(options, view, signal)));

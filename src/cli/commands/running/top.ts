@@ -1,22 +1,20 @@
 /** `headwater top`: what a running member does, as a screen that is drawn again each second. */
 import type { Command } from 'commander';
-import { askStatus, controlOf } from '../../control.js';
+import { askStatus, controlOf, type RunningOptions, runningCommand } from '../../control.js';
 import { fired, number, print, sleep, untilInterrupted } from '../../io.js';
 import { columnsOf, type Style } from '../../terminal/terminal.js';
 import { type ScreenLine, topScreen } from '../../terminal/top.js';
 
-interface Options {
-  store?: string;
-  control?: string;
+interface Options extends RunningOptions {
   interval: number;
 }
 
 export function topCommand(program: Command): void {
-  program
-    .command('top')
-    .description('watch a running member: what is wrong, its paths and objects, until it is told to stop')
-    .option('--store <file>', 'the member’s store')
-    .option('--control <file>', 'its control socket, where that is not beside its store')
+  runningCommand(
+    program,
+    'top',
+    'watch a running member: what is wrong, its paths and objects, until it is told to stop',
+  )
     .option('--interval <seconds>', 'time between two looks', number(0.1, 3600), 1)
     .action((options: Options) => untilInterrupted((signal) => watch(options, signal)));
 }

@@ -5,23 +5,19 @@ import { monotonic } from '../../../node/clock.js';
 import type { NodeStatus } from '../../../node/status/shape.js';
 import { Sights } from '../../../node/status/sights.js';
 import { eventLine, sightLine, traceHeader } from '../../../node/trace.js';
-import { askStatus, controlOf } from '../../control.js';
+import { askStatus, controlOf, type RunningOptions, runningCommand } from '../../control.js';
 import { drained, fired, note, number, sleep, untilInterrupted } from '../../io.js';
 
-interface Options {
-  store?: string;
-  control?: string;
+interface Options extends RunningOptions {
   interval: number;
 }
 
 export function traceCommand(program: Command): void {
-  program
-    .command('trace')
-    .description(
-      'record what a running member sees, until it is told to stop or the member ends: on stdout, for headwater view',
-    )
-    .option('--store <file>', 'the member’s store')
-    .option('--control <file>', 'its control socket, where that is not beside its store')
+  runningCommand(
+    program,
+    'trace',
+    'record what a running member sees, until it is told to stop or the member ends: on stdout, for headwater view',
+  )
     .option('--interval <seconds>', 'time between two looks', number(0.05, 3600), 0.25)
     .action((options: Options) => untilInterrupted((signal) => record(options, signal)));
 }
