@@ -9,7 +9,9 @@ import { createLab, type Lab } from './lab.js';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 /** util-linux's. */
-const hasScript = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+const hasScript =
+  spawnSync('script', ['-qec', 'true', '/dev/null'], { env: { ...process.env, SHELL: '/bin/sh' } }).status ===
+  0;
 
 let lab: Lab;
 beforeEach(async () => {
@@ -27,7 +29,13 @@ async function onTerminal(columns: number, args: readonly string[], env: NodeJS.
 
 function startOnTerminal(columns: number, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const words = [process.execPath, main, ...args].map((word) => `'${word}'`).join(' ');
-  const all = { TERM: 'xterm-256color', ...env, ON_IT: `stty rows 24 cols ${columns}; ${words}` };
+  // A shell that stays (dash does) dies of the Ctrl-C that its command handles: hence exec, and the same shell everywhere.
+  const all = {
+    SHELL: '/bin/sh',
+    TERM: 'xterm-256color',
+    ...env,
+    ON_IT: `stty rows 24 cols ${columns}; exec ${words}`,
+  };
   const variables = Object.entries(all).map(([name, value]) => `${name}=${value}`);
   // With CI set Node takes a terminal for one without colours.
   const unset = ['CI', 'NO_COLOR', 'FORCE_COLOR', 'HEADWATER_LOG_FORMAT'].flatMap((name) => ['-u', name]);
