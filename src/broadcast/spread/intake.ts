@@ -295,7 +295,8 @@ function absurdSymbol(_: Desk, { object, frame }: Examined) {
 }
 
 function notOfTheOneServer(_: Desk, { object, isServed, hop }: Examined) {
-  return object!.isSuspect && !(isServed && object!.onlyFrom === hop) ? 'tainted' : undefined;
+  if (!object!.isSuspect) return undefined;
+  return isServed && object!.takesFrom(hop) ? undefined : 'tainted';
 }
 
 function redundant(_: Desk, { object, frame }: Examined) {

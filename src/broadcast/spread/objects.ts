@@ -43,6 +43,8 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
   /** Its symbols gave wrong bytes: from then on only those that `onlyFrom` serves are taken, once that is chosen. */
   isSuspect = false;
   onlyFrom: number | undefined;
+  /** Members that were chosen to serve it since it is suspect, and that have not begun to: they may be further away than we wait. */
+  private readonly awaited = new Set<number>();
   /** How often that member was asked to go on, and by member how often it may be. */
   private serverTries = 0;
   private readonly allowed = new Map<number, number>();
@@ -96,6 +98,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     this.incoming = undefined;
     this.isSuspect = true;
     this.onlyFrom = onlyFrom;
+    if (onlyFrom !== undefined) this.awaited.add(onlyFrom);
     this.serverTries = 0;
     this.servers.clear();
     this.hasSigned = false;
@@ -115,7 +118,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     if (hop === origin || this.storing || !stream.lacks(seq)) return false;
     const server = this.isSuspect ? this.onlyFrom : [...this.servers].find((member) => member !== origin);
     // What another one has begun meanwhile, and nothing is taken of.
-    const isEmpty = server === hop && this.incoming?.heldSymbols === 0;
+    const isEmpty = this.incoming?.heldSymbols === 0 && (server === hop || this.mayReplace(hop));
     if (server !== undefined && server !== origin && !isEmpty) {
       this.isSuspect = true;
       this.onlyFrom = server;
@@ -123,6 +126,21 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     }
     this.beginAnew(hop);
     return true;
+  }
+
+  /**
+   * Whether symbols of a suspect object are taken that `hop` serves. While nothing of the one member has come, any that was chosen before takes its place,
+   * once for each time.
+   */
+  takesFrom(hop: number): boolean {
+    if (hop !== this.onlyFrom && !(this.incoming?.heldSymbols === 0 && this.mayReplace(hop))) return false;
+    this.onlyFrom = hop;
+    this.awaited.delete(hop);
+    return true;
+  }
+
+  private mayReplace(hop: number): boolean {
+    return this.awaited.has(hop) && !this.distrusted.has(hop);
   }
 
   /** The one member whose symbols are taken, if some have come and it has not been asked to go on too often. */

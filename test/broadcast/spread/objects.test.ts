@@ -152,3 +152,48 @@ describe('when another object comes under its name, what is held of it', () => {
     expect(record.giveWayTo(hop)).toBe(isGiven);
   });
 });
+
+describe('of a suspect object symbols are taken', () => {
+  const suspect = (...chosen: number[]) => {
+    const { record, held } = newRecord();
+    const { incoming } = record;
+    for (const server of chosen) record.beginAnew(server);
+    record.incoming = incoming;
+    return { record, held };
+  };
+
+  test('of whoever was chosen and begins first, though another was chosen since: it may only be far away', () => {
+    const { record, held } = suspect(2, 3);
+    expect(record.takesFrom(2)).toBe(true);
+    held.heldSymbols = 1;
+    expect([record.takesFrom(3), record.takesFrom(2)]).toEqual([false, true]);
+  });
+
+  test('once of who gave up midway, until it is chosen again', () => {
+    const { record, held } = suspect(2);
+    const { incoming } = record;
+    record.takesFrom(2);
+    record.beginAnew(3);
+    record.incoming = incoming;
+    held.heldSymbols = 0;
+    expect([record.takesFrom(2), record.takesFrom(3)]).toEqual([false, true]);
+  });
+
+  test.each([
+    ['was never chosen', (_: ObjectUnderWay<Stream>) => {}],
+    [
+      'gave wrong ones',
+      (record: ObjectUnderWay<Stream>) => {
+        record.beginAnew(2);
+        record.beginAnew(3);
+        record.distrusted.add(2);
+      },
+    ],
+  ])('not of a member that %s', (_what, act) => {
+    const { record } = suspect(3);
+    const { incoming } = record;
+    act(record);
+    record.incoming = incoming;
+    expect(record.takesFrom(2)).toBe(false);
+  });
+});
