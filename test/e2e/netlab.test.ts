@@ -55,6 +55,43 @@ describe.skipIf(reason !== undefined)('namespace lab', () => {
     expect(lastMs).toBeGreaterThanOrEqual((50 * 228 * 8) / 500);
   });
 
+  test('losses in bursts are as many as single ones, and come together', async () => {
+    await using lab = await openLab({ nodes: 2 });
+    await lab.shape({ lossPercent: 20, burstPackets: 10 }, { node: 0, direction: 'up' });
+    const { missing } = await probe(lab, { count: 6000, gapMs: 0.25 });
+    const [{ up }] = await lab.counters();
+    // Of bursts of 10 the variance is some 19 times that of single losses.
+    expect(Math.abs(up.lost / up.packets - 0.2)).toBeLessThan(5 * Math.sqrt((19 * 0.16) / up.packets));
+    const lone = missing.filter((seq) => !missing.includes(seq - 1)).length;
+    expect(missing.length / lone).toBeGreaterThan(5);
+  });
+
+  test('a policer drops what is beyond its rate, and lets nothing wait', async () => {
+    await using lab = await openLab({ nodes: 2, delayMs: 10 });
+    const policer = { delayMs: 10, rateMbit: 0.2, queueBytes: 5000, police: true };
+    await lab.shape(policer, { node: 0, direction: 'up' });
+    await probe(lab, { count: 50, gapMs: 0 });
+    const [{ up }] = await lab.counters();
+    expect(up.dropped).toBeGreaterThan(0);
+    expect(up.passed).toBe(50 - up.dropped);
+  });
+
+  test('what is sent to a multicast address takes one up link, and reaches all who joined', async () => {
+    await using lab = await openLab({ nodes: 3 });
+    const members = [1, 2].map((node) =>
+      lab.spawn(node, process.execPath, ['-e', JOINED, lab.address(node)]),
+    );
+    await Promise.all(members.map((member) => firstLine(member)));
+    const before = (await lab.counters())[0].up.bytes;
+    const sender = lab.spawn(0, process.execPath, ['-e', TO_ALL, lab.address(0)]);
+    const heard = members.map(
+      (member) => new Promise<string>((done) => member.stdout!.once('data', (text) => done(String(text)))),
+    );
+    expect(await Promise.all(heard)).toEqual(['to all\n', 'to all\n']);
+    expect((await lab.counters())[0].up.bytes - before).toBe(6 + 28);
+    sender.kill();
+  });
+
   test('two labs at once have the same addresses and do not meet', async () => {
     await using one = await openLab({ nodes: 2, lossPercent: 100 });
     await using two = await openLab({ nodes: 2 });
@@ -101,7 +138,11 @@ async function probe(lab: Lab, { count, gapMs }: { count: number; gapMs: number 
   const echo = lab.spawn(1, process.execPath, ['-e', ECHO, lab.address(1)]);
   await firstLine(echo);
   const sender = lab.spawn(0, process.execPath, ['-e', PROBE, lab.address(1), String(count), String(gapMs)]);
-  const result = JSON.parse(await firstLine(sender)) as { roundTrips: number[]; lastMs: number };
+  const result = JSON.parse(await firstLine(sender)) as {
+    roundTrips: number[];
+    lastMs: number;
+    missing: number[];
+  };
   echo.kill('SIGKILL');
   await new Promise((done) => echo.once('close', done));
   return result;
@@ -134,20 +175,31 @@ function namespacesOfProcesses(): string[] {
     });
 }
 
+const JOINED = `
+const socket = require('node:dgram').createSocket('udp4');
+socket.on('message', (message) => console.log(String(message)));
+socket.bind(9000, () => { socket.addMembership('239.7.7.7', process.argv[1]); console.log('ready'); });`;
+
+const TO_ALL = `
+const socket = require('node:dgram').createSocket('udp4');
+socket.bind(0, () => { socket.setMulticastInterface(process.argv[1]); socket.send('to all', 9000, '239.7.7.7'); });`;
+
 const ECHO = `
 const socket = require('node:dgram').createSocket('udp4');
 socket.on('message', (message, from) => socket.send(message, from.port, from.address));
 socket.bind(9000, process.argv[1], () => console.log('ready'));
 `;
 
-/** Prints the round-trip times, and when the last came, in ms; waits half a second for it. */
+/** Prints the round-trip times, when the last came, in ms, and which have not come back; waits half a second for it. */
 const PROBE = `
 const [address, count, gap] = [process.argv[1], Number(process.argv[2]), Number(process.argv[3])];
 const socket = require('node:dgram').createSocket('udp4');
 const roundTrips = [];
+const back = new Set();
 let lastMs = 0;
 socket.on('message', (message) => {
   lastMs = performance.now() - started;
+  back.add(message.readUInt32BE(8));
   roundTrips.push(performance.now() - message.readDoubleBE(0));
 });
 const started = performance.now();
@@ -156,11 +208,13 @@ const turn = () => {
   while (sent < count && performance.now() >= started + sent * gap) {
     const message = Buffer.alloc(200);
     message.writeDoubleBE(performance.now(), 0);
+    message.writeUInt32BE(sent, 8);
     socket.send(message, 9000, address);
     sent++;
   }
   if (sent < count) return setTimeout(turn, 1);
-  setTimeout(() => { console.log(JSON.stringify({ roundTrips, lastMs })); socket.close(); }, 500);
+  const missing = () => Array.from({ length: count }, (_, seq) => seq).filter((seq) => !back.has(seq));
+  setTimeout(() => { console.log(JSON.stringify({ roundTrips, lastMs, missing: missing() })); socket.close(); }, 500);
 };
 turn();
 `;

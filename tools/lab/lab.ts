@@ -16,10 +16,14 @@ export interface LinkShape {
   delayMs?: number;
   /** Percent of the packets lost at random on each link: from node to node it is met twice. Default 0. */
   lossPercent?: number;
+  /** Packets that are lost in a row, on average. Default: losses know nothing of each other. */
+  burstPackets?: number;
   /** Mbit/s of each link. Default: no limit. */
   rateMbit?: number;
   /** Bytes that may wait before a link that has a rate. Default 256 KiB. */
   queueBytes?: number;
+  /** Drops what is beyond the rate in place of letting it wait; `queueBytes` may pass at once. Default false. */
+  police?: boolean;
 }
 
 export interface LabOptions extends LinkShape {
@@ -145,7 +149,9 @@ export async function openLab({ nodes, seed = 1, ...shape }: LabOptions): Promis
     },
     async shape(change, { node = -1, direction } = {}) {
       const { delayMs = 0, lossPercent = 0, rateMbit = 0, queueBytes = DEFAULT_QUEUE } = change;
+      const { burstPackets = 0, police = false } = change;
       const values = [lossPercent / 100, (delayMs * 1000) / 2, rateMbit * 1e6, queueBytes];
+      values.push(burstPackets, Number(police));
       await ask(`link ${node} ${direction ?? 'both'} ${values.join(' ')}`);
     },
     counters: async () => (await ask<{ nodes: NodeCounters[] }>('stats')).nodes,

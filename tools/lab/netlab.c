@@ -8,10 +8,13 @@
  * is read here, so there is no bridge, no address resolution, and no segmentation or checksum offload to switch off.
  * Each node has two links, up (node to hub) and down (hub to node), and each link is, in this order: a tail-drop queue in
  * front of a serializer, random loss (a lost packet has used the line), and a delay. A packet from A to B takes A's up
- * link, then B's down link. Bytes are those of IP packets.
+ * link, then B's down link; one to a multicast address takes A's up link once, then everyone else's down link, joined or
+ * not. Bytes are those of IP packets.
  *
  * Commands, one a line, on standard input; answers, one JSON object a line, on standard output:
- *   link NODE|-1 up|down|both LOSS DELAY_US BITS_PER_SECOND QUEUE_BYTES     -1 is every node, a rate of 0 is no limit
+ *   link NODE|-1 up|down|both LOSS DELAY_US BITS_PER_SECOND QUEUE_BYTES BURST POLICE
+ *       -1 is every node, a rate of 0 is no limit; BURST is the mean number of packets lost in a row, 0 for losses that know
+ *       nothing of each other; POLICE is 1 for a link that drops what is beyond its rate and lets nothing wait
  *   stats
  *
  * Nothing outlives it: namespaces without a name end with their last process; holders and commands end with their parent.
@@ -44,6 +47,7 @@
 #define TUN_QUEUE 4096
 #define STALL 1000000 /* ns: so late is no mere coarseness of timers */
 #define NEVER INT64_MAX
+#define EVERYONE UINT16_MAX
 static const struct sched_param PRIORITY = {.sched_priority = 1};
 
 struct packet {
@@ -55,6 +59,9 @@ struct packet {
 
 struct link {
   double loss;   /* 0..1 */
+  double burst;  /* packets, 0: independent */
+  int in_burst;
+  int police;    /* 1: the queue is the depth of a token bucket */
   int64_t delay; /* ns */
   double ns_per_byte;
   int64_t queue;     /* bytes */
@@ -103,6 +110,16 @@ static double uniform(uint64_t *state) {
 
 /* ---- links ---- */
 
+/* In bursts: a chain of two states that loses all in one and nothing in the other (Gilbert 1960), stepped before each packet. */
+static int is_lost(struct link *link) {
+  if (link->loss <= 0) return 0;
+  if (link->burst <= 0) return uniform(&link->random) < link->loss;
+  double leave = 1 / link->burst;
+  double change = link->in_burst ? leave : leave * link->loss / (1 - link->loss);
+  if (uniform(&link->random) < change) link->in_burst = !link->in_burst;
+  return link->in_burst;
+}
+
 static double backlog(const struct link *link, int64_t now) {
   return link->ns_per_byte > 0 && link->line_free > now ? (double)(link->line_free - now) / link->ns_per_byte : 0;
 }
@@ -121,9 +138,9 @@ static void enter(struct link *link, struct packet *packet, int64_t now) {
   if (link->ns_per_byte > 0) {
     if (link->line_free < now) link->line_free = now;
     link->line_free += (int64_t)(packet->length * link->ns_per_byte);
-    leaves = link->line_free;
+    if (!link->police) leaves = link->line_free;
   }
-  if (link->loss > 0 && uniform(&link->random) < link->loss) {
+  if (is_lost(link)) {
     link->lost++;
     free(packet);
     return;
@@ -154,6 +171,17 @@ static int64_t next_due(struct link **which, int *owner) {
   return least;
 }
 
+/* To everyone but its sender. */
+static void enter_all(const struct packet *packet, int64_t now) {
+  for (int i = 0; i < count; i++) {
+    if (i == packet->source) continue;
+    struct packet *copy = malloc(sizeof *copy + packet->length);
+    if (!copy) die("malloc");
+    memcpy(copy, packet, sizeof *copy + packet->length);
+    enter(&nodes[i].down, copy, now);
+  }
+}
+
 /* Moves on what is due: from up links to down links, from there to the nodes. Returns when more will be. */
 static int64_t advance(void) {
   for (;;) {
@@ -167,7 +195,12 @@ static int64_t advance(void) {
     link->passed++;
     if (link == &nodes[owner].up) {
       /* By the time it was due, not by the one at which we woke up: delays do not add our own lateness. */
-      enter(&nodes[packet->target].down, packet, at);
+      if (packet->target != EVERYONE) {
+        enter(&nodes[packet->target].down, packet, at);
+      } else {
+        enter_all(packet, at);
+        free(packet);
+      }
       continue;
     }
     if (write(nodes[owner].tun, packet->data, packet->length) == (ssize_t)packet->length)
@@ -186,8 +219,10 @@ static void read_node(int index) {
       if (errno == EAGAIN || errno == EINTR) return;
       die("read");
     }
-    int target = length >= 20 && data[0] >> 4 == 4 ? data[19] - 1 : -1; /* RFC 791 section 3.1 */
-    if (target < 0 || target >= count || data[16] != 10 || data[17] != 77 || data[18] != 0) continue;
+    if (length < 20 || data[0] >> 4 != 4) continue; /* RFC 791 section 3.1 */
+    int is_multicast = data[16] >> 4 == 14; /* RFC 5771 section 3 */
+    int target = is_multicast ? EVERYONE : data[19] - 1;
+    if (!is_multicast && (target < 0 || target >= count || data[16] != 10 || data[17] != 77 || data[18] != 0)) continue;
     struct packet *packet = malloc(sizeof *packet + (size_t)length);
     if (!packet) die("malloc");
     packet->length = (uint32_t)length;
@@ -213,15 +248,12 @@ static void configure(int control, const char *name, int host) {
     request.ifr_qlen = TUN_QUEUE;
     if (ioctl(control, SIOCSIFTXQLEN, &request)) die("queue length");
   }
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  request.ifr_flags = IFF_UP | IFF_RUNNING | (host > 0 ? IFF_MULTICAST : 0);
   if (ioctl(control, SIOCSIFFLAGS, &request)) die("up");
 }
 
-/*
- * TCP to the other nodes uses CUBIC, whatever this machine's default: a namespace may not choose another default, but
- * a route may. Where the kernel has no CUBIC its default stays.
- */
-static void prefer_cubic(const char *device) {
+/* The route to a network of this interface, with a controller for TCP or without. Returns whether the kernel took it. */
+static int add_route(const char *device, uint32_t network, uint8_t prefix, const char *controller) {
   struct {
     struct nlmsghdr header;
     struct rtmsg route;
@@ -230,13 +262,13 @@ static void prefer_cubic(const char *device) {
       .header = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
                  .nlmsg_type = RTM_NEWROUTE,
                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE | NLM_F_ACK},
-      .route = {.rtm_family = AF_INET, .rtm_dst_len = 24, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_KERNEL,
+      .route = {.rtm_family = AF_INET, .rtm_dst_len = prefix, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_KERNEL,
                 .rtm_scope = RT_SCOPE_LINK, .rtm_type = RTN_UNICAST},
   };
-  uint32_t subnet = htonl(0x0a4d0000u), index = if_nametoindex(device);
+  uint32_t subnet = htonl(network), index = if_nametoindex(device);
   struct { uint16_t type; const void *data; uint16_t length; } parts[] = {
-      {RTA_DST, &subnet, 4}, {RTA_OIF, &index, 4}, {RTAX_CC_ALGO, "cubic", 6}};
-  for (size_t i = 0; i < 3; i++) {
+      {RTA_DST, &subnet, 4}, {RTA_OIF, &index, 4}, {RTAX_CC_ALGO, controller, controller ? (uint16_t)(strlen(controller) + 1) : 0}};
+  for (size_t i = 0; i < (controller ? 3 : 2); i++) {
     struct rtattr *attribute = (struct rtattr *)((char *)&request + NLMSG_ALIGN(request.header.nlmsg_len));
     int nested = i == 2;
     struct rtattr *inner = nested ? RTA_DATA(attribute) : attribute;
@@ -248,9 +280,9 @@ static void prefer_cubic(const char *device) {
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
   struct { struct nlmsghdr header; struct nlmsgerr error; } answer;
   if (netlink < 0 || send(netlink, &request, request.header.nlmsg_len, 0) < 0) die("route");
-  if (recv(netlink, &answer, sizeof answer, 0) >= (ssize_t)sizeof answer && answer.error.error)
-    has_cubic = 0;
+  int refused = recv(netlink, &answer, sizeof answer, 0) >= (ssize_t)sizeof answer && answer.error.error;
   close(netlink);
+  return !refused;
 }
 
 static void open_node(int index, uint64_t seed) {
@@ -265,7 +297,12 @@ static void open_node(int index, uint64_t seed) {
   configure(control, "lo", 0);
   configure(control, "eth0", index + 1);
   close(control);
-  prefer_cubic("eth0");
+  /*
+   * TCP to the other nodes uses CUBIC, whatever this machine's default: a namespace may not choose another default, but a
+   * route may. It wins over what a socket asks for before it connects. Where the kernel has no CUBIC its default stays.
+   */
+  if (!add_route("eth0", 0x0a4d0000u, 24, "cubic")) has_cubic = 0;
+  if (!add_route("eth0", 0xe0000000u, 4, NULL)) die("multicast route");
   for (int down = 0; down < 2; down++)
     (down ? &node->down : &node->up)->random = (seed * 2 + 1) * UINT64_C(0x9E3779B97F4A7C15) ^ (uint64_t)(index * 2 + down + 1) << 32;
   pid_t parent = getpid();
@@ -312,11 +349,14 @@ static void print_stats(void) {
   printf("],\"pausedMs\":%.3f}\n", (double)paused / 1e6);
 }
 
-static void set_link(struct link *link, double loss, double delay_us, double rate, double queue) {
+static void set_link(struct link *link, double loss, double delay_us, double rate, double queue, double burst, int police) {
   /* What waits goes on at the new rate. */
   int64_t now = now_ns();
   double waiting = backlog(link, now);
   link->loss = loss;
+  link->burst = burst;
+  link->in_burst = 0;
+  link->police = police;
   link->delay = (int64_t)(delay_us * 1000);
   link->ns_per_byte = rate > 0 ? 8e9 / rate : 0;
   link->queue = (int64_t)queue;
@@ -324,16 +364,17 @@ static void set_link(struct link *link, double loss, double delay_us, double rat
 }
 
 static void obey(const char *line) {
-  int node;
+  int node, police;
   char direction[8];
-  double loss, delay, rate, queue;
+  double loss, delay, rate, queue, burst;
   if (!strcmp(line, "stats")) {
     print_stats();
-  } else if (sscanf(line, "link %d %7s %lf %lf %lf %lf", &node, direction, &loss, &delay, &rate, &queue) == 6 && node < count) {
+  } else if (sscanf(line, "link %d %7s %lf %lf %lf %lf %lf %d", &node, direction, &loss, &delay, &rate, &queue, &burst, &police) == 8 &&
+             node < count) {
     for (int i = 0; i < count; i++) {
       if (node >= 0 && node != i) continue;
-      if (strcmp(direction, "down")) set_link(&nodes[i].up, loss, delay, rate, queue);
-      if (strcmp(direction, "up")) set_link(&nodes[i].down, loss, delay, rate, queue);
+      if (strcmp(direction, "down")) set_link(&nodes[i].up, loss, delay, rate, queue, burst, police);
+      if (strcmp(direction, "up")) set_link(&nodes[i].down, loss, delay, rate, queue, burst, police);
     }
     printf("{}\n");
   } else {
