@@ -1,17 +1,18 @@
 /**
  * The control socket of a member: a Unix socket beside its store, for its user alone, by which other commands ask what it does. In: GET
- * over HTTP. Out: its status, and its metrics. Nothing can be changed by it.
+ * over HTTP. Out: its status, and its metrics. Nothing can be changed by it but how much the member says (PUT /log-level).
  */
 
 import { chmod, lstat, rm } from 'node:fs/promises';
-import { get } from 'node:http';
+import { request as startRequest } from 'node:http';
 import { connect } from 'node:net';
 import type { Command } from 'commander';
 import { HeadwaterError } from '../errors.js';
 import type { Node } from '../node/node.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../node/status/prometheus.js';
 import type { NodeStatus, StatusOptions } from '../node/status/shape.js';
-import { type HttpServer, serveHttp } from './http.js';
+import { type HttpServer, type Page, serveHttp } from './http.js';
+import { LOG_LEVELS, type LogLevel } from './logging/level.js';
 
 /** Where a member with this store listens. */
 export function controlPathOf(store: string): string {
@@ -40,8 +41,16 @@ export function controlOf({ store, control }: RunningOptions): string {
   throw new HeadwaterError('INVALID_ARGUMENT', 'expected --store or --control of the member, got neither');
 }
 
-/** Listens at `path`, in place of what a member that was killed has left there. Throws NETWORK. */
-export async function openControl(path: string, node: Pick<Node, 'status' | 'metrics'>): Promise<HttpServer> {
+/**
+ * Listens at `path`, in place of what a member that was killed has left there. Throws NETWORK.
+ *
+ * @param log whose level may be asked and set
+ */
+export async function openControl(
+  path: string,
+  node: Pick<Node, 'status' | 'metrics'>,
+  log?: { level: LogLevel },
+): Promise<HttpServer> {
   if (Buffer.byteLength(path) > MAX_PATH)
     throw new HeadwaterError(
       'NETWORK',
@@ -59,6 +68,7 @@ export async function openControl(path: string, node: Pick<Node, 'status' | 'met
         text: (query) => `${JSON.stringify(node.status({ detail: query.has('detail') }))}\n`,
       },
       '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
+      ...(log && { '/log-level': levelPage(log) }),
     },
   );
   process.umask(mask);
@@ -68,28 +78,61 @@ export async function openControl(path: string, node: Pick<Node, 'status' | 'met
 }
 
 /** Asks the member that listens at `path`. Throws UNREACHABLE if there is none. */
-export function askStatus(path: string, { detail }: StatusOptions = {}): Promise<NodeStatus> {
-  return new Promise<string>((done, fail) => {
-    const asked = detail ? '/status?detail' : '/status';
-    const request = get({ socketPath: path, path: asked, timeout: PATIENCE_MS }, (response) => {
+export async function askStatus(path: string, { detail }: StatusOptions = {}): Promise<NodeStatus> {
+  return JSON.parse(await ask(path, 'GET', detail ? '/status?detail' : '/status')) as NodeStatus;
+}
+
+/** How much it says, once it has been told to say as much as `level`, if that is given. Throws UNREACHABLE. */
+export async function askLogLevel(path: string, level?: LogLevel): Promise<{ level: LogLevel }> {
+  const asked = level === undefined ? '/log-level' : `/log-level?level=${level}`;
+  return JSON.parse(await ask(path, level === undefined ? 'GET' : 'PUT', asked)) as { level: LogLevel };
+}
+
+function levelPage(log: { level: LogLevel }): Page {
+  return {
+    type: 'application/json',
+    text: () => `${JSON.stringify({ level: log.level })}\n`,
+    change(query) {
+      const level = LOG_LEVELS.find((each) => each === query.get('level'));
+      if (!level)
+        return `level: expected one of ${LOG_LEVELS.join(', ')}, got ${query.get('level') ?? 'none'}`;
+      log.level = level;
+      return undefined;
+    },
+  };
+}
+
+async function ask(path: string, method: 'GET' | 'PUT', what: string): Promise<string> {
+  const { status, text } = await send(path, method, what).catch((cause: NodeJS.ErrnoException) => {
+    const got = REASONS[cause.code ?? ''] ?? cause.code;
+    throw new HeadwaterError('UNREACHABLE', `control socket: expected a member at ${path}, got ${got}`, {
+      cause,
+    });
+  });
+  if (status === 200) return text;
+  throw new HeadwaterError(
+    'UNREACHABLE',
+    `control socket: expected a member that knows ${what.split('?')[0]}, got ${status}: ${text.trim()}`,
+  );
+}
+
+function send(path: string, method: string, what: string): Promise<{ status: number; text: string }> {
+  return new Promise((done, fail) => {
+    const options = { socketPath: path, path: what, method, timeout: PATIENCE_MS };
+    const request = startRequest(options, (response) => {
       const parts: Buffer[] = [];
       response.on('data', (part) => parts.push(part));
-      response.on('end', () => done(Buffer.concat(parts).toString('utf8')));
+      response.on('end', () =>
+        done({ status: response.statusCode!, text: Buffer.concat(parts).toString('utf8') }),
+      );
       response.on('error', fail);
     });
     request.on('timeout', () =>
       request.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })),
     );
     request.on('error', fail);
-  }).then(
-    (text) => JSON.parse(text) as NodeStatus,
-    (cause: NodeJS.ErrnoException) => {
-      const got = REASONS[cause.code ?? ''] ?? cause.code;
-      throw new HeadwaterError('UNREACHABLE', `control socket: expected a member at ${path}, got ${got}`, {
-        cause,
-      });
-    },
-  );
+    request.end();
+  });
 }
 
 async function clear(path: string): Promise<void> {

@@ -5,7 +5,8 @@ import type { Member } from '../group/group.js';
 import type { Node, NodeEvent } from '../node/node.js';
 import { plainEvent } from '../node/status/events.js';
 import { HINT_TEXTS } from '../node/status/hints.js';
-import { formatBytes, note, tellJson } from './io.js';
+import { formatBytes, isTold, note, tellJson } from './io.js';
+import { levelOf } from './logging/level.js';
 
 /** Tells events as they come, and remembers why a member may be out of reach. */
 export class Events {
@@ -24,7 +25,7 @@ export class Events {
   on(event: NodeEvent): void {
     this.remember(event);
     if (this.json) tellJson(eventJson(event));
-    else if (!this.quiet.includes(event.type) && !isSaidElsewhere(event)) this.tell(event);
+    else if (!this.quiet.includes(event.type) && !this.isSaidElsewhere(event)) this.tell(event);
   }
 
   /** Why a member has not confirmed, as far as can be known here. */
@@ -46,6 +47,12 @@ export class Events {
     else if (CAUSES.includes(event.type)) this.causes.set(member, eventText(event));
   }
 
+  /** That a member has gone that was here is told as such. */
+  private isSaidElsewhere(event: NodeEvent): boolean {
+    if (event.type !== 'warning' || event.code !== 'member-away') return false;
+    return this.quiet.includes('peer') || (this.heard.has(event.member!) && isTold('info'));
+  }
+
   /** The same is not told more than once a minute, but for members that come and go, what is lost, and warnings, which are rare. */
   private tell(event: NodeEvent): void {
     const text = eventText(event);
@@ -55,13 +62,8 @@ export class Events {
       if (this.told.size >= MAX_TOLD) this.told.clear();
       this.told.set(text, now);
     }
-    note(text);
+    note(text, levelOf(event));
   }
-}
-
-/** That a member has gone is told as such. */
-function isSaidElsewhere(event: NodeEvent): boolean {
-  return event.type === 'warning' && event.code === 'member-away';
 }
 
 /** All other members, and whether they are here. */

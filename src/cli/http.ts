@@ -1,10 +1,18 @@
-/** What this process says to who asks over HTTP: a few texts, made when they are asked for. In: GET. Out: an answer; nothing can be changed. */
+/**
+ * What this process says to who asks over HTTP: a few texts, made when they are asked for. In: GET, and PUT of what may be changed, which is said
+ * where it may. Out: an answer.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { HeadwaterError } from '../errors.js';
 
 /** What an answer is, and its media type: a text, or one that goes on. */
 export type Page =
-  | { type: string; text(query: URLSearchParams): string }
+  | {
+      type: string;
+      text(query: URLSearchParams): string;
+      /** PUT does this, before the text is made; returns what was expected, if it was something else. Without it nothing can be changed. */
+      change?(query: URLSearchParams): string | undefined;
+    }
   | { type: string; stream(response: ServerResponse): void };
 
 /** What is asked of all requests, and said with all answers. */
@@ -45,7 +53,8 @@ export async function serveHttp(
     { requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS },
     (request, response) => {
       const page = pages[pathOf(request)];
-      const refusal = rules.refuse?.(request) ?? refusalOf(request, page, Object.keys(pages));
+      const query = new URLSearchParams(request.url?.split('?')[1]);
+      const refusal = rules.refuse?.(request) ?? refusalOf(request, page, query, Object.keys(pages));
       const headers = { ...rules.headers, 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
       if (!refusal && 'stream' in page!) {
         response.writeHead(200, { ...headers, 'content-type': page.type });
@@ -53,7 +62,6 @@ export async function serveHttp(
         else page.stream(response);
         return;
       }
-      const query = new URLSearchParams(request.url?.split('?')[1]);
       const body = refusal?.text ?? (page as Extract<Page, { text: unknown }>).text(query);
       response.writeHead(refusal?.status ?? 200, {
         ...headers,
@@ -92,11 +100,17 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   return url.split('?', 1)[0];
 }
 
+/** Of a request that may change something, it is done here. */
 function refusalOf(
   { method }: IncomingMessage,
   page: Page | undefined,
+  query: URLSearchParams,
   known: string[],
 ): Refusal | undefined {
+  if (method === 'PUT' && page && 'change' in page) {
+    const wrong = page.change?.(query);
+    return wrong === undefined ? undefined : { status: 400, text: `${wrong}\n` };
+  }
   const isRead = method === 'GET' || method === 'HEAD';
   if (isRead && page) return undefined;
   return { status: isRead ? 404 : 405, text: `expected GET of one of ${known.join(', ')}\n` };

@@ -7,6 +7,7 @@ import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
 import { fired } from '../node/aborts.js';
+import { isSaid, type LogLevel } from './logging/level.js';
 import { painted, type Style } from './terminal/terminal.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 } as const;
@@ -69,20 +70,22 @@ export async function drained(ms: number): Promise<void> {
 }
 
 /**
- * A line for the person who watches, or for a journal; left out while the lines before it are not read.
- *
- * @param format default: as `setLogFormat` says
+ * A line for the person who watches, or for a journal; left out at a level that is not said, and while the lines before it are not read.
  */
-export function note(line: string, format = logFormat): void {
-  if (process.stderr.writableLength > MAX_BACKLOG) return;
-  const text = format === 'json' ? JSON.stringify({ time: new Date(), text: line }) : line;
-  const time = format === 'time' ? `${new Date().toISOString()} ` : '';
-  process.stderr.write(`${time}${printable(text)}\n`);
+export function note(line: string, level: LogLevel = 'info'): void {
+  if (isTold(level)) write(line, level, logFormat);
 }
 
-/** The same with its time, unless it is an object that has one. */
+/** The same with its time, unless it is an object that has one, and whatever the level: it was asked for by itself. */
 export function noteWithTime(line: string): void {
-  note(line, logFormat === 'json' ? 'json' : 'time');
+  write(line, 'debug', logFormat === 'json' ? 'json' : 'time');
+}
+
+function write(line: string, level: LogLevel, format: typeof logFormat): void {
+  if (process.stderr.writableLength > MAX_BACKLOG) return;
+  const text = format === 'json' ? JSON.stringify({ time: new Date(), level, text: line }) : line;
+  const time = format === 'time' ? `${new Date().toISOString()} ` : '';
+  process.stderr.write(`${time}${printable(text)}\n`);
 }
 
 /** How lines on stderr are written from now on. */
@@ -92,7 +95,17 @@ export function setLogFormat(format: LogFormat): void {
   logFormat = format === 'auto' ? (isTold ? 'plain' : 'time') : format;
 }
 
-/** `plain`: the text alone; `time`: with the time before it; `json`: an object a line, with `time` and `text`; `auto`: as there is somebody who watches. */
+/** What is said on stderr from now on. */
+export function setLogLevel(level: LogLevel): void {
+  logLevel = level;
+}
+
+/** Whether what has this level is said now. */
+export function isTold(level: LogLevel): boolean {
+  return isSaid(level, logLevel);
+}
+
+/** `plain`: the text alone; `time`: with the time before it; `json`: an object a line, with `time`, `level` and `text`; `auto`: as there is somebody who watches. */
 export type LogFormat = (typeof LOG_FORMATS)[number];
 export const LOG_FORMATS = ['auto', 'plain', 'time', 'json'] as const;
 
@@ -110,14 +123,14 @@ export function reportError(error: unknown): number {
   }
   if (!(error instanceof HeadwaterError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    for (const line of `headwater: ${text}`.split('\n')) note(line);
+    for (const line of `headwater: ${text}`.split('\n')) note(line, 'error');
     return EXIT.failed;
   }
   if (error.code === 'ABORTED') {
     note('headwater: interrupted');
     return EXIT.interrupted;
   }
-  note(`headwater: ${error.message}`);
+  note(`headwater: ${error.message}`, 'error');
   return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
 }
 
@@ -245,6 +258,7 @@ let stopWork: (() => void) | undefined;
 let leftOut = 0;
 let json = false;
 let logFormat: Exclude<LogFormat, 'auto'> = 'plain';
+let logLevel: LogLevel = 'info';
 
 /** Bytes of events and notes that wait for a reader. */
 const MAX_BACKLOG = 256 * 1024;

@@ -46,7 +46,10 @@ export class Lines {
     } catch (error) {
       if (signal.aborted) return;
       // nohup's stdin, or a terminal that has gone.
-      note(`stdin cannot be read (${(error as NodeJS.ErrnoException).code}): no more lines are broadcast`);
+      note(
+        `stdin cannot be read (${(error as NodeJS.ErrnoException).code}): no more lines are broadcast`,
+        'warning',
+      );
     }
   }
 

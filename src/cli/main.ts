@@ -11,6 +11,7 @@ import { keygenCommand } from './commands/keygen.js';
 import { linkCommand } from './commands/link.js';
 import { nodeCommand } from './commands/node.js';
 import { receiveCommand } from './commands/receive.js';
+import { logLevelCommand } from './commands/running/log-level.js';
 import { statusCommand } from './commands/running/status.js';
 import { topCommand } from './commands/running/top.js';
 import { traceCommand } from './commands/running/trace.js';
@@ -38,6 +39,7 @@ for (const add of [
   statusCommand,
   topCommand,
   traceCommand,
+  logLevelCommand,
   doctorCommand,
   deadLettersCommand,
   storeCommand,

@@ -177,7 +177,8 @@ async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
   if ((mode & 0o077) === 0) return;
   const octal = mode.toString(8).padStart(4, '0');
   if (json) printJson({ event: 'key-mode', file: key, mode: octal });
-  else note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`);
+  else
+    note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`, 'warning');
 }
 
 /** Reads the files that say who the member is. Throws INVALID_CONFIG if the group does not know it. */

@@ -9,6 +9,7 @@ import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import type { Store } from '../store/store.js';
 import type { StreamId } from '../wire/symbol.js';
 import { monotonic } from './clock.js';
+import type { DropWatch } from './status/drop-watch.js';
 import type { UdpSocket } from './udp.js';
 
 export interface Driver {
@@ -35,12 +36,14 @@ export interface DriverOptions {
     /** A transfer has changed. */
     onEvent(id: StreamId): void;
   };
+  /** Is told of each datagram, before it is taken in and after. */
+  drops?: Pick<DropWatch, 'begin' | 'end'>;
   /** A commit failed, by a full disk or otherwise: it will be tried again. */
   onStoreError(error: Error): void;
 }
 
 export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver {
-  const { socket, store, transfers, onEvent, onLate, onCommit, onStoreError } = options;
+  const { socket, store, transfers, drops, onEvent, onLate, onCommit, onStoreError } = options;
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let timerAt: Micros = NEVER;
@@ -145,7 +148,9 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   return {
     onDatagram(from, bytes, receivedAt) {
       if (stopped) return;
+      drops?.begin();
       endpoint.handleDatagram(monotonic(), from, bytes, receivedAt);
+      drops?.end(from);
       wake();
     },
     wake,

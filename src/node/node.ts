@@ -22,6 +22,7 @@ import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS, STATUS_OPTIONS } from './options.js';
 import { createEndpoint, largestDatagram, openMemberSocket } from './setup.js';
+import { DropWatch } from './status/drop-watch.js';
 import type { NodeEvent } from './status/events.js';
 import { Overseer } from './status/overseer.js';
 import type { NodeStatus, StatusOptions } from './status/shape.js';
@@ -78,6 +79,8 @@ export class Node implements AsyncDisposable {
   readonly self: Member;
   /** @internal Files that move beside the messages: see `sendFiles` and `receiveFiles`. */
   readonly transfers: Transfers;
+  /** @internal From whom comes what is thrown away, for who looks closely. */
+  readonly drops: DropWatch;
   private readonly endpoint: Endpoint;
   private readonly options: NodeOptions;
   private readonly socket: UdpSocket;
@@ -130,6 +133,7 @@ export class Node implements AsyncDisposable {
       tell: (event) => this.tell(event),
     });
     this.transfers = new Transfers(endpoint.bulk.files, options.group, () => this.driver);
+    this.drops = new DropWatch(() => ({ ...endpoint.metrics.drops }));
     this.driver = connect(this);
   }
 
@@ -165,6 +169,7 @@ export class Node implements AsyncDisposable {
         onLate: (late) => node.overseer.onLate(late),
         onCommit: () => node.overseer.onCommit(),
         transfers: node.transfers,
+        drops: node.drops,
         onStoreError: (error) => node.tell({ type: 'store-error', error }),
       });
       return parts.driver;
@@ -196,8 +201,8 @@ export class Node implements AsyncDisposable {
   async broadcast(bytes: Uint8Array, options: { signal?: AbortSignal } = {}): Promise<BroadcastResult> {
     assertBytes('bytes', bytes);
     checkOptions('options', options, CALL_OPTIONS);
-    const { signal } = this.begin(options);
-    const { id, outcome } = await this.submissions.broadcast(bytes, signal);
+    this.begin(options);
+    const { id, outcome } = await this.submissions.broadcast(bytes, options.signal);
     const members = (indices: number[]) => indices.map((index) => this.group.members[index]);
     return { id, confirmed: members(outcome.confirmed), missing: members(outcome.missing) };
   }
@@ -218,12 +223,9 @@ export class Node implements AsyncDisposable {
   ): Promise<MessageId> {
     assertBytes('bytes', bytes);
     checkOptions('options', options, KEYED_OPTIONS);
-    const { signal } = this.begin(options);
-    return this.submissions.submit(
-      bytes,
-      signal,
-      options.key === undefined ? undefined : keyBytes(options.key),
-    );
+    this.begin(options);
+    const key = options.key === undefined ? undefined : keyBytes(options.key);
+    return this.submissions.submit(bytes, options.signal, key);
   }
 
   /** The id of our message that was submitted with this key, if it is in our store; else it was not taken, or is not yet. */
@@ -242,11 +244,9 @@ export class Node implements AsyncDisposable {
   async reach(count: number, options: { signal?: AbortSignal } = {}): Promise<void> {
     assertInteger('count', count, 0, this.group.members.length - 1);
     checkOptions('options', options, CALL_OPTIONS);
-    const { signal } = options;
     while (this.endpoint.status(this.now).peers.filter((peer) => peer.reachable).length < count) {
-      this.assertOpen();
-      throwIfAborted(signal);
-      await this.waiters.wait(signal);
+      this.begin(options);
+      await this.waiters.wait(options.signal);
     }
   }
 
@@ -325,10 +325,9 @@ export class Node implements AsyncDisposable {
     await this.store.commit(writes).catch((error: Error) => this.tell({ type: 'store-error', error }));
   }
 
-  private begin(options: { signal?: AbortSignal }): { signal: AbortSignal | undefined } {
-    this.assertOpen();
-    throwIfAborted(options.signal);
-    return { signal: options.signal };
+  private begin({ signal }: { signal?: AbortSignal }): void {
+    if (this.closed) throw closedError();
+    throwIfAborted(signal);
   }
 
   private onEvent(event: EndpointEvent): void {
@@ -365,10 +364,6 @@ export class Node implements AsyncDisposable {
     this.trace?.tell(event);
     // What it is a sign of is told after it.
     this.overseer.onEvent(event);
-  }
-
-  private assertOpen(): void {
-    if (this.closed) throw closedError();
   }
 }
 

@@ -17,6 +17,7 @@ test('events: those that commands print besides', () => {
   const files = [
     'io',
     'member',
+    'logging/running',
     'commands/link',
     'commands/node',
     'code/receive',

@@ -5,13 +5,15 @@ import {
   hand,
   note,
   setLogFormat,
+  setLogLevel,
   tellJson,
   unlessFired,
   untilInterrupted,
   withInterrupt,
 } from '../../src/cli/io.js';
+import { LOG_LEVELS } from '../../src/cli/logging/level.js';
 import type { Member } from '../../src/group/group.js';
-import type { Node } from '../../src/node/node.js';
+import type { Node, NodeEvent } from '../../src/node/node.js';
 
 let written: string[];
 let waiting: number;
@@ -143,12 +145,19 @@ describe('lines on stderr', () => {
   test.each([
     ['plain', 'it is so\n'],
     ['time', '2026-11-30T12:00:00.000Z it is so\n'],
-    ['json', '{"time":"2026-11-30T12:00:00.000Z","text":"it is so"}\n'],
+    ['json', '{"time":"2026-11-30T12:00:00.000Z","level":"info","text":"it is so"}\n'],
   ] as const)('%s', (format, line) => {
     vi.useFakeTimers({ now: Date.UTC(2026, 10, 30, 12) });
     setLogFormat(format);
     note('it is so');
     expect(written).toEqual([line]);
+  });
+
+  test('of the level that is set and those above it', () => {
+    setLogLevel('warning');
+    for (const level of LOG_LEVELS) note(level, level);
+    setLogLevel('info');
+    expect(written).toEqual(['error\n', 'warning\n']);
   });
 });
 
@@ -172,6 +181,27 @@ describe('events', () => {
       'ben seems to have another group file\n',
       'ben is here\n',
       'ben seems to have another group file\n',
+      'ben is gone\n',
+    ]);
+  });
+
+  test('of who is gone that was here are told once, of who never came as a warning', () => {
+    const events = new Events(false);
+    const away = {
+      type: 'warning',
+      code: 'member-away',
+      state: 'begun',
+      member: ben,
+      text: 'silent',
+      since: 0,
+    };
+    events.on(away as NodeEvent);
+    events.on({ type: 'peer', member: ben, reachable: true });
+    events.on({ type: 'peer', member: ben, reachable: false });
+    events.on(away as NodeEvent);
+    expect(written).toEqual([
+      'silent (member-away, since 1970-01-01T00:00:00.000Z)\n',
+      'ben is here\n',
       'ben is gone\n',
     ]);
   });

@@ -9,9 +9,21 @@ import { SETTINGS, type Settings } from '../../options.js';
 import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
 import { type HttpServer, serveHttp } from '../http.js';
-import { drained, fired, hand, integer, note, printJson, reportError, untilInterrupted } from '../io.js';
+import {
+  drained,
+  fired,
+  hand,
+  integer,
+  note,
+  printJson,
+  reportError,
+  setLogLevel,
+  untilInterrupted,
+} from '../io.js';
 import { takeLeave } from '../lifecycle/leaving.js';
 import { Lines } from '../lines.js';
+import { LOG_LEVELS, type LogLevel } from '../logging/level.js';
+import { RunningLog } from '../logging/running.js';
 import { type MemberOptions, memberOptions, noteTotals, reportEvery, startMember } from '../member.js';
 import { type Address, httpAddress } from '../page/address.js';
 import { type LivePage, openLivePage } from '../page/live.js';
@@ -22,6 +34,7 @@ interface NodeCommandOptions extends MemberOptions {
   control?: string;
   metrics?: Address;
   page?: Address;
+  logLevel: LogLevel;
   order: Settings['order'];
 }
 
@@ -39,7 +52,7 @@ export function nodeCommand(program: Command): void {
     )
     .option(
       '--control <file>',
-      'Unix socket by which `status`, `peers` and `drops` ask this member (default: beside the store, FILE-control)',
+      'Unix socket by which `status`, `top`, `log-level` and others ask this member (default: beside the store, FILE-control)',
     )
     .option('--metrics <address>', 'answer GET /metrics for Prometheus at host:port', httpAddress)
     .option('--page <address>', 'serve a live page for a browser at host:port', httpAddress)
@@ -54,9 +67,16 @@ export function nodeCommand(program: Command): void {
         .choices(SETTINGS.order.choices)
         .default(SETTINGS.order.default),
     )
+    .addOption(
+      new Option('--log-level <level>', 'how much is said on stderr; `headwater log-level` changes it')
+        .env('HEADWATER_LOG_LEVEL')
+        .choices(LOG_LEVELS)
+        .default('info'),
+    )
     .action((options: NodeCommandOptions) =>
       untilInterrupted(async (signal) => {
-        const { json, order } = options;
+        const { json, order, logLevel } = options;
+        setLogLevel(logLevel);
         const lines = new Lines(options.maxSize * MIB);
         const events = new Events(json === true, WARNED);
         let page: LivePage | undefined;
@@ -68,7 +88,7 @@ export function nodeCommand(program: Command): void {
             storePath: options.store,
             onRecovered: (moved) => {
               if (json) printJson({ event: 'store-recovered', moved });
-              else note(`the store was damaged: it is kept as ${moved}, and begun anew`);
+              else note(`the store was damaged: it is kept as ${moved}, and begun anew`, 'warning');
             },
             deliver: (delivery) => {
               const done = () => {
@@ -86,7 +106,8 @@ export function nodeCommand(program: Command): void {
           signal,
         );
         if (options.page) page = await openLivePage(node, options.page);
-        const servers = [...(page ? [page] : []), ...(await openServers(options, node))];
+        const log = new RunningLog(node, logLevel, json === true);
+        const servers = [...(page ? [page] : []), ...(await openServers(options, node, log))];
         const { self, group, address } = node;
         if (json) printJson({ event: 'ready', name: self.name, address, ...(page && { page: page.url }) });
         else {
@@ -98,6 +119,7 @@ export function nodeCommand(program: Command): void {
         await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
         stopReports();
         await takeLeave(node);
+        log.close();
         await Promise.all(servers.map((server) => server.close()));
         // What is with the reader should not come again.
         await drained(GRACE_MS);
@@ -108,7 +130,7 @@ export function nodeCommand(program: Command): void {
 }
 
 /** The control socket and the metrics, as far as they are wanted. A control socket that nobody asked for is none to fail for. */
-async function openServers(options: NodeCommandOptions, node: Node): Promise<HttpServer[]> {
+async function openServers(options: NodeCommandOptions, node: Node, log: RunningLog): Promise<HttpServer[]> {
   const servers: HttpServer[] = [];
   if (options.metrics)
     servers.push(
@@ -116,11 +138,11 @@ async function openServers(options: NodeCommandOptions, node: Node): Promise<Htt
         '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
       }),
     );
-  if (options.control !== undefined) servers.push(await openControl(options.control, node));
+  if (options.control !== undefined) servers.push(await openControl(options.control, node, log));
   else if (options.store !== undefined && process.platform !== 'win32')
-    await openControl(controlPathOf(options.store), node).then(
+    await openControl(controlPathOf(options.store), node, log).then(
       (server) => servers.push(server),
-      (error) => note(`${(error as Error).message}: nobody can ask this member (see --control)`),
+      (error) => note(`${(error as Error).message}: nobody can ask this member (see --control)`, 'warning'),
     );
   return servers;
 }

@@ -13,6 +13,7 @@ export async function takeLeave(node: Node): Promise<void> {
   if (lacking.length > 0)
     note(
       `${lacking.join(', ')} did not get all that was said here; with a store it goes out after the next start`,
+      'warning',
     );
 }
 
