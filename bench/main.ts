@@ -13,6 +13,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   resilience: () => import('./resilience/main.js'),
   scale: () => import('./scale.js'),
   tcp: () => import('./tcp/main.js'),
+  links: () => import('./links/main.js'),
   loopback: () => import('./loopback/main.js'),
   page: () => import('./page.js'),
   wire: () => import('./wire.js'),

@@ -169,11 +169,11 @@ export async function openLab({ nodes, seed = 1, ...shape }: LabOptions): Promis
   return lab;
 }
 
-/** The path of the emulator, compiled if that has not been done since it was changed. */
-function netlab(): string {
+/** The path of a program of this folder, compiled if that has not been done since it was changed. */
+export function compiled(name: string): string {
   const root = projectRoot();
-  const source = join(root, 'tools/lab/netlab.c');
-  const binary = join(root, 'build/lab/netlab');
+  const source = join(root, 'tools/lab', `${name}.c`);
+  const binary = join(root, 'build/lab', name);
   if (existsSync(binary) && statSync(binary).mtimeMs > statSync(source).mtimeMs) return binary;
   mkdirSync(dirname(binary), { recursive: true });
   // Under a name of its own first: another process may be about to run it.
@@ -185,8 +185,12 @@ function netlab(): string {
   return binary;
 }
 
+function netlab(): string {
+  return compiled('netlab');
+}
+
 /** The folder of package.json, from the sources as from build/. */
-function projectRoot(): string {
+export function projectRoot(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
