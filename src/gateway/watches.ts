@@ -88,16 +88,14 @@ export class Watches {
   private create(request: WatchCreateRequest): void {
     const { start_revision: start, filters } = request;
     const id = request.watch_id > 0 ? request.watch_id : this.nextId++;
-    if (this.watches.has(id) || this.watches.size >= MAX_WATCHES) {
-      const reason = this.watches.has(id)
-        ? `watch ${id} is there already`
-        : `more than ${MAX_WATCHES} watches`;
+    const refusal = this.refusalOf(id, start);
+    if (refusal !== undefined) {
       this.answers.push({
         revision: this.state.committed,
         watch_id: id,
         created: true,
         canceled: true,
-        cancel_reason: reason,
+        cancel_reason: refusal,
       });
       return;
     }
@@ -124,6 +122,15 @@ export class Watches {
       compact_revision: this.state.compacted,
       cancel_reason: 'etcdserver: mvcc: required revision has been compacted',
     });
+  }
+
+  /** Why there is no such watch. */
+  private refusalOf(id: number, start: number): string | undefined {
+    if (this.watches.has(id)) return `watch ${id} is there already`;
+    if (this.watches.size >= MAX_WATCHES) return `more than ${MAX_WATCHES} watches`;
+    if (start > this.state.revision + MAX_AHEAD)
+      return `expected a start_revision of at most ${MAX_AHEAD} beyond ${this.state.revision}, got ${start}`;
+    return undefined;
   }
 
   private cancel(id: number): void {
@@ -181,6 +188,8 @@ function eventOf({ number }: Revision, { type, key, create, version, lease, valu
 }
 
 const MAX_WATCHES = 1000;
+/** Who has read from another store is ahead of ours by what that has counted. A million such steps stay below 2^53. */
+const MAX_AHEAD = 2 ** 33;
 /** Revisions of other keys, before the event loop gets its turn. */
 const MAX_LOOKS = 1000;
 /** A client's window of 256 KiB, ours, and what the system holds for a connection on one machine. */

@@ -255,6 +255,19 @@ describe('history', () => {
     expect(seat.value('msg-a')).toBe('199');
   });
 
+  test('is not raised by a watch that asks for what no store can have counted', () => {
+    const seat = new Seat().connect();
+    const watches = seat.gateway.watch();
+    watches.handle(watchFrom(2 ** 63));
+    expect(watches.poll()).toMatchObject({
+      canceled: true,
+      cancel_reason: expect.stringContaining('at most'),
+    });
+    seat.put('msg-a', '1');
+    seat.settle();
+    expect(seat.gateway.state.revision).toBe(2);
+  });
+
   test('goes on after a restart where it was', () => {
     const seat = new Seat().connect();
     seat.put('msg-a', '1');

@@ -142,8 +142,13 @@ export async function startGrpc(options: GrpcOptions): Promise<GrpcServer> {
     stream.on('data', (bytes: Buffer) => {
       const failure = frames.push(bytes, (message) => handlers.onRequest(decode(method.request, message)));
       if (failure) response.end(failure);
+      // Who does not read its answers asks for no more of them.
+      else if (stream.writableNeedDrain) stream.pause();
     });
-    stream.on('drain', () => handlers.onDrain?.());
+    stream.on('drain', () => {
+      handlers.onDrain?.();
+      if (!stream.writableNeedDrain) stream.resume();
+    });
     stream.once('end', () => response.end());
     stream.once('close', () => {
       isOver = true;
