@@ -142,6 +142,7 @@ const TRICKS: Record<Lie, Trick> = {
   },
   confirm({ rng, group, self, say }) {
     const heard = new Map<string, VectorEntry>();
+    let toldAt = NEVER_YET;
     const lie = (entry: VectorEntry): VectorEntry => {
       const told = heard.get(streamKey(entry));
       if (rng.chance(0.2))
@@ -154,6 +155,9 @@ const TRICKS: Record<Lie, Trick> = {
         for (const entry of entriesOf(contents.frames)) {
           if ((heard.get(streamKey(entry))?.count ?? 0) >= entry.count) continue;
           heard.set(streamKey(entry), { ...copyOf(entry), ahead: NOTHING });
+          // Beside one that makes up streams, each of them would be lied about to all of a large group.
+          if (now - toldAt < MILLISECOND) continue;
+          toldAt = now;
           for (const { index } of group.members)
             if (index !== self) say(now, index, [vectorOf([lie(entry)])]);
         }
