@@ -3,6 +3,7 @@
  * where it may. Out: an answer.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { HeadwaterError } from '../errors.js';
 
 /** What an answer is, and its media type: a text, or one that goes on. */
@@ -73,7 +74,14 @@ export async function serveHttp(
       response.end(request.method === 'HEAD' ? undefined : body);
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  const open = new Set<Socket>();
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    // Whoever holds many keeps nobody away: who comes is let in.
+    const [oldest] = open;
+    if (open.size > MAX_CONNECTIONS) oldest.destroy();
+  });
   server.on('clientError', (_, socket) => socket.destroy());
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
@@ -93,6 +101,22 @@ export async function serveHttp(
         server.close(() => done());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** Whether a page in a browser asks by itself, as another name for our address would let it: its user did not. */
+export function isByPage({ headers }: IncomingMessage): boolean {
+  const site = headers['sec-fetch-site'];
+  const isTopLevel = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  return site !== undefined && site !== 'none' && !isTopLevel;
+}
+
+/** For what programs read: no page in a browser is told. */
+export function refusePages(request: IncomingMessage): Refusal | undefined {
+  if (!isByPage(request)) return undefined;
+  return {
+    status: 403,
+    text: 'expected a program or an address that was typed in, got a request of a web page\n',
   };
 }
 

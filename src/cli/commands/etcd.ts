@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { runEtcd } from '../../gateway/server/run.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../../node/status/prometheus.js';
 import { controlPathOf, openControl } from '../control.js';
-import { serveHttp } from '../http.js';
+import { refusePages, serveHttp } from '../http.js';
 
 export function etcdCommand(program: Command): void {
   program
@@ -24,13 +24,18 @@ export async function runGateway(argv: readonly string[], version: string): Prom
     version,
     pages: {
       metrics: (where, text, isWell) =>
-        serveHttp('listen-metrics-urls', where, {
-          '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text },
-          '/health': {
-            type: 'application/json',
-            text: () => JSON.stringify({ health: String(isWell()), reason: isWell() ? '' : 'no quorum' }),
+        serveHttp(
+          'listen-metrics-urls',
+          where,
+          {
+            '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text },
+            '/health': {
+              type: 'application/json',
+              text: () => JSON.stringify({ health: String(isWell()), reason: isWell() ? '' : 'no quorum' }),
+            },
           },
-        }),
+          { refuse: refusePages },
+        ),
       control: (store, member) => openControl(controlPathOf(store), member),
     },
   });

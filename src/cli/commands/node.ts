@@ -8,7 +8,7 @@ import { PROMETHEUS_CONTENT_TYPE } from '../../node/status/prometheus.js';
 import { SETTINGS, type Settings } from '../../options.js';
 import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
-import { type HttpServer, serveHttp } from '../http.js';
+import { type HttpServer, refusePages, serveHttp } from '../http.js';
 import {
   drained,
   fired,
@@ -134,9 +134,12 @@ async function openServers(options: NodeCommandOptions, node: Node, log: Running
   const servers: HttpServer[] = [];
   if (options.metrics)
     servers.push(
-      await serveHttp('metrics', options.metrics, {
-        '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
-      }),
+      await serveHttp(
+        'metrics',
+        options.metrics,
+        { '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() } },
+        { refuse: refusePages },
+      ),
     );
   if (options.control !== undefined) servers.push(await openControl(options.control, node, log));
   else if (options.store !== undefined && process.platform !== 'win32')

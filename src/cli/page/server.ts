@@ -9,7 +9,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type HttpServer, type Page, type Refusal, serveHttp } from '../http.js';
+import { type HttpServer, isByPage, type Page, type Refusal, serveHttp } from '../http.js';
 
 export interface PageServer extends HttpServer {
   /** What to open in a browser. */
@@ -42,15 +42,14 @@ export async function servePage(
 }
 
 function refusalOf(
-  { headers, url = '/' }: IncomingMessage,
+  request: IncomingMessage,
   host: string,
   port: number,
   token: string | undefined,
 ): Refusal | undefined {
-  const site = headers['sec-fetch-site'];
-  const isTopLevel = headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
+  const { headers, url = '/' } = request;
   // A link on another page may lead here; nothing of another page may read what is here.
-  if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isTopLevel)
+  if (isByPage(request) && headers['sec-fetch-site'] !== 'same-origin')
     return { status: 403, text: 'expected a request of this page itself, got one of another site\n' };
   if (token === undefined) {
     const names = ['localhost', '127.0.0.1', '[::1]', host].map((name) => `${name}:${port}`);
