@@ -15,7 +15,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   tcp: () => import('./tcp/main.js'),
   links: () => import('./links/main.js'),
   loopback: () => import('./loopback/main.js'),
-  page: () => import('./page.js'),
+  watching: () => import('./watching.js'),
   wire: () => import('./wire.js'),
   keep: () => import('./keep.js'),
 };

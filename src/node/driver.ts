@@ -9,7 +9,7 @@ import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
 import type { Store } from '../store/store.js';
 import type { StreamId } from '../wire/symbol.js';
 import { monotonic } from './clock.js';
-import type { DropWatch } from './status/drop-watch.js';
+import type { DropWatch } from './status/watch/drops.js';
 import type { UdpSocket } from './udp.js';
 
 export interface Driver {

@@ -94,6 +94,11 @@ export class MtuDiscovery {
     this.begin(now);
   }
 
+  /** Something arrives again after a time in which nothing did: what was tried meanwhile says nothing of sizes. */
+  onBack(now: Micros): void {
+    if (this.size === DATAGRAM_SIZE) this.begin(now);
+  }
+
   /** From what Ethernet carries on. */
   private begin(now: Micros): void {
     this.next = Math.max(

@@ -49,6 +49,8 @@ export class Path {
   private firstHeard = 0;
   /** Probe timeouts until the latest ack, or until large datagrams were last suspected. */
   private timeoutsSeen = 0;
+  /** Nothing was acknowledged for so long that large datagrams were suspected, nor has anything been since. */
+  private isSilent = false;
 
   constructor(options: PathOptions) {
     this.options = options;
@@ -105,6 +107,7 @@ export class Path {
     this.mtu = new MtuDiscovery(this.options.maxDatagram);
     this.smoothedLoss = 0;
     this.timeoutsSeen = 0;
+    this.isSilent = false;
     this.policySent = NO_POLICY;
   }
 
@@ -163,6 +166,8 @@ export class Path {
     if (!outcome.ok && this.trust.onLie(now)) this.distrust(now);
     if (outcome.ok && outcome.sample) {
       this.timeoutsSeen = this.recovery.stats.probeTimeouts;
+      if (this.isSilent) this.mtu.onBack(now);
+      this.isSilent = false;
       this.liveness.onAlive(now, outcome.sample.sentAt, 'ack', this.state());
       const { ackedPackets, lostPackets } = outcome.sample;
       const total = ackedPackets + lostPackets;
@@ -229,6 +234,7 @@ export class Path {
     this.recovery.handleTimeout(now);
     if (stats.probeTimeouts > probes && stats.probeTimeouts - this.timeoutsSeen >= BLACK_HOLE_TIMEOUTS) {
       this.timeoutsSeen = stats.probeTimeouts;
+      this.isSilent = true;
       this.onBlackHole(now);
     }
   }

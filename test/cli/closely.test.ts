@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { closeLines } from '../../src/cli/logging/closely.js';
 import { levelOf } from '../../src/cli/logging/level.js';
 import type { NodeEvent } from '../../src/node/node.js';
-import { DropWatch } from '../../src/node/status/drop-watch.js';
 import type { NodeStatus, PeerStatus } from '../../src/node/status/shape.js';
+import { DropWatch } from '../../src/node/status/watch/drops.js';
 
 const ADDRESS = '10.0.0.2:7801';
 

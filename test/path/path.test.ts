@@ -408,6 +408,23 @@ describe('the size of datagrams', () => {
     expect([us.mtu.size, mtus.at(-1)]).toEqual([DATAGRAM_SIZE, DATAGRAM_SIZE]);
   });
 
+  test('is asked for anew once a cut is over that has taken probes too', () => {
+    const { us, peer, send } = pair({}, 1312);
+    raise(us, 0, 1312);
+    send(1, () => true);
+    for (let i = 0; i < 6; i++) us.handleTimeout(us.recovery.nextTimeout());
+    let now = us.recovery.nextTimeout();
+    while (us.mtu.nextProbe() < now + 10 * SECOND) {
+      now = us.mtu.nextProbe();
+      us.mtu.takeProbe(now, 0);
+    }
+    send(4, () => false, 100, now);
+    deliver(peer, us, now + MILLISECOND);
+    expect(us.mtu.nextProbe()).toBeLessThanOrEqual(now + MILLISECOND);
+    raise(us, now + MILLISECOND, 1312);
+    expect(us.mtu.size).toBe(1312);
+  });
+
   test('does not fall back for timeouts between which acks came', () => {
     const { us, peer, send } = pair({}, 1312);
     raise(us, 0, 1312);

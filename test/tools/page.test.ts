@@ -205,7 +205,7 @@ describe('a page that is served here', () => {
 
   /** Everyone's view of 1,000 objects, of which 150 are on their way at a time. */
   function manyAt(step: number): Tick {
-    const front = (step * 15) % 1000;
+    const front = (Math.max(0, step - 1) * 15) % 1000;
     const sights = MANY.map((me): Sight => {
       const objects = Array.from({ length: step === 0 ? 1000 : 150 }, (_, i): ObjectSight => {
         const seq = step === 0 ? i : (front + i) % 1000;
@@ -235,7 +235,8 @@ describe('a page that is served here', () => {
         lossFloorShare: ((me * 5 + peer * 3) % 17) / 120,
         state: 'probe-bw',
       }));
-      return { name: `member-${me}`, warnings: [], peers, streams: [], objects, over: [] };
+      const quorum = { have: 15, need: 9 };
+      return { name: `member-${me}`, quorum, warnings: [], peers, streams: [], objects, over: [] };
     });
     return { at: 1_800_000_000_000 + step * 200, sights, events: [] };
   }

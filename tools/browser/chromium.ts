@@ -19,7 +19,7 @@ export interface Tab {
   /** Waits until an expression is true, as it is looked at each 50 ms. */
   until(what: string, expression: string): Promise<void>;
   goto(url: string): Promise<void>;
-  /** A PNG of what is seen. */
+  /** A PNG of the whole page. */
   picture(): Promise<Buffer>;
   setDark(isDark: boolean): Promise<void>;
   /** What the page has complained about: exceptions, errors, blocked requests. */
@@ -160,7 +160,15 @@ function tabOf(pipe: Pipe, sessionId: string): Tab {
       await tab.until('the page', `document.readyState === 'complete' && location.href !== 'about:blank'`);
     },
     async picture() {
-      const { data } = await call<{ data: string }>('Page.captureScreenshot', { format: 'png' });
+      const { cssContentSize } = await call<{ cssContentSize: { width: number; height: number } }>(
+        'Page.getLayoutMetrics',
+        {},
+      );
+      const { data } = await call<{ data: string }>('Page.captureScreenshot', {
+        format: 'png',
+        captureBeyondViewport: true,
+        clip: { ...cssContentSize, x: 0, y: 0, scale: 1 },
+      });
       return Buffer.from(data, 'base64');
     },
     async setDark(isDark) {

@@ -3,8 +3,8 @@
  * whom came what was dropped. Out: lines, no more than a reader can follow.
  */
 import type { Node } from '../../node/node.js';
-import { type DropCounts, newDrops } from '../../node/status/drop-watch.js';
 import type { NodeStatus, PeerStatus } from '../../node/status/shape.js';
+import { type DropCounts, newDrops } from '../../node/status/watch/drops.js';
 
 /** One of them, with what is in it as data. */
 export interface CloseLine {

@@ -17,6 +17,8 @@ export interface Measured {
   newKernelDrops: number;
   /** The largest datagram worth a try, UDP payload. */
   maxDatagram: number;
+  /** Share of the datagrams to a member that were lost in the last seconds; undefined where there were too few. */
+  lossTo(member: Member): number | undefined;
 }
 
 export function conditionsOf(status: NodeStatus, group: Group, measured: Measured): Condition[] {
@@ -37,8 +39,8 @@ export function conditionsOf(status: NodeStatus, group: Group, measured: Measure
   ];
 }
 
-function ofPeer(peer: PeerStatus, member: Member, { maxDatagram }: Measured): Condition[] {
-  const { name, reachable, recentLossShare, datagramBytes, sentDatagrams, address, path } = peer;
+function ofPeer(peer: PeerStatus, member: Member, { maxDatagram, lossTo }: Measured): Condition[] {
+  const { name, reachable, datagramBytes, address, path } = peer;
   if (!reachable)
     return [
       {
@@ -54,11 +56,12 @@ function ofPeer(peer: PeerStatus, member: Member, { maxDatagram }: Measured): Co
     return [{ code: 'unheard', member, text, after: DEAF_AFTER }];
   }
   const conditions: Condition[] = [];
-  if (recentLossShare >= LOSSY && sentDatagrams >= LOSSY_DATAGRAMS)
+  const loss = lossTo(member) ?? 0;
+  if (loss >= LOSSY)
     conditions.push({
       code: 'lossy-path',
       member,
-      text: `${percent(recentLossShare)} of the datagrams to ${name} are lost on the way`,
+      text: `${percent(loss)} of the datagrams to ${name} are lost on the way`,
       after: 5,
     });
   if (datagramBytes <= DATAGRAM_SIZE && maxDatagram > DATAGRAM_SIZE)
@@ -144,8 +147,6 @@ function percent(share: number): string {
 const AWAY_AFTER = 5;
 /** TCP stands still at such a loss; headwater does not, but spends bandwidth. */
 const LOSSY = 0.15;
-/** Before so many went out a share says little. */
-const LOSSY_DATAGRAMS = 100;
 const NEARLY_FULL = 0.9;
 const HELD_BACK = 0.5;
 /** A disk that turns takes 10 to 30 ms for a commit, one that is shared and busy 100. */

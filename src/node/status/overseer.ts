@@ -16,7 +16,8 @@ import { conditionOf, olderRun } from './hints.js';
 import { kernelDrops } from './kernel-drops.js';
 import { membersMetrics } from './metrics.js';
 import type { NodeStatus } from './shape.js';
-import { Warnings } from './warnings.js';
+import { type Condition, Warnings } from './warnings.js';
+import { LossWatch } from './watch/losses.js';
 
 export interface OverseerOptions {
   endpoint: Endpoint;
@@ -34,6 +35,7 @@ export class Overseer {
   private readonly options: OverseerOptions;
   private readonly warnings: Warnings;
   private readonly health: Health;
+  private readonly losses = new LossWatch();
   private readonly timer: NodeJS.Timeout;
   private readonly startedAt = Date.now();
   private readonly reachableSince = new Map<Member, number>();
@@ -153,13 +155,31 @@ export class Overseer {
     const standing = endpoint.status(now);
     this.health.take(now, this.counters(standing));
     this.health.watch(now, standing.streams);
+    this.losses.take(standing.peers);
     this.health.onRebuilt(endpoint.takeRebuilds());
     if (this.ticks++ % DROPS_TICKS === 0) void this.readDrops();
     this.judgeOlderRuns(Date.now());
+    for (const { member } of standing.peers)
+      if (this.losses.isHeard(member)) this.warnings.end(Date.now(), 'unheard', member);
     const { lateSeconds, commitMs } = this.health.recent();
     const committingMs = this.committingSince === undefined ? 0 : (now - this.committingSince) / 1000;
-    const measured = { lateSeconds, commitMs, committingMs, newKernelDrops: this.newDrops, maxDatagram };
-    this.warnings.update(Date.now(), conditionsOf(this.statusWith(standing, now), group, measured));
+    const lossTo = (member: Member) => this.losses.share(member);
+    const measured = {
+      lateSeconds,
+      commitMs,
+      committingMs,
+      newKernelDrops: this.newDrops,
+      maxDatagram,
+      lossTo,
+    };
+    const conditions = conditionsOf(this.statusWith(standing, now), group, measured);
+    // Of who does not hear us little comes, and in the end nothing but first messages.
+    const isExplained = ({ code, member }: Condition) =>
+      code === 'member-away' && this.warnings.isHeld('unheard', member);
+    this.warnings.update(
+      Date.now(),
+      conditions.filter((each) => !isExplained(each)),
+    );
   }
 
   /** Whose older runs are refused: whether the run that counts is alive shows after some seconds. */

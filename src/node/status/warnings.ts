@@ -112,6 +112,11 @@ export class Warnings {
     if (one) this.over(now, key, one);
   }
 
+  /** Whether it is told now. */
+  isHeld(code: WarningCode, member: Member | undefined): boolean {
+    return this.held.get(keyOf({ code, member }))?.isTold === true;
+  }
+
   /** Each second: these hold, and no other that is not a hint. */
   update(now: number, conditions: readonly Condition[]): void {
     for (const condition of conditions) this.see(now, condition, OVER_AFTER_MS);

@@ -1,5 +1,6 @@
 /** What a status shows to be wrong, and what not. */
 import { describe, expect, test } from 'vitest';
+import type { Member } from '../../../src/group/group.js';
 import { conditionsOf, type Measured } from '../../../src/node/status/conditions.js';
 import type { NodeStatus, PeerStatus } from '../../../src/node/status/shape.js';
 import { paperGroup } from '../../network/members.js';
@@ -11,11 +12,10 @@ function peer(name: string, rest: Partial<PeerStatus> = {}): PeerStatus {
   const here = {
     reachable: true,
     address: '10.0.0.1:7001',
-    sentDatagrams: 1000,
     datagramBytes: 1452,
     path: { probeTimeouts: 0 },
   };
-  return { name, recentLossShare: 0, ...here, ...rest } as PeerStatus;
+  return { name, ...here, ...rest } as PeerStatus;
 }
 
 /** All is well, but for this. */
@@ -32,7 +32,14 @@ function status(rest: Partial<Record<keyof NodeStatus, unknown>> = {}): NodeStat
   } as unknown as NodeStatus;
 }
 
-const calm: Measured = { lateSeconds: 0, commitMs: 5, committingMs: 0, newKernelDrops: 0, maxDatagram: 1452 };
+const calm: Measured = {
+  lateSeconds: 0,
+  commitMs: 5,
+  committingMs: 0,
+  newKernelDrops: 0,
+  maxDatagram: 1452,
+  lossTo: () => undefined,
+};
 
 function codes(of: NodeStatus, measured: Partial<Measured> = {}): string[] {
   return conditionsOf(of, group, { ...calm, ...measured }).map(({ code, member }) =>
@@ -52,17 +59,24 @@ test('too few members for a quorum: who is missing is named', () => {
 
 describe('a path', () => {
   test.each<[string, Partial<PeerStatus>, string[]]>([
-    ['of a member that is away', { reachable: false, recentLossShare: 0.9 }, [`member-away ${ben}`]],
+    ['of a member that is away', { reachable: false }, [`member-away ${ben}`]],
     [
       'that nothing is acknowledged on: the losses follow from it',
-      { recentLossShare: 0.9, datagramBytes: 1232, path: { probeTimeouts: 6 } as PeerStatus['path'] },
+      { datagramBytes: 1232, path: { probeTimeouts: 6 } as PeerStatus['path'] },
       [`unheard ${ben}`],
     ],
-    ['that loses a seventh', { recentLossShare: 0.16 }, [`lossy-path ${ben}`]],
-    ['that has lost one of few datagrams', { recentLossShare: 0.5, sentDatagrams: 4 }, []],
     ['that carries the smallest datagrams alone', { datagramBytes: 1232 }, [`narrow-path ${ben}`]],
   ])('%s', (_, rest, expected) => {
     expect(codes(status({ peers: [peer(ben, rest), peer(cleo)] }))).toEqual(expected);
+  });
+
+  test.each<[string, number | undefined, string[]]>([
+    ['loses a seventh', 0.16, [`lossy-path ${ben}`]],
+    ['loses a tenth', 0.1, []],
+    ['has had little to lose', undefined, []],
+  ])('that %s', (_, loss, expected) => {
+    const lossTo = ({ name }: Member) => (name === ben ? loss : 0);
+    expect(codes(status(), { lossTo })).toEqual(expected);
   });
 
   test('that nobody has tried to widen is none to warn of', () => {

@@ -74,7 +74,9 @@ test('a hint holds for a minute and a half, and each further one from then on', 
 test('what is known to be over is said at once', () => {
   const desk = new Desk();
   desk.warnings.hint(0, { ...condition('unheard'), member: ben });
+  expect(desk.warnings.isHeld('unheard', ben)).toBe(true);
   desk.warnings.end(0, 'unheard', ben);
+  expect(desk.warnings.isHeld('unheard', ben)).toBe(false);
   expect(desk.told).toEqual([`unheard ${ben.name} begun`, `unheard ${ben.name} over`]);
 });
 

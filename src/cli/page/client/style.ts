@@ -17,23 +17,33 @@ export interface Style {
 }
 
 export function readStyle(): Style {
-  const css = getComputedStyle(document.documentElement);
-  const value = (name: string) => css.getPropertyValue(`--${name}`).trim();
-  return {
-    isDark: value('scheme') === 'dark',
-    ink: value('ink'),
-    muted: value('muted'),
-    faint: value('faint'),
-    panel: value('panel'),
-    line: value('line'),
-    track: value('track'),
-    water: value('water'),
-    deep: value('deep'),
-    source: value('source'),
-    away: value('away'),
-    bad: value('bad'),
-    font: value('font'),
+  const { dataset } = document.documentElement;
+  const system = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
+  // What a variable comes to, by way of a property: the variable itself is light and dark.
+  const probe = document.createElement('i');
+  document.body.append(probe);
+  const computed = getComputedStyle(probe);
+  const color = (name: string) => {
+    probe.style.color = `var(--${name})`;
+    return computed.color;
   };
+  const style: Style = {
+    isDark: (dataset.theme ?? system) === 'dark',
+    ink: color('ink'),
+    muted: color('muted'),
+    faint: color('faint'),
+    panel: color('panel'),
+    line: color('line'),
+    track: color('track'),
+    water: color('water'),
+    deep: color('deep'),
+    source: color('source'),
+    away: color('away'),
+    bad: color('bad'),
+    font: computed.fontFamily,
+  };
+  probe.remove();
+  return style;
 }
 
 /** Of a member: far from its neighbours' on the wheel. */

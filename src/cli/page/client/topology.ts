@@ -237,7 +237,13 @@ export class Topology {
     context.font = `600 ${radius > 22 ? 12 : 10.5}px ${style.font}`;
     if (context.measureText(name).width < 2 * radius - 8) context.fillText(name, x, y);
     else {
-      context.fillText(name.length > 18 ? `${name.slice(0, 17)}…` : name, x, y + radius + 12);
+      const text = name.length > 18 ? `${name.slice(0, 17)}…` : name;
+      // Ways that cross it end at its letters.
+      context.strokeStyle = style.panel;
+      context.lineWidth = 4;
+      context.lineJoin = 'round';
+      context.strokeText(text, x, y + radius + 12);
+      context.fillText(text, x, y + radius + 12);
       context.fillText(String(member + 1), x, y);
     }
     if (isAway) {
