@@ -48,7 +48,7 @@ export async function runLines(lines: number, parent: string): Promise<LinesResu
 }
 
 /** Keys and the group file of three members. */
-export async function makeGroup(directory: string) {
+async function makeGroup(directory: string) {
   const ports = await freePorts(NAMES.length);
   const key = (name: string) => join(directory, `${name}.key`);
   const group = join(directory, 'group.json');
@@ -75,7 +75,7 @@ function watch(
   });
 }
 
-export function* someLines(count: number): Generator<string> {
+function* someLines(count: number): Generator<string> {
   for (let from = 0; from < count; from += LINES_AT_ONCE) {
     const to = Math.min(count, from + LINES_AT_ONCE);
     let text = '';
@@ -88,12 +88,6 @@ function run(...args: string[]): string {
   return execFileSync(execPath, [COMMAND, ...args], { encoding: 'utf8' });
 }
 
-/** Seconds of CPU that a process has taken, by proc(5): in hundredths. */
-export function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 /** By proc(5). */
 function rssOf(pid: number): number {
   return 1024 * Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
@@ -103,4 +97,4 @@ const NAMES = ['a', 'b', 'c'];
 const LINE_SIZE = 100;
 const LINES_AT_ONCE = 1000;
 const NEWLINE = 10;
-export const COMMAND = resolve('dist/cli/main.js');
+const COMMAND = resolve('dist/cli/main.js');

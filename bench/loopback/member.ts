@@ -1,10 +1,13 @@
 /**
- * One member of a group of two: the node as users run it. The sender keeps two objects under way, so that symbols never run
+ * One member of a group of two: the node as users run it. The sender keeps some objects under way, so that symbols never run
  * out; the receiver verifies, decodes, hashes and delivers.
  */
-import { type HttpServer, serveHttp } from '../../src/cli/http.js';
-import type { LivePage } from '../../src/cli/page/live.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { serveHttp } from '../../src/cli/http.js';
+import { Feed } from '../../src/cli/page/feed.js';
 import { type ControllerName, createGroup, keyPair, Node } from '../../src/index.js';
+import type { Tick } from '../../src/node/status/sight.js';
+import { Sights } from '../../src/node/status/sights.js';
 import { MAX_SYMBOL_SIZE } from '../../src/wire/limits.js';
 import { roleOptions, serveRole } from './process.js';
 import { startProfile, stopProfile } from './profile.js';
@@ -18,15 +21,20 @@ export interface MemberOptions {
   objectSize: number;
   maxDatagram: number;
   controller: ControllerName;
+  /** Objects that the sender keeps under way. Default 2. */
+  underWay?: number;
 }
 
-/** Where its page and its metrics are, as far as they are open. */
-export interface Watched {
-  page: string | undefined;
-  metrics: string | undefined;
+/** What it takes to be watched, once. */
+export interface Watching {
+  tickMicros: number;
+  tickBytes: number;
+  textMicros: number;
+  /** On their way. */
+  objects: number;
 }
 
-const { ports, role, objectSize, maxDatagram, controller } = roleOptions<MemberOptions>();
+const { underWay = 2, ports, role, objectSize, maxDatagram, controller } = roleOptions<MemberOptions>();
 const secrets = [1, 2].map((fill) => new Uint8Array(32).fill(fill));
 const group = createGroup({
   name: 'loopback',
@@ -44,38 +52,60 @@ const node = await Node.start({
   // Who only sends asks for no messages.
   ...(role === 'receive' ? { deliver() {} } : {}),
 });
-let open: HttpServer[] = [];
-
-/** Closes what is open, and opens these. */
-async function watched({ page, metrics }: { page?: boolean; metrics?: boolean }): Promise<Watched> {
-  await Promise.all(open.map((server) => server.close()));
-  // As built: the browser's part of it is compiled.
-  const { openLivePage } = await import(new URL('../../../../dist/cli/page/live.js', import.meta.url).href);
-  const live: LivePage | undefined = page ? await openLivePage(node, ANYWHERE) : undefined;
-  const text = { type: 'text/plain', text: () => node.metrics() };
-  const scraped = metrics ? await serveHttp('metrics', ANYWHERE, { '/metrics': text }) : undefined;
-  open = [live, scraped].filter((server) => server !== undefined);
-  const { port } = (scraped?.address ?? {}) as { port?: number };
-  return { page: live?.url, metrics: scraped && `http://127.0.0.1:${port}` };
+/** As `headwater node --page --metrics` would, at one port; returns its address. */
+async function open(): Promise<string> {
+  const { address } = await serveHttp('bench', ANYWHERE, {
+    '/metrics': { type: 'text/plain', text: () => node.metrics() },
+    '/events': { type: 'text/event-stream', stream: (response) => feed.watch(response) },
+  });
+  return `http://127.0.0.1:${(address as { port: number }).port}`;
 }
 
-/** Microseconds that one status takes. */
-function look(): number {
+/** What a page is sent at a time. */
+function tick(): Tick {
+  return { at: Date.now(), sights: [sights.next(node.status({ detail: true }))], events: [] };
+}
+
+/** Microseconds of CPU that this process takes for it, by many, so that garbage counts too. */
+function costOf(work: () => void, times = TIMES): number {
   const begun = process.cpuUsage();
-  for (let i = 0; i < LOOKS; i++) node.status({ detail: true });
-  return process.cpuUsage(begun).user / LOOKS;
+  for (let i = 0; i < times; i++) work();
+  const { user, system } = process.cpuUsage(begun);
+  return (user + system) / times;
+}
+
+/** In turns with what a member does besides, so that objects come and go, and the viewer reads. */
+async function watching(): Promise<Watching> {
+  const ticks: number[] = [];
+  const texts: number[] = [];
+  for (let i = 0; i < TURNS; i++) {
+    ticks.push(costOf(() => feed.push(tick()), TIMES / TURNS));
+    texts.push(costOf(() => node.metrics(), TIMES / TURNS));
+    await sleep(TURN_MS);
+  }
+  const mean = (values: number[]) => values.reduce((sum, each) => sum + each, 0) / values.length;
+  return {
+    tickMicros: mean(ticks),
+    textMicros: mean(texts),
+    tickBytes: JSON.stringify(tick()).length,
+    objects: node.status().objects.length,
+  };
 }
 
 const ANYWHERE = { host: '127.0.0.1', port: 0 };
-const LOOKS = 1000;
+const TIMES = 1000;
+const TURNS = 50;
+const TURN_MS = 50;
+const feed = new Feed({ title: 'bench', kind: 'live', members: group.members.map(({ name }) => name) });
+const sights = new Sights();
 serveRole({
-  off: () => watched({}),
-  metrics: () => watched({ metrics: true }),
-  page: () => watched({ page: true }),
-  open: () => watched({ page: true, metrics: true }),
-  look,
+  open,
+  watching,
+  text: () => costOf(() => node.metrics()),
   start() {
-    const objects = [0, 1].map((fill) => new Uint8Array(objectSize).fill(fill));
+    const objects = Array.from({ length: underWay }, (_, i) => i).map((fill) =>
+      new Uint8Array(objectSize).fill(fill),
+    );
     const keepOn = async (object: Uint8Array) => {
       for (;;) await node.broadcast(object);
     };
