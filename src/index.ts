@@ -41,6 +41,7 @@ export {
   type SendReport,
   sendFiles,
 } from './file/send.js';
+export { formatGroup } from './group/descriptor.js';
 export {
   createGroup,
   type Group,
@@ -61,6 +62,7 @@ export type { Codec, Connectivity, Network, NetworkCallback, Notice } from './ne
 export { CodecPool, type CodecPoolOptions } from './node/codec/codec-pool.js';
 export type { DeadLetter } from './node/dead-letters.js';
 export type { DebugOptions } from './node/debug.js';
+export { type FetchGroupOptions, fetchGroup } from './node/join/fetch.js';
 export {
   type BroadcastResult,
   type Delivery,

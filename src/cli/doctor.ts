@@ -16,8 +16,9 @@ import { Node } from '../node/node.js';
 import type { NodeStatus } from '../node/status/shape.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { askStatus, controlPathOf } from './control.js';
+import { readIdentity } from './identity.js';
 import { formatBytes, sleep } from './io.js';
-import { openMemberStore, readIdentity } from './member.js';
+import { openMemberStore } from './member.js';
 
 /** One thing that was looked at. */
 export interface Finding {

@@ -1,19 +1,17 @@
 /**
  * What `node`, `send` and `receive` share: the options that make a process a member of a group, and how it reports.
  */
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DebugTopic } from '../broadcast/observer.js';
 import type { ControllerName } from '../congestion/index.js';
-import { parseSecretKey } from '../crypto/keys.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
-import { HeadwaterError } from '../errors.js';
-import { type Group, memberWith, parseGroup } from '../group/group.js';
+import type { Group } from '../group/group.js';
 import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions } from '../node/node.js';
 import type { NodeStatus } from '../node/status/shape.js';
 import { SETTINGS } from '../options.js';
+import { checkGroup, groupIdOptions, type IdentityOptions, identityOf, OF_A_GROUP } from './identity.js';
 import {
   formatPercent,
   interrupted,
@@ -26,9 +24,7 @@ import {
   unlessFired,
 } from './io.js';
 
-export interface MemberOptions {
-  group: string;
-  key: string;
+export interface MemberOptions extends IdentityOptions {
   bind?: string;
   controller: ControllerName;
   maxRate?: number;
@@ -42,7 +38,7 @@ export interface MemberOptions {
 export function memberOptions(command: Command): Command {
   return howOptions(
     command
-      .requiredOption('-g, --group <file>', 'group file, the same for every member')
+      .option('-g, --group <file>', 'group file, the same for every member; or --group-id')
       .requiredOption('-k, --key <file>', 'secret key of this member'),
   );
 }
@@ -64,14 +60,13 @@ export function isByCode(
   code?: string,
 ): boolean {
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
-  const byCode = !given('group') && !given('key') && (code !== undefined || !ofGroup.some(given));
-  const extra = code === undefined ? undefined : ['group', 'key', ...ofGroup].find(given);
-  if (extra !== undefined) command.error(`error: option '--${extra}' goes with --group, and not with a code`);
-  const missing = [
-    ['group', '-g, --group <file>'],
-    ['key', '-k, --key <file>'],
-  ].find(([name]) => !given(name));
-  if (!byCode && missing) command.error(`error: required option '${missing[1]}' not specified`);
+  const byCode = !OF_A_GROUP.some(given) && (code !== undefined || !ofGroup.some(given));
+  const extra = code === undefined ? undefined : [...OF_A_GROUP, ...ofGroup].find(given);
+  if (extra !== undefined)
+    command.error(
+      `error: option '--${extra === 'groupId' ? 'group-id' : extra}' goes with --group, and not with a code`,
+    );
+  if (!byCode) checkGroup(command);
   const misplaced = byCode ? undefined : ofCode.find(given);
   if (misplaced !== undefined)
     command.error(`error: option '--${misplaced}' goes with a code, and not with --group`);
@@ -79,7 +74,7 @@ export function isByCode(
 }
 
 function howOptions(command: Command): Command {
-  return command
+  return groupIdOptions(command)
     .option(
       '-b, --bind <address>',
       'address to bind, host:port (default: this member’s own in the group file)',
@@ -133,7 +128,7 @@ export async function startMember(
   { storePath, onRecovered, ...handlers }: MemberHandlers,
   signal: AbortSignal,
 ): Promise<Node> {
-  const identity = await unlessFired(signal, readIdentity(options));
+  const identity = await unlessFired(signal, identityOf(options, signal));
   const { group, seed } = identity;
   const opening = storePath === undefined ? undefined : openMemberStore(storePath, identity, 'store');
   const store = opening && (await unlessFired(signal, opening, (late) => late.close()));
@@ -181,48 +176,12 @@ async function checkKeyMode({ key, json }: MemberOptions): Promise<void> {
     note(`key file ${key}: expected mode 0600, got ${octal}: who can read it can be this member`, 'warning');
 }
 
-/** Reads the files that say who the member is. Throws INVALID_CONFIG if the group does not know it. */
-export async function readIdentity(files: { group: string; key: string }) {
-  const group = await readGroup(files.group);
-  const key = parseSecretKey(await readText(files.key, 'key file'), `key file ${files.key}`);
-  memberWith(group, key.publicKey, `key file ${files.key}`);
-  return { group, ...key };
-}
-
 export function openMemberStore(
   path: string,
   { group, publicKey }: { group: Group; publicKey: Uint8Array },
   create: 'store' | 'nothing',
 ): Promise<DurableStore> {
   return openStore({ path, groupId: group.id, publicKey, create });
-}
-
-export async function readGroup(path: string): Promise<Group> {
-  return parseGroup(await readGroupText(path), `group file ${path}`);
-}
-
-export function readGroupText(path: string): Promise<string> {
-  return readText(path, 'group file');
-}
-
-async function readText(path: string, what: string): Promise<string> {
-  const parts: Uint8Array[] = [];
-  try {
-    // One byte more than there may be: a device, or a pipe, may have no end.
-    for await (const part of createReadStream(path, { end: MAX_TEXT })) parts.push(part);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HeadwaterError('INVALID_CONFIG', `${what}: expected a readable file, got ${code} for ${path}`, {
-      cause,
-    });
-  }
-  const bytes = Buffer.concat(parts);
-  if (bytes.length > MAX_TEXT)
-    throw new HeadwaterError(
-      'INVALID_CONFIG',
-      `${what}: expected at most ${MAX_TEXT} bytes, got more in ${path}`,
-    );
-  return bytes.toString('utf8');
 }
 
 /** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */
@@ -243,6 +202,3 @@ export function noteTotals({ metrics, peers }: NodeStatus): void {
   if (losses.length > 0) note(`lost on the way here: ${losses.join(', ')}`);
   note(`dropped: ${drops.join(', ') || 'none'}`);
 }
-
-/** Of a group or key file: a group of 512 members has 60 kB. */
-const MAX_TEXT = 16 * 1024 * 1024;

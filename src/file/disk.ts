@@ -1,5 +1,6 @@
 /** Folders and names on the disk: made, synced, and given to files only where they are free. */
 import { execFile } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
 import { link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -68,6 +69,17 @@ export async function syncFileSystem(folder: string): Promise<boolean> {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** A small file, which is there as it was or as a whole, and which its owner alone can read. @throws HeadwaterError FILE */
+export function writeWhole(path: string, text: string): void {
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
+    renameSync(`${path}.new`, path);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new HeadwaterError('FILE', `${path}: expected to write it, got ${code}`, { cause });
   }
 }
 

@@ -13,66 +13,37 @@
  */
 
 import type { AgreementDrop } from '../broadcast/agreement/streams.js';
-import { Broadcast } from '../broadcast/broadcast.js';
+import type { Broadcast } from '../broadcast/broadcast.js';
 import type { BroadcastEvent } from '../broadcast/events.js';
 import { createMetrics, type Metrics, type RepairDrop } from '../broadcast/metrics.js';
-import type { BroadcastObserver } from '../broadcast/observer.js';
 import type { ConsumerPort, Messages, StorePort } from '../broadcast/ports.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import type { BroadcastDrop } from '../broadcast/wings.js';
-import { Bulk } from '../bulk/bulk.js';
-import type { ControllerFactory } from '../congestion/controller.js';
-import { Egress } from '../congestion/egress.js';
+import type { Bulk } from '../bulk/bulk.js';
 import { countDrop, sumDrops } from '../core/drops.js';
-import { Marks } from '../core/marks.js';
-import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
-import type { KeyPair } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
-import { type Group, type Member, memberWith } from '../group/group.js';
-import type { Settings } from '../options.js';
-import type { PathEvent } from '../path/observer.js';
-import { Path } from '../path/path.js';
-import { PathSizes } from '../path/sizes.js';
-import { type Entropy, type SessionDropReason, SessionTable } from '../session/index.js';
-import type { Loaded } from '../store/store.js';
+import { type Member, memberWith } from '../group/group.js';
+import { DESCRIPTOR_ASK } from '../group/join/messages.js';
+import type { Teller } from '../group/join/teller.js';
+import type { SessionDropReason, SessionTable } from '../session/index.js';
 import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
-import type { Dialect } from '../wire/dialect.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
 import { type Frame, featureOf } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
 import { Agenda } from './agenda.js';
+import { assemble, type EndpointOptions } from './assembly.js';
 import { type FrameHandlers, frameHandlers, type Heard, handleFrame } from './handlers.js';
-import { Peer } from './peer.js';
+import type { Peer } from './peer.js';
 import { Presence } from './presence.js';
 import { Sender, type Transmit } from './sender.js';
 import { type EndpointStatus, peerStatus } from './status.js';
-import type { Tamper, Voice } from './tamper.js';
+import type { Voice } from './tamper.js';
 
-export interface EndpointOptions extends Omit<Settings, 'controller'> {
-  group: Group;
-  keys: KeyPair;
-  rng: Rng;
-  /** Keys of handshakes, indices and cookies come from here. */
-  entropy: Entropy;
-  /** Greater than at any earlier start with the same key; 48 bits. */
-  incarnation: number;
-  /** Makes the congestion controller of one path. */
-  controller: ControllerFactory;
-  /** What this member's store holds. */
-  loaded: Loaded;
-  /** Is told what the paths measure. */
-  observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
-  /** Is told of frames, symbols and objects. */
-  observer?: BroadcastObserver | undefined;
-  /** What of the protocol it speaks, as a build of another age would: for tests of upgrades. Default: all that there is. */
-  dialect?: Dialect | undefined;
-  /** What this member says in place of the truth: for tests of what lies come to. */
-  tamper?: Tamper | undefined;
-}
+export type { EndpointOptions };
 
 /** Why a datagram of a session is dropped, or an ACK in it. */
 export type MemberDrop =
@@ -83,7 +54,11 @@ export type MemberDrop =
   /** Half of a text whose other half has not come while a few more did. */
   | 'part-alone'
   /** An acknowledgement of what was never sent. */
-  | 'bad-ack';
+  | 'bad-ack'
+  /** A question for the group file that is none, of another group, or of somebody who is no member. */
+  | 'join-refused'
+  /** More questions for the group file than are answered. */
+  | 'join-budget';
 /** Everything that is thrown away is counted under one of these: each layer's own. */
 export type DropReason = MemberDrop | SessionDropReason | AgreementDrop | SpreadDrop | RepairDrop;
 /** Counters of a member. */
@@ -107,6 +82,7 @@ export class Endpoint implements Voice {
   private readonly agenda: Agenda;
   private readonly handlers: FrameHandlers;
   private readonly sender: Sender;
+  private readonly teller: Teller;
   /** What sessions and paths say of members. */
   private readonly own: MemberEvent<number>[] = [];
   /** Datagrams that are sealed, and go next. */
@@ -114,48 +90,16 @@ export class Endpoint implements Voice {
 
   /** Throws INVALID_CONFIG if the key is none of the group's. */
   constructor(options: EndpointOptions) {
-    const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe, tamper } = options;
-    const { members } = group;
+    const { tamper } = options;
     this.options = options;
-    this.self = memberWith(group, keys.publicKey);
-    const { self } = this;
-    const egress = new Egress({ rate: options.maxRate, peers: members.length });
-    const changed = new Marks(members.length);
-    const paths = members.map((member) => {
-      if (member === self) return undefined;
-      egress.setWeight(member.index);
-      return new Path({
-        controller,
-        rng: rng.fork(`path ${member.index}`),
-        maxDatagram,
-        observer: observe && ((now, event) => observe(now, member, event)),
-      });
-    });
-    const tells = (peer: number) => this.peers[peer]?.has('path-size') === true;
-    const sizes = new PathSizes(group.byzantine, paths, changed, tells);
-    const sessions = new SessionTable({
-      groupId: group.id,
-      keys: keys.exchangeKeys(),
-      incarnation,
-      version: options.version,
-      dialect: options.dialect,
-      entropy,
-      peers: members.map((member) => (member === self ? undefined : member)),
-    });
-    const speaks = (peer: number) => this.peers[peer]?.has('transfer') === true;
-    const spreading = { ...options, self: self.index, paths, sizes, changed };
-    const bulk = new Bulk({ ...spreading, rng: rng.fork('bulk'), speaks }, this.counters);
-    const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, this.counters);
-    const peers = members.map((member, index) => {
-      const path = paths[index];
-      return (
-        path && new Peer({ member, path, sizes, sessions, broadcaster, notify: () => changed.mark(index) })
-      );
-    });
+    this.self = memberWith(options.group, options.keys.publicKey);
+    const parts = assemble(options, this.self, this.counters);
+    const { peers, sessions, bulk, broadcaster, egress, sizes, changed } = parts;
     this.sessions = sessions;
     this.bulk = bulk;
     this.broadcaster = broadcaster;
     this.peers = peers;
+    this.teller = parts.teller;
     this.presence = new Presence(peers, ({ index, isPresent }) =>
       this.own.push({ type: 'peer', member: index, reachable: isPresent }),
     );
@@ -211,6 +155,7 @@ export class Endpoint implements Voice {
   handleDatagram(now: Micros, from: string, bytes: Uint8Array, receivedAt: Micros = now): void {
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
+    if (bytes[0] === DESCRIPTOR_ASK) return this.handleQuestion(now, from, bytes);
     const received = this.sessions.handleDatagram(now, from, bytes);
     this.followSessions(now);
     if (!received) return;
@@ -323,6 +268,13 @@ export class Endpoint implements Voice {
   dispose(): void {
     this.broadcaster.dispose();
     this.bulk.dispose();
+  }
+
+  /** Somebody asks for our group file. */
+  private handleQuestion(now: Micros, from: string, question: Uint8Array): void {
+    const { bytes, drop } = this.teller.answer(now, from, question);
+    if (drop) countDrop(this.counters, drop);
+    if (bytes) this.sealed.push({ to: from, bytes });
   }
 
   private handleContents(heard: Heard, number: number, contents: Contents): void {

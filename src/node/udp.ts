@@ -123,6 +123,22 @@ export async function openUdp(
   };
 }
 
+/** A socket on all addresses of this machine, of both families where there are two; port 0 takes any. @throws HeadwaterError NETWORK */
+export async function openAny(
+  port: number,
+  peers: readonly string[] = [],
+  onDatagram: Parameters<typeof openUdp>[2] = () => {},
+  options: UdpOptions = {},
+): Promise<UdpSocket> {
+  try {
+    return await openUdp(`[::]:${port}`, peers, onDatagram, options);
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE' || code === 'EACCES') throw error;
+    return openUdp(`0.0.0.0:${port}`, peers, onDatagram, options);
+  }
+}
+
 async function bindTo(
   bind: string,
   binding: Binding,

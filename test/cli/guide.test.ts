@@ -16,6 +16,7 @@ test('events: those that a person is told in words', () => {
 test('events: those that commands print besides', () => {
   const files = [
     'io',
+    'identity',
     'member',
     'logging/running',
     'commands/link',

@@ -7,7 +7,9 @@ import { cleanup, headwater, linesOf, tempFolder } from './cli.js';
 import { createLab } from './lab.js';
 
 const LINK = 'loss burst delay jitter link-rate queue mtu reorder duplicate corrupt seed'.split(' ');
-const MEMBER = 'group key bind controller max-rate no-relay trace debug log-format json'.split(' ');
+const MEMBER = 'group key group-id peer bind controller max-rate no-relay trace debug log-format json'.split(
+  ' ',
+);
 const STATUS = ['store', 'control', 'watch', 'json'];
 const COMMANDS: Record<string, string[]> = {
   demo: ['nodes', 'trace', 'page', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],

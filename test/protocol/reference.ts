@@ -113,6 +113,47 @@ export function groupId(name: string, faulty: number, byzantine: number, identit
   );
 }
 
+// ---- 2.2 the file, told to a member that has only the id
+
+export interface DescriptorQuestion {
+  nonce: Uint8Array;
+  groupId: Uint8Array;
+  identity: Uint8Array;
+  piece: number;
+}
+
+export function descriptorAsk({ nonce, groupId: id, identity, piece }: DescriptorQuestion): Buffer {
+  const fields = join(Buffer.of(0x3c), nonce, id, identity, uint(piece, 2));
+  return join(fields, Buffer.alloc(1232 - fields.length));
+}
+
+export function descriptor(
+  question: DescriptorQuestion,
+  tellerSeed: Uint8Array,
+  salt: Uint8Array,
+  pieces: number,
+  bytes: Uint8Array,
+): Buffer {
+  const { nonce, groupId: id, identity, piece } = question;
+  const shared = agree(staticSecretOf(tellerSeed), staticKeyOf(identity));
+  const key = hmac(shared, ascii('headwater descriptor v1\0'), nonce, id, uint(piece, 2), salt);
+  const header = join(Buffer.of(0x3d), nonce, Buffer.of(0), identityOf(tellerSeed), salt, uint(piece, 2));
+  return join(header, seal(key, Buffer.alloc(12), header, join(uint(pieces, 2), bytes)));
+}
+
+/** What the datagram holds, to the one who has asked. */
+export function openDescriptor(
+  question: DescriptorQuestion,
+  askerSeed: Uint8Array,
+  datagram: Buffer,
+): Buffer {
+  const { nonce, groupId: id, piece } = question;
+  const [teller, salt] = [datagram.subarray(18, 50), datagram.subarray(50, 66)];
+  const shared = agree(staticSecretOf(askerSeed), staticKeyOf(teller));
+  const key = hmac(shared, ascii('headwater descriptor v1\0'), nonce, id, uint(piece, 2), salt);
+  return open(key, Buffer.alloc(12), datagram.subarray(0, 68), datagram.subarray(68));
+}
+
 // ---- 4. sessions
 
 /** The SymmetricState of Noise, as far as IK needs it. */

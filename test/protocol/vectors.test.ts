@@ -50,6 +50,30 @@ describe('the document describes them: keys and groups', () => {
   });
 });
 
+describe('the document describes them: a group file that is told', () => {
+  const { groupId, askerSeed, tellerSeed, nonce, file, refusal, pieces } = read('protocol-join.json');
+  const identity = reference.identityOf(unhex(askerSeed));
+  const bytes = Buffer.from(file, 'utf8');
+
+  test.each(pieces as { piece: number; salt: string; question: string; answer: string }[])(
+    'piece $piece, as its maker and as its reader',
+    ({ piece, salt, question, answer }) => {
+      const asked = { nonce: unhex(nonce), groupId: unhex(groupId), identity, piece };
+      const part = bytes.subarray(1024 * piece, 1024 * (piece + 1));
+      const text = Buffer.concat([reference.uint(pieces.length, 2), part]);
+      expect(hex(reference.descriptorAsk(asked))).toBe(question);
+      expect(hex(reference.descriptor(asked, unhex(tellerSeed), unhex(salt), pieces.length, part))).toBe(
+        answer,
+      );
+      expect(hex(reference.openDescriptor(asked, unhex(askerSeed), unhex(answer)))).toBe(hex(text));
+    },
+  );
+
+  test('and the refusal of who is no member', () => {
+    expect(refusal).toBe(`3d${nonce}01`);
+  });
+});
+
 describe('the document describes them: sessions', () => {
   const vectors = read('protocol-session.json');
   const groupId = unhex(vectors.groupId);

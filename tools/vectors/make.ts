@@ -1,5 +1,6 @@
 /** The test vectors of docs/PROTOCOL.md by file name: what this implementation makes of fixed seeds. */
 import { codeVectors } from './code.js';
+import { joinVectors } from './join.js';
 import { frameVectors, objectVectors } from './objects.js';
 import { refusedVectors } from './refused.js';
 import { groupVectors, sessionVectors } from './sessions.js';
@@ -13,5 +14,6 @@ export function makeVectors(): Record<string, unknown> {
     'protocol-objects.json': objectVectors(),
     'protocol-refused.json': refusedVectors(),
     'protocol-code.json': codeVectors(),
+    'protocol-join.json': joinVectors(),
   };
 }

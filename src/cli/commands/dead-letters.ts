@@ -4,8 +4,9 @@ import { printable } from '../../core/text.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group } from '../../group/group.js';
 import type { MessageRef } from '../../store/store.js';
+import { readIdentity } from '../identity.js';
 import { print, printJson } from '../io.js';
-import { openMemberStore, readIdentity } from '../member.js';
+import { openMemberStore } from '../member.js';
 
 interface Options {
   group: string;

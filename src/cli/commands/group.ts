@@ -4,9 +4,9 @@ import { toHex } from '../../core/bytes.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseGroup } from '../../group/group.js';
 import { askStatus, controlPathOf } from '../control.js';
+import { readGroup, readGroupText } from '../identity.js';
 import { integer, interrupted, note, number, print, sleep, withInterrupt } from '../io.js';
 import { type Changes, type FileMember, nextGroup, saidSoFar, unfinished } from '../lifecycle/next-group.js';
-import { readGroupText } from '../member.js';
 
 interface Bounds {
   faulty?: number;
@@ -44,7 +44,16 @@ export function groupCommand(program: Command): void {
     parseGroup(text);
     printText(text);
   });
+  idCommand(command);
   nextCommand(command);
+}
+
+function idCommand(group: Command): void {
+  group
+    .command('id')
+    .description('print the id of a group, which with a key and the address of a member is enough to join it')
+    .requiredOption('-g, --group <file>', 'group file')
+    .action(async ({ group: path }: { group: string }) => print(toHex((await readGroup(path)).id)));
 }
 
 function nextCommand(group: Command): void {

@@ -9,6 +9,7 @@ import { SETTINGS, type Settings } from '../../options.js';
 import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
 import { type HttpServer, refusePages, serveHttp } from '../http.js';
+import { checkGroup } from '../identity.js';
 import {
   drained,
   fired,
@@ -73,8 +74,9 @@ export function nodeCommand(program: Command): void {
         .choices(LOG_LEVELS)
         .default('info'),
     )
-    .action((options: NodeCommandOptions) =>
-      untilInterrupted(async (signal) => {
+    .action((options: NodeCommandOptions, command: Command) => {
+      checkGroup(command);
+      return untilInterrupted(async (signal) => {
         const { json, order, logLevel } = options;
         setLogLevel(logLevel);
         const lines = new Lines(options.maxSize * MIB);
@@ -125,8 +127,8 @@ export function nodeCommand(program: Command): void {
         await drained(GRACE_MS);
         if (json) printJson({ event: 'end', ...node.status() });
         else noteTotals(node.status());
-      }),
-    );
+      });
+    });
 }
 
 /** The control socket and the metrics, as far as they are wanted. A control socket that nobody asked for is none to fail for. */

@@ -10,10 +10,10 @@ import type { Group } from '../../group/group.js';
 import { messagePack } from '../../network/message-pack.js';
 import type { StoredObject } from '../../store/store.js';
 import type { ObjectId } from '../../wire/symbol.js';
+import { readGroup } from '../identity.js';
 import { EXIT, fired, formatBytes, hand, interrupted, note, print, printJson, withInterrupt } from '../io.js';
 import { messagesOf, type StoredMessage } from '../lifecycle/messages.js';
 import { infoLines, infoOf, nameOf } from '../lifecycle/store-text.js';
-import { readGroup } from '../member.js';
 
 interface Options {
   group?: string;

@@ -3,7 +3,7 @@
  * file names them. In: paths. Out: keys. All files are readable by their owner alone.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import {
   formatPublicKey,
   formatSecretKey,
@@ -12,6 +12,7 @@ import {
   type SecretKey,
 } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
+import { writeWhole } from '../../file/disk.js';
 import { parseGroup } from '../../group/group.js';
 import type { Cluster } from '../cluster/cluster.js';
 
@@ -73,15 +74,5 @@ function read(path: string): string | undefined {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     throw new HeadwaterError('FILE', `${path}: expected a readable file, got ${code}`, { cause });
-  }
-}
-
-function writeWhole(path: string, text: string): void {
-  try {
-    writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
-    renameSync(`${path}.new`, path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HeadwaterError('FILE', `${path}: expected to write it, got ${code}`, { cause });
   }
 }

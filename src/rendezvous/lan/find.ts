@@ -9,13 +9,13 @@ import { toHex } from '../../core/bytes.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
 import { monotonic } from '../../node/clock.js';
-import type { UdpSocket } from '../../node/udp.js';
+import { openAny, type UdpSocket } from '../../node/udp.js';
 import type { Code } from '../code.js';
 import { type Introduction, type Join, locatorOf } from '../contents.js';
 import { Guest, type GuestEvent } from '../guest.js';
 import { decodeMessage } from '../messages.js';
 import { USUAL_PORT } from './lobby.js';
-import { machineHosts, openAny } from './machine.js';
+import { machineHosts } from './machine.js';
 import { browse, type Search } from './mdns.js';
 
 export type FindEvent =
@@ -83,7 +83,7 @@ class Finder {
   }
 
   async run(addresses: string[] | undefined): Promise<Introduction> {
-    this.socket = await openAny(0, (from, bytes) => this.onDatagram(from, bytes));
+    this.socket = await openAny(0, [], (from, bytes) => this.onDatagram(from, bytes));
     const done = new Promise<Introduction>((resolve, reject) => {
       this.settle = { resolve, reject };
     });

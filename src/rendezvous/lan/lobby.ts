@@ -3,10 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
 import { monotonic } from '../../node/clock.js';
-import type { UdpSocket } from '../../node/udp.js';
+import { openAny, type UdpSocket } from '../../node/udp.js';
 import { type Code, MAX_NUMBER, makeCode } from '../code.js';
 import { type Guest, Host, type HostEvent } from '../host.js';
-import { openAny } from './machine.js';
 import { announce, browse, type Search } from './mdns.js';
 
 export interface LobbyOptions {
@@ -104,17 +103,19 @@ export async function openLobby({ code: given, at, onEvent }: LobbyOptions): Pro
   let lobby: Lobby | undefined;
   const onDatagram = (from: string, bytes: Uint8Array) => lobby?.handleDatagram(from, bytes);
   const socket =
-    where === undefined ? await openUsual(onDatagram) : await openAny(parseLocator(where).port, onDatagram);
+    where === undefined
+      ? await openUsual(onDatagram)
+      : await openAny(parseLocator(where).port, [], onDatagram);
   lobby = new Lobby(code, host, socket, onEvent);
   return lobby;
 }
 
 async function openUsual(onDatagram: (from: string, bytes: Uint8Array) => void): Promise<UdpSocket> {
   try {
-    return await openAny(USUAL_PORT, onDatagram);
+    return await openAny(USUAL_PORT, [], onDatagram);
   } catch (error) {
     if (!(error instanceof HeadwaterError && error.code === 'NETWORK')) throw error;
-    return openAny(0, onDatagram);
+    return openAny(0, [], onDatagram);
   }
 }
 

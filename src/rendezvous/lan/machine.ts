@@ -3,7 +3,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import { hasHazards } from '../../core/text.js';
 import { HeadwaterError } from '../../errors.js';
 import { parseLocator } from '../../group/locator.js';
-import { openUdp, type UdpSocket } from '../../node/udp.js';
+import { openAny } from '../../node/udp.js';
 import { MAX_HOSTS, MAX_NAME } from '../contents.js';
 
 /** A name for people, made of this machine's: others see it on their terminals. */
@@ -25,20 +25,6 @@ export function machineHosts(): string[] {
 export function multicastHosts(): string[] {
   const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   return [...new Set(all.flatMap(({ address, family }) => (family === 'IPv4' ? [address] : [])))];
-}
-
-/** A socket on all addresses, of both families where there are two. @throws HeadwaterError NETWORK */
-export async function openAny(
-  port: number,
-  onDatagram: (from: string, bytes: Uint8Array) => void = () => {},
-): Promise<UdpSocket> {
-  try {
-    return await openUdp(`[::]:${port}`, [], onDatagram);
-  } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-    if (code === 'EADDRINUSE' || code === 'EACCES') throw error;
-    return openUdp(`0.0.0.0:${port}`, [], onDatagram);
-  }
 }
 
 /** A port that is held until it is bound to for good. */

@@ -1,0 +1,89 @@
+/** What an endpoint is made of, put together. In: its options. Out: the parts, each of which knows those that it needs. */
+import { Broadcast } from '../broadcast/broadcast.js';
+import type { Metrics } from '../broadcast/metrics.js';
+import type { BroadcastObserver } from '../broadcast/observer.js';
+import type { BroadcastDrop } from '../broadcast/wings.js';
+import { Bulk } from '../bulk/bulk.js';
+import type { ControllerFactory } from '../congestion/controller.js';
+import { Egress } from '../congestion/egress.js';
+import { Marks } from '../core/marks.js';
+import type { Rng } from '../core/rng.js';
+import type { Micros } from '../core/time.js';
+import type { KeyPair } from '../crypto/keys.js';
+import type { Group, Member } from '../group/group.js';
+import { Teller } from '../group/join/teller.js';
+import type { Settings } from '../options.js';
+import type { PathEvent } from '../path/observer.js';
+import { Path } from '../path/path.js';
+import { PathSizes } from '../path/sizes.js';
+import { type Entropy, SessionTable } from '../session/index.js';
+import type { Loaded } from '../store/store.js';
+import type { Dialect, Feature } from '../wire/dialect.js';
+import { Peer } from './peer.js';
+import type { Tamper } from './tamper.js';
+
+export interface EndpointOptions extends Omit<Settings, 'controller'> {
+  group: Group;
+  keys: KeyPair;
+  rng: Rng;
+  /** Keys of handshakes, indices and cookies come from here. */
+  entropy: Entropy;
+  /** Greater than at any earlier start with the same key; 48 bits. */
+  incarnation: number;
+  /** Makes the congestion controller of one path. */
+  controller: ControllerFactory;
+  /** What this member's store holds. */
+  loaded: Loaded;
+  /** Is told what the paths measure. */
+  observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
+  /** Is told of frames, symbols and objects. */
+  observer?: BroadcastObserver | undefined;
+  /** What of the protocol it speaks, as a build of another age would: for tests of upgrades. Default: all that there is. */
+  dialect?: Dialect | undefined;
+  /** What this member says in place of the truth: for tests of what lies come to. */
+  tamper?: Tamper | undefined;
+}
+
+/** @param counters where all of them count what they drop */
+export function assemble(options: EndpointOptions, self: Member, counters: Metrics<BroadcastDrop>) {
+  const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
+  const { members } = group;
+  const egress = new Egress({ rate: options.maxRate, peers: members.length });
+  const changed = new Marks(members.length);
+  const paths = members.map((member) => {
+    if (member === self) return undefined;
+    egress.setWeight(member.index);
+    return new Path({
+      controller,
+      rng: rng.fork(`path ${member.index}`),
+      maxDatagram,
+      observer: observe && ((now, event) => observe(now, member, event)),
+    });
+  });
+  const has = (feature: Feature) => (peer: number) => peers[peer]?.has(feature) === true;
+  const sizes = new PathSizes(group.byzantine, paths, changed, has('path-size'));
+  const sessions = new SessionTable({
+    groupId: group.id,
+    keys: keys.exchangeKeys(),
+    incarnation,
+    version: options.version,
+    dialect: options.dialect,
+    entropy,
+    peers: members.map((member) => (member === self ? undefined : member)),
+  });
+  const spreading = { ...options, self: self.index, paths, sizes, changed };
+  const bulk = new Bulk({ ...spreading, rng: rng.fork('bulk'), speaks: has('transfer') }, counters);
+  const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, counters);
+  const peers: (Peer | undefined)[] = members.map((member, index) => {
+    const path = paths[index];
+    return (
+      path && new Peer({ member, path, sizes, sessions, broadcaster, notify: () => changed.mark(index) })
+    );
+  });
+  const teller = new Teller({
+    ...{ group, self: self.index },
+    shared: (member) => sessions.session(member)?.sharedStatic,
+    random: (length) => entropy.bytes(length),
+  });
+  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller };
+}
