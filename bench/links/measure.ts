@@ -55,13 +55,26 @@ export interface Source {
   sha256: string;
 }
 
+export interface Settings {
+  source: Source;
+  limitSeconds: number;
+  /** Everything before whatever else runs on this machine. */
+  realTime: boolean;
+  /** Chooses the packets that are lost. */
+  seed: number;
+}
+
 export async function measure(
   system: System,
   kase: Case,
-  { source, limitSeconds, realTime }: { source: Source; limitSeconds: number; realTime: boolean },
+  { source, limitSeconds, realTime, seed }: Settings,
 ): Promise<Row> {
   const other = kase.receivers + 1;
-  await using lab = await openLab({ nodes: other + (kase.beside ? 1 : 0), ...shapeOf(kase, kase.mbit) });
+  await using lab = await openLab({
+    nodes: other + (kase.beside ? 1 : 0),
+    seed,
+    ...shapeOf(kase, kase.mbit),
+  });
   for (let node = 1; kase.policedMbit && node <= kase.receivers; node++)
     await lab.shape(policer(kase, kase.policedMbit), { node, direction: 'down' });
   await using ground = await openGround(lab, { kase, file: source.file, realTime });

@@ -37,7 +37,9 @@ async function prepare(ground: Ground, sets: number[][], options: string[] = [])
         headwater(ground, node, ['receive', '--count', '1', '--out', ground.folder(node), ...as(node)]),
       ),
   );
-  await Promise.all(receivers.map((receiver) => event(receiver, 'ready')));
+  await Promise.all(
+    receivers.map((receiver) => receiver.until((line) => / saving to /.test(line) || undefined)),
+  );
   return {
     async send() {
       const senders = groups.map(({ as }) =>
@@ -47,8 +49,11 @@ async function prepare(ground: Ground, sets: number[][], options: string[] = [])
           ...as(0),
         ]),
       );
-      const saved = Promise.all(receivers.map((receiver) => event(receiver, 'saved')));
-      await Promise.race([saved, ...senders.map(({ failed }) => failed)]);
+      // The tree's hash, and where it is.
+      const saved = receivers.map((receiver) =>
+        receiver.until((line) => /^[0-9a-f]{64} {2}/.test(line) || undefined),
+      );
+      await Promise.race([Promise.all(saved), ...senders.map(({ failed }) => failed)]);
     },
     result: (receiver) => join(ground.folder(receiver), ground.fileName),
   };
@@ -66,14 +71,9 @@ async function groupOf(ground: Ground, index: number, nodes: number[]) {
   );
   const file = `${ground.folder(0)}-${index}.json`;
   await writeFile(file, JSON.stringify({ headwater: 'group', version: 1, name: 'links', members }));
-  return { nodes, as: (node: number) => ['--group', file, '--key', keyFile(node), '--json'] };
+  return { nodes, as: (node: number) => ['--group', file, '--key', keyFile(node)] };
 }
 
 function headwater(ground: Ground, node: number, args: string[]): Process {
   return ground.start(node, execPath, [join(projectRoot(), 'dist/cli/main.js'), ...args]);
-}
-
-/** Waits for an event of `--json`. */
-function event(process: Process, name: string): Promise<true> {
-  return process.until((line) => (line.startsWith(`{"event":"${name}"`) ? true : undefined));
 }
