@@ -31,8 +31,9 @@ interface Watch {
   reader: Reader | undefined;
 }
 
-/** What was sent to a reader and may not have been read: revisions, with the bytes sent until then. */
+/** What was sent to a reader and may not have been read: one revision of each so many bytes, with the bytes sent until then. */
 interface Reader {
+  /** Oldest first. */
   sent: Sent[];
   total: number;
 }
@@ -163,12 +164,13 @@ export class Watches {
 
   /** What so many bytes ago was sent has been read: less than that fits into all buffers on the way. */
   private noteSent(reader: Reader, { number, events }: Revision): void {
+    const { sent } = reader;
     for (const { key, value } of events) reader.total += EVENT_BYTES + key.length + value.length;
-    reader.sent.push({ revision: number, total: reader.total });
-    const read = reader.sent.findLastIndex(({ total }) => total <= reader.total - ON_THE_WAY);
-    if (read < 0) return;
-    this.state.onRead(reader, reader.sent[read].revision);
-    reader.sent = reader.sent.slice(read + 1);
+    if (sent.length > 0 && reader.total < sent.at(-1)!.total + NOTE_STEP) return;
+    sent.push({ revision: number, total: reader.total });
+    let read: number | undefined;
+    while (sent[0].total <= reader.total - ON_THE_WAY) read = sent.shift()!.revision;
+    if (read !== undefined) this.state.onRead(reader, read);
   }
 
   private end({ id, reader }: Watch): void {
@@ -194,4 +196,6 @@ const MAX_AHEAD = 2 ** 33;
 const MAX_LOOKS = 1000;
 /** A client's window of 256 KiB, ours, and what the system holds for a connection on one machine. */
 const ON_THE_WAY = 8 * 1024 * 1024;
+/** Small messages are noted together: a list of each would be long, and is gone through with each. */
+const NOTE_STEP = 64 * 1024;
 const EVENT_BYTES = 32;
