@@ -83,21 +83,21 @@ function parseShare(reader: Reader, depth: number, { sourceBlocks }: Descriptor)
   return { position, count, sbn, esi, firstHop, hashes, proof };
 }
 
-/** The manifest of a share. */
+/** The manifest of a share. In memory of its own, as it is remembered for long: a view would keep all of a pool. */
 export function shareManifest(fields: Omit<Manifest, 'bytes' | 'descriptor' | 'root' | 'count'>): Manifest {
   const { descriptorBytes, depth, signature, position, sbn, esi, firstHop, hashes, proof } = fields;
   const size = DESCRIPTOR_SIZE + 1 + SIGNATURE_SIZE + 2 + LEAF_HEADER_SIZE + hashes.length + proof.length;
-  const writer = new Writer(size).put(descriptorBytes).u8(depth).put(signature).u8(position);
+  const writer = new Writer(new Uint8Array(size)).put(descriptorBytes).u8(depth).put(signature).u8(position);
   writer.u8(hashes.length / NODE_SIZE);
   return parseManifest(
     new Reader(writeLeafHeader(writer, { sbn, esi, firstHop }).put(hashes).put(proof).finish()),
   );
 }
 
-/** The manifest of symbols of an object that are served. */
+/** The manifest of symbols of an object that are served; in memory of its own, too. */
 export function servedManifest(certificate: Uint8Array): Manifest {
   const rootEnd = DESCRIPTOR_SIZE + ROOT_SIZE;
-  const writer = new Writer(CERTIFICATE_SIZE + 1)
+  const writer = new Writer(new Uint8Array(CERTIFICATE_SIZE + 1))
     .put(certificate.subarray(0, DESCRIPTOR_SIZE))
     .u8(SERVED)
     .put(certificate.subarray(rootEnd))

@@ -6,10 +6,13 @@
 import { MAX_SENT_KEYS, type SentKey } from '../../store/store.js';
 import type { MessageId } from '../../wire/symbol.js';
 
+/** Where a message of ours went. */
+type Place = Omit<MessageId, 'origin'>;
+
 export class SentKeys {
   private readonly self: number;
-  /** The oldest first. */
-  private readonly known = new Map<string, SentKey>();
+  /** By name, the oldest first. Of a key only its name: there are many, and small arrays take ten times their bytes. */
+  private readonly known = new Map<string, Place>();
   private next = 0;
 
   /** @param sent what the store holds, the oldest first */
@@ -20,10 +23,8 @@ export class SentKeys {
 
   /** The id of the message that was stored with this key, while it is one of the last MAX_SENT_KEYS. */
   find(key: Uint8Array): MessageId | undefined {
-    const sent = this.known.get(nameOf(key));
-    if (!sent) return undefined;
-    const { incarnation, seq, index } = sent;
-    return { origin: this.self, incarnation, seq, index };
+    const place = this.known.get(nameOf(key));
+    return place && { origin: this.self, ...place };
   }
 
   /** What is to be stored with an object of ours, for each of its messages that has a key. */
@@ -38,18 +39,19 @@ export class SentKeys {
   /** The keys of an object's messages, by their index. */
   keysOf(incarnation: number, seq: number): (Uint8Array | undefined)[] {
     const keys: (Uint8Array | undefined)[] = [];
-    for (const sent of this.known.values())
-      if (sent.seq === seq && sent.incarnation === incarnation) keys[sent.index] = sent.key;
+    for (const [name, place] of this.known)
+      if (place.seq === seq && place.incarnation === incarnation)
+        keys[place.index] = Buffer.from(name, 'latin1');
     return keys;
   }
 
   /** These are in the store. */
   remember(sent: readonly SentKey[]): void {
-    for (const each of sent) {
-      const name = nameOf(each.key);
+    for (const { number, key, incarnation, seq, index } of sent) {
+      const name = nameOf(key);
       this.known.delete(name);
-      this.known.set(name, each);
-      this.next = Math.max(this.next, each.number + 1);
+      this.known.set(name, { incarnation, seq, index });
+      this.next = Math.max(this.next, number + 1);
     }
     for (const [name] of this.known) {
       if (this.known.size <= MAX_SENT_KEYS) break;
