@@ -12,6 +12,7 @@ import { LogWriter } from './disk/writer.js';
 import { teller, tellTrust } from './events.js';
 import { type Flags, HELP, parseFlags } from './flags.js';
 import { type GrpcServer, startGrpc } from './grpc.js';
+import { HeapBounds } from './heap.js';
 import { saveKeys } from './keys.js';
 import { type Logger, stderrLogger } from './logger.js';
 import { GroupMember } from './member.js';
@@ -235,6 +236,7 @@ async function start(
     watchStreams: services.watchStreams,
   };
   const serving: Closable[] = [];
+  const heap = new HeapBounds();
   const sampling = setInterval(() => {
     const status = member.status();
     if (status) durations.sample(status);
@@ -251,6 +253,7 @@ async function start(
   }, SAMPLE_MS);
   const close = async () => {
     clearInterval(sampling);
+    heap.close();
     for (const server of serving) await server.close();
     clearTimeout(timer);
     clearTimeout(restart);
