@@ -2,18 +2,16 @@
  * The end of the power at all nodes at once. Their data directories lie on a file system in a file, whose blocks are copied at that
  * moment: what was written and not synced is in no copy, since the kernel is told to write nothing back by itself meanwhile.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { getuid, platform } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { connectEtcd, type EtcdClient } from '../../tools/lab/etcd/client.js';
-import { etcdCommand } from '../../tools/lab/hydra/child.js';
-import { gatewayPath } from '../../tools/lab/hydra/gateway.js';
+import type { EtcdClient } from '../../tools/lab/etcd/client.js';
 import { freePorts } from '../e2e/cli.js';
+import { eventually, type GatewayProcess, startGateway } from './gateways.js';
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
@@ -49,7 +47,7 @@ function unavailable(): string | undefined {
 class Nodes {
   readonly addresses: string[];
   private readonly clientPorts: number[];
-  private running: ChildProcess[] = [];
+  private running: GatewayProcess[] = [];
 
   constructor(ports: readonly number[]) {
     this.addresses = ports.slice(0, 3).map((port) => `127.0.0.1:${port}`);
@@ -57,43 +55,18 @@ class Nodes {
   }
 
   start(folder: string): EtcdClient[] {
-    this.running = this.addresses.map((address, i) => {
-      const { argv, env } = etcdCommand({
-        directory: join(folder, String(i)),
-        dataDirectory: 'one',
-        listen: address,
-        advertise: address,
-        peers: this.addresses.filter((other) => other !== address),
-        path: gatewayPath(),
-      });
-      const at = argv.indexOf('--listen-client-urls') + 1;
-      argv[at] = `http://127.0.0.1:${this.clientPorts[i]}`;
-      const child = spawn(join(gatewayPath(), 'etcd'), argv, { env, stdio: 'ignore' });
-      undo.push(() => child.kill('SIGKILL'));
-      return child;
+    this.running = this.addresses.map((_, self) => {
+      const place = { directory: join(folder, String(self)), clientPort: this.clientPorts[self] };
+      const gateway = startGateway(this.addresses, self, place);
+      undo.push(() => gateway.kill());
+      return gateway;
     });
-    return this.clientPorts.map((port) => {
-      const client = connectEtcd(`127.0.0.1:${port}`);
-      undo.push(() => client.close());
-      return client;
-    });
+    return this.running.map(({ client }) => client);
   }
 
   async kill(): Promise<void> {
-    for (const child of this.running) child.kill('SIGKILL');
-    await Promise.all(this.running.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit')));
+    await Promise.all(this.running.map((gateway) => gateway.kill()));
   }
-}
-
-/** Until it no longer fails. */
-async function eventually<T>(ask: () => Promise<T>): Promise<T> {
-  for (const until = performance.now() + 60_000; ; )
-    try {
-      return await ask();
-    } catch (error) {
-      if (performance.now() > until) throw error;
-      await sleep(100);
-    }
 }
 
 const reason = unavailable();
