@@ -196,9 +196,9 @@ export class State {
     if (start > this.safe) return undefined;
     const found = start > this.recorded ? undefined : this.records.next(start);
     if (found && found.number <= this.recorded) return parseRevision(found.number, found.bytes);
-    for (const [number, revision] of this.pending)
-      if (number >= start) return number <= this.safe ? revision : undefined;
-    return undefined;
+    // But where numbers were passed over there is one of that number: all of them are many to go through for each watch.
+    const pending = this.pending.get(start) ?? this.pendingFrom(start);
+    return pending && pending.number <= this.safe ? pending : undefined;
   }
 
   range(range: KeyRange): [string, KeyState][] {
@@ -230,6 +230,11 @@ export class State {
     for (const { number } of revisions) this.pending.delete(number);
     this.recorded = Math.max(this.recorded, rest.revision);
     this.safe = Math.max(this.safe, this.recorded);
+  }
+
+  private pendingFrom(start: number): Revision | undefined {
+    for (const revision of this.pending.values()) if (revision.number >= start) return revision;
+    return undefined;
   }
 
   private begin(): Writes {
