@@ -13,11 +13,13 @@ interface Field {
   isList: boolean;
 }
 
+type NamedField = readonly [name: string, field: Field];
+
 /** How messages of this type are written. `T` is what they look like here. */
 export interface Message<out T> {
   readonly name: string;
-  readonly fields: Readonly<Record<string, Field>>;
-  readonly byNumber: ReadonlyMap<number, [name: string, field: Field]>;
+  readonly fields: readonly NamedField[];
+  readonly byNumber: ReadonlyMap<number, NamedField>;
   /** Never there: it only carries the type. */
   readonly example?: T;
 }
@@ -35,8 +37,8 @@ export function list(number: number, type: Scalar | Message<object>): Field {
  * const RANGE = message<{ key: Uint8Array }>('RangeRequest', { key: field(1, 'bytes') });
  */
 export function message<T>(name: string, fields: Record<string & keyof T, Field>): Message<T> {
-  const entries = Object.entries<Field>(fields);
-  return { name, fields, byNumber: new Map(entries.map(([key, each]) => [each.number, [key, each]])) };
+  const named = Object.entries<Field>(fields);
+  return { name, fields: named, byNumber: new Map(named.map((one) => [one[1].number, one])) };
 }
 
 /** Lists may be left out, and whatever has its default. */
@@ -54,7 +56,7 @@ export function encode<T extends object>(type: Message<T>, value: Partial<T>): U
 export function decode<T extends object>(type: Message<T>, bytes: Uint8Array, depth = 0): T {
   if (depth > MAX_DEPTH) throw malformed(`${type.name}: expected at most ${MAX_DEPTH} levels, got more`);
   const value: Record<string, unknown> = {};
-  for (const [name, each] of Object.entries(type.fields)) value[name] = defaultOf(each);
+  for (const [name, each] of type.fields) value[name] = defaultOf(each);
   const input = new Input(bytes);
   while (!input.isAtEnd) {
     const tag = input.varint();
@@ -106,11 +108,11 @@ function scalar(type: Scalar, input: Input): unknown {
 function defaultOf({ type, isList }: Field): unknown {
   if (isList) return [];
   if (typeof type === 'object') return undefined;
-  return { int: 0, id: 0n, bool: false, text: '', bytes: EMPTY }[type];
+  return DEFAULTS[type];
 }
 
 function write(parts: Uint8Array[], type: Message<object>, value: Record<string, unknown>): void {
-  for (const [name, each] of Object.entries(type.fields)) {
+  for (const [name, each] of type.fields) {
     const content = value[name];
     if (content === undefined) continue;
     if (each.isList) for (const one of content as unknown[]) writeField(parts, each, one, true);
@@ -124,21 +126,37 @@ function writeField(parts: Uint8Array[], { number, type }: Field, content: unkno
     const inner: Uint8Array[] = [];
     write(inner, type, content as Record<string, unknown>);
     const length = inner.reduce((sum, part) => sum + part.length, 0);
-    parts.push(varint(BigInt(number * 8 + DELIMITED)), varint(BigInt(length)), ...inner);
+    parts.push(varint(number * 8 + DELIMITED), varint(length), ...inner);
     return;
   }
   if (type === 'bytes' || type === 'text') {
     const bytes = type === 'text' ? Buffer.from(content as string) : (content as Uint8Array);
-    if (bytes.length > 0 || isItem)
-      parts.push(varint(BigInt(number * 8 + DELIMITED)), varint(BigInt(bytes.length)), bytes);
+    if (bytes.length > 0 || isItem) parts.push(varint(number * 8 + DELIMITED), varint(bytes.length), bytes);
     return;
   }
-  const bits = BigInt.asUintN(64, BigInt(content as number | bigint | boolean));
-  if (bits !== 0n || isItem) parts.push(varint(BigInt(number * 8)), varint(bits));
+  const value = Number(content);
+  // Of most the number is exact, and cheaper.
+  const isSmall = value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+  const bits = isSmall ? value : BigInt.asUintN(64, BigInt(content as number | bigint));
+  if (value !== 0 || isItem) parts.push(varint(number * 8), varint(bits));
 }
 
-function varint(bits: bigint): Uint8Array {
-  if (bits < 0x80n) return ONE_BYTE[Number(bits)];
+function varint(bits: number | bigint): Uint8Array {
+  if (typeof bits === 'bigint') return longVarint(bits);
+  if (bits < 0x80) return ONE_BYTE[bits];
+  let size = 1;
+  for (let rest = bits; rest > 0x7f; rest = Math.floor(rest / 0x80)) size++;
+  const bytes = new Uint8Array(size);
+  let rest = bits;
+  for (let i = 0; i < size - 1; i++) {
+    bytes[i] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  bytes[size - 1] = rest;
+  return bytes;
+}
+
+function longVarint(bits: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = bits;
   for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
@@ -160,13 +178,27 @@ class Input {
 
   /** Of a tag or a length: at most 32 bits. */
   varint(): number {
-    const bits = this.varint64();
-    if (bits > 0xffffffffn) throw malformed(`varint: expected at most 32 bits, got ${bits}`);
+    const bits = this.short() ?? this.varint64();
+    if (bits > 0xffffffff) throw malformed(`varint: expected at most 32 bits, got ${bits}`);
     return Number(bits);
   }
 
   int(): number {
-    return Number(BigInt.asIntN(64, this.varint64()));
+    return this.short() ?? Number(BigInt.asIntN(64, this.varint64()));
+  }
+
+  /** One of at most four bytes; undefined if the next is longer, or broken. */
+  private short(): number | undefined {
+    const { bytes, at } = this;
+    let value = 0;
+    for (let i = 0; i < 4 && at + i < bytes.length; i++) {
+      const byte = bytes[at + i];
+      value |= (byte & 0x7f) << (7 * i);
+      if (byte >= 0x80) continue;
+      this.at = at + i + 1;
+      return value;
+    }
+    return undefined;
   }
 
   varint64(): bigint {
@@ -213,5 +245,5 @@ const DELIMITED = 2;
 const FIXED32 = 5;
 /** Transactions in transactions are the only recursion that etcd has, and we take none. */
 const MAX_DEPTH = 16;
-const EMPTY = new Uint8Array(0);
+const DEFAULTS = { int: 0, id: 0n, bool: false, text: '', bytes: new Uint8Array(0) };
 const ONE_BYTE = Array.from({ length: 0x80 }, (_, byte) => Uint8Array.of(byte));
