@@ -156,12 +156,18 @@ function varint(bits: number | bigint): Uint8Array {
   return bytes;
 }
 
+/** Ids of the cluster and of members, which are in each answer: the last are remembered. */
 function longVarint(bits: bigint): Uint8Array {
+  const known = LONG.get(bits);
+  if (known) return known;
   const bytes: number[] = [];
   let rest = bits;
   for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
   bytes.push(Number(rest));
-  return Uint8Array.from(bytes);
+  if (LONG.size >= MAX_LONG) LONG.clear();
+  const result = Uint8Array.from(bytes);
+  LONG.set(bits, result);
+  return result;
 }
 
 class Input {
@@ -247,3 +253,5 @@ const FIXED32 = 5;
 const MAX_DEPTH = 16;
 const DEFAULTS = { int: 0, id: 0n, bool: false, text: '', bytes: new Uint8Array(0) };
 const ONE_BYTE = Array.from({ length: 0x80 }, (_, byte) => Uint8Array.of(byte));
+const LONG = new Map<bigint, Uint8Array>();
+const MAX_LONG = 64;
