@@ -50,6 +50,7 @@ export {
   type Member,
   parseGroup,
 } from './group/group.js';
+export type { LocatorDrop } from './locators/book.js';
 export type { DropReason, EndpointMetrics, MemberDrop } from './member/endpoint.js';
 export {
   createNetwork,
@@ -80,6 +81,7 @@ export type {
   HostStatus,
   NodeStatus,
   ObjectStatus,
+  ObservedStatus,
   PathStatus,
   PeerStatus,
   QuorumStatus,

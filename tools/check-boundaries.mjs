@@ -11,6 +11,7 @@ const MEMBER = [
   'bulk',
   'broadcast',
   'store',
+  'locators',
   'path',
   'session',
   'options.ts',
@@ -23,7 +24,9 @@ const MEMBER = [
   'core',
   'errors.ts',
 ];
-const BELOW_BROADCAST = MEMBER.filter((folder) => !['bulk', 'broadcast', 'session'].includes(folder));
+const BELOW_BROADCAST = MEMBER.filter(
+  (folder) => !['bulk', 'broadcast', 'session', 'locators'].includes(folder),
+);
 /** What each wing of broadcast may use. */
 const GROUND = [...BELOW_BROADCAST, 'broadcast/metrics.ts', 'broadcast/observer.ts'];
 
@@ -38,6 +41,7 @@ const MAY_IMPORT = {
   congestion: ['core', 'errors.ts'],
   session: ['events.ts', 'wire', 'crypto', 'core', 'errors.ts'],
   path: ['session', 'congestion', 'wire', 'crypto', 'core', 'errors.ts'],
+  locators: ['group', 'wire', 'crypto', 'core', 'errors.ts'],
   'events.ts': ['wire'],
   'options.ts': ['congestion', 'group', 'wire', 'core', 'errors.ts'],
   store: ['wire', 'crypto', 'core', 'errors.ts'],

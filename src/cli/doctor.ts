@@ -203,7 +203,10 @@ async function families({ members }: Group): Promise<Finding[]> {
 
 /** Whether each member's addresses lead somewhere, and whether a socket bound as ours can send there. */
 async function names({ members }: Group, self: Member, bind: string | undefined): Promise<Finding[]> {
-  const own = parseLocator(bind ?? self.locator, bind === undefined ? 'address' : '--bind').host;
+  // Who has no address is bound as the others' ask for.
+  const bound = bind ?? (self.locator === '' ? undefined : self.locator);
+  const own =
+    bound === undefined ? '0.0.0.0' : parseLocator(bound, bind === undefined ? 'address' : '--bind').host;
   const isV6 = (await addressesOf(own)).some(isIPv6);
   const others = members.filter((member) => member !== self);
   const findings = await Promise.all(

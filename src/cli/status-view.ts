@@ -20,6 +20,12 @@ export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
       'member',
       `${status.name} of group ${group.name}, at ${status.address}, up ${length(status.uptimeMs)}`,
     ),
+    ...(status.observed.length === 0
+      ? []
+      : wrap(
+          'seen at',
+          status.observed.map(({ address, by }) => `${address} (${by.join(', ')})`).join('; '),
+        )),
     ...wrap('quorum', `${has} (${quorum.have} of ${group.members} are here, ${quorum.need} are needed)`),
     ...wrap('here', `${[status.name, ...others].join(', ')}${away}`),
     ...warningLines(status, wrap),

@@ -17,9 +17,9 @@ export interface Member {
   index: number;
   /** 32 bytes. */
   publicKey: Uint8Array;
-  /** Where its datagrams go as long as that works, the first of `locators`: `host:port` or `[host]:port`. */
+  /** Where its datagrams go as long as that works, the first of `locators`: `host:port` or `[host]:port`. Empty if there is none. */
   locator: string;
-  /** Everywhere it can be reached, the preferred one first. */
+  /** Everywhere it can be reached, the preferred one first; none if it is the one that calls. */
   locators: readonly string[];
   /** For people; unlike any other member's. */
   name: string;
@@ -51,7 +51,10 @@ export interface GroupMemberOptions {
   publicKey: Uint8Array;
   /** Where it can be reached, `host:port` or `[host]:port`; or `locators`. */
   locator?: string;
-  /** In place of `locator`: up to 8, the preferred one first. When that goes silent, the others are turned to. */
+  /**
+   * In place of `locator`: up to 8, the preferred one first. When that goes silent, the others are turned to. None of a member that
+   * has no address that others know: it calls those that have one, and these tell the others where it is.
+   */
   locators?: readonly string[];
   /** For people. Default: `member-` and its place in the sorted list. */
   name?: string;
@@ -104,9 +107,9 @@ export function createGroup(options: GroupOptions): Group {
       );
     const who = name ?? `the one whose key is ${toHex(publicKey)}`;
     const locators = locatorsOf(where, who);
-    const locator = locators[0];
+    const locator = locators[0] ?? '';
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
-      throw config(`members: expected distinct keys, got one twice (${name ?? locator})`);
+      throw config(`members: expected distinct keys, got one twice (${name ?? toHex(publicKey)})`);
     for (const each of locators) {
       const address = `address of ${who}`;
       if (parseLocator(each, address).port === 0)
@@ -266,13 +269,13 @@ function locatorsOf(
   if (locator === undefined && locators === undefined)
     throw config(`members: expected an address or addresses of ${who}, got neither`);
   // Members of another group have both, the first of all and all.
-  if (locator !== undefined && locators !== undefined && locators[0] !== locator)
+  if (locator !== undefined && locators !== undefined && (locators[0] ?? '') !== locator)
     throw config(
       `members: expected ${locator} to be the first of the addresses of ${who}, got ${locators.join(', ')}`,
     );
   const all = locators ?? [locator!];
-  if (all.length < 1 || all.length > MAX_LOCATORS)
-    throw config(`addresses of ${who}: expected 1 to ${MAX_LOCATORS}, got ${all.length}`);
+  if (all.length > MAX_LOCATORS)
+    throw config(`addresses of ${who}: expected at most ${MAX_LOCATORS}, got ${all.length}`);
   return all;
 }
 

@@ -12,6 +12,8 @@ import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import type { Group, Member } from '../group/group.js';
 import { Teller } from '../group/join/teller.js';
+import type { LocatorDrop } from '../locators/book.js';
+import { Locators } from '../locators/locators.js';
 import type { Settings } from '../options.js';
 import type { PathEvent } from '../path/observer.js';
 import { Path } from '../path/path.js';
@@ -38,6 +40,8 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
   observe?: ((now: Micros, peer: Member, event: PathEvent) => void) | undefined;
   /** Is told of frames, symbols and objects. */
   observer?: BroadcastObserver | undefined;
+  /** Milliseconds since 1970 at time 0, as the clock says. Default 0. */
+  epoch?: number | undefined;
   /** What of the protocol it speaks, as a build of another age would: for tests of upgrades. Default: all that there is. */
   dialect?: Dialect | undefined;
   /** What this member says in place of the truth: for tests of what lies come to. */
@@ -45,7 +49,11 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
 }
 
 /** @param counters where all of them count what they drop */
-export function assemble(options: EndpointOptions, self: Member, counters: Metrics<BroadcastDrop>) {
+export function assemble(
+  options: EndpointOptions,
+  self: Member,
+  counters: Metrics<BroadcastDrop | LocatorDrop>,
+) {
   const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
   const { members } = group;
   const egress = new Egress({ rate: options.maxRate, peers: members.length });
@@ -74,10 +82,17 @@ export function assemble(options: EndpointOptions, self: Member, counters: Metri
   const spreading = { ...options, self: self.index, paths, sizes, changed };
   const bulk = new Bulk({ ...spreading, rng: rng.fork('bulk'), speaks: has('transfer') }, counters);
   const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, counters);
+  const locators = new Locators({
+    ...{ group, self: self.index, keys, incarnation, counters, epoch: options.epoch ?? 0 },
+    addressOf: (peer) => sessions.session(peer)?.addresses.current,
+    learn: (member, addresses) => sessions.learn(member, addresses),
+    notify: (peer) => changed.mark(peer),
+  });
   const peers: (Peer | undefined)[] = members.map((member, index) => {
     const path = paths[index];
     return (
-      path && new Peer({ member, path, sizes, sessions, broadcaster, notify: () => changed.mark(index) })
+      path &&
+      new Peer({ member, path, sizes, locators, sessions, broadcaster, notify: () => changed.mark(index) })
     );
   });
   const teller = new Teller({
@@ -85,5 +100,5 @@ export function assemble(options: EndpointOptions, self: Member, counters: Metri
     shared: (member) => sessions.session(member)?.sharedStatic,
     random: (length) => entropy.bytes(length),
   });
-  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller };
+  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller, locators };
 }

@@ -27,6 +27,8 @@ import type { MemberEvent } from '../events.js';
 import { type Member, memberWith } from '../group/group.js';
 import { DESCRIPTOR_ASK } from '../group/join/messages.js';
 import type { Teller } from '../group/join/teller.js';
+import type { LocatorDrop } from '../locators/book.js';
+import type { Locators } from '../locators/locators.js';
 import type { SessionDropReason, SessionTable } from '../session/index.js';
 import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
@@ -60,7 +62,13 @@ export type MemberDrop =
   /** More questions for the group file than are answered. */
   | 'join-budget';
 /** Everything that is thrown away is counted under one of these: each layer's own. */
-export type DropReason = MemberDrop | SessionDropReason | AgreementDrop | SpreadDrop | RepairDrop;
+export type DropReason =
+  | MemberDrop
+  | LocatorDrop
+  | SessionDropReason
+  | AgreementDrop
+  | SpreadDrop
+  | RepairDrop;
 /** Counters of a member. */
 export type EndpointMetrics = Metrics<DropReason>;
 
@@ -70,12 +78,14 @@ export type { Transmit };
 
 export class Endpoint implements Voice {
   readonly self: Member;
-  private readonly counters: Metrics<MemberDrop | BroadcastDrop> = createMetrics();
+  private readonly counters: Metrics<MemberDrop | LocatorDrop | BroadcastDrop> = createMetrics();
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;
   /** Files that move beside the messages. */
   readonly bulk: Bulk;
   private readonly broadcaster: Broadcast;
+  /** Where members are. */
+  readonly locators: Locators;
   /** By member; undefined at our own place. */
   private readonly peers: readonly (Peer | undefined)[];
   private readonly presence: Presence;
@@ -94,12 +104,13 @@ export class Endpoint implements Voice {
     this.options = options;
     this.self = memberWith(options.group, options.keys.publicKey);
     const parts = assemble(options, this.self, this.counters);
-    const { peers, sessions, bulk, broadcaster, egress, sizes, changed } = parts;
+    const { peers, sessions, bulk, broadcaster, egress, sizes, changed, locators } = parts;
     this.sessions = sessions;
     this.bulk = bulk;
     this.broadcaster = broadcaster;
     this.peers = peers;
     this.teller = parts.teller;
+    this.locators = locators;
     this.presence = new Presence(peers, ({ index, isPresent }) =>
       this.own.push({ type: 'peer', member: index, reachable: isPresent }),
     );
@@ -119,6 +130,7 @@ export class Endpoint implements Voice {
       broadcaster,
       bulk,
       sizes,
+      locators,
       onAck: (heard, ack) => this.handleAck(heard, ack),
       onPart: (heard, part) => this.handlePart(heard, part),
       onSymbol: (heard, body) => this.handleSymbol(heard, body),
@@ -181,6 +193,7 @@ export class Endpoint implements Voice {
     this.presence.handleTimeout(now);
     this.broadcaster.handleTimeout(now);
     this.bulk.handleTimeout(now);
+    this.locators.handleTimeout(now);
   }
 
   /** The host did not let us run for a while. */
@@ -222,6 +235,7 @@ export class Endpoint implements Voice {
         this.presence.nextTimeout(),
         this.broadcaster.nextTimeout(now),
         this.bulk.nextTimeout(),
+        this.locators.nextTimeout(),
         this.agenda.nextTimeout(now),
       ),
     );
@@ -240,6 +254,7 @@ export class Endpoint implements Voice {
     const broadcast = this.broadcaster.status(isDetailed);
     return {
       ...broadcast,
+      ...this.locators.status(now),
       objects: [...broadcast.objects, ...this.bulk.objectsUnderWay(isDetailed)],
       peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer)] : [])),
     };

@@ -167,7 +167,7 @@ export class FailOver {
   /** Whether an address is before the one in use in the operator's order; who has left that order is not called back. */
   private isBetter(address: string): boolean {
     const { locators, current } = this.addresses!;
-    return locators.indexOf(address) < locators.indexOf(current);
+    return locators.indexOf(address) < locators.indexOf(current!);
   }
 
   private startRace(now: Micros): void {
@@ -186,7 +186,7 @@ export class FailOver {
     // First, so that a peer that has just been slow answers for it before it answers for the others.
     const needed = path.liveness.challengesNeeded(state);
     for (let i = Math.max(1, Math.min(MAX_CHALLENGES, needed)); i > 0; i--) {
-      sessions.challenge(now, peer, current);
+      sessions.challenge(now, peer, current!);
       path.liveness.onChallenge(now);
     }
     for (const address of others) {
@@ -208,7 +208,7 @@ export class FailOver {
   /** The address in use is as good as dead: it has to prove itself again, for longer if it had only just done so. */
   private leave(now: Micros): void {
     this.count++;
-    const locator = this.locator(this.addresses!.current);
+    const locator = this.locator(this.addresses!.current!);
     const relapsed = now - locator.returnedAt < RELAPSE;
     locator.hold = relapsed ? Math.min(MAX_HOLD, 2 * locator.hold) : MIN_HOLD;
     locator.answeredAt = -NEVER;

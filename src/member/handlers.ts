@@ -2,6 +2,7 @@
 import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Bulk } from '../bulk/bulk.js';
 import type { Micros } from '../core/time.js';
+import type { Locators } from '../locators/locators.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
@@ -28,6 +29,7 @@ export interface HandlerOptions {
   broadcaster: Broadcast;
   bulk: Bulk;
   sizes: PathSizes;
+  locators: Locators;
   onAck: (heard: Heard, ack: Ack) => void;
   onPart: (heard: Heard, part: PartFrame) => void;
   onSymbol: (heard: Heard, body: Uint8Array) => void;
@@ -37,6 +39,7 @@ export function frameHandlers({
   broadcaster,
   bulk,
   sizes,
+  locators,
   onAck,
   onPart,
   onSymbol,
@@ -66,6 +69,9 @@ export function frameHandlers({
       (isTransfer(frame.id) ? bulk : broadcaster.repair).handlePull(now, peer.index, frame),
     gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),
     transfer: ({ now, peer }, frame) => bulk.handleFrame(now, peer.index, frame),
+    locators: ({ now, peer }, frame) => locators.handleRecord(now, peer.index, frame),
+    'locators-heard': ({ now, peer }, { records }) => locators.handleHeard(now, peer.index, records),
+    'observed-address': ({ now, peer }, { address }) => locators.handleObserved(now, peer.index, address),
   };
 }
 

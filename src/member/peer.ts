@@ -6,6 +6,7 @@ import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Outbound } from '../broadcast/outbound.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { Member } from '../group/group.js';
+import type { Locators } from '../locators/locators.js';
 import type { Path } from '../path/path.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { SessionEvent, SessionTable } from '../session/index.js';
@@ -20,6 +21,7 @@ export interface PeerOptions {
   member: Member;
   path: Path;
   sizes: PathSizes;
+  locators: Locators;
   sessions: SessionTable;
   broadcaster: Broadcast;
   /** Called when its deadlines, or what there is to send to it, may be others than they were. */
@@ -39,13 +41,15 @@ export class Peer {
   /** Whether it has been told that it can be reached: see `Presence`. */
   isPresent = false;
   private readonly sizes: PathSizes;
+  private readonly locators: Locators;
   private readonly sessions: SessionTable;
   private readonly broadcaster: Broadcast;
 
-  constructor({ member, path, sizes, sessions, broadcaster, notify }: PeerOptions) {
+  constructor({ member, path, sizes, locators, sessions, broadcaster, notify }: PeerOptions) {
     this.member = member;
     this.path = path;
     this.sizes = sizes;
+    this.locators = locators;
     this.sessions = sessions;
     this.broadcaster = broadcaster;
     this.notify = notify;
@@ -60,6 +64,11 @@ export class Peer {
   /** What is spoken in its session. */
   get agreed(): Agreed | undefined {
     return this.sessions.session(this.index)?.agreed;
+  }
+
+  /** Where its own record says that it is, as far as that can be tried from here. */
+  get told(): readonly string[] {
+    return this.locators.learnedOf(this.index);
   }
 
   /** Whether both have this feature. */
@@ -82,6 +91,7 @@ export class Peer {
         path.isOpen = true;
         path.move(this.nextNumber);
         this.sizes.onSession(index);
+        this.locators.onSession(now, index);
         failOver.onMoved();
         this.outbound.manifests.onFates();
         broadcaster.onSession(index, false);
@@ -134,12 +144,13 @@ export class Peer {
     const { path } = this;
     if (this.tellsSize && this.sizes.isNews(this.index)) return -NEVER;
     const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-    return Math.min(this.outbound.nextControl(), path.nextFrames(), probe);
+    return Math.min(this.outbound.nextControl(), path.nextFrames(), probe, this.nextLocators());
   }
 
   /** Whether there is news of objects for it, a heartbeat is due, or what our paths carry has changed. */
   hasNews(now: Micros): boolean {
-    return this.outbound.nextControl() <= now || (this.tellsSize && this.sizes.isNews(this.index));
+    if (this.outbound.nextControl() <= now || this.nextLocators() <= now) return true;
+    return this.tellsSize && this.sizes.isNews(this.index);
   }
 
   /** The frames of a datagram without symbols: acknowledgements, news of objects, heartbeats. */
@@ -149,13 +160,18 @@ export class Peer {
     const frames = path.takeFrames(now);
     const size = hasNews && this.tellsSize ? this.sizes.take(now, this.index) : undefined;
     if (size !== undefined) frames.push({ kind: 'path-size', size });
+    const locators = hasNews && this.tellsLocators ? this.locators.take(now, this.index, LOCATORS_ROOM) : [];
+    frames.push(...locators);
     const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
     const objects = hasNews ? outbound.takeControl(now, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;
     if (policy) frames.push(policy);
-    if ((hasNews && objects.length === 0 && size === undefined) || path.recovery.probesDue > 0)
+    if (
+      (hasNews && objects.length + locators.length === 0 && size === undefined) ||
+      path.recovery.probesDue > 0
+    )
       frames.push({ kind: 'ping' });
     return frames;
   }
@@ -170,7 +186,19 @@ export class Peer {
     return this.path.isOpen && this.has('path-size');
   }
 
+  /** Whether it hears of where members are. */
+  private get tellsLocators(): boolean {
+    return this.path.isOpen && this.has('locators');
+  }
+
+  private nextLocators(): Micros {
+    return this.tellsLocators ? this.locators.nextControl(this.index) : NEVER;
+  }
+
   private get nextNumber(): number {
     return this.sessions.session(this.index)!.nextNumber;
   }
 }
+
+/** Of a datagram, beside acknowledgements: two records at least. */
+const LOCATORS_ROOM = 512;

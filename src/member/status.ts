@@ -16,6 +16,9 @@ export interface EndpointStatus {
   peers: EndpointPeer[];
   /** Those that their origins have named or signed. */
   streams: StreamOverview[];
+  /** Where our own record says that we are, and where other members see us: members that say so. */
+  told: readonly string[];
+  seen: { address: string; by: number[] }[];
   /** What objects take in the store, what waits for it, and whether it has no room. */
   store: { storedBytes: number; pendingBytes: number; isFull: boolean };
   /** Messages that the consumer is done with. */
@@ -28,6 +31,8 @@ export interface EndpointPeer {
   member: Member;
   /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
   address: string | undefined;
+  /** Where its own record says that it is. */
+  told: readonly string[];
   /** How often an address that had gone silent was left for another locator. */
   failOvers: number;
   /** Whether something of it has come lately. */
@@ -54,12 +59,13 @@ export interface EndpointPeer {
   path: PathMetrics;
 }
 
-export function peerStatus(now: Micros, { member, path, failOver, agreed }: Peer): EndpointPeer {
+export function peerStatus(now: Micros, { member, path, failOver, agreed, told }: Peer): EndpointPeer {
   const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
   const { breaker } = recovery;
   return {
     member,
     address: failOver.address,
+    told,
     failOvers: failOver.count,
     reachable: path.isReachable(now),
     rtt: rtt.min === undefined ? undefined : rtt.smoothed,

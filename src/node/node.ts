@@ -411,6 +411,7 @@ async function openParts(
         if (!beside?.(from, bytes)) live.driver?.onDatagram(from, bytes, receivedAt);
       },
     );
+    endpoint.locators.handleBound(monotonic(), socket.address);
     if (options.trace !== undefined)
       trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
   } catch (error) {

@@ -29,6 +29,7 @@ export function createEndpoint(
     keys: keyPair(secretKey),
     rng: new Rng(toHex(randomBytes(16))),
     incarnation: loaded.session,
+    epoch: performance.timeOrigin,
     entropy: { bytes: (length) => Uint8Array.from(randomBytes(length)) },
     controller: CONTROLLERS[settings.controller],
     loaded,
@@ -45,7 +46,7 @@ export function openMemberSocket(
 ): Promise<UdpSocket> {
   const peers = group.members.filter((member) => member !== self);
   const locators = peers.flatMap((peer) => peer.locators);
-  return openUdp(bind ?? bindingFor(self), locators, onDatagram, {
+  return openUdp(bind ?? bindingFor(self, locators), locators, onDatagram, {
     onRoute(change) {
       const member = peers.find((peer) => peer.locators.includes(change.locator))!;
       onEvent?.({ type: 'address', member, ...change });
@@ -54,8 +55,10 @@ export function openMemberSocket(
 }
 
 /** One socket hears on all addresses of the machine, which a socket bound to one of them would not. */
-function bindingFor({ locators }: Member): string {
+function bindingFor({ locators }: Member, peers: readonly string[]): string {
   if (locators.length === 1) return locators[0];
+  // Who has no address calls others: from any port, and over what they have.
+  if (locators.length === 0) return peers.some((peer) => !peer.startsWith('[')) ? '0.0.0.0:0' : '[::]:0';
   const ports = new Set(locators.map((locator) => parseLocator(locator).port));
   if (ports.size > 1)
     throw new HeadwaterError(
@@ -72,7 +75,7 @@ function bindingFor({ locators }: Member): string {
  */
 export function largestDatagram({ members }: Group): number {
   const isLocal = (locator: string) => /^(127\.|\[::1\]|localhost:)/.test(locator);
-  return members.every(({ locators }) => locators.every(isLocal))
+  return members.every(({ locators }) => locators.length > 0 && locators.every(isLocal))
     ? MAX_DATAGRAM
     : SETTINGS.maxDatagram.default;
 }

@@ -84,6 +84,13 @@ export const AMPLIFICATION = 3;
 /** A restarted peer answers strange datagrams from a member's locator with a first message, at most so often. */
 export const REACTION_INTERVAL: Micros = 100 * MILLISECOND;
 
+/**
+ * First messages to an address that a peer has signed, until it has signed others; then one in so long. It may be that of somebody
+ * who has nothing to do with the group.
+ */
+export const LEARNED_TRIES = 8;
+export const LEARNED_REST: Micros = 60 * SECOND;
+
 /** WireGuard: COOKIE_SECRET_MAX_AGE 120 s. A cookie holds until its secret is two of these old. */
 export const COOKIE_PERIOD: Micros = 120 * SECOND;
 /** First messages of one member that are answered, per second and at once: a member that misbehaves pays. */

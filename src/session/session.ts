@@ -122,7 +122,7 @@ export class Session {
     if (this.reach.probe.onSent(now)) this.arm(now + limits.UNANSWERED_AFTER);
     if (current.sent === this.context.limits.rekeyAfterPackets) this.arm(now);
     const { current: to, path } = this.reach.addresses;
-    return { to, bytes: datagram, packetNumber, path };
+    return { to: to!, bytes: datagram, packetNumber, path };
   }
 
   /** Asks for a session: starts a handshake unless there is one, or keys in use. */
@@ -296,7 +296,8 @@ export class Session {
   }
 
   private want(now: Micros): void {
-    this.opening.want(now);
+    // Who has no address that we know of calls us.
+    if (this.addresses.isKnown) this.opening.want(now);
     this.runOpening(now);
   }
 

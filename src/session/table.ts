@@ -45,7 +45,7 @@ export interface SessionTableOptions {
 export interface SessionPeer {
   /** Ed25519. */
   publicKey: Uint8Array;
-  /** Where it may be, the best first; at least one. */
+  /** Where it may be, the best first; none if it calls us. */
   locators: readonly string[];
 }
 
@@ -91,7 +91,7 @@ export class SessionTable {
   private readonly events: SessionEvent[] = [];
   private now: Micros = 0;
 
-  /** Throws INVALID_CONFIG for a peer without locators. A peer with an unusable key just never gets a session. */
+  /** A peer with an unusable key just never gets a session; to one without locators it has to come from there. */
   constructor(options: SessionTableOptions) {
     const { keys, entropy } = options;
     const suite = options.suite ?? defaultSuite();
@@ -137,6 +137,11 @@ export class SessionTable {
   /** Turns to another of the peer's locators, one that has answered: the event 'migrated' follows. */
   moveTo(peer: number, address: string): void {
     this.sessions[peer]?.moveTo(address);
+  }
+
+  /** Addresses that a peer has signed: tried while there is no session with it. */
+  learn(peer: number, addresses: readonly string[]): void {
+    this.sessions[peer]?.addresses.learn(addresses);
   }
 
   /** Replaces a peer's locators; the address in use stays as long as it answers. Throws INVALID_CONFIG for none. */
@@ -308,8 +313,6 @@ export class SessionTable {
   }
 
   private createSession(context: SessionContext, peer: SessionPeer, index: number): Session | undefined {
-    if (peer.locators.length === 0)
-      throw new HeadwaterError('INVALID_CONFIG', `peers[${index}].locators: expected at least one, got none`);
     const { suite, keys } = this.self;
     const remoteStatic = staticOf(peer.publicKey);
     const sharedStatic = remoteStatic && suite.agreement.agree(keys.secret, remoteStatic);

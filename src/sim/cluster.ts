@@ -28,6 +28,10 @@ export interface ClusterOptions {
   members: number;
   /** Addresses of each member, one in each of as many networks: `10.<network>.<member, two bytes>:7000`. Default 1. */
   networks?: number;
+  /** Members without an address in the group: they call the others, and are found by what those say. Default: none. */
+  unlisted?: readonly number[];
+  /** Whether members tell each other where they are. Default: where some are unlisted. */
+  locators?: boolean;
   /** k and f of the group; defaults as in `createGroup`. */
   faulty?: number;
   /** Cp of the group, symbols of a block sent beyond K; default as in `createGroup`. */
@@ -82,8 +86,8 @@ export interface Cluster {
   copyStore(member: number, store: number): void;
   /** Puts another store into a member that is down: its `store`-th, from 0, an empty one where it had none of that number. */
   changeStore(member: number, store: number): void;
-  /** Starts it again. */
-  restart(member: number): void;
+  /** Starts it again, at another address if one is given. */
+  restart(member: number, address?: string): void;
   /** Whether it runs. */
   isLive(member: number): boolean;
   /** Frees the codecs; the world must not run after it. */
@@ -107,12 +111,13 @@ export function createCluster(options: ClusterOptions): Cluster {
   const keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
     compareBytes(a.publicKey, b.publicKey),
   );
+  const { unlisted = [], locators = unlisted.length > 0 } = options;
   const places = Array.from({ length: options.networks ?? 1 }, (_, network) => network);
   const group = createGroup({
     name: `sim-${seed}`,
     members: keys.map(({ publicKey }, i) => ({
       publicKey,
-      locators: places.map((network) => addressOf(i, network)),
+      locators: unlisted.includes(i) ? [] : places.map((network) => addressOf(i, network)),
     })),
     ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
     ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
@@ -124,11 +129,11 @@ export function createCluster(options: ClusterOptions): Cluster {
     return new SimDisk(new Rng(name), incarnation(index, start), options.disk ?? INSTANT_DISK);
   };
   const disks = group.members.map(({ index }) => [newDisk(index, 0, 1)]);
-  const members = group.members.map(({ index, locator }) => {
+  const members = group.members.map(({ index }) => {
     const own = keys[index];
     return new SimMember({
       index,
-      address: locator,
+      address: addressOf(index),
       disk: disks[index][0],
       clock: (start) => clock(index, start),
       consume: (now) => consume(index, now),
@@ -163,8 +168,11 @@ export function createCluster(options: ClusterOptions): Cluster {
       },
     });
   });
-  const connect = (index: number) =>
-    world.addNode(members[index].address, members[index], group.members[index].locators.slice(1));
+  const connect = (index: number) => {
+    const member = members[index];
+    if (locators) member.tellBound(world.now);
+    world.addNode(member.address, member, group.members[index].locators.slice(1));
+  };
   members.forEach((_, index) => void connect(index));
   return {
     world,
@@ -190,7 +198,8 @@ export function createCluster(options: ClusterOptions): Cluster {
       disks[index][store].advance(incarnation(index, start));
       members[index].disk = disks[index][store];
     },
-    restart(index) {
+    restart(index, address = members[index].address) {
+      members[index].address = address;
       members[index].start();
       connect(index);
     },

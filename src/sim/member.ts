@@ -57,7 +57,7 @@ export class SimMember implements SimNode {
   /** In the group. */
   readonly index: number;
   /** In the world. */
-  readonly address: string;
+  address: string;
   /** @internal May be replaced while the member is down. */
   disk: SimDisk;
   /** @internal */
@@ -93,6 +93,11 @@ export class SimMember implements SimNode {
     this.clock = this.options.clock(this.starts);
     this.endpoint = this.options.start(this.starts, this.disk.load());
     return this.endpoint;
+  }
+
+  /** @internal Its socket is there: it may tell others where it is. */
+  tellBound(now: Micros): void {
+    this.endpoint.locators.handleBound(this.local(now), this.address);
   }
 
   /** @internal Ends it, as a power failure does. */

@@ -15,12 +15,16 @@ export interface VersionRange {
 
 /**
  * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
- * like move beside the messages.
+ * like move beside the messages. 'locators': members tell each other where they and others are.
  */
-export type Feature = 'path-size' | 'transfer';
+export type Feature = 'path-size' | 'transfer' | 'locators';
 
 /** Bits of the features. A bit is never given to another one. */
-const FEATURES: Readonly<Record<Feature, number>> = { 'path-size': 0, transfer: 1 };
+const FEATURES: Readonly<Record<Feature, number>> = {
+  'path-size': 0,
+  transfer: 1,
+  locators: 3,
+};
 
 /** What a member speaks. */
 export interface Dialect {

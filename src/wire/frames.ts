@@ -10,6 +10,9 @@ import { ack } from './frames/ack.js';
 import { ackPolicy } from './frames/ack-policy.js';
 import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
+import { locatorsHeard } from './frames/locators/heard.js';
+import { locators } from './frames/locators/locators.js';
+import { observedAddress } from './frames/locators/observed.js';
 import { mtuProbe } from './frames/mtu-probe.js';
 import { mtuReport } from './frames/mtu-report.js';
 import { part } from './frames/path/part.js';
@@ -43,6 +46,9 @@ export const FRAMES = [
   part,
   pathSize,
   transfer,
+  locators,
+  locatorsHeard,
+  observedAddress,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;

@@ -44,6 +44,7 @@ test('reasons of drops, of all layers', () => {
     'broadcast/agreement/streams',
     'broadcast/metrics',
     'broadcast/spread/drops',
+    'locators/book',
     'member/endpoint',
   ];
   const unions = [...files, 'session/events'].flatMap((name) => [

@@ -8,6 +8,7 @@ const peer = (name: string, reachable = true): PeerStatus => ({
   reachable,
   reachableSince: '2026-01-01T00:00:00.000Z',
   address: '10.0.0.1:7800',
+  told: [],
   failOvers: 0,
   rttMs: reachable ? 20.25 : null,
   minRttMs: 20,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../network/members.js';
-import { cleanup, tempFolder } from './cli.js';
+import { cleanup, freePorts, tempFolder } from './cli.js';
 import { createLab, type Lab } from './lab.js';
 
 const running = new Set<ReturnType<typeof spawn>>();
@@ -71,4 +71,17 @@ test('simulation.mjs: the same numbers for the same seed', async () => {
   expect(await Promise.all([first.exit, second.exit])).toEqual([0, 0]);
   expect(first.stdout).toMatch(/^0 % loss: with all 3 after \d+\.\d ms .*\n5 % loss: .*\n20 % loss: .*\n$/);
   expect(second.stdout).toBe(first.stdout);
+});
+
+test('one-address.mjs: four members know one address, and all hear all', async () => {
+  const [port] = await freePorts(1);
+  const program = run('one-address.mjs', [`127.0.0.1:${port}`]);
+  expect(await program.exit).toBe(0);
+  const lines = program.stdout.trim().split('\n');
+  expect(lines.toSorted()).toEqual(
+    [
+      ...['anna', 'ben', 'cleo', 'dora'].map((name) => `dora hears ${name}: hello from ${name}`),
+      ...[`dora reaches anna at 127.0.0.1:${port}`, 'dora reaches ben', 'dora reaches cleo'],
+    ].toSorted(),
+  );
 });

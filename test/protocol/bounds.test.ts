@@ -20,6 +20,7 @@ const DECLARING = [
   'broadcast/agreement/streams.ts',
   'broadcast/metrics.ts',
   'broadcast/spread/drops.ts',
+  'locators/book.ts',
   'member/endpoint.ts',
   'session/events.ts',
 ];

@@ -12,6 +12,12 @@ interface ObjectId extends StreamId {
 }
 type Deficits = { sbn: number; symbols: number }[];
 
+interface RecordName {
+  member: number;
+  incarnation: number;
+  number: number;
+}
+
 /** Fields by name; bytes as hex. */
 export type FrameFields =
   | { kind: 'ack'; ack: { ranges: number[]; delay: number; received: number } }
@@ -46,6 +52,9 @@ export type FrameFields =
       reason: string;
       ahead: string;
     } & StreamId)
+  | ({ kind: 'locators'; time: number; addresses: string[]; signature: string } & RecordName)
+  | { kind: 'locators-heard'; records: RecordName[] }
+  | { kind: 'observed-address'; address: string }
   | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
@@ -114,6 +123,18 @@ export function frame(fields: FrameFields): Buffer {
         uint(fields.half, 1),
         Buffer.from(fields.bytes, 'hex'),
       );
+    case 'locators': {
+      const body = join(locatorRecord(fields), Buffer.from(fields.signature, 'hex'));
+      return join(uint(68, 1), uint(body.length, 2), body);
+    }
+    case 'locators-heard': {
+      const body = join(uint(fields.records.length, 1), ...fields.records.map(recordName));
+      return join(uint(69, 1), uint(body.length, 2), body);
+    }
+    case 'observed-address': {
+      const body = numeric(fields.address);
+      return join(uint(70, 1), uint(body.length, 2), body);
+    }
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');
       return join(uint(fields.type, 1), uint(body.length, 2), body);
@@ -123,6 +144,26 @@ export function frame(fields: FrameFields): Buffer {
     case 'gone':
       return join(uint(10, 1), streamId(fields), uint(fields.base, 4), Buffer.from(fields.chain, 'hex'));
   }
+}
+
+/** 4.7: what is signed, behind the label and the group id. */
+export function locatorRecord(fields: { time: number; addresses: string[] } & RecordName): Buffer {
+  const { time, addresses } = fields;
+  return join(recordName(fields), uint(time, 6), uint(addresses.length, 1), ...addresses.map(numeric));
+}
+
+const recordName = ({ member, incarnation, number }: RecordName) =>
+  join(uint(member, 2), uint(incarnation, 6), uint(number, 4));
+
+/** Family, address, port. */
+function numeric(address: string): Buffer {
+  const { hostname, port } = new URL(`udp://${address}`);
+  const v6 = /^\[(.*)\]$/.exec(hostname);
+  if (!v6) return join(uint(4, 1), Buffer.from(hostname.split('.').map(Number)), uint(Number(port), 2));
+  const [front, back = ''] = v6[1].split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  const zeros = Array<string>(8 - front.length - back.length).fill('0');
+  const groups = [...front, ...zeros, ...back].map((group) => uint(Number.parseInt(group, 16), 2));
+  return join(uint(6, 1), ...groups, uint(Number(port), 2));
 }
 
 /** 14.2. */

@@ -153,7 +153,23 @@ describe('the document describes them: frames', () => {
 
   test('every type of frame but those around symbols and PADDING', () => {
     const types = new Set(vectors.map(({ text }) => Number.parseInt(text.slice(0, 2), 16)));
-    expect([...types].sort((a, b) => a - b)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 64, 65, 200]);
+    expect([...types].sort((a, b) => a - b)).toEqual([
+      2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 64, 65, 68, 69, 70, 200,
+    ]);
+  });
+
+  test('a record of where a member is, signed by it', () => {
+    const fields = vectors.map(({ frame }) => frame).find(({ kind }) => kind === 'locators');
+    const record = fields as Extract<objects.FrameFields, { kind: 'locators' }>;
+    const { groupId, sorted } = read('protocol-group.json').groups.map(
+      ({ id, sorted }: { id: string; sorted: string[] }) => ({ groupId: id, sorted }),
+    )[0];
+    const signed = Buffer.concat([
+      reference.ascii('headwater locators v1\0'),
+      unhex(groupId),
+      objects.locatorRecord(record),
+    ]);
+    expect(reference.holds(unhex(sorted[record.member]), signed, unhex(record.signature))).toBe(true);
   });
 });
 

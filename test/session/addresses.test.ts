@@ -1,6 +1,6 @@
 /** The addresses of one peer as they are counted and asked, one call after the other. */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { Addresses } from '../../src/session/reach/addresses.js';
 
 const data = (byte: number) => new Uint8Array(8).fill(byte);
@@ -78,7 +78,28 @@ describe('a new address', () => {
 test('no more than eight locators are kept, the one in use comes first, and each comes once', () => {
   const addresses = new Addresses(Array.from({ length: 9 }, (_, i) => `m${i}:1`));
   addresses.moveTo('m3:1');
-  expect(addresses.all()).toEqual([3, 0, 1, 2, 4, 5, 6, 7].map((i) => `m${i}:1`));
+  const tried = Array.from({ length: 9 }, (_, i) => addresses.next(0, i));
+  expect(tried).toEqual([3, 0, 1, 2, 4, 5, 6, 7, 3].map((i) => `m${i}:1`));
+});
+
+test('addresses that the peer has signed come after its locators, eight times each and then once a minute', () => {
+  const addresses = new Addresses(['a:1']);
+  addresses.learn(['s:1', 'a:1']);
+  const tried = (now: Micros) => Array.from({ length: 40 }, (_, i) => addresses.next(now, i));
+  const signed = (now: Micros) => tried(now).filter((address) => address === 's:1').length;
+  expect(tried(0).slice(0, 4)).toEqual(['a:1', 's:1', 'a:1', 's:1']);
+  expect([signed(SECOND), signed(59 * SECOND), signed(61 * SECOND)]).toEqual([0, 0, 1]);
+});
+
+test('a peer of which no address is known has none to try, until it has signed one', () => {
+  const addresses = new Addresses([]);
+  const before = [addresses.isKnown, addresses.next(0, 0), addresses.current];
+  addresses.learn(['s:1']);
+  expect([before, addresses.isKnown, addresses.next(0, 0)]).toEqual([
+    [false, undefined, undefined],
+    true,
+    's:1',
+  ]);
 });
 
 test('data from another locator says that the peer may be there, and begins nothing', () => {

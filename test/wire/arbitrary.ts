@@ -1,9 +1,11 @@
 /** Valid frames and contents of every kind, for property tests; their values reach the limits of each field. */
 import fc from 'fast-check';
 import { writeCertificate } from '../../src/broadcast/proof/certificate.js';
+import { numericAddress } from '../../src/wire/address.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
+import { MAX_RECORDS_HEARD } from '../../src/wire/frames/locators/heard.js';
 import type { ProgressFrame } from '../../src/wire/frames/progress.js';
 import type { PullFrame } from '../../src/wire/frames/pull.js';
 import { TRANSFER_STATES } from '../../src/wire/frames/transfer.js';
@@ -13,6 +15,7 @@ import {
   DATAGRAM_SIZE,
   HASH_SIZE,
   MAX_AHEAD,
+  MAX_LOCATORS,
   MAX_PART,
   MAX_PROGRESS_ENTRIES,
   MAX_PROOF_DEPTH,
@@ -26,6 +29,7 @@ import {
   PROTECTED_HEADER,
   PROTECTED_TAG,
   ROOT_SIZE,
+  SIGNATURE_SIZE,
 } from '../../src/wire/limits.js';
 import { type Manifest, servedManifest, shareManifest } from '../../src/wire/manifest.js';
 import {
@@ -223,6 +227,14 @@ export const manifest: fc.Arbitrary<Manifest> = fc
     });
   });
 
+/** Numeric, as sockets write them. */
+export const address: fc.Arbitrary<string> = fc
+  .tuple(fc.oneof(fc.ipV4(), fc.ipV6()), fc.integer({ min: 1, max: 0xffff }))
+  .map(([host, port]) => numericAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
+  .filter((one) => one !== undefined);
+
+const recordName = { member: u16, incarnation: u48, number: u32 };
+
 /** Of each kind; TypeScript names the missing one. */
 export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
   vector: vectorFrame,
@@ -256,6 +268,18 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     reason: fc.uint8Array({ maxLength: MAX_TRANSFER_REASON }),
     ahead: fc.uint8Array({ maxLength: MAX_TRANSFER_AHEAD }),
   }),
+  locators: fc.record({
+    kind: fc.constant('locators'),
+    ...recordName,
+    time: u48,
+    addresses: fc.array(address, { minLength: 1, maxLength: MAX_LOCATORS }),
+    signature: bytes(SIGNATURE_SIZE),
+  }),
+  'locators-heard': fc.record({
+    kind: fc.constant('locators-heard'),
+    records: fc.array(fc.record(recordName), { maxLength: MAX_RECORDS_HEARD }),
+  }),
+  'observed-address': fc.record({ kind: fc.constant('observed-address'), address }),
   unknown: fc.record({
     kind: fc.constant('unknown'),
     type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),

@@ -10,6 +10,7 @@ import { toHex } from '../../src/core/bytes.js';
 import { sha256 } from '../../src/crypto/hash.js';
 import { keyPair } from '../../src/crypto/keys.js';
 import { buildTree } from '../../src/crypto/merkle.js';
+import { signRecord } from '../../src/locators/record.js';
 import { writeDatagram } from '../../src/wire/datagram.js';
 import type { Frame } from '../../src/wire/frames.js';
 import { maxBlockSymbols, PROTECTED_HEADER, PROTECTED_TAG, ROOT_SIZE } from '../../src/wire/limits.js';
@@ -171,10 +172,26 @@ export function frameVectors(): unknown {
         ahead: Uint8Array.of(0b101),
       },
     ],
+    ['LOCATORS: two addresses of member 1 of group "vectors", signed by it', locatorsVector()],
+    [
+      'LOCATORS_HEARD',
+      { kind: 'locators-heard', records: [{ member: 1, incarnation: INCARNATION, number: 3 }] },
+    ],
+    ['OBSERVED_ADDRESS', { kind: 'observed-address', address: '203.0.113.9:40001' }],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];
   return frames.map(([name, frame]) => ({ name, frame: plain(frame), text: toHex(textOf([frame])) }));
+}
+
+function locatorsVector(): Frame {
+  const group = vectorGroup('vectors', [1, 2, 3]);
+  const keys = [1, 2, 3]
+    .map((number) => keyPair(seedOf(number)))
+    .find(({ publicKey }) => toHex(publicKey) === toHex(group.members[1].publicKey))!;
+  const addresses = ['192.0.2.7:7001', '[2001:db8::7]:7001'];
+  const said = { member: 1, incarnation: INCARNATION, number: 3, time: 1_800_000_000_000, addresses };
+  return { kind: 'locators', ...signRecord(keys, group.id, said) };
 }
 
 export function objectVectors(): unknown {

@@ -32,7 +32,7 @@ export function groupCommand(program: Command): void {
       .description('print a group file; every member needs the same one')
       .argument(
         '<member...>',
-        'name=PUBLICKEY@host:port[,host:port...], one for each member, the preferred address first',
+        'name=PUBLICKEY[@host:port[,host:port...]], one for each member, the preferred address first; without an address it calls the others',
         parseMember,
       )
       // Required, but not of `group next`.
@@ -152,10 +152,13 @@ function printText(text: string): void {
 }
 
 function parseMember(text: string, previous: FileMember[] | undefined): FileMember[] {
-  const match = /^([^=]+)=([0-9a-fA-F]{64})@(.+)$/.exec(text);
+  const match = /^([^=]+)=([0-9a-fA-F]{64})(?:@(.+))?$/.exec(text);
   if (!match)
-    throw new InvalidArgumentError(`expected name=PUBLICKEY@host:port with 64 hex digits, got ${text}.`);
-  return [...(previous ?? []), { name: match[1], key: match[2].toLowerCase(), ...placeOf(match[3]) }];
+    throw new InvalidArgumentError(
+      `expected name=PUBLICKEY@host:port, or name=PUBLICKEY, with 64 hex digits, got ${text}.`,
+    );
+  const where = match[3] === undefined ? { addresses: [] } : placeOf(match[3]);
+  return [...(previous ?? []), { name: match[1], key: match[2].toLowerCase(), ...where }];
 }
 
 function parseKey(text: string, previous: Changes['rekey'] | undefined): Changes['rekey'] {

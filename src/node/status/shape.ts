@@ -22,6 +22,10 @@ export interface NodeStatus {
   group: GroupStatus;
   /** Where its socket is bound, `host:port`. */
   address: string;
+  /** Where its signed record tells the others that it is; empty until that is known. */
+  told: string[];
+  /** Where other members see it, what most of them say first. */
+  observed: ObservedStatus[];
   /** When it was started, as ISO 8601. */
   startedAt: string;
   /** Since then. */
@@ -62,6 +66,14 @@ export interface GroupStatus {
   members: number;
 }
 
+/** One address at which members see this one. */
+export interface ObservedStatus {
+  /** `host:port`. */
+  address: string;
+  /** Names of those that do. */
+  by: string[];
+}
+
 /** Who of the quorum is here. */
 export interface QuorumStatus {
   /** Members within reach, this one included. */
@@ -80,8 +92,10 @@ export interface PeerStatus {
   reachable: boolean;
   /** Since when it is so, as ISO 8601. */
   reachableSince: string;
-  /** In use: one of its addresses in the group file, or where it has moved to; null for a member whose key is unusable. */
+  /** In use: one of its addresses in the group file, or where it has moved to; null if none is known, or its key is unusable. */
   address: string | null;
+  /** Where its own record says that it is: tried where there is no session with it. */
+  told: string[];
   /** How often an address that had gone silent was left for another one. */
   failOvers: number;
   /** Smoothed round-trip time. */

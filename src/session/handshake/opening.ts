@@ -98,9 +98,9 @@ export class Opening {
     if (!pending.retries) pending.nextAt = now;
     pending.retries = true;
     if (now < pending.nextAt) return true;
-    const all = this.addresses.all();
+    const to = this.addresses.next(now, this.attempts);
     pending.gotCookie = false;
-    this.transmit(now, pending, all[this.attempts % all.length]);
+    if (to !== undefined) this.transmit(now, pending, to);
     const wait = Math.min(RETRY_MAX, RETRY_MIN * RETRY_FACTOR ** this.attempts++);
     // Jitter, so that a group that starts together does not stay in step.
     pending.nextAt = now + Math.round(wait * (0.8 + (0.4 * this.context.entropy.bytes(1)[0]) / 255));

@@ -12,6 +12,8 @@ import { MAX_LOCATORS } from '../../wire/limits.js';
 import {
   AMPLIFICATION,
   CANDIDATE_REST,
+  LEARNED_REST,
+  LEARNED_TRIES,
   MAX_ASKED,
   MAX_CANDIDATES,
   PROBE_SENDS,
@@ -50,12 +52,20 @@ interface Asked {
   at: Micros;
 }
 
+/** An address that the peer has signed. */
+interface Learned {
+  address: string;
+  tries: number;
+  /** Not tried again before. */
+  at: Micros;
+}
+
 /** What an ANSWER says: an address has been validated and is to be taken; or one that was asked is alive. */
 export type Answered = { move: string } | { address: string; rtt: Micros };
 
 export class Addresses {
-  /** In use. Only ever one that is configured or has been validated. */
-  current: string;
+  /** In use. Only ever one that is configured or has been validated; undefined while there is none. */
+  current: string | undefined;
   /** Changes whenever the path does: what is measured of one path says nothing about another. */
   path = 0;
   locators: readonly string[];
@@ -63,6 +73,7 @@ export class Addresses {
   dueAt: Micros = NEVER;
   private candidates: Candidate[] = [];
   private asked: Asked[] = [];
+  private learned: Learned[] = [];
 
   constructor(locators: readonly string[]) {
     this.locators = locators.slice(0, MAX_LOCATORS);
@@ -74,14 +85,32 @@ export class Addresses {
     return this.candidates.length;
   }
 
-  /** All that may be tried, the one in use first. */
-  all(): string[] {
-    return [this.current, ...this.locators.filter((locator) => locator !== this.current)];
+  /** Whether there is anything to try. */
+  get isKnown(): boolean {
+    return this.current !== undefined || this.locators.length > 0 || this.learned.length > 0;
+  }
+
+  /** Addresses that the peer has signed: tried when there is no session, each so often and then rarely, as they may be anybody's. */
+  learn(addresses: readonly string[]): void {
+    this.learned = addresses.slice(0, MAX_LOCATORS).map((address) => ({ address, tries: 0, at: -NEVER }));
+  }
+
+  /** The next address for a first message, the `attempt`-th from 0: in turn, the one in use first; undefined if none may be tried now. */
+  next(now: Micros, attempt: number): string | undefined {
+    const { current, locators } = this;
+    const own = current === undefined ? locators : [current, ...locators.filter((each) => each !== current)];
+    const signed = this.learned.filter(({ address, at }) => at <= now && !own.includes(address));
+    const index = attempt % Math.max(1, own.length + signed.length);
+    if (index < own.length) return own[index];
+    const learned = signed[index - own.length];
+    if (!learned) return undefined;
+    if (++learned.tries >= LEARNED_TRIES) learned.at = now + LEARNED_REST;
+    return learned.address;
   }
 
   /** Whether both addresses are locators, so that only the caller moves from one to the other. */
-  areLocators(a: string, b: string): boolean {
-    return this.locators.includes(a) && this.locators.includes(b);
+  areLocators(a: string, b: string | undefined): boolean {
+    return b !== undefined && this.locators.includes(a) && this.locators.includes(b);
   }
 
   /**

@@ -48,7 +48,7 @@ export class Reach {
     const previous = addresses.current;
     if (!addresses.moveTo(address)) return;
     this.probe.end();
-    this.context.emit({ type: 'migrated', peer, address, previous, path: addresses.path });
+    this.context.emit({ type: 'migrated', peer, address, previous: previous!, path: addresses.path });
   }
 
   /** Notes where a datagram came from. `isCurrent`: it came under the keys that protect. */
@@ -82,7 +82,7 @@ export class Reach {
   runProbe(now: Micros, transport: Transport<unknown>): boolean {
     const due = this.probe.poll(now);
     if (due === 'challenge')
-      this.send(transport, this.addresses.current, wire.FRAME_CHALLENGE, this.challengeData());
+      this.send(transport, this.addresses.current!, wire.FRAME_CHALLENGE, this.challengeData());
     return due !== 'unanswered';
   }
 

@@ -62,7 +62,12 @@ test('GUIDE names each field that there is, and no other', async () => {
     warnings: [{ code: 'no-quorum', member: null, text: '', since: '' }],
   }).map((name) => open.exec(name)?.[1] ?? name);
   const empty = ['streams[].lackedBy', 'metrics.drops', 'metrics.refused', 'recent.dropsPerSecond'];
-  const optional = ['socket.reason', 'peers[].features[]', 'objects[].lackedBy'];
+  const optional = [
+    ...['told[]', 'observed[].address', 'observed[].by[]', 'peers[].told[]'],
+    'socket.reason',
+    'peers[].features[]',
+    'objects[].lackedBy',
+  ];
   const listed = (names: string[]) =>
     [...new Set(names)].filter((name) => !optional.includes(name)).toSorted();
 

@@ -29,6 +29,8 @@ export interface ArenaOptions {
   members?: number;
   byzantine?: number;
   faulty?: number;
+  /** Whether members tell each other where they are. Default: false. */
+  locators?: boolean;
   /** Default: the last one. */
   liars?: readonly number[];
   /** Default: 10 ms one way, no loss. */
@@ -379,6 +381,7 @@ export class Arena {
           order: options.order ?? SETTINGS.order.default,
           ...(this.liars.has(index) ? { tamper: this.tampers[index] } : {}),
         });
+        if (options.locators) endpoint.locators.handleBound(this.now, group.members[index].locator);
         const { store } = endpoint;
         const committed = store.handleCommitted.bind(store);
         store.handleCommitted = (now, bytes) => {
