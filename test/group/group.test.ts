@@ -45,14 +45,9 @@ describe('a group file', () => {
     ['beside one address', { addresses: ['a:1'] }, /expected "address" or "addresses", got both/],
     ['as a text', { address: undefined, addresses: 'a:1' }, /\.addresses: expected a list, got string/],
     [
-      'but none',
-      { address: undefined, addresses: [] },
-      /^group file: addresses of node-\d: expected 1 to 8, got 0/,
-    ],
-    [
       'more than eight',
       { address: undefined, addresses: Array.from({ length: 9 }, (_, i) => `a:${i + 1}`) },
-      /^group file: addresses of node-\d: expected 1 to 8, got 9/,
+      /^group file: addresses of node-\d: expected at most 8, got 9/,
     ],
     ['of another member', { address: undefined, addresses: ['a:1', '10.0.0.0:7001'] }, /distinct addresses/],
     ['one of them twice', { address: undefined, addresses: ['a:1', 'a:1'] }, /distinct addresses/],
@@ -62,6 +57,16 @@ describe('a group file', () => {
       code: 'INVALID_CONFIG',
       message: expect.stringMatching(message),
     });
+  });
+  test('may have no address, which it says: who leaves it out has forgotten it', () => {
+    const entry = (change: object) =>
+      JSON.stringify({
+        ...{ headwater: 'group', version: 1, name: 'calls' },
+        members: [{ key: keyTexts[0], ...change }],
+      });
+    const { members } = parseGroup(entry({ addresses: [] }));
+    expect(members[0]).toMatchObject({ locator: '', locators: [] });
+    expect(() => parseGroup(entry({}))).toThrow(/address: expected a string, got undefined/);
   });
 
   test.each([

@@ -21,9 +21,17 @@ function tableWith(peers: ConstructorParameters<typeof SessionTable>[0]['peers']
 }
 
 describe('peers', () => {
-  test('without a locator are a mistake in the configuration', () => {
+  test('without a locator are not called, until they have signed an address', () => {
     const { publicKey } = keyPair(new Uint8Array(32));
-    expect(() => tableWith([{ publicKey, locators: [] }])).toThrow(HeadwaterError);
+    const table = tableWith([{ publicKey, locators: [] }]);
+    table.connect(0, 0);
+    const before = [table.pollTransmit(), table.nextTimeout()];
+    table.learn(0, ['198.51.100.1:9']);
+    table.connect(0, 0);
+    expect([before, table.pollTransmit()?.to]).toEqual([
+      [undefined, Number.POSITIVE_INFINITY],
+      '198.51.100.1:9',
+    ]);
   });
 
   test('with a key of small order, and ourselves, never have a session, and nothing breaks', () => {
