@@ -16,8 +16,9 @@ export interface EndpointStatus {
   peers: EndpointPeer[];
   /** Those that their origins have named or signed. */
   streams: StreamOverview[];
-  /** Where our own record says that we are, and where other members see us: members that say so. */
+  /** Where our own record says that we are. */
   told: readonly string[];
+  /** Where other members see us, and which of them do. */
   seen: { address: string; by: number[] }[];
   /** What objects take in the store, what waits for it, and whether it has no room. */
   store: { storedBytes: number; pendingBytes: number; isFull: boolean };
