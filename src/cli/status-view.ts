@@ -14,6 +14,7 @@ export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
     store.lastCommitMs === null
       ? 'nothing written yet'
       : `the last commit took ${store.lastCommitMs.toFixed(1)} ms`;
+  const isBroken = status.warnings.some(({ code }) => code === 'store-error');
   const streams = status.streams.filter(({ held, delivered }) => held > delivered);
   return [
     ...wrap(
@@ -31,7 +32,7 @@ export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
     ...warningLines(status, wrap),
     ...wrap(
       'store',
-      `${formatBytes(store.storedBytes)} of ${formatBytes(store.boundBytes)}${store.full ? ', FULL' : ''}, ${formatBytes(store.pendingBytes)} wait to be written; ${commits}`,
+      `${formatBytes(store.storedBytes)} of ${formatBytes(store.boundBytes)}${store.full ? `, ${isBroken ? 'CANNOT BE WRITTEN' : 'FULL'}` : ''}, ${formatBytes(store.pendingBytes)} wait to be written; ${commits}`,
     ),
     ...wrap(
       'consumer',

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { WarningCode } from '../../src/node/status/warnings.js';
 import type { LinkOptions } from '../../src/sim/net/link.js';
 import { iid } from '../../src/sim/net/loss.js';
-import type { Name, Yard } from './yard.js';
+import { NAMES, type Name, type Yard } from './yard.js';
 
 export interface Fault {
   name: string;
@@ -115,12 +115,32 @@ export const FAULTS: readonly Fault[] = [
   {
     name: 'slow disk',
     async stage(yard) {
-      const a = await yard.start('a', { program: SLOW_DISK });
+      const a = await yard.start('a', { program: [BAD_DISK, '--slow'] });
       await yard.start('b');
       await yard.start('c');
       void chatter(a);
     },
     says: 'slow-disk',
+  },
+  {
+    name: 'failing disk',
+    async stage(yard) {
+      const a = await yard.start('a', { program: [BAD_DISK] });
+      await yard.start('b');
+      await yard.start('c');
+      void chatter(a);
+    },
+    says: 'store-error',
+  },
+  {
+    name: 'no route',
+    async stage(yard) {
+      // TEST-NET-1 of RFC 5737 cannot be reached from a loopback address.
+      const elsewhere = NAMES.map((_, i) => ({ host: `192.0.2.${i + 1}`, port: 7801 }));
+      yard.writeGroup('elsewhere.json', 'drill', elsewhere);
+      await yard.start('a', { group: 'elsewhere.json', bind: '127.0.0.1:0' });
+    },
+    says: 'cannot-send',
   },
   {
     name: '30 % loss',
@@ -182,4 +202,4 @@ const CLOCK_A_DAY_BACK = 'const now = Date.now; Date.now = () => now() - 86_400_
 /** As a loop that does not get the processor: a third of a second at a time. */
 const BUSY =
   'setInterval(() => { for (const end = performance.now() + 300; performance.now() < end; ); }, 500).unref();';
-const SLOW_DISK = fileURLToPath(new URL('./slow-disk.js', import.meta.url));
+const BAD_DISK = fileURLToPath(new URL('./bad-disk.js', import.meta.url));

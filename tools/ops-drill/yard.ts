@@ -27,8 +27,8 @@ export interface Start {
   store?: string;
   /** A module that is loaded first. */
   preload?: string;
-  /** A program of its own in place of the command. */
-  program?: string;
+  /** A program of its own in place of the command, and what it is told besides. */
+  program?: readonly [string, ...string[]];
   /** A command that the process is run by. */
   by?: readonly string[];
   /** Whether its output is read. Default: it is. */
@@ -85,18 +85,20 @@ export class Yard {
       bind = '127.0.0.1:0',
       store = `${name}.store`,
       preload,
-      program = MAIN,
+      program: [program, ...more] = [MAIN],
       by = [],
       isRead = true,
     } = start;
     const files = ['--group', this.at(group), '--key', this.at(`${name}.key`), '--store', this.at(store)];
     const args = [
       ...(preload === undefined ? [] : ['--import', `data:text/javascript,${encodeURIComponent(preload)}`]),
-      ...[program, 'node', ...files, '--bind', bind, '--control', this.control(store), '--json'],
+      ...[program, 'node', ...files, '--bind', bind, '--control', this.control(store), '--json', ...more],
     ];
     const [command, ...rest] = [...by, process.execPath, ...args];
     const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.children.add(child);
+    // It may be killed while it is written to.
+    child.stdin.on('error', () => {});
     let words = '';
     child.stderr.on('data', (part) => (words = `${words}${part}`.slice(-2000)));
     const address = await new Promise<string>((done, fail) => {

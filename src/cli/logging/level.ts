@@ -28,4 +28,4 @@ const LEVELS: Partial<Record<NodeEvent['type'], LogLevel>> = {
   misbehaviour: 'warning',
   'too-large': 'warning',
 };
-const STANDSTILLS: readonly string[] = ['no-quorum', 'store-full'];
+const STANDSTILLS: readonly string[] = ['no-quorum', 'store-full', 'store-error'];

@@ -4,6 +4,7 @@
  * learn of it; hence no UDP GRO, which would give dgram several in one piece without saying where each ends.
  */
 import { once } from 'node:events';
+import { getSystemErrorName } from 'node:util';
 import type { Route } from '../routes.js';
 import {
   type Binding,
@@ -60,6 +61,7 @@ class BatchedSocket implements DatagramSocket {
   private readonly destinations = new WeakMap<Route, Destination>();
   private readonly unfragmented: boolean;
   private errors = 0;
+  private refusal: string | undefined;
   private waits = 0;
   private budget = RECEIVE_BUDGET;
   private isResetting = false;
@@ -76,7 +78,7 @@ class BatchedSocket implements DatagramSocket {
       putOff: (to, bytes) => this.putOff(to, bytes),
     });
     const incoming = raw.receiver(onDatagram);
-    socket.on('error', () => this.errors++);
+    socket.on('error', (error) => this.onRefused(error));
     socket.on('message', ({ buffer, byteOffset, length }, source) => {
       const bytes = new Uint8Array(buffer, byteOffset, length);
       this.budget -= incoming.drain(this.budget, { source, bytes });
@@ -104,7 +106,19 @@ class BatchedSocket implements DatagramSocket {
     const { segments, reason } = this.options;
     const { unsegmented, tooLarge } = this.out;
     const { unfragmented, waits } = this;
-    return { mode: 'batched', reason, segments, unfragmented, waits, unsegmented, tooLarge };
+    const refusal = this.out.lastErrno > 0 ? getSystemErrorName(-this.out.lastErrno) : this.refusal;
+    const refused = this.sendErrors;
+    return {
+      mode: 'batched',
+      reason,
+      segments,
+      unfragmented,
+      waits,
+      unsegmented,
+      tooLarge,
+      refused,
+      refusal,
+    };
   }
 
   async close(): Promise<void> {
@@ -141,12 +155,17 @@ class BatchedSocket implements DatagramSocket {
   private sendByNode({ host, port }: Route, bytes: Uint8Array): void {
     try {
       this.socket.send(bytes.slice(), port, host, (error) => {
-        if (error) this.errors++;
+        if (error) this.onRefused(error);
       });
-    } catch {
+    } catch (error) {
       // As in `openPlain`.
-      this.errors++;
+      this.onRefused(error as Error);
     }
+  }
+
+  private onRefused({ code }: NodeJS.ErrnoException): void {
+    this.errors++;
+    this.refusal = code;
   }
 }
 

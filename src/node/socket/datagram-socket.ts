@@ -18,6 +18,10 @@ export interface SocketStatus {
   unsegmented: number;
   /** Datagrams of more than 1232 bytes that the network card does not carry: they tell how large one may be, and are no errors. */
   tooLarge: number;
+  /** Datagrams that the system would not send: there is no route, or none from where the socket is bound. */
+  refused: number;
+  /** The system’s code for why, of the last one; absent if there was none. */
+  refusal?: string | undefined;
 }
 
 /** Where a datagram came from; the same object for the same source, as a rule. */

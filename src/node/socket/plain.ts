@@ -23,10 +23,13 @@ export async function openPlain(
     }
   }
   let sendErrors = 0;
-  const onSent = (error: Error | null) => {
-    if (error) sendErrors++;
+  let refusal: string | undefined;
+  const onSent = (error: NodeJS.ErrnoException | null) => {
+    if (!error) return;
+    sendErrors++;
+    refusal = error.code;
   };
-  socket.on('error', () => sendErrors++);
+  socket.on('error', onSent);
   socket.on('message', ({ buffer, byteOffset, length }, source) =>
     // A plain array: a Buffer's `slice` is no copy, which code that holds on to a part of it counts on.
     onDatagram(source, new Uint8Array(buffer, byteOffset, length), undefined),
@@ -39,9 +42,9 @@ export async function openPlain(
     send({ host: target, port: targetPort }, bytes) {
       try {
         socket.send(bytes, targetPort, target, onSent);
-      } catch {
+      } catch (error) {
         // Port 0, an address of the other family or none: whoever wrote that as its source must not end the process.
-        sendErrors++;
+        onSent(error as Error);
       }
       return socket.getSendQueueCount() === 0;
     },
@@ -54,6 +57,8 @@ export async function openPlain(
       waits: 0,
       unsegmented: 0,
       tooLarge: 0,
+      refused: sendErrors,
+      refusal,
     }),
     close: () => new Promise((done) => socket.close(() => done())),
   };

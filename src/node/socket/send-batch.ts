@@ -43,6 +43,8 @@ export interface SendBatchOptions {
 
 export class SendBatch {
   errors = 0;
+  /** Of the last one. */
+  lastErrno = 0;
   tooLarge = 0;
   unsegmented = 0;
   private readonly options: SendBatchOptions;
@@ -203,7 +205,10 @@ export class SendBatch {
       this.sendSingly(message);
     } else if (errno === EMSGSIZE && this.lengths[this.iovEntry[this.firstIov[message]]] > DATAGRAM_SIZE)
       this.tooLarge++;
-    else this.errors++;
+    else {
+      this.errors++;
+      this.lastErrno = errno;
+    }
   }
 
   private sendSingly(message: number): void {

@@ -15,6 +15,10 @@ export interface Measured {
   committingMs: number;
   /** Datagrams that the kernel has dropped lately for want of room. */
   newKernelDrops: number;
+  /** Datagrams that the system would not send in the last seconds. */
+  refused: number;
+  /** Why the store could not be written last, if it was for another reason than that it is full. */
+  storeProblem: string | undefined;
   /** The largest datagram worth a try, UDP payload. */
   maxDatagram: number;
   /** Share of the datagrams to a member that were lost in the last seconds; undefined where there were too few. */
@@ -83,7 +87,14 @@ function ofStore({ store, streams, peers }: NodeStatus, group: Group, measured: 
       text: `messages take ${percent(share)} of what the store may hold (${store.boundBytes} bytes, see maxStoredBytes): beyond that the oldest are dropped, and members that lack them lose them`,
     });
   if (store.full)
-    conditions.push({ code: 'store-full', text: 'the store is full: nothing more is confirmed' });
+    conditions.push(
+      measured.storeProblem === undefined
+        ? { code: 'store-full', text: HINT_TEXTS['store-full']({ type: 'store-full', full: true }) }
+        : {
+            code: 'store-error',
+            text: `the store cannot be written, and nothing more is confirmed: ${measured.storeProblem}`,
+          },
+    );
   const slowest = Math.max(measured.commitMs, measured.committingMs);
   if (slowest >= SLOW_COMMIT_MS)
     conditions.push({
@@ -116,8 +127,14 @@ function ofConsumer({ consumer }: NodeStatus): Condition[] {
   ];
 }
 
-function ofHost({ host }: NodeStatus, { lateSeconds, newKernelDrops }: Measured): Condition[] {
+function ofHost({ host, socket, address }: NodeStatus, measured: Measured): Condition[] {
+  const { lateSeconds, newKernelDrops, refused } = measured;
   const conditions: Condition[] = [];
+  if (refused >= REFUSED)
+    conditions.push({
+      code: 'cannot-send',
+      text: `the system has refused to send ${refused} datagrams in the last 10 s (${socket.refusal ?? 'no reason given'}): there is no route to where they should go, or none from ${address}`,
+    });
   if (lateSeconds >= LATE_SECONDS)
     conditions.push({
       code: 'busy-host',
@@ -154,6 +171,8 @@ const SLOW_COMMIT_MS = 250;
 const SLOW_CONSUMER_MS = 10_000;
 /** Of the last five. */
 const LATE_SECONDS = 3;
+/** In ten seconds; one or two come with any change of an interface. */
+const REFUSED = 3;
 const MAX_NAMED = 8;
 /** Probes in a row that nobody acknowledges, each twice as late: where a third is lost each way one in thirty comes to that, and not for long. */
 const DEAF = 6;

@@ -70,8 +70,6 @@ export function conditionOf(event: NodeEvent, now: number): (Condition & { isOve
             text: `a second process with our key has started after this one: ${event.member.name} hears that one, and not us`,
           };
     }
-    case 'store-full':
-      return { code: 'store-full', text: HINT_TEXTS['store-full'](event), isOver: !event.full };
     default:
       return undefined;
   }

@@ -3,6 +3,7 @@
  * and store fare, once a second the state of its endpoint. Out: warnings, and the status for who asks.
  */
 import type { Micros } from '../../core/time.js';
+import { HeadwaterError } from '../../errors.js';
 import type { Group, Member } from '../../group/group.js';
 import { parseLocator } from '../../group/locator.js';
 import type { Endpoint, EndpointEvent } from '../../member/endpoint.js';
@@ -47,6 +48,9 @@ export class Overseer {
   private committingSince: Micros | undefined;
   /** As last read, in all and of the last time. */
   private drops: number | undefined;
+  /** Of the last ticks: what the system would not send by then. */
+  private readonly refused: number[] = [0];
+  private storeProblem: string | undefined;
   private newDrops = 0;
   private ticks = 0;
 
@@ -108,6 +112,10 @@ export class Overseer {
       const { member } = event;
       this.olderRuns.set(member, { event, since: this.olderRuns.get(member)?.since ?? now });
     }
+    if (event.type === 'store-error') {
+      const isFull = event.error instanceof HeadwaterError && event.error.code === 'STORE_FULL';
+      this.storeProblem = isFull ? undefined : event.error.message;
+    }
     const condition = conditionOf(event, now);
     if (condition?.isOver) this.warnings.end(now, condition.code, condition.member);
     else if (condition) this.warnings.hint(now, condition);
@@ -163,8 +171,12 @@ export class Overseer {
       if (this.losses.isHeard(member)) this.warnings.end(Date.now(), 'unheard', member);
     const { lateSeconds, commitMs } = this.health.recent();
     const committingMs = this.committingSince === undefined ? 0 : (now - this.committingSince) / 1000;
+    this.refused.push(this.options.socket.status().refused);
+    if (this.refused.length > REFUSED_TICKS + 1) this.refused.shift();
     const lossTo = (member: Member) => this.losses.share(member);
     const measured = {
+      refused: this.refused[this.refused.length - 1] - this.refused[0],
+      storeProblem: this.storeProblem,
       lateSeconds,
       commitMs,
       committingMs,
@@ -213,6 +225,7 @@ export class Overseer {
 type OlderRun = Extract<NodeEvent, { type: 'older-run' }>;
 
 const TICK_MS = 1000;
+const REFUSED_TICKS = 10;
 /** A member that has gone is told to have within some three seconds. */
 const ALIVE_AFTER_MS = 6000;
 /** Ticks between two looks at the kernel's table, which has a line for each socket of the machine. */

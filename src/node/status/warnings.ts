@@ -26,6 +26,8 @@ export type WarningCode =
   | 'unknown-name'
   /** A member's address is IPv6, and our socket is of IPv4. */
   | 'other-family'
+  /** The system does not send what we want sent. */
+  | 'cannot-send'
   /** Much of what goes to a member is lost. */
   | 'lossy-path'
   /** The path to a member carries small datagrams alone. */
@@ -38,6 +40,8 @@ export type WarningCode =
   | 'store-nearly-full'
   /** The store has no room: nothing is confirmed. */
   | 'store-full'
+  /** The store cannot be written, for another reason: nothing is confirmed. */
+  | 'store-error'
   /** Commits take long. */
   | 'slow-disk'
   /** The consumer is slow to take what waits for it. */

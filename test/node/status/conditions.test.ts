@@ -39,6 +39,8 @@ const calm: Measured = {
   newKernelDrops: 0,
   maxDatagram: 1452,
   lossTo: () => undefined,
+  refused: 0,
+  storeProblem: undefined,
 };
 
 function codes(of: NodeStatus, measured: Partial<Measured> = {}): string[] {
@@ -101,6 +103,12 @@ describe('a store', () => {
     expect(codes(status({ store: { ...store, storedBytes: 5, full: true } }))).toEqual(['store-full']);
   });
 
+  test('that cannot be written for another reason, which is told', () => {
+    const full = status({ store: { ...store, storedBytes: 5, full: true } });
+    const [condition] = conditionsOf(full, group, { ...calm, storeProblem: 'EIO: i/o error' });
+    expect(condition).toMatchObject({ code: 'store-error', text: expect.stringContaining('EIO') });
+  });
+
   test('whose commits take long, also the one under way', () => {
     expect([codes(status(), { commitMs: 300 }), codes(status(), { committingMs: 300 })]).toEqual([
       ['slow-disk'],
@@ -115,4 +123,11 @@ test('a consumer that has had one message for long', () => {
 
 test('a host that is late in most seconds, and a kernel that drops', () => {
   expect(codes(status(), { lateSeconds: 3, newKernelDrops: 9 })).toEqual(['busy-host', 'small-buffer']);
+});
+
+test('a system that refuses to send, which says why', () => {
+  const bound = { socket: { refusal: 'ENETUNREACH' }, address: '127.0.0.1:7801' };
+  const [condition, ...more] = conditionsOf(status(bound), group, { ...calm, refused: 3 });
+  expect(condition).toMatchObject({ code: 'cannot-send', text: expect.stringContaining('ENETUNREACH') });
+  expect([more, codes(status(bound), { refused: 2 })]).toEqual([[], []]);
 });
