@@ -88,6 +88,21 @@ describe('a reader that goes away', () => {
     expect(cli.stderr).toBe('');
   });
 
+  test.skipIf(process.platform === 'win32')('ends what watches a running member, which goes on', async () => {
+    const lab = await createLab(await tempFolder(), ['anna']);
+    const control = ['--control', join(lab.folder, 'sock')];
+    const anna = headwater(['node', ...lab.as('anna'), ...control, '--json']);
+    await anna.first('status');
+    for (const watching of [['status', '--watch'], ['drops', '--watch', '--json'], ['top'], ['trace']]) {
+      const cli = headwater([...watching, ...control]);
+      await cli.until('a look', ({ stdout }) => stdout.includes('\n'));
+      cli.child.stdout?.destroy();
+      expect(await cli.exit(), watching.join(' ')).toBe(0);
+      expect(cli.stderr.replace(/^\d+ looks recorded.*\n/, '')).toBe('');
+    }
+    expect(anna.child.exitCode).toBeNull();
+  });
+
   test('of stderr changes nothing', async () => {
     const wrong = headwater(['demo', '--nodes', 'x']);
     wrong.child.stderr?.destroy();
