@@ -73,4 +73,5 @@ export async function eventually<T>(ask: () => Promise<T>): Promise<T> {
     }
 }
 
-const PATIENCE_MS = 60_000;
+/** A start syncs a dozen files, which a busy disk has taken half a minute for. */
+const PATIENCE_MS = 150_000;

@@ -9,6 +9,7 @@ import { afterEach, expect, test } from 'vitest';
 import { freePorts } from '../e2e/cli.js';
 import { eventually, type GatewayProcess, startGateway } from './gateways.js';
 
+const LIMIT_MS = 400_000;
 const undo: (() => unknown)[] = [];
 afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step();
@@ -48,40 +49,44 @@ async function temporary(): Promise<string> {
   return folder;
 }
 
-test('a clock that is set back by a day, while it runs and over a restart, changes nothing', async () => {
-  const folder = await temporary();
-  const [clock, preload] = [join(folder, 'clock'), join(folder, 'preload.mjs')];
-  await writeFile(clock, '0');
-  await writeFile(
-    preload,
-    `import { readFileSync } from 'node:fs';
+test(
+  'a clock that is set back by a day, while it runs and over a restart, changes nothing',
+  async () => {
+    const folder = await temporary();
+    const [clock, preload] = [join(folder, 'clock'), join(folder, 'preload.mjs')];
+    await writeFile(clock, '0');
+    await writeFile(
+      preload,
+      `import { readFileSync } from 'node:fs';
     const now = Date.now.bind(Date);
     Date.now = () => now() + Number(readFileSync(${JSON.stringify(clock)}, 'utf8'));`,
-  );
-  const env = { NODE_OPTIONS: `--import ${pathToFileURL(preload)}` };
-  const { gateways, restart } = await threeGateways(folder, join(folder, '0'), env);
-  const [first, ...others] = gateways;
-  const expected = new Map<string, string>();
-  const put = async (gateway: GatewayProcess, key: string, value: string) => {
-    await eventually(() => putAt(gateway, key, value));
-    expected.set(key, value);
-  };
-  await put(first, 'key', 'before');
-  await put(others[0], 'key-1', 'before');
-  for (const gateway of gateways) await holds(gateway, expected);
+    );
+    const env = { NODE_OPTIONS: `--import ${pathToFileURL(preload)}` };
+    const { gateways, restart } = await threeGateways(folder, join(folder, '0'), env);
+    const [first, ...others] = gateways;
+    const expected = new Map<string, string>();
+    const put = async (gateway: GatewayProcess, key: string, value: string) => {
+      await eventually(() => putAt(gateway, key, value));
+      expected.set(key, value);
+    };
+    await put(first, 'key', 'before');
+    await put(others[0], 'key-1', 'before');
+    for (const gateway of gateways) await holds(gateway, expected);
 
-  await writeFile(clock, String(-DAY_MS));
-  await put(first, 'key', 'set back');
-  await put(others[0], 'key-1', 'after');
-  for (const gateway of gateways) await holds(gateway, expected);
+    await writeFile(clock, String(-DAY_MS));
+    await put(first, 'key', 'set back');
+    await put(others[0], 'key-1', 'after');
+    for (const gateway of gateways) await holds(gateway, expected);
 
-  await first.kill();
-  await put(others[1], 'key-2', 'meanwhile');
-  const again = restart();
-  await put(again, 'key', 'started again');
-  await put(again, 'key-3', 'started again');
-  for (const gateway of [again, ...others]) await holds(gateway, expected);
-});
+    await first.kill();
+    await put(others[1], 'key-2', 'meanwhile');
+    const again = restart();
+    await put(again, 'key', 'started again');
+    await put(again, 'key-3', 'started again');
+    for (const gateway of [again, ...others]) await holds(gateway, expected);
+  },
+  LIMIT_MS,
+);
 
 const noTmpfs = platform !== 'linux' || getuid?.() !== 0 ? 'needs root on Linux' : undefined;
 const fullDisk = 'a full disk keeps its own puts waiting, nothing else, and they go on when there is room';
@@ -124,7 +129,7 @@ test.skipIf(noTmpfs !== undefined)(
     await first.kill();
     await holds(restart(), expected);
   },
-  180_000,
+  LIMIT_MS,
 );
 
 /** Writes until there is no room. */

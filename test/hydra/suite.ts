@@ -119,10 +119,11 @@ export function testHydra(kind: EtcdKind): void {
         await head.told(alice, { type: 'PeerConnected', peer: bobsAddress });
         await head.told(alice, { type: 'PeerConnected', peer: carolsAddress });
         expect(events.some(({ type }) => type === 'NetworkConnected')).toBe(true);
+        const together = events.length;
         await head.stop(carol);
         await head.told(alice, { type: 'PeerDisconnected', peer: carolsAddress });
         await head.stop(bob);
-        await head.told(alice, { type: 'NetworkDisconnected' });
+        await head.told(alice, { type: 'NetworkDisconnected' }, together);
         const before = events.length;
         await head.start(carol);
         await head.told(alice, { type: 'NetworkConnected' }, before);
