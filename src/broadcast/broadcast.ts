@@ -330,6 +330,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { transfer, delivery, unrelayed, log, vectors, pulls } = this.wings;
     transfer.forgetAll(stream);
     for (const part of [delivery, unrelayed, log, vectors, pulls]) part.forget(stream);
+    this.wings.sequence?.forget(stream);
     this.recording.delete(stream);
     this.repair.forget(stream);
   }

@@ -33,7 +33,10 @@ export class Retention {
   /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */
   prune(now: Micros): void {
     this.pruneAt = NEVER;
-    for (const stream of this.wings.streams) this.pruneTo(now, stream, stream.stable());
+    const stable = new Map([...this.wings.streams].map((stream) => [stream, stream.stable()]));
+    const settled = this.wings.sequence?.settle(stable);
+    for (const [stream, below] of stable)
+      this.pruneTo(now, stream, settled ? Math.min(below, settled.get(stream) ?? stream.base) : below);
     for (const stream of this.wings.streams.takeRetired(this.wings.own.stream)) {
       // Of whom nothing has been heard since we started, those who say that it is over have heard.
       const { claims, count } = stream;

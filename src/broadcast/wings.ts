@@ -15,6 +15,7 @@ import { Journal } from './delivery/journal.js';
 import { Kept } from './delivery/kept.js';
 import { type GroupSizes, Own } from './delivery/own.js';
 import { DEPENDENCY_SIZE, MESSAGE_OVERHEAD, maxDependencies, PARCEL_OVERHEAD } from './delivery/parcel.js';
+import { Sequence } from './delivery/sequence.js';
 import { Unrelayed } from './delivery/unrelayed.js';
 import type { BroadcastEvent } from './events.js';
 import type { Metrics, RepairDrop } from './metrics.js';
@@ -67,6 +68,8 @@ export interface Wings {
   readonly attempts: Attempts;
   readonly unrelayed: Unrelayed;
   readonly delivery: Delivery;
+  /** Where the order among streams counts. */
+  readonly sequence: Sequence | undefined;
   readonly own: Own;
 }
 
@@ -103,7 +106,8 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
       return typicalRtt(paths, group.faulty);
     },
   });
-  const delivery = new Delivery({ streams, log, attempts, unrelayed }, n);
+  const sequence = options.order === 'causal' ? new Sequence(streams) : undefined;
+  const delivery = new Delivery({ streams, log, attempts, unrelayed, sequence }, n);
   const stream = streams.own(loaded.incarnation);
   return {
     options,
@@ -123,6 +127,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
     attempts,
     unrelayed,
     delivery,
+    sequence,
     own: new Own(options, stream, { log, delivery, transfer, objects }, events),
   };
 }

@@ -232,6 +232,26 @@ describe('a run that went wrong once goes well', () => {
   });
 });
 
+test('who loses its store is given nothing before what it comes after, though what said so has been let go of', () => {
+  const run = quietScenario({
+    seed: '7300210004953',
+    faulty: 1,
+    order: 'causal',
+    links: { delay: 39_000, loss: iid(0.05291104428429838), reorder: 0.24036922262108243, overhead: 28 },
+    disk: { delay: 0, rate: 1e9 },
+    messages: [
+      { origin: 0, at: 16_325, size: 29 },
+      { origin: 0, at: 35_224, size: 63 },
+      { origin: 0, at: 98_311, size: 1100 },
+      { origin: 0, at: 134_765, size: 8 },
+    ],
+    replies: 8,
+    faults: [{ type: 'store', member: 2, at: 208_446, down: 564_000, back: undefined, clock: 'right' }],
+    healAt: 772_446,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});
+
 test('a member that starts over keeps what the others have let go of on its word', () => {
   const run = quietScenario({
     seed: 'streams-4',

@@ -18,6 +18,7 @@ import {
   type OpenParcel,
   parseParcel,
 } from './parcel.js';
+import type { Sequence } from './sequence.js';
 import type { Unrelayed } from './unrelayed.js';
 
 /** The next object of a stream, once it has been read: what it waits for, and none of its bytes. */
@@ -36,6 +37,7 @@ export class Delivery {
   private current: { stream: Stream; seq: number; parcel: OpenParcel } | undefined;
   private readonly attempts: Attempts;
   private readonly unrelayed: Unrelayed;
+  private readonly sequence: Sequence | undefined;
   private consuming = false;
   /** Messages that the consumer is done with. */
   taken = 0;
@@ -44,14 +46,22 @@ export class Delivery {
   /** How much of each stream our last object depended on. */
   private told = new WeakMap<Stream, number>();
 
+  /** @param parts `sequence`: where the order among streams counts */
   constructor(
-    parts: { streams: Streams; log: Journal; attempts: Attempts; unrelayed: Unrelayed },
+    parts: {
+      streams: Streams;
+      log: Journal;
+      attempts: Attempts;
+      unrelayed: Unrelayed;
+      sequence?: Sequence | undefined;
+    },
     members: number,
   ) {
     this.streams = parts.streams;
     this.log = parts.log;
     this.attempts = parts.attempts;
     this.unrelayed = parts.unrelayed;
+    this.sequence = parts.sequence;
     this.members = members;
   }
 
@@ -145,6 +155,7 @@ export class Delivery {
   private finish(now: Micros, stream: Stream): void {
     const { origin, incarnation, delivered: seq } = stream;
     stream.onDelivered();
+    this.sequence?.onDelivered(stream, stream.delivered);
     this.heads.delete(stream);
     this.log.release({ origin, incarnation, seq });
     this.log.moveCursor(now, stream);
