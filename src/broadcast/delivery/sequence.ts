@@ -41,7 +41,9 @@ export class Sequence {
    * @param stable of each stream, how many every member holds
    */
   settle(stable: ReadonlyMap<Stream, number>): ReadonlyMap<Stream, number> {
-    const isStable = ([stream, count]: [Stream, number]) => (stable.get(stream) ?? count) >= count;
+    // At the bound of the store some go before their turn.
+    const isStable = ([stream, count]: [Stream, number]) =>
+      Math.max(stream.base, stable.get(stream) ?? count) >= count;
     let settled = 0;
     for (const run of this.runs) {
       const isWhole = [...run].every(isStable);

@@ -41,6 +41,19 @@ describe('an object may go', () => {
     expect(sequence.settle(new Map([[b, 1]])).get(b)).toBe(1);
   });
 
+  test('though one before it went before its turn, for want of room', () => {
+    const [a, b] = [streamOf(1, 1), streamOf()];
+    const sequence = new Sequence([]);
+    sequence.onDelivered(a, 1);
+    sequence.onDelivered(b, 1);
+
+    const held = new Map([
+      [a, 0],
+      [b, 1],
+    ]);
+    expect(sequence.settle(held).get(b)).toBe(1);
+  });
+
   test('of those from former runs only all together: their order is not known', () => {
     const [a, b] = [streamOf(3), streamOf(5, 2)];
     const sequence = new Sequence([a, b]);
