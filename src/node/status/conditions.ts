@@ -133,7 +133,7 @@ function ofHost({ host, socket, address }: NodeStatus, measured: Measured): Cond
   if (refused >= REFUSED)
     conditions.push({
       code: 'cannot-send',
-      text: `the system has refused to send ${refused} datagrams in the last 10 s (${socket.refusal ?? 'no reason given'}): there is no route to where they should go, or none from ${address}`,
+      text: `the system has refused to send ${refused} datagrams in the last 10 s (${socket.refusal ?? 'no reason given'}): ${refusalText(socket.refusal, address)}`,
     });
   if (lateSeconds >= LATE_SECONDS)
     conditions.push({
@@ -146,6 +146,14 @@ function ofHost({ host, socket, address }: NodeStatus, measured: Measured): Cond
       text: `the kernel has dropped ${newKernelDrops} datagrams since its buffer for the socket was full: see net.core.rmem_max`,
     });
   return conditions;
+}
+
+/** What is behind it, by send(2) and ip(7). */
+function refusalText(code: string | undefined, address: string): string {
+  if (code === 'EPERM' || code === 'EACCES') return 'a firewall of this machine drops what it sends';
+  if (code === 'EINVAL' || code === 'EADDRNOTAVAIL')
+    return `nothing can be sent there from ${address}, see --bind`;
+  return 'there is no route to where they should go, or an interface is down';
 }
 
 function memberOf({ members }: Group, name: string): Member {

@@ -125,9 +125,14 @@ test('a host that is late in most seconds, and a kernel that drops', () => {
   expect(codes(status(), { lateSeconds: 3, newKernelDrops: 9 })).toEqual(['busy-host', 'small-buffer']);
 });
 
-test('a system that refuses to send, which says why', () => {
-  const bound = { socket: { refusal: 'ENETUNREACH' }, address: '127.0.0.1:7801' };
-  const [condition, ...more] = conditionsOf(status(bound), group, { ...calm, refused: 3 });
-  expect(condition).toMatchObject({ code: 'cannot-send', text: expect.stringContaining('ENETUNREACH') });
-  expect([more, codes(status(bound), { refused: 2 })]).toEqual([[], []]);
+test.each([
+  ['ENETUNREACH', 'there is no route'],
+  ['EPERM', 'a firewall of this machine'],
+  ['EINVAL', 'from 127.0.0.1:7801, see --bind'],
+])('a system that refuses to send, with %s: %s', (refusal, text) => {
+  const bound = status({ socket: { refusal }, address: '127.0.0.1:7801' });
+  const [condition, ...more] = conditionsOf(bound, group, { ...calm, refused: 3 });
+  expect(condition).toMatchObject({ code: 'cannot-send', text: expect.stringContaining(text) });
+  expect(condition.text).toContain(refusal);
+  expect([more, codes(bound, { refused: 2 })]).toEqual([[], []]);
 });
