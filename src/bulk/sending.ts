@@ -4,9 +4,9 @@
  * what it lacks, of whoever holds it, until it has caught up.
  */
 import type { ObjectUnderWay } from '../broadcast/spread/objects.js';
-import type { Paths } from '../broadcast/spread/rtts.js';
+import { type Paths, rttOf, withMargin } from '../broadcast/spread/rtts.js';
 import type { Transfer } from '../broadcast/spread/transfer.js';
-import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import type { BulkTransfer } from './transfer.js';
 
@@ -71,7 +71,11 @@ export class Sending {
     for (const member of slot.to) if (!this.transfer.claims.wants(member, object.seq)) slot.to.delete(member);
     slot.bytes = isShared ? undefined : object.bytes;
     if (slot.to.size === 0) this.close(object.seq, slot);
-    else slot.record = this.options.spread.send(now, this.transfer, object, slot.to);
+    else
+      slot.record = this.options.spread.send(now, this.transfer, object, {
+        to: slot.to,
+        spare: this.isFollowed(object.seq, slot.to) ? LITTLE_SPARE : undefined,
+      });
   }
 
   stop(): void {
@@ -133,6 +137,21 @@ export class Sending {
     }
   }
 
+  /**
+   * Whether slices behind it keep the line busy for the time that a top-up takes: then what chance leaves lacking costs no time, and
+   * what is sent in case of that does.
+   */
+  private isFollowed(seq: number, to: ReadonlySet<number>): boolean {
+    const { manifest, objects } = this.transfer;
+    const window = WINDOW * (manifest?.sliceSize ?? 0);
+    const isShort = (member: number) => {
+      const path = this.options.paths[member];
+      const underWay = path ? (path.recovery.deliveryRate * rttOf(path, withMargin)) / SECOND : 0;
+      return underWay < window / TOP_UPS_IN_WINDOW;
+    };
+    return seq + WINDOW < objects && [...to].every(isShort);
+  }
+
   /** Those to send to. */
   private takers(now: Micros): number[] {
     const { claims } = this.transfer;
@@ -157,3 +176,7 @@ export class Sending {
 export const WINDOW = 8;
 /** So long does the fastest one wait for it. */
 const PATIENCE: Micros = 500 * MILLISECOND;
+/** Standard deviations. Three blocks in ten then need a top-up, of a few symbols. */
+const LITTLE_SPARE = 0.5;
+/** A top-up takes a round trip, and some for the report; now and then a second one. */
+const TOP_UPS_IN_WINDOW = 4;

@@ -41,6 +41,18 @@ test('at 10 % loss four members get it, for about twice its bytes', () => {
   for (const member of [1, 2, 3, 4]) expect(crowd.shelf(member, id)!.written).toHaveLength(SLICES);
 });
 
+test('where slices follow little is sent in vain: what is lacking of one goes out beside the next', () => {
+  const links = { ...LINKS, rate: 50e6, overhead: 28 };
+  const crowd = crowdOf({ seed: 'lean', members: 2, links });
+  crowd.take(1);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1);
+  expectSaved(crowd, id, 1);
+  const { metrics } = crowd.cluster.members[1].endpoint;
+  const { late = 0 } = metrics.drops;
+  expect(late / metrics.usefulSymbols).toBeLessThan(0.075);
+});
+
 test('a tree without a byte is saved with its manifest', () => {
   const crowd = crowdOf({ seed: 'empty', members: 2, links: LINKS });
   const empty = treeOf([0]);

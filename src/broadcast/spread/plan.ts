@@ -51,14 +51,16 @@ export interface FirstHops {
   arrival: number;
   /** Default: 0. */
   absent?: number;
+  /** Standard deviations to spare where nobody is absent. Default: as many as nearly always are enough. */
+  spare?: number | undefined;
 }
 
 /** How many symbols of a block should leave so that each peer probably gets K, where those that are absent keep what they are dealt. */
 export function symbolsToReach(sourceSymbols: number, dealt: FirstHops): number {
-  const { peers, absent = 0 } = dealt;
+  const { peers, absent = 0, spare: sigmas = SIGMAS } = dealt;
   const reach = (chanceToReach(dealt) * peers) / (peers - absent);
   const deviation = Math.sqrt(sourceSymbols * Math.max(0, 1 - reach));
-  const spare = (absent === 0 ? SIGMAS : SIGMAS_OF_FEW) * deviation;
+  const spare = (absent === 0 ? sigmas : SIGMAS_OF_FEW) * deviation;
   return Math.ceil(((sourceSymbols + spare) / reach) * (peers / (peers - absent)));
 }
 

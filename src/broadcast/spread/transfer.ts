@@ -43,6 +43,13 @@ export interface TransferOptions extends IntakeOptions {
   direct?: number | undefined;
 }
 
+interface Sent {
+  /** Those that it is for; default: all. */
+  to?: ReadonlySet<number>;
+  /** See `FirstHops`. */
+  spare?: number | undefined;
+}
+
 export class Transfer<S extends StreamView = StreamView> {
   private readonly options: TransferOptions;
   private readonly metrics: Metrics<SpreadDrop>;
@@ -82,15 +89,13 @@ export class Transfer<S extends StreamView = StreamView> {
 
   /**
    * Starts to send an object of our own, which is in our store.
-   *
-   * @param to those that it is for; default: all
    */
-  send(now: Micros, stream: S, stored: StoredObject, to?: ReadonlySet<number>): ObjectUnderWay<S> {
+  send(now: Micros, stream: S, stored: StoredObject, { to, spare }: Sent = {}): ObjectUnderWay<S> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
     const { options, shortfall } = this;
     const paths = to ? options.paths.map((path, peer) => (to.has(peer) ? path : undefined)) : options.paths;
     const { direct = 0 } = options;
-    record.outgoing = new Outgoing(now, { ...options, paths, shortfall, direct }, stored);
+    record.outgoing = new Outgoing(now, { ...options, paths, shortfall, direct, spare }, stored);
     this.objects.add(record);
     this.own.add(record);
     this.ownAt = Math.min(this.ownAt, now + CHECK);

@@ -83,6 +83,12 @@ describe('symbols to reach all, where datagrams are lost', () => {
     ));
 });
 
+test('with less to spare fewer are sent, but those that are needed on average', () => {
+  const [few, more] = [0.5, undefined].map((spare) => symbolsToReach(450, { peers: 1, arrival: 0.8, spare }));
+  expect(few).toBeLessThan(0.98 * more);
+  expect(few * 0.8).toBeGreaterThan(450);
+});
+
 test('what absent relays keep is sent besides', () => {
   const dealt = { peers: 3, arrival: 0.95 };
   const own = symbolsToReach(100, { ...dealt, absent: 1 }) / 3;

@@ -51,6 +51,8 @@ export interface OutgoingOptions {
   shortfall: Shortfall;
   /** So many peers get all of it themselves where there is no link that relays would save. */
   direct: number;
+  /** Standard deviations to spare in first waves: see `FirstHops`. */
+  spare?: number | undefined;
 }
 
 export class Outgoing {
@@ -67,7 +69,7 @@ export class Outgoing {
   private readonly topUps: TopUps;
 
   constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
-    const { group, keys, paths, rng, shortfall, direct } = options;
+    const { group, keys, paths, rng, shortfall, direct, spare } = options;
     this.paths = paths;
     this.rng = rng;
     this.maker = new SymbolMaker(group, keys, object);
@@ -108,7 +110,7 @@ export class Outgoing {
     );
     // Of large objects what relays have not sent yet looks as if they sent nothing.
     const seen = descriptor.sourceBlocks === 1 ? { shortfall, loss: new LossSince(paths) } : undefined;
-    this.topUps = new TopUps(group, paths, this.deficits, this.queues, seen);
+    this.topUps = new TopUps({ group, paths, spare }, this.deficits, this.queues, seen);
   }
 
   /** Whether all that can be sent of it are copies of one symbol. */

@@ -50,6 +50,7 @@ export class TopUps {
   typical: Micros;
   private readonly group: Group;
   private readonly paths: Paths;
+  private readonly spare: number | undefined;
   private readonly deficits: Deficits;
   private readonly queues: Queues;
   private readonly seen: Seen | undefined;
@@ -57,9 +58,15 @@ export class TopUps {
   private readonly served = new Map<number, number>();
 
   /** @param seen undefined: all are taken to relay */
-  constructor(group: Group, paths: Paths, deficits: Deficits, queues: Queues, seen?: Seen) {
+  constructor(
+    { group, paths, spare }: { group: Group; paths: Paths; spare: number | undefined },
+    deficits: Deficits,
+    queues: Queues,
+    seen?: Seen,
+  ) {
     this.group = group;
     this.paths = paths;
+    this.spare = spare;
     this.deficits = deficits;
     this.queues = queues;
     this.seen = seen;
@@ -108,7 +115,11 @@ export class TopUps {
     const hops = this.firstHops(now, peers);
     // Who is left out relays nothing either.
     const absent = Math.max(0, (this.seen?.shortfall.take() ?? 0) - (peers.length - hops.peers));
-    return symbolsToReach(sourceSymbols, { ...hops, absent: Math.min(absent, hops.peers - 1) });
+    return symbolsToReach(sourceSymbols, {
+      ...hops,
+      absent: Math.min(absent, hops.peers - 1),
+      spare: this.spare,
+    });
   }
 
   /** What a peer still lacks of the first symbols shows whether all relay: who says nothing of a block relays nothing of it. */
