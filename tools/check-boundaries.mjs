@@ -62,7 +62,7 @@ const MAY_IMPORT = {
   sim: ['member', ...MEMBER],
   emulator: ['sim', 'core', 'errors.ts'],
   node: ['member', ...MEMBER],
-  file: ['node', 'bulk', 'broadcast', 'wire', 'group', 'crypto', 'core', 'errors.ts'],
+  file: ['node', 'disk', 'bulk', 'broadcast', 'wire', 'group', 'crypto', 'core', 'errors.ts'],
   rendezvous: ['group', 'wire', 'crypto', 'core', 'errors.ts'],
   'rendezvous/lan': ['rendezvous', 'node', 'group', 'wire', 'crypto', 'core', 'errors.ts'],
   network: [

@@ -48,18 +48,30 @@ export function hasOwnerFile(path: string): boolean {
   }
 }
 
-interface Lock {
+/** Held by this process alone. */
+export interface Lock {
+  /** Gives it up. */
   leave(): Promise<void>;
 }
 
 async function enter(path: string): Promise<Lock> {
-  const file = `${path}-owner`;
+  const lock = await takeLock(`${path}-owner`);
+  if (typeof lock === 'string') throw inUse(path, lock);
+  return lock;
+}
+
+/**
+ * Makes the file of a lock if it is not there, and takes it for this process.
+ *
+ * @returns who has it, for people, if somebody else does
+ */
+export async function takeLock(file: string): Promise<Lock | string> {
   for (let attempt = 1; ; attempt++) {
     // To close any other handle of the file would give up this process's lock (fcntl(2)), so it is not even opened.
-    if (isOpenHere(`${file}-lock`)) throw inUse(path, 'this process');
+    if (isOpenHere(`${file}-lock`)) return 'this process';
     const lock = await tryToEnter(file);
     if (typeof lock === 'object') return lock;
-    if (attempt === ATTEMPTS) throw inUse(path, `process ${lock} (its number in its container)`);
+    if (attempt === ATTEMPTS) return `process ${lock} (its number in its container)`;
     await setTimeout(Math.random() * STEP_BACK_MS);
   }
 }

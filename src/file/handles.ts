@@ -39,6 +39,15 @@ export class Handles {
     await Promise.all([...this.all.keys()].map((entry) => this.use(entry, act)));
   }
 
+  /** Who uses one of these next has it opened anew. */
+  async forget(entries: readonly number[]): Promise<void> {
+    for (const entry of entries) {
+      const open = this.all.get(entry);
+      this.all.delete(entry);
+      if (open?.users === 0) await closeOne(open);
+    }
+  }
+
   async close(): Promise<void> {
     const open = [...this.all.values()];
     this.all.clear();

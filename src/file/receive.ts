@@ -222,6 +222,8 @@ function reasonOf(error: unknown): string {
   const { cause } = error as Error;
   if (cause instanceof Taken) return cause.message;
   const { code } = (cause ?? error) as NodeJS.ErrnoException;
+  if (code === 'ESTALE') return 'another process has changed them while they came';
+  if (code === 'EBUSY') return 'another process saves them to the same folder';
   if (code === 'ENOSPC' || code === 'EDQUOT') return `its disk is full (${code})`;
   if (error instanceof HeadwaterError && !error.cause) return error.message;
   return `it cannot write the files (${code})`;

@@ -3,9 +3,11 @@
  * So they are done here and now, a millisecond at a time, between which everything else has its turn.
  */
 import {
+  type BigIntStats,
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   futimesSync,
   openSync,
   readSync,
@@ -60,13 +62,14 @@ export function readSmall(path: string, target: Uint8Array): number {
   }
 }
 
-/** Writes a whole file, with its mode and time, in place of what a former run has left there. It is not durable yet. */
-export function writeSmall(path: string, bytes: Uint8Array, { mode, modified }: Entry): void {
+/** Writes a whole file, with its mode and time, in place of what a former run has left there. It is not durable yet. Tells which it is. */
+export function writeSmall(path: string, bytes: Uint8Array, { mode, modified }: Entry): BigIntStats {
   const file = create(path);
   try {
     for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, done);
     futimesSync(file, secondsOf(modified), secondsOf(modified));
     fchmodSync(file, mode);
+    return fstatSync(file, { bigint: true });
   } finally {
     closeSync(file);
   }

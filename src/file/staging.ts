@@ -1,22 +1,11 @@
 /**
- * A transfer that is received: its files grow in a folder beside those that they are to become, `.<number>.part`, with a journal
- * of what is there; what a run has left there the next one goes on with. In: slices. Out: the tree under its names, whole or not
- * at all, and slices again for who asks.
+ * A transfer that is received: its files grow in a folder beside those that they are to become, with a journal of what is there;
+ * what a run has left there the next one goes on with. In: slices. Out: the tree under its names, whole or not at all, and slices
+ * again for who asks.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import {
-  chmod,
-  type FileHandle,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  rename,
-  rm,
-  statfs,
-  utimes,
-} from 'node:fs/promises';
+import { type FileHandle, lstat, open, rename, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Layout, type Piece } from '../bulk/layout.js';
 import { type Entry, type Manifest, sliceHash, sliceLength } from '../bulk/manifest.js';
@@ -24,19 +13,14 @@ import { HeadwaterError } from '../errors.js';
 import type { Offer, Target } from '../node/bulk/transfers.js';
 import { fileError, makeFolder, publish, syncFolder } from './disk.js';
 import { Handles } from './handles.js';
-import {
-  adoptOther,
-  hasManifest,
-  Journal,
-  keepManifest,
-  readJournal,
-  readManifest,
-  rewriteJournal,
-} from './journal.js';
 import { requireFileName, requireInnerName } from './names.js';
-import { inTurns, isSmall, secondsOf, writeSmall } from './small.js';
+import { type Claim, claimFolder } from './part/claim.js';
+import { removeFormer, topsOf } from './part/former.js';
+import { Journal, keepManifest, readJournal, rewriteJournal } from './part/journal.js';
+import { Written } from './part/written.js';
+import { inTurns, isSmall, writeSmall } from './small.js';
 import { fill } from './source.js';
-import { finishFiles, inSmallGroups, put, putSparse } from './writing.js';
+import { finishFiles, finishFolders, inSmallGroups, makeInner, put, putSparse } from './writing.js';
 
 export interface StagingOptions {
   folder: string;
@@ -56,15 +40,18 @@ export async function openStaging(
   options: StagingOptions,
   verifying: () => void,
 ): Promise<Staging> {
-  const staging = new Staging(offer, options);
+  const { folder, anyGroup = false } = options;
+  for (const { path } of offer.manifest.entries) requireNames(path);
+  let staging: Staging | undefined;
   try {
-    if (options.anyGroup) await adoptOther(staging.folder, offer.bytes);
+    await makeFolder(folder);
+    staging = new Staging(offer, options, await claimFolder(folder, offer.id, offer.bytes, anyGroup));
     await staging.prepare(verifying);
-    if (options.anyGroup) for (const slice of staging.held.keys()) staging.held.set(slice, new Uint8Array(0));
+    if (anyGroup) for (const slice of staging.held.keys()) staging.held.set(slice, new Uint8Array(0));
     return staging;
   } catch (error) {
-    await staging.close(false);
-    throw fileError(error, 'to write', options.folder);
+    await staging?.close(!staging.isResumed);
+    throw fileError(error, 'to write', folder);
   }
 }
 
@@ -74,12 +61,14 @@ export class Staging implements Target {
   /** The paths of what stands under its name. */
   readonly paths: string[];
   /** Folders of former versions that were removed at the end. */
-  readonly superseded: string[] = [];
+  superseded: string[] = [];
   private readonly offer: Offer;
   private readonly manifest: Manifest;
   private readonly layout: Layout;
   private readonly options: StagingOptions;
-  readonly folder: string;
+  private readonly claim: Claim;
+  /** The files that were made or looked at here, by entry. */
+  private readonly written: Written;
   /** The outermost names that are where they are to be. */
   private readonly published = new Set<string>();
   private readonly handles: Handles;
@@ -91,24 +80,31 @@ export class Staging implements Target {
   /** What is looked at: one slice after the other. */
   private scratch: Uint8Array | undefined;
 
-  constructor(offer: Offer, options: StagingOptions) {
-    const { manifest, id } = offer;
+  constructor(offer: Offer, options: StagingOptions, claim: Claim) {
+    const { manifest } = offer;
     this.offer = offer;
     this.manifest = manifest;
     this.options = options;
+    this.claim = claim;
+    this.written = new Written(manifest.entries);
     this.layout = new Layout(manifest);
-    this.folder = join(options.folder, `.${id.origin}-${id.incarnation.toString(16)}.part`);
     this.paths = this.tops().map(({ path }) => join(options.folder, path));
     this.handles = new Handles((entry) => this.open(entry));
-    UNDER_WAY.add(this.folder);
+  }
+
+  /** Where it grows. */
+  get folder(): string {
+    return this.claim.folder;
+  }
+
+  /** Whether a former run has left something of it. */
+  get isResumed(): boolean {
+    return this.claim.isResumed;
   }
 
   /** Looks at what is there, and makes what is not. */
   async prepare(verifying: () => void): Promise<void> {
-    const { options, manifest, offer, folder } = this;
-    for (const { path } of manifest.entries) requireNames(path);
-    await makeFolder(options.folder);
-    const isResumed = await hasManifest(folder, offer.bytes);
+    const { options, manifest, folder, isResumed } = this;
     if (isResumed) this.held = await readJournal(folder, manifest);
     const taken: string[] = [];
     for (const { path } of this.tops()) {
@@ -119,7 +115,7 @@ export class Staging implements Target {
     if (taken.length > 0 || this.held.size > 0) verifying();
     // What stands there may be this very tree.
     if (isThere && (await this.isEqual())) {
-      await rm(folder, { recursive: true, force: true });
+      await this.claim.remove();
       this.isComplete = true;
       return;
     }
@@ -128,15 +124,14 @@ export class Staging implements Target {
     for (const path of taken) if (this.held.size === manifest.slices && isResumed) this.published.add(path);
     if (taken.length > 0 && !options.overwrite && this.published.size === 0) throw this.takenError(taken[0]);
     this.isFresh = !isResumed;
-    if (!isResumed) {
-      await rm(folder, { recursive: true, force: true });
-      await mkdir(folder);
-      await keepManifest(folder, offer.certificate, offer.bytes);
-    }
-    for (const { kind, path } of manifest.entries)
-      if (kind === 'folder' && !this.published.has(topOf(path))) await makeFolder(join(folder, path));
+    if (!isResumed) await keepManifest(folder, this.kept(), this.offer.certificate);
+    await inTurns(manifest.entries, ({ kind, path }) => {
+      if (kind === 'folder' && !this.published.has(topOf(path))) makeInner(join(folder, path));
+    });
     await this.verifyHeld();
-    await this.requireRoom();
+    let lacking = manifest.bytes;
+    for (const slice of this.held.keys()) lacking -= sliceLength(manifest, slice);
+    await requireRoom(options.folder, lacking);
     await rewriteJournal(folder, this.held);
     this.journal = await Journal.open(folder, () => this.handles.each((file) => file.datasync()));
   }
@@ -149,8 +144,10 @@ export class Staging implements Target {
       const isWhole = ({ entry, length }: Piece) =>
         isSmall(entries[entry]) && entries[entry].size === length && (entries[entry].mode & 0o600) === 0o600;
       const small = pieces.length > MANY_PIECES ? pieces.filter(isWhole) : [];
+      await this.handles.forget(small.map(({ entry }) => entry));
       await inTurns(small, ({ entry, from, length }) => {
-        writeSmall(this.place(entries[entry].path), bytes.subarray(from, from + length), entries[entry]);
+        const place = this.place(entries[entry].path);
+        this.written.made(entry, writeSmall(place, bytes.subarray(from, from + length), entries[entry]));
         this.finished.add(entries[entry]);
       });
       const write = this.isFresh ? putSparse : put;
@@ -190,57 +187,54 @@ export class Staging implements Target {
   }
 
   async complete(): Promise<void> {
-    const { manifest, folder, options } = this;
+    const { manifest, folder, options, written } = this;
     try {
+      if (!(await this.claim.isThere())) throw changed(folder);
       // What has come there meanwhile.
       if (options.overwrite) await this.requireKinds();
-      const files = manifest.entries.filter(
-        ({ kind, path }) => kind === 'file' && !this.published.has(topOf(path)),
+      const files = [...manifest.entries.keys()].filter(
+        (i) => manifest.entries[i].kind === 'file' && !this.published.has(topOf(manifest.entries[i].path)),
       );
-      await finishFiles(
-        files,
-        (path) => this.place(path),
-        (entry) => this.finished.has(entry),
-      );
+      const place = (entry: number) => this.place(manifest.entries[entry].path);
+      for (const entry of await written.doubtful(files, place))
+        if (!(await this.isAsWritten(entry))) throw changed(place(entry));
+      await finishFiles(files, manifest.entries, { place, written, finished: this.finished }, folder);
       await this.handles.close();
+      // Between the looks nobody but we has written there.
+      const [other] = await written.doubtful(files, place);
+      if (other !== undefined) throw changed(place(other));
       for (const top of this.tops()) if (!this.published.has(top.path)) await this.give(top);
-      for (const { kind, path, mode, modified } of [...manifest.entries].reverse()) {
-        if (kind !== 'folder') continue;
-        const place = join(options.folder, path);
-        await chmod(place, mode);
-        await utimes(place, secondsOf(modified), secondsOf(modified));
-        await syncFolder(place);
-      }
+      await finishFolders(manifest.entries, options.folder);
       await syncFolder(options.folder);
       await this.journal?.close();
       this.journal = undefined;
-      await rm(folder, { recursive: true, force: true });
-      await this.removeSuperseded();
+      await this.claim.remove();
+      this.superseded = await removeFormer(options.folder, this.kept(), this.tops());
     } catch (error) {
       throw fileError(error, 'to write', options.folder);
     }
   }
 
   async close(useless: boolean): Promise<void> {
-    UNDER_WAY.delete(this.folder);
     await this.handles.close();
     await this.journal?.close().catch(() => {});
     this.journal = undefined;
-    if (useless) await rm(this.folder, { recursive: true, force: true });
+    await (useless ? this.claim.remove() : this.claim.release());
   }
 
-  /** What is left of transfers of the same sender that were to have the same outermost names. */
-  private async removeSuperseded(): Promise<void> {
-    const mine = new Set(this.tops().map(({ path }) => path));
-    const start = `.${this.offer.id.origin}-`;
-    for (const name of await readdir(this.options.folder)) {
-      const folder = join(this.options.folder, name);
-      if (!name.startsWith(start) || !name.endsWith('.part') || UNDER_WAY.has(folder)) continue;
-      const manifest = await readManifest(folder);
-      if (!manifest || !topsOf(manifest).every(({ path }) => mine.has(path))) continue;
-      await rm(folder, { recursive: true, force: true });
-      this.superseded.push(folder);
-    }
+  /** Whether a file that is another one now has what was written, all the same. */
+  private async isAsWritten(entry: number): Promise<boolean> {
+    await this.handles.forget([entry]);
+    this.finished.delete(this.manifest.entries[entry]);
+    const { from, to } = this.layout.slicesOf(entry);
+    for (let slice = from; slice < to; slice++) if (!(await this.isAsItWas(slice))) return false;
+    return true;
+  }
+
+  /** What of the offer is kept: with a code its sender has another key each time. */
+  private kept() {
+    const { from, bytes } = this.offer;
+    return { sender: this.options.anyGroup ? new Uint8Array(32) : from.publicKey, bytes };
   }
 
   /** The outermost entries. */
@@ -255,9 +249,10 @@ export class Staging implements Target {
 
   private open(entry: number): Promise<FileHandle> {
     const { path } = this.manifest.entries[entry];
+    const place = this.place(path);
     // What is published is only read; nothing that is written to may be a link.
-    const flags = this.published.has(topOf(path)) ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT;
-    return open(this.place(path), flags | (constants.O_NOFOLLOW ?? 0), 0o600);
+    if (this.published.has(topOf(path))) return open(place, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+    return this.written.open(entry, place);
   }
 
   /** Reads what is said to be held: what is not as it should be is received again. */
@@ -297,20 +292,6 @@ export class Staging implements Target {
       if (there?.kind !== kind || (kind === 'file' && there.size !== size)) return false;
     }
     return true;
-  }
-
-  private async requireRoom(): Promise<void> {
-    const { bavail, bsize } = await statfs(this.folder);
-    let lacking = this.manifest.bytes;
-    for (const slice of this.held.keys()) lacking -= sliceLength(this.manifest, slice);
-    if (lacking <= bavail * bsize) return;
-    throw new HeadwaterError(
-      'FILE',
-      `file: expected room for ${lacking} bytes, got ${bavail * bsize} at ${this.options.folder}`,
-      {
-        cause: Object.assign(new Error(), { code: 'ENOSPC' }),
-      },
-    );
   }
 
   /** A file takes the place of no folder, and a folder that of nothing: found before anything has its name. */
@@ -361,7 +342,7 @@ export class Staging implements Target {
     for (const { kind, path } of this.manifest.entries) {
       if (topOf(path) !== top) continue;
       const to = join(this.options.folder, path);
-      if (kind === 'folder') await makeFolder(to);
+      if (kind === 'folder') makeInner(to);
       else if ((await kindOf(dirname(to)))?.kind !== 'folder')
         throw Object.assign(new Error(`${dirname(to)} is no folder`), { code: 'ENOTDIR' });
       else await rename(join(this.folder, path), to);
@@ -389,10 +370,6 @@ function requireNames(path: string): void {
   for (const name of inner) requireInnerName(name);
 }
 
-function topsOf({ entries }: Manifest): readonly Entry[] {
-  return entries.filter(({ path }) => !path.includes('/'));
-}
-
 function topOf(path: string): string {
   return path.split('/', 1)[0];
 }
@@ -410,7 +387,18 @@ async function kindOf(
   }
 }
 
-/** Folders of this process that are in use. */
-const UNDER_WAY = new Set<string>();
+async function requireRoom(folder: string, lacking: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (lacking <= bavail * bsize) return;
+  const message = `file: expected room for ${lacking} bytes, got ${bavail * bsize} at ${folder}`;
+  throw new HeadwaterError('FILE', message, { cause: Object.assign(new Error(), { code: 'ENOSPC' }) });
+}
+
+/** Somebody else has been there, with the rights that we have. */
+function changed(place: string): HeadwaterError {
+  const message = `file: expected what was written to ${place}, got something else or nothing: another process has removed or changed it; the next run asks for it again`;
+  return new HeadwaterError('FILE', message, { cause: Object.assign(new Error(), { code: 'ESTALE' }) });
+}
+
 /** In a slice with fewer pieces each is written and synced by itself. */
 const MANY_PIECES = 16;

@@ -1,8 +1,10 @@
-/** How received bytes get to the disk: to their place in a file, with holes where there are only zeros; and how files are finished. */
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+/** How received bytes get to the disk: to their place in a file, with holes where there are only zeros; and how files and folders are finished. */
+import { constants, lstatSync, mkdirSync } from 'node:fs';
+import { chmod, type FileHandle, open, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Entry } from '../bulk/manifest.js';
 import { syncFileSystem } from './disk.js';
+import type { Written } from './part/written.js';
 import { secondsOf } from './small.js';
 
 /** Writes all of it to its place. */
@@ -13,7 +15,7 @@ export async function put(file: FileHandle, bytes: Uint8Array, at: number): Prom
   }
 }
 
-/** The same of a file that has nothing there yet: what is only zeros is left out, and `finishFiles` sees to the end of the file. */
+/** The same of a file that has nothing there yet: what is only zeros is left out. */
 export async function putSparse(file: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let from = 0; from < bytes.length; ) {
     const isData = !isHole(bytes, from);
@@ -25,40 +27,76 @@ export async function putSparse(file: FileHandle, bytes: Uint8Array, at: number)
 }
 
 /**
- * Gives files their sizes, modes and times, and makes all of them durable: many together.
+ * Gives files their modes and times, and makes all of them durable: many together.
  *
- * @param place where an entry is
- * @param isFinished it has all of that already, but may not be durable
+ * @param files which of the entries
+ * @param how where each is, which file it must be, and which have all of that already, but may not be durable
+ * @param folder that all of them are in
  */
 export async function finishFiles(
-  files: readonly Entry[],
-  place: (path: string) => string,
-  isFinished: (entry: Entry) => boolean,
+  files: readonly number[],
+  entries: readonly Entry[],
+  how: { place(entry: number): string; written: Written; finished: ReadonlySet<Entry> },
+  folder: string,
 ): Promise<void> {
+  const { place, written, finished } = how;
   const isMany = files.length > MANY;
-  const rest = files.filter((entry) => !isFinished(entry));
-  await inSmallGroups(rest, (entry) => finish(place(entry.path), entry, !isMany));
-  if (isMany && (await syncFileSystem(place('')))) return;
-  const loose = isMany ? files : files.filter(isFinished);
-  await inSmallGroups(loose, (entry) => syncOne(place(entry.path)));
+  const rest = files.filter((i) => !finished.has(entries[i]));
+  await inSmallGroups(rest, async (i) => {
+    const file = await written.open(i, place(i));
+    try {
+      const { mode, modified } = entries[i];
+      await file.chmod(mode);
+      await file.utimes(secondsOf(modified), secondsOf(modified));
+      if (!isMany) await file.sync();
+    } finally {
+      await file.close();
+    }
+  });
+  if (isMany && (await syncFileSystem(folder))) return;
+  const loose = isMany ? files : files.filter((i) => finished.has(entries[i]));
+  await inSmallGroups(loose, (i) => syncOne(place(i)));
+}
+
+/** Makes a folder that may be there already, in one that is: no link to one. Only its owner may use it until it is finished. */
+export function makeInner(path: string): void {
+  try {
+    mkdirSync(path, 0o700);
+  } catch (error) {
+    if (!lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+}
+
+/** Gives folders under their final names their modes and times, what is in them first, and makes them durable: many together. */
+export async function finishFolders(entries: readonly Entry[], out: string): Promise<void> {
+  const folders = entries.filter(({ kind }) => kind === 'folder').reverse();
+  const isMany = folders.length > MANY;
+  for (const { path, mode, modified } of folders)
+    await finishFolder(join(out, path), mode, secondsOf(modified), !isMany);
+  if (!isMany || (await syncFileSystem(out))) return;
+  for (const { path } of folders) await syncOne(join(out, path)).catch(() => {});
+}
+
+/** By a handle that is opened before, as its mode may shut its owner out. */
+async function finishFolder(path: string, mode: number, modified: number, isSynced: boolean): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') {
+    await chmod(path, mode);
+    return utimes(path, modified, modified);
+  }
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    await folder.chmod(mode);
+    await folder.utimes(modified, modified);
+    if (isSynced) await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 /** A few at a time: as many as the system's threads for files take. */
 export async function inSmallGroups<T>(all: readonly T[], act: (one: T) => Promise<void>): Promise<void> {
   for (let i = 0; i < all.length; i += AT_A_TIME) await Promise.all(all.slice(i, i + AT_A_TIME).map(act));
-}
-
-/** A file as it is to be, but for its name. */
-async function finish(path: string, { mode, modified, size }: Entry, isSynced: boolean): Promise<void> {
-  const file = await open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600);
-  try {
-    await file.truncate(size);
-    await file.chmod(mode);
-    await file.utimes(secondsOf(modified), secondsOf(modified));
-    if (isSynced) await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function syncOne(path: string): Promise<void> {

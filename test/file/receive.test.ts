@@ -123,6 +123,17 @@ test('of our disk others hear no paths', async () => {
   expect(reasonOf(error)).toBe('it cannot write the files (EACCES)');
 });
 
+test('a second receiver in the same folder fails at once, with who has it, and its sender hears why', async () => {
+  const { open, reasonOf } = await setUp();
+  const first = await open();
+
+  const error = await open().catch((caught) => caught);
+
+  expect(error.message).toMatch(/which this process has in use$/);
+  expect(reasonOf(error)).toBe('another process saves them to the same folder');
+  await first.close(true);
+});
+
 test('it stays until the sender has heard what became of the files', async () => {
   const { receiving, open, standings } = await setUp();
   await (await open()).close(true);

@@ -76,7 +76,7 @@ test('a slice is on the disk before the journal says so, and that before it coun
   const { source, staging, out } = await setUp('a.bin');
   asked.length = 0;
   await receive(source, staging);
-  const journal = 'out/part/journal';
+  const journal = 'out/part/.journal';
   expect(askedOf(out)).toEqual(['datasync out/part/a.bin', `appendFile ${journal}`, `datasync ${journal}`]);
 });
 

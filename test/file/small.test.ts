@@ -1,5 +1,5 @@
 /** Many small files, and files with holes: the same bytes, modes and times as any others. */
-import { chmod, readFile, stat, utimes } from 'node:fs/promises';
+import { chmod, readFile, stat, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { SLICE_SIZE } from '../../src/bulk/manifest.js';
@@ -35,7 +35,8 @@ test('a run that was killed before its journal spoke of a slice writes its files
   const { source, out } = await manyFiles();
   const first = await stage(offerOf(source), out);
   await receive(source, first.staging);
-  first.staging.held.clear();
+  await first.staging.close(false);
+  await truncate(join(first.staging.folder, '.journal'));
   const { staging } = await stage(offerOf(source), out);
 
   await receive(source, staging, [0]);

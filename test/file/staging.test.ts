@@ -48,14 +48,13 @@ test('a run that ends midway is gone on with, and only what is lacking is writte
   const { source, offer, out } = await setUp();
   const first = await stage(offer, out);
   await receive(source, first.staging, [1, 2]);
-  // As kill -9 does, it closes nothing.
+  await first.staging.close(false);
   const { staging, isVerifying } = await stage(offer, out);
   expect(isVerifying).toBe(true);
   expect([...staging.held.keys()]).toEqual([1, 2]);
   await receive(source, staging);
   await staging.complete();
   expect((await readFile(join(out, 't/large'))).equals(large)).toBe(true);
-  await first.staging.close(false);
 });
 
 test('what another group has left of the same files is gone on with, without its certificates, if that is asked for', async () => {
@@ -82,6 +81,7 @@ test('what another group has left of the same files is gone on with, without its
 test.each([
   ['cut', (path: string) => truncate(path, 100)],
   ['overwritten', (path: string) => writeFile(path, 'x', { flag: 'r+' })],
+  ['removed', (path: string) => rm(path)],
 ])('slices whose file was %s meanwhile are lacking again', async (_what, damage) => {
   const { source, offer, out } = await setUp();
   const first = await stage(offer, out);
@@ -100,7 +100,7 @@ test('a journal that ends in the middle of a record, or has another one, counts 
   const first = await stage(offer, out);
   await receive(source, first.staging, [0, 1]);
   await first.staging.close(false);
-  await appendFile(join(await partOf(out), 'journal'), randomBytes(200));
+  await appendFile(join(await partOf(out), '.journal'), randomBytes(200));
   const { staging } = await stage(offer, out);
   expect([...staging.held.keys()]).toEqual([0, 1]);
   await staging.close(false);

@@ -10,7 +10,7 @@ const promises = promisesOf(readFileSync(new URL('docs/SECURITY.md', root), 'utf
 test('there are some, of each adversary', () => {
   expect(promises.length).toBeGreaterThan(15);
   expect(new Set(promises.map(({ against }) => against.replace(/s$/, '')))).toEqual(
-    new Set(['stranger', 'liar', 'failing member', 'operator', 'disk', 'all at once']),
+    new Set(['stranger', 'liar', 'failing member', 'operator', 'user of the machine', 'disk', 'all at once']),
   );
 });
 

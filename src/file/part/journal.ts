@@ -1,13 +1,14 @@
 /**
- * What has been received of a transfer, on the disk: `manifest`, its certificate and its bytes, and `journal`, the certificates of
- * the slices that are there, one behind the other, each written once its slice is. A record that a crash has cut off is left out.
+ * What has been received of a transfer, on the disk: `.manifest`, the key of its sender, its certificate and its bytes, and
+ * `.journal`, the certificates of the slices that are there, one behind the other, each written once its slice is. A record that a
+ * crash has cut off is left out. Nothing that is sent has an outermost name with a dot, so that neither is taken for a file.
  */
-import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { certifiedDescriptor } from '../broadcast/proof/certificate.js';
-import { type Manifest, parseManifest, sliceHash } from '../bulk/manifest.js';
-import { equalBytes } from '../core/bytes.js';
-import { CERTIFICATE_SIZE } from '../wire/limits.js';
+import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { certifiedDescriptor } from '../../broadcast/proof/certificate.js';
+import { type Manifest, sliceHash } from '../../bulk/manifest.js';
+import { equalBytes } from '../../core/bytes.js';
+import { CERTIFICATE_SIZE } from '../../wire/limits.js';
 
 export class Journal {
   private readonly file: FileHandle;
@@ -26,7 +27,7 @@ export class Journal {
 
   /** @param sync makes durable what has been written of slices */
   static async open(folder: string, sync: () => Promise<void>): Promise<Journal> {
-    return new Journal(await open(join(folder, JOURNAL), 'a'), sync);
+    return new Journal(await open(join(folder, JOURNAL), 'a', PRIVATE), sync);
   }
 
   /** A slice has been written. Resolves once both are durable; slices that come meanwhile go together. */
@@ -57,45 +58,30 @@ export class Journal {
   }
 }
 
+/** What is kept of an offer. */
+export interface Kept {
+  /** Key of who sends it; zeros if that is nobody that comes again under the same key. */
+  sender: Uint8Array;
+  /** Of the manifest. */
+  bytes: Uint8Array;
+}
+
 /** Writes the manifest, whole or not at all. */
 export async function keepManifest(
   folder: string,
+  { sender, bytes }: Kept,
   certificate: Uint8Array,
-  bytes: Uint8Array,
 ): Promise<void> {
   const part = join(folder, `${MANIFEST}.new`);
-  await writeFile(part, Buffer.concat([certificate, bytes]), { flush: true });
+  await writeFile(part, Buffer.concat([sender, certificate, bytes]), { flush: true, mode: PRIVATE });
   await rename(part, join(folder, MANIFEST));
 }
 
-/** Whether this is the manifest that is kept there. */
-export async function hasManifest(folder: string, bytes: Uint8Array): Promise<boolean> {
+/** What is kept there; undefined if that is nothing. */
+export async function readKept(folder: string): Promise<Kept | undefined> {
   const kept = await readFile(join(folder, MANIFEST)).catch(() => undefined);
-  return kept !== undefined && equalBytes(kept.subarray(CERTIFICATE_SIZE), bytes);
-}
-
-/** The manifest that is kept there; undefined if there is none. */
-export async function readManifest(folder: string): Promise<Manifest | undefined> {
-  try {
-    return parseManifest((await readFile(join(folder, MANIFEST))).subarray(CERTIFICATE_SIZE));
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * Takes over what another group has left of these files in the folder beside this one: of `.ORIGIN-NUMBER.part` the number is made of
- * the manifest, and what stands before it is of a group.
- */
-export async function adoptOther(folder: string, bytes: Uint8Array): Promise<void> {
-  if (await hasManifest(folder, bytes)) return;
-  const end = basename(folder).replace(/^\.\d+/, '');
-  for (const name of await readdir(dirname(folder)).catch(() => [])) {
-    const other = join(dirname(folder), name);
-    if (name.replace(/^\.\d+/, '') !== end || !(await hasManifest(other, bytes))) continue;
-    await rm(folder, { recursive: true, force: true });
-    return rename(other, folder);
-  }
+  if (kept === undefined) return undefined;
+  return { sender: kept.subarray(0, KEY_SIZE), bytes: kept.subarray(KEY_SIZE + CERTIFICATE_SIZE) };
 }
 
 /** By slice that is said to be there: its certificate. */
@@ -115,7 +101,7 @@ export async function readJournal(folder: string, manifest: Manifest): Promise<M
 /** Writes it anew, with these alone. */
 export async function rewriteJournal(folder: string, held: ReadonlyMap<number, Uint8Array>): Promise<void> {
   const part = join(folder, `${JOURNAL}.new`);
-  await writeFile(part, Buffer.concat([...held.values()]), { flush: true });
+  await writeFile(part, Buffer.concat([...held.values()]), { flush: true, mode: PRIVATE });
   await rename(part, join(folder, JOURNAL));
 }
 
@@ -130,5 +116,9 @@ function sliceOf(certificate: Uint8Array, manifest: Manifest): number | undefine
   }
 }
 
-const MANIFEST = 'manifest';
-const JOURNAL = 'journal';
+const MANIFEST = '.manifest';
+const JOURNAL = '.journal';
+/** For this user alone. */
+const PRIVATE = 0o600;
+/** Of a member, Ed25519. */
+const KEY_SIZE = 32;
