@@ -84,6 +84,11 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   return { entries, sliceSize, bytes: total, slices, hashes };
 }
 
+/** Bytes that all of it takes on a disk: whole blocks, and one for each folder and empty file, as file systems have it. */
+export function diskSize({ entries }: Pick<Manifest, 'entries'>): number {
+  return entries.reduce((sum, { size }) => sum + BLOCK * Math.max(1, Math.ceil(size / BLOCK)), 0);
+}
+
 /** The number of the transfer that this is the manifest of: who has both knows that they belong together. */
 export function transferId(origin: number, hash: Uint8Array): StreamId {
   return { origin, incarnation: TRANSFER_BIT + (new Reader(hash).u48('hash') % TRANSFER_BIT) };
@@ -161,5 +166,7 @@ export const MAX_ENTRIES = 500_000;
 export const MAX_PATH = 4096;
 export const MAX_DEPTH = 64;
 const MAX_MODE = 0o777;
+/** Bytes: of ext4, XFS, Btrfs, APFS and NTFS by default. */
+const BLOCK = 4096;
 /** What 24 MiB of hashes come to, of slices of the largest size. */
 const MAX_BYTES = (MAX_MANIFEST / HASH_SIZE) * MAX_SLICE;

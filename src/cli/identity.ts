@@ -3,6 +3,7 @@
  * the file. What was told is kept, so that the next start needs nobody.
  */
 import { createReadStream, existsSync } from 'node:fs';
+import { lstat, realpath } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { equalBytes, toHex } from '../core/bytes.js';
 import { parseSecretKey } from '../crypto/keys.js';
@@ -109,6 +110,10 @@ async function readKey(path: string) {
 
 async function readText(path: string, what: string): Promise<string> {
   const parts: Uint8Array[] = [];
+  // Nobody may ever write to it. A pipe of this process, as of `<(command)`, has no place in the file system.
+  const place = await realpath(path).catch(() => undefined);
+  if (place !== undefined && !place.startsWith('/dev/') && (await lstat(place)).isFIFO())
+    throw config(`${what}: expected a file, got a named pipe at ${path}`);
   try {
     // One byte more than there may be: a device, or a pipe, may have no end.
     for await (const part of createReadStream(path, { end: MAX_TEXT })) parts.push(part);

@@ -1,5 +1,6 @@
 /** Receives what members of a group send, into a folder. */
 import { EventEmitter, on } from 'node:events';
+import { diskSize } from '../bulk/manifest.js';
 import { UNOFFERED } from '../bulk/ports.js';
 import { toHex } from '../core/bytes.js';
 import {
@@ -30,7 +31,7 @@ export interface ReceiveFilesOptions {
   overwrite?: boolean | undefined;
   /** Takes files of this member alone, and goes on with what is there of them from another group. Default: of all. */
   from?: Member | undefined;
-  /** Bytes of all files of a transfer: more is refused. Default: what the disk has room for. */
+  /** Bytes that a transfer may take on the disk, in blocks of 4 KiB, of which each folder and empty file has one: more is refused. Default: what the disk has room for. */
   maxBytes?: number | undefined;
   /** Ends it. What is under way is kept for the next run. */
   signal?: AbortSignal | undefined;
@@ -143,7 +144,7 @@ class Receiving implements FileReceiving, Taker {
     this.seen.set(streamKey(offer.id), offer.id);
     if (this.isFull || (from && offer.id.origin !== from.index))
       throw new HeadwaterError('BUSY', 'it takes no more files');
-    const { bytes } = offer.manifest;
+    const bytes = diskSize(offer.manifest);
     if (bytes > maxBytes)
       throw new HeadwaterError(
         'TOO_LARGE',

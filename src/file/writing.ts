@@ -70,11 +70,10 @@ export function makeInner(path: string): void {
 /** Gives folders under their final names their modes and times, what is in them first, and makes them durable: many together. */
 export async function finishFolders(entries: readonly Entry[], out: string): Promise<void> {
   const folders = entries.filter(({ kind }) => kind === 'folder').reverse();
-  const isMany = folders.length > MANY;
+  const isTogether = folders.length > MANY && (await syncFileSystem(out));
   for (const { path, mode, modified } of folders)
-    await finishFolder(join(out, path), mode, secondsOf(modified), !isMany);
-  if (!isMany || (await syncFileSystem(out))) return;
-  for (const { path } of folders) await syncOne(join(out, path)).catch(() => {});
+    await finishFolder(join(out, path), mode, secondsOf(modified), !isTogether);
+  if (isTogether) await syncFileSystem(out);
 }
 
 /** By a handle that is opened before, as its mode may shut its owner out. */

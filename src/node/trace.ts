@@ -6,7 +6,15 @@
  * `bandwidth_estimate`, `loss_floor` and `state`. Events of ours are `headwater:status`, what the member sees four times a second (`Sight`),
  * and `headwater:event`; a page can be drawn of these two alone.
  */
-import { createWriteStream, openSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  createWriteStream,
+  ftruncateSync,
+  openSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { finished } from 'node:stream/promises';
 import { MILLISECOND, type Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
@@ -28,7 +36,7 @@ export interface TraceFile {
 }
 
 /**
- * Starts a trace; a file of that name is replaced. Throws FILE if it cannot be.
+ * Starts a trace; a trace of that name is replaced, and nothing else. Throws FILE if it cannot be.
  *
  * @param name who sees it
  * @param referenceTime the wall clock, in ms, at which `now` is 0
@@ -75,13 +83,31 @@ export function openTrace(path: string, name: string, referenceTime: number): Tr
 
 function openOrThrow(path: string): number {
   try {
-    return openSync(path, 'w');
+    // A terminal or a pipe holds nothing.
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return openSync(path, 'w');
+    const file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
+    if (isTrace(file)) {
+      ftruncateSync(file);
+      return file;
+    }
+    closeSync(file);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new HeadwaterError('FILE', `trace: expected a file to write to, got ${code} for ${path}`, {
       cause,
     });
   }
+  throw new HeadwaterError(
+    'FILE',
+    `trace: expected a trace of headwater, or nothing yet, at ${path}, got a file of another kind; it is left as it is`,
+  );
+}
+
+/** Whether a file holds nothing but a trace of ours. */
+function isTrace(file: number): boolean {
+  const start = Buffer.alloc(SIGN.length);
+  const length = readSync(file, start, 0, start.length, 0);
+  return length === 0 || start.toString('latin1', 0, length) === SIGN;
 }
 
 /** The first line of a trace. */
@@ -145,6 +171,8 @@ function metricsData(metrics: PathMetrics): object {
   };
 }
 
+/** How the first line of each begins. */
+const SIGN = '{"qlog_format":"NDJSON","qlog_version":"0.3","title":"headwater"';
 /** JSON has no infinity. Three digits are more than is measured. */
 function finite(value: number | undefined, factor = 1): number | undefined {
   return value !== undefined && Number.isFinite(value) ? Math.round(value * factor * 1000) / 1000 : undefined;

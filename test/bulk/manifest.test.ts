@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Layout } from '../../src/bulk/layout.js';
-import { type Entry, parseManifest, sliceLength, writeManifest } from '../../src/bulk/manifest.js';
+import { diskSize, type Entry, parseManifest, sliceLength, writeManifest } from '../../src/bulk/manifest.js';
 import { HASH_SIZE } from '../../src/wire/limits.js';
 import { holds } from '../wire/holds.js';
 
@@ -20,6 +20,11 @@ function manifestOf(entries: readonly Entry[]): Uint8Array {
 test('what goes in comes out', () => {
   const entries = [folder('t'), file('t/ä ❤️', 100_000), folder('t/b'), file('t/b/c', 31_072), file('u')];
   expect(parseManifest(manifestOf(entries))).toMatchObject({ entries, bytes: 131_072, slices: 2 });
+});
+
+test('what it takes on a disk counts folders and empty files, and whole blocks', () => {
+  expect(diskSize({ entries: [file('a', 4096)] })).toBe(4096);
+  expect(diskSize({ entries: [folder('t'), file('t/none'), file('t/a', 4097)] })).toBe(4 * 4096);
 });
 
 test.each([

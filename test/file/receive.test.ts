@@ -50,19 +50,21 @@ const standing = (member: number, state: MemberStanding['state'], hasHeard = tru
 };
 
 test('as many bytes as it takes are taken', async () => {
-  const { open } = await setUp(5);
+  const { open } = await setUp(4096);
   await (await open()).close(true);
 });
 
 test('one byte more is refused, and the sender is told what would be taken', async () => {
-  const { open, reasonOf } = await setUp(4);
+  const { open, reasonOf } = await setUp(4095);
   const error = await open().catch((caught) => caught);
   expect(error).toMatchObject({ code: 'TOO_LARGE' });
-  expect(reasonOf(error)).toBe('transfer: expected at most 4 bytes (--max-size of the receiver), got 5');
+  expect(reasonOf(error)).toBe(
+    'transfer: expected at most 4095 bytes (--max-size of the receiver), got 4096',
+  );
 });
 
 test('what only others than its sender speak of takes the place of nothing, and is no failure', async () => {
-  const { receiving, open, reasonOf, fail, stop, out } = await setUp(5, { overwrite: true });
+  const { receiving, open, reasonOf, fail, stop, out } = await setUp(undefined, { overwrite: true });
   await write(out, { 'a.bin': 'newer' });
   const error = await open().catch((caught) => caught);
   expect(reasonOf(error)).toContain('its sender is not there');
@@ -75,15 +77,15 @@ test('what only others than its sender speak of takes the place of nothing, and 
 });
 
 test('what its sender offers takes the place of what is there, where that is wanted', async () => {
-  const { open, standings, out } = await setUp(5, { overwrite: true });
+  const { open, standings, out } = await setUp(undefined, { overwrite: true });
   await write(out, { 'a.bin': 'older' });
   standings.push(standing(SENDER.index, 'offered'));
   await (await open()).close(true);
 });
 
 test('who takes files of one member alone takes nothing of another, whoever has the code', async () => {
-  await (await (await setUp(5, { from: SENDER })).open()).close(true);
-  const { open, reasonOf, out } = await setUp(5, { from: OTHER });
+  await (await (await setUp(undefined, { from: SENDER })).open()).close(true);
+  const { open, reasonOf, out } = await setUp(undefined, { from: OTHER });
   const error = await open().catch((caught) => caught);
   expect(reasonOf(error)).toBe('it takes no more files');
   await expect(readFile(join(out, 'a.bin'))).rejects.toMatchObject({ code: 'ENOENT' });

@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import {
   appendFile,
+  chmod,
+  chown,
   mkdir,
   readdir,
   readFile,
@@ -217,3 +219,36 @@ test('several outermost names of which a run has given one: the next run gives t
   expect(await readFile(join(out, 'two'), 'utf8')).toBe('two');
   expect((await readdir(out)).sort()).toEqual(['blocked', 'one', 'two']);
 });
+
+test('folders and files that shut their owner out are saved by who may not pass them', async () => {
+  const folder = await newFolder();
+  await write(folder, { 't/in/a': 'a', 't/b': 'b' });
+  const source = await openTree(join(folder, 't'));
+  const shut: Record<string, number> = { 't/in': 0o077, 't/in/a': 0o000, t: 0o077 };
+  const entries = source.manifest.entries.map((entry) => ({
+    ...entry,
+    mode: shut[entry.path] ?? entry.mode,
+  }));
+  const bytes = writeManifest({ ...source.manifest, entries });
+  const sent = { ...source, bytes, manifest: parseManifest(bytes) };
+  const slice = (await source.read(0))!;
+  const inbox = await newFolder();
+  const isRoot = process.geteuid!() === 0;
+  if (isRoot) await chown(inbox, NOBODY, NOBODY);
+
+  const out = join(inbox, 'out');
+  if (isRoot) process.seteuid!(NOBODY);
+  try {
+    const { staging } = await stage(offerOf(sent), out);
+    await receive({ ...sent, read: async () => slice }, staging);
+    await staging.complete();
+    expect((await stat(join(out, 't'))).mode & 0o777).toBe(0o077);
+    expect(await readdir(out)).toEqual(['t']);
+  } finally {
+    if (isRoot) process.seteuid!(0);
+    else await chmod(join(out, 't'), 0o700).then(() => chmod(join(out, 't/in'), 0o700));
+  }
+});
+
+/** The user of that name, on most systems. */
+const NOBODY = 65534;

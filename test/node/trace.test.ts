@@ -1,5 +1,5 @@
 /** Trace files: qlog lines of real paths, errors that are told, and a path's metrics in a node's status. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -56,6 +56,19 @@ describe('trace file', () => {
     await expect(start('a', join(folder, 'missing', 'a.qlog'))).rejects.toMatchObject({ code: 'FILE' });
     await using node = await start('a');
     expect(node.self.name).toBe('a');
+  });
+
+  test('a trace takes the place of a trace, or of an empty file, and of nothing else', async () => {
+    const path = join(folder, 'again.qlog');
+    await writeFile(path, '');
+    for (let run = 0; run < 2; run++) await openTrace(path, 'a', 1e12).close();
+    expect(await readTrace(path)).toHaveLength(1);
+    const key = join(folder, 'a.key');
+    await writeFile(key, 'secret');
+    expect(() => openTrace(key, 'a', 1e12)).toThrow(
+      `trace: expected a trace of headwater, or nothing yet, at ${key}, got a file of another kind; it is left as it is`,
+    );
+    expect(await readFile(key, 'utf8')).toBe('secret');
   });
 
   test('rates are bits per second, times milliseconds, and what is not known is left out', async () => {

@@ -29,7 +29,7 @@ export function receiveCommand(program: Command): void {
     .option('--overwrite', 'replace files that exist')
     .option(
       '--max-size <mib>',
-      'MiB that a transfer may have (default: what the disk has room for)',
+      'MiB that a transfer may take on disk, in blocks of 4 KiB, one for each folder (default: what there is room for)',
       number(0, 1e9),
     )
     .option(

@@ -3,7 +3,7 @@
  * file names them. In: paths. Out: keys. All files are readable by their owner alone.
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import {
   formatPublicKey,
   formatSecretKey,
@@ -69,8 +69,12 @@ function parse(text: string, path: string): Record<string, unknown> {
 
 function read(path: string): string | undefined {
   try {
+    // Nobody may ever write to a named pipe, and all waits for who reads it here.
+    if (!path.startsWith('/dev/') && statSync(path).isFIFO())
+      throw new HeadwaterError('FILE', `${path}: expected a readable file, got a named pipe`);
     return readFileSync(path, 'utf8');
   } catch (cause) {
+    if (cause instanceof HeadwaterError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     throw new HeadwaterError('FILE', `${path}: expected a readable file, got ${code}`, { cause });
