@@ -43,9 +43,9 @@ export type MemberEvent<Who> =
   | { type: 'overflow'; member: Who; incarnation: number; to: number; lacking: Who[] }
   /**
    * A run of this member was refused, since a later one (`counting`) is here: one key runs in two places, or its clock was put
-   * back. The other run is let in once the later one has been silent for ten seconds. Only a hint: it may be a replay.
+   * back. `address`: where it called from. The other run is let in once the later one has been silent for ten seconds. Only a hint: it may be a replay.
    */
-  | { type: 'older-run'; member: Who; incarnation: number; counting: number }
+  | { type: 'older-run'; member: Who; incarnation: number; counting: number; address: string }
   /** The same from the other side: the member does not let us in, since for it a later run with our key counts. */
   | { type: 'superseded'; member: Who; counting: number }
   /** We hear the member, but it does not hear us: a firewall, a wrong address of ours, a route that works one way only. */

@@ -7,8 +7,11 @@ import { COLUMNS, wrap as wrapped } from './terminal/terminal.js';
 export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
   const wrap = (title: string, text: string) => wrapped(title, text, width);
   const { quorum, group, store, host, consumer, metrics, recent, socket } = status;
-  const others = status.peers.filter(({ reachable }) => reachable).map(({ name }) => name);
+  const others = status.peers
+    .filter(({ name, reachable }) => reachable && !quorum.unheard.includes(name))
+    .map(({ name }) => name);
   const away = quorum.away.length > 0 ? `; away: ${quorum.away.join(', ')}` : '';
+  const deaf = quorum.unheard.length > 0 ? `; not hearing us: ${quorum.unheard.join(', ')}` : '';
   const has = quorum.have >= quorum.need ? 'yes' : 'NO: nothing is delivered';
   const commits =
     store.lastCommitMs === null
@@ -28,7 +31,7 @@ export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
           status.observed.map(({ address, by }) => `${address} (${by.join(', ')})`).join('; '),
         )),
     ...wrap('quorum', `${has} (${quorum.have} of ${group.members} are here, ${quorum.need} are needed)`),
-    ...wrap('here', `${[status.name, ...others].join(', ')}${away}`),
+    ...wrap('here', `${[status.name, ...others].join(', ')}${deaf}${away}`),
     ...warningLines(status, wrap),
     ...wrap(
       'store',

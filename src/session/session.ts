@@ -161,7 +161,7 @@ export class Session {
     if (run.isReplay(opened.payload)) return 'stale-handshake';
     if (!opened.agreed)
       return answers.refuse(now, first, incarnation, run.noteForeign(now, dialect.versions));
-    if (run.turnAway(now, incarnation, keys.heardAt))
+    if (run.turnAway(now, { incarnation, from }, keys.heardAt))
       return answers.refuse(now, first, run.incarnation!, 'stale-handshake');
     if (this.hasPrecedence && this.opening.isFresh(now)) return 'simultaneous';
     const reason = answers.answer(now, first);
@@ -178,7 +178,7 @@ export class Session {
     const { run } = this;
     if (!agreed) return run.noteForeign(now, dialect.versions);
     // Nobody can have replayed it: it answers what we have just made.
-    if (run.isSuperseded(now, counting) || run.turnAway(now, incarnation, this.keys.heardAt))
+    if (run.isSuperseded(now, counting) || run.turnAway(now, { incarnation, from }, this.keys.heardAt))
       return 'stale-handshake';
     this.onProved(incarnation);
     run.noteVersion(now, opened.payload.version);

@@ -42,7 +42,7 @@ function status(changes: Partial<NodeStatus> = {}): NodeStatus {
   return {
     name: 'anna',
     group: { name: 'lab', id: 'ff', members: 4 },
-    quorum: { have: 3, need: 3, away: ['dora'] },
+    quorum: { have: 3, need: 3, away: ['dora'], unheard: [] },
     warnings: [],
     peers: [peer('ben'), peer('cleo'), peer('dora', false)],
     streams: [
@@ -122,7 +122,7 @@ test('who is away stands before those that are here', () => {
 });
 
 test('without a quorum that is said, and meant as wrong', () => {
-  const lines = screen(status({ quorum: { have: 2, need: 3, away: ['cleo', 'dora'] } }), 80);
+  const lines = screen(status({ quorum: { have: 2, need: 3, away: ['cleo', 'dora'], unheard: [] } }), 80);
 
   expect(lines).toContainEqual({ text: 'quorum NO: 2 here, 3 needed', kind: 'wrong' });
 });

@@ -105,7 +105,7 @@ describe('each event', () => {
     { type: 'begun-anew', incarnation: 8, former: 7 },
     { type: 'damaged', member: ben, id },
     { type: 'overflow', member: ben, incarnation: 7, to: 3, lacking: [ben, cleo] },
-    { type: 'older-run', member: ben, incarnation: 7, counting: 8 },
+    { type: 'older-run', member: ben, incarnation: 7, counting: 8, address: '10.0.0.9:7801' },
     { type: 'superseded', member: ben, counting: 8 },
     { type: 'unheard', member: ben },
     { type: 'other-version', member: ben, version: 4 },

@@ -23,7 +23,9 @@ describe('what the operator hears of', () => {
       late.connect();
       bench.run(SECOND);
     }
-    expect(told(bench)).toEqual([{ type: 'older-run', member: OTHER, incarnation: 7, counting: 9 }]);
+    expect(told(bench)).toEqual([
+      { type: 'older-run', member: OTHER, incarnation: 7, counting: 9, address: expect.any(String) },
+    ]);
   });
 
   test('a later run of ours that a member knows', () => {

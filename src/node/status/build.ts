@@ -8,7 +8,7 @@ import type { EndpointPeer, EndpointStatus } from '../../member/status.js';
 import type { SocketStatus } from '../socket/datagram-socket.js';
 import type { Health } from './health.js';
 import type { Histogram } from './prometheus.js';
-import type { NodeStatus, ObjectStatus, PeerStatus, StreamStatus } from './shape.js';
+import type { NodeStatus, ObjectStatus, PeerStatus, QuorumStatus, StreamStatus } from './shape.js';
 import type { Warning } from './warnings.js';
 
 /** What a status is made of. */
@@ -26,6 +26,8 @@ export interface StatusParts {
   metrics: EndpointMetrics & { sendErrors: number };
   health: Health;
   warnings: Warning[];
+  /** Of whom it is told that they do not hear this member. */
+  isUnheard(member: Member): boolean;
   /** By member: since when it is here, or away. */
   reachableSince: ReadonlyMap<Member, number>;
   /** Since when the consumer has its message. */
@@ -36,7 +38,6 @@ export interface StatusParts {
 export function statusOf(parts: StatusParts): NodeStatus {
   const { now, wall, startedAt, self, group, endpoint, health } = parts;
   const { members } = group;
-  const away = endpoint.peers.filter(({ reachable }) => !reachable).map(({ member }) => member.name);
   const { lagMs, busyShare, lateSeconds: _, commitMs: __, ...recent } = health.recent();
   const { lastCommit } = health;
   const waitingObjects = endpoint.streams.reduce(
@@ -54,7 +55,7 @@ export function statusOf(parts: StatusParts): NodeStatus {
     })),
     startedAt: iso(startedAt),
     uptimeMs: wall - startedAt,
-    quorum: { have: members.length - away.length, need: group.quorum, away },
+    quorum: quorumOf(endpoint.peers, group, parts.isUnheard),
     warnings: parts.warnings,
     peers: endpoint.peers.map((peer) => peerOf(peer, parts.reachableSince.get(peer.member) ?? startedAt)),
     streams: endpoint.streams.map((stream) => ({
@@ -88,6 +89,19 @@ export function statusOf(parts: StatusParts): NodeStatus {
     metrics: countersOf(parts.metrics, members),
     recent,
   };
+}
+
+/** Who is here: what is not heard there cannot be confirmed there. */
+export function quorumOf(
+  peers: readonly Pick<EndpointPeer, 'member' | 'reachable'>[],
+  { members, quorum }: Group,
+  isUnheard: (member: Member) => boolean = () => false,
+): QuorumStatus {
+  const names = (which: (peer: (typeof peers)[number]) => boolean) =>
+    peers.filter(which).map(({ member }) => member.name);
+  const away = names(({ reachable }) => !reachable);
+  const unheard = names(({ reachable, member }) => reachable && isUnheard(member));
+  return { have: members.length - away.length - unheard.length, need: quorum, away, unheard };
 }
 
 function deliveryOf({ bounds, counts, sum }: Histogram): NodeStatus['delivery'] {

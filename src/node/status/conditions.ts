@@ -28,10 +28,11 @@ export interface Measured {
 export function conditionsOf(status: NodeStatus, group: Group, measured: Measured): Condition[] {
   const { quorum, peers } = status;
   const conditions: Condition[] = [];
+  const missing = [...quorum.away, ...quorum.unheard.map((name) => `${name} (does not hear us)`)];
   if (quorum.have < quorum.need)
     conditions.push({
       code: 'no-quorum',
-      text: `${quorum.have} of ${group.members.length} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(quorum.away)}`,
+      text: `${quorum.have} of ${group.members.length} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(missing)}`,
       after: AWAY_AFTER,
     });
   for (const peer of peers) conditions.push(...ofPeer(peer, memberOf(group, peer.name), measured));

@@ -29,8 +29,8 @@ export const HINT_TEXTS: { [T in (typeof WARNED)[number]]: (event: Of<T>) => str
     `${member?.name ?? 'somebody who knows our key'} seems to have another group file`,
   'foreign-version': ({ member, theirs, ours }) =>
     `${member.name} seems to speak ${versions(theirs)} of the protocol, this member ${versions(ours)}: they have no session until the older one of the two is upgraded`,
-  'older-run': ({ member }) =>
-    `an earlier run of ${member.name} is refused: its key runs in two places, or its clock was put back`,
+  'older-run': ({ member, address }) =>
+    `an earlier run of ${member.name}, at ${address}, is refused: its key runs in two places, or its clock was put back`,
   'other-version': ({ member, version }) => `${member.name} runs version ${version}`,
   'store-full': ({ full }) =>
     full ? 'the store is full: nothing more is confirmed' : 'the store has room again',
@@ -79,12 +79,15 @@ export function conditionOf(event: NodeEvent, now: number): (Condition & { isOve
  * What an older run of a member is a sign of, that is refused: while the run that counts is here, of two that are alive; and else of a clock
  * that was put back. Which of the two it is takes some seconds to tell.
  */
-export function olderRun({ member, incarnation, counting }: Of<'older-run'>, isHere: boolean): Condition {
+export function olderRun(
+  { member, incarnation, counting, address }: Of<'older-run'>,
+  isHere: boolean,
+): Condition {
   return isHere
     ? {
         code: 'same-key',
         member,
-        text: `a second process runs with the key of ${member.name}: the one that started later counts, the other is refused`,
+        text: `a second process runs with the key of ${member.name}: the one that started later counts, the other, at ${address}, is refused`,
       }
     : {
         code: 'clock-behind',

@@ -141,6 +141,7 @@ export class Overseer {
       metrics: { ...endpoint.metrics, sendErrors: socket.sendErrors() },
       health: this.health,
       warnings: this.warnings.list(),
+      isUnheard: (member) => this.warnings.isHeld('unheard', member),
       reachableSince: this.reachableSince,
       busySince: this.busySince,
       kernelDrops: this.drops ?? null,

@@ -76,12 +76,14 @@ export interface ObservedStatus {
 
 /** Who of the quorum is here. */
 export interface QuorumStatus {
-  /** Members within reach, this one included. */
+  /** Members that can be talked with, this one included: those within reach, without those that do not hear it. */
   have: number;
   /** Members that have to confirm a message before it is delivered. */
   need: number;
   /** Names of those out of reach. */
   away: string[];
+  /** Names of those within reach of which it is known that they do not hear this one. */
+  unheard: string[];
 }
 
 /** One other member as this one sees it. */

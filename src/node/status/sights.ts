@@ -1,7 +1,7 @@
 /** Statuses of one member as sights: what of each has changed. In: a status now and then. Out: what the page and a trace are given. */
 import type { Group, Member } from '../../group/group.js';
 import type { EndpointStatus } from '../../member/status.js';
-import { objectOf, peerOf, streamOf } from './build.js';
+import { objectOf, peerOf, quorumOf, streamOf } from './build.js';
 import type { NodeStatus, ObjectStatus, PeerStatus } from './shape.js';
 import type { ObjectSight, PeerSight, Sight } from './sight.js';
 
@@ -11,11 +11,10 @@ export type SeenStatus = Pick<NodeStatus, 'name' | 'peers' | 'streams' | 'object
 
 /** What there is of a status where there is no process: of a member in the simulator. */
 export function seenOf(self: Member, group: Group, { peers, streams, objects }: EndpointStatus): SeenStatus {
-  const { members, quorum } = group;
-  const away = peers.filter(({ reachable }) => !reachable).map(({ member }) => member.name);
+  const { members } = group;
   return {
     name: self.name,
-    quorum: { have: members.length - away.length, need: quorum, away },
+    quorum: quorumOf(peers, group),
     peers: peers.map((peer) => peerOf(peer, 0)),
     streams: streams.map((stream) => ({ ...streamOf(stream, members), waitingMs: 0 })),
     objects: objects.map((object) => objectOf(object, members)),

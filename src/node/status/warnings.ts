@@ -100,6 +100,8 @@ export class Warnings {
   private readonly tell: (event: WarningEvent<Member>) => void;
   private readonly held = new Map<string, Held>();
 
+  private lookedAt = 0;
+
   constructor(tell: (event: WarningEvent<Member>) => void) {
     this.tell = tell;
   }
@@ -123,6 +125,7 @@ export class Warnings {
 
   /** Each second: these hold, and no other that is not a hint. */
   update(now: number, conditions: readonly Condition[]): void {
+    this.lookedAt = now;
     for (const condition of conditions) this.see(now, condition, OVER_AFTER_MS);
     for (const [key, one] of [...this.held]) {
       const isPast = now - one.seenAt > (one.isTold ? one.holds : PENDING_HOLDS_MS);
@@ -131,11 +134,13 @@ export class Warnings {
     }
   }
 
-  /** What is wrong now, the oldest first. */
+  /** What is wrong now: what was true when it was last looked comes first, of that what stops most, and of that the oldest. */
   list(): Warning[] {
     const told = [...this.held.values()].filter(({ isTold }) => isTold);
+    const isFading = ({ seenAt, holds }: Held) => Number(holds === OVER_AFTER_MS && seenAt < this.lookedAt);
+    const place = ({ code }: Held) => BY_SEVERITY.indexOf(code);
     return told
-      .sort((a, b) => a.since - b.since)
+      .sort((a, b) => isFading(a) - isFading(b) || place(a) - place(b) || a.since - b.since)
       .map(({ code, member, text, since }) => ({
         code,
         member: member?.name ?? null,
@@ -176,6 +181,30 @@ function keyOf({ code, member }: Pick<Condition, 'code' | 'member'>): string {
   return `${code} ${member?.index ?? ''}`;
 }
 
+/** What stops deliveries, then what keeps members away, then what makes it slow or is to be looked after some time. */
+const BY_SEVERITY: readonly WarningCode[] = [
+  'no-quorum',
+  'store-full',
+  'store-error',
+  'same-key',
+  'other-group',
+  'other-protocol',
+  'cannot-send',
+  'unheard',
+  'clock-behind',
+  'unknown-name',
+  'other-family',
+  'member-away',
+  'store-nearly-full',
+  'held-back',
+  'slow-consumer',
+  'slow-disk',
+  'busy-host',
+  'small-buffer',
+  'narrow-path',
+  'lossy-path',
+  'other-version',
+];
 /** Sessions repeat their hints each minute while they are true. */
 const HINT_HOLDS_MS = 90_000;
 /** What comes and goes within this time is one warning. */

@@ -30,11 +30,15 @@ export class PeerRun {
   }
 
   /** Turns away a run while a later one is here, and tells of it; false if it may go on. `heardAt`: when that was last heard. */
-  turnAway(now: Micros, incarnation: number, heardAt: Micros): boolean {
+  turnAway(
+    now: Micros,
+    { incarnation, from }: { incarnation: number; from: string },
+    heardAt: Micros,
+  ): boolean {
     const { incarnation: counting, peer } = this;
     if (counting === undefined || incarnation >= counting || now >= heardAt + RUN_SILENCE) return false;
     if (this.hints.take(now, 'older-run'))
-      this.context.emit({ type: 'older-run', member: peer, incarnation, counting });
+      this.context.emit({ type: 'older-run', member: peer, incarnation, counting, address: from });
     return true;
   }
 

@@ -1,6 +1,7 @@
 /** What a status shows to be wrong, and what not. */
 import { describe, expect, test } from 'vitest';
 import type { Member } from '../../../src/group/group.js';
+import { quorumOf } from '../../../src/node/status/build.js';
 import { conditionsOf, type Measured } from '../../../src/node/status/conditions.js';
 import type { NodeStatus, PeerStatus } from '../../../src/node/status/shape.js';
 import { paperGroup } from '../../network/members.js';
@@ -22,7 +23,7 @@ function peer(name: string, rest: Partial<PeerStatus> = {}): PeerStatus {
 function status(rest: Partial<Record<keyof NodeStatus, unknown>> = {}): NodeStatus {
   return {
     name: ann,
-    quorum: { have: 3, need: 2, away: [] },
+    quorum: { have: 3, need: 2, away: [], unheard: [] },
     peers: [peer(ben), peer(cleo)],
     streams: [],
     consumer: { busyMs: null, waitingObjects: 0 },
@@ -54,9 +55,21 @@ test('nothing, where all is well', () => {
 });
 
 test('too few members for a quorum: who is missing is named', () => {
-  const quorum = { have: 1, need: 2, away: [ben, cleo] };
+  const quorum = { have: 1, need: 2, away: [ben, cleo], unheard: [] };
   const [condition] = conditionsOf(status({ quorum }), group, calm);
   expect(condition).toMatchObject({ code: 'no-quorum', text: expect.stringContaining(`${ben}, ${cleo}`) });
+});
+
+test('who is heard and does not hear us is none of the quorum', () => {
+  const [self, ...others] = group.members;
+  const peers = others.map((member) => ({ member, reachable: true }));
+  const quorum = quorumOf(peers, group, (member) => member !== self);
+  expect(quorum).toEqual({ have: 1, need: group.quorum, away: [], unheard: [ben, cleo] });
+  const [condition] = conditionsOf(status({ quorum }), group, calm);
+  expect(condition).toMatchObject({
+    code: 'no-quorum',
+    text: expect.stringContaining(`${ben} (does not hear us)`),
+  });
 });
 
 describe('a path', () => {

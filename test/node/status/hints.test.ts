@@ -61,8 +61,18 @@ test('that a member comes is nothing wrong', () => {
 });
 
 test('an older run is one of two while the later is here, and else one with a clock that was put back', () => {
-  const event = { type: 'older-run', member: ann, incarnation: NOW, counting: NOW + 50 * HOUR } as const;
-  expect(olderRun(event, true)).toMatchObject({ code: 'same-key', member: ann });
+  const event = {
+    type: 'older-run',
+    member: ann,
+    incarnation: NOW,
+    counting: NOW + 50 * HOUR,
+    address: '10.0.0.9:7801',
+  } as const;
+  expect(olderRun(event, true)).toMatchObject({
+    code: 'same-key',
+    member: ann,
+    text: expect.stringContaining('at 10.0.0.9:7801'),
+  });
   expect(olderRun(event, false)).toMatchObject({
     code: 'clock-behind',
     text: expect.stringMatching(/clock 2 days behind/),

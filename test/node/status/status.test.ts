@@ -84,7 +84,7 @@ test('it says who is here, who lacks what, and what waits for whom', async () =>
   expect(status).toMatchObject({
     name: 'a',
     group: { name: 'status', members: 3 },
-    quorum: { have: 2, need: 2, away: ['c'] },
+    quorum: { have: 2, need: 2, away: ['c'], unheard: [] },
     consumer: { deliveredMessages: 0, waitingObjects: 1 },
     streams: [{ from: 'a', held: 1, delivered: 0, deliverable: 1, lackedBy: { c: 1 } }],
     store: { boundBytes: 4294967296, full: false },
@@ -122,7 +122,7 @@ test('a node that is closed hears nobody, and still has a status', async () => {
   await start(1);
   await a.reach(1);
   await a.close();
-  expect(a.status().quorum).toEqual({ have: 1, need: 2, away: ['b'] });
+  expect(a.status().quorum).toEqual({ have: 1, need: 2, away: ['b'], unheard: [] });
 });
 
 test('without a quorum there is a warning that says who is missing, and it is over when they are back', async () => {

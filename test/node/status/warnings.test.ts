@@ -87,3 +87,16 @@ test('the list has what is wrong now, and since when', () => {
     { code: 'store-full', member: null, text: 'it is so', since: new Date(1000).toISOString() },
   ]);
 });
+
+test('what stops most comes first in the list, and what is passing last', () => {
+  const desk = new Desk();
+  desk.pass(1, condition('lossy-path'), condition('slow-disk'));
+  desk.warnings.hint(desk.now, condition('other-group'));
+  desk.pass(1, condition('lossy-path'), condition('no-quorum'));
+  expect(desk.warnings.list().map(({ code }) => code)).toEqual([
+    'no-quorum',
+    'other-group',
+    'lossy-path',
+    'slow-disk',
+  ]);
+});
