@@ -185,6 +185,9 @@ describe('a page that is served here', () => {
     await tab.setDark(true);
     let step = 0;
     const push = () => feed.push(manyAt(step++));
+    await tab.evaluate(
+      `globalThis.drawn = []; (function next(at) { drawn.push(at); requestAnimationFrame(next); })(performance.now())`,
+    );
     push();
     const timer = setInterval(push, 200);
     await tab.until('all objects', `document.getElementById('tile-objects').innerText === '1000'`);
@@ -194,8 +197,10 @@ describe('a page that is served here', () => {
       rates.push(Number(await tab.evaluate('document.documentElement.dataset.framesPerSecond')));
     }
     clearInterval(timer);
+    const first = await tab.evaluate<number>(`drawn.filter((at) => at < drawn[0] + 1000).length`);
     await picture('many.png');
-    writeFileSync(new URL('frames-per-second.json', PICTURES), `${JSON.stringify(rates)}\n`);
+    const told = JSON.stringify({ first, later: rates });
+    writeFileSync(new URL('frames-per-second.json', PICTURES), `${told}\n`);
 
     // What a machine that is busy with other tests gives is no claim; docs/MEASURING.md has the measurement.
     expect(Math.max(...rates)).toBeGreaterThan(5);
