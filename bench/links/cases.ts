@@ -119,12 +119,12 @@ export function capacityBits({ mbit, policedMbit, steps }: Case, seconds: number
   return rate === undefined ? undefined : rate * 1e6 * seconds;
 }
 
-/** Seconds that a system may take: many times what a perfect one would. */
+/** Seconds that a system may take: many times what a perfect one would, `most` and ten round trips at most. */
 export function limitSeconds(kase: Case, most: number): number {
   const rate =
     kase.policedMbit ?? (kase.steps ? Math.min(...kase.steps.map(({ mbit }) => mbit)) : kase.mbit) ?? 1000;
   const ideal = (kase.bytes * 8e-6) / rate / (1 - pathLoss(kase));
-  return Math.min(most, 5 + (10 * kase.rttMs) / 1000 + 6 * ideal);
+  return (10 * kase.rttMs) / 1000 + Math.min(most, 5 + 6 * ideal);
 }
 
 export function describe(kase: Case): string {
