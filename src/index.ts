@@ -34,6 +34,8 @@ export {
 } from './file/receive.js';
 export {
   type FileSending,
+  type MulticastOptions,
+  type MulticastReport,
   type Receiver,
   type ReceiverState,
   type SendFilesOptions,

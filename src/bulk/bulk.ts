@@ -15,6 +15,7 @@ import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import type { TransferFrame } from '../wire/frames/transfer.js';
 import { objectId, type StreamId, type SymbolFrame } from '../wire/symbol.js';
+import type { Casts } from './cast/casts.js';
 import { FilesDoor } from './files.js';
 import { type BulkOptions, CHECK, Ground } from './ground.js';
 import { TAKES_NOTHING, UNOFFERED } from './ports.js';
@@ -29,7 +30,9 @@ export class Bulk {
   private readonly ground: Ground;
 
   constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
-    this.ground = new Ground(options, metrics);
+    this.ground = new Ground(options, metrics, (now, hop, frame, body) =>
+      this.handleSymbol(now, hop, frame, body),
+    );
     this.files = new FilesDoor(this.ground);
     this.sources = sourcesOf(this.ground);
   }
@@ -38,6 +41,7 @@ export class Bulk {
   onSession(peer: number, fresh: boolean): void {
     this.ground.telling.onSession(peer, fresh);
     this.ground.fetching.mail.clear(peer);
+    this.ground.casts.onSession(peer, fresh);
     if (!fresh) return;
     this.ground.fetching.serving.forget(peer);
     for (const transfer of this.ground.transfers) {
@@ -79,7 +83,9 @@ export class Bulk {
 
   handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
     const transfer = this.ground.transfers.find(frame.id);
-    if (transfer) this.ground.spread.onProgress(now, from, transfer, frame);
+    if (!transfer) return;
+    this.ground.spread.onProgress(now, from, transfer, frame);
+    this.ground.casts.onProgress(now, from, transfer, frame);
   }
 
   handlePull(now: Micros, from: number, frame: PullFrame): void {
@@ -89,8 +95,10 @@ export class Bulk {
   handleTimeout(now: Micros): void {
     this.ground.spread.handleTimeout(now);
     this.ground.fetching.handleTimeout(now);
+    this.ground.casts.handleTimeout(now);
     if (this.ground.checkAt > now) return;
     this.ground.checkAt = this.ground.transfers.size > 0 ? now + CHECK : NEVER;
+    this.ground.casts.settle();
     for (const sending of this.ground.sending.values()) sending.settle(now);
     for (const transfer of this.ground.transfers) this.ground.fetching.wantMissing(now, transfer);
     this.ground.fetching.look(now);
@@ -100,8 +108,14 @@ export class Bulk {
     return Math.min(
       this.ground.spread.nextTimeout(),
       this.ground.fetching.nextTimeout(),
+      this.ground.casts.nextTimeout(),
       this.ground.checkAt,
     );
+  }
+
+  /** Where multicast goes in and out. */
+  get casts(): Casts {
+    return this.ground.casts;
   }
 
   /** The objects on their way. */

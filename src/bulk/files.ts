@@ -5,7 +5,14 @@ import type { ObjectId, StreamId } from '../wire/symbol.js';
 import { type Ground, UNSIGNED } from './ground.js';
 import { Layout } from './layout.js';
 import { type Manifest, transferId } from './manifest.js';
-import { type BulkEvent, type BulkRequest, TAKES_NOTHING, type TransferStatus } from './ports.js';
+import {
+  type BulkEvent,
+  type BulkRequest,
+  type CastGroup,
+  type CastMode,
+  TAKES_NOTHING,
+  type TransferStatus,
+} from './ports.js';
 import { Sending } from './sending.js';
 import { MANIFEST, UNSHOWN } from './transfer.js';
 
@@ -16,8 +23,16 @@ export class FilesDoor {
     this.ground = ground;
   }
 
-  /** Offers what a manifest says; slices are read by request. Throws MALFORMED. */
-  offer(now: Micros, manifest: Uint8Array): StreamId {
+  /**
+   * Offers what a manifest says; slices are read by request. Throws MALFORMED.
+   *
+   * @param castTo how it goes by multicast; default: not at all
+   */
+  offer(
+    now: Micros,
+    manifest: Uint8Array,
+    castTo?: (id: StreamId) => { to: CastGroup; mode: CastMode },
+  ): StreamId {
     const { self } = this.ground.options;
     const hash = sha256(manifest);
     const id = transferId(self, hash);
@@ -33,7 +48,9 @@ export class FilesDoor {
     for (let seq = 1; seq < transfer.objects; seq++) transfer.hold(seq, UNSIGNED);
     transfer.state = 'offered';
     const { paths } = this.ground.options;
+    const how = castTo?.(id);
     const sending = new Sending(transfer, {
+      casting: how && this.ground.casts.open(transfer, how.to, how.mode),
       paths,
       spread: this.ground.spread,
       read: (seq) => this.ground.read(transfer, seq),
@@ -51,9 +68,14 @@ export class FilesDoor {
     if (transfer) this.ground.sending.get(transfer)?.start(now);
   }
 
-  /** Whether this member takes what others offer, from now on; what it has taken stays. */
-  take(now: Micros, isTaking: boolean): void {
+  /**
+   * Whether this member takes what others offer, from now on; what it has taken stays.
+   *
+   * @param byMulticast whether it listens to what they send so
+   */
+  take(now: Micros, isTaking: boolean, byMulticast = true): void {
     this.ground.isTaking = isTaking;
+    this.ground.casts.isAllowed = byMulticast;
     if (!isTaking) return;
     for (const transfer of this.ground.transfers) {
       if (transfer.state !== 'failed' || transfer.reason !== TAKES_NOTHING) continue;
@@ -96,6 +118,11 @@ export class FilesDoor {
     this.ground.touch(now, transfer);
     this.ground.fetching.wantMissing(now, transfer);
     if (transfer.isWhole) this.ground.requests.push({ type: 'complete', id });
+  }
+
+  /** What `join` has asked for is listened to, or why it is not. */
+  handleJoined(now: Micros, id: StreamId, failure?: string): void {
+    this.ground.casts.handleJoined(now, id, failure);
   }
 
   /** All of it stands where it is to stand. */
@@ -168,7 +195,8 @@ export class FilesDoor {
       const hasHeard = this.ground.telling.isHeard(index, transfer);
       return [{ member: index, state: claim.state, slices, reason: said, hasHeard }];
     });
-    return { manifest, state, reason, slices: Math.max(0, held - 1), members };
+    const cast = this.ground.casts.casting(transfer)?.status();
+    return { manifest, state, reason, slices: Math.max(0, held - 1), members, cast };
   }
 }
 

@@ -8,10 +8,12 @@ import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import { Objects } from '../broadcast/spread/objects.js';
 import { cutObject } from '../broadcast/spread/plan.js';
 import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js';
+import type { ControllerFactory } from '../congestion/controller.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import { type ObjectId, objectId, objectKey, type StreamId, writeDescriptor } from '../wire/symbol.js';
 import { BufferPool } from './buffers.js';
+import { Casts, type CastsOptions } from './cast/casts.js';
 import { Fetching } from './fetching.js';
 import { MAX_MANIFEST, MAX_SLICE, SLICE_SIZE, sliceHash, sliceLength } from './manifest.js';
 import type { BulkRequest } from './ports.js';
@@ -24,8 +26,11 @@ export interface BulkOptions
   extends Omit<TransferOptions, 'isStoreBusy' | 'maxObjectSize' | 'maxStoredBytes'> {
   /** What size of datagrams reaches everyone in one piece. */
   sizes: { group(now: Micros): number | undefined };
-  /** Whether a peer has a session in which transfers are spoken of. */
+  /** Whether a peer has a session in which transfers are spoken of, and one in which multicast is. */
   speaks(peer: number): boolean;
+  hears(peer: number): boolean;
+  controller: ControllerFactory;
+  entropy: { bytes(length: number): Uint8Array };
 }
 
 export class Ground {
@@ -36,6 +41,7 @@ export class Ground {
   readonly spread: Transfer<BulkTransfer>;
   readonly fetching: Fetching;
   readonly telling: Telling;
+  readonly casts: Casts;
   /** Of our own. */
   readonly sending = new Map<BulkTransfer, Sending>();
   /** For the shell, the oldest first. */
@@ -50,7 +56,12 @@ export class Ground {
   readonly slices = new BufferPool(SLICE_SIZE, WINDOW + 2);
   private readonly reading = new Set<string>();
 
-  constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
+  /** @param onSymbol takes what comes by multicast */
+  constructor(
+    options: BulkOptions,
+    metrics: Metrics<SpreadDrop | RepairDrop>,
+    onSymbol: CastsOptions['onSymbol'],
+  ) {
     const { group, paths, changed } = options;
     const members = group.members.length;
     this.options = options;
@@ -71,6 +82,8 @@ export class Ground {
     const { spread } = this;
     const read = (transfer: BulkTransfer, seq: number) => this.read(transfer, seq);
     this.fetching = new Fetching({ ...options, read }, metrics, { transfers, spread, objects });
+    const { requests } = this;
+    this.casts = new Casts({ ...options, transfers, requests, onSymbol }, metrics);
     const timeoutOf = (peer: number) => paths[peer]!.rtt.probeTimeout(0);
     this.telling = new Telling({ members, changed, speaks: options.speaks, timeoutOf });
   }
@@ -81,6 +94,7 @@ export class Ground {
     if (!transfer || transfer.state === 'failed') return;
     transfer.reason = reason;
     this.sending.get(transfer)?.stop();
+    this.casts.forget(transfer);
     this.spread.forgetAll(transfer);
     this.fetching.forget(transfer);
     this.enter(now, id, 'failed');
@@ -129,6 +143,7 @@ export class Ground {
   forget(transfer: BulkTransfer): void {
     this.sending.get(transfer)?.stop();
     this.sending.delete(transfer);
+    this.casts.forget(transfer);
     this.spread.forgetAll(transfer);
     this.fetching.forget(transfer);
     this.telling.forget(transfer);

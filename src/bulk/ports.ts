@@ -13,7 +13,55 @@ export type BulkRequest =
   /** All slices are written: `handleCompleted` once the files have their names, or `fail`. */
   | { type: 'complete'; id: StreamId }
   /** Its origin has given it up. */
-  | { type: 'abandon'; id: StreamId };
+  | { type: 'abandon'; id: StreamId }
+  /** Symbols of it come by multicast: `handleJoined` once that is listened to, again if it was before, or cannot be. */
+  | { type: 'join'; id: StreamId; group: CastGroup }
+  /** It is not listened to any more. */
+  | { type: 'leave'; id: StreamId };
+
+/** Where a transfer's symbols go by multicast. */
+export interface CastGroup {
+  /** Numeric address of the group. */
+  address: string;
+  /** UDP port. */
+  port: number;
+  /** Numeric address of the only source that is listened to; default: any. */
+  source?: string | undefined;
+}
+
+/** multicast: by multicast to all whom it reaches; auto: if it reaches two or more, and not all are on one machine. */
+export type CastMode = 'multicast' | 'auto';
+
+/** Why a member gets nothing by multicast that has turned it off. */
+export const NO_MULTICAST = 'it takes no multicast';
+
+/** How a member is reached by multicast. asked: it has not answered; slow: left to the others, as it carries too little. */
+export interface CastListener {
+  /** Its index. */
+  member: number;
+  /** See above. */
+  state: 'asked' | 'off' | 'listening' | 'hearing' | 'silent' | 'slow';
+  /** Why, where that is known. */
+  reason: string;
+  /** The share that is lost on the way to it. */
+  loss: number;
+  /** Bytes a second that it carries, where that is measured; else 0. */
+  rate: number;
+}
+
+/** How a transfer of ours goes out by multicast. */
+export interface CastStatus {
+  /** Where to. */
+  group: CastGroup;
+  /** Datagrams and bytes that went there. */
+  datagrams: number;
+  /** Of UDP payloads. */
+  bytes: number;
+  /** The members that take the transfer. */
+  listeners: CastListener[];
+  /** Those that took it and were not reached, or no longer, and why. */
+  left: { member: number; reason: string }[];
+}
 
 /** Why a member takes nothing that takes nothing at all. */
 export const TAKES_NOTHING = 'it saves no files';
@@ -34,6 +82,8 @@ export interface TransferStatus {
   slices: number;
   /** The other members that have said something of it. */
   members: MemberStanding[];
+  /** Undefined if it does not go out by multicast. */
+  cast: CastStatus | undefined;
 }
 
 /** How another member stands with a transfer. */

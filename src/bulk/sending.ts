@@ -8,12 +8,16 @@ import { type Paths, rttOf, withMargin } from '../broadcast/spread/rtts.js';
 import type { Transfer } from '../broadcast/spread/transfer.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
+import type { Casting } from './cast/casting.js';
 import type { BulkTransfer } from './transfer.js';
 
 /** A slice that is being read or sent. */
 interface Slot {
   readonly to: Set<number>;
   record: ObjectUnderWay<BulkTransfer> | undefined;
+  /** Of those, the members that it goes to by multicast. */
+  cast: Set<number>;
+  isSent: boolean;
   /** What was read for it, if nobody else uses that. */
   bytes: Uint8Array | undefined;
 }
@@ -21,6 +25,8 @@ interface Slot {
 export interface SendingOptions {
   paths: Paths;
   spread: Transfer<BulkTransfer>;
+  /** How it goes by multicast, if it does. */
+  casting?: Casting | undefined;
   /** Asks for a slice, for `onRead`. */
   read(seq: number): void;
   /** What was read is of no use any more. */
@@ -54,6 +60,7 @@ export class Sending {
 
   /** Time has passed, or a member has said what it holds. */
   settle(now: Micros): void {
+    this.options.casting?.settle(now);
     for (const [seq, slot] of this.slots) this.settleOne(now, seq, slot);
     this.leaveBehind(now);
     for (const member of this.slow) if (this.hasCaughtUp(member)) this.slow.delete(member);
@@ -67,15 +74,18 @@ export class Sending {
   /** @param isShared others use what was read, too */
   onRead(now: Micros, object: StoredObject, isShared: boolean): void {
     const slot = this.slots.get(object.seq);
-    if (!slot || slot.record) return;
+    if (!slot || slot.isSent) return;
     for (const member of slot.to) if (!this.transfer.claims.wants(member, object.seq)) slot.to.delete(member);
     slot.bytes = isShared ? undefined : object.bytes;
-    if (slot.to.size === 0) this.close(object.seq, slot);
-    else
-      slot.record = this.options.spread.send(now, this.transfer, object, {
-        to: slot.to,
-        spare: this.isFollowed(object.seq, slot.to) ? LITTLE_SPARE : undefined,
-      });
+    if (slot.to.size === 0) return this.close(object.seq, slot);
+    const { casting, spread } = this.options;
+    slot.isSent = true;
+    slot.cast = casting?.reached(slot.to) ?? new Set();
+    if (slot.cast.size > 0) casting!.send(object, slot.cast);
+    const to = new Set([...slot.to].filter((member) => !slot.cast.has(member)));
+    if (to.size === 0) return;
+    const spare = this.isFollowed(object.seq, to) ? LITTLE_SPARE : undefined;
+    slot.record = spread.send(now, this.transfer, object, { to, spare });
   }
 
   stop(): void {
@@ -92,10 +102,22 @@ export class Sending {
   }
 
   private settleOne(now: Micros, seq: number, slot: Slot): void {
-    const { to, record } = slot;
-    if (!record) return;
+    const { to, record, cast } = slot;
+    if (!slot.isSent) return;
     const { claims } = this.transfer;
-    for (const member of to) if (claims.isHeldBy(member, seq)) record.outgoing?.onConfirm(member);
+    const { casting } = this.options;
+    for (const member of to)
+      if (claims.isHeldBy(member, seq)) {
+        record?.outgoing?.onConfirm(member);
+        casting?.onConfirm(seq, member);
+      }
+    // Whom multicast does not reach any more gets the rest as who has fallen behind does.
+    for (const member of cast)
+      if (!casting?.isReached(member)) {
+        if (claims.wants(member, seq)) this.slow.add(member);
+        cast.delete(member);
+        to.delete(member);
+      }
     // Who is away asks when it is back.
     if (![...to].some((member) => claims.wants(member, seq) && this.isThere(now, member)))
       this.close(seq, slot);
@@ -113,7 +135,7 @@ export class Sending {
     if (!isStarving || now - this.starvedAt < PATIENCE) return;
     this.starvedAt = NEVER;
     for (const [seq, slot] of [...slots]) {
-      if (!slot.record) continue;
+      if (!slot.isSent) continue;
       for (const member of slot.to) if (transfer.claims.wants(member, seq)) slow.add(member);
       this.close(seq, slot);
     }
@@ -127,12 +149,13 @@ export class Sending {
   private fill(now: Micros): void {
     const { transfer, slots } = this;
     const takers = this.isStarted ? this.takers(now) : [];
+    if (this.options.casting?.isSettled(now, takers) === false) return;
     // Without anybody to send to there is nothing to go past either.
     while (takers.length > 0 && slots.size < WINDOW && this.next < transfer.objects) {
       const seq = this.next++;
       const to = new Set(takers.filter((member) => transfer.claims.wants(member, seq)));
       if (to.size === 0) continue;
-      slots.set(seq, { to, record: undefined, bytes: undefined });
+      slots.set(seq, { to, record: undefined, cast: new Set(), isSent: false, bytes: undefined });
       this.options.read(seq);
     }
   }
@@ -167,6 +190,7 @@ export class Sending {
 
   private close(seq: number, { record, bytes }: Slot): void {
     if (record) this.options.spread.forget(record);
+    this.options.casting?.end(seq);
     if (bytes) this.options.release(bytes);
     this.slots.delete(seq);
   }

@@ -2,6 +2,7 @@
 import type { FrameSource, Sources, SymbolSource } from '../broadcast/spread/sources.js';
 import type { Transfer } from '../broadcast/spread/transfer.js';
 import { AT_ONCE, NEVER } from '../core/time.js';
+import type { Casts } from './cast/casts.js';
 import type { Fetching } from './fetching.js';
 import type { Telling } from './telling.js';
 import type { BulkTransfer } from './transfer.js';
@@ -10,9 +11,10 @@ interface Parts {
   telling: Telling;
   fetching: Fetching;
   spread: Transfer<BulkTransfer>;
+  casts: Casts;
 }
 
-export function sourcesOf({ telling, fetching, spread }: Parts): Sources {
+export function sourcesOf({ telling, fetching, spread, casts }: Parts): Sources {
   const { serving, mail } = fetching;
   const standings: FrameSource = {
     dueAt: (peer) => telling.dueAt(peer),
@@ -45,5 +47,5 @@ export function sourcesOf({ telling, fetching, spread }: Parts): Sources {
       return isAdded;
     },
   };
-  return { frames: [standings, questions, progress], symbols: [relayed, own, served] };
+  return { frames: [casts.source, standings, questions, progress], symbols: [relayed, own, served] };
 }

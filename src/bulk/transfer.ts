@@ -45,6 +45,8 @@ export class BulkTransfer implements StreamView {
     // Another one is not admitted.
     fits: () => true,
   };
+  /** How it comes by multicast, if it does. */
+  hearing: { progressAt(now: Micros): Micros | undefined } | undefined;
   state: TransferState = 'joining';
   /** Why it failed. */
   reason = '';
@@ -116,6 +118,10 @@ export class BulkTransfer implements StreamView {
     if (this.certificates.has(seq)) return false;
     if (seq === MANIFEST) return this.manifest === undefined && this.state === 'joining';
     return this.state === 'receiving' && seq < this.objects;
+  }
+
+  reportAt(now: Micros): Micros | undefined {
+    return this.hearing?.progressAt(now);
   }
 
   isWantedBy(member: number): boolean {

@@ -76,6 +76,11 @@ export class Egress {
     return this.first() === undefined ? NEVER : this.pacer.nextSend(now, this.rate);
   }
 
+  /** When anything of one's own may go: `now` or earlier means at once. */
+  opensAt(now: Micros): Micros {
+    return this.pacer.nextSend(now, this.rate);
+  }
+
   onSent(now: Micros, key: EgressKey, bytes: number): void {
     this.pacer.onSent(now, bytes, this.rate);
     const share = this.shares.get(key);

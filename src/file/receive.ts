@@ -33,6 +33,10 @@ export interface ReceiveFilesOptions {
   from?: Member | undefined;
   /** Bytes that a transfer may take on the disk, in blocks of 4 KiB, of which each folder and empty file has one: more is refused. Default: what the disk has room for. */
   maxBytes?: number | undefined;
+  /** Listens to what is sent by multicast. Default true; without it all comes by the overlay. */
+  multicast?: boolean | undefined;
+  /** Name or numeric address of the interface that it listens at. Default: all that this machine has. */
+  multicastInterface?: string | undefined;
   /** Ends it. What is under way is kept for the next run. */
   signal?: AbortSignal | undefined;
 }
@@ -88,6 +92,8 @@ const OPTIONS: Checks = {
   overwrite: isBoolean,
   from: isObjectWith(),
   maxBytes: isAtLeast(0),
+  multicast: isBoolean,
+  multicastInterface: isText,
   signal: isObjectWith('addEventListener'),
 };
 
@@ -108,7 +114,7 @@ class Receiving implements FileReceiving, Taker {
     const { node, signal } = options;
     this.options = options;
     this.told = on(this.events, 'event', signal ? { signal } : {});
-    node.transfers.take(this);
+    node.transfers.take(this, { multicast: options.multicast, at: options.multicastInterface });
   }
 
   get isSettled(): boolean {

@@ -1,5 +1,7 @@
 /** Sends files and folders to the members of a group, and tells how each of them stands. */
 import { EventEmitter, on } from 'node:events';
+import { isIP } from 'node:net';
+import { addressBytes, DEFAULT_CAST_PORT, isMulticast } from '../bulk/cast/address.js';
 import type { Manifest } from '../bulk/manifest.js';
 import { type MemberStanding, UNOFFERED } from '../bulk/ports.js';
 import { toHex } from '../core/bytes.js';
@@ -8,6 +10,7 @@ import {
   checkOptions,
   checkRequired,
   isAtLeast,
+  isInteger,
   isObjectWith,
   isOneOf,
   isText,
@@ -16,6 +19,7 @@ import {
 import { sha256 } from '../crypto/hash.js';
 import { HeadwaterError, invalid } from '../errors.js';
 import type { Member } from '../group/group.js';
+import type { CastPlan } from '../node/bulk/transfers.js';
 import type { Node } from '../node/node.js';
 import type { StreamId } from '../wire/symbol.js';
 import { isNode } from './options.js';
@@ -41,8 +45,31 @@ export interface SendFilesOptions {
   wait?: number | undefined;
   /** Milliseconds after which it is given up if nothing has moved. Default 600,000. */
   timeout?: number | undefined;
+  /**
+   * How symbols go out. overlay: to each receiver, which relay for each other; multicast: by IP multicast to all whom that reaches;
+   * auto: so if it reaches two or more, and not all are on one machine. Whom multicast does not reach, or who carries less than a
+   * quarter of what most do, gets all by the overlay. Default 'overlay'.
+   */
+  mode?: 'overlay' | 'multicast' | 'auto' | undefined;
+  /** Where to, in modes 'multicast' and 'auto'. */
+  multicast?: MulticastOptions | undefined;
   /** Gives it up. */
   signal?: AbortSignal | undefined;
+}
+
+/** Where a transfer goes by multicast. */
+export interface MulticastOptions {
+  /**
+   * Numeric address of the group, IPv4 or IPv6. Default: one in 239.255.0.0/16 (ff15::/16 for members with IPv6 addresses) that
+   * follows from the transfer. One of 232.0.0.0/8 or ff3x:: is listened to by source, and needs `interface`.
+   */
+  address?: string | undefined;
+  /** UDP port of the group. Default 7810. */
+  port?: number | undefined;
+  /** Networks it may get to, each behind a router: 1 to 255. Default 1: this one alone. */
+  ttl?: number | undefined;
+  /** Name or numeric address of the interface that it leaves by. Default: that of the address that the node is bound to, else as the system chooses. */
+  interface?: string | undefined;
 }
 
 /**
@@ -65,6 +92,24 @@ export interface Receiver {
   secondsLeft: number | undefined;
   /** Why it has failed; else empty. */
   reason: string;
+  /** Whether multicast reaches it. */
+  byMulticast: boolean;
+}
+
+/** What went out by multicast. */
+export interface MulticastReport {
+  /** Numeric address of the group. */
+  address: string;
+  /** Its UDP port. */
+  port: number;
+  /** Datagrams that went there. */
+  datagrams: number;
+  /** Bytes of UDP payload of these. */
+  bytes: number;
+  /** Members that it reached at any time. */
+  reached: Member[];
+  /** Those that took the files and were left to the overlay, in the end or all along, and why. */
+  left: { member: Member; reason: string }[];
 }
 
 /** How it goes. */
@@ -87,6 +132,8 @@ export interface SendReport extends SendProgress {
   skipped: string[];
   /** From when slices went out. */
   seconds: number;
+  /** Undefined if nothing was to go by multicast. */
+  multicast: MulticastReport | undefined;
 }
 
 /** A transfer that goes out. Iterate it for its progress; `report` is there at its end whether it is iterated or not. */
@@ -121,8 +168,9 @@ export async function sendFiles(options: SendFilesOptions): Promise<FileSending>
   checkRequired(options, { node: OPTIONS.node, paths: isTexts });
   const { node, paths, name, symlinks = 'skip', exclude, signal } = options;
   if (paths.length === 0) throw invalid('paths', 'at least one file or folder', paths);
+  const plan = planOf(options);
   const source = await openSource(paths, { symlinks, name, exclude, signal });
-  const sending = new Sending(node, source, options);
+  const sending = new Sending(node, source, options, plan);
   try {
     sending.begin();
   } catch (error) {
@@ -140,8 +188,32 @@ const OPTIONS: Checks = {
   exclude: isTexts,
   wait: isAtLeast(0),
   timeout: isAtLeast(0),
+  mode: isOneOf('overlay', 'multicast', 'auto'),
+  multicast: isObjectWith(),
   signal: isObjectWith('addEventListener'),
 };
+
+const MULTICAST_OPTIONS: Checks = {
+  address: (name, value) => {
+    isText(name, value);
+    if (!isMulticastAddress(value as string)) throw invalid(name, 'a numeric multicast address', value);
+  },
+  port: isInteger(1, 65_535),
+  ttl: isInteger(1, 255),
+  interface: isText,
+};
+
+function isMulticastAddress(text: string): boolean {
+  return isIP(text) !== 0 && isMulticast(addressBytes(text));
+}
+
+/** How it goes by multicast, if it does. */
+function planOf({ mode = 'overlay', multicast = {} }: SendFilesOptions): CastPlan | undefined {
+  checkOptions('multicast', multicast, MULTICAST_OPTIONS);
+  if (mode === 'overlay') return undefined;
+  const { address, port = DEFAULT_CAST_PORT, ttl = 1, interface: at } = multicast;
+  return { mode, address, port, ttl, interface: at };
+}
 
 class Sending implements FileSending {
   readonly manifest: Manifest;
@@ -155,6 +227,9 @@ class Sending implements FileSending {
   private readonly signal: AbortSignal | undefined;
   private readonly changes = new EventEmitter();
   private readonly saved = new Set<Member>();
+  /** Whom multicast has reached. */
+  private readonly reached = new Set<Member>();
+  private readonly plan: CastPlan | undefined;
   private readonly rates = new Rates<Member>();
   private readonly openedAt = performance.now();
   /** By member that is not there: since when. */
@@ -167,7 +242,13 @@ class Sending implements FileSending {
   private timer: NodeJS.Timeout | undefined;
   private settle: { resolve: (report: SendReport) => void; reject: (error: Error) => void } | undefined;
 
-  constructor(node: Node, source: FileSource, { wait = 5000, timeout = 600_000, signal }: SendFilesOptions) {
+  constructor(
+    node: Node,
+    source: FileSource,
+    { wait = 5000, timeout = 600_000, signal }: SendFilesOptions,
+    plan: CastPlan | undefined,
+  ) {
+    this.plan = plan;
     this.node = node;
     this.source = source;
     this.manifest = source.manifest;
@@ -185,7 +266,12 @@ class Sending implements FileSending {
 
   begin(): void {
     const look = () => this.look();
-    this.id = this.node.transfers.offer(this.source.bytes, this.source, () => this.changes.emit('change'));
+    this.id = this.node.transfers.offer(
+      this.source.bytes,
+      this.source,
+      () => this.changes.emit('change'),
+      this.plan,
+    );
     this.changes.on('change', look);
     // For what time alone changes.
     this.timer = setInterval(look, LOOK_MS);
@@ -215,12 +301,20 @@ class Sending implements FileSending {
       if (member === node.self) return [];
       const said = status?.members.find((each) => each.member === member.index);
       if (said?.state === 'saved') this.saved.add(member);
-      return [this.receiver(member, said, here.has(member.index))];
+      const byMulticast = status?.cast?.listeners.some(
+        (each) => each.member === member.index && each.state === 'hearing',
+      );
+      if (byMulticast) this.reached.add(member);
+      return [{ ...this.receiver(member, said, here.has(member.index)), byMulticast: byMulticast === true }];
     });
     return { isSending: this.startedAt !== undefined, bytes: manifest.bytes, receivers };
   }
 
-  private receiver(member: Member, said: MemberStanding | undefined, reachable: boolean): Receiver {
+  private receiver(
+    member: Member,
+    said: MemberStanding | undefined,
+    reachable: boolean,
+  ): Omit<Receiver, 'byMulticast'> {
     const { manifest } = this;
     const isSaved = this.saved.has(member);
     const held = said ? Math.min(manifest.bytes, said.slices * manifest.sliceSize) : 0;
@@ -309,7 +403,17 @@ class Sending implements FileSending {
   private makeReport(progress: SendProgress, now: number): SendReport {
     const { root, skipped, manifest } = this;
     const seconds = (now - this.startedAt!) / 1000;
-    return { ...progress, root, entries: manifest.entries.length, skipped, seconds };
+    const multicast = this.multicastReport();
+    return { ...progress, root, entries: manifest.entries.length, skipped, seconds, multicast };
+  }
+
+  private multicastReport(): MulticastReport | undefined {
+    const cast = this.node.transfers.status(this.id!)?.cast;
+    if (!cast) return undefined;
+    const { group, datagrams, bytes } = cast;
+    const { members } = this.node.group;
+    const left = cast.left.map(({ member, reason }) => ({ member: members[member], reason }));
+    return { address: group.address, port: group.port, datagrams, bytes, reached: [...this.reached], left };
   }
 
   private end(tell: () => void, delay = 0): void {

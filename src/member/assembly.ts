@@ -80,7 +80,10 @@ export function assemble(
     peers: members.map((member) => (member === self ? undefined : member)),
   });
   const spreading = { ...options, self: self.index, paths, sizes, changed };
-  const bulk = new Bulk({ ...spreading, rng: rng.fork('bulk'), speaks: has('transfer') }, counters);
+  const bulk = new Bulk(
+    { ...spreading, rng: rng.fork('bulk'), speaks: has('transfer'), hears: has('multicast') },
+    counters,
+  );
   const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, counters);
   const locators = new Locators({
     ...{ group, self: self.index, keys, incarnation, counters, epoch: options.epoch ?? 0 },

@@ -199,6 +199,7 @@ export class Endpoint implements Voice {
   /** The host did not let us run for a while. */
   handleStall(now: Micros): void {
     for (const peer of this.peers) peer?.onStall(now);
+    this.bulk.casts.onHostLimited(now);
   }
 
   /**
@@ -213,7 +214,7 @@ export class Endpoint implements Voice {
       this.sessions.pollTransmit() ??
       this.sender.pollControl(now) ??
       this.sessions.pollTransmit() ??
-      this.sender.pollSymbols(now);
+      this.sender.pollSymbols(now, this.bulk.casts);
     if (!transmit) return undefined;
     this.counters.sentDatagrams++;
     this.counters.sentBytes += transmit.bytes.length;
@@ -236,6 +237,7 @@ export class Endpoint implements Voice {
         this.broadcaster.nextTimeout(now),
         this.bulk.nextTimeout(),
         this.locators.nextTimeout(),
+        this.sender.nextCast(now, this.bulk.casts),
         this.agenda.nextTimeout(now),
       ),
     );

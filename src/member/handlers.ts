@@ -68,6 +68,8 @@ export function frameHandlers({
     pull: ({ now, peer }, frame) =>
       (isTransfer(frame.id) ? bulk : broadcaster.repair).handlePull(now, peer.index, frame),
     gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),
+    cast: ({ now, peer }, frame) => bulk.casts.handleCast(now, peer.index, frame),
+    'cast-report': ({ now, peer }, frame) => bulk.casts.handleReport(now, peer.index, frame),
     transfer: ({ now, peer }, frame) => bulk.handleFrame(now, peer.index, frame),
     locators: ({ now, peer }, frame) => locators.handleRecord(now, peer.index, frame),
     'locators-heard': ({ now, peer }, { records }) => locators.handleHeard(now, peer.index, records),

@@ -2,14 +2,17 @@
  * Makes the datagrams of a member. In: who is due, what there is to say to it, and the memory of datagrams that are gone.
  * Out: sealed datagrams, one at a time: first those without symbols, then those with.
  */
+
 import type { BroadcastObserver } from '../broadcast/observer.js';
+import { castKey } from '../bulk/cast/hearing.js';
 import type { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';
-import type { Micros } from '../core/time.js';
+import { type Micros, NEVER } from '../core/time.js';
 import type { SessionTable } from '../session/index.js';
 import { FRAMES_ROOM, isEliciting, SymbolWriter, writeDatagram } from '../wire/datagram.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { ETHERNET_DATAGRAM, PROTECTED_HEADER, PROTECTED_TAG } from '../wire/limits.js';
+import type { StreamId } from '../wire/symbol.js';
 import type { Agenda } from './agenda.js';
 import type { Peer } from './peer.js';
 import type { Tamper } from './tamper.js';
@@ -21,6 +24,16 @@ export interface Transmit {
   to: string;
   /** UDP payload. */
   bytes: Uint8Array;
+  /** Of which transfer it is, if `to` is a multicast group. */
+  cast?: StreamId;
+}
+
+/** Datagrams for multicast groups. */
+interface Casts {
+  nextSend(now: Micros): Micros;
+  poll(
+    now: Micros,
+  ): { id: StreamId; group: { address: string; port: number }; bytes: Uint8Array } | undefined;
 }
 
 export interface SenderOptions {
@@ -43,6 +56,7 @@ export class Sender {
   private spare: Uint8Array | undefined;
   /** Objects of one symbol that are in the datagram being written. */
   private readonly beside = new Set<object>();
+  private isCastsTurn = false;
 
   constructor(options: SenderOptions) {
     this.options = options;
@@ -76,8 +90,31 @@ export class Sender {
     return undefined;
   }
 
-  /** The next datagram with symbols. */
-  pollSymbols(now: Micros): Transmit | undefined {
+  /** The next datagram with symbols: those for groups and those for peers take turns. */
+  pollSymbols(now: Micros, casts: Casts): Transmit | undefined {
+    this.isCastsTurn = !this.isCastsTurn;
+    return this.isCastsTurn
+      ? (this.pollCast(now, casts) ?? this.pollPeers(now))
+      : (this.pollPeers(now) ?? this.pollCast(now, casts));
+  }
+
+  /** When there is a datagram for a group. */
+  nextCast(now: Micros, casts: Casts): Micros {
+    const next = casts.nextSend(now);
+    return next === NEVER ? NEVER : Math.max(next, this.options.egress.opensAt(now));
+  }
+
+  private pollCast(now: Micros, casts: Casts): Transmit | undefined {
+    const { egress } = this.options;
+    if (casts.nextSend(now) > now || egress.opensAt(now) > now) return undefined;
+    const datagram = casts.poll(now);
+    if (!datagram) return undefined;
+    const { id, group, bytes } = datagram;
+    egress.onControl(now, bytes.length);
+    return { to: castKey(group), bytes, cast: id };
+  }
+
+  private pollPeers(now: Micros): Transmit | undefined {
     const { egress, agenda, peers } = this.options;
     agenda.findSymbols(now);
     for (let index = egress.next(now); index !== undefined; index = egress.next(now)) {

@@ -15,6 +15,8 @@ import type { UdpSocket } from './udp.js';
 export interface Driver {
   /** @param receivedAt when the kernel had it, by `now`; undefined where that is not known, or now */
   onDatagram(from: string, bytes: Uint8Array, receivedAt?: Micros): void;
+  /** A datagram has come to a multicast group. @param key see `castKey` */
+  onCast(key: string, bytes: Uint8Array): void;
   /** Looks again at what the endpoint wants: after every command given to it. */
   wake(): void;
   now(): Micros;
@@ -33,6 +35,8 @@ export interface DriverOptions {
   transfers?: {
     /** Carries out what transfers ask for, and answers at the endpoint. */
     serve(request: BulkRequest): void;
+    /** Sends a datagram to the multicast group of a transfer. */
+    send(id: StreamId, bytes: Uint8Array): void;
     /** A transfer has changed. */
     onEvent(id: StreamId): void;
   };
@@ -77,7 +81,8 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       const datagram = endpoint.pollTransmit(now);
       if (!datagram) break;
       bytes += datagram.bytes.length;
-      if (socket.send(datagram.to, datagram.bytes)) endpoint.takeBack();
+      if (datagram.cast) transfers?.send(datagram.cast, datagram.bytes);
+      else if (socket.send(datagram.to, datagram.bytes)) endpoint.takeBack();
     }
     if (sent > 0) socket.flush();
     let events = 0;
@@ -151,6 +156,11 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       drops?.begin();
       endpoint.handleDatagram(monotonic(), from, bytes, receivedAt);
       drops?.end(from);
+      wake();
+    },
+    onCast(key, bytes) {
+      if (stopped) return;
+      endpoint.bulk.casts.handleDatagram(monotonic(), key, bytes);
       wake();
     },
     wake,

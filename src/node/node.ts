@@ -132,7 +132,7 @@ export class Node implements AsyncDisposable {
       now: monotonic,
       tell: (event) => this.tell(event),
     });
-    this.transfers = new Transfers(endpoint.bulk.files, options.group, () => this.driver);
+    this.transfers = new Transfers(endpoint.bulk.files, options.group, socket.address, () => this.driver);
     this.drops = new DropWatch(() => ({ ...endpoint.metrics.drops }));
     this.driver = connect(this);
   }

@@ -33,6 +33,8 @@ export interface RecoveryOptions {
   controller: Controller;
   /** Chooses the packet numbers that are skipped, to catch peers that acknowledge what they never received. */
   rng: Rng;
+  /** The number after `next`, at least one above it, that is skipped in place of one that `rng` draws: where several count the same packets. */
+  skipAfter?: (next: number) => number;
   /** The first packet number; default 0. */
   first?: number;
   /** Most packets in flight; a power of two. */
@@ -72,7 +74,7 @@ export class Recovery {
   inFlight = 0;
   /** The newest sample, bytes per second; 0 before the first. */
   deliveryRate = 0;
-  private readonly rng: Rng;
+  private readonly skipAfter: (next: number) => number;
   private readonly observer: PathObserver | undefined;
   private observedState = '';
   private readonly sent: SentTable;
@@ -99,17 +101,22 @@ export class Recovery {
   constructor(options: RecoveryOptions) {
     this.controller = options.controller;
     this.breaker = new Breaker(options.trust);
-    this.rng = options.rng;
+    this.skipAfter = options.skipAfter ?? ((next) => next + options.rng.integer(SKIP_MIN, SKIP_MAX));
     this.observer = options.observer;
     this.mtu = options.mtu ?? DATAGRAM_SIZE;
     this.sent = new SentTable(options.capacity ?? CAPACITY, options.first);
     this.losses = new LossDetector(this.sent, this.rtt, options.observer);
-    this.skipAt = this.drawSkip();
+    this.skipAt = this.skipAfter(this.sent.next);
   }
 
   /** The number that the next `onSent` takes. */
   get nextNumber(): number {
     return this.sent.next;
+  }
+
+  /** Whether no more can be in flight. */
+  get isFull(): boolean {
+    return this.sent.isFull;
   }
 
   /** What became of a packet. */
@@ -122,7 +129,7 @@ export class Recovery {
    * datagrams that elicit no ack need not ask.
    */
   askToSend(now: Micros): SendMode {
-    if (this.sent.isFull) return 'window';
+    if (this.isFull) return 'window';
     if (this.probes > 0) return 'any';
     if (this.inFlight + this.mtu > this.window()) {
       this.windowUsedAt = now;
@@ -173,7 +180,7 @@ export class Recovery {
     this.sent.advance();
     if (this.sent.next === this.skipAt) {
       this.sent.push(now, 0, Fate.Skipped);
-      this.skipAt = this.drawSkip();
+      this.skipAt = this.skipAfter(this.sent.next);
     }
     return number;
   }
@@ -348,10 +355,6 @@ export class Recovery {
     if (state !== this.observedState) observer(now, { type: 'state', from: this.observedState, to: state });
     this.observedState = state;
     observer(now, { type: 'metrics', metrics });
-  }
-
-  private drawSkip(): number {
-    return this.sent.next + this.rng.integer(SKIP_MIN, SKIP_MAX);
   }
 }
 

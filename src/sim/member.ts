@@ -116,6 +116,13 @@ export class SimMember implements SimNode {
   }
 
   /** Of `SimNode`: the world's. */
+  handleCast(now: Micros, group: string, bytes: Uint8Array): void {
+    this.endpoint.bulk.casts.handleDatagram(this.local(now), group, bytes);
+    bytes.fill(GONE);
+    this.settle(now);
+  }
+
+  /** Of `SimNode`: the world's. */
   handleTimeout(now: Micros): void {
     const local = this.local(now);
     if (this.endpoint.nextTimeout(local) <= local) this.endpoint.handleTimeout(local);

@@ -8,16 +8,19 @@ import { TimeHeap } from '../core/heap.js';
 import { Rng } from '../core/rng.js';
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
+import { Groups } from './net/groups.js';
 import { type Link, type LinkRule, LinkTable } from './net/link.js';
 
 /** What the world asks of a node. Any input may change the answers of both polls; spurious polls must do no harm. */
 export interface SimNode {
   /** A datagram from the address `from` has arrived. */
   handleDatagram(now: Micros, from: string, bytes: Uint8Array): void;
+  /** A datagram has arrived that was sent to a group which it has joined. */
+  handleCast?(now: Micros, group: string, bytes: Uint8Array): void;
   /** The deadline that `nextTimeout` named has come. */
   handleTimeout(now: Micros): void;
-  /** The next datagram to send now, undefined if there is none. Its bytes are the world's from then on. */
-  pollTransmit(now: Micros): { to: string; bytes: Uint8Array } | undefined;
+  /** The next datagram to send now, to a group if it has `cast`; undefined if there is none. Its bytes are the world's from then on. */
+  pollTransmit(now: Micros): { to: string; bytes: Uint8Array; cast?: unknown } | undefined;
   /** When to call `handleTimeout`: a time (one that is past counts as now), or NEVER. */
   nextTimeout(now: Micros): Micros;
 }
@@ -68,6 +71,8 @@ export class World {
   /** So far. */
   readonly counters: WorldCounters = { events: 0, sent: 0, delivered: 0, dropped: 0 };
   private readonly links: LinkTable<string>;
+  /** @internal Of multicast. */
+  readonly groups = new Groups();
   private readonly nodes = new Map<string, Resident>();
   private readonly queue = new TimeHeap<WorldEvent>();
   private readonly hash = createHash('sha256');
@@ -251,7 +256,7 @@ export class World {
     return true;
   }
 
-  private arrive({ from, to, bytes, digest }: DatagramEvent): void {
+  private arrive({ from, to, bytes, digest, group }: DatagramEvent): void {
     const resident = this.nodes.get(to);
     if (resident === undefined) {
       this.counters.dropped++;
@@ -261,7 +266,8 @@ export class World {
     this.counters.delivered++;
     this.write(`recv ${from}>${to} ${bytes.length} ${digest}`);
     this.latest = resident.addresses[0];
-    resident.node.handleDatagram(this.time, from, bytes);
+    if (group === undefined) resident.node.handleDatagram(this.time, from, bytes);
+    else resident.node.handleCast?.(this.time, group, bytes);
     this.drain(resident);
   }
 
@@ -275,7 +281,10 @@ export class World {
       const datagram = resident.node.pollTransmit(this.time);
       if (datagram === undefined) break;
       if (++resident.sent > this.instantLimit) throw this.stuck(resident, 'transmits');
-      this.send(this.source(resident, datagram.to), datagram.to, datagram.bytes);
+      const { to, bytes, cast } = datagram;
+      const from = this.source(resident, to);
+      if (cast === undefined) this.send(from, to, bytes);
+      else for (const each of this.groups.hearing(to, from)) this.send(from, each, bytes.slice(), to);
     }
     if (!resident.removed) this.setAlarm(resident);
   }
@@ -285,7 +294,7 @@ export class World {
     return addresses[this.nodes.get(to)?.addresses.indexOf(to) ?? 0] ?? addresses[0];
   }
 
-  private send(from: string, to: string, bytes: Uint8Array): void {
+  private send(from: string, to: string, bytes: Uint8Array, group?: string): void {
     const digest = digest32(bytes);
     this.counters.sent++;
     if (this.sides.size > 0 && this.sides.get(from) !== this.sides.get(to)) {
@@ -304,7 +313,8 @@ export class World {
     for (const delivery of deliveries) {
       // A link that corrupts or duplicates makes a new array, and only then can the digest differ.
       const arriving = delivery.bytes === bytes ? digest : digest32(delivery.bytes);
-      this.queue.push(delivery.at, { kind: 'datagram', from, to, bytes: delivery.bytes, digest: arriving });
+      const event = { from, to, bytes: delivery.bytes, digest: arriving, group };
+      this.queue.push(delivery.at, { kind: 'datagram', ...event });
     }
   }
 
@@ -368,6 +378,8 @@ interface DatagramEvent {
   to: string;
   bytes: Uint8Array;
   digest: number;
+  /** That it was sent to, if it was. */
+  group: string | undefined;
 }
 
 type WorldEvent =

@@ -15,14 +15,16 @@ export interface VersionRange {
 
 /**
  * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
- * like move beside the messages. 'locators': members tell each other where they and others are.
+ * like move beside the messages. 'multicast': their symbols may come by IP multicast. 'locators': members tell each other where
+ * they and others are.
  */
-export type Feature = 'path-size' | 'transfer' | 'locators';
+export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators';
 
 /** Bits of the features. A bit is never given to another one. */
 const FEATURES: Readonly<Record<Feature, number>> = {
   'path-size': 0,
   transfer: 1,
+  multicast: 2,
   locators: 3,
 };
 

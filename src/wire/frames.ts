@@ -8,6 +8,8 @@ import { HeadwaterError } from '../errors.js';
 import type { Feature } from './dialect.js';
 import { ack } from './frames/ack.js';
 import { ackPolicy } from './frames/ack-policy.js';
+import { cast } from './frames/cast/cast.js';
+import { castReport } from './frames/cast/cast-report.js';
 import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
 import { locatorsHeard } from './frames/locators/heard.js';
@@ -46,6 +48,8 @@ export const FRAMES = [
   part,
   pathSize,
   transfer,
+  cast,
+  castReport,
   locators,
   locatorsHeard,
   observedAddress,
@@ -57,7 +61,9 @@ export type FrameKind = Frame['kind'];
 /** The frame of this kind. */
 export type FrameOf<K extends FrameKind> = Extract<Frame, { kind: K }>;
 /** Frames about objects: what the broadcast layer makes. */
-export type ObjectFrame = FrameOf<'vector' | 'progress' | 'pull' | 'gone' | 'transfer'>;
+export type ObjectFrame = FrameOf<
+  'vector' | 'progress' | 'pull' | 'gone' | 'transfer' | 'cast' | 'cast-report'
+>;
 
 /** Reads what follows a type byte; throws MALFORMED. */
 export function parseFrame(type: number, reader: Reader): Frame {

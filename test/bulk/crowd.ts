@@ -1,5 +1,7 @@
 /** Members in the virtual world that send and take trees. What each has written outlives its crash, as files do. */
 
+import { DEFAULT_CAST_PORT, defaultGroup } from '../../src/bulk/cast/address.js';
+import { castKey } from '../../src/bulk/cast/hearing.js';
 import {
   type Entry,
   type Manifest,
@@ -7,7 +9,7 @@ import {
   sliceLength,
   writeManifest,
 } from '../../src/bulk/manifest.js';
-import type { BulkRequest, TransferStatus } from '../../src/bulk/ports.js';
+import type { BulkRequest, CastMode, TransferStatus } from '../../src/bulk/ports.js';
 import { Rng } from '../../src/core/rng.js';
 import { type Micros, SECOND } from '../../src/core/time.js';
 import { sha256 } from '../../src/crypto/hash.js';
@@ -18,7 +20,11 @@ import { type StreamId, streamKey } from '../../src/wire/symbol.js';
 export const SLICE = 64 * 1024;
 
 /** A tree of files of these sizes, and all their bytes. */
-export function treeOf(sizes: readonly number[], seed = 'tree'): { manifest: Uint8Array; bytes: Uint8Array } {
+export function treeOf(
+  sizes: readonly number[],
+  seed = 'tree',
+  sliceSize = SLICE,
+): { manifest: Uint8Array; bytes: Uint8Array } {
   const bytes = new Rng(seed).bytes(sizes.reduce((sum, size) => sum + size, 0));
   const entries: Entry[] = sizes.map((size, i) => ({
     kind: 'file',
@@ -28,8 +34,9 @@ export function treeOf(sizes: readonly number[], seed = 'tree'): { manifest: Uin
     size,
   }));
   const hashes: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at += SLICE) hashes.push(sha256(bytes.subarray(at, at + SLICE)));
-  return { manifest: writeManifest({ entries, sliceSize: SLICE, hashes: Buffer.concat(hashes) }), bytes };
+  for (let at = 0; at < bytes.length; at += sliceSize)
+    hashes.push(sha256(bytes.subarray(at, at + sliceSize)));
+  return { manifest: writeManifest({ entries, sliceSize, hashes: Buffer.concat(hashes) }), bytes };
 }
 
 /** What one member has on its disk of a transfer. */
@@ -49,6 +56,9 @@ export class Crowd {
   readonly refusals = new Map<number, string>();
   /** By member and slice: why reading it gives nothing. */
   readonly gone = new Set<string>();
+  /** By member: why it cannot join groups. */
+  readonly deaf = new Map<number, string>();
+  private readonly joined = new Map<string, string>();
   /** Called after each write. */
   onWritten: (member: number, slices: number) => void = () => {};
   private readonly sources = new Map<number, Uint8Array>();
@@ -75,11 +85,17 @@ export class Crowd {
     }
   }
 
-  offer(member: number, { manifest, bytes }: { manifest: Uint8Array; bytes: Uint8Array }): StreamId {
+  /** @param mode of multicast; default: none */
+  offer(
+    member: number,
+    { manifest, bytes }: { manifest: Uint8Array; bytes: Uint8Array },
+    mode?: CastMode,
+  ): StreamId {
     this.sources.set(member, bytes);
     const { origin, incarnation } = this.cluster.members[member].endpoint.bulk.files.offer(
       this.now,
       manifest,
+      mode && ((id) => ({ to: { address: defaultGroup(id, false), port: DEFAULT_CAST_PORT }, mode })),
     );
     this.poll(member);
     return { origin, incarnation };
@@ -94,6 +110,17 @@ export class Crowd {
   startWith(member: number, id: StreamId, ...receivers: number[]): void {
     this.runUntil(() => receivers.every((other) => this.standing(member, id, other)?.state === 'receiving'));
     this.start(member, id);
+  }
+
+  /** A member hears nothing of the group of a transfer any more, and does not know it. */
+  leave(member: number, id: StreamId): void {
+    const key = this.joined.get(`${member} ${streamKey(id)}`);
+    if (key !== undefined) this.cluster.world.groups.leave(this.cluster.members[member].address, key);
+  }
+
+  /** What names the group that this member sends a transfer to. */
+  groupKey(member: number, id: StreamId): string {
+    return castKey(this.status(member, id).cast!.group);
   }
 
   status(member: number, id: StreamId): TransferStatus {
@@ -146,10 +173,10 @@ export class Crowd {
       bulk.accept(now, request.id, shelves.get(key)!.held);
     } else if (request.type === 'write') {
       const { id, bytes, certificate } = request;
-      const { held, written, bytes: all } = shelves.get(streamKey(id))!;
+      const { held, written, bytes: all, manifest } = shelves.get(streamKey(id))!;
       const act = () => {
         if (!member.isLive || member.starts !== starts) return;
-        all.set(bytes, (id.seq - 1) * SLICE);
+        all.set(bytes, (id.seq - 1) * manifest.sliceSize);
         held.set(id.seq, certificate);
         written.push(id.seq);
         bulk.handleWritten(this.now, id, certificate, bytes);
@@ -161,10 +188,20 @@ export class Crowd {
       const { id } = request;
       const own = id.origin === index ? this.sources.get(index) : undefined;
       const shelf = shelves.get(streamKey(id));
-      const from = (id.seq - 1) * SLICE;
+      const manifest = shelf?.manifest ?? this.status(index, id).manifest!;
+      const from = (id.seq - 1) * manifest.sliceSize;
       const isGone = this.gone.has(`${index} ${id.seq}`);
-      const length = shelf ? sliceLength(shelf.manifest, id.seq - 1) : SLICE;
+      const length = sliceLength(manifest, id.seq - 1);
       bulk.handleRead(now, id, isGone ? undefined : (own ?? shelf?.bytes)?.slice(from, from + length));
+    } else if (request.type === 'join') {
+      const failure = this.deaf.get(index);
+      const key = castKey(request.group);
+      if (failure === undefined) this.cluster.world.groups.join(member.address, key);
+      this.joined.set(`${index} ${streamKey(request.id)}`, key);
+      bulk.handleJoined(now, request.id, failure);
+    } else if (request.type === 'leave') {
+      const key = this.joined.get(`${index} ${streamKey(request.id)}`);
+      if (key !== undefined) this.cluster.world.groups.leave(member.address, key);
     } else if (request.type === 'complete') {
       shelves.get(streamKey(request.id))!.isSaved = true;
       bulk.handleCompleted(now, request.id);

@@ -10,13 +10,17 @@ const LINK = 'loss burst delay jitter link-rate queue mtu reorder duplicate corr
 const MEMBER = 'group key group-id peer bind controller max-rate no-relay trace debug log-format json'.split(
   ' ',
 );
+const MULTICAST = 'mode multicast-address multicast-port multicast-ttl multicast-interface'.split(' ');
 const STATUS = ['store', 'control', 'watch', 'json'];
 const COMMANDS: Record<string, string[]> = {
   demo: ['nodes', 'trace', 'page', 'file', 'size', 'kill', 'mute', 'timeout', 'json', ...LINK],
   keygen: ['json'],
   group: ['name', 'faulty', 'byzantine', 'pessimism'],
-  send: [...MEMBER, 'name', 'symlinks', 'exclude', 'wait', 'timeout', 'expect', 'at', 'qr'],
-  receive: [...MEMBER, 'out', 'count', 'overwrite', 'max-size', 'exec', 'at', 'name', 'wait'],
+  send: [...MEMBER, 'name', 'symlinks', 'exclude', 'wait', 'timeout', 'expect', 'at', 'qr', ...MULTICAST],
+  receive: [
+    ...[...MEMBER, 'out', 'count', 'overwrite', 'max-size', 'exec', 'at', 'name', 'wait'],
+    ...['mode', 'multicast-interface'],
+  ],
   node: [...MEMBER, 'max-size', 'store', 'control', 'metrics', 'page', 'order', 'log-level'],
   status: STATUS,
   peers: STATUS,

@@ -55,6 +55,24 @@ export type FrameFields =
   | ({ kind: 'locators'; time: number; addresses: string[]; signature: string } & RecordName)
   | { kind: 'locators-heard'; records: RecordName[] }
   | { kind: 'observed-address'; address: string }
+  | ({
+      kind: 'cast';
+      open: boolean;
+      key: string;
+      port: number;
+      address: string;
+      source: string;
+      sent: number;
+      packets: number;
+      delay: number;
+    } & StreamId)
+  | ({
+      kind: 'cast-report';
+      state: (typeof CAST_STATES)[number];
+      reason: string;
+      ack?: Parameters<typeof ack>[0];
+      lacking: number[];
+    } & StreamId)
   | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
@@ -116,6 +134,32 @@ export function frame(fields: FrameFields): Buffer {
       );
       return join(uint(65, 1), uint(body.length, 2), body);
     }
+    case 'cast': {
+      const [address, source] = [Buffer.from(fields.address, 'hex'), Buffer.from(fields.source, 'hex')];
+      const body = join(
+        ...[
+          streamId(fields),
+          uint(fields.open ? 1 : 0, 1),
+          Buffer.from(fields.key, 'hex'),
+          uint(fields.port, 2),
+        ],
+        ...[uint(address.length, 1), address, uint(source.length, 1), source],
+        ...[uint(fields.sent, 6), uint(fields.packets, 2), uint(fields.delay, 3)],
+      );
+      return join(uint(66, 1), uint(body.length, 2), body);
+    }
+    case 'cast-report': {
+      const reason = Buffer.from(fields.reason, 'hex');
+      const { state, lacking } = fields;
+      const heard = fields.ack
+        ? [ack(fields.ack), uint(lacking.length, 1), ...lacking.map((name) => uint(name, 6))]
+        : [];
+      const body = join(
+        ...[streamId(fields), uint(CAST_STATES.indexOf(state), 1), uint(reason.length, 1), reason],
+        ...heard,
+      );
+      return join(uint(67, 1), uint(body.length, 2), body);
+    }
     case 'part':
       return join(
         uint(15, 1),
@@ -166,6 +210,8 @@ function numeric(address: string): Buffer {
   return join(uint(6, 1), ...groups, uint(Number(port), 2));
 }
 
+/** 14.5. */
+const CAST_STATES = ['off', 'listening', 'hearing'] as const;
 /** 14.2. */
 const TRANSFER_STATES = ['offered', 'joining', 'verifying', 'receiving', 'saved', 'failed'] as const;
 

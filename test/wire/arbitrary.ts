@@ -4,6 +4,7 @@ import { writeCertificate } from '../../src/broadcast/proof/certificate.js';
 import { numericAddress } from '../../src/wire/address.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
+import { MAX_CAST_REASON, MAX_LACKING } from '../../src/wire/frames/cast/cast-report.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import { MAX_RECORDS_HEARD } from '../../src/wire/frames/locators/heard.js';
 import type { ProgressFrame } from '../../src/wire/frames/progress.js';
@@ -50,6 +51,7 @@ export const u32 = unsigned(32);
 export const u40 = unsigned(40);
 export const u48 = unsigned(48);
 
+const transferNumber = unsigned(47).map((number) => number + TRANSFER_BIT);
 const streamId = { origin: u16, incarnation: u48 };
 const objectId: fc.Arbitrary<ObjectId> = fc.record({ ...streamId, seq: u32 });
 
@@ -259,7 +261,7 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
   transfer: fc.record({
     kind: fc.constant('transfer'),
     origin: u16,
-    incarnation: unsigned(47).map((number) => number + TRANSFER_BIT),
+    incarnation: transferNumber,
     version: u32,
     heard: u32,
     state: fc.constantFrom(...TRANSFER_STATES),
@@ -280,6 +282,39 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     records: fc.array(fc.record(recordName), { maxLength: MAX_RECORDS_HEARD }),
   }),
   'observed-address': fc.record({ kind: fc.constant('observed-address'), address }),
+  cast: fc.record({
+    kind: fc.constant('cast'),
+    origin: u16,
+    incarnation: transferNumber,
+    open: fc.boolean(),
+    key: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+    port: u16,
+    address: fc.uint8Array({ minLength: 4, maxLength: 4 }),
+    source: fc.constantFrom(new Uint8Array(0), new Uint8Array(4).fill(7)),
+    sent: u48,
+    packets: u16,
+    delay: u24,
+  }),
+  'cast-report': fc.oneof(
+    fc.record({
+      kind: fc.constant('cast-report'),
+      origin: u16,
+      incarnation: transferNumber,
+      state: fc.constantFrom('off', 'listening'),
+      reason: fc.uint8Array({ maxLength: MAX_CAST_REASON }),
+      ack: fc.constant(undefined),
+      lacking: fc.constant([]),
+    }),
+    fc.record({
+      kind: fc.constant('cast-report'),
+      origin: u16,
+      incarnation: transferNumber,
+      state: fc.constant('hearing'),
+      reason: fc.uint8Array({ maxLength: MAX_CAST_REASON }),
+      ack,
+      lacking: fc.array(u48, { maxLength: MAX_LACKING }),
+    }),
+  ),
   unknown: fc.record({
     kind: fc.constant('unknown'),
     type: fc.integer({ min: 64, max: 255 }).filter((type) => FRAMES.every((known) => known.type !== type)),

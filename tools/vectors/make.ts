@@ -1,4 +1,5 @@
 /** The test vectors of docs/PROTOCOL.md by file name: what this implementation makes of fixed seeds. */
+import { castVectors } from './cast.js';
 import { codeVectors } from './code.js';
 import { joinVectors } from './join.js';
 import { frameVectors, objectVectors } from './objects.js';
@@ -13,6 +14,7 @@ export function makeVectors(): Record<string, unknown> {
     'protocol-frames.json': frameVectors(),
     'protocol-objects.json': objectVectors(),
     'protocol-refused.json': refusedVectors(),
+    'protocol-cast.json': castVectors(),
     'protocol-code.json': codeVectors(),
     'protocol-join.json': joinVectors(),
   };

@@ -172,6 +172,31 @@ export function frameVectors(): unknown {
         ahead: Uint8Array.of(0b101),
       },
     ],
+    [
+      'CAST: to 239.255.0.77, port 7810, from any source',
+      {
+        kind: 'cast',
+        ...{ origin: 2, incarnation: TRANSFER_BIT + 77, open: true, key: new Uint8Array(32).fill(9) },
+        ...{ port: 7810, address: Uint8Array.of(239, 255, 0, 77), source: new Uint8Array(0) },
+        ...{ sent: 4711, packets: 16, delay: 5000 },
+      },
+    ],
+    [
+      'CAST_REPORT: it hears, 9 to 7 and 5, and lacks a manifest',
+      {
+        kind: 'cast-report',
+        ...{ origin: 2, incarnation: TRANSFER_BIT + 77, state: 'hearing', reason: new Uint8Array(0) },
+        ...{ ack: { ranges: [9, 7, 5, 5], delay: 800, received: 4 }, lacking: [0x0102_0304_0506] },
+      },
+    ],
+    [
+      'CAST_REPORT: it does not listen',
+      {
+        kind: 'cast-report',
+        ...{ origin: 2, incarnation: TRANSFER_BIT + 77, state: 'off', ack: undefined, lacking: [] },
+        reason: new TextEncoder().encode('it takes no multicast'),
+      },
+    ],
     ['LOCATORS: two addresses of member 1 of group "vectors", signed by it', locatorsVector()],
     [
       'LOCATORS_HEARD',

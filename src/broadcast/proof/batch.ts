@@ -172,8 +172,25 @@ export class BatchVerifier {
    * @param mayCharge whether `hop` may pay for it where the origin has nothing left
    */
   verify(now: Micros, hop: number, frame: SymbolFrame, mayCharge = () => false): BatchVerdict {
-    const { manifest, descriptorBytes, signature } = frame;
+    const { manifest } = frame;
     if (manifest && frame.depth !== SERVED && !this.isListed(manifest, frame)) return 'bad-signature';
+    return this.verifySigned(now, hop, frame, mayCharge);
+  }
+
+  /** The same of a manifest of a share, before any symbol of it has come. */
+  verifyManifest(now: Micros, hop: number, manifest: Manifest): BatchVerdict {
+    const { descriptor, descriptorBytes, depth, position, signature, proof } = manifest;
+    const frame = { descriptor, descriptorBytes, depth, index: position, signature, proof, manifest };
+    return this.verifySigned(now, hop, { ...frame, leafBytes: NOTHING }, () => false);
+  }
+
+  private verifySigned(
+    now: Micros,
+    hop: number,
+    frame: Omit<SymbolFrame, 'leaf'>,
+    mayCharge: () => boolean,
+  ): BatchVerdict {
+    const { manifest, descriptorBytes, signature } = frame;
     if (manifest?.root) {
       this.root = manifest.root;
       return 'valid';
@@ -229,7 +246,7 @@ export class BatchVerifier {
   }
 
   /** What hashes and proof lead to, whether it is signed or not. */
-  private rootOf({ depth, manifest, proof, leafBytes, index }: SymbolFrame): Uint8Array {
+  private rootOf({ depth, manifest, proof, leafBytes, index }: Omit<SymbolFrame, 'leaf'>): Uint8Array {
     if (depth === SERVED) return proof;
     if (manifest) return rootFromHashes(manifest.hashes, manifest.position, manifest.proof);
     return rootFromProof(leafBytes, index, depth, proof, this.scratch);
@@ -259,6 +276,7 @@ export function batchMessage(group: Group, descriptorBytes: Uint8Array, root: Ui
     .finish();
 }
 
+const NOTHING = new Uint8Array(0);
 const BATCH_DOMAIN = new TextEncoder().encode('headwater batch v1\0');
 /**
  * Of all origins: some 80 MB of symbols, or 2048 small objects: more than is under way. Each takes the better part of a

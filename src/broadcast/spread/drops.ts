@@ -44,5 +44,7 @@ export type SpreadDrop =
   | 'pull-quota'
   /** A PULL of an object that the peer has had several times in a short while. */
   | 'serve-quota'
+  /** Came to a multicast group, and is under no key that is listened to. */
+  | 'not-sealed'
   /** More to ask of a peer than goes out to it: it is asked later. */
   | 'mail-overflow';

@@ -189,7 +189,7 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
 
   /** A symbol has come: report soon, though not for each one. */
   scheduleProgress(now: Micros): void {
-    this.progressAt = Math.min(this.progressAt, now + PROGRESS_INTERVAL);
+    this.progressAt = Math.min(this.progressAt, this.stream.reportAt?.(now) ?? now + PROGRESS_INTERVAL);
   }
 
   /** Sets the time of the next report: soon while symbols come, then ever more rarely, in case a report was lost. */
@@ -197,8 +197,9 @@ export class ObjectUnderWay<S extends StreamView = StreamView> {
     const held = this.incoming?.heldSymbols ?? 0;
     this.idleReports = held > this.heldAtReport ? 0 : this.idleReports + 1;
     this.heldAtReport = held;
-    this.progressAt =
-      now + Math.min(MAX_PROGRESS_INTERVAL, PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports));
+    const wait = PROGRESS_INTERVAL * 2 ** Math.min(10, 1 + this.idleReports);
+    const inTurn = this.stream.reportAt?.(now) ?? now;
+    this.progressAt = Math.max(inTurn, now + Math.min(MAX_PROGRESS_INTERVAL, wait));
   }
 
   /** Whether it was begun, or blocks of it were completed, since this was last asked. */

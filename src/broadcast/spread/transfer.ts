@@ -321,7 +321,7 @@ export class Transfer<S extends StreamView = StreamView> {
     }
     this.addNews(record, record.stream.origin);
     // The others only need to know that it is on its way, and which blocks to stop relaying.
-    if (record.takeBlockChange())
+    if (record.takeBlockChange() && record.stream.reportAt?.(now) === undefined)
       this.options.paths.forEach((path, peer) => {
         if (path) this.addNews(record, peer);
       });

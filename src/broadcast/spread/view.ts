@@ -46,6 +46,8 @@ export interface StreamView extends StreamId {
   };
   /** Whether a member is to have objects of it at all. Default: all are. */
   isWantedBy?(member: number): boolean;
+  /** When to report progress to the origin, and to it alone; undefined, or no such method: soon, and to others too. */
+  reportAt?(now: Micros): Micros | undefined;
   holds(seq: number): boolean;
   /** Whether the bytes of this object are wanted. */
   lacks(seq: number): boolean;

@@ -23,6 +23,8 @@ export interface ReceiveByCodeOptions extends MemberOptions {
   at?: string;
   name?: string;
   wait: number;
+  mode: 'overlay' | 'auto';
+  multicastInterface?: string;
 }
 
 export async function receiveByCode(

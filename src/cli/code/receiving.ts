@@ -20,6 +20,8 @@ export interface Taking {
   maxSize?: number | undefined;
   exec?: string | undefined;
   json?: boolean | undefined;
+  mode?: 'overlay' | 'auto' | undefined;
+  multicastInterface?: string | undefined;
   /** Makes the member; `from`: whose files are taken, if not everybody's. */
   start(handlers: { onEvent(event: NodeEvent): void }): Promise<{ node: Node; from?: Member }>;
 }
@@ -44,6 +46,8 @@ export async function receive(options: Taking, signal: AbortSignal): Promise<voi
     folder: out,
     from,
     overwrite,
+    multicast: options.mode !== 'overlay',
+    multicastInterface: options.multicastInterface,
     maxBytes: maxSize === undefined ? undefined : maxSize * 1024 * 1024,
     signal: AbortSignal.any([signal, finished.signal]),
   });

@@ -12,11 +12,12 @@ import { EXIT, formatBytes, interrupted, note, print, printJson, sleep, tellJson
 import type { MemberOptions } from '../member.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { keepYoungSpaceSmall } from '../transfer/heap.js';
+import type { MulticastFlags } from '../transfer/multicast.js';
 import { inputOf } from './input.js';
 import { CODE_VARIABLE } from './receive.js';
 import { type Participant, Waves } from './waves.js';
 
-export interface SendByCodeOptions extends MemberOptions {
+export interface SendByCodeOptions extends MemberOptions, MulticastFlags {
   name?: string;
   symlinks: 'skip' | 'refuse';
   exclude?: string[];

@@ -17,8 +17,9 @@ import { makeRoster } from '../../rendezvous/roster.js';
 import { Events } from '../events.js';
 import { note } from '../io.js';
 import { type MemberOptions, settingsOf } from '../member.js';
+import { type MulticastFlags, multicastOf, noteMulticast } from '../transfer/multicast.js';
 
-export interface WavesOptions extends MemberOptions {
+export interface WavesOptions extends MemberOptions, MulticastFlags {
   paths: string[];
   name?: string | undefined;
   symlinks: 'skip' | 'refuse';
@@ -153,10 +154,15 @@ export class Waves implements AsyncDisposable {
     const { node, stop } = wave;
     try {
       const both = AbortSignal.any([signal, stop.signal]);
-      const sending = await sendFiles({ node, paths, name, symlinks, exclude, timeout, signal: both });
+      const sending = await sendFiles({
+        ...{ node, paths, name, symlinks, exclude, timeout, signal: both },
+        ...multicastOf(this.options),
+      });
       this.sending ??= sending;
       for await (const progress of sending) this.take(wave, progress);
-      this.take(wave, await sending.report);
+      const report = await sending.report;
+      this.take(wave, report);
+      if (!this.options.json) noteMulticast(report);
     } catch (error) {
       // Nobody is there any more; that is told of each.
       const isLonely = error instanceof HeadwaterError && ['UNREACHABLE', 'ABORTED'].includes(error.code);

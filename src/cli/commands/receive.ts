@@ -4,6 +4,7 @@ import { CODE_VARIABLE, type ReceiveByCodeOptions, receiveByCode } from '../code
 import { receive } from '../code/receiving.js';
 import { integer, number, untilInterrupted, withInterrupt } from '../io.js';
 import { codeOrMemberOptions, isByCode, startMember } from '../member.js';
+import { receiveMulticastOptions } from '../transfer/multicast.js';
 
 interface ReceiveOptions extends Omit<ReceiveByCodeOptions, 'out'> {
   out?: string;
@@ -11,7 +12,7 @@ interface ReceiveOptions extends Omit<ReceiveByCodeOptions, 'out'> {
 }
 
 export function receiveCommand(program: Command): void {
-  codeOrMemberOptions(
+  const command = codeOrMemberOptions(
     program
       .command('receive')
       .description('save what is sent under a code, or what members of a group send; relay meanwhile')
@@ -38,8 +39,9 @@ export function receiveCommand(program: Command): void {
     )
     .option('--at <address>', 'where the sender of the code is, host:port, if the network does not tell')
     .option('--name <name>', 'how others see this receiver (default: the name of the machine)')
-    .option('--wait <seconds>', 'how long to look for the sender of the code', number(1, 86400), 60)
-    .action((code: string | undefined, options: ReceiveOptions, command: Command) => {
+    .option('--wait <seconds>', 'how long to look for the sender of the code', number(1, 86400), 60);
+  receiveMulticastOptions(command).action(
+    (code: string | undefined, options: ReceiveOptions, command: Command) => {
       const { out, count } = options;
       if (isByCode(command, ['at', 'name', 'wait'], ['bind', 'count'], code)) {
         return withInterrupt((signal) => receiveByCode(code, { ...options, out: out ?? '.' }, signal));
@@ -54,5 +56,6 @@ export function receiveCommand(program: Command): void {
           signal,
         ),
       );
-    });
+    },
+  );
 }

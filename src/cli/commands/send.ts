@@ -28,13 +28,14 @@ import {
 import { codeOrMemberOptions, isByCode, noteTotals, reportEvery, startMember } from '../member.js';
 import { createProgress } from '../terminal/progress.js';
 import { keepYoungSpaceSmall } from '../transfer/heap.js';
+import { multicastJson, multicastOf, noteMulticast, sendMulticastOptions } from '../transfer/multicast.js';
 
 interface SendOptions extends Omit<SendByCodeOptions, 'startAfter'> {
   wait: number;
 }
 
 export function sendCommand(program: Command): void {
-  codeOrMemberOptions(
+  const command = codeOrMemberOptions(
     program
       .command('send')
       .description(
@@ -69,39 +70,40 @@ export function sendCommand(program: Command): void {
       '--at <address>',
       'with a code: where receivers reach this machine, host:port; that port is bound',
     )
-    .option('--qr', 'show the code as a QR code, too')
-    .action((paths: string[], options: SendOptions, command: Command) => {
-      if (isByCode(command, ['expect', 'at', 'qr'], ['bind'])) {
-        const startAfter = command.getOptionValueSource('wait') === 'cli' ? options.wait : undefined;
-        return withInterrupt((signal) => sendByCode(paths, { ...options, startAfter }, signal));
-      }
-      return withInterrupt(async (signal) => {
-        keepYoungSpaceSmall();
-        const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
-        const onEvent = (event: NodeEvent) => events.on(event);
-        await using input = await inputOf(paths, options.name, signal);
-        await using node = await startMember(options, { onEvent }, signal);
-        const why = (member: Member) => events.why(member, node);
-        const { json, symlinks, name, exclude } = options;
-        const sending = await sendFiles({
-          ...{ node, paths: input.paths, name, symlinks, exclude, signal },
-          wait: options.wait * 1000,
-          timeout: options.timeout * 1000,
-        });
-        const { files } = input;
-        if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
-        else
-          note(
-            `${files.join(', ')}: ${aboutOf(sending)} to ${node.group.members.length - 1} members of ${node.group.name}`,
-          );
-        for (const path of sending.skipped)
-          if (!json) note(`not sent, as it is a symbolic link or a device: ${path}`);
-        const report = await followed(sending, node, { json, files, why });
-        tell(report, node, { json, files, why });
-        const saved = report.receivers.filter(({ state }) => state === 'saved').length;
-        if (saved < report.receivers.length) process.exitCode = saved > 0 ? EXIT.partial : EXIT.failed;
+    .option('--qr', 'show the code as a QR code, too');
+  sendMulticastOptions(command).action((paths: string[], options: SendOptions, command: Command) => {
+    if (isByCode(command, ['expect', 'at', 'qr'], ['bind'])) {
+      const startAfter = command.getOptionValueSource('wait') === 'cli' ? options.wait : undefined;
+      return withInterrupt((signal) => sendByCode(paths, { ...options, startAfter }, signal));
+    }
+    return withInterrupt(async (signal) => {
+      keepYoungSpaceSmall();
+      const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
+      const onEvent = (event: NodeEvent) => events.on(event);
+      await using input = await inputOf(paths, options.name, signal);
+      await using node = await startMember(options, { onEvent }, signal);
+      const why = (member: Member) => events.why(member, node);
+      const { json, symlinks, name, exclude } = options;
+      const sending = await sendFiles({
+        ...{ node, paths: input.paths, name, symlinks, exclude, signal },
+        ...multicastOf(options),
+        wait: options.wait * 1000,
+        timeout: options.timeout * 1000,
       });
+      const { files } = input;
+      if (json) printJson({ event: 'ready', name: node.self.name, address: node.address });
+      else
+        note(
+          `${files.join(', ')}: ${aboutOf(sending)} to ${node.group.members.length - 1} members of ${node.group.name}`,
+        );
+      for (const path of sending.skipped)
+        if (!json) note(`not sent, as it is a symbolic link or a device: ${path}`);
+      const report = await followed(sending, node, { json, files, why });
+      tell(report, node, { json, files, why });
+      const saved = report.receivers.filter(({ state }) => state === 'saved').length;
+      if (saved < report.receivers.length) process.exitCode = saved > 0 ? EXIT.partial : EXIT.failed;
     });
+  });
 }
 
 interface Telling {
@@ -175,6 +177,7 @@ function tell(report: SendReport, node: Node, { json, files, why }: Telling): vo
       failed: named('failed').map(({ member, reason }) => ({ name: member.name, reason })),
       missing: open.map(({ member }) => member.name),
       reasons: Object.fromEntries(reasons),
+      ...multicastJson(report),
       ...status,
     });
     return;
@@ -185,12 +188,20 @@ function tell(report: SendReport, node: Node, { json, files, why }: Telling): vo
   );
   for (const { member, reason } of named('failed')) note(`not saved by ${member.name}: ${reason}`);
   for (const [name, reason] of reasons) note(`not saved by ${name}: ${reason}`);
+  noteMulticast(report);
   noteTotals(status);
 }
 
-function receiverJson({ member, state, bytes, bytesPerSecond, secondsLeft, reason }: Receiver) {
+function receiverJson({ member, state, bytes, bytesPerSecond, secondsLeft, reason, byMulticast }: Receiver) {
   const rates = state === 'receiving' ? { bytesPerSecond, secondsLeft: secondsLeft ?? null } : {};
-  return { name: member.name, state, bytes, ...rates, ...(reason === '' ? {} : { reason }) };
+  return {
+    name: member.name,
+    state,
+    bytes,
+    ...rates,
+    ...(byMulticast ? { byMulticast } : {}),
+    ...(reason === '' ? {} : { reason }),
+  };
 }
 
 function standingOf(receiver: Receiver, bytes: number, why: (member: Member) => string): string {

@@ -2,13 +2,16 @@
  * Transfers of a running member: carries out what they ask for, at the files of whoever offers and takes, and tells those what
  * has changed. In: sources, a taker, requests. Out: calls of both, and their answers to the endpoint.
  */
+import { defaultGroup } from '../../bulk/cast/address.js';
 import type { FilesDoor } from '../../bulk/files.js';
 import type { Manifest } from '../../bulk/manifest.js';
-import type { BulkRequest, TransferStatus } from '../../bulk/ports.js';
+import type { BulkRequest, CastGroup, CastMode, TransferStatus } from '../../bulk/ports.js';
 import type { Micros } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group, Member } from '../../group/group.js';
+import { parseLocator } from '../../group/locator.js';
 import { type ObjectId, type StreamId, streamKey } from '../../wire/symbol.js';
+import { type CastRoute, checkInterface, Groups, interfaceOf, sourceOf } from './groups.js';
 
 /** What is offered. Slices are counted from 0. */
 export interface Source {
@@ -48,32 +51,77 @@ export interface Taker {
   onFailed(offer: Offer, error: unknown): void;
 }
 
+/** How what others send by multicast is taken. */
+interface Listening {
+  /** Whether it is. */
+  multicast?: boolean | undefined;
+  /** Name or address of the interface; default: all. */
+  at?: string | undefined;
+}
+
+/** How what is offered goes by multicast. */
+export interface CastPlan extends CastRoute {
+  mode: CastMode;
+  /** Numeric address of the group. Default: one of the site's own range, from the transfer's number. */
+  address?: string | undefined;
+  port: number;
+}
+
 /** Who drives the endpoint. */
 interface Clock {
   now(): Micros;
   wake(): void;
+  onCast(key: string, bytes: Uint8Array): void;
 }
 
 export class Transfers {
   private readonly bulk: FilesDoor;
   private readonly group: Group;
+  private readonly address: string;
   private readonly clock: () => Clock;
   private readonly sources = new Map<string, { source: Source; onChange: () => void }>();
   private readonly targets = new Map<string, { offer: Offer; target: Target }>();
+  private readonly groups: Groups;
   private taker: Taker | undefined;
 
-  constructor(bulk: FilesDoor, group: Group, clock: () => Clock) {
+  /** @param address where this member is bound */
+  constructor(bulk: FilesDoor, group: Group, address: string, clock: () => Clock) {
     this.bulk = bulk;
+    this.address = address;
     this.group = group;
     this.clock = clock;
+    this.groups = new Groups((key, bytes) => this.clock().onCast(key, bytes));
   }
 
-  /** Offers a tree to the group. Throws BUSY if it is offered already. */
-  offer(manifest: Uint8Array, source: Source, onChange: () => void): StreamId {
-    const { origin, incarnation } = this.bulk.offer(this.clock().now(), manifest);
+  /**
+   * Offers a tree to the group. Throws BUSY if it is offered already, INVALID_ARGUMENT for an interface that this machine does not
+   * have.
+   *
+   * @param plan how it goes by multicast; default: not at all
+   */
+  offer(manifest: Uint8Array, source: Source, onChange: () => void, plan?: CastPlan): StreamId {
+    const at = plan?.interface;
+    if (plan) {
+      // Before anything is begun.
+      const given = plan.address ?? defaultGroup({ incarnation: 0 }, this.isV6);
+      if (at !== undefined) interfaceOf(at, given.includes(':'));
+      sourceOf(given, at);
+    }
+    let opened: CastGroup | undefined;
+    const castTo = (id: StreamId) => {
+      const address = plan!.address ?? defaultGroup(id, this.isV6);
+      opened = { address, port: plan!.port, source: sourceOf(address, at) };
+      return { to: opened, mode: plan!.mode };
+    };
+    const { origin, incarnation } = this.bulk.offer(this.clock().now(), manifest, plan && castTo);
     const id = { origin, incarnation };
     if (this.sources.has(streamKey(id)))
       throw new HeadwaterError('BUSY', 'transfer: expected one that is not under way, got the same again');
+    if (plan && opened) {
+      const isV6 = opened.address.includes(':');
+      const bound = this.boundTo?.includes(':') === isV6 ? this.boundTo : undefined;
+      this.groups.open(id, opened, { ttl: plan.ttl, interface: at ?? bound });
+    }
     this.sources.set(streamKey(id), { source, onChange });
     this.clock().wake();
     return id;
@@ -85,18 +133,21 @@ export class Transfers {
     this.clock().wake();
   }
 
-  /** Takes what is offered from now on; with undefined nothing more. Throws BUSY if somebody else does. */
-  take(taker: Taker | undefined): void {
+  /** Takes what is offered from now on; with undefined nothing more. Throws BUSY if somebody else does, INVALID_ARGUMENT for no interface. */
+  take(taker: Taker | undefined, { multicast = true, at }: Listening = {}): void {
     if (taker && this.taker)
       throw new HeadwaterError('BUSY', 'transfers: expected nobody else who receives files, got one');
     this.taker = taker;
-    this.bulk.take(this.clock().now(), taker !== undefined);
+    if (at !== undefined) checkInterface(at);
+    this.groups.listenAt = at;
+    this.bulk.take(this.clock().now(), taker !== undefined, multicast);
     this.clock().wake();
   }
 
   /** Nothing more is said or sent of it. */
   close(id: StreamId): void {
     this.bulk.close(id);
+    this.groups.shut(id);
     this.sources.delete(streamKey(id));
   }
 
@@ -119,6 +170,12 @@ export class Transfers {
   async closeTargets(): Promise<void> {
     await Promise.all([...this.targets.values()].map(({ target }) => target.close(false)));
     this.targets.clear();
+    this.groups.close();
+  }
+
+  /** Sends a datagram to the group of one of our transfers. */
+  send(id: StreamId, bytes: Uint8Array): void {
+    this.groups.send(id, bytes);
   }
 
   serve(request: BulkRequest): void {
@@ -135,10 +192,28 @@ export class Transfers {
       case 'complete':
         void this.complete(request.id);
         break;
+      case 'join':
+        void this.groups
+          .join(request.id, request.group)
+          .then((failure) => this.answer((now) => this.bulk.handleJoined(now, request.id, failure)));
+        break;
+      case 'leave':
+        this.groups.leave(request.id);
+        break;
       case 'abandon':
         this.drop(request.id, true);
         break;
     }
+  }
+
+  private get isV6(): boolean {
+    return this.address.startsWith('[') && !this.address.startsWith('[::]');
+  }
+
+  /** The address that this member is bound to, if it is one: by that interface the others know it. */
+  private get boundTo(): string | undefined {
+    const { host } = parseLocator(this.address);
+    return host === '0.0.0.0' || host === '::' ? undefined : host;
   }
 
   private async open({ id, certificate, bytes }: Extract<BulkRequest, { type: 'open' }>): Promise<void> {

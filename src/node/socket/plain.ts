@@ -64,9 +64,10 @@ export async function openPlain(
   };
 }
 
-/** All hosts are addresses by now; Node's own look-up would put each send off by a tick, for nothing. */
-export function createSocket(isV6: boolean): dgram.Socket {
+/** @param isShared others may bind the same address and port, as for multicast. All hosts are addresses by now; Node's own look-up would put each send off by a tick, for nothing. */
+export function createSocket(isV6: boolean, isShared = false): dgram.Socket {
   return dgram.createSocket({
+    reuseAddr: isShared,
     type: isV6 ? 'udp6' : 'udp4',
     lookup: (address, _options, done) => done(null, address, isV6 ? 6 : 4),
   });

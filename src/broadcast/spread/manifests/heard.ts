@@ -72,6 +72,16 @@ export class HeardManifests {
     return dropped;
   }
 
+  /** Numbers of manifests that symbols have waited for since `since` or longer, at most `most` of them. */
+  lacking(since: Micros, most: number): number[] {
+    const numbers: number[] = [];
+    for (const [number, [{ at }]] of this.held) {
+      if (at > since || numbers.length === most) break;
+      numbers.push(number);
+    }
+    return numbers;
+  }
+
   /** The peer has begun anew: its numbers name others now. */
   clear(): void {
     this.manifests.clear();
