@@ -145,6 +145,9 @@ export class FilesDoor {
         this.ground.fail(now, transfer, changedIn(transfer.manifest!, id.seq));
       else {
         transfer.lose(id.seq);
+        // What was whole would take no more symbols.
+        const former = this.ground.objects.find(transfer, id.seq);
+        if (former) this.ground.spread.forget(former);
         this.ground.touch(now, transfer);
         this.ground.fetching.wantMissing(now, transfer);
       }

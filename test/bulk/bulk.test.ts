@@ -193,6 +193,21 @@ test('a slow disk slows the sender, not the memory', () => {
   expectSaved(crowd, id, 1);
 });
 
+test('a slice that is lost while others still come is taken again', () => {
+  const crowd = crowdOf({ seed: 'lost', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  const { held } = crowd.shelf(1, id)!;
+  crowd.runUntil(() => held.has(1));
+
+  held.delete(1);
+  crowd.cluster.members[1].endpoint.bulk.files.handleRead(crowd.now, { ...id, seq: 1 }, undefined);
+
+  expect(crowd.runUntil(() => crowd.isSaved(id, 1, 2), 20 * SECOND)).toBe(true);
+  expect(held.has(1)).toBe(true);
+});
+
 test('slices that its holder can no longer read are lost to it, and come from another', () => {
   const crowd = crowdOf({ seed: 'rot', members: 4, links: LINKS });
   crowd.take(1, 2);
