@@ -126,7 +126,13 @@ async function attempt<T>(
     return await work();
   } catch (error) {
     if (!(error instanceof HeadwaterError)) throw error;
-    tell({ check, result: 'failed', text: error.message });
+    const { message } = error;
+    const prefix = `${check}: `;
+    tell({
+      check,
+      result: 'failed',
+      text: message.startsWith(prefix) ? message.slice(prefix.length) : message,
+    });
     return undefined;
   }
 }

@@ -5,6 +5,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
+import { WrongStoreError } from '../disk/files.js';
 import { type ErrorCode, HeadwaterError } from '../errors.js';
 import { fired } from '../node/aborts.js';
 import { isSaid, type LogLevel } from './logging/level.js';
@@ -16,7 +17,7 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, partial: 3, interrupted: 130 }
 export const EXIT_CODES = `Exit codes:
   0    done; also what runs until it is told to stop (node, link, receive without --count) and was told so
   1    failed
-  2    usage or configuration: nothing was begun
+  2    usage or configuration: nothing was begun; also a store of another group or member, or in no folder
   3    done in part: some members have the file, some do not
   130  told to stop before it was done
 
@@ -131,7 +132,7 @@ export function reportError(error: unknown): number {
     return EXIT.interrupted;
   }
   note(`headwater: ${error.message}`, 'error');
-  return USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.failed;
+  return USAGE_CODES.includes(error.code) || error instanceof WrongStoreError ? EXIT.usage : EXIT.failed;
 }
 
 /**

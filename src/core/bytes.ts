@@ -150,6 +150,11 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
+/** Enough of an id for people to tell it from others. */
+export function shortHex(bytes: Uint8Array): string {
+  return `${toHex(bytes.subarray(0, 8))}...`;
+}
+
 /** Big-endian byte order, as memcmp. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);

@@ -27,6 +27,13 @@ import {
 import { database, firstRecordOf, transact } from './database.js';
 import { hasOwnerFile } from './owner.js';
 
+/** A store that is not one for this key and group, or has no place: to try again changes nothing. */
+export class WrongStoreError extends HeadwaterError {
+  constructor(message: string) {
+    super('STORE', `store: ${message}`);
+  }
+}
+
 /** What may be made where it is not there. */
 export type Creation = 'folder' | 'store' | 'nothing';
 
@@ -56,7 +63,7 @@ function make(folder: string, path: string): void {
 }
 
 function nowhere(path: string): HeadwaterError {
-  return new HeadwaterError('STORE', `store: expected a folder that is there for ${path}, got none`);
+  return new WrongStoreError(`expected a folder that is there for ${path}, got none`);
 }
 
 /**
@@ -93,9 +100,8 @@ function kindOf(path: string): string {
 }
 
 function foreign(path: string, what: string): HeadwaterError {
-  return new HeadwaterError(
-    'STORE',
-    `store: expected a store of headwater, or nothing yet, at ${path}, got ${what}; it is left as it is`,
+  return new WrongStoreError(
+    `expected a store of headwater, or nothing yet, at ${path}, got ${what}; it is left as it is`,
   );
 }
 
@@ -107,9 +113,8 @@ export function fileOf(path: string): Uint8Array {
 
 /** A store whose records are laid out in another way. */
 export function otherVersion(version: number, path: string): HeadwaterError {
-  return new HeadwaterError(
-    'STORE',
-    `store: expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
+  return new WrongStoreError(
+    `expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
   );
 }
 

@@ -4,7 +4,7 @@
  * A commit is one transaction, synced once (LMDB: the pages, then the meta page that makes them count), so it is wholly
  * there after any end of the process or the power, or not at all. Records are as in records.ts.
  */
-import { equalBytes, toHex } from '../core/bytes.js';
+import { equalBytes, shortHex } from '../core/bytes.js';
 import { assertBytes, HeadwaterError } from '../errors.js';
 import { pruneMarks, storeClosed, storeFull } from '../store/memory.js';
 import {
@@ -77,6 +77,7 @@ import {
   moveAside,
   otherVersion,
   placeOf,
+  WrongStoreError,
 } from './files.js';
 import { readObject } from './objects.js';
 import { type Owner, takeOwnership } from './owner.js';
@@ -410,9 +411,8 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
     ['member', publicKey, header.publicKey],
   ] as const)
     if (!equalBytes(expected, got))
-      throw new HeadwaterError(
-        'STORE',
-        `store: expected that of ${what} ${toHex(expected)}, got that of ${toHex(got)} in ${path}`,
+      throw new WrongStoreError(
+        `expected that of ${what} ${shortHex(expected)}, got that of ${shortHex(got)} in ${path}: each member has one for each group`,
       );
   const total = db.getBinary(TOTAL_KEY);
   const bytes = total && parseNumber(TOTAL_KEY, total);

@@ -185,14 +185,14 @@ describe('store', () => {
   const entries = async () => (await readdir(lab.folder)).toSorted();
 
   test.each([
-    ['node', [], /^store: expected a folder that is there for .*typo\/deep, got none$/],
-    ['node', ['--json'], /^store: expected a folder that is there for .*typo\/deep, got none$/],
-    ['dead-letters', [], /^store: expected one at .*typo\/deep, got nothing$/],
-    ['dead-letters', ['--retry', 'anna/1/2/3'], /^store: expected one at .*typo\/deep, got nothing$/],
-  ])('`%s %j` in a folder that is not there: nothing is made', async (command, more, message) => {
+    ['node', [], 2, /^store: expected a folder that is there for .*typo\/deep, got none$/],
+    ['node', ['--json'], 2, /^store: expected a folder that is there for .*typo\/deep, got none$/],
+    ['dead-letters', [], 1, /^store: expected one at .*typo\/deep, got nothing$/],
+    ['dead-letters', ['--retry', 'anna/1/2/3'], 1, /^store: expected one at .*typo\/deep, got nothing$/],
+  ])('`%s %j` in a folder that is not there: nothing is made', async (command, more, code, message) => {
     const before = await entries();
     const cli = headwater([command, ...lab.as('anna'), '--store', at('typo/deep'), ...more]);
-    expect(await cli.exit()).toBe(1);
+    expect(await cli.exit()).toBe(code);
     expect(linesOf(cli.stderr)).toEqual([expect.stringMatching(/^headwater: /)]);
     expect(cli.stderr.slice('headwater: '.length).trimEnd()).toMatch(message);
     expect(await entries()).toEqual(before);
@@ -256,7 +256,10 @@ describe('usage', () => {
       ['node', ...member, '--controller', 'reno'],
       "option '--controller <name>' argument 'reno' is invalid. Allowed choices are bbr, cubic, newreno.",
     ],
-    [['group', '--name', 'lab', 'anna'], 'expected name=PUBLICKEY@host:port with 64 hex digits, got anna.'],
+    [
+      ['group', '--name', 'lab', 'anna'],
+      'expected name=PUBLICKEY@host:port, or name=PUBLICKEY, with 64 hex digits, got anna.',
+    ],
     [['link', '127.0.0.1:1=127.0.0.1:2', '--delay', '-1'], 'expected a number from 0 to 60000, got -1.'],
   ])('%j', async (args, message) => {
     await misused(args, message);

@@ -107,7 +107,7 @@ test('a lost member is replaced: the old group finishes without it, the next one
   const group = at('next.json');
   writeFileSync(group, files[0].stdout);
   const wrong = await run('node', '-g', group, '-k', at('anna.key'), '--store', at('anna.store'));
-  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringMatching(/store: expected that of group /)]);
+  expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringMatching(/store: expected that of group /)]);
   const all = await Promise.all(
     ['anna', 'ben', 'dora'].map((name) => start(name, { group, store: `${name}-2` })),
   );

@@ -32,9 +32,10 @@ describe('headwater@.service', () => {
     const lab = await createLab(folder, ['anna']);
     const line = /^ExecStart=\/usr\/bin\/env headwater (.*)$/m.exec(unit())![1];
     const args = line
-      .replace('/etc/headwater/group.json', lab.groupFile)
+      .replace(/\$\{HEADWATER_GROUP\}/, lab.groupFile)
       .replace(/\$\{CREDENTIALS_DIRECTORY\}\/key/, join(folder, 'anna.key'))
-      .replace(/\$\{STATE_DIRECTORY\}/, folder)
+      .replace(/\$\{STATE_DIRECTORY\}\/\$\{HEADWATER_STORE\}/, join(folder, 'store'))
+      .replace('$HEADWATER_ARGS', '--max-size 8 --order causal')
       .split(' ');
     const cli = headwater(args);
     cli.child.stdin!.end();
@@ -43,6 +44,21 @@ describe('headwater@.service', () => {
     expect(await status.exit()).toBe(0);
     cli.child.kill(/^KillSignal=(.*)$/m.exec(unit())![1] as NodeJS.Signals);
     expect(await cli.exit()).toBe(0);
+  });
+
+  test('is not started again and again with a store of another group, or in no folder', async () => {
+    const lab = await createLab(folder, ['anna']);
+    const first = headwater(['node', ...lab.as('anna'), '--store', join(folder, 'store')]);
+    first.child.stdin!.end();
+    await first.until('its address', ({ stderr }) => stderr.includes('anna of group lab'));
+    first.child.kill('SIGTERM');
+    await first.exit();
+    const text = readFileSync(lab.groupFile, 'utf8');
+    writeFileSync(lab.groupFile, text.replace('"lab"', '"lab-2"'));
+    for (const store of ['store', 'none/store']) {
+      const cli = headwater(['node', ...lab.as('anna'), '--store', join(folder, store)]);
+      expect(unit(), store).toContain(`\nRestartPreventExitStatus=${await cli.exit()}\n`);
+    }
   });
 
   test('is not started again and again with files that cannot be used', async () => {

@@ -138,12 +138,12 @@ test.each([
   [
     'another group',
     { groupId: new Uint8Array(32).fill(8) },
-    `expected that of group ${'08'.repeat(32)}, got that of ${'01'.repeat(32)}`,
+    `expected that of group ${'08'.repeat(8)}..., got that of ${'01'.repeat(8)}...`,
   ],
   [
     'another member',
     { publicKey: new Uint8Array(32).fill(8) },
-    `expected that of member ${'08'.repeat(32)}, got that of ${'02'.repeat(32)}`,
+    `expected that of member ${'08'.repeat(8)}..., got that of ${'02'.repeat(8)}...`,
   ],
 ])('the store of %s is refused', async (_, change, message) => {
   const options = await storeOptions();

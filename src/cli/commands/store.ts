@@ -1,8 +1,9 @@
 /** `headwater store`: the store of a member that does not run, to look at, to check, to make smaller, and to get messages out of. */
 import { type Command, Option } from 'commander';
 import { certifiedDescriptor } from '../../broadcast/proof/certificate.js';
-import { equalBytes, toHex } from '../../core/bytes.js';
+import { equalBytes, shortHex } from '../../core/bytes.js';
 import { sha256 } from '../../crypto/hash.js';
+import { WrongStoreError } from '../../disk/files.js';
 import { type Inspection, inspectStore } from '../../disk/inspect.js';
 import { HeadwaterError } from '../../errors.js';
 import { unwrapMessage } from '../../file/envelope.js';
@@ -67,9 +68,8 @@ function add<O extends Options>(store: Command, name: string, description: strin
         await using inspection = await inspectStore(path);
         const { groupId } = inspection.header;
         if (group && !equalBytes(group.id, groupId))
-          throw new HeadwaterError(
-            'STORE',
-            `store: expected that of group ${toHex(group.id)}, got that of ${toHex(groupId)} in ${path}`,
+          throw new WrongStoreError(
+            `expected that of group ${group.name} (${shortHex(group.id)}), got that of ${shortHex(groupId)} in ${path}`,
           );
         await work(inspection, group, options, signal);
       }),
