@@ -142,7 +142,9 @@ export const ATTACK_TRICKS: Record<Attack, Trick> = {
     const heard = new Heard();
     return {
       ...repeatedly(liar, 1, () =>
+        // Others may make up thousands.
         [...heard.streams.values()]
+          .slice(0, 60)
           .flatMap((stream) =>
             Array.from({ length: Math.min(30, stream.count) }, (_, seq) => ({
               kind: 'pull' as const,
