@@ -93,7 +93,7 @@ export function quickCases(mib: number): Case[] {
     at('rate', { mbit: undefined, rttMs: 0.2, lossPercent: 1 }),
     at('bursts', { lossPercent: 2, burstPackets: 10 }),
     at('policer', { policedMbit: 20 }),
-    at('beside', { beside: true, mbit: 20 }),
+    at('beside', { beside: true, mbit: 20, bytes: bytes / 2 }),
   ];
 }
 
