@@ -64,7 +64,7 @@ export interface CastStatus {
 }
 
 /** Why a member takes nothing that takes nothing at all. */
-export const TAKES_NOTHING = 'it saves no files';
+export const TAKES_NOTHING = 'it saves no files (headwater receive is not what it runs)';
 
 /** Why a member takes nothing in place of what it has while only others than its sender speak of it: it may be older. */
 export const UNOFFERED = 'it has something else of that name, and its sender is not there to offer it';

@@ -6,6 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DebugTopic } from '../broadcast/observer.js';
 import type { ControllerName } from '../congestion/index.js';
 import { type DurableStore, openStore } from '../disk/lmdb.js';
+import { HeadwaterError } from '../errors.js';
 import type { Group } from '../group/group.js';
 import { DEBUG_TOPICS } from '../node/debug.js';
 import { Node, type NodeOptions } from '../node/node.js';
@@ -148,9 +149,23 @@ export async function startMember(
     await node.close();
   } catch (error) {
     await store?.close();
-    throw error;
+    throw options.bind === undefined ? explained(error) : error;
   }
   throw interrupted();
+}
+
+/** At its own address it is most often this member that runs already. */
+function explained(error: unknown): unknown {
+  if (!(error instanceof HeadwaterError)) return error;
+  const { code, message, cause } = error;
+  if ((cause as NodeJS.ErrnoException | undefined)?.code !== 'EADDRINUSE') return error;
+  return new HeadwaterError(
+    code,
+    `${message}: does this member run already? One process has a key at a time`,
+    {
+      cause,
+    },
+  );
 }
 
 /** What the options say of how a member is. */

@@ -7,10 +7,10 @@ import { COLUMNS, wrap as wrapped } from './terminal/terminal.js';
 export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
   const wrap = (title: string, text: string) => wrapped(title, text, width);
   const { quorum, group, store, host, consumer, metrics, recent, socket } = status;
-  const others = status.peers
+  const others = byName(status.peers)
     .filter(({ name, reachable }) => reachable && !quorum.unheard.includes(name))
     .map(({ name }) => name);
-  const away = quorum.away.length > 0 ? `; away: ${quorum.away.join(', ')}` : '';
+  const away = quorum.away.length > 0 ? `; away: ${quorum.away.toSorted(ORDER.compare).join(', ')}` : '';
   const deaf = quorum.unheard.length > 0 ? `; not hearing us: ${quorum.unheard.join(', ')}` : '';
   const has = quorum.have >= quorum.need ? 'yes' : 'NO: nothing is delivered';
   const commits =
@@ -59,7 +59,8 @@ export function statusLines(status: NodeStatus, width = COLUMNS): string[] {
 }
 
 /** Two lines for each path: how far it is, and how it is used; `lacks`: objects that are held here and not there. */
-export function peerLines({ peers, streams }: NodeStatus, width = COLUMNS): string[] {
+export function peerLines({ peers: all, streams }: NodeStatus, width = COLUMNS): string[] {
+  const peers = byName(all);
   const lacks = (name: string) => streams.reduce((sum, { lackedBy }) => sum + (lackedBy[name] ?? 0), 0);
   if (width < COLUMNS)
     return peers.flatMap((peer) => wrapped(peer.name, inWords(peer, lacks(peer.name)), width));
@@ -112,16 +113,27 @@ function inWords(peer: PeerStatus, lacks: number): string {
 }
 
 function pathLine({ name, sentBytes, path }: PeerStatus, lacks: number): string {
-  const { pacingBytesPerSecond, windowBytes, controller, state } = path;
+  const { windowBytes, controller, state } = path;
   return columns(
     name,
     formatBytes(sentBytes),
-    pacingBytesPerSecond === null ? '-' : `${formatBytes(pacingBytesPerSecond)}/s`,
+    rateOf(path),
     windowBytes === null ? '-' : formatBytes(windowBytes),
     String(lacks),
     '',
     `${controller} ${state}`,
   );
+}
+
+/** Before enough has gone there the rate is a guess from the first window, which may be a thousand times too high. */
+function rateOf({ pacingBytesPerSecond, deliveredBytes }: PeerStatus['path']): string {
+  if (pacingBytesPerSecond === null) return '-';
+  return deliveredBytes < ENOUGH_TO_RATE ? 'unknown' : `${formatBytes(pacingBytesPerSecond)}/s`;
+}
+
+/** Members stand in a group by their keys, which nobody knows by heart. */
+function byName<T extends { name: string }>(members: readonly T[]): T[] {
+  return members.toSorted((a, b) => ORDER.compare(a.name, b.name));
 }
 
 function warningLines({ warnings }: NodeStatus, wrap: (title: string, text: string) => string[]): string[] {
@@ -144,4 +156,7 @@ function length(ms: number): string {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
+/** Some ten first windows. */
+const ENOUGH_TO_RATE = 256 * 1024;
+const ORDER = new Intl.Collator('en', { numeric: true });
 const WIDTHS = [11, 10, 11, 10, 9, 8];

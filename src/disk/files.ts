@@ -30,7 +30,7 @@ import { hasOwnerFile } from './owner.js';
 /** A store that is not one for this key and group, or has no place: to try again changes nothing. */
 export class WrongStoreError extends HeadwaterError {
   constructor(message: string) {
-    super('STORE', `store: ${message}`);
+    super('STORE', message);
   }
 }
 
@@ -63,7 +63,7 @@ function make(folder: string, path: string): void {
 }
 
 function nowhere(path: string): HeadwaterError {
-  return new WrongStoreError(`expected a folder that is there for ${path}, got none`);
+  return new WrongStoreError(`store: expected a folder that is there for ${path}, got none`);
 }
 
 /**
@@ -101,7 +101,7 @@ function kindOf(path: string): string {
 
 function foreign(path: string, what: string): HeadwaterError {
   return new WrongStoreError(
-    `expected a store of headwater, or nothing yet, at ${path}, got ${what}; it is left as it is`,
+    `store: expected a store of headwater, or nothing yet, at ${path}, got ${what}; it is left as it is`,
   );
 }
 
@@ -114,7 +114,7 @@ export function fileOf(path: string): Uint8Array {
 /** A store whose records are laid out in another way. */
 export function otherVersion(version: number, path: string): HeadwaterError {
   return new WrongStoreError(
-    `expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
+    `store: expected version ${STORE_VERSION}, got ${version} in ${path}; another version of headwater may read it`,
   );
 }
 

@@ -412,7 +412,7 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   ] as const)
     if (!equalBytes(expected, got))
       throw new WrongStoreError(
-        `expected that of ${what} ${shortHex(expected)}, got that of ${shortHex(got)} in ${path}: each member has one for each group`,
+        `store: expected that of ${what} ${shortHex(expected)}, got that of ${shortHex(got)} in ${path}: each member has one for each group`,
       );
   const total = db.getBinary(TOTAL_KEY);
   const bytes = total && parseNumber(TOTAL_KEY, total);

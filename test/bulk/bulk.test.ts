@@ -142,7 +142,10 @@ test('why a member refuses is known to the sender, and the others get it', () =>
   crowd.startWith(0, id, 1);
   expectSaved(crowd, id, 1);
   expect(crowd.standing(0, id, 2)).toMatchObject({ state: 'failed', reason: 'its disk is full (ENOSPC)' });
-  expect(crowd.standing(0, id, 3)).toMatchObject({ state: 'failed', reason: 'it saves no files' });
+  expect(crowd.standing(0, id, 3)).toMatchObject({
+    state: 'failed',
+    reason: 'it saves no files (headwater receive is not what it runs)',
+  });
 });
 
 test('what a member does not take from others alone it takes once its sender offers it', () => {

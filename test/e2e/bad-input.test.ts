@@ -167,7 +167,7 @@ test('stdin without a name to send it under', async () => {
   await refused(
     ['send', '-', ...lab.as('anna')],
     2,
-    /^-: expected alone and with --name, which stdin has not, /,
+    /^-: expected --name FILE, as stdin has no name, got none$/,
   );
 });
 

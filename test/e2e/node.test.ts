@@ -98,7 +98,9 @@ test('nodes save no files, and say so to who sends some', async () => {
   const sender = headwater(['send', lab.groupFile, ...lab.as('cleo')]);
   expect(await sender.exit()).toBe(1);
   expect(sender.stderr).toContain('0 of 2 other members have saved it');
-  expect(sender.stderr).toContain('not saved by anna: it saves no files\n');
+  expect(sender.stderr).toContain(
+    'not saved by anna: it saves no files (headwater receive is not what it runs)\n',
+  );
 });
 
 /** Starts them and waits until each sees all others. */

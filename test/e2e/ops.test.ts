@@ -68,6 +68,24 @@ describe('headwater@.service', () => {
   });
 });
 
+test.skipIf(process.platform === 'win32')(
+  'a member is given lines by a FIFO, whose writers come and go',
+  async () => {
+    const lab = await createLab(folder, ['anna']);
+    const fifo = join(folder, 'anna.in');
+    expect(spawnSync('mkfifo', [fifo]).status).toBe(0);
+    // As systemd opens it, and a shell with `<>`: for both, so that it never ends.
+    const cli = headwater(['node', ...lab.as('anna')], { by: ['sh', '-c', `exec "$@" 0<> ${fifo}`, 'sh'] });
+    await cli.until('its address', ({ stderr }) => stderr.includes('anna of group lab'));
+    for (const line of ['one', 'two']) {
+      writeFileSync(fifo, `${line}\n`);
+      await cli.until(line, ({ stdout }) => stdout.includes(`anna: ${line}\n`));
+    }
+    cli.child.kill('SIGTERM');
+    expect(await cli.exit()).toBe(0);
+  },
+);
+
 /** What the containers run, as the Dockerfile says. */
 function imageCommand(): string[] {
   const lines = read('ops/Dockerfile').split('\n');

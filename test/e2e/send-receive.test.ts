@@ -203,7 +203,9 @@ test('a member that saves no files says so', async () => {
   await writeFile(file, 'content');
   const sender = headwater(['send', file, ...lab.as('anna')]);
   expect(await sender.exit()).toBe(3);
-  expect(sender.stderr).toContain('not saved by cleo: it saves no files\n');
+  expect(sender.stderr).toContain(
+    'not saved by cleo: it saves no files (headwater receive is not what it runs)\n',
+  );
   expect(await receiver.exit()).toBe(0);
   expect(await readdir(out)).toEqual(['data.bin']);
 });

@@ -10,11 +10,10 @@ import { HeadwaterError } from '../../errors.js';
 export async function inputOf(paths: string[], name: string | undefined, signal: AbortSignal) {
   if (!paths.includes('-'))
     return { paths, files: name === undefined ? paths : [name], async [Symbol.asyncDispose]() {} };
-  if (paths.length > 1 || name === undefined)
-    throw new HeadwaterError(
-      'INVALID_ARGUMENT',
-      '-: expected alone and with --name, which stdin has not, got it otherwise',
-    );
+  if (paths.length > 1)
+    throw new HeadwaterError('INVALID_ARGUMENT', '-: expected stdin alone, got other paths beside it');
+  if (name === undefined)
+    throw new HeadwaterError('INVALID_ARGUMENT', '-: expected --name FILE, as stdin has no name, got none');
   const folder = await mkdtemp(join(tmpdir(), 'headwater-stdin-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {

@@ -94,7 +94,7 @@ function tellFind(event: FindEvent, number: number, json: boolean): void {
   if (event.type === 'waiting') {
     const { address, here, expected } = event;
     note(
-      `the code is right: waiting for the sender at ${address} to begin, ${here}${expected > 0 ? ` of ${expected}` : ''} here`,
+      `the code is right: waiting for the sender at ${address} to begin, or to let in who comes later, ${here}${expected > 0 ? ` of ${expected}` : ''} here`,
     );
   } else if (event.type === 'full')
     note(

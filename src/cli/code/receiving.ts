@@ -159,7 +159,7 @@ async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal
     if (json) tellJson({ event: 'offer', ...about, held, paths });
     else
       note(
-        `${formatBytes(bytes)} from ${from.name}: ${paths.join(', ')}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
+        `receiving ${formatBytes(bytes)} from ${from.name}: ${paths.join(', ')}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
       );
   } else {
     const { root, paths, superseded } = event;

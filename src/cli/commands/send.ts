@@ -225,18 +225,18 @@ function aboutOf({ manifest }: FileSending): string {
 
 /** Says who is waited for, and why, once that has taken a while; returns how to stop. */
 function noteWaiting(waitedFor: () => string[], json: boolean | undefined): () => void {
-  const say = () => {
+  const say = (): boolean => {
     const names = waitedFor();
-    if (names.length === 0) return;
+    if (names.length === 0) return false;
     if (json) tellJson({ event: 'waiting', for: names });
     else note(`waiting for ${names.join(', ')}`);
+    return true;
   };
   let timer = setTimeout(function again() {
-    say();
-    timer = setTimeout(again, WAITING_AGAIN_MS);
+    timer = setTimeout(again, say() ? WAITING_AGAIN_MS : WAITING_MS);
   }, WAITING_MS);
   return () => clearTimeout(timer);
 }
 
-const WAITING_MS = 5000;
+const WAITING_MS = 2000;
 const WAITING_AGAIN_MS = 60_000;

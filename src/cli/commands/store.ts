@@ -69,7 +69,7 @@ function add<O extends Options>(store: Command, name: string, description: strin
         const { groupId } = inspection.header;
         if (group && !equalBytes(group.id, groupId))
           throw new WrongStoreError(
-            `expected that of group ${group.name} (${shortHex(group.id)}), got that of ${shortHex(groupId)} in ${path}`,
+            `store: expected that of group ${group.name} (${shortHex(group.id)}), got that of ${shortHex(groupId)} in ${path}`,
           );
         await work(inspection, group, options, signal);
       }),

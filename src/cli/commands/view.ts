@@ -1,6 +1,6 @@
 /** `headwater view`: a recorded run as a page, to be played, paused and wound. */
 import { basename } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { fired, note, print, printJson, unlessFired, untilInterrupted } from '../io.js';
 import { type Address, httpAddress } from '../page/address.js';
 import { message } from '../page/feed.js';
@@ -17,7 +17,11 @@ export function viewCommand(program: Command): void {
     .command('view')
     .description('serve a page of a recorded run: of what --trace has written, of one member or of several')
     .argument('<trace...>', 'trace files; of several members of one group all are shown at once')
-    .option('--page <address>', 'where to serve it, host:port', httpAddress, { host: '127.0.0.1', port: 0 })
+    .addOption(
+      new Option('--page <address>', 'where to serve it, host:port')
+        .argParser(httpAddress)
+        .default({ host: '127.0.0.1', port: 0 }, '127.0.0.1 and any port that is free'),
+    )
     .option('--json', 'print one JSON object')
     .action((files: string[], options: Options) =>
       untilInterrupted(async (signal) => {

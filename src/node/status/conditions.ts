@@ -140,6 +140,7 @@ function ofHost({ host, socket, address }: NodeStatus, measured: Measured): Cond
     conditions.push({
       code: 'busy-host',
       text: `the event loop came up to ${Math.round(host.lagMs)} ms late in ${lateSeconds} of the last 5 s: the processor is busy elsewhere, or a callback holds the loop up`,
+      until: BUSY_UNTIL,
     });
   if (newKernelDrops > 0)
     conditions.push({
@@ -178,6 +179,8 @@ const HELD_BACK = 0.5;
 /** A disk that turns takes 10 to 30 ms for a commit, one that is shared and busy 100. */
 const SLOW_COMMIT_MS = 250;
 const SLOW_CONSUMER_MS = 10_000;
+/** Seconds: a machine that is busy is so by fits and starts. */
+const BUSY_UNTIL = 30;
 /** Of the last five. */
 const LATE_SECONDS = 3;
 /** In ten seconds; one or two come with any change of an interface. */

@@ -84,6 +84,8 @@ export interface Condition {
   text: string;
   /** So many seconds in a row it has to hold before it is told. Default 0. */
   after?: number;
+  /** It is over once it has not held for so many seconds. Default 5. */
+  until?: number;
 }
 
 interface Held extends Condition {
@@ -126,7 +128,8 @@ export class Warnings {
   /** Each second: these hold, and no other that is not a hint. */
   update(now: number, conditions: readonly Condition[]): void {
     this.lookedAt = now;
-    for (const condition of conditions) this.see(now, condition, OVER_AFTER_MS);
+    for (const condition of conditions)
+      this.see(now, condition, condition.until === undefined ? OVER_AFTER_MS : condition.until * 1000);
     for (const [key, one] of [...this.held]) {
       const isPast = now - one.seenAt > (one.isTold ? one.holds : PENDING_HOLDS_MS);
       if (isPast) this.over(now, key, one);
@@ -137,7 +140,7 @@ export class Warnings {
   /** What is wrong now: what was true when it was last looked comes first, of that what stops most, and of that the oldest. */
   list(): Warning[] {
     const told = [...this.held.values()].filter(({ isTold }) => isTold);
-    const isFading = ({ seenAt, holds }: Held) => Number(holds === OVER_AFTER_MS && seenAt < this.lookedAt);
+    const isFading = ({ seenAt, holds }: Held) => Number(holds < HINT_HOLDS_MS && seenAt < this.lookedAt);
     const place = ({ code }: Held) => BY_SEVERITY.indexOf(code);
     return told
       .sort((a, b) => isFading(a) - isFading(b) || place(a) - place(b) || a.since - b.since)

@@ -39,6 +39,17 @@ test('what is past is said to be over, with a few seconds of patience', () => {
   expect(desk.told).toEqual(['slow-disk begun', 'slow-disk over']);
 });
 
+test('what comes and goes may say for how long it has to be gone', () => {
+  const desk = new Desk();
+  for (let i = 0; i < 5; i++) {
+    desk.pass(1, { ...condition('busy-host'), until: 30 });
+    desk.pass(20);
+  }
+  expect(desk.told).toEqual(['busy-host begun']);
+  desk.pass(11);
+  expect(desk.told).toEqual(['busy-host begun', 'busy-host over']);
+});
+
 test('what has to hold for a while is not said before, and begins anew after a gap', () => {
   const desk = new Desk();
   desk.pass(4, condition('no-quorum', 5));
