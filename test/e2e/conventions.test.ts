@@ -22,7 +22,7 @@ const COMMANDS: Record<string, string[]> = {
     ...['mode', 'multicast-interface'],
   ],
   node: [...MEMBER, 'max-size', 'store', 'control', 'metrics', 'page', 'order', 'log-level'],
-  status: STATUS,
+  status: [...STATUS, 'check'],
   peers: STATUS,
   drops: STATUS,
   top: ['store', 'control', 'interval'],

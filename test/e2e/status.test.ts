@@ -111,6 +111,16 @@ describe.skipIf(process.platform === 'win32')('a member that does not run', () =
     });
   });
 
+  test('that delivers nothing fails a check, and answers', async () => {
+    const anna = await start('anna');
+    const checked = async () => (await ask('status', '--check', ...storeOf('anna'))).code;
+    await anna.until('no quorum', (cli) => cli.events('warning').some(({ code }) => code === 'no-quorum'));
+    expect([await checked(), (await ask('status', ...storeOf('anna'))).code]).toEqual([1, 0]);
+    await start('ben');
+    await anna.until('quorum', (cli) => cli.events('warning').filter(({ code }) => code === 'no-quorum')[1]);
+    expect(await checked()).toBe(0);
+  });
+
   test('is told by the socket that its death has left, which the next start replaces', async () => {
     const anna = await start('anna');
     anna.child.kill('SIGKILL');

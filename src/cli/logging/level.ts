@@ -28,4 +28,5 @@ const LEVELS: Partial<Record<NodeEvent['type'], LogLevel>> = {
   misbehaviour: 'warning',
   'too-large': 'warning',
 };
-const STANDSTILLS: readonly string[] = ['no-quorum', 'store-full', 'store-error'];
+/** Codes of warnings that mean that nothing is delivered, or confirmed. */
+export const STANDSTILLS: readonly string[] = ['no-quorum', 'store-full', 'store-error'];

@@ -2,12 +2,14 @@
 import type { Command } from 'commander';
 import type { NodeStatus } from '../../../node/status/shape.js';
 import { askStatus, controlOf, type RunningOptions, runningCommand } from '../../control.js';
-import { fired, print, printJson, sleep, untilInterrupted } from '../../io.js';
+import { EXIT, fired, print, printJson, sleep, untilInterrupted } from '../../io.js';
+import { STANDSTILLS } from '../../logging/level.js';
 import { dropLines, peerLines, statusLines } from '../../status-view.js';
 import { columnsOf, type Style } from '../../terminal/terminal.js';
 
 interface Options extends RunningOptions {
   watch?: boolean;
+  check?: boolean;
   json?: boolean;
 }
 
@@ -21,7 +23,10 @@ export function statusCommand(program: Command): void {
   add(program, 'status', 'say what a running member does, and what is wrong with it', {
     lines: statusLines,
     json: (status) => status,
-  });
+  }).option(
+    '--check',
+    `end with 1 if nothing is delivered or confirmed (${STANDSTILLS.join(', ')}); without it 0 says only that the member has answered`,
+  );
   add(program, 'peers', 'say what a running member knows of each path: round trip, loss, rates, address', {
     lines: peerLines,
     json: ({ peers }) => ({ peers }),
@@ -32,20 +37,24 @@ export function statusCommand(program: Command): void {
   });
 }
 
-function add(program: Command, name: string, description: string, view: View): void {
-  runningCommand(program, name, description)
+function add(program: Command, name: string, description: string, view: View): Command {
+  return runningCommand(program, name, description)
     .option('--watch', 'again each second, until it is told to stop')
     .option('--json', 'print one JSON object a line')
     .action((options: Options) => untilInterrupted((signal) => show(options, view, signal)));
 }
 
 async function show(options: Options, view: View, signal: AbortSignal): Promise<void> {
-  const { watch, json } = options;
+  const { watch, check, json } = options;
   const control = controlOf(options);
   const stopped = fired(signal);
   const isLive = watch && !json && process.stdout.isTTY;
   do {
     const status = await askStatus(control);
+    if (check)
+      process.exitCode = status.warnings.some(({ code }) => STANDSTILLS.includes(code))
+        ? EXIT.failed
+        : EXIT.ok;
     if (isLive) process.stdout.write(CLEAR);
     if (json) printJson(view.json(status));
     else for (const line of view.lines(status, columnsOf())) print(line, styleOf(line));
