@@ -28,6 +28,8 @@ export class Journal {
   private committing: StoreWrite[] | undefined;
   /** Of those being committed: what is no longer wanted. */
   private voided = new Set<StoreWrite>();
+  /** Durable, and not given yet. */
+  private giving: StoreWrite[] = [];
   private readonly cursors = new Set<Stream>();
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = AT_ONCE;
@@ -108,8 +110,8 @@ export class Journal {
     return this.writes.length > 0 ? this.retryAt : Math.max(this.cursorAt, this.retryAt);
   }
 
-  /** @returns what is durable now */
-  onCommitted(bytes: number): readonly StoreWrite[] {
+  /** @returns what is durable now, one by one: what is dropped on account of one is not given any more */
+  onCommitted(bytes: number): Iterable<StoreWrite> {
     const writes = this.committing ?? [];
     this.committing = undefined;
     this.storedBytes = bytes;
@@ -118,7 +120,12 @@ export class Journal {
       if (write.type === 'object') this.account(write.object.origin, -storedSize(write.object.bytes.length));
     const { voided } = this;
     this.voided = new Set();
-    return writes.filter((write) => !voided.has(write));
+    this.giving = writes.filter((write) => !voided.has(write));
+    return this.give();
+  }
+
+  private *give(): Generator<StoreWrite> {
+    for (let write = this.giving.shift(); write; write = this.giving.shift()) yield write;
   }
 
   /** Nothing of it was written: it is tried again, before all else. */
@@ -172,6 +179,7 @@ export class Journal {
     const isOf = (write: StoreWrite) =>
       write.type === 'object' && stream.includes(write.object) && write.object.seq >= from;
     for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
+    this.giving = this.giving.filter((write) => !isOf(write));
     for (const write of this.writes)
       if (write.type === 'object' && isOf(write))
         this.account(stream.origin, -storedSize(write.object.bytes.length));

@@ -152,7 +152,7 @@ describe('the log', () => {
 
     log.drop(streamWith([]), 0);
 
-    expect(log.onCommitted(5)).toEqual([]);
+    expect([...log.onCommitted(5)]).toEqual([]);
     expect(log.pendingBytes).toBe(0);
     expect(log.poll(0)).toEqual({ type: 'commit', writes: [{ type: 'drop', stream: ID, from: 0 }] });
   });

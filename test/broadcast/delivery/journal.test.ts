@@ -23,8 +23,8 @@ function commitOf(log: Journal, now = 0): readonly StoreWrite[] | undefined {
 }
 
 /** What the writes are about: the seq of an object, or the type of another write. */
-function named(writes: readonly StoreWrite[] | undefined): (number | string)[] | undefined {
-  return writes?.map((write) => (write.type === 'object' ? write.object.seq : write.type));
+function named(writes: Iterable<StoreWrite> | undefined): (number | string)[] | undefined {
+  return writes && Array.from(writes, (write) => (write.type === 'object' ? write.object.seq : write.type));
 }
 
 test('the object that came last is at hand, however large it is', () => {
@@ -43,6 +43,20 @@ describe('commits', () => {
     expect(commitOf(log)).toBeUndefined();
     expect(named(log.onCommitted(10))).toEqual([0]);
     expect(named(commitOf(log))).toEqual([1, 2]);
+  });
+
+  test('tell nothing more of what is dropped for what they have told', () => {
+    const log = new Journal(emptyStore());
+    for (const seq of [0, 1, 2]) log.put(object(seq));
+    commitOf(log);
+
+    const told: number[] = [];
+    for (const write of log.onCommitted(30)) {
+      if (write.type === 'object') told.push(write.object.seq);
+      log.drop(new Stream(STREAM, boundsOf(0, 3)), 2);
+    }
+
+    expect(told).toEqual([0, 1]);
   });
 
   test('count what is not in the store yet, and tell what is', () => {
