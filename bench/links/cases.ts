@@ -87,7 +87,7 @@ export function quickCases(mib: number): Case[] {
   const at = (group: Group, change: Partial<Case>): Case => ({ ...BASE, group, bytes, ...change });
   return [
     ...[0, 1, 10].map((lossPercent) => at('loss', { lossPercent })),
-    at('rtt', { rttMs: 1000, lossPercent: 5 }),
+    at('rtt', { rttMs: 200, lossPercent: 5 }),
     at('receivers', { receivers: 2, lossPercent: 5, mbit: 20, bytes: bytes / 2 }),
     at('receivers', { receivers: 8, lossPercent: 5, mbit: 10, bytes: bytes / 4 }),
     at('rate', { mbit: undefined, rttMs: 0.2, lossPercent: 1 }),

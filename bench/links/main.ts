@@ -13,7 +13,7 @@ import { stderr } from 'node:process';
 import { parseArgs } from 'node:util';
 import { labUnavailable } from '../../tools/lab/lab.js';
 import { type Case, describe, fullCases, GROUPS, limitSeconds, quickCases } from './cases.js';
-import { hashOf, measure, type Row, type Source } from './measure.js';
+import { hashOf, measure, type Row, rowOf, type Source } from './measure.js';
 import { keepRows } from './report.js';
 import { SYSTEMS } from './systems/all.js';
 import type { System } from './systems/system.js';
@@ -32,6 +32,7 @@ export async function run(args: string[]): Promise<void> {
   const most = number('limit', values.limit ?? (values.quick ? '9' : '180'));
   // What reads their words must not hold them up.
   if (values['real-time']) setPriority(constants.priority.PRIORITY_HIGHEST);
+  const end = values.quick ? performance.now() + QUICK_MS : Number.POSITIVE_INFINITY;
   const rows: Row[] = [];
   if (!values.json) console.log(HEADER);
   using sources = openSources();
@@ -39,6 +40,11 @@ export async function run(args: string[]): Promise<void> {
     for (const kase of cases)
       for (const system of systems) {
         if (system.fits?.(kase) === false || (values.quick && isRepetition(system, kase))) continue;
+        if (performance.now() > end) {
+          const reason = 'not run: --quick has no more time on this machine';
+          rows.push({ ...rowOf(system, kase), reason });
+          continue;
+        }
         const limit = limitSeconds(kase, most);
         const source = await sources.of(kase.bytes);
         const row = await measure(system, kase, {
@@ -195,4 +201,6 @@ const OPTIONS = {
   out: { type: 'string' },
 } as const;
 
+/** Eight minutes, less what the last transfer may take. */
+const QUICK_MS = 445_000;
 const FOLDER = 'build/report/links';

@@ -186,7 +186,8 @@ function tcpShare(before: NodeCounters[], after: NodeCounters[], node: number): 
   return from(node) / (from(node) + from(0));
 }
 
-function rowOf({ name, mode }: System, kase: Case): Row {
+/** Of a transfer that has not begun. */
+export function rowOf({ name, mode }: System, kase: Case): Row {
   const {
     group,
     receivers,

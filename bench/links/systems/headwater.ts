@@ -1,6 +1,6 @@
 /**
  * headwater, as its command line: `send` and `receive --count 1`. Overlay: one group, receivers relay for each other. Unicast: a group of
- * two for each receiver.
+ * two for each receiver. Multicast: one group, `--mode multicast`.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,6 +25,12 @@ export const unicast: System = {
       ground,
       receiversOf(ground.case).map((receiver) => [receiver]),
     ),
+};
+
+export const multicast: System = {
+  name: 'headwater',
+  mode: 'multicast',
+  prepare: (ground) => prepare(ground, [receiversOf(ground.case)], ['--mode', 'multicast']),
 };
 
 /** One `send` for each set of receivers, with more options if they are given. */
