@@ -125,7 +125,7 @@ test('a store that is in use, or another member’s, is refused', async () => {
   anna.child.kill('SIGTERM');
   await anna.exit();
   const other = headwater(['node', ...lab.as('ben'), '--store', store]);
-  expect(await other.exit()).toBe(1);
+  expect(await other.exit()).toBe(2);
   expect(other.stderr).toMatch(/^headwater: store: expected that of member /);
 });
 
