@@ -1,16 +1,37 @@
 /** Signals that come while a command starts, and an input that cannot be read. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { openSync } from 'node:fs';
+import { readdir, readlink, realpath, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { cleanup, headwater, tempFolder } from './cli.js';
-import { createLab } from './lab.js';
+import { createLab, type Lab } from './lab.js';
 
 afterEach(cleanup);
 
-test.skipIf(process.platform === 'win32').each([
+/** Starts a command whose group file comes as `<(...)` does, from what these words of a shell print. */
+function startWith(lab: Lab, words: string, [command, ...rest]: readonly string[]) {
+  const key = join(lab.folder, 'anna.key');
+  const by = ['bash', '-c', `exec "$0" "$@" --group <(exec </dev/null 2>/dev/null; ${words})`];
+  return headwater([command, ...rest, '--key', key], { by });
+}
+
+/** Until it reads that: then its end of the pipe is open twice. */
+async function isReading({ child }: ReturnType<typeof headwater>): Promise<void> {
+  const folder = `/proc/${child.pid}/fd`;
+  for (;;) {
+    // The shell before it has more of them open.
+    const isCommand = (await readlink(`/proc/${child.pid}/exe`)) === (await realpath(process.execPath));
+    const names = await readdir(folder);
+    const targets = await Promise.all(names.map((name) => readlink(join(folder, name)).catch(() => name)));
+    const given = targets[names.indexOf('63')];
+    if (isCommand && targets.filter((target) => target === given).length > 1) return;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+test.skipIf(process.platform !== 'linux').each([
   ['node', [], 0],
   ['node', ['--json'], 0],
   ['receive', ['--out', 'out'], 0],
@@ -18,28 +39,24 @@ test.skipIf(process.platform === 'win32').each([
   ['send', [], 130],
 ])('SIGTERM while `%s %j` starts ends it with %i', async (command, more, code) => {
   const lab = await createLab(await tempFolder(), ['anna', 'ben', 'cleo']);
-  // Whoever reads it waits for the writer, so that the command is certain to be starting.
-  const slow = join(lab.folder, 'slow.json');
-  await once(spawn('mkfifo', [slow]), 'exit');
+  const go = join(lab.folder, 'go');
   const rest = more.map((each) => (each === 'out' ? join(lab.folder, 'out') : each));
   const file = command === 'send' ? [lab.groupFile] : [];
-  const cli = headwater([command, ...file, '--group', slow, '--key', join(lab.folder, 'anna.key'), ...rest]);
-  const writer = createWriteStream(slow); // Opens when it is being read.
-  await once(writer, 'open');
+  const waiting = `until [ -e "${go}" ]; do sleep 0.05; done; cat "${lab.groupFile}"`;
+  const cli = startWith(lab, waiting, [command, ...file, ...rest]);
+  await isReading(cli);
   cli.child.kill('SIGTERM');
   await new Promise((done) => setTimeout(done, 200));
-  writer.end(await readFile(lab.groupFile));
+  await writeFile(go, '');
   expect(await cli.exit()).toBe(code);
 });
 
-test.skipIf(process.platform === 'win32')(
+test.skipIf(process.platform !== 'linux')(
   'SIGTERM ends a command whose group file is never there to read',
   async () => {
     const lab = await createLab(await tempFolder(), ['anna']);
-    const slow = join(lab.folder, 'slow.json');
-    await once(spawn('mkfifo', [slow]), 'exit');
-    const cli = headwater(['node', '--group', slow, '--key', join(lab.folder, 'anna.key')]);
-    await new Promise((done) => setTimeout(done, 3000));
+    const cli = startWith(lab, 'sleep 60', ['node']);
+    await isReading(cli);
     cli.child.kill('SIGTERM');
     expect(await cli.exit()).toBe('SIGTERM');
   },
