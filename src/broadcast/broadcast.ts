@@ -78,6 +78,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (!fresh) return;
     this.references.onRestart(member);
     this.wings.serving.forget(member);
+    this.wings.succession.onFresh(member);
     for (const stream of this.wings.streams.onFresh(member)) this.forget(stream);
     for (const stream of this.wings.streams)
       for (const object of this.wings.objects.of(stream).values()) object.onRestart(member);

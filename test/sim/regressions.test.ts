@@ -252,6 +252,40 @@ test('who loses its store is given nothing before what it comes after, though wh
   expect(runScenario(run).violation).toBeUndefined();
 });
 
+test('who is told of a later stream of its own while the others start again says nothing twice', () => {
+  const messages = [
+    [0, 4737, 87],
+    [1, 27_497, 8],
+    [0, 35_829, 1362],
+    [2, 36_031, 33],
+    [0, 42_694, 2847],
+    [2, 49_752, 88],
+    [2, 69_157, 62],
+    [0, 76_856, 64],
+  ];
+  const run = quietScenario({
+    seed: '6630410019596',
+    faulty: 1,
+    links: {
+      delay: 22_000,
+      loss: iid(0.2776159862578421),
+      duplicate: 0.2652366762145493,
+      rate: 13e6,
+      overhead: 28,
+    },
+    disk: { delay: 6000, rate: 100e6, slow: 0.05, slowTime: 500_000, slowFactor: 30 },
+    consume: 29_000,
+    messages: messages.map(([origin, at, size]) => ({ origin, at, size })),
+    replies: 2,
+    faults: [
+      { type: 'liar', member: 0, lies: ['phantom'] },
+      { type: 'crash', members: [2, 0], when: { at: 139_794 }, down: 998_000, hit: false },
+    ],
+    healAt: 1_139_794,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});
+
 test('a member that starts over keeps what the others have let go of on its word', () => {
   const run = quietScenario({
     seed: 'streams-4',

@@ -23,6 +23,8 @@ export class Succession {
   private beginAt: Micros = NEVER;
   /** If our store is a copy that no other stream has followed yet: who has told since the start what it holds. */
   private heard: Set<number> | undefined;
+  /** Members that have begun a run while another stream was about to begin: true until they have been waited for, once. */
+  private readonly fresh = new Map<number, boolean>();
   /** By place, the objects to be said again: all are needed at once, and the journal may keep fewer at hand. */
   readonly gathered = new Map<number, StoredObject>();
 
@@ -40,6 +42,11 @@ export class Succession {
   /** `member` has told what it holds. */
   onHeard(member: number): void {
     this.heard?.add(member);
+  }
+
+  /** `member` runs anew: what it has said before is void. */
+  onFresh(member: number): void {
+    if (this.beginAt !== NEVER && !this.fresh.has(member)) this.fresh.set(member, true);
   }
 
   /** `member` says this of a stream of ours. */
@@ -76,6 +83,10 @@ export class Succession {
    * a copy a quorum has: of what has been delivered since the copy was made, one of them at least knows.
    */
   isReady(now: Micros): boolean {
+    for (const [member, isNew] of this.fresh) {
+      if (isNew) this.beginAt = Math.max(this.beginAt, now + PATIENCE);
+      this.fresh.set(member, false);
+    }
     if (this.heard) {
       if (this.heard.size + 1 < this.bounds.quorum) return false;
       this.schedule(now);
@@ -105,6 +116,7 @@ export class Succession {
     this.refusedFrom = Number.POSITIVE_INFINITY;
     this.beginAt = NEVER;
     this.heard = undefined;
+    this.fresh.clear();
     this.gathered.clear();
   }
 

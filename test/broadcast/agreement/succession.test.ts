@@ -39,6 +39,14 @@ test('members that hold more of the present one than we do show that our store i
   expect([byOne.isDue, byTwo.isDue]).toEqual([false, true]);
 });
 
+test('who runs anew while it is about to begin has as long to tell what it holds, once', () => {
+  const succession = named(11, [1, 2]);
+  succession.onFresh(3);
+  const first = [2, 4].map((seconds) => succession.isReady(seconds * SECOND));
+  succession.onFresh(3);
+  expect([...first, succession.isReady(4 * SECOND)]).toEqual([false, true, true]);
+});
+
 describe('with a copy of a store', () => {
   const withCopy = () => new Succession(BOUNDS, SESSION, true);
 
