@@ -168,7 +168,8 @@ export class Repair {
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {
     const stream = this.wings.streams.find(id);
     const final = stream ? undefined : this.wings.streams.retired.find(id);
-    if (final && id.seq < final.count) {
+    // It is spoken of once our store says so, too.
+    if (final?.recorded && id.seq < final.count) {
       const { origin, incarnation, count: base, chain } = final;
       this.answered(now, from, id, 'gone');
       this.wings.vectors.touchFor(from, final);
