@@ -13,10 +13,6 @@ type StartOver = (now: Micros, stream: Stream, from: number) => void;
 export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void {
   const { own, succession, streams, delivery, log, events } = wings;
   const former = own.stream;
-  // Until a quorum is there nobody can tell what of the former is delivered somewhere, and nothing of another would be.
-  const { group, paths } = wings.options;
-  const here = 1 + paths.filter((path) => path?.isOpen && path.isResponsive(now)).length;
-  if (here < group.quorum) return;
   if (!succession.isReady(now) || own.isStoring || delivery.isConsuming(former)) return;
   const { origin, incarnation: ended } = former;
   const from = succession.abandoned(former);

@@ -286,6 +286,25 @@ test('who is told of a later stream of its own while the others start again says
   expect(runScenario(run).violation).toBeUndefined();
 });
 
+test('of a stream that is over nothing is said, to who asks for it either, before the store says so', () => {
+  const run = quietScenario({
+    seed: '8812340019859',
+    members: 6,
+    faulty: 2,
+    links: { delay: 10_000, loss: iid(0), overhead: 28 },
+    disk: { delay: 3000, rate: 100e6, slow: 0, slowTime: 500_000, slowFactor: 30 },
+    messages: [{ origin: 5, at: 35_837, size: 8 }],
+    replies: 7,
+    faults: [
+      { type: 'store', member: 2, at: 355_607, down: 58_000, back: undefined, clock: 'right' },
+      { type: 'liar', member: 0, lies: ['pulls'] },
+      { type: 'crash', members: [], when: { on: 'deliver', count: 23 }, down: 663_000, hit: false },
+    ],
+    healAt: 1_970_000,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});
+
 test('a member that starts over keeps what the others have let go of on its word', () => {
   const run = quietScenario({
     seed: 'streams-4',

@@ -26,10 +26,10 @@ export class Journal {
   isFull = false;
   private writes: StoreWrite[] = [];
   private committing: StoreWrite[] | undefined;
-  /** Of those being committed: what is no longer wanted. */
-  private voided = new Set<StoreWrite>();
-  /** Durable, and not given yet. */
-  private giving: StoreWrite[] = [];
+  /** Durable, while they are given. */
+  private giving: readonly StoreWrite[] = [];
+  /** Of both: what is no longer wanted. */
+  private readonly voided = new Set<StoreWrite>();
   private readonly cursors = new Set<Stream>();
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = AT_ONCE;
@@ -118,14 +118,14 @@ export class Journal {
     this.isFull = false;
     for (const write of writes)
       if (write.type === 'object') this.account(write.object.origin, -storedSize(write.object.bytes.length));
-    const { voided } = this;
-    this.voided = new Set();
-    this.giving = writes.filter((write) => !voided.has(write));
+    this.giving = writes;
     return this.give();
   }
 
   private *give(): Generator<StoreWrite> {
-    for (let write = this.giving.shift(); write; write = this.giving.shift()) yield write;
+    for (const write of this.giving) if (!this.voided.has(write)) yield write;
+    this.giving = [];
+    this.voided.clear();
   }
 
   /** Nothing of it was written: it is tried again, before all else. */
@@ -178,8 +178,8 @@ export class Journal {
     const { origin, incarnation } = stream;
     const isOf = (write: StoreWrite) =>
       write.type === 'object' && stream.includes(write.object) && write.object.seq >= from;
-    for (const write of this.committing ?? []) if (isOf(write)) this.voided.add(write);
-    this.giving = this.giving.filter((write) => !isOf(write));
+    for (const writes of [this.committing ?? [], this.giving])
+      for (const write of writes) if (isOf(write)) this.voided.add(write);
     for (const write of this.writes)
       if (write.type === 'object' && isOf(write))
         this.account(stream.origin, -storedSize(write.object.bytes.length));

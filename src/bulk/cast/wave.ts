@@ -6,6 +6,7 @@
 import { Deficits } from '../../broadcast/spread/outgoing/deficits.js';
 import type { Dealt, SymbolMaker } from '../../broadcast/spread/outgoing/symbols.js';
 import { copiesFor, esiOf } from '../../broadcast/spread/plan.js';
+import { MAX_LOSS_PLANNED } from '../../broadcast/spread/rtts.js';
 import { MILLISECOND, type Micros, NEVER, NEVER_YET } from '../../core/time.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { MAX_BATCH, MAX_INLINE_BATCH, MAX_SHARE } from '../../wire/limits.js';
@@ -140,7 +141,7 @@ export class Wave {
   private worstLoss(): number {
     let worst = 0;
     for (const member of this.members) worst = Math.max(worst, this.options.reachOf(member)?.loss ?? 0);
-    return Math.min(MAX_LOSS, worst);
+    return Math.min(MAX_LOSS_PLANNED, worst);
   }
 
   private topUp(now: Micros, block: Block): void {
@@ -161,7 +162,7 @@ export class Wave {
       const missing = this.deficits.reported(member, block.sbn) ?? block.sourceSymbols;
       wanted = Math.max(
         wanted,
-        Math.ceil(Math.min(missing, block.sourceSymbols) / (1 - Math.min(MAX_LOSS, loss))),
+        Math.ceil(Math.min(missing, block.sourceSymbols) / (1 - Math.min(MAX_LOSS_PLANNED, loss))),
       );
     }
     block.tries = wanted > 0 ? 0 : block.tries + 1;
@@ -203,8 +204,6 @@ export class Wave {
   }
 }
 
-/** Where more is lost, nothing more is sent for it. */
-const MAX_LOSS = 0.75;
 /** A report takes so long besides (PROTOCOL 8.2). */
 const ALLOWANCE: Micros = 15 * MILLISECOND;
 const LOOK_AGAIN: Micros = 5 * MILLISECOND;
