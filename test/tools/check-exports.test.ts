@@ -136,6 +136,6 @@ function check(
   programs: Record<string, string> = {},
 ): { status: number | null; lines: string[] } {
   writeTree(root, { ...setting, ...programs, 'src/door.ts': door });
-  const { status, stderr } = spawnSync(process.execPath, [tool, root], { encoding: 'utf8' });
-  return { status, lines: stderr.trim().split('\n') };
+  const { status, stdout } = spawnSync(process.execPath, [tool, root], { encoding: 'utf8' });
+  return { status, lines: stdout.trim().split('\n') };
 }
