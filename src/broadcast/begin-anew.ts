@@ -13,7 +13,8 @@ type StartOver = (now: Micros, stream: Stream, from: number) => void;
 export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void {
   const { own, succession, streams, delivery, log, events } = wings;
   const former = own.stream;
-  if (!succession.isReady(now) || own.isStoring || delivery.isConsuming(former)) return;
+  if (!succession.isReady(now, membersHere(now, wings))) return;
+  if (own.isStoring || delivery.isConsuming(former)) return;
   const { origin, incarnation: ended } = former;
   const from = succession.abandoned(former);
   const objects: StoredObject[] = [];
@@ -38,4 +39,9 @@ export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void
   startOver(now, former, from);
   for (const object of objects) own.repeat(now, object);
   events.push({ type: 'begun-anew', incarnation, former: ended });
+}
+
+/** Ourselves included. */
+function membersHere(now: Micros, { options }: Wings): number {
+  return 1 + options.paths.filter((path) => path?.isOpen && path.isResponsive(now)).length;
 }

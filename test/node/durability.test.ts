@@ -531,7 +531,7 @@ describe('an object that the disk damages while we run', () => {
     const { bench } = withOwn();
     pull(bench, 4, own);
     for (const peer of [1, 2, 3]) bench.peer(peer).confirm(entryOf(OWN, [second]));
-    bench.run(3 * SECOND);
+    bench.runBeside([1, 2, 3], 3 * SECOND);
     const events = bench.events().filter(({ type }) => type === 'lost' || type === 'begun-anew');
     expect(events).toMatchObject([
       { type: 'lost', member: OWN.origin, incarnation: OWN.incarnation, from: 0, to: 1 },
@@ -556,11 +556,11 @@ describe('an object that the disk damages while we run', () => {
 });
 
 describe('objects of ours in whose place others hold different ones, as when our store is an old copy', () => {
-  function withOthersInPlace(holders = [1, 2, 3]) {
+  function withOthersInPlace(holders = [1, 2, 3], there = [1, 2, 3]) {
     const bench = newBench();
     bench.submit(text('mine'));
     for (const peer of holders) bench.peer(peer).confirm(entryOf(OWN, [first]));
-    bench.run(3 * SECOND);
+    bench.runBeside(there, 3 * SECOND);
     return bench;
   }
 
@@ -572,7 +572,14 @@ describe('objects of ours in whose place others hold different ones, as when our
   });
 
   test('are so, too, where fewer than a quorum hold them: the rest may be away for ever', () => {
-    expect(withOthersInPlace([1]).eventsOf('begun-anew')).toHaveLength(1);
+    expect(withOthersInPlace([1], [1, 2]).eventsOf('begun-anew')).toHaveLength(1);
+  });
+
+  test('are not yet, while fewer than a quorum are there to tell what is delivered', () => {
+    const bench = withOthersInPlace([1], [1]);
+    const alone = bench.eventsOf('begun-anew').length;
+    bench.runBeside([1, 3], 3 * SECOND);
+    expect([alone, bench.eventsOf('begun-anew').length]).toEqual([0, 1]);
   });
 
   test('are not said to be lost', () => {

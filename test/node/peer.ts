@@ -296,6 +296,14 @@ export class Bench {
     }
   }
 
+  /** The same, beside members that are there and say nothing. */
+  runBeside(peers: readonly number[], duration: Micros): void {
+    for (const end = this.now + duration; this.now < end; ) {
+      for (const peer of peers) this.peer(peer).send([{ kind: 'ping' }]);
+      this.run(Math.min(end - this.now, 100_000));
+    }
+  }
+
   /** What the endpoint reported since this was last asked. */
   events(): EndpointEvent[] {
     return this.past.splice(0);

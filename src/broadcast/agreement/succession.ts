@@ -79,10 +79,15 @@ export class Succession {
   }
 
   /**
-   * Whether it is to begin now. Members that are there have told by then what they hold of the present one; where our store is
-   * a copy a quorum has: of what has been delivered since the copy was made, one of them at least knows.
+   * Whether it is to begin now, `here` members being there, ourselves included. A quorum has been for as long as it takes to
+   * tell what they hold of the present one: of what is delivered, one of them at least knows. Where our store is a copy they
+   * have told something.
    */
-  isReady(now: Micros): boolean {
+  isReady(now: Micros, here: number): boolean {
+    if (here < this.bounds.quorum) {
+      if (this.beginAt !== NEVER) this.beginAt = Math.max(this.beginAt, now + PATIENCE);
+      return false;
+    }
     for (const [member, isNew] of this.fresh) {
       if (isNew) this.beginAt = Math.max(this.beginAt, now + PATIENCE);
       this.fresh.set(member, false);

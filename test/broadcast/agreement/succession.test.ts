@@ -42,9 +42,20 @@ test('members that hold more of the present one than we do show that our store i
 test('who runs anew while it is about to begin has as long to tell what it holds, once', () => {
   const succession = named(11, [1, 2]);
   succession.onFresh(3);
-  const first = [2, 4].map((seconds) => succession.isReady(seconds * SECOND));
+  const first = [2, 4].map((seconds) => succession.isReady(seconds * SECOND, 3));
   succession.onFresh(3);
-  expect([...first, succession.isReady(4 * SECOND)]).toEqual([false, true, true]);
+  expect([...first, succession.isReady(4 * SECOND, 3)]).toEqual([false, true, true]);
+});
+
+test('it waits while fewer than a quorum are there, and two seconds more: they have to tell what they hold', () => {
+  const succession = named(11, [1, 2]);
+  const ready = [
+    [2, 2],
+    [10, 2],
+    [11, 3],
+    [12, 3],
+  ].map(([seconds, here]) => succession.isReady(seconds * SECOND, here));
+  expect(ready).toEqual([false, false, false, true]);
 });
 
 describe('with a copy of a store', () => {
@@ -59,7 +70,7 @@ describe('with a copy of a store', () => {
 
   test('another begins two seconds after a quorum has told what it holds, ourselves included', () => {
     const succession = withCopy();
-    const ready = (now: number) => succession.isReady(now);
+    const ready = (now: number) => succession.isReady(now, 3);
     const alone = [ready(0), ready(60 * SECOND)];
     for (const member of [1, 1]) succession.onHeard(member);
     const withOne = [ready(61 * SECOND), ready(70 * SECOND)];
@@ -72,7 +83,7 @@ describe('with a copy of a store', () => {
 test('it begins two seconds later, above all that is known', () => {
   const succession = named(11, [1, 2]);
   succession.onSigned(0, own, 200);
-  expect([succession.isReady(2 * SECOND - 1), succession.isReady(2 * SECOND)]).toEqual([false, true]);
+  expect([succession.isReady(2 * SECOND - 1, 3), succession.isReady(2 * SECOND, 3)]).toEqual([false, true]);
   expect(succession.next(own)).toBe(201);
 });
 
@@ -121,7 +132,7 @@ test('what is known later does not put it off', () => {
   succession.onClaim(SECOND, 3, own, claim(12));
   succession.onSigned(SECOND, own, 12);
   succession.onRefused(SECOND, 0);
-  expect(succession.isReady(2 * SECOND)).toBe(true);
+  expect(succession.isReady(2 * SECOND, 3)).toBe(true);
 });
 
 describe('said again is what is not delivered', () => {
