@@ -306,7 +306,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     const succession = new Succession(group, 100);
     const own = viewOf(group, 1, { origin: SELF });
     const say = (member: number) => succession.onClaim(0, member, own, { ...entryOf(9), origin: SELF });
-    return fewest([ORIGIN, ...others(group)], say, () => succession.isReady(2 * SECOND, 4));
+    return fewest([ORIGIN, ...others(group)], say, () => succession.isReady(2 * SECOND, group.quorum));
   },
   'later own, signed': (group) => {
     const succession = new Succession(group, 100);
@@ -314,7 +314,7 @@ const measured: Record<string, (group: Bounds) => number | undefined> = {
     return fewest(
       [ORIGIN],
       () => succession.onSigned(0, own, 9),
-      () => succession.isReady(2 * SECOND, 4),
+      () => succession.isReady(2 * SECOND, group.quorum),
     );
   },
   'said again': (group) => {
