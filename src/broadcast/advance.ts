@@ -26,7 +26,7 @@ export class Advance {
   /** The same without delivery, for news of several streams: `pump` is to follow. */
   onNews(now: Micros, stream: Stream): void {
     if (stream.pledge()) {
-      this.wings.log.pledge(now, stream);
+      this.wings.log.recordSoon(now, stream);
       this.wings.options.observer?.(now, { topic: 'ready', stream, count: stream.state.ready!.count });
     }
     if (stream === this.wings.own.stream) this.wings.own.settle(now);

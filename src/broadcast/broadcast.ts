@@ -260,6 +260,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   private onState(now: Micros, { ready, ...id }: StreamState): void {
     const stream = this.wings.streams.find(id);
     if (stream) this.onRecorded(stream);
+    if (stream?.standing.onBaseStored(id.base)) this.wings.vectors.touch(stream);
     if (!ready || !stream?.onPledged(ready.count)) return;
     this.wings.vectors.touch(stream);
     this.advance.run(now, stream);

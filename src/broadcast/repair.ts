@@ -259,9 +259,8 @@ export class Repair {
     stream.skipTo(base, chain);
     this.wings.transfer.forgetAll(stream, (seq) => seq < base);
     this.wings.delivery.forget(stream);
-    this.wings.log.moveCursor(now, stream);
+    this.wings.log.recordSoon(now, stream);
     if (stream.following.isMisled) this.startOver(now, stream, base);
-    this.wings.vectors.touch(stream);
     return stream;
   }
 

@@ -305,6 +305,22 @@ test('of a stream that is over nothing is said, to who asks for it either, befor
   expect(runScenario(run).violation).toBeUndefined();
 });
 
+test('who goes on behind what nobody keeps does not say so before its store does: a crash would lose it what comes next', () => {
+  const run = quietScenario({
+    seed: '9153270003911',
+    faulty: 1,
+    disk: { delay: 0, rate: 100e6, slow: 0.05, slowTime: 500_000, slowFactor: 30 },
+    messages: [0, 275_000, 275_000, 550_000].map((at) => ({ origin: 0, at, size: 8 })),
+    faults: [
+      { type: 'store', member: 2, at: 194_214, down: 96_000, back: undefined, clock: 'right' },
+      { type: 'stall', member: 2, at: 369_571, until: 2_338_571 },
+      { type: 'crash', members: [2], when: { on: 'committed', count: 25 }, down: 1_284_000, hit: false },
+    ],
+    healAt: 2_338_571,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});
+
 test('a member that starts over keeps what the others have let go of on its word', () => {
   const run = quietScenario({
     seed: 'streams-4',

@@ -23,6 +23,8 @@ export class Standing implements StreamId {
   onWord = true;
   /** Our store says so, too; only then is it spoken of. */
   recorded = true;
+  /** What we hold begins here, since nobody keeps what is below, and our store does not say so yet: nothing is said until it does. */
+  unsaidFrom: number | undefined;
   /** A later one of its origin is attested: nothing is taken any more that might be nowhere else. */
   closed = false;
   /** And our store says so. */
@@ -45,6 +47,13 @@ export class Standing implements StreamId {
     if (this.ended && !this.closed) return 'ended, though no later one is attested';
     if (this.over.has(this.bounds.self)) return 'retired by ourselves, though it is here';
     return undefined;
+  }
+
+  /** Our store says that what we hold begins at `base`. Whether there is more to say now. */
+  onBaseStored(base: number): boolean {
+    if (this.unsaidFrom === undefined || base < this.unsaidFrom) return false;
+    this.unsaidFrom = undefined;
+    return true;
   }
 
   get isOwn(): boolean {

@@ -139,9 +139,10 @@ export class Stream implements StreamId {
     this.onRestart();
   }
 
-  /** Nobody keeps objects below `base` any more: goes on from there, with what is held beyond. */
+  /** Nobody keeps objects below `base` any more: goes on from there, with what is held beyond; said once it is stored. */
   skipTo(base: number, chain: Uint8Array): void {
     this.ledger.skipTo(base, chain);
+    this.standing.unsaidFrom = base;
     this.onHeld();
     this.onRestart();
   }

@@ -94,8 +94,8 @@ export class Telling {
 
   /** Whether there is anything to say of it: not before our store says that it is there. */
   private get isSaid(): boolean {
-    const { attested, recorded, isOwn, isLater } = this.standing;
-    return attested && recorded && (isOwn || !this.ledger.isEmpty || isLater);
+    const { attested, recorded, unsaidFrom, isOwn, isLater } = this.standing;
+    return attested && recorded && unsaidFrom === undefined && (isOwn || !this.ledger.isEmpty || isLater);
   }
 
   /** In ascending order: counts, besides that of our claim, of which `member` is told the digest. */

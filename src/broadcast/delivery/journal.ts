@@ -73,8 +73,8 @@ export class Journal {
     this.cursorAt = Math.min(this.cursorAt, now + CURSOR_DELAY);
   }
 
-  /** We are READY for more of this stream, which others wait for: with the next commit. */
-  pledge(now: Micros, stream: Stream): void {
+  /** The state of this stream is to be said to others, who wait for that: with the next commit. */
+  recordSoon(now: Micros, stream: Stream): void {
     this.cursors.add(stream);
     this.cursorAt = Math.min(this.cursorAt, now);
   }
