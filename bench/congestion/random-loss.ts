@@ -3,7 +3,7 @@ import type { ControllerFactory } from '../../src/congestion/controller.js';
 import { SECOND } from '../../src/core/time.js';
 import { gilbertElliott, iid, type LossModel } from '../../src/sim/net/loss.js';
 import { type BenchRow, row } from '../report.js';
-import { alone, describe, type Line, rtt, worst } from './scenario.js';
+import { alone, capacity, describe, type Line, network, rtt, worst } from './scenario.js';
 
 const RATES = [10, 100, 1000];
 const RTTS = [1, 30, 100, 300];
@@ -24,9 +24,25 @@ export function randomLoss(controller: ControllerFactory): BenchRow[] {
       sweep(controller, `Gilbert-Elliott ${percent} %, bursts of 5`, [10, 100], RTTS, p, model, [0.85, 0.92]),
     );
   }
+  rows.push(...[0.36, 0.51].map((p) => bothWays(controller, p)));
   // Row 1 of the suite: slower lines.
   rows.push(sweep(controller, 'no loss, 1 Mbit/s', [1], [30, 100, 300], 0, iid(0), [0.9, 0.96]));
   return rows;
+}
+
+/** Few acknowledgements come back, at the start hardly any: what is left of C(1-p) in the worst of many starts. */
+function bothWays(controller: ControllerFactory, p: number): BenchRow {
+  const line = { mbit: 100, ms: 40, bdp: 1 };
+  const shares = Array.from({ length: 40 }, (_, seed) => {
+    const net = network(line, `both ways ${seed}`);
+    const flow = net.add({ controller, rtt: rtt(line), loss: iid(p), ackLoss: iid(p) });
+    // As a handshake says.
+    flow.recovery.rtt.seed(rtt(line));
+    net.run(6 * SECOND);
+    return flow.rate(3 * SECOND, 6 * SECOND) / capacity(line) / (1 - p);
+  });
+  const name = `random loss ${100 * p} % both ways, 100 Mbit/s 40 ms: share of C(1-p) from 3 to 6 s, worst of 40 starts`;
+  return row(name, Math.min(...shares), 'min', 0.75, 0.9);
 }
 
 function sweep(

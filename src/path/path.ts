@@ -157,6 +157,7 @@ export class Path {
     if (!this.acks.onReceived(receivedAt, number, { ackEliciting, immediate })) return false;
     this.heardAt = now;
     this.receivedDatagrams++;
+    this.recovery.ackLoss = this.inboundLoss;
     return true;
   }
 

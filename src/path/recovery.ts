@@ -10,7 +10,7 @@ import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { Ack } from '../wire/frames/ack.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { type AckPolicy, MAX_ACK_DELAY, MAX_ACK_PACKETS } from './ack.js';
+import { type AckPolicy, MAX_ACK_DELAY, policyFor } from './ack.js';
 import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import { type FoundLosses, LossDetector } from './losses.js';
@@ -74,6 +74,8 @@ export class Recovery {
   inFlight = 0;
   /** The newest sample, bytes per second; 0 before the first. */
   deliveryRate = 0;
+  /** The share of acknowledgements that are lost on their way to us. */
+  ackLoss = 0;
   private readonly skipAfter: (next: number) => number;
   private readonly observer: PathObserver | undefined;
   private observedState = '';
@@ -259,13 +261,9 @@ export class Recovery {
     this.timerBase = now;
   }
 
-  /** How often the peer should acknowledge: at least four times a round trip, each eighth of a window. */
+  /** How often the peer should acknowledge. */
   ackPolicy(): AckPolicy {
-    const packets = Math.floor(this.controller.window() / this.mtu / 8);
-    return {
-      packets: Math.max(2, Math.min(MAX_ACK_PACKETS, packets)),
-      delay: Math.round(Math.max(MILLISECOND / 4, Math.min(this.rtt.smoothed / 4, MAX_ACK_DELAY))),
-    };
+    return policyFor(this.controller.window() / this.mtu, this.rtt.smoothed, this.ackLoss);
   }
 
   /** Whether small datagrams arrive and large ones do not. */

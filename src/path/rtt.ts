@@ -23,6 +23,13 @@ export class Rtt {
     return sample >= (this.min ?? 0) + ackDelay ? sample - ackDelay : sample;
   }
 
+  /** Something else has measured about so much, before the first sample. */
+  seed(rtt: Micros): void {
+    if (this.min !== undefined || !(rtt > 0 && rtt < MAX_RTT)) return;
+    this.latest = this.smoothed = rtt;
+    this.variation = rtt / 2;
+  }
+
   /** @param ackDelay how long the peer says it held the acknowledgement back, already limited to what it may claim */
   onSample(sample: Micros, ackDelay: Micros = 0): void {
     this.latest = sample;

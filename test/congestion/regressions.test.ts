@@ -30,6 +30,7 @@ import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { Bottleneck } from '../../src/sim/net/bottleneck.js';
 import { type Flow, FlowNetwork, type FlowOptions } from '../../src/sim/net/flow.js';
+import { iid } from '../../src/sim/net/loss.js';
 import type { Ack } from '../../src/wire/frames/ack.js';
 import { rangesOf } from '../wire/arbitrary.js';
 import { MTU, sample } from './sample.js';
@@ -39,6 +40,23 @@ const RATE = 2.5e6;
 const ALL = Object.entries(CONTROLLERS);
 
 describe('of our own', () => {
+  test.each([0.36, 0.51])('where both ways lose a share of %s no flow stands still', (share) => {
+    const rates = Array.from({ length: 30 }, (_, seed) => {
+      const net = new FlowNetwork(`both ways ${seed}`, new Bottleneck({ rate: 100e6, buffer: 500_000 }));
+      const flow = net.add({
+        controller: CONTROLLERS.bbr,
+        rtt: 40 * MS,
+        loss: iid(share),
+        ackLoss: iid(share),
+      });
+      // As a handshake says.
+      flow.recovery.rtt.seed(40 * MS);
+      net.run(6 * SECOND);
+      return flow.rate(3 * SECOND, 6 * SECOND) / 12.5e6 / (1 - share);
+    });
+    expect(Math.min(...rates)).toBeGreaterThan(0.75);
+  });
+
   test('four flows in a shallow queue do not start over and over', () => {
     const net = new FlowNetwork('shallow', new Bottleneck({ rate: 50e6, buffer: 62_500 }));
     const flows = [0, 1, 2, 3].map((i) =>
@@ -187,15 +205,16 @@ describe('losses', () => {
   test.each(ALL)('%s leaves recovery by time, whatever the packet numbers (quinn #219)', (_name, make) => {
     const controller = make(MTU);
     const path = new Recovery({ controller, rng: new Rng(1), first: 2 ** 40, mtu: MTU });
-    const round = (now: Micros, skip: number) => {
-      const numbers = Array.from({ length: 8 }, () => path.onSent(now, MTU)).slice(skip);
+    const round = (now: Micros, skip: number, count = 8) => {
+      const numbers = Array.from({ length: count }, () => path.onSent(now, MTU)).slice(skip);
       path.onAckReceived(now + 20 * MS, ackOf(...numbers.reverse()));
     };
     round(1, 0);
     round(30 * MS, 4);
     for (let now = 60 * MS; now < SECOND; now += 30 * MS) round(now, 0);
     const before = controller.window();
-    for (let now = SECOND; now < 20 * SECOND; now += 30 * MS) round(now, 0);
+    // Twice as many: a model grows with what comes through.
+    for (let now = SECOND; now < 20 * SECOND; now += 30 * MS) round(now, 0, 16);
     expect(controller.window()).toBeGreaterThan(before);
   });
 });

@@ -29,6 +29,9 @@ export class BbrPath {
   private rounds = 0;
   /** When the first of the latest packets was sent of which none has met a full queue; Infinity if the latest did. */
   private roomSince: Micros = Number.POSITIVE_INFINITY;
+  /** Fates of the latest packets that were sent quietly and met no queue. */
+  private quietAcked = 0;
+  private quietLost = 0;
   private lumpEpoch: Micros = 0;
   private lumpAcked = 0;
   private readonly lumps = [0, 0];
@@ -129,10 +132,25 @@ export class BbrPath {
     // A full queue may be empty again by the time a loss is found: what was sent just before and after must have found room.
     if (since > Math.min(sample.sentAt, sample.quietLostSince)) return;
     if (sample.rtt > this.lowRtt() && !drained) return;
+    const { quietAckedPackets: acked, quietLostPackets: lost } = sample;
+    this.countQuiet(acked, lost);
     // Where pushing does not raise the RTT, either there is no queue or it is always full: nothing can be told apart.
-    if (this.moved < Math.max(this.baseRtt / 10, MILLISECOND / 4)) return;
-    if (sample.quietAckedPackets + sample.quietLostPackets > 0)
-      this.floor.learn(sample.quietAckedPackets, sample.quietLostPackets);
+    if (this.moved < Math.max(this.baseRtt / 10, MILLISECOND / 4) && !this.losesMuch()) return;
+    if (acked + lost > 0) this.floor.learn(acked, lost);
+  }
+
+  /** Whether more is lost of what is sent quietly than who fills queues could live with. */
+  private losesMuch(): boolean {
+    const total = this.quietAcked + this.quietLost;
+    return total >= MUCH_PACKETS && this.quietLost > MUCH_LOSS * total;
+  }
+
+  private countQuiet(acked: number, lost: number): void {
+    this.quietAcked += acked;
+    this.quietLost += lost;
+    if (this.quietAcked + this.quietLost <= 4 * MUCH_PACKETS) return;
+    this.quietAcked /= 2;
+    this.quietLost /= 2;
   }
 
   onRate(rate: number): void {
@@ -224,6 +242,9 @@ const RANGE_ROUNDS = 10;
 const FULL_SHARE = 0.9;
 /** Where half a per cent of random loss is, a loss-based flow keeps 17 packets in flight (Mathis) and fills no queue. */
 const NOISE_FLOOR = 0.005;
+/** Where a tenth is lost, a loss-based flow has four packets in flight (Mathis). */
+const MUCH_LOSS = 0.1;
+const MUCH_PACKETS = 20;
 /** Below 1, or flows of our kind would take each other's queue for noise and add to it without end. */
 const NOISE_SHARE = 0.75;
 const NOISE_LIMIT = 3;

@@ -52,12 +52,14 @@ export class BbrStartup {
     const stands = measured && round.limited && round.minRtt > STANDING * Math.max(minRtt, HOST_TIME);
     // A handshake or a heartbeat tells nothing about the path, although it is all there was to send.
     const filled = rated && !round.limited && 4 * round.inFlight >= Math.min(cwnd, 4 * initialWindow(mtu));
+    // Where many of few are lost at random, chance hides the growth; so few harm nobody.
+    const vague = !delayed && total < VAGUE_PACKETS && round.lost > VAGUE_LOSS * total;
     if (round.peak >= this.fullBandwidth * GROWTH) {
       // The path carried still more, so what the round before lost was random, unless that came out of a queue of others.
       if (!excess && before.minRtt <= this.path.lowRtt()) floor.learn(before.acked, before.lost);
       this.fullBandwidth = round.peak;
       this.flatRounds = 0;
-    } else if (burst || filled || stands) this.flatRounds++;
+    } else if ((burst || filled || stands) && !vague) this.flatRounds++;
     // A queue and no growth: the path is full, however few the rounds; they get longer as the queue grows.
     const full = this.flatRounds >= FLAT_ROUNDS || (rising && this.flatRounds > 0);
     return full || (excess && (queued || burst)) || wrong;
@@ -69,3 +71,6 @@ const FLAT_ROUNDS = 3;
 /** Twice what the path takes: so much in flight does not come from doubling alone. */
 const STANDING = 2;
 const LOSSES = 6;
+/** Of a half that is lost the spread then is a sixth of what arrives. */
+const VAGUE_PACKETS = 40;
+const VAGUE_LOSS = 0.1;

@@ -67,6 +67,9 @@ export class Flow {
   sentBytes = 0;
   deliveredBytes = 0;
   queueDrops = 0;
+  /** Acknowledgements sent by the receiver, and those not lost. */
+  acks = 0;
+  acksCarried = 0;
   /** Delivered bytes in bins of `BIN`. */
   readonly bins: number[] = [];
   /** Largest number of datagrams sent at one instant. */
@@ -191,6 +194,8 @@ export class FlowNetwork {
       case 'ack-read': {
         const { flow, ack, receivedAt } = event;
         this.note(ack.received);
+        // As a path sees it by their numbers.
+        flow.recovery.ackLoss = 1 - flow.acksCarried / flow.acks;
         flow.recovery.onAckReceived(now, ack, flow.options.stamped ? receivedAt : now);
         this.send(flow);
         break;
@@ -254,7 +259,9 @@ export class FlowNetwork {
     const { options, rng } = flow;
     const ack = flow.tracker.take(this.now)!;
     const blocked = flow.outage && this.now >= flow.outage.from && this.now < flow.outage.to;
+    flow.acks++;
     if (flow.backward.lost(rng) || blocked) return;
+    flow.acksCarried++;
     let at = this.now + Math.floor(options.rtt / 2);
     if (options.ackAggregation) at = Math.ceil(at / options.ackAggregation) * options.ackAggregation;
     if (options.jitter) at = Math.max(at + rng.integer(0, options.jitter), flow.lastAckArrival);
