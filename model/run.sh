@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the model: all rules hold, and each rule left out lets something go wrong. See README.md.
+# Checks the models: all rules hold, and each rule left out lets something go wrong. See README.md.
 # usage: model/run.sh [--full]     Ends with 0 if every line says PASS, or if there is no checker and none can be had.
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -17,12 +17,12 @@ trap 'rm -rf "$dir"' EXIT
 # How rumur names what does not hold.
 CLAIM='invariant .* failed|assertion .*fail|fail.*assert|: what is '
 
-# holds|fails name optimisation switches...: says in one line whether that is so
+# [MODEL=file] holds|fails name optimisation switches...: says in one line whether that is so
 check() {
   local expected=$1 name=$2 level=$3 started=$SECONDS result=fails detail
   shift 3
   local base=$dir/${name//[^A-Za-z0-9]/_}
-  cpp -x assembler-with-cpp -P -w "${@//$'\n'/ }" streams.m >"$base.m" &&
+  cpp -x assembler-with-cpp -P -w "${@//$'\n'/ }" "${MODEL:-streams.m}" >"$base.m" &&
     rumur --pack-state off --deadlock-detection off --symmetry-reduction heuristic --threads 1 -o "$base.c" "$base.m" >"$base.log" 2>&1 &&
     gcc "$level" -mcx16 -w -o "$base" "$base.c" -lpthread 2>>"$base.log" || { result='not built'; tail -5 "$base.log"; }
   if [ "$result" != 'not built' ]; then
@@ -76,11 +76,40 @@ run fails 'without R6 (present run)' -O0 "${ANY[@]}" -DNO_R6
 run fails 'without ENDED in R7' -O0 "${ANY[@]}" -DNO_ENDED
 run fails 'without R13 (forget what is empty)' -O0 "${THREE[@]}" -DSETTLE -DNO_R13
 run fails 'with streams ended by quota' -O0 "${LYING_ORIGIN[@]}" -DSETTLE -DOUST
+# A change of members (epochs.m): abc becomes abd, abcd, or is what is left of it. The same with a liar (liar.m).
+REPLACE=(-DSCENE=REPLACE -DE=1 -DM=1 '-DCAST=g.joiner != g.leaver & g.loser = g.joiner')
+OLD_ORIGIN=(-DSCENE=REPLACE -DE=1 -DM=1 '-DCAST=g.joiner != g.leaver & g.loser = g.joiner & g.origin = g.leaver')
+GROW=(-DSCENE=GROW -DE=2 -DM=1 -DHELD -DONE_BY_ONE '-DCAST=g.joiner != g.leaver & g.loser = g.joiner & g.origin = g.leaver')
+epochs() { MODEL=epochs.m run "$@"; }
+liar() { MODEL=liar.m run "$@"; }
+liar holds 'a member is added, and the origin lies' -O1 -DSCENE=ADD
+liar holds 'a member is removed, and the origin lies' -O1 -DSCENE=REMOVE
+liar fails 'a member is replaced at once, and the origin lies' -O0 -DSCENE=REPLACE
+liar fails 'the same, with both quorums for each object' -O0 -DSCENE=REPLACE -DJOINT
+epochs holds 'a member is replaced, nothing is pruned' -O1 "${OLD_ORIGIN[@]}" -DNO_PRUNING
+epochs fails 'without C2 (words have an epoch)' -O0 "${REPLACE[@]}" -DNO_C2
+epochs fails 'without C4 (hand-over)' -O0 "${REPLACE[@]}" -DNO_C4
+epochs fails 'without C5 (what one that joins must hold)' -O0 "${GROW[@]}" -DNO_START
+epochs fails 'without C6 (follow)' -O0 "${REPLACE[@]}" -DNO_C6
+epochs fails 'old members go once one is active (C8)' -O0 "${REPLACE[@]}" -DOFF_AT_ONE
 if [ "${1:-}" = --full ]; then
   run holds 'any member loses its store' -O2 "${ANY[@]}"
   run holds 'the origin loses its store twice' -O2 "${TWICE[@]}"
   run holds 'another store in between' -O2 "${SWAP[@]}"
   run holds 'one of four lies, the origin loses its store' -O2 -DN=4 -DF=1 -DS=2 -DC=1 -DL=1 '-DCAST=(g.loser = g.origin & g.liar != g.origin)'
+  epochs holds 'a member is replaced' -O2 "${REPLACE[@]}"
+  epochs holds 'a member is added' -O2 -DSCENE=GROW -DE=1 -DM=1 '-DCAST=g.joiner = g.leaver & g.loser = g.joiner'
+  epochs holds 'a member is removed' -O2 -DSCENE=SHRINK -DE=1 -DM=1 '-DCAST=g.joiner = g.leaver & g.loser = g.joiner'
+  epochs holds 'one is added, and then another removed' -O2 "${GROW[@]}"
+  epochs fails 'without C1 (seals)' -O1 "${REPLACE[@]}" -DNO_C1
+  epochs fails 'without C5 (where one that joins begins)' -O1 "${OLD_ORIGIN[@]}" -DM=2 -DNO_BEGIN
+  epochs fails 'without C7 (prune in the epoch)' -O1 "${REPLACE[@]}" -DNO_C7
+  epochs fails 'without C9 (one after another)' -O0 "${REPLACE[@]/REPLACE/GROW}" -DE=2 -DNO_C9
+  epochs fails 'without C10 (one key, one store)' -O1 -DSCENE=REPLACE -DE=1 -DM=1 -DNO_C10 \
+    '-DCAST=g.joiner != g.leaver & g.origin = g.leaver & g.loser != g.joiner & g.loser != g.leaver'
+  epochs fails 'with a hand-over by who has pruned' -O1 "${REPLACE[@]}" -DHANDOVER_PRUNED
+  epochs fails 'with a hand-over by who has not sealed' -O1 "${REPLACE[@]}" -DHANDOVER_UNSEALED
+  epochs fails 'old members go with the descriptor (C8)' -O0 "${REPLACE[@]}" -DOFF_AT_ONCE
 fi
 wait
 [ ! -e "$dir/failed" ]
