@@ -161,12 +161,8 @@ begin
   n := 0;
   for j: Member do
     if In(g, e + 1, j) & Heard(g, j) & g.m[j].held[x] <= e + 1
-#ifndef HANDOVER_UNSEALED
       & g.m[j].certs > e
-#endif
-#ifndef HANDOVER_PRUNED
       & g.m[j].gone[x] > e
-#endif
     then n := n + 1; end;
   end;
   return n >= Quorum(g, e + 1);

@@ -107,8 +107,6 @@ if [ "${1:-}" = --full ]; then
   epochs fails 'without C9 (one after another)' -O0 "${REPLACE[@]/REPLACE/GROW}" -DE=2 -DNO_C9
   epochs fails 'without C10 (one key, one store)' -O1 -DSCENE=REPLACE -DE=1 -DM=1 -DNO_C10 \
     '-DCAST=g.joiner != g.leaver & g.origin = g.leaver & g.loser != g.joiner & g.loser != g.leaver'
-  epochs fails 'with a hand-over by who has pruned' -O1 "${REPLACE[@]}" -DHANDOVER_PRUNED
-  epochs fails 'with a hand-over by who has not sealed' -O1 "${REPLACE[@]}" -DHANDOVER_UNSEALED
   epochs fails 'old members go with the descriptor (C8)' -O0 "${REPLACE[@]}" -DOFF_AT_ONCE
 fi
 wait
