@@ -10,6 +10,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   failover: () => import('./failover.js'),
   flow: () => import('./flow.js'),
   messages: () => import('./messages/main.js'),
+  overlay: () => import('./overlay.js'),
   resilience: () => import('./resilience/main.js'),
   scale: () => import('./scale.js'),
   tcp: () => import('./tcp/main.js'),

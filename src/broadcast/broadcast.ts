@@ -294,7 +294,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     }
     if (touched.size === 0) return;
     for (const stream of touched) this.advance.onNews(now, stream);
-    this.wings.transfer.relays.onHeard(from);
+    this.wings.transfer.relaying.relays.onHeard(from);
     this.advance.pump(now);
   }
 

@@ -36,9 +36,14 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
     waiting: () => 0,
     take: (_now, peer, room) => transfer.takeNews(peer, room),
   };
+  const owed: FrameSource = {
+    dueAt: (peer) => transfer.relaying.owing.dueAt(peer),
+    waiting: () => 0,
+    take: (now, peer, room) => transfer.relaying.owing.take(now, peer, room),
+  };
   const relayed: SymbolSource = {
-    has: (_now, peer) => transfer.hasRelayed(peer),
-    next: (_now, peer, writer) => transfer.nextRelayed(peer, writer),
+    has: (_now, peer) => transfer.relaying.has(peer),
+    next: (_now, peer, writer) => transfer.relaying.next(peer, writer),
   };
   const own: SymbolSource = {
     has: (now, peer) => transfer.hasOwn(now, peer),
@@ -49,7 +54,7 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
     next: (now, peer, writer, beside) => serving.next(now, peer, writer, beside),
   };
   return {
-    frames: [claims, questions, progress, ...lodger.sources.frames],
+    frames: [claims, questions, progress, owed, ...lodger.sources.frames],
     symbols: [relayed, own, served, ...lodger.sources.symbols],
   };
 }

@@ -7,6 +7,7 @@ import { countDrop } from '../core/drops.js';
 import { type Micros, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
+import type { OwedFrame } from '../wire/frames/owed.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
@@ -163,6 +164,11 @@ export class Repair {
     this.wings.pulls.onAsked(now, wanted, peer, { rtt: rttOf(paths[peer]), likely });
     this.wings.options.observer?.(now, { topic: 'pulls', way: 'out', peer, id, tries: tries + 1 });
     this.wings.metrics.pulls++;
+  }
+
+  /** A relay's word on what still waits there of what we send. */
+  handleOwed(now: Micros, from: number, frame: OwedFrame): void {
+    this.wings.transfer.owed.onFrame(now, from, frame);
   }
 
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {

@@ -11,6 +11,7 @@ import type { Sources } from '../broadcast/spread/sources.js';
 import { countDrop } from '../core/drops.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
+import type { OwedFrame } from '../wire/frames/owed.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import type { TransferFrame } from '../wire/frames/transfer.js';
@@ -66,7 +67,7 @@ export class Bulk {
       this.ground.fail(now, transfer, `its sender gave up: ${why}`);
     }
     if (from === transfer.origin && frame.state === 'offered') this.onOffered(now, transfer);
-    this.ground.spread.relays.onHeard(from);
+    this.ground.spread.relaying.relays.onHeard(from);
     this.ground.sending.get(transfer)?.settle(now);
     this.ground.fetching.wantMissing(now, transfer);
   }
@@ -86,6 +87,10 @@ export class Bulk {
     if (!transfer) return;
     this.ground.spread.onProgress(now, from, transfer, frame);
     this.ground.casts.onProgress(now, from, transfer, frame);
+  }
+
+  handleOwed(now: Micros, from: number, frame: OwedFrame): void {
+    this.ground.spread.owed.onFrame(now, from, frame);
   }
 
   handlePull(now: Micros, from: number, frame: PullFrame): void {

@@ -31,9 +31,14 @@ export function sourcesOf({ telling, fetching, spread, casts }: Parts): Sources 
     waiting: () => 0,
     take: (_now, peer, room) => spread.takeNews(peer, room),
   };
+  const owed: FrameSource = {
+    dueAt: (peer) => spread.relaying.owing.dueAt(peer),
+    waiting: () => 0,
+    take: (now, peer, room) => spread.relaying.owing.take(now, peer, room),
+  };
   const relayed: SymbolSource = {
-    has: (_now, peer) => spread.hasRelayed(peer),
-    next: (_now, peer, writer) => spread.nextRelayed(peer, writer),
+    has: (_now, peer) => spread.relaying.has(peer),
+    next: (_now, peer, writer) => spread.relaying.next(peer, writer),
   };
   const own: SymbolSource = {
     has: (now, peer) => spread.hasOwn(now, peer),
@@ -47,5 +52,5 @@ export function sourcesOf({ telling, fetching, spread, casts }: Parts): Sources 
       return isAdded;
     },
   };
-  return { frames: [casts.source, standings, questions, progress], symbols: [relayed, own, served] };
+  return { frames: [casts.source, standings, questions, progress, owed], symbols: [relayed, own, served] };
 }

@@ -81,7 +81,10 @@ export function assemble(
   });
   const spreading = { ...options, self: self.index, paths, sizes, changed };
   const bulk = new Bulk(
-    { ...spreading, rng: rng.fork('bulk'), speaks: has('transfer'), hears: has('multicast') },
+    {
+      ...{ ...spreading, rng: rng.fork('bulk') },
+      ...{ speaks: has('transfer'), hears: has('multicast'), hearsOwed: has('owed') },
+    },
     counters,
   );
   const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, counters);

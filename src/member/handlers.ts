@@ -65,6 +65,8 @@ export function frameHandlers({
     vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
     progress: ({ now, peer }, frame) =>
       (isTransfer(frame.id) ? bulk : broadcaster).handleProgress(now, peer.index, frame),
+    owed: ({ now, peer }, frame) =>
+      (frame.files ? bulk : broadcaster.repair).handleOwed(now, peer.index, frame),
     pull: ({ now, peer }, frame) =>
       (isTransfer(frame.id) ? bulk : broadcaster.repair).handlePull(now, peer.index, frame),
     gone: ({ now, peer }, frame) => broadcaster.handleGone(now, peer.index, frame),

@@ -16,9 +16,9 @@ export interface VersionRange {
 /**
  * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
  * like move beside the messages. 'multicast': their symbols may come by IP multicast. 'locators': members tell each other where
- * they and others are.
+ * they and others are. 'owed': relays tell origins what still waits in their queues.
  */
-export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators';
+export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators' | 'owed';
 
 /** Bits of the features. A bit is never given to another one. */
 const FEATURES: Readonly<Record<Feature, number>> = {
@@ -26,6 +26,7 @@ const FEATURES: Readonly<Record<Feature, number>> = {
   transfer: 1,
   multicast: 2,
   locators: 3,
+  owed: 4,
 };
 
 /** What a member speaks. */

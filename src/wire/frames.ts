@@ -17,6 +17,7 @@ import { locators } from './frames/locators/locators.js';
 import { observedAddress } from './frames/locators/observed.js';
 import { mtuProbe } from './frames/mtu-probe.js';
 import { mtuReport } from './frames/mtu-report.js';
+import { owed } from './frames/owed.js';
 import { part } from './frames/path/part.js';
 import { pathSize } from './frames/path/path-size.js';
 import { ping } from './frames/ping.js';
@@ -53,6 +54,7 @@ export const FRAMES = [
   locators,
   locatorsHeard,
   observedAddress,
+  owed,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;
@@ -62,7 +64,7 @@ export type FrameKind = Frame['kind'];
 export type FrameOf<K extends FrameKind> = Extract<Frame, { kind: K }>;
 /** Frames about objects: what the broadcast layer makes. */
 export type ObjectFrame = FrameOf<
-  'vector' | 'progress' | 'pull' | 'gone' | 'transfer' | 'cast' | 'cast-report'
+  'vector' | 'progress' | 'pull' | 'gone' | 'transfer' | 'cast' | 'cast-report' | 'owed'
 >;
 
 /** Reads what follows a type byte; throws MALFORMED. */

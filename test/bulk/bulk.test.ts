@@ -2,8 +2,11 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { UNOFFERED } from '../../src/bulk/ports.js';
+import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import { addressOf } from '../../src/sim/cluster.js';
 import { iid } from '../../src/sim/net/loss.js';
+import type { Debt } from '../../src/wire/frames/owed.js';
 import type { StreamId } from '../../src/wire/symbol.js';
 import { Crowd, SLICE, treeOf } from './crowd.js';
 
@@ -222,3 +225,71 @@ test('slices that its holder can no longer read are lost to it, and come from an
   crowd.take(3);
   expect(crowd.runUntil(() => crowd.isSaved(id, 3))).toBe(true);
 });
+
+test.each([
+  [1, 3],
+  [2, 5],
+])('%i of %i members on slow links hold up nobody else', (slow, members) => {
+  const fast = members - slow;
+  const isSlow = (address: string) => !range(fast).some((member) => addressOf(member) === address);
+  const crowd = crowdOf({
+    seed: 'one slow',
+    members,
+    controller: CONTROLLERS.bbr,
+    links: (from, to) => ({
+      delay: 10 * MILLISECOND,
+      overhead: 28,
+      rate: isSlow(from) || isSlow(to) ? 1e6 : 50e6,
+    }),
+  });
+  const receivers = range(members).slice(1);
+  crowd.take(...receivers);
+  const large = treeOf([24_000_000], 'large', 2 ** 20);
+  const id = crowd.offer(0, large);
+  crowd.startWith(0, id, ...receivers);
+
+  // At the pace of the slow one it would take 190 s.
+  const others = receivers.filter((member) => member < fast);
+  expect(crowd.runUntil(() => crowd.isSaved(id, ...others), 10 * SECOND)).toBe(true);
+});
+
+/** How long four members take for a tree where the last one relays nothing, and says so of what it owes, each 20 ms; seconds. */
+function timeBeside(debtOf?: (member: number) => Omit<Debt, 'member'>): number {
+  const liar = 4;
+  const crowd = crowdOf({
+    seed: 'owes for ever',
+    members: 5,
+    controller: CONTROLLERS.bbr,
+    links: { delay: 10 * MILLISECOND, rate: 20e6, overhead: 28, loss: iid(0.05) },
+    liars: new Map([[liar, ['mute']]]),
+  });
+  const { world, members } = crowd.cluster;
+  const large = treeOf([4_000_000], 'large', 2 ** 19);
+  crowd.take(1, 2, 3, 4);
+  const id = crowd.offer(0, large);
+  crowd.startWith(0, id, 1, 2, 3, 4);
+  const start = crowd.now;
+  const lie = () => {
+    const debts = [1, 2, 3].map((member) => ({ member, ...debtOf!(member) }));
+    members[0].endpoint.bulk.handleOwed(world.now, liar, { kind: 'owed', files: true, debts });
+    world.at(world.now + 20 * MILLISECOND, lie);
+  };
+  if (debtOf) lie();
+  expect(crowd.runUntil(() => crowd.isSaved(id, 1, 2, 3), 60 * SECOND)).toBe(true);
+  return (crowd.now - start) / SECOND;
+}
+
+const UNKNOWN = { incarnation: 1, seq: 0, sbn: 0 };
+
+test.each([
+  { symbols: 40, delay: 60 },
+  // More than it can ever pass on.
+  { symbols: 0xffff, delay: 0xffff },
+])('a relay that says for ever that it owes all holds up a transfer once, for a second (%o)', (debt) => {
+  const control = timeBeside();
+  expect(timeBeside(() => ({ ...UNKNOWN, ...debt }))).toBeLessThan(control + 1.5);
+});
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

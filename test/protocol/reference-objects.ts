@@ -18,6 +18,15 @@ interface RecordName {
   number: number;
 }
 
+interface Debt {
+  member: number;
+  symbols: number;
+  delay: number;
+  incarnation: number;
+  seq: number;
+  sbn: number;
+}
+
 /** Fields by name; bytes as hex. */
 export type FrameFields =
   | { kind: 'ack'; ack: { ranges: number[]; delay: number; received: number } }
@@ -55,6 +64,7 @@ export type FrameFields =
   | ({ kind: 'locators'; time: number; addresses: string[]; signature: string } & RecordName)
   | { kind: 'locators-heard'; records: RecordName[] }
   | { kind: 'observed-address'; address: string }
+  | { kind: 'owed'; files: boolean; debts: Debt[] }
   | ({
       kind: 'cast';
       open: boolean;
@@ -178,6 +188,11 @@ export function frame(fields: FrameFields): Buffer {
     case 'observed-address': {
       const body = numeric(fields.address);
       return join(uint(70, 1), uint(body.length, 2), body);
+    }
+    case 'owed': {
+      const head = join(uint(fields.files ? 1 : 0, 1), uint(fields.debts.length, 1));
+      const body = join(head, ...fields.debts.map(debt));
+      return join(uint(71, 1), uint(body.length, 2), body);
     }
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');
@@ -448,4 +463,15 @@ export function digests(hashes: Uint8Array[]): Buffer[] {
   const all: Buffer[] = [Buffer.alloc(32)];
   for (const objectHash of hashes) all.push(hash(all[all.length - 1], objectHash));
   return all;
+}
+
+function debt({ member, symbols, delay, incarnation, seq, sbn }: Debt): Buffer {
+  return join(
+    uint(member, 2),
+    uint(symbols, 2),
+    uint(delay, 2),
+    uint(incarnation, 6),
+    uint(seq, 4),
+    uint(sbn, 1),
+  );
 }

@@ -7,6 +7,7 @@ import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import { MAX_CAST_REASON, MAX_LACKING } from '../../src/wire/frames/cast/cast-report.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import { MAX_RECORDS_HEARD } from '../../src/wire/frames/locators/heard.js';
+import { MAX_DEBTS } from '../../src/wire/frames/owed.js';
 import type { ProgressFrame } from '../../src/wire/frames/progress.js';
 import type { PullFrame } from '../../src/wire/frames/pull.js';
 import { TRANSFER_STATES } from '../../src/wire/frames/transfer.js';
@@ -282,6 +283,14 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     records: fc.array(fc.record(recordName), { maxLength: MAX_RECORDS_HEARD }),
   }),
   'observed-address': fc.record({ kind: fc.constant('observed-address'), address }),
+  owed: fc.record({
+    kind: fc.constant('owed'),
+    files: fc.boolean(),
+    debts: fc.array(
+      fc.record({ member: u16, symbols: u16, delay: u16, incarnation: u48, seq: u32, sbn: fc.nat(255) }),
+      { maxLength: MAX_DEBTS },
+    ),
+  }),
   cast: fc.record({
     kind: fc.constant('cast'),
     origin: u16,

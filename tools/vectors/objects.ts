@@ -203,6 +203,18 @@ export function frameVectors(): unknown {
       { kind: 'locators-heard', records: [{ member: 1, incarnation: INCARNATION, number: 3 }] },
     ],
     ['OBSERVED_ADDRESS', { kind: 'observed-address', address: '203.0.113.9:40001' }],
+    [
+      'OWED: 300 symbols of files wait for member 1, the oldest of block 2 of slice 7; and 9 for member 3',
+      {
+        kind: 'owed',
+        files: true,
+        debts: [
+          { member: 1, symbols: 300, delay: 120, incarnation: TRANSFER_BIT + 77, seq: 7, sbn: 2 },
+          { member: 3, symbols: 9, delay: 11, incarnation: TRANSFER_BIT + 77, seq: 9, sbn: 0 },
+        ],
+      },
+    ],
+    ['OWED: nothing any more', { kind: 'owed', files: false, debts: [] }],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];

@@ -5,7 +5,6 @@
 
 import { countDrop } from '../../core/drops.js';
 import { Alarms } from '../../core/heap.js';
-import type { Marks } from '../../core/marks.js';
 import type { Rng } from '../../core/rng.js';
 import { SparseSet } from '../../core/sparse.js';
 import { MILLISECOND, type Micros, NEVER } from '../../core/time.js';
@@ -15,32 +14,28 @@ import type { StoredObject } from '../../store/store.js';
 import type { SymbolWriter } from '../../wire/datagram.js';
 import type { ProgressFrame } from '../../wire/frames/progress.js';
 import { frameSize } from '../../wire/frames.js';
-import { MAX_SYMBOL_BODY } from '../../wire/limits.js';
-import type { SignedSymbol } from '../../wire/manifest.js';
-import type { SymbolFrame } from '../../wire/symbol.js';
+import type { ObjectId, SymbolFrame } from '../../wire/symbol.js';
 import type { Metrics } from '../metrics.js';
 import type { BroadcastObserver } from '../observer.js';
-import { listedAlone } from '../proof/batch.js';
 import type { SpreadDrop } from './drops.js';
 import type { AddResult } from './incoming.js';
 import { type Arrival, type Examined, Intake, type IntakeOptions } from './intake.js';
 import { type Objects, ObjectUnderWay } from './objects.js';
 import { Outgoing } from './outgoing/outgoing.js';
+import { Owed } from './outgoing/owed.js';
 import { Shortfall } from './outgoing/shortfall.js';
-import { isHeldBy, Relays } from './relays.js';
-import type { Paths } from './rtts.js';
+import { Relaying, type RelayingOptions } from './relaying/relaying.js';
 import type { StreamsView, StreamView } from './view.js';
 
-export interface TransferOptions extends IntakeOptions {
+export interface TransferOptions extends IntakeOptions, RelayingOptions {
   keys: KeyPair;
-  paths: Paths;
   rng: Rng;
-  /** Is told of each peer for which there is something to send that was not there before. */
-  changed: Marks;
   /** Is told what becomes of symbols and objects. */
   observer?: BroadcastObserver | undefined;
   /** Peers that may get all of it themselves where all are on one machine, and relays would save no link. Default: none. */
   direct?: number | undefined;
+  /** Relays of which a first wave expects nothing. Default: k of the group. */
+  absent?: number | undefined;
 }
 
 interface Sent {
@@ -56,12 +51,16 @@ export class Transfer<S extends StreamView = StreamView> {
   private readonly streams: StreamsView<S>;
   private readonly objects: Objects<S>;
   readonly intake: Intake<S>;
-  readonly relays: Relays;
+  readonly relaying: Relaying;
+  /** What is owed of what we send. */
+  readonly owed: Owed;
   private readonly shortfall: Shortfall;
   /** By peer: objects whose progress it should hear of. */
   private readonly news: SparseSet<ObjectUnderWay<S>>[];
   /** Of objects rebuilt since somebody took them: how long after their first symbol. */
   readonly rebuilds: Micros[] = [];
+  /** Objects of our own so far. */
+  private sent = 0;
   private readonly own = new Set<ObjectUnderWay<S>>();
   /** When to look at all of those; at the others each has its time. */
   private ownAt: Micros = NEVER;
@@ -76,7 +75,8 @@ export class Transfer<S extends StreamView = StreamView> {
     this.metrics = metrics;
     this.streams = parts.streams;
     this.objects = parts.objects;
-    this.relays = new Relays(options.group.members.length);
+    this.relaying = new Relaying(options, metrics);
+    this.owed = new Owed({ ...options, ...options.group, numberOf: (id) => this.numberOf(id) });
     this.shortfall = new Shortfall(options.group.faulty);
     this.intake = new Intake(options, metrics, parts.streams, parts.objects);
     this.news = options.group.members.map(() => new SparseSet());
@@ -94,8 +94,13 @@ export class Transfer<S extends StreamView = StreamView> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
     const { options, shortfall } = this;
     const paths = to ? options.paths.map((path, peer) => (to.has(peer) ? path : undefined)) : options.paths;
-    const { direct = 0 } = options;
-    record.outgoing = new Outgoing(now, { ...options, paths, shortfall, direct, spare }, stored);
+    const { direct = 0, absent = options.group.faulty } = options;
+    const place = { owed: this.owed, number: this.sent++ };
+    record.outgoing = new Outgoing(
+      now,
+      { ...options, paths, shortfall, direct, absent, spare, ...place },
+      stored,
+    );
     this.objects.add(record);
     this.own.add(record);
     this.ownAt = Math.min(this.ownAt, now + CHECK);
@@ -119,7 +124,7 @@ export class Transfer<S extends StreamView = StreamView> {
       this.schedule(object);
       this.options.observer?.(now, { topic: 'objects', id: object.id, state: 'begun' });
     }
-    if (symbol.relay) this.relay(object, hop, frame, body);
+    if (symbol.relay) this.relaying.relay(now, object, hop, frame, body);
     if (symbol.add) symbol.arrival = this.add(symbol, object) ?? symbol.arrival;
     return symbol;
   }
@@ -130,7 +135,7 @@ export class Transfer<S extends StreamView = StreamView> {
     record?.incoming?.onProgress(from, frame);
     record?.outgoing?.onProgress(now, from, frame);
     if (record) this.schedule(record);
-    this.relays.onHeard(from);
+    this.relaying.relays.onHeard(from);
   }
 
   /** An object is in our store. */
@@ -155,7 +160,7 @@ export class Transfer<S extends StreamView = StreamView> {
     this.alarms.delete(record);
     this.objects.delete(record);
     for (const news of this.news) news.delete(record);
-    this.relays.forget(record);
+    this.relaying.relays.forget(record);
   }
 
   /** The same of all objects of a stream, or those that `isOver` names. */
@@ -182,18 +187,6 @@ export class Transfer<S extends StreamView = StreamView> {
     return frames;
   }
 
-  /** Whether there is a symbol of another origin to be relayed to `peer`. */
-  hasRelayed(peer: number): boolean {
-    return this.relays.has(peer);
-  }
-
-  /** Adds it to a datagram; false if there is none that fits. */
-  nextRelayed(peer: number, writer: SymbolWriter): boolean {
-    if (!this.relays.next(peer, writer)) return false;
-    this.metrics.relayedSymbols++;
-    return true;
-  }
-
   /** Whether there is a symbol of our own objects for `peer`. */
   hasOwn(now: Micros, peer: number): boolean {
     for (const { outgoing } of this.own) if (outgoing?.hasFor(now, peer)) return true;
@@ -214,10 +207,13 @@ export class Transfer<S extends StreamView = StreamView> {
   }
 
   nextTimeout(): Micros {
-    return Math.min(this.ownAt, this.alarms.earliest);
+    const { owing } = this.relaying;
+    return Math.min(this.ownAt, this.alarms.earliest, owing.nextTimeout(), this.owed.nextTimeout());
   }
 
   handleTimeout(now: Micros): void {
+    this.relaying.owing.handleTimeout(now);
+    this.owed.handleTimeout(now);
     for (const record of this.alarms.takeDue(now)) {
       if (record.progressAt <= now) this.reportProgress(now, record);
       if (record.endsAt() <= now) this.end(now, record);
@@ -247,7 +243,7 @@ export class Transfer<S extends StreamView = StreamView> {
       for (const record of this.objects.of(stream).values())
         if (!this.own.has(record) && record.nextTimeout() < this.alarms.get(record))
           return `${record.seq} is due at ${record.nextTimeout()}, not ${this.alarms.get(record)}`;
-    return this.objects.check(this.streams) ?? this.relays.check();
+    return this.objects.check(this.streams) ?? this.relaying.relays.check();
   }
 
   dispose(): void {
@@ -333,28 +329,10 @@ export class Transfer<S extends StreamView = StreamView> {
     this.options.changed.mark(peer);
   }
 
-  private relay(record: ObjectUnderWay<S>, hop: number, frame: SymbolFrame, body?: Uint8Array): void {
-    const { origin } = frame.descriptor;
-    record.incoming!.markRelayed(frame.leaf);
-    const { sbn } = frame.leaf;
-    const symbol = relayable(frame, body);
-    this.options.paths.forEach((path, peer) => {
-      if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
-      if (record.stream.isWantedBy?.(peer) === false) return;
-      if (this.relays.push(peer, { object: record, sbn, symbol })) countDrop(this.metrics, 'relay-overflow');
-      this.options.changed.mark(peer);
-    });
+  private numberOf(id: ObjectId): number | undefined {
+    const stream = this.streams.find(id);
+    return stream && this.objects.find(stream, id.seq)?.outgoing?.number;
   }
-}
-
-/** As it came, in memory of its own: it may wait for long, and the datagram's is not ours. */
-function relayable(frame: SymbolFrame, body?: Uint8Array): SignedSymbol {
-  const { manifest, index, leaf } = frame;
-  if (manifest) return { manifest, place: index - manifest.position, symbol: leaf.symbol.slice() };
-  if (body!.length <= MAX_SYMBOL_BODY) return body!.slice();
-  // One that has come whole may not fit other paths so.
-  const alone = listedAlone(frame);
-  return { ...alone, symbol: alone.symbol.slice() };
 }
 
 /** How often objects being sent are looked at for peers that have fallen silent. */

@@ -70,7 +70,7 @@ class Member {
     const object = shelf && this.objects.find(shelf, 0);
     if (!shelf) return;
     shelf.holders[from].add(0);
-    this.transfer.relays.onHeard(from);
+    this.transfer.relaying.relays.onHeard(from);
     object?.outgoing?.onConfirm(from);
     if (object?.outgoing && shelf.holders.every((held) => held.has(0))) this.transfer.forget(object);
   }
@@ -101,7 +101,7 @@ class World {
     let isTaken = false;
     const taken = way.next((writer) => {
       const { transfer } = from;
-      isTaken = !isTaken && (transfer.nextOwn(now, peer, writer) || transfer.nextRelayed(peer, writer));
+      isTaken = !isTaken && (transfer.nextOwn(now, peer, writer) || transfer.relaying.next(peer, writer));
       return isTaken;
     });
     for (const each of taken) this.post(now, self, to, (at) => to.hear(at, self, each, peer));

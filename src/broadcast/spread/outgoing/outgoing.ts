@@ -4,7 +4,7 @@
  */
 
 import type { Rng } from '../../../core/rng.js';
-import { type Micros, NEVER } from '../../../core/time.js';
+import { MILLISECOND, type Micros, NEVER } from '../../../core/time.js';
 import type { KeyPair } from '../../../crypto/keys.js';
 import type { Group } from '../../../group/group.js';
 import type { StoredObject } from '../../../store/store.js';
@@ -15,6 +15,7 @@ import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from '../plan.js';
 import { type Paths, worstLoss } from '../rtts.js';
 import { Dealer } from './dealer.js';
 import { Deficits } from './deficits.js';
+import type { Owed } from './owed.js';
 import { Queues } from './queues.js';
 import { LossSince, type Shortfall } from './shortfall.js';
 import { type Dealt, SymbolMaker } from './symbols.js';
@@ -53,11 +54,18 @@ export interface OutgoingOptions {
   direct: number;
   /** Standard deviations to spare in first waves: see `FirstHops`. */
   spare?: number | undefined;
+  /** Of so many relays a first wave expects nothing. */
+  absent: number;
+  /** What relays still owe. */
+  owed: Owed;
+  /** Its place among all that are sent. */
+  number: number;
 }
 
 export class Outgoing {
   readonly descriptor: Descriptor;
   sentSymbols = 0;
+  readonly number: number;
   private readonly paths: Paths;
   private readonly rng: Rng;
   private readonly maker: SymbolMaker;
@@ -69,7 +77,8 @@ export class Outgoing {
   private readonly topUps: TopUps;
 
   constructor(now: Micros, options: OutgoingOptions, object: Pick<StoredObject, 'certificate' | 'bytes'>) {
-    const { group, keys, paths, rng, shortfall, direct, spare } = options;
+    const { group, keys, paths, rng, shortfall, direct, spare, absent, owed, number } = options;
+    this.number = number;
     this.paths = paths;
     this.rng = rng;
     this.maker = new SymbolMaker(group, keys, object);
@@ -97,7 +106,7 @@ export class Outgoing {
           });
         continue;
       }
-      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, group);
+      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, { ...group, faulty: absent });
       const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
       this.blocks.push(blockOf(now, { sbn, sourceSymbols, made: 0, planned: count }));
       // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
@@ -110,7 +119,7 @@ export class Outgoing {
     );
     // Of large objects what relays have not sent yet looks as if they sent nothing.
     const seen = descriptor.sourceBlocks === 1 ? { shortfall, loss: new LossSince(paths) } : undefined;
-    this.topUps = new TopUps({ group, paths, spare }, this.deficits, this.queues, seen);
+    this.topUps = new TopUps({ group, paths, spare, owed, number }, this.deficits, this.queues, seen);
   }
 
   /** Whether all that can be sent of it are copies of one symbol. */
@@ -144,6 +153,7 @@ export class Outgoing {
     if (!first || !this.maker.write(first, writer)) return false;
     const symbol = this.queues.shift(now, peer);
     this.sentSymbols++;
+    if (!('sbn' in first)) this.topUps.owed.onSent(now, peer);
     if (symbol.isAwaited) {
       this.blocks[symbol.sbn].sentAt = now;
       this.scheduleTopUp(now, symbol.sbn);
@@ -173,10 +183,11 @@ export class Outgoing {
       if (block.topUpAt > now) return;
       const lacking = this.deficits.lacking(sbn).filter((peer) => !this.topUps.isSpent(peer, block));
       const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
-      // Where symbols still come in, by relays with a queue, what is missing is not known yet.
-      // Who has fallen silent sets nobody's pace, and gets what the others relay.
-      const spoken = unfinished.filter((peer) => this.topUps.hasSpoken(peer, block));
-      const asking = spoken.length > 0 ? spoken : unfinished;
+      const asking = this.topUps.asking(now, block, unfinished);
+      if (asking.length === 0 && unfinished.length > 0) {
+        block.topUpAt = now + LOOK_AGAIN;
+        return;
+      }
       const quietAt = asking.map((peer) => this.topUps.quietAt(now, block, peer));
       const first = Math.min(...quietAt);
       if (asking.length > 0 && first > now) {
@@ -221,6 +232,7 @@ export class Outgoing {
     if (!peers.includes(peer)) return false;
     const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
     const isPrompt = (other: number) => isResponsive(other) && (isDirect || !this.topUps.isLate(other));
+    if (!isDirect && peers.length > 1 && isPrompt(peer) && this.topUps.owed.isFull(peer)) return false;
     return isPrompt(peer) || (!peers.some(isPrompt) && (isResponsive(peer) || !peers.some(isResponsive)));
   }
 
@@ -326,6 +338,7 @@ export class Outgoing {
     block.made += count;
     block.planned -= count;
     wave.count -= count;
+    if (!isDirect) block.relays.add(firstHop);
     return { sbn, esi, count, firstHop, isDirect };
   }
 
@@ -350,7 +363,15 @@ export class Outgoing {
 
 /** A block of which nothing has been sent. */
 function blockOf(now: Micros, known: Pick<Block, 'sbn' | 'sourceSymbols' | 'made' | 'planned'>): Block {
-  return { ...known, topUpAt: NEVER, sentAt: now, backoff: 0, jitter: 1, granted: new Map() };
+  return {
+    ...known,
+    topUpAt: NEVER,
+    sentAt: now,
+    backoff: 0,
+    jitter: 1,
+    granted: new Map(),
+    relays: new Set(),
+  };
 }
 
 /** Whether these paths carry datagrams that no link does: all peers are on this machine. */
@@ -358,6 +379,8 @@ function isOneMachine(paths: Paths): boolean {
   return paths.every((path) => !path || path.mtu.size > LARGEST_FRAME);
 }
 
+/** While relays owe something, which they tell as often. */
+const LOOK_AGAIN: Micros = 20 * MILLISECOND;
 /** Bytes: jumbo frames have 9000. */
 const LARGEST_FRAME = 16_384;
 /** Below this share relays of whole copies would save less than they cost. */

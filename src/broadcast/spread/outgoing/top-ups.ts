@@ -8,6 +8,7 @@ import { MAX_REPAIR_SYMBOLS } from '../../../wire/limits.js';
 import { copiesFor, type FirstHops, symbolsToReach, WHOLE_UP_TO } from '../plan.js';
 import { MAX_LOSS_PLANNED, meanLoss, type Paths, rttOf, typicalRtt, withMargin } from '../rtts.js';
 import type { Deficits } from './deficits.js';
+import type { Owed } from './owed.js';
 import type { Queues } from './queues.js';
 import type { LossSince, Shortfall } from './shortfall.js';
 
@@ -27,6 +28,8 @@ export interface Block {
   jitter: number;
   /** By peer: symbols of top-ups on its account. */
   readonly granted: Map<number, number>;
+  /** Who was dealt some of it to relay. */
+  readonly relays: Set<number>;
 }
 
 /** So many symbols for these peers. */
@@ -51,6 +54,8 @@ export class TopUps {
   private readonly group: Group;
   private readonly paths: Paths;
   private readonly spare: number | undefined;
+  readonly owed: Owed;
+  private readonly number: number;
   private readonly deficits: Deficits;
   private readonly queues: Queues;
   private readonly seen: Seen | undefined;
@@ -59,7 +64,13 @@ export class TopUps {
 
   /** @param seen undefined: all are taken to relay */
   constructor(
-    { group, paths, spare }: { group: Group; paths: Paths; spare: number | undefined },
+    {
+      group,
+      paths,
+      spare,
+      owed,
+      number,
+    }: { group: Group; paths: Paths; spare: number | undefined; owed: Owed; number: number },
     deficits: Deficits,
     queues: Queues,
     seen?: Seen,
@@ -67,6 +78,8 @@ export class TopUps {
     this.group = group;
     this.paths = paths;
     this.spare = spare;
+    this.owed = owed;
+    this.number = number;
     this.deficits = deficits;
     this.queues = queues;
     this.seen = seen;
@@ -108,6 +121,23 @@ export class TopUps {
     const silence = Math.min(rtt + REPORT_ALLOWANCE, Math.max(SILENCE, SILENT_SYMBOLS * each));
     const patience = Math.min(at + silence, block.sentAt + MAX_PATIENCE);
     return Math.ceil(Math.max(block.sentAt + this.delay(block, rtt), patience));
+  }
+
+  /** Those of `unfinished` whom a top-up of a block may be for: while symbols are on their way what is missing is not known yet. */
+  asking(now: Micros, block: Block, unfinished: readonly number[]): number[] {
+    // Who has fallen silent sets nobody's pace, and gets what the others relay.
+    const spoken = unfinished.filter((peer) => this.hasSpoken(peer, block));
+    return (spoken.length > 0 ? spoken : unfinished).filter((peer) => !this.isOnItsWay(now, block, peer));
+  }
+
+  /** Whether a relay says that it still owes a peer something of a block, and has been given no longer than it may take. */
+  private isOnItsWay(now: Micros, { sbn, sentAt, relays }: Block, peer: number): boolean {
+    const position = { number: this.number, sbn };
+    if (!this.owed.isOwed(now, peer, position, relays)) return false;
+    const movedAt = Math.max(sentAt, this.deficits.advance(peer, sbn).at);
+    if (now < Math.min(movedAt + MAX_OWED, sentAt + MAX_PATIENCE)) return true;
+    this.owed.onOverdue(now, peer, position, relays);
+    return false;
   }
 
   /** How many symbols of a block should leave in all, dealt to these peers, so that each probably gets enough. */
@@ -225,6 +255,8 @@ export class TopUps {
 
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
 const MAX_PATIENCE: Micros = 10 * SECOND;
+/** The same where relays owe some, and nothing comes. */
+const MAX_OWED: Micros = SECOND;
 const BACKOFF_BASE = 1.5;
 const MAX_BACKOFF_STEPS = 12;
 const MAX_TOP_UP_DELAY: Micros = SECOND;

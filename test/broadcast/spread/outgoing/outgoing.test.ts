@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Outgoing } from '../../../../src/broadcast/spread/outgoing/outgoing.js';
+import { Owed } from '../../../../src/broadcast/spread/outgoing/owed.js';
 import { Shortfall } from '../../../../src/broadcast/spread/outgoing/shortfall.js';
 import { fixedRate } from '../../../../src/congestion/controller.js';
+import { Marks } from '../../../../src/core/marks.js';
 import { Rng } from '../../../../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../../../../src/core/time.js';
 import { Path } from '../../../../src/path/path.js';
@@ -29,6 +31,7 @@ test('a wave ends also if every path has shut by the time that it is out', () =>
       rng: new Rng('wave'),
       shortfall: new Shortfall(0),
       direct: 0,
+      ...placeOf([undefined, path]),
     },
     { certificate, bytes },
   );
@@ -232,6 +235,7 @@ class Sender {
         rng: new Rng('wave'),
         shortfall: new Shortfall(1),
         direct,
+        ...placeOf(this.paths, small.group.faulty),
       },
       { certificate, bytes },
     );
@@ -270,6 +274,12 @@ class Sender {
       missing,
     });
   }
+}
+
+/** Nothing else is sent, and relays owe nothing. */
+function placeOf(paths: (Path | undefined)[], faulty = 0) {
+  const owed = new Owed({ self: 0, paths, faulty, changed: new Marks(paths.length), numberOf: () => 0 });
+  return { owed, number: 0, absent: faulty };
 }
 
 function pathOf(rtt: number, maxDatagram: number): Path {

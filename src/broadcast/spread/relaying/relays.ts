@@ -2,11 +2,14 @@
  * Symbols that wait to be relayed, by peer. In: symbols of which we are the first hop. Out: for each peer the next one that
  * it may still need. Origins take turns, so that one that sends much does not hold up what others send.
  */
-import type { SymbolWriter } from '../../wire/datagram.js';
-import type { SignedSymbol } from '../../wire/manifest.js';
-import type { ObjectUnderWay } from './objects.js';
+import type { Micros } from '../../../core/time.js';
+import type { SymbolWriter } from '../../../wire/datagram.js';
+import type { SignedSymbol } from '../../../wire/manifest.js';
+import type { ObjectUnderWay } from '../objects.js';
 
 interface Relay {
+  /** When it came. */
+  at: Micros;
   object: ObjectUnderWay;
   sbn: number;
   symbol: SignedSymbol;
@@ -15,14 +18,29 @@ interface Relay {
 /** What waits for one peer, by origin; the origin whose turn it is comes first. */
 interface Queue {
   byOrigin: Map<number, Relay[]>;
+  /** By origin of which something waits: how many have left the queue since something has. */
+  passed: Map<number, number>;
   size: number;
+}
+
+/** What waits for a peer of one origin. */
+export interface Backlog {
+  peer: number;
+  symbols: number;
+  oldest: Readonly<Relay>;
+  /** How many have left the queue, since it was last empty. */
+  passed: number;
 }
 
 export class Relays {
   private readonly queues: readonly Queue[];
 
   constructor(members: number) {
-    this.queues = Array.from({ length: members }, () => ({ byOrigin: new Map(), size: 0 }));
+    this.queues = Array.from({ length: members }, () => ({
+      byOrigin: new Map(),
+      passed: new Map(),
+      size: 0,
+    }));
   }
 
   /** Whether one had to go for it: the oldest of the origin that has most. */
@@ -52,6 +70,15 @@ export class Relays {
     for (const origin of queue.byOrigin.keys()) this.skipHeld(queue, origin, peer);
   }
 
+  /** What waits of this origin, for each peer for which something does. */
+  *of(origin: number): Generator<Backlog> {
+    for (const [peer, { byOrigin, passed }] of this.queues.entries()) {
+      const waiting = byOrigin.get(origin);
+      if (waiting)
+        yield { peer, symbols: waiting.length, oldest: waiting[0], passed: passed.get(origin) ?? 0 };
+    }
+  }
+
   /** Adds the next one for `peer` to a datagram; false if there is none that fits. */
   next(peer: number, writer: SymbolWriter): boolean {
     const queue = this.queues[peer];
@@ -78,7 +105,7 @@ export class Relays {
       const rest = mine.filter((relay) => relay.object !== object);
       queue.size -= mine.length - rest.length;
       if (rest.length > 0) queue.byOrigin.set(origin, rest);
-      else queue.byOrigin.delete(origin);
+      else this.end(queue, origin);
       this.skipHeld(queue, origin, peer);
     }
   }
@@ -106,7 +133,13 @@ export class Relays {
     const relays = queue.byOrigin.get(origin)!;
     relays.shift();
     queue.size--;
-    if (relays.length === 0) queue.byOrigin.delete(origin);
+    if (relays.length === 0) this.end(queue, origin);
+    else queue.passed.set(origin, (queue.passed.get(origin) ?? 0) + 1);
+  }
+
+  private end(queue: Queue, origin: number): void {
+    queue.byOrigin.delete(origin);
+    queue.passed.delete(origin);
   }
 }
 

@@ -1,12 +1,12 @@
 /** What waits to be relayed: origins take turns, and one that sends much spends only room of its own. */
 import { describe, expect, test } from 'vitest';
-import { Stream } from '../../../src/broadcast/agreement/stream.js';
-import { ObjectUnderWay } from '../../../src/broadcast/spread/objects.js';
-import { MAX_RELAYS, Relays } from '../../../src/broadcast/spread/relays.js';
-import { parseContents, SymbolWriter } from '../../../src/wire/datagram.js';
-import { DATAGRAM_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../../src/wire/limits.js';
-import { boundsOf } from '../bounds.js';
-import { Numbers } from '../way.js';
+import { Stream } from '../../../../src/broadcast/agreement/stream.js';
+import { ObjectUnderWay } from '../../../../src/broadcast/spread/objects.js';
+import { MAX_RELAYS, Relays } from '../../../../src/broadcast/spread/relaying/relays.js';
+import { parseContents, SymbolWriter } from '../../../../src/wire/datagram.js';
+import { DATAGRAM_SIZE, PROTECTED_HEADER, PROTECTED_TAG } from '../../../../src/wire/limits.js';
+import { boundsOf } from '../../bounds.js';
+import { Numbers } from '../../way.js';
 
 const [PEER, OTHER] = [1, 2];
 
@@ -17,7 +17,8 @@ function record(origin: number): ObjectUnderWay<Stream> {
 function push(relays: Relays, of: ObjectUnderWay, count: number, peer = PEER): number {
   let overflows = 0;
   for (let i = 0; i < count; i++)
-    if (relays.push(peer, { object: of, sbn: 0, symbol: Uint8Array.of(of.stream.origin, i) })) overflows++;
+    if (relays.push(peer, { at: 0, object: of, sbn: 0, symbol: Uint8Array.of(of.stream.origin, i) }))
+      overflows++;
   return overflows;
 }
 
