@@ -216,6 +216,8 @@ export class Pulls<S extends StreamView = StreamView> {
         const hasBegun = usefulAt > NEVER_YET;
         const until = want.tries > 0 || hasBegun ? want.until : NEVER;
         want.askAt = Math.max(want.askAt, Math.min(served, until));
+        // It is whole, and on its way to the disk.
+        if (object?.storing) want.askAt = Math.max(want.askAt, now + SECOND_PATIENCE);
         if (want.askAt <= now) {
           // What is known to be lost says nothing against asking soon, nor does what has stopped half-way.
           if (usefulAt > want.askedAt) want.waits = 0;

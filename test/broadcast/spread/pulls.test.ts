@@ -140,6 +140,15 @@ describe('patience', () => {
   });
 });
 
+test('what was missing, has come and is on its way to the disk is not asked for, however slow the disk is', () => {
+  const { pulls, stream, record } = underWay();
+  pulls.update(0, stream, 1, PATIENCE);
+  record.storing = true;
+  for (let now = 0; now < SECOND; now += 10 * MILLISECOND) expect(asked(pulls, now)).toEqual([]);
+  record.storing = false;
+  expect(asked(pulls, 2 * SECOND)).toEqual([0]);
+});
+
 describe('an object that others confirm, one more than may lie and not its origin', () => {
   /** That the first object is there, says its origin first. */
   function confirmed(stream: Stream, members: readonly number[]): void {
