@@ -31,6 +31,8 @@ export interface CellResult {
   /** Of the etcd that takes most, and by how much that of the first node has grown. */
   rssMiB: number;
   grownMiB: number;
+  /** Processor time for each message, all servers and all nodes together. */
+  cpuUs: { servers: number; nodes: number };
   /** Nodes that ended by themselves, and why the last did. */
   restarts: number;
   reason: string | undefined;
@@ -76,15 +78,19 @@ export async function runCell({
     const latencies = reports.flatMap((report) => report.latencies).sort((a, b) => a - b);
     const counts = reports.map((report) => report.latencies.length);
     const [{ rssMiB: first }] = reports;
+    const done = task.type === 'messages' ? Math.min(...counts) : counts[0];
+    const cpuUs = (of: 'server' | 'node') =>
+      Math.round((1000 * reports.reduce((sum, { cpuMs }) => sum + cpuMs[of], 0)) / Math.max(1, done));
     return {
       success,
-      done: task.type === 'messages' ? Math.min(...counts) : counts[0],
+      done,
       seconds: round(seconds),
       p50Ms: quantile(latencies, 0.5),
       p99Ms: quantile(latencies, 0.99),
       connectedMs: Math.round(Math.max(...ready.map((line) => line.connectedMs))),
       rssMiB: Math.max(...reports.map(({ rssMiB }) => rssMiB.after)),
       grownMiB: round(first.after - first.before),
+      cpuUs: { servers: cpuUs('server'), nodes: cpuUs('node') },
       restarts: reports.reduce((sum, { restarts }) => sum + restarts, 0),
       reason: reports.find(({ reason }) => reason !== undefined)?.reason,
     };

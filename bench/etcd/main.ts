@@ -22,6 +22,9 @@ interface Row {
   p50Ms: number | null;
   p99Ms: number | null;
   messagesPerSecond: number;
+  /** Processor time of a message: of the three servers, and of the three nodes that speak to them. */
+  serversCpuUs: number;
+  nodesCpuUs: number;
 }
 
 interface Figure {
@@ -66,8 +69,17 @@ async function measureRow(
   const { messages, ...shape } = links;
   const task: Task = { type: 'messages', share: messages / NODES, bytes: BYTES };
   const result = await told({ system, task, limitSeconds, ...shape });
-  const { success, p50Ms, p99Ms, done, seconds } = result;
-  return { system: system.name, ...links, success, p50Ms, p99Ms, messagesPerSecond: round(done / seconds) };
+  const { success, p50Ms, p99Ms, done, seconds, cpuUs } = result;
+  return {
+    system: system.name,
+    ...links,
+    success,
+    p50Ms,
+    p99Ms,
+    messagesPerSecond: round(done / seconds),
+    serversCpuUs: cpuUs.servers,
+    nodesCpuUs: cpuUs.nodes,
+  };
 }
 
 async function measureFigures(
@@ -105,6 +117,8 @@ async function measureFigures(
     figure('start to NetworkConnected, slowest of 3 nodes, ms', put.connectedMs, put),
     figure(`puts of ${BYTES} bytes, ${IN_FLIGHT} at a time, a second`, round(put.done / put.seconds), put),
     figure(`the same, p99 ms`, put.p99Ms, put),
+    figure(`the same, processor time of a put at all 3 servers, us`, put.cpuUs.servers, put),
+    figure(`the same, at all 3 nodes and the client, us`, put.cpuUs.nodes, put),
     figure(`RSS after ${puts} messages, largest of 3, MiB`, ifDone(put, put.rssMiB), put),
     figure(`growth of RSS over ${connections} connections, MiB`, ifDone(short, short.grownMiB), short),
     figure('connections a second, each for one call', round(short.done / short.seconds), short),

@@ -47,6 +47,8 @@ export type WorkerLine =
       latencies: number[];
       /** Of what was sent before it was ready, and since then. */
       rssMiB: { before: number; after: number };
+      /** Processor time since it was ready: of its etcd, and its own. */
+      cpuMs: { server: number; node: number };
       /** How often the hydra-node has ended by itself, and why it last did. */
       restarts: number;
       reason: string | undefined;
@@ -63,6 +65,7 @@ let connectedMs = 0;
 let restarts = 0;
 let reason: string | undefined;
 let before = 0;
+let cpuBefore = { server: 0, node: 0 };
 let node: HydraNode;
 
 const startedAt = clock();
@@ -75,6 +78,7 @@ createInterface({ input: stdin })
         type: 'report',
         latencies,
         rssMiB: { before, after: residentMiB(node.etcdPid) },
+        cpuMs: cpuSince(cpuBefore),
         restarts,
         reason,
       });
@@ -105,6 +109,7 @@ async function start(): Promise<void> {
       if (isReady || !isConnected || connected.size < locators.length - 1) return;
       isReady = true;
       before = residentMiB(node.etcdPid);
+      cpuBefore = cpuSince();
       say({ type: 'ready', connectedMs });
     },
     onFailure(why) {
@@ -191,6 +196,23 @@ function residentMiB(pid: number): number {
   try {
     const kibibytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
     return Math.round(Number(kibibytes) / 102.4) / 10;
+  } catch {
+    return 0;
+  }
+}
+
+/** Of processes that have not been started again meanwhile. */
+function cpuSince(start = { server: 0, node: 0 }): { server: number; node: number } {
+  const { user, system } = process.cpuUsage();
+  return { server: processorMs(node.etcdPid) - start.server, node: (user + system) / 1000 - start.node };
+}
+
+/** 0 where it has just ended. */
+function processorMs(pid: number): number {
+  try {
+    // proc(5): behind the name in parentheses utime and stime are the 12th and 13th field, in ticks of 10 ms.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
+    return 10 * (Number(fields[11]) + Number(fields[12]));
   } catch {
     return 0;
   }
