@@ -30,7 +30,7 @@ import type { Teller } from '../group/join/teller.js';
 import type { LocatorDrop } from '../locators/book.js';
 import type { Locators } from '../locators/locators.js';
 import type { SessionDropReason, SessionTable } from '../session/index.js';
-import { type Contents, hasSymbols, isEliciting, parseContents, writeDatagram } from '../wire/datagram.js';
+import { ackWish, type Contents, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
 import { type Frame, featureOf } from '../wire/frames.js';
@@ -276,8 +276,9 @@ export class Endpoint implements Voice {
         ? { ...frame, ...peer.outbound.numberVector() }
         : frame,
     );
-    const eliciting = isEliciting({ frames: numbered, symbol });
-    this.sealed.push(this.sender.seal(now, peer, writeDatagram(numbered, symbol), eliciting));
+    this.sealed.push(
+      this.sender.seal(now, peer, writeDatagram(numbered, symbol), ackWish({ frames: numbered, symbol })),
+    );
     return true;
   }
 
@@ -297,10 +298,7 @@ export class Endpoint implements Voice {
   private handleContents(heard: Heard, number: number, contents: Contents): void {
     const { now, peer, receivedAt } = heard;
     peer.notify();
-    const eliciting = isEliciting(contents);
-    // Symbols come in streams, which acks sample; whatever else asks is rare, and shows how far away the peer is.
-    if (peer.path.onReceived(now, number, eliciting, eliciting && !hasSymbols(contents), receivedAt))
-      this.presence.onHeard(peer);
+    if (peer.path.onReceived(now, number, ackWish(contents), receivedAt)) this.presence.onHeard(peer);
     this.handleFrames(heard, contents);
   }
 

@@ -9,7 +9,7 @@ import type { Egress } from '../congestion/egress.js';
 import { Writer } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { SessionTable } from '../session/index.js';
-import { FRAMES_ROOM, isEliciting, SymbolWriter, writeDatagram } from '../wire/datagram.js';
+import { type AckWish, ackWish, FRAMES_ROOM, SymbolWriter, writeDatagram } from '../wire/datagram.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { ETHERNET_DATAGRAM, PROTECTED_HEADER, PROTECTED_TAG } from '../wire/limits.js';
 import type { StreamId } from '../wire/symbol.js';
@@ -49,6 +49,12 @@ export interface SenderOptions {
   connect: (now: Micros, peer: Peer) => void;
 }
 
+/** A text of symbols, and the memory that it stands in if that is ours. */
+interface Written {
+  bytes: Uint8Array;
+  memory: Uint8Array | undefined;
+}
+
 export class Sender {
   private readonly options: SenderOptions;
   /** Memory of the last datagram with symbols, and of one that has been given back. */
@@ -83,7 +89,10 @@ export class Sender {
         if (hasNews) connect(now, peer);
         continue;
       }
-      if (hasNews || path.nextFrames() <= now) return this.sealControl(now, peer, this.framesFor(now, peer));
+      if (hasNews || path.nextFrames() <= now) {
+        const frames = this.framesFor(now, peer);
+        return this.sealBeside(now, peer, frames) ?? this.sealControl(now, peer, frames);
+      }
       const size = path.mtu.takeProbe(now, path.rtt.smoothed);
       if (size) return this.sealControl(now, peer, [{ kind: 'mtu-probe', size }], size);
     }
@@ -127,10 +136,10 @@ export class Sender {
   }
 
   /** Seals the text of a datagram for a peer whose session is usable. */
-  seal(now: Micros, { index, path, notify }: Peer, text: Uint8Array, isAckEliciting: boolean): Transmit {
+  seal(now: Micros, { index, path, notify }: Peer, text: Uint8Array, wish: AckWish): Transmit {
     const sealed = this.options.sessions.protectInPlace(now, index, text, path.recovery.nextNumber)!;
     notify();
-    path.onSent(now, text.length, isAckEliciting);
+    path.onSent(now, text.length, wish);
     return sealed;
   }
 
@@ -140,21 +149,29 @@ export class Sender {
     return said ? fitting(said) : frames;
   }
 
+  /** The same frames with symbols behind them, if there are any that may go now and fit. */
+  private sealBeside(now: Micros, peer: Peer, frames: Frame[]): Transmit | undefined {
+    const { egress, tamper } = this.options;
+    const { path, outbound } = peer;
+    const mayGo = outbound.hasSymbol(now) && path.askToSend(now) === 'any' && egress.opensAt(now) <= now;
+    if (!mayGo || tamper) return undefined;
+    const written = this.writeSymbols(now, peer, path.mtu.size, frames);
+    return written && this.sealWritten(now, peer, written, frames);
+  }
+
   private sealControl(now: Micros, peer: Peer, frames: Frame[], size = 0): Transmit {
-    const { agenda, egress, observer } = this.options;
+    const { agenda, egress } = this.options;
     agenda.lookForSymbols(now, peer);
-    if (observer)
-      for (const frame of frames) observer(now, { topic: 'frames', way: 'out', peer: peer.index, frame });
+    this.observe(now, peer, frames);
     const bytes = writeDatagram(frames, undefined, size);
     egress.onControl(now, bytes.length);
     // A probe of size is nothing to congestion control: its loss says that it was too large.
-    return this.seal(now, peer, bytes, size === 0 && isEliciting({ frames, symbol: undefined }));
+    return this.seal(now, peer, bytes, size === 0 ? ackWish({ frames, symbol: undefined }) : 'none');
   }
 
   /** A datagram with as many symbols for `peer` as fit, if there are any. The ack policy rides along where it is due. */
   private sealSymbols(now: Micros, peer: Peer): Transmit | undefined {
-    const { egress } = this.options;
-    const { index, path, outbound } = peer;
+    const { path, outbound } = peer;
     if (!outbound.hasSymbol(now)) return undefined;
     const policy = path.takePolicy(now);
     const { size } = path.mtu;
@@ -162,11 +179,21 @@ export class Sender {
     if (policy && size < ETHERNET_DATAGRAM) return this.sealControl(now, peer, [policy]);
     const written = this.writeSymbols(now, peer, size, policy ? [policy] : []);
     if (!written) return size < ETHERNET_DATAGRAM ? this.sealParts(now, peer) : undefined;
-    const { bytes } = written;
-    this.lent = written.memory;
-    egress.onSent(now, index, bytes.length);
-    outbound.manifests.onSent(path.recovery.nextNumber);
-    return this.seal(now, peer, bytes, true);
+    return this.sealWritten(now, peer, written);
+  }
+
+  private sealWritten(now: Micros, peer: Peer, { bytes, memory }: Written, frames: Frame[] = []): Transmit {
+    this.observe(now, peer, frames);
+    this.lent = memory;
+    this.options.egress.onSent(now, peer.index, bytes.length);
+    peer.outbound.manifests.onSent(peer.path.recovery.nextNumber);
+    return this.seal(now, peer, bytes, 'soon');
+  }
+
+  private observe(now: Micros, { index }: Peer, frames: readonly Frame[]): void {
+    const { observer } = this.options;
+    if (observer)
+      for (const frame of frames) observer(now, { topic: 'frames', way: 'out', peer: index, frame });
   }
 
   /** A symbol of an object that was cut for wider paths than this one is, in two datagrams. */
@@ -178,14 +205,19 @@ export class Sender {
     const [first, second] = peer.parts.split(text).map((half) => {
       const datagram = writeDatagram([half]);
       this.options.egress.onSent(now, peer.index, datagram.length);
-      return this.seal(now, peer, datagram, true);
+      return this.seal(now, peer, datagram, 'soon');
     });
     this.options.sealed.push(second);
     return first;
   }
 
   /** A text of as many symbols as fit in a datagram of `size` bytes. */
-  private writeSymbols(now: Micros, { index, outbound }: Peer, size: number, frames: Frame[]) {
+  private writeSymbols(
+    now: Micros,
+    { index, outbound }: Peer,
+    size: number,
+    frames: Frame[],
+  ): Written | undefined {
     const change = this.options.tamper?.symbol;
     const memory = change ? undefined : this.takeMemory(size);
     const told = outbound.manifests;

@@ -1,12 +1,13 @@
 /**
  * The receiving half of acknowledgements: which packet numbers arrived, and when to say so. In: each authenticated packet
  * number, the sender's wishes. Out: an `Ack` and the time at which one is due. The rule (draft-ietf-quic-ack-frequency,
- * and no more than it needs): after `packets` packets or `delay` µs, at once when asked; nothing per gap, since a
- * loss here is no request for a repeat. Each ack reaches far enough back that several may be lost.
+ * and no more than it needs): after `packets` packets or `delay` µs, at once when asked, later where there is no hurry; nothing per
+ * gap, since a loss here is no request for a repeat. Each ack reaches far enough back that several may be lost.
  */
 import { RecentNumbers } from '../core/bitset.js';
 import { collectRanges } from '../core/ranges.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { AckWish } from '../wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
 
 /** How often the sender wants to hear: made by `Recovery.ackPolicy`, sent when it changes much. */
@@ -38,6 +39,8 @@ export class AckTracker {
   private largestAt: Micros = 0;
   private policy: AckPolicy = DEFAULT_POLICY;
   private pending = 0;
+  /** Of them those that count towards `packets`. */
+  private hurried = 0;
   private dueAt: Micros = NEVER;
   /** Largest number at each of the latest acks, in a ring: what an ack reports again. */
   private readonly reported = new Array<number>(ACK_REPEATS).fill(-1);
@@ -51,23 +54,21 @@ export class AckTracker {
   /**
    * Notes a packet that has been authenticated.
    *
-   * @param options ackEliciting: whether it asks for an ack at all; immediate: the sender, or its content, asks for one now
    * @returns false for a number that was noted before or is too old to tell: a replay, to be dropped
    */
-  onReceived(
-    now: Micros,
-    number: number,
-    options: { ackEliciting?: boolean; immediate?: boolean } = {},
-  ): boolean {
+  onReceived(now: Micros, number: number, wish: AckWish = 'soon'): boolean {
     const { numbers } = this;
     if (numbers.isBehind(number) || numbers.has(number)) return false;
     if (number > this.largest) this.largestAt = now;
     numbers.mark(number);
     this.received++;
-    if (options.ackEliciting ?? true) {
-      if (this.pending++ === 0) this.dueAt = now + this.policy.delay;
-      if (options.immediate || this.pending >= this.policy.packets) this.dueAt = now;
-    }
+    if (wish === 'none') return true;
+    const { packets, delay } = this.policy;
+    this.pending++;
+    if (wish !== 'some-time') this.hurried++;
+    if (wish === 'now' || this.hurried >= packets) this.dueAt = Math.min(this.dueAt, now);
+    else
+      this.dueAt = Math.min(this.dueAt, now + (wish === 'soon' ? delay : Math.max(delay, CONFIRM_ACK_DELAY)));
     return true;
   }
 
@@ -93,6 +94,7 @@ export class AckTracker {
   take(now: Micros): Ack | undefined {
     if (this.largest < 0) return undefined;
     this.pending = 0;
+    this.hurried = 0;
     this.dueAt = NEVER;
     const slot = this.acks++ % ACK_REPEATS;
     const repeat = Math.min(this.reported[slot], this.largest - ACK_MIN_SPAN) + 1;
@@ -115,6 +117,11 @@ const ACK_MIN_SPAN = 256;
 const MAX_ACK_PACKETS = 1024;
 /** RFC 9000 section 18.2, max_ack_delay. */
 export const MAX_ACK_DELAY: Micros = 25 * MILLISECOND;
+/**
+ * Confirms are repeated until they are known to be heard, whatever is acknowledged; and what the other side has to say next mostly comes
+ * sooner than this, as does the answer to them, after 10 ms.
+ */
+export const CONFIRM_ACK_DELAY: Micros = 12 * MILLISECOND;
 /** Until the peer says what it wants. */
 export const DEFAULT_POLICY: AckPolicy = { packets: 2, delay: MAX_ACK_DELAY };
 /** In a round trip. At 5 % four are lost once in 160,000 times, at half lost seventeen once in 131,000. */

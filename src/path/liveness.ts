@@ -11,6 +11,8 @@ interface Chance {
   at: Micros;
   datagrams: number;
   challenge: boolean;
+  /** How much longer than usual its acknowledgement may take. */
+  patience: Micros;
 }
 
 /** How the path is now. */
@@ -37,18 +39,21 @@ export class Liveness {
     this.answerShare = Math.min(PRIOR_SHARE, like?.answerShare ?? 1);
   }
 
-  /** @param policy how often the peer acknowledges */
-  onSent(now: Micros, policy: { packets: number; delay: Micros }): void {
+  /**
+   * @param policy how often the peer acknowledges
+   * @param patience how much longer it may take with this one
+   */
+  onSent(now: Micros, policy: { packets: number; delay: Micros }, patience: Micros = 0): void {
     const last = this.chances[this.chances.length - 1];
     const age = last ? now - last.at : NEVER;
     // What is sent in one burst is also lost together.
     const joins = age < policy.delay / 4 || (age < policy.delay && last.datagrams < policy.packets);
-    if (last && !last.challenge && (joins || this.isFull)) last.datagrams++;
-    else this.push({ at: now, datagrams: 1, challenge: false });
+    if (last && !last.challenge && ((joins && last.patience === patience) || this.isFull)) last.datagrams++;
+    else this.push({ at: now, datagrams: 1, challenge: false, patience });
   }
 
   onChallenge(now: Micros): void {
-    this.push({ at: now, datagrams: 1, challenge: true });
+    this.push({ at: now, datagrams: 1, challenge: true, patience: 0 });
   }
 
   /**
@@ -128,8 +133,8 @@ export class Liveness {
   }
 }
 
-function missedAt({ at, challenge }: Chance, path: PathState): Micros {
-  return at + (challenge ? path.answerTimeout : path.ackTimeout);
+function missedAt({ at, challenge, patience }: Chance, path: PathState): Micros {
+  return at + (challenge ? path.answerTimeout : path.ackTimeout + patience);
 }
 
 /** The probability that at least one of so many datagrams arrives. */

@@ -9,7 +9,7 @@ import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { MAX_ACK_DELAY } from './ack.js';
 import type { PathObserver } from './observer.js';
 import type { Rtt } from './rtt.js';
-import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
+import { Fate, FLAG_HURRIED, FLAG_QUIET, type SentTable } from './sent.js';
 
 /** Packets found lost at one time. */
 export interface FoundLosses extends LossEvent {
@@ -113,6 +113,7 @@ export class LossDetector {
     found.packets++;
     if (bytes > DATAGRAM_SIZE) found.large++;
     found.sentAt = sent.sentAt[index];
+    if ((sent.flags[index] & FLAG_HURRIED) !== 0) sent.hurried--;
     if ((sent.flags[index] & FLAG_QUIET) === 0) return;
     found.quiet++;
     found.quietSince = Math.min(found.quietSince, found.sentAt);

@@ -6,10 +6,11 @@
 import type { ControllerFactory } from '../congestion/controller.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import type { AckWish } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { Frame } from '../wire/frames.js';
 import { DATAGRAM_SIZE, JUMBO_DATAGRAM, MAX_DATAGRAM } from '../wire/limits.js';
-import { type AckPolicy, AckTracker, DEFAULT_POLICY } from './ack.js';
+import { type AckPolicy, AckTracker, CONFIRM_ACK_DELAY, DEFAULT_POLICY } from './ack.js';
 import { Liveness, type PathState } from './liveness.js';
 import { MtuDiscovery } from './mtu.js';
 import type { PathObserver } from './observer.js';
@@ -132,29 +133,24 @@ export class Path {
   }
 
   /** @returns the packet number to seal it with */
-  onSent(now: Micros, bytes: number, ackEliciting: boolean): number {
+  onSent(now: Micros, bytes: number, wish: AckWish): number {
     this.sentBytes += bytes;
     this.sentDatagrams++;
-    if (ackEliciting)
-      this.liveness.onSent(now, this.policySent.packets > 0 ? this.policySent : DEFAULT_POLICY);
-    return this.recovery.onSent(now, bytes, { ackEliciting });
+    if (wish !== 'none') {
+      const policy = this.policySent.packets > 0 ? this.policySent : DEFAULT_POLICY;
+      this.liveness.onSent(now, policy, wish === 'some-time' ? CONFIRM_ACK_DELAY : 0);
+    }
+    return this.recovery.onSent(now, bytes, wish);
   }
 
   /**
    * False for a number that was seen before.
    *
-   * @param immediate what it holds is worth an acknowledgement of its own
    * @param receivedAt when it came to this host: the delay of its acknowledgement counts from then
    */
-  onReceived(
-    now: Micros,
-    number: number,
-    ackEliciting: boolean,
-    immediate: boolean,
-    receivedAt: Micros = now,
-  ): boolean {
+  onReceived(now: Micros, number: number, wish: AckWish, receivedAt: Micros = now): boolean {
     if (this.acks.largest < 0) this.firstHeard = number;
-    if (!this.acks.onReceived(receivedAt, number, { ackEliciting, immediate })) return false;
+    if (!this.acks.onReceived(receivedAt, number, wish)) return false;
     this.heardAt = now;
     this.receivedDatagrams++;
     this.recovery.ackLoss = this.inboundLoss;

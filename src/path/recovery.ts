@@ -8,16 +8,17 @@ import { type Controller, MIN_WINDOW_PACKETS, type RateSample } from '../congest
 import { Pacer } from '../congestion/pacer.js';
 import type { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import type { AckWish } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { type AckPolicy, MAX_ACK_DELAY, policyFor } from './ack.js';
+import { type AckPolicy, CONFIRM_ACK_DELAY, MAX_ACK_DELAY, policyFor } from './ack.js';
 import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
 import { type FoundLosses, LossDetector } from './losses.js';
 import { metricsOf, type PathMetrics, type PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { INITIAL_RTT, Rtt } from './rtt.js';
-import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_QUIET, SentTable } from './sent.js';
+import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_HURRIED, FLAG_QUIET, SentTable } from './sent.js';
 import type { Trust } from './trust.js';
 
 /** Whether a datagram may go now, and if not, what holds it back. */
@@ -160,21 +161,20 @@ export class Recovery {
   }
 
   /** Notes that a datagram was sent and returns its number, which `nextNumber` had named. */
-  onSent(now: Micros, bytes: number, options: { ackEliciting?: boolean } = {}): number {
+  onSent(now: Micros, bytes: number, wish: AckWish = 'soon'): number {
     const number = this.sent.next;
     this.stats.sentPackets++;
-    if (!(options.ackEliciting ?? true)) {
-      this.sent.push(now, bytes, Fate.Silent);
-    } else {
+    if (wish === 'none') this.sent.push(now, bytes, Fate.Silent);
+    else {
       const index = this.sent.push(now, bytes, Fate.InFlight);
-      this.sent.flags[index] = this.controller.quiet() ? FLAG_QUIET : 0;
+      const isHurried = wish !== 'some-time';
+      this.sent.flags[index] = (this.controller.quiet() ? FLAG_QUIET : 0) | (isHurried ? FLAG_HURRIED : 0);
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
       // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
-      if (this.inFlight === bytes) {
-        this.timerBase = now;
-        this.breaker.onFirstSent(now);
-      }
+      if (this.inFlight === bytes) this.breaker.onFirstSent(now);
+      if (this.inFlight === bytes || (isHurried && this.sent.hurried === 0)) this.timerBase = now;
+      if (isHurried) this.sent.hurried++;
       if (this.probes > 0) this.probes--;
       this.pacer.onSent(now, bytes, this.pacingRate());
       this.controller.onSent(now, bytes, this.inFlight);
@@ -240,7 +240,8 @@ export class Recovery {
     if (this.inFlight === 0) return NEVER;
     if (this.losses.dueAt !== NEVER) return this.losses.dueAt;
     const backoff = 2 ** Math.min(this.probeCount, MAX_BACKOFF);
-    const timeout = this.rtt.probeTimeout(this.ackPolicy().delay);
+    const { delay } = this.ackPolicy();
+    const timeout = this.rtt.probeTimeout(this.sent.hurried > 0 ? delay : Math.max(delay, CONFIRM_ACK_DELAY));
     if (this.breaker.cause === 'silence') return this.timerBase + Math.max(SILENT_PROBE_INTERVAL, timeout);
     return this.timerBase + Math.ceil(Math.min(Math.max(MAX_PROBE_TIMEOUT, 2 * timeout), timeout * backoff));
   }

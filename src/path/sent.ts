@@ -22,7 +22,7 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 export class SentTable {
   fate!: Uint8Array;
   size!: Uint16Array;
-  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet. */
+  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet, 3: acknowledged in a hurry. */
   flags!: Uint8Array;
   sentAt!: Float64Array;
   /** State of the delivery-rate estimator when it was sent (draft-cheng-iccrg-delivery-rate-estimation section 3.2). */
@@ -31,6 +31,8 @@ export class SentTable {
   firstSentAt!: Float64Array;
   /** The number that the next packet gets. */
   next: number;
+  /** Packets in flight that are to be acknowledged in a hurry. */
+  hurried = 0;
   /** All numbers below are resolved: acked, lost, skipped or silent. */
   head: number;
   private readonly capacity: number;
@@ -123,3 +125,4 @@ const FIRST_SIZE = 32;
 export const FLAG_APP_LIMITED = 1;
 export const FLAG_HOST_LIMITED = 2;
 export const FLAG_QUIET = 4;
+export const FLAG_HURRIED = 8;

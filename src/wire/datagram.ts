@@ -190,16 +190,25 @@ export class SymbolWriter {
   }
 }
 
-/** Whether frames ask for an acknowledgement. */
-export function isEliciting({ frames, symbol }: Contents): boolean {
-  return symbol !== undefined || frames.some(isElicitingFrame);
+/**
+ * What a datagram asks for: `now`: to be acknowledged at once; `soon`: after so many, or so long, as ACK_POLICY says; `some-time`: with
+ * whatever goes the same way next, if that is not long; `none`: not at all.
+ */
+export type AckWish = 'now' | 'soon' | 'some-time' | 'none';
+
+/**
+ * When a datagram wants to be acknowledged. Symbols come in streams, which acks sample; confirms are repeated until they are heard;
+ * whatever else asks is rare, and shows how far away the peer is.
+ */
+export function ackWish({ frames, symbol }: Contents): AckWish {
+  if (symbol !== undefined || frames.some(({ kind }) => SYMBOLS.has(kind))) return 'soon';
+  const asking = frames.filter(isElicitingFrame);
+  if (asking.length === 0) return 'none';
+  return asking.every(({ kind }) => CONFIRMS.has(kind)) ? 'some-time' : 'now';
 }
 
-/** Whether it carries symbols, or what they refer to. */
-export function hasSymbols({ frames, symbol }: Contents): boolean {
-  return symbol !== undefined || frames.some(({ kind }) => SYMBOLS.has(kind));
-}
-
+/** With a VECTOR alone, or with a wish that rides along. */
+const CONFIRMS: ReadonlySet<Frame['kind']> = new Set(['vector', 'ack-policy']);
 const SYMBOLS: ReadonlySet<Frame['kind']> = new Set(['sized-symbol', 'manifest', 'listed', 'served', 'part']);
 
 /** The rest of the datagram is zeros. */

@@ -194,7 +194,7 @@ describe('losses', () => {
 
   test('are nothing to the controller where the packet was not in flight (neqo 8fe2753)', () => {
     const { path, losses, samples } = recorded();
-    for (let i = 0; i < 20; i++) path.onSent(i, 60, { ackEliciting: i % 2 === 0 });
+    for (let i = 0; i < 20; i++) path.onSent(i, 60, i % 2 === 0 ? 'soon' : 'none');
     path.onAckReceived(50 * MS, ackOf(18, 17));
     path.onAckReceived(51 * MS, ackOf(19, 18, 17));
     expect(losses.reduce((sum, { packets }) => sum + packets, 0)).toBe(8);

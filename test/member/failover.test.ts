@@ -30,7 +30,7 @@ function setUp(locators = LOCATORS) {
   /** Lets time pass, a datagram each 10 ms; answers come from these addresses, a round trip after they were asked. */
   const run = (duration: Micros, answering: readonly string[] = []) => {
     for (const end = now + duration; now < end; now += 10 * MILLISECOND) {
-      path.onSent(now, 100, true);
+      path.onSent(now, 100, 'soon');
       asked.length = 0;
       if (failOver.nextTimeout() <= now) failOver.handleTimeout(now);
       for (const address of new Set(asked))

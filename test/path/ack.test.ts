@@ -4,7 +4,7 @@ import { Reader, Writer } from '../../src/core/bytes.js';
 import { collectRanges, countRanges, inRanges, rangesFault } from '../../src/core/ranges.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
-import { AckTracker } from '../../src/path/ack.js';
+import { AckTracker, CONFIRM_ACK_DELAY } from '../../src/path/ack.js';
 import { ACK_SPAN, type Ack, ackLength, parseAck, writeAck } from '../../src/wire/frames/ack.js';
 
 function encode(ack: Ack): Uint8Array {
@@ -41,11 +41,22 @@ describe('when to acknowledge', () => {
     tracker.setPolicy({ packets: 8, delay: 5 * MILLISECOND });
     for (let i = 0; i < 7; i++) tracker.onReceived(0, i);
     expect(tracker.nextAck()).toBe(5 * MILLISECOND);
-    tracker.onReceived(1, 7, { immediate: true });
+    tracker.onReceived(1, 7, 'now');
     expect(tracker.nextAck()).toBe(1);
     tracker.take(1);
-    tracker.onReceived(2, 8, { ackEliciting: false });
+    tracker.onReceived(2, 8, 'none');
     expect(tracker.nextAck()).toBe(NEVER);
+  });
+
+  test('a confirm waits for company, unless something else is in a hurry', () => {
+    const tracker = new AckTracker();
+    tracker.setPolicy({ packets: 2, delay: MILLISECOND });
+    for (let i = 0; i < 9; i++) tracker.onReceived(i, i, 'some-time');
+    expect(tracker.nextAck()).toBe(CONFIRM_ACK_DELAY);
+    tracker.onReceived(10, 10, 'soon');
+    expect(tracker.nextAck()).toBe(10 + MILLISECOND);
+    tracker.onReceived(11, 11, 'soon');
+    expect(tracker.nextAck()).toBe(11);
   });
 
   test('a replay, and what is too old to tell, is refused', () => {

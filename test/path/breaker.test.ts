@@ -120,7 +120,7 @@ describe('silence', () => {
       maxDatagram: DATAGRAM_SIZE,
     });
     path.isOpen = true;
-    path.onSent(0, 100, true);
+    path.onSent(0, 100, 'soon');
     for (let now = path.nextTimeout(); now < 30 * SECOND; now = path.nextTimeout()) path.handleTimeout(now);
     expect([path.recovery.breaker.cause, path.askToSend(30 * SECOND)]).toEqual(['silence', 'any']);
     path.move(0);

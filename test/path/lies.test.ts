@@ -43,7 +43,7 @@ describe.each(Object.entries(CONTROLLERS))(
         for (let now = SECOND; now < (1 + SECONDS) * SECOND; now += step()) {
           if (path.nextTimeout() <= now) path.handleTimeout(now);
           for (let burst = 0; burst < 1000 && path.askToSend(now) === 'any'; burst++) {
-            path.onSent(now, path.mtu.size, true);
+            path.onSent(now, path.mtu.size, 'soon');
             bytes += path.mtu.size;
           }
           path.onAck(now + 100, lie(path.recovery.nextNumber, rng));
@@ -103,7 +103,7 @@ test('a number is left out within each 1024, so that who acknowledges all of the
   let last = path.recovery.nextNumber;
   let [sent, longest] = [0, 0];
   for (let i = 0; i < 20_000; i++) {
-    path.onSent(SECOND, 100, false);
+    path.onSent(SECOND, 100, 'none');
     const { nextNumber } = path.recovery;
     sent++;
     if (nextNumber > last + 1) {
@@ -133,7 +133,7 @@ function honest(path: Path, from: Micros, duration: Micros): Micros {
     while (arrived[0]?.at <= now) acked.push(arrived.shift()!.number);
     for (const number of acked) path.onAck(now, { ...one(number), received: 1 });
     for (let i = 0; i < 50 && path.askToSend(now) === 'any'; i++)
-      arrived.push({ at: now + 20 * MILLISECOND, number: path.onSent(now, path.mtu.size, true) });
+      arrived.push({ at: now + 20 * MILLISECOND, number: path.onSent(now, path.mtu.size, 'soon') });
   }
   return now;
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { newReno } from '../../src/congestion/newreno.js';
 import { MILLISECOND, NEVER, SECOND } from '../../src/core/time.js';
-import { AckTracker } from '../../src/path/ack.js';
+import { AckTracker, CONFIRM_ACK_DELAY } from '../../src/path/ack.js';
 import { Breaker } from '../../src/path/breaker.js';
 import { Fate, SentTable } from '../../src/path/sent.js';
 import { Trust } from '../../src/path/trust.js';
@@ -78,8 +78,7 @@ const step = fc.record({
   /** From the largest so far. */
   offset: fc.oneof(fc.integer({ min: -40, max: 8 }), fc.integer({ min: -9000, max: 9000 })),
   wait: fc.nat(30 * MILLISECOND),
-  asks: fc.boolean(),
-  urgent: fc.boolean(),
+  wish: fc.constantFrom('now', 'soon', 'some-time', 'none'),
   takes: fc.boolean(),
 });
 
@@ -95,17 +94,24 @@ test('each number counts once, an ack says what arrived, and is due after so man
         tracker.setPolicy({ packets, delay });
         const seen = new Set<number>();
         const said: number[] = [];
-        let [largest, largestAt, now, pending, due] = [-1, 0, 0, 0, NEVER];
-        for (const { offset, wait, asks, urgent, takes } of steps) {
+        let [largest, largestAt, now, pending, hurried, due] = [-1, 0, 0, 0, 0, NEVER];
+        for (const { offset, wait, wish, takes } of steps) {
           now += wait;
           const number = Math.max(0, largest + offset);
           const isNew = !seen.has(number) && number > largest - 8192;
-          expect(tracker.onReceived(now, number, { ackEliciting: asks, immediate: urgent })).toBe(isNew);
+          expect(tracker.onReceived(now, number, wish)).toBe(isNew);
           if (isNew) {
             seen.add(number);
             if (number > largest) [largest, largestAt] = [number, now];
-            if (asks && ++pending === 1) due = now + delay;
-            if (asks && (urgent || pending >= packets)) due = now;
+            if (wish !== 'none') pending++;
+            if (wish === 'now' || wish === 'soon') hurried++;
+            const longest = {
+              now: 0,
+              soon: delay,
+              'some-time': Math.max(delay, CONFIRM_ACK_DELAY),
+              none: NEVER,
+            };
+            due = Math.min(due, now + (wish !== 'none' && hurried >= packets ? 0 : longest[wish]));
           }
           const { received, hasNews } = tracker;
           expect([tracker.nextAck(), hasNews, received, tracker.largest]).toEqual([
@@ -118,7 +124,7 @@ test('each number counts once, an ack says what arrived, and is due after so man
           // Each number in eight acks, and 256 numbers in each.
           const low = Math.max(0, largest - ACK_SPAN + 1, Math.min(said.at(-8) ?? -1, largest - 256) + 1);
           said.push(largest);
-          [pending, due] = [0, NEVER];
+          [pending, hurried, due] = [0, 0, NEVER];
           expect(tracker.take(now)).toEqual({
             ranges: rangesOf([...seen].filter((each) => each >= low)),
             delay: now - largestAt,

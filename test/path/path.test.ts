@@ -86,8 +86,7 @@ describe('loss, from what the peer acknowledges', () => {
   test('is not lowered by datagrams that the network doubles', () => {
     const { us, peer, send, report } = pair();
     send(300, (i) => i === 7);
-    for (let number = 100; number < 300; number++)
-      expect(peer.onReceived(0, number, true, false)).toBe(false);
+    for (let number = 100; number < 300; number++) expect(peer.onReceived(0, number, 'soon')).toBe(false);
     report();
     expect(us.loss).toBe(1 / 300);
     expect(peer.receivedDatagrams).toBe(299);
@@ -137,18 +136,18 @@ describe('an ack', () => {
 
   test('is due after two datagrams or 25 ms, at once for what is worth one of its own, never for what asks for none', () => {
     const { peer } = pair();
-    peer.onReceived(SECOND, 0, true, false);
+    peer.onReceived(SECOND, 0, 'soon');
     expect(peer.nextFrames()).toBe(SECOND + 25 * MILLISECOND);
-    peer.onReceived(SECOND + 1, 1, true, false);
+    peer.onReceived(SECOND + 1, 1, 'soon');
     expect(peer.nextFrames()).toBe(SECOND + 1);
     expect(peer.takeFrames(SECOND + 1)).toMatchObject([
       { kind: 'ack', ack: { ranges: [1, 0], received: 2 } },
     ]);
     expect(peer.nextFrames()).toBe(NEVER);
-    peer.onReceived(2 * SECOND, 2, false, false);
+    peer.onReceived(2 * SECOND, 2, 'none');
     expect(peer.nextFrames()).toBe(NEVER);
     expect(peer.takeFrames(2 * SECOND)).toEqual([]);
-    peer.onReceived(3 * SECOND, 3, true, true);
+    peer.onReceived(3 * SECOND, 3, 'now');
     expect(peer.nextFrames()).toBe(3 * SECOND);
     expect(peer.takeFrames(3 * SECOND)).toMatchObject([{ kind: 'ack', ack: { ranges: [3, 0] } }]);
   });
@@ -156,25 +155,25 @@ describe('an ack', () => {
   test('is due as the sender wishes, within our own limits', () => {
     const { peer } = pair();
     peer.onPolicy({ packets: 10, delay: 5 * MILLISECOND });
-    for (let number = 0; number < 9; number++) peer.onReceived(0, number, true, false);
+    for (let number = 0; number < 9; number++) peer.onReceived(0, number, 'soon');
     expect(peer.nextFrames()).toBe(5 * MILLISECOND);
-    peer.onReceived(0, 9, true, false);
+    peer.onReceived(0, 9, 'soon');
     expect(peer.nextFrames()).toBe(0);
     peer.takeFrames(0);
     peer.onPolicy({ packets: 0xffff, delay: 0xffffff });
-    for (let number = 10; number < 1033; number++) peer.onReceived(SECOND, number, true, false);
+    for (let number = 10; number < 1033; number++) peer.onReceived(SECOND, number, 'soon');
     expect(peer.nextFrames()).toBe(SECOND + 25 * MILLISECOND);
-    peer.onReceived(SECOND, 1033, true, false);
+    peer.onReceived(SECOND, 1033, 'soon');
     expect(peer.nextFrames()).toBe(SECOND);
     peer.takeFrames(SECOND);
     peer.onPolicy({ packets: 0, delay: 0 });
-    peer.onReceived(2 * SECOND, 1034, true, false);
+    peer.onReceived(2 * SECOND, 1034, 'soon');
     expect(peer.nextFrames()).toBe(2 * SECOND);
   });
 
   test('is not due while there is no session to send it in', () => {
     const { peer } = pair();
-    peer.onReceived(0, 0, true, true);
+    peer.onReceived(0, 0, 'now');
     peer.onMtuProbe(1452);
     peer.isOpen = false;
     expect([peer.nextFrames(), peer.nextTimeout()]).toEqual([NEVER, NEVER]);
@@ -205,14 +204,13 @@ describe('our wish how often to be acknowledged', () => {
 describe('packet numbers of the peer', () => {
   test('give the share of its datagrams that we miss', () => {
     const path = newPath();
-    for (let number = 1; number <= 1000; number++)
-      if (number % 4 !== 2) path.onReceived(0, number, true, false);
+    for (let number = 1; number <= 1000; number++) if (number % 4 !== 2) path.onReceived(0, number, 'soon');
     expect(path.inboundLoss).toBe(0.25);
   });
 
   test('count from the first that was heard', () => {
     const path = newPath();
-    for (let number = 1000; number < 1010; number++) path.onReceived(0, number, true, false);
+    for (let number = 1000; number < 1010; number++) path.onReceived(0, number, 'soon');
     expect(path.inboundLoss).toBe(0);
   });
 
@@ -226,8 +224,8 @@ describe('packet numbers of the peer', () => {
         ),
         (numbers) => {
           const path = newPath();
-          for (const number of numbers) expect(path.onReceived(0, number, true, false)).toBe(true);
-          for (const number of numbers) expect(path.onReceived(0, number, true, false)).toBe(false);
+          for (const number of numbers) expect(path.onReceived(0, number, 'soon')).toBe(true);
+          for (const number of numbers) expect(path.onReceived(0, number, 'soon')).toBe(false);
           const [frame] = path.takeFrames(0);
           expect(frame).toEqual({
             kind: 'ack',
@@ -242,7 +240,7 @@ describe('packet numbers of the peer', () => {
     const path = newPath();
     const numbers = Array.from({ length: 5000 }, () => {
       const { nextNumber } = path.recovery;
-      expect(path.onSent(0, 100, true)).toBe(nextNumber);
+      expect(path.onSent(0, 100, 'soon')).toBe(nextNumber);
       return nextNumber;
     });
     expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
@@ -273,11 +271,11 @@ describe('a peer is', () => {
   test('reachable from its first genuine datagram until ten heartbeats of silence', () => {
     const path = newPath();
     expect(path.isReachable(0)).toBe(false);
-    path.onReceived(SECOND, 0, true, false);
+    path.onReceived(SECOND, 0, 'soon');
     expect(path.isReachable(SECOND + 10 * HEARTBEAT - 1)).toBe(true);
     expect(path.isReachable(SECOND + 10 * HEARTBEAT)).toBe(false);
     // One that was seen before shows nothing: it may be a replay.
-    path.onReceived(20 * SECOND, 0, true, false);
+    path.onReceived(20 * SECOND, 0, 'soon');
     expect(path.isReachable(20 * SECOND)).toBe(false);
   });
 
@@ -285,7 +283,7 @@ describe('a peer is', () => {
     const path = newPath();
     expect(path.isGone(10 * HEARTBEAT, 1)).toBe(false);
     expect(path.isGone(10 * HEARTBEAT + 1, 1)).toBe(true);
-    path.onReceived(5 * SECOND, 0, true, false);
+    path.onReceived(5 * SECOND, 0, 'soon');
     expect(path.isGone(5 * SECOND + 10 * HEARTBEAT - 1, 0)).toBe(false);
     expect(path.isGone(5 * SECOND + 10 * HEARTBEAT, 0)).toBe(true);
   });
@@ -293,7 +291,7 @@ describe('a peer is', () => {
   test('responsive for one and a half heartbeats and two round trips', () => {
     const path = newPath();
     path.rtt.onSample(50 * MILLISECOND);
-    path.onReceived(SECOND, 0, true, false);
+    path.onReceived(SECOND, 0, 'soon');
     const end = SECOND + 1.5 * HEARTBEAT + 100 * MILLISECOND;
     expect([path.isResponsive(end - 1), path.isResponsive(end)]).toEqual([true, false]);
   });
@@ -306,8 +304,8 @@ describe('sending', () => {
     expect(us.askToSend(0)).toBe('window');
     us.isOpen = true;
     expect(us.askToSend(0)).toBe('any');
-    us.onSent(0, DATAGRAM_SIZE, true);
-    us.onSent(0, DATAGRAM_SIZE, true);
+    us.onSent(0, DATAGRAM_SIZE, 'soon');
+    us.onSent(0, DATAGRAM_SIZE, 'soon');
     expect(us.askToSend(0)).toBe('pacing');
     const next = us.recovery.nextSend(0);
     expect(next).toBeGreaterThan(0);
@@ -317,7 +315,7 @@ describe('sending', () => {
 
   test('stops at the window of the controller; what asks for no ack does not count', () => {
     const { us, send, report } = pair({ window: () => 10 * DATAGRAM_SIZE });
-    for (let i = 0; i < 10; i++) us.onSent(0, DATAGRAM_SIZE, false);
+    for (let i = 0; i < 10; i++) us.onSent(0, DATAGRAM_SIZE, 'none');
     send(9, () => false, DATAGRAM_SIZE);
     expect(us.askToSend(0)).toBe('any');
     send(1, () => false, DATAGRAM_SIZE);
@@ -336,7 +334,7 @@ describe('sending', () => {
     expect(us.nextFrames()).toBe(-NEVER);
     for (let i = 0; i < 2; i++) {
       expect(us.askToSend(at)).toBe('any');
-      us.onSent(at, DATAGRAM_SIZE, true);
+      us.onSent(at, DATAGRAM_SIZE, 'soon');
     }
     expect([us.askToSend(at), us.nextFrames()]).toEqual(['window', NEVER]);
     expect(us.nextTimeout()).toBeGreaterThan(at);
@@ -511,7 +509,7 @@ describe('a path begins anew', () => {
     const { receivedDatagrams } = peer;
     peer.move(0);
     expect(peer.receivedDatagrams).toBe(receivedDatagrams);
-    expect(peer.onReceived(0, nextNumber, true, false)).toBe(false);
+    expect(peer.onReceived(0, nextNumber, 'soon')).toBe(false);
   });
 
   test('never with a number that was used, whatever it is told', () => {
@@ -526,14 +524,14 @@ describe('a path begins anew', () => {
 
   test('when the peer has restarted: its numbers count from the first again', () => {
     const { us } = pair();
-    for (let number = 100; number < 200; number += 2) us.onReceived(0, number, true, false);
+    for (let number = 100; number < 200; number += 2) us.onReceived(0, number, 'soon');
     us.onMtuProbe(1312);
     expect(us.inboundLoss).toBeGreaterThan(0.4);
     us.restart(1);
     expect([us.inboundLoss, us.nextFrames()]).toEqual([0, NEVER]);
     expect(us.takeFrames(0)).toEqual([]);
-    expect(us.onReceived(0, 100, true, false)).toBe(true);
-    expect(us.onReceived(0, 101, true, false)).toBe(true);
+    expect(us.onReceived(0, 100, 'soon')).toBe(true);
+    expect(us.onReceived(0, 101, 'soon')).toBe(true);
     expect(us.takeFrames(0)).toMatchObject([{ kind: 'ack', ack: { ranges: [101, 100], received: 2 } }]);
     expect(us.inboundLoss).toBe(0);
   });
@@ -581,17 +579,17 @@ function pair(change: Partial<Controller> = {}, maxDatagram = DATAGRAM_SIZE): Pa
     send(count, isLost, bytes = 100, now = 0) {
       let arrived = 0;
       for (let i = 0; i < count; i++) {
-        const number = us.onSent(now, bytes, true);
+        const number = us.onSent(now, bytes, 'soon');
         if (isLost(i)) continue;
-        expect(peer.onReceived(now, number, true, false)).toBe(true);
+        expect(peer.onReceived(now, number, 'soon')).toBe(true);
         arrived++;
       }
       return arrived;
     },
     report: () => deliver(peer, us, 0),
     exchange(at, rtt, held) {
-      const number = us.onSent(at, 100, true);
-      peer.onReceived(at, number, true, true);
+      const number = us.onSent(at, 100, 'soon');
+      peer.onReceived(at, number, 'now');
       const ack = ackIn(peer.takeFrames(at))!;
       us.onAck(at + rtt, { ...ack, delay: held });
     },

@@ -173,7 +173,7 @@ function tell(name: string, story: Story): string[] {
   let offered = 0;
 
   const send = (from: Path, now: Micros, bytes: number, frames: Frame[], asks: boolean, probe?: number) => {
-    const number = from.onSent(now, bytes, asks);
+    const number = from.onSent(now, bytes, asks ? 'soon' : 'none');
     const isLost = rng.chance(from === us ? way.loss : way.lossBack) || bytes > way.carries;
     const at = now + way.delay + Math.floor(rng.float() * way.jitter);
     if (isLost) return;
@@ -201,7 +201,7 @@ function tell(name: string, story: Story): string[] {
     while (queue.nextTime() <= now + tick) {
       const at = queue.nextTime();
       const { to, from, number, frames, asks, probe } = queue.pop()!;
-      if (!to.onReceived(at, number, asks, probe !== undefined)) continue;
+      if (!to.onReceived(at, number, asks ? 'soon' : 'none')) continue;
       if (probe !== undefined) to.onMtuProbe(probe);
       for (const frame of frames) {
         if (frame.kind === 'ack') to.onAck(at, frame.ack);

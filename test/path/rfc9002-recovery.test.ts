@@ -7,6 +7,7 @@ import {
 } from '../../src/congestion/controller.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
+import { CONFIRM_ACK_DELAY } from '../../src/path/ack.js';
 import { Recovery } from '../../src/path/recovery.js';
 import { Rtt } from '../../src/path/rtt.js';
 import type { Ack } from '../../src/wire/frames/ack.js';
@@ -179,7 +180,7 @@ describe('probe timeout, RFC 9002 section 6.2', () => {
 
   test('no timer while nothing is in flight; silent packets need none', () => {
     const { path } = recovery();
-    path.onSent(0, 60, { ackEliciting: false });
+    path.onSent(0, 60, 'none');
     expect(path.inFlight).toBe(0);
     expect(path.nextTimeout()).toBe(NEVER);
   });
@@ -348,4 +349,16 @@ describe('app-limited and host-limited', () => {
     path.onAckReceived(100 * MS, ack(9, 0));
     expect(samples[0]).toMatchObject({ priorDelivered: 0, delivered: 12_000, rate: 120_000 });
   });
+});
+
+test('who sends only confirms waits as long for their acknowledgement as the peer may take', () => {
+  const { path } = recovery();
+  path.rtt.onSample(8 * MS);
+  const hurried = path.rtt.probeTimeout(path.ackPolicy().delay);
+  path.onSent(0, 60, 'some-time');
+  expect(path.nextTimeout()).toBe(path.rtt.probeTimeout(CONFIRM_ACK_DELAY));
+  path.onSent(5 * MS, 1200);
+  expect(path.nextTimeout()).toBe(5 * MS + hurried);
+  path.onAckReceived(10 * MS, ack(2, 2));
+  expect(path.nextTimeout()).toBeGreaterThan(10 * MS);
 });

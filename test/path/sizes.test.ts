@@ -19,7 +19,7 @@ function sizesWith(tells: (peer: number) => boolean, ...carried: (number | undef
   const paths = carried.map((size, i) => {
     const path = new Path({ controller: CONTROLLERS.cubic, rng: new Rng(i), maxDatagram: 9000 });
     path.isOpen = true;
-    path.onReceived(0, 0, true, true);
+    path.onReceived(0, 0, 'now');
     while (size !== undefined && path.mtu.size < size) path.onMtuReport(0, path.mtu.takeProbe(0, 0)!);
     return path;
   });
@@ -55,7 +55,7 @@ describe('what a member tells', () => {
     sizes.onSession(1);
     expect(tell(SECOND + 2)).toBe(1452);
     paths[1].mtu.onBlackHole(SECOND);
-    for (const path of paths) path.onReceived(SECOND, 1, true, true);
+    for (const path of paths) path.onReceived(SECOND, 1, 'now');
     expect(tell(SECOND + 150 * MILLISECOND)).toBe(1232);
   });
 
@@ -64,7 +64,7 @@ describe('what a member tells', () => {
     for (let tries = 0; tries < 4; tries++) paths[1].mtu.takeProbe(tries * SECOND, 0);
     sizes.onPath(0);
     expect(sizes.take(0, 1)).toBe(1232);
-    paths[0].onReceived(5 * SECOND, 1, true, true);
+    paths[0].onReceived(5 * SECOND, 1, 'now');
     expect(sizes.take(5 * SECOND, 1)).toBe(1452);
   });
 });
@@ -99,7 +99,7 @@ describe('the size for the group', () => {
   test('does not wait for members that are silent; without any it is not known', () => {
     const { sizes, paths } = sizesOf(1452, undefined);
     sizes.onTold(1, 1452);
-    paths[0].onReceived(5 * SECOND, 1, true, true);
+    paths[0].onReceived(5 * SECOND, 1, 'now');
     expect(sizes.group(5 * SECOND)).toBe(1452);
     expect(sizes.group(50 * SECOND)).toBeUndefined();
   });

@@ -137,9 +137,29 @@ interface Listing {
   leaves: { index: number; header: Buffer; hash: Buffer }[];
 }
 
-/** Takes the symbols of a text, by ESI, that has nothing else but ACK_POLICY; manifests by number. */
+/** Where frames of these types end. */
+const SKIPPED: Record<number, ((text: Buffer) => number) | undefined> = {
+  2(text) {
+    let end = 19;
+    for (let left = 2 * text.readUInt16BE(17) - 1; left > 0; left--) end += text[end] < 128 ? 1 : 2;
+    return end;
+  },
+  3(text) {
+    let end = 15;
+    for (let left = text.readUInt16BE(13); left > 0; left--) {
+      end += text[end + 48] & 1 ? 53 : 49;
+      end += 1 + text[end];
+    }
+    return end;
+  },
+  6: () => 6,
+};
+
+/** Takes the symbols of a text, by ESI, that has nothing else but ACK, VECTOR and ACK_POLICY; manifests by number. */
 function take(text: Buffer, manifests: Map<number, Listing>, symbols: Map<number, Buffer>): void {
-  const rest = text[0] === 6 ? text.subarray(6) : text;
+  const end = SKIPPED[text[0]]?.(text);
+  if (end !== undefined) return take(text.subarray(end), manifests, symbols);
+  const rest = text;
   if (rest[0] === 12) {
     const [depth, position, count] = [rest[55], rest[120], rest[121]];
     const hashes = Array.from({ length: count }, (_, i) => rest.subarray(128 + 16 * i, 144 + 16 * i));

@@ -103,7 +103,7 @@ test.each<
     'one small message to two others, and a second after it',
     { members: 3, links: calm },
     (cluster) => sending(cluster, 1, 500, 0),
-    [47, 67, 150],
+    [47, 58, 141],
     SECOND,
   ],
   [
@@ -117,7 +117,17 @@ test.each<
     'thirty small ones to four others',
     { members: 5, links: calm },
     (cluster) => sending(cluster, 30, 500, 10 * MILLISECOND),
-    [366, 1520, 1835],
+    [366, 735, 1100],
+  ],
+  [
+    'sixty small ones from three members in turn, side by side',
+    { members: 3, links: { delay: 100, rate: 1e9 } },
+    ({ world, members, broadcast }) => {
+      for (let i = 0; i < 60; i++)
+        world.at(world.now + i * 5 * MILLISECOND, () => void broadcast(i % 3, new Uint8Array(500).fill(i)));
+      return () => members.every(({ delivered }) => delivered.length >= 60);
+    },
+    [327, 535, 1145],
   ],
   [
     'thirty small ones with a tenth lost',

@@ -171,7 +171,7 @@ export class Arena {
     // Named so that it does not compile once they are called otherwise.
     const to = endpoint['peers'][peer];
     if (!to?.isUsable(this.now)) return;
-    this.inject(peer, address, endpoint['sender'].seal(this.now, to, datagram, false).bytes);
+    this.inject(peer, address, endpoint['sender'].seal(this.now, to, datagram, 'none').bytes);
   }
 
   /** A datagram arrives at a member, now, as if from `from`. */

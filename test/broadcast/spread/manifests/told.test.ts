@@ -29,7 +29,7 @@ class Sender {
     const bytes = writer.finish();
     if (!bytes) return [];
     this.told.onSent(this.path.recovery.nextNumber);
-    this.path.onSent(++this.now, bytes.length, true);
+    this.path.onSent(++this.now, bytes.length, 'soon');
     const { frames } = parseContents(bytes.slice(PROTECTED_HEADER, -PROTECTED_TAG));
     return frames.map((frame) => ('number' in frame ? `${frame.kind} ${frame.number}` : frame.kind));
   }
