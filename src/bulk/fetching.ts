@@ -90,6 +90,12 @@ export class Fetching {
     this.readServed(now);
   }
 
+  /** A peer will want the manifest: it is served as if it had been asked for. */
+  push(now: Micros, peer: number, transfer: BulkTransfer): void {
+    this.serving.request(now, peer, objectId(transfer, MANIFEST), []);
+    this.readServed(now);
+  }
+
   /** Reads what peers have asked for, as their turns come. */
   readServed(now: Micros): void {
     for (let id = this.serving.nextRead(now); id; id = this.serving.nextRead(now)) {

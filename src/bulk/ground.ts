@@ -6,7 +6,7 @@ import type { Metrics, RepairDrop } from '../broadcast/metrics.js';
 import { signCertificate } from '../broadcast/proof/certificate.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import { Objects } from '../broadcast/spread/objects.js';
-import { cutObject } from '../broadcast/spread/plan.js';
+import { copiesFor, cutObject } from '../broadcast/spread/plan.js';
 import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
@@ -87,8 +87,20 @@ export class Ground {
     this.fetching = new Fetching({ ...options, read }, metrics, { transfers, spread, objects });
     const { requests } = this;
     this.casts = new Casts({ ...options, transfers, requests, onSymbol }, metrics);
-    const timeoutOf = (peer: number) => paths[peer]!.rtt.probeTimeout(0);
-    this.telling = new Telling({ members, changed, speaks: options.speaks, timeoutOf });
+    // In a small group each transfer waits for every member.
+    const isSmall = members <= SMALL_GROUP;
+    this.telling = new Telling({
+      members,
+      changed,
+      speaks: options.speaks,
+      timeoutOf: (peer) => paths[peer]!.rtt.probeTimeout(0),
+      copiesFor: (peer) => Math.max(isSmall && paths[peer]!.isUntried ? 2 : 1, copiesFor(paths[peer]!.loss)),
+      onFirst: (now, peer, transfer) => {
+        const isOurs = this.sending.has(transfer);
+        if (isOurs && isSmall && transfer.manifestBytes.length <= PUSHED_MANIFEST)
+          this.fetching.push(now, peer, transfer);
+      },
+    });
   }
 
   /** It is not taken, cannot be written, or read any more. */
@@ -166,4 +178,7 @@ export const UNSIGNED = new Uint8Array(0);
 const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (WINDOW + 2) * MAX_SLICE);
 /** Beyond it the origin would do more than all others together. */
 const DIRECT = 4;
+const SMALL_GROUP = 16;
+/** A manifest of no more bytes goes out with the offer: it is what a path may be sent at first, and saves a round trip. */
+const PUSHED_MANIFEST = 8 * 1024;
 export const CHECK: Micros = 100 * MILLISECOND;

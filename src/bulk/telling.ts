@@ -28,6 +28,10 @@ export interface TellingOptions {
   speaks(peer: number): boolean;
   /** How long an answer of a peer takes. */
   timeoutOf(peer: number): Micros;
+  /** How often news is sent at once, so that it all but surely arrives. */
+  copiesFor(peer: number): number;
+  /** A peer that has heard nothing of a transfer is told of it now. */
+  onFirst(now: Micros, peer: number, transfer: BulkTransfer): void;
 }
 
 export class Telling {
@@ -108,7 +112,7 @@ export class Telling {
   take(now: Micros, peer: number, room: number): TransferFrame[] {
     const frames: TransferFrame[] = [];
     if (!this.options.speaks(peer)) return frames;
-    let left = room;
+    let free = room;
     for (const [transfer, line] of this.lines[peer]) {
       if (line.at > now) continue;
       const version = this.version(transfer);
@@ -116,14 +120,16 @@ export class Telling {
       const frame = frameOf(transfer, { version: isNews ? version : 0, heard: line.heard });
       // The bitmap saves others from asking or sending; beside a long ACK a part of it has to do.
       const size = frameSize(frame) - frame.ahead.length;
-      if (size > left) break;
-      frame.ahead = frame.ahead.subarray(0, left - size);
-      left -= frameSize(frame);
+      if (size > free) break;
+      frame.ahead = frame.ahead.subarray(0, free - size);
+      free -= frameSize(frame);
       frames.push(frame);
       line.sentAt = now;
-      const wait = Math.min(MAX_WAIT, this.options.timeoutOf(peer) * BACKOFF ** line.tries);
+      if (line.acked === 0 && line.tries === 0) this.options.onFirst(now, peer, transfer);
+      const left = this.options.copiesFor(peer) - 1 - line.tries;
+      const wait = Math.min(MAX_WAIT, this.options.timeoutOf(peer) * BACKOFF ** Math.max(0, -left));
       line.tries = Math.min(MAX_TRIES, line.tries + 1);
-      line.at = isNews ? now + Math.max(this.interval, wait) : NEVER;
+      line.at = isNews ? now + (left > 0 ? SPACING : Math.max(this.interval, wait)) : NEVER;
     }
     return frames;
   }
@@ -178,6 +184,8 @@ function utf8(text: string): Uint8Array {
 /** Most changes are slices that were written: they are said together. */
 const INTERVAL: Micros = 20 * MILLISECOND;
 const SMALL_GROUP = 16;
+/** Between copies of the same. */
+const SPACING: Micros = 8 * MILLISECOND;
 const ANSWER_DELAY: Micros = 10 * MILLISECOND;
 const BACKOFF = 1.5;
 const MAX_TRIES = 16;

@@ -40,7 +40,7 @@ export class BulkTransfer implements StreamView {
   readonly ledger = {
     backlog: 0,
     waiting: 0,
-    /** Nobody sends a manifest unasked. */
+    /** A long manifest comes to who asks alone, and a short one may be lost. */
     damaged: new Set([MANIFEST]),
     // Another one is not admitted.
     fits: () => true,

@@ -43,6 +43,8 @@ export class Path {
   private readonly options: PathOptions;
   private acks = new AckTracker();
   private smoothedLoss = 0;
+  /** Datagrams that it rests on. */
+  private fates = 0;
   private policySent: AckPolicy = NO_POLICY;
   private policySentAt: Micros = -NEVER;
   private readonly reports: number[] = [];
@@ -66,6 +68,11 @@ export class Path {
   /** The share of our datagrams to this peer that are lost, smoothed, in [0, 1]. */
   get loss(): number {
     return this.smoothedLoss;
+  }
+
+  /** Too little has been sent to know that share. */
+  get isUntried(): boolean {
+    return this.fates < LOSS_PRIOR;
   }
 
   /** The share of the peer's datagrams to us that are lost, since it or its path began. */
@@ -107,6 +114,7 @@ export class Path {
     this.liveness = new Liveness(this.liveness);
     this.mtu = new MtuDiscovery(this.options.maxDatagram);
     this.smoothedLoss = 0;
+    this.fates = 0;
     this.timeoutsSeen = 0;
     this.isSilent = false;
     this.policySent = NO_POLICY;
@@ -168,7 +176,9 @@ export class Path {
       this.liveness.onAlive(now, outcome.sample.sentAt, 'ack', this.state());
       const { ackedPackets, lostPackets } = outcome.sample;
       const total = ackedPackets + lostPackets;
-      const weight = Math.min(1, total / LOSS_WINDOW);
+      this.fates += total;
+      // Of the first hundreds each counts the same, beside some that arrived.
+      const weight = Math.min(1, Math.max(total / LOSS_WINDOW, total / (this.fates + LOSS_PRIOR)));
       this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
       if (this.recovery.losesLarge) this.onBlackHole(now);
       if (this.mtu.asksForSpeed) this.judgeSpeed(now);
@@ -280,6 +290,7 @@ const UNREACHABLE_AFTER: Micros = 10 * HEARTBEAT;
 const UNRESPONSIVE_AFTER: Micros = 1.5 * HEARTBEAT;
 /** Datagrams over which the loss estimate is smoothed. */
 const LOSS_WINDOW = 256;
+const LOSS_PRIOR = 32;
 /** Datagrams in flight on one path: 20 MB of the default size, half a megabyte of memory. */
 const MAX_IN_FLIGHT = 1 << 14;
 const MAX_REPORTS = 4;

@@ -5,8 +5,11 @@ import type { Hint, MemberEvent } from '../events.js';
 
 /** What becomes of the sessions with peers. */
 export type SessionEvent =
-  /** The peer can be sent to: for the first time, or again after it restarted or its session had expired. */
-  | { type: 'established'; peer: number; incarnation: number; address: string; path: number }
+  /**
+   * The peer can be sent to: for the first time, or again after it restarted or its session had expired. `rtt`: what the handshake took since
+   * its last repetition, no more than a round trip.
+   */
+  | { type: 'established'; peer: number; incarnation: number; address: string; path: number; rtt: Micros }
   /** The peer proved another incarnation than before: it has restarted and knows nothing of what we sent. */
   | { type: 'reset'; peer: number; incarnation: number }
   /** New keys; nothing else changed. */

@@ -50,10 +50,12 @@ export const REPLAY_WINDOW = 8192;
 /** Session control is rare; on paths of different length it comes out of order. */
 export const CONTROL_WINDOW = 256;
 
-/** First retransmission of a first message. The default RTT of RFC 9002 section 6.2.2 is 333 ms. */
+/** First retransmission of a challenge. The default RTT of RFC 9002 section 6.2.2 is 333 ms. */
 export const RETRY_MIN: Micros = 300 * MILLISECOND;
+/** And of a first message: nothing goes on before it is answered, and five in the first second harm nobody. */
+export const FIRST_RETRY: Micros = 100 * MILLISECOND;
 /** Gentler than doubling: at 50 % loss each way only a quarter of the attempts succeeds, and they are small. */
-export const RETRY_FACTOR = 1.5;
+export const RETRY_FACTOR = 1.25;
 /** Losing 75 % each way, one attempt in 16 succeeds. */
 export const RETRY_MAX: Micros = SECOND;
 /** A first message is repeated, byte for byte, for so long; then a fresh one is made. WireGuard: REKEY_TIMEOUT 5 s. */
@@ -96,8 +98,8 @@ export const COOKIE_PERIOD: Micros = 120 * SECOND;
 /** First messages of one member that are answered, per second and at once: a member that misbehaves pays. */
 export const MEMBER_HANDSHAKE_RATE = 5;
 export const MEMBER_HANDSHAKE_BURST = 10;
-/** The same first message is answered again no more often than this; RETRY_MIN with its jitter is longer. */
-export const ANSWER_INTERVAL: Micros = 200 * MILLISECOND;
+/** The same first message is answered again no more often than this; FIRST_RETRY with its jitter is longer. */
+export const ANSWER_INTERVAL: Micros = 60 * MILLISECOND;
 /**
  * Handshakes of one member that wait for a datagram under their keys. More than the bursts of both budgets, so that a flood by
  * who holds our own key leaves each of them a while.

@@ -185,7 +185,7 @@ export class Session {
     const ends = { established, localIndex, remoteIndex, initiator: true, agreed };
     const transport = this.keys.make(now, { ...ends, incarnation, peerNext: opened.payload.nextNumber });
     this.opening.release();
-    this.establish(now, transport, opened.address);
+    this.establish(now, transport, opened.address, opened.sentAt);
     // The peer may not use these keys before we have: say something at once, until it answers.
     this.reach.probe.begin(now);
     this.runProbe(now);
@@ -236,7 +236,7 @@ export class Session {
   private handleOtherKeys(now: Micros, from: string, transport: SessionTransport): void {
     const confirmed = this.answers.takeConfirmed(transport);
     if (confirmed) {
-      const { addresses, counter, version } = confirmed;
+      const { addresses, counter, version, sentAt } = confirmed;
       // These keys took our answer to make, so who has them can receive where it went.
       const address = addresses.includes(from) ? from : addresses[addresses.length - 1];
       this.onProved(transport.incarnation);
@@ -244,7 +244,7 @@ export class Session {
       this.run.onConfirmed(counter);
       this.answers.forgetBefore(confirmed);
       transport.expiresAt = transport.rejectAt;
-      this.establish(now, transport, address);
+      this.establish(now, transport, address, sentAt);
       this.rearm();
     } else {
       // Kept as long as the peer uses them: after a simultaneous open the two ends may each prefer another set.
@@ -252,14 +252,13 @@ export class Session {
     }
   }
 
-  private establish(now: Micros, transport: SessionTransport, address: string): void {
-    const { context } = this;
+  private establish(now: Micros, transport: SessionTransport, address: string, sentAt: Micros): void {
+    const { context, peer, addresses } = this;
     const isRenewal = this.isEstablished;
     this.keys.rotate(now, transport);
     this.answers.onEstablished();
     this.opening.finish();
     this.reach.probe.reset();
-    const { peer, addresses } = this;
     const { incarnation } = transport;
     if (isRenewal) {
       context.emit({ type: 'rekeyed', peer });
@@ -267,7 +266,8 @@ export class Session {
       if (!addresses.areLocators(address, addresses.current)) this.moveTo(address);
     } else {
       addresses.moveTo(address);
-      context.emit({ type: 'established', peer, incarnation, address, path: addresses.path });
+      const rtt = now - sentAt;
+      context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, rtt });
     }
   }
 

@@ -13,14 +13,20 @@ const PEER = 1;
 const ROOM = 1000;
 let transfer: BulkTransfer;
 let telling: Telling;
+let copies: number;
+let first: number[];
 
 beforeEach(() => {
+  copies = 1;
+  first = [];
   transfer = new BulkTransfer({ origin: 0, incarnation: TRANSFER_BIT + 7 });
   telling = new Telling({
     members: 2,
     changed: new Marks(2),
     speaks: () => true,
     timeoutOf: () => 100 * MILLISECOND,
+    copiesFor: () => copies,
+    onFirst: (_now, peer) => first.push(peer),
   });
   telling.touch(0, transfer);
 });
@@ -37,6 +43,23 @@ test('what is heard is not said again', () => {
   const [{ version }] = telling.take(0, PEER, ROOM);
   telling.onFrame(MILLISECOND, PEER, transfer, saying(0, version));
   expect(telling.isHeard(PEER, transfer)).toBe(true);
+});
+
+test('where much is lost news goes out several times at once, and then as rarely as ever', () => {
+  copies = 3;
+  const sentAt: number[] = [];
+  for (let now = 0; now < 300 * MILLISECOND; now += MILLISECOND)
+    if (telling.take(now, PEER, ROOM).length > 0) sentAt.push(now / MILLISECOND);
+  expect(sentAt).toEqual([0, 8, 16, 116, 266]);
+});
+
+test('a peer that has heard nothing of it is told for the first time, until it has', () => {
+  const [{ version }] = telling.take(0, PEER, ROOM);
+  expect(first).toEqual([PEER]);
+  telling.onFrame(MILLISECOND, PEER, transfer, saying(0, version));
+  telling.touch(SECOND, transfer);
+  telling.take(SECOND, PEER, ROOM);
+  expect(first).toEqual([PEER]);
 });
 
 test('who has heard more than was said has heard an earlier run of ours, and is told anew', () => {

@@ -50,8 +50,19 @@ describe('loss, from what the peer acknowledges', () => {
     expect(us.loss).toBe(0.375);
   });
 
+  test('is known soon: at first all datagrams count the same, beside 32 that count as arrived', () => {
+    const { us, send, report } = pair();
+    for (const sum of [32, 64]) {
+      send(32, (i) => i % 2 === 0);
+      report();
+      expect(us.loss).toBeCloseTo(sum / 2 / (sum + 32), 1);
+    }
+  });
+
   test('is smoothed over 256 datagrams: an ack of 64 counts a quarter', () => {
     const { us, send, report } = pair();
+    send(256, () => false);
+    report();
     send(64, (i) => i < 32);
     report();
     expect(us.loss).toBe(0.5 / 4);

@@ -142,7 +142,7 @@ describe('a handshake', () => {
     const sends = () => {
       const from = world.wire.length;
       a.table.connect(world.now, 1);
-      world.run(400 * MILLISECOND);
+      world.run(150 * MILLISECOND);
       return world.wire.slice(from).map(({ to }) => to);
     };
     const first = sends();

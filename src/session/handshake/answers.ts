@@ -40,6 +40,8 @@ export interface Answered<Owner> {
   addresses: string[];
   mac1: Uint8Array;
   response: Uint8Array;
+  /** The latest time. */
+  sentAt: Micros;
   /** When it may be answered again. */
   repeatAt: Micros;
 }
@@ -106,6 +108,7 @@ export class Answers<Owner> {
       addresses: [first.from],
       mac1: mac1Of(first.datagram).slice(),
       response: made.datagram,
+      sentAt: now,
       repeatAt: now + ANSWER_INTERVAL,
     });
     this.noteUnheard(now);
@@ -116,10 +119,12 @@ export class Answers<Owner> {
   /** The same first message once more: our answer was lost. The keys are the same, so it is worth nothing to who replays it. */
   repeat(now: Micros, from: string, answered: Answered<Owner>): SessionDropReason | undefined {
     if (now < answered.repeatAt) return 'handshake-budget';
+    answered.sentAt = now;
     answered.repeatAt = now + ANSWER_INTERVAL;
     answered.addresses = [...answered.addresses.filter((address) => address !== from).slice(-3), from];
     this.noteUnheard(now);
-    this.context.transmit(from, answered.response);
+    // Where one was lost the next may well be, too; both are hardly larger than what has come.
+    for (let i = 0; i < REPEAT_COPIES; i++) this.context.transmit(from, answered.response);
     return undefined;
   }
 
@@ -194,3 +199,5 @@ export class Answers<Owner> {
     });
   }
 }
+
+const REPEAT_COPIES = 2;

@@ -8,13 +8,13 @@ import type { Remote, SessionContext } from '../context.js';
 import {
   AMPLIFICATION,
   COOKIE_PERIOD,
+  FIRST_RETRY,
   GIVE_UP_AFTER,
   HANDSHAKE_LIFETIME,
   PRECEDENCE_TIME,
   REACTION_INTERVAL,
   RETRY_FACTOR,
   RETRY_MAX,
-  RETRY_MIN,
 } from '../limits.js';
 import type { Addresses } from '../reach/addresses.js';
 import { INITIATION_SIZE } from '../wire.js';
@@ -29,7 +29,7 @@ export interface Pending {
   readonly startedAt: Micros;
   /** False: sent only when a stranger's datagram asks for it. */
   retries: boolean;
-  sends: number;
+  sentAt: Micros;
   nextAt: Micros;
   /** Where it has been sent, the latest last. */
   tried: string[];
@@ -37,7 +37,12 @@ export interface Pending {
 }
 
 /** What a RESPONSE that holds gave. */
-export type Opened = NonNullable<ReturnType<typeof openResponse>> & { index: number; address: string };
+export type Opened = NonNullable<ReturnType<typeof openResponse>> & {
+  index: number;
+  address: string;
+  /** When the first message last went: its answer may be to an earlier one. */
+  sentAt: Micros;
+};
 
 export class Opening {
   private readonly context: SessionContext;
@@ -70,7 +75,7 @@ export class Opening {
   /** Whether an answer may still be under way, so that the peer's own first message can be ignored. */
   isFresh(now: Micros): boolean {
     const { pending } = this;
-    return pending !== undefined && pending.sends <= 2 && now - pending.startedAt < PRECEDENCE_TIME;
+    return pending !== undefined && now - pending.startedAt < PRECEDENCE_TIME;
   }
 
   want(now: Micros): void {
@@ -101,7 +106,7 @@ export class Opening {
     const to = this.addresses.next(now, this.attempts);
     pending.gotCookie = false;
     if (to !== undefined) this.transmit(now, pending, to);
-    const wait = Math.min(RETRY_MAX, RETRY_MIN * RETRY_FACTOR ** this.attempts++);
+    const wait = Math.min(RETRY_MAX, FIRST_RETRY * RETRY_FACTOR ** this.attempts++);
     // Jitter, so that a group that starts together does not stay in step.
     pending.nextAt = now + Math.round(wait * (0.8 + (0.4 * this.context.entropy.bytes(1)[0]) / 255));
     return true;
@@ -130,9 +135,9 @@ export class Opening {
     const opened = pending && openResponse(this.context.self, pending.initiator, datagram);
     if (!opened) return undefined;
     // Only an address that we sent to has proved anything by answering.
-    const { index, tried } = pending;
+    const { index, tried, sentAt } = pending;
     const address = tried.includes(from) ? from : tried[tried.length - 1];
-    return { ...opened, index, address };
+    return { ...opened, index, address, sentAt };
   }
 
   /** Takes in a COOKIE, and sends the first message once more; false if the cookie does not hold. */
@@ -196,7 +201,7 @@ export class Opening {
       initiator: made.initiator,
       startedAt: now,
       retries: false,
-      sends: 0,
+      sentAt: now,
       nextAt: NEVER,
       tried: [],
       gotCookie: false,
@@ -208,7 +213,7 @@ export class Opening {
     const cookie = this.cookie && now < this.cookie.until ? this.cookie.value : undefined;
     writeMacs(pending.datagram, macKeyOf(this.remote.static), cookie);
     pending.tried = [...pending.tried.filter((address) => address !== to), to];
-    pending.sends++;
+    pending.sentAt = now;
     this.context.transmit(to, pending.datagram.slice());
   }
 }
