@@ -223,6 +223,8 @@ export class Transfer<S extends StreamView = StreamView> {
     this.ownAt = NEVER;
     if (this.own.size === 0) return;
     for (const record of this.own) {
+      // One that is served to us although we send it has a report due, too.
+      if (record.progressAt <= now) this.reportProgress(now, record);
       this.topUp(now, record);
       this.schedule(record);
     }

@@ -8,8 +8,8 @@ import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../../src/core/time.js';
 import { Path } from '../../../src/path/path.js';
-import type { ObjectId } from '../../../src/wire/symbol.js';
-import { storedObject } from '../objects.js';
+import { type ObjectId, parseSymbol } from '../../../src/wire/symbol.js';
+import { descriptorOf, servedSymbol, storedObject } from '../objects.js';
 import { smallGroup } from '../small-group.js';
 import { type Taken, Way } from '../way.js';
 import { type Shelf, Shelves } from './shelf.js';
@@ -26,6 +26,21 @@ test('an object of 62 symbols gets to two members though every fifth datagram is
   world.run(2 * SECOND);
   expect(world.members.map(({ got }) => got)).toEqual([undefined, bytes, bytes]);
   expect([world.lost > 0, world.members[0].transfer.sending.size]).toEqual([true, 0]);
+});
+
+test('an object that we send, and are served because our store has lost it, keeps nobody busy', () => {
+  const [member] = new World().members;
+  const id = { origin: 0, incarnation: 1, seq: 0 };
+  const bytes = new Rng('object').bytes(60_000);
+  const stored = storedObject(id, bytes, small);
+  member.transfer.send(0, member.shelves.signed(id), stored);
+  const symbol = bytes.subarray(0, descriptorOf(id, bytes).symbolSize);
+  const body = servedSymbol(stored.certificate, { sbn: 0, esi: 0 }, symbol);
+  expect(member.transfer.handleSymbol(MILLISECOND, 1, parseSymbol(body), body).add).toBe(true);
+  for (let now = member.transfer.nextTimeout(); now < SECOND; now = member.transfer.nextTimeout()) {
+    member.transfer.handleTimeout(now);
+    expect(member.transfer.nextTimeout()).toBeGreaterThan(now);
+  }
 });
 
 class Member {
