@@ -39,6 +39,7 @@ export interface Answered<Owner> {
   /** Where our answer went, the latest last. */
   addresses: string[];
   mac1: Uint8Array;
+  /** Copies of it are sent: whom they go to opens them in place. */
   response: Uint8Array;
   /** The latest time. */
   sentAt: Micros;
@@ -112,7 +113,7 @@ export class Answers<Owner> {
       repeatAt: now + ANSWER_INTERVAL,
     });
     this.noteUnheard(now);
-    context.transmit(first.from, made.datagram);
+    context.transmit(first.from, made.datagram.slice());
     return undefined;
   }
 
@@ -124,7 +125,7 @@ export class Answers<Owner> {
     answered.addresses = [...answered.addresses.filter((address) => address !== from).slice(-3), from];
     this.noteUnheard(now);
     // Where one was lost the next may well be, too; both are hardly larger than what has come.
-    for (let i = 0; i < REPEAT_COPIES; i++) this.context.transmit(from, answered.response);
+    for (let i = 0; i < REPEAT_COPIES; i++) this.context.transmit(from, answered.response.slice());
     return undefined;
   }
 
