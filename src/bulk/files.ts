@@ -52,6 +52,7 @@ export class FilesDoor {
     const sending = new Sending(transfer, {
       casting: how && this.ground.casts.open(transfer, how.to, how.mode),
       paths,
+      byzantine: this.ground.options.group.byzantine,
       spread: this.ground.spread,
       read: (seq) => this.ground.read(transfer, seq),
       release: (bytes) => this.ground.slices.give(bytes),

@@ -24,6 +24,8 @@ interface Slot {
 
 export interface SendingOptions {
   paths: Paths;
+  /** f: members whose word that they wait may be a lie. */
+  byzantine: number;
   spread: Transfer<BulkTransfer>;
   /** How it goes by multicast, if it does. */
   casting?: Casting | undefined;
@@ -127,9 +129,11 @@ export class Sending {
   private leaveBehind(now: Micros): void {
     const { slots, slow, transfer } = this;
     const lacks = (member: number) => [...slots.keys()].some((seq) => transfer.claims.wants(member, seq));
-    const isStarving =
-      slots.size === WINDOW &&
-      this.takers(now).some((member) => transfer.claims.wants(member, this.next) && !lacks(member));
+    const takers = this.takers(now);
+    const waiting = takers.filter((member) => transfer.claims.wants(member, this.next) && !lacks(member));
+    // One that always claims all would have everyone else served one by one.
+    const enough = Math.min(this.options.byzantine + 1, Math.ceil(takers.length / 2));
+    const isStarving = slots.size === WINDOW && waiting.length >= Math.max(1, enough);
     if (!isStarving) this.starvedAt = NEVER;
     else if (this.starvedAt === NEVER) this.starvedAt = now;
     if (!isStarving || now - this.starvedAt < PATIENCE) return;

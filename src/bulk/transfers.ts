@@ -9,9 +9,12 @@ export class Transfers implements StreamsView<BulkTransfer> {
   private readonly all = new Map<string, BulkTransfer>();
   /** By member: those that it was the first to speak of, the oldest first. */
   private readonly namedBy: Set<BulkTransfer>[];
+  /** And of its own: what others made it speak of leaves room for them. */
+  private readonly offeredBy: Set<BulkTransfer>[];
 
   constructor(members: number) {
     this.namedBy = Array.from({ length: members }, () => new Set());
+    this.offeredBy = Array.from({ length: members }, () => new Set());
   }
 
   get size(): number {
@@ -47,7 +50,7 @@ export class Transfers implements StreamsView<BulkTransfer> {
     member: number,
     id: StreamId,
   ): { transfer: BulkTransfer; instead: BulkTransfer | undefined } | undefined {
-    const named = this.namedBy[member];
+    const named = (id.origin === member ? this.offeredBy : this.namedBy)[member];
     let instead: BulkTransfer | undefined;
     if (named.size >= MAX_NAMED) {
       instead = [...named].find(({ state }) => state === 'saved' || state === 'failed');
@@ -66,7 +69,7 @@ export class Transfers implements StreamsView<BulkTransfer> {
 
   delete(transfer: BulkTransfer): void {
     this.all.delete(streamKey(transfer));
-    for (const named of this.namedBy) named.delete(transfer);
+    for (const named of [...this.namedBy, ...this.offeredBy]) named.delete(transfer);
   }
 }
 

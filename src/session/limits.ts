@@ -98,8 +98,10 @@ export const COOKIE_PERIOD: Micros = 120 * SECOND;
 /** First messages of one member that are answered, per second and at once: a member that misbehaves pays. */
 export const MEMBER_HANDSHAKE_RATE = 5;
 export const MEMBER_HANDSHAKE_BURST = 10;
-/** The same first message is answered again no more often than this; FIRST_RETRY with its jitter is longer. */
+/** The same first message is answered again at one address no more often than this; FIRST_RETRY with its jitter is longer. */
 export const ANSWER_INTERVAL: Micros = 60 * MILLISECOND;
+/** Of each first message: addresses of which is known when it was last answered there. */
+export const MAX_ANSWERED_ADDRESSES = 16;
 /**
  * Handshakes of one member that wait for a datagram under their keys. More than the bursts of both budgets, so that a flood by
  * who holds our own key leaves each of them a while.

@@ -235,21 +235,19 @@ export class Session {
 
   private handleOtherKeys(now: Micros, from: string, transport: SessionTransport): void {
     const confirmed = this.answers.takeConfirmed(transport);
-    if (confirmed) {
-      const { addresses, counter, version, sentAt } = confirmed;
-      // These keys took our answer to make, so who has them can receive where it went.
-      const address = addresses.includes(from) ? from : addresses[addresses.length - 1];
-      this.onProved(transport.incarnation);
-      this.run.noteVersion(now, version);
-      this.run.onConfirmed(counter);
-      this.answers.forgetBefore(confirmed);
-      transport.expiresAt = transport.rejectAt;
-      this.establish(now, transport, address, sentAt);
-      this.rearm();
-    } else {
-      // Kept as long as the peer uses them: after a simultaneous open the two ends may each prefer another set.
-      this.keys.keep(now, transport);
-    }
+    // Kept as long as the peer uses them: after a simultaneous open the two ends may each prefer another set.
+    if (!confirmed) return this.keys.keep(now, transport);
+    const { addresses, counter, version, sentAt } = confirmed;
+    // These keys took our answer to make, so who has them can receive where it went.
+    const listed = addresses.findLast((each) => this.addresses.locators.includes(each));
+    const address = addresses.includes(from) ? from : (listed ?? from);
+    this.onProved(transport.incarnation);
+    this.run.noteVersion(now, version);
+    this.run.onConfirmed(counter);
+    this.answers.forgetBefore(confirmed);
+    transport.expiresAt = transport.rejectAt;
+    this.establish(now, transport, address, sentAt);
+    this.rearm();
   }
 
   private establish(now: Micros, transport: SessionTransport, address: string, sentAt: Micros): void {

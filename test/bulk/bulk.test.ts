@@ -12,6 +12,8 @@ import { Crowd, SLICE, treeOf } from './crowd.js';
 
 const LINKS = { delay: 10 * MILLISECOND, loss: iid(0.1) };
 const tree = treeOf([3_000_000, 0, 100, 70_000]);
+/** Many slices, for who claims to be ahead of them. */
+const claimed = treeOf([12_000_000], 'claimed', 2 ** 19);
 const SLICES = Math.ceil(tree.bytes.length / SLICE);
 const crowds: Crowd[] = [];
 
@@ -30,6 +32,23 @@ function expectSaved(crowd: Crowd, id: StreamId, ...members: number[]): void {
   const isKnown = (member: number) => crowd.standing(0, id, member)?.state === 'saved';
   expect(crowd.runUntil(() => crowd.isSaved(id, ...members) && members.every(isKnown))).toBe(true);
   for (const member of members) expect(Buffer.compare(crowd.shelf(member, id)!.bytes, tree.bytes)).toBe(0);
+}
+
+/** `liar` says each 100 ms that it holds what has gone out so far, and some more. */
+function claimAll(crowd: Crowd, liar: number, id: StreamId): void {
+  const { members, world } = crowd.cluster;
+  const { bulk } = members[0].endpoint;
+  const { ground } = bulk as unknown as { ground: { transfers: { find(id: StreamId): { sent: number } } } };
+  const sending = ground.transfers.find(id);
+  const nothing = new Uint8Array(0);
+  let version = 1000;
+  const say = () => {
+    const count = sending.sent + 8;
+    const words = { version: version++, heard: 0, count, sent: 0, reason: nothing, ahead: nothing };
+    bulk.handleFrame(world.now, liar, { kind: 'transfer', ...id, state: 'receiving', ...words });
+    world.at(world.now + 100 * MILLISECOND, say);
+  };
+  say();
 }
 
 test('at 10 % loss four members get it, for about twice its bytes', () => {
@@ -190,6 +209,31 @@ test('slices whose bytes are not what the manifest says are written nowhere', ()
     expect(isSaved).toBe(false);
   }
 });
+
+test('a member that always claims all does not make the sender serve each of the others by itself', () => {
+  const liar = 7;
+  const links = { delay: 10 * MILLISECOND, rate: 1e6, overhead: 28 };
+  const seconds = [false, true].map((lies) => {
+    const crowd = crowdOf({
+      seed: 'claims',
+      members: 8,
+      faulty: 2,
+      byzantine: 1,
+      links,
+      controller: CONTROLLERS.bbr,
+      ...(lies && { liars: new Map([[liar, ['mute']]]) }),
+    });
+    const honest = [1, 2, 3, 4, 5, 6];
+    crowd.take(...honest, ...(lies ? [liar] : []));
+    const id = crowd.offer(0, claimed);
+    crowd.startWith(0, id, ...honest);
+    if (lies) claimAll(crowd, liar, id);
+    const start = crowd.now;
+    expect(crowd.runUntil(() => crowd.isSaved(id, ...honest), 200 * SECOND)).toBe(true);
+    return (crowd.now - start) / SECOND;
+  });
+  expect(seconds[1]).toBeLessThan(2 * seconds[0]);
+}, 120_000);
 
 test('a slow disk slows the sender, not the memory', () => {
   const crowd = crowdOf({ seed: 'disk', members: 2, links: LINKS }, () => 200 * MILLISECOND);

@@ -12,6 +12,13 @@ test('who speaks of too many is not listened to any more; others are', () => {
   expect(transfers.open(2, id(1000))).toBeDefined();
 });
 
+test('what others made a member speak of leaves room for its own', () => {
+  const transfers = new Transfers(3);
+  for (let i = 0; i < MAX_NAMED; i++) transfers.open(1, id(i));
+  const own = { origin: 1, incarnation: TRANSFER_BIT };
+  expect(transfers.open(1, own)).toBeDefined();
+});
+
 test('one that is over makes room', () => {
   const transfers = new Transfers(3);
   for (let i = 0; i < MAX_NAMED; i++) transfers.open(1, id(i));

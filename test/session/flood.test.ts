@@ -291,6 +291,28 @@ describe('a flood of first messages', () => {
   });
 });
 
+describe('first messages that a stranger sends again from elsewhere, sooner than they come themselves', () => {
+  test.each(['one address', 'many addresses'])('from %s do not keep two members apart', (how) => {
+    const world = new World({ seed: 'copies' });
+    const [a, b] = world.nodes;
+    const isStranger = (address: string) => address.startsWith('x');
+    world.links.update((from) => (isStranger(from) ? { delay: MILLISECOND } : {}));
+    const copied = new Map<string, Uint8Array>();
+    world.tap = (datagram) => {
+      if (kindOf(datagram.bytes) === KIND.initiation && !isStranger(datagram.from))
+        copied.set(datagram.to, datagram.bytes.slice());
+      return [datagram];
+    };
+    const isUp = () => a.table.session(1)!.isEstablished && b.table.session(0)!.isEstablished;
+    a.table.connect(world.now, 1);
+    for (let i = 0; i < 400 && !isUp(); i++) {
+      for (const [to, bytes] of copied) world.inject(how === 'one address' ? 'x:9' : `x${i}:9`, to, bytes);
+      world.run(5 * MILLISECOND, isUp);
+    }
+    expect(isUp()).toBe(true);
+  });
+});
+
 describe('amplification', () => {
   test('nobody is sent more than three times what came from its address', () => {
     const rng = new Rng('amplification');

@@ -84,7 +84,7 @@ export class Listeners {
       return false;
     }
     const largest = ack.ranges[0];
-    if (largest > listener.largest || ack.received > listener.received) listener.heardAt = now;
+    if (largest > listener.largest) listener.heardAt = now;
     this.measure(listener, largest, ack.received);
     listener.state = 'hearing';
     listener.reason = '';

@@ -20,6 +20,8 @@ interface Acker {
   slowSince: Micros;
   /** When its own pace or window last held something back. */
   limitedAt: Micros;
+  /** Since when its window alone holds back what another's lets through. */
+  closedSince: Micros;
 }
 
 export interface PaceOptions {
@@ -65,7 +67,15 @@ export class Pace {
     });
     if (rtt !== undefined) recovery.rtt.onSample(rtt);
     const trialUntil = now + trialTime(recovery);
-    this.ackers.push({ recovery, member, trialUntil, triedAt: now, slowSince: NEVER, limitedAt: now });
+    this.ackers.push({
+      recovery,
+      member,
+      trialUntil,
+      triedAt: now,
+      slowSince: NEVER,
+      limitedAt: now,
+      closedSince: NEVER,
+    });
   }
 
   remove(member: number): void {
@@ -84,7 +94,10 @@ export class Pace {
     const times = this.ackers.map(({ recovery }) => opensAt(now, recovery));
     const time = this.decide(now, times);
     // Who is held back by another for long shows less than it carries; for a moment all are, as acknowledgements come one by one.
+    const isOpen = times.some((each) => each !== NEVER);
     this.ackers.forEach((acker, i) => {
+      if (times[i] !== NEVER || !isOpen) acker.closedSince = NEVER;
+      else if (acker.closedSince === NEVER) acker.closedSince = now;
       const { recovery, limitedAt } = acker;
       if (times[i] > now) acker.limitedAt = now;
       else if (time > now && now - limitedAt > recovery.rtt.smoothed) recovery.onAppLimited(now);
@@ -150,6 +163,11 @@ export class Pace {
     const most = rates[majority(rates.length) - 1] ?? 0;
     const dropped: number[] = [];
     for (const acker of this.ackers) {
+      // Who acknowledges nothing new has a window that never opens.
+      if (acker.closedSince < now - PATIENCE - 2 * acker.recovery.rtt.smoothed) {
+        dropped.push(acker.member);
+        continue;
+      }
       const isSlow = rateOf(acker) < most * FLOOR;
       if (acker.trialUntil !== NEVER && acker.trialUntil <= now) {
         acker.trialUntil = NEVER;

@@ -75,7 +75,8 @@ class Finder {
     | { resolve: (introduction: Introduction) => void; reject: (error: Error) => void }
     | undefined;
   private readonly begunAt = performance.now();
-  private fullSince: number | undefined;
+  /** Since when all who are expected were there, and what is said if that does not change. */
+  private full: { since: number; failure: HeadwaterError } | undefined;
   private hasSaidLooking = false;
 
   constructor(options: FindOptions) {
@@ -176,7 +177,12 @@ class Finder {
   private look(): void {
     const { code, wait, onEvent } = this.options;
     const passed = performance.now() - this.begunAt;
-    if ([...this.targets.values()].some(({ isMet }) => isMet) || this.fullSince !== undefined) return;
+    if ([...this.targets.values()].some(({ isMet }) => isMet)) return;
+    // Its sender may have gone meanwhile, and answer nothing more.
+    if (this.full) {
+      if (performance.now() - this.full.since >= FULL_MS) this.settle?.reject(this.full.failure);
+      return;
+    }
     const isHeard = [...this.targets.values()].some(({ address }) => address !== undefined);
     if (this.search && this.targets.size + this.tried.size === 0 && passed >= USUAL_MS)
       this.add(USUAL, [`127.0.0.1:${USUAL_PORT}`]);
@@ -201,7 +207,7 @@ class Finder {
     if (event.type === 'introduced') return this.settle?.resolve(event.introduction);
     if (event.type === 'waiting') {
       target.isMet = true;
-      this.fullSince = undefined;
+      this.full = undefined;
       return onEvent({ ...event, address });
     }
     this.targets.delete(name);
@@ -229,18 +235,13 @@ class Finder {
 
   /** Whoever has crashed and comes back is not missed yet: its place is free in a moment. */
   private onFull(name: string, target: Target, expected: number): void {
-    const now = performance.now();
-    if (this.fullSince === undefined)
-      this.options.onEvent({ type: 'full', address: addressOf(target), expected });
-    this.fullSince ??= now;
-    if (now - this.fullSince >= FULL_MS)
-      return this.settle?.reject(
-        new HeadwaterError(
-          'CODE_REFUSED',
-          `code: its sender expects ${expected} receivers, and all are there (${addressOf(target)})`,
-        ),
-      );
-    setTimeout(() => this.add(name, [addressOf(target)]), FULL_AGAIN_MS);
+    const address = addressOf(target);
+    if (!this.full) {
+      this.options.onEvent({ type: 'full', address, expected });
+      const text = `code: its sender expects ${expected} receivers, and all are there (${address})`;
+      this.full = { since: performance.now(), failure: new HeadwaterError('CODE_REFUSED', text) };
+    }
+    setTimeout(() => this.add(name, [address]), FULL_AGAIN_MS);
   }
 }
 

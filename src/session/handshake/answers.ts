@@ -14,6 +14,7 @@ import type { Keys } from '../keys.js';
 import {
   ANSWER_INTERVAL,
   MAX_ANSWERED,
+  MAX_ANSWERED_ADDRESSES,
   MEMBER_HANDSHAKE_BURST,
   MEMBER_HANDSHAKE_RATE,
   UNCONFIRMED_LIFETIME,
@@ -43,8 +44,8 @@ export interface Answered<Owner> {
   response: Uint8Array;
   /** The latest time. */
   sentAt: Micros;
-  /** When it may be answered again. */
-  repeatAt: Micros;
+  /** By address, the latest last: when it may be answered there again. Who replays it from elsewhere takes no turn from its maker. */
+  repeatAt: Map<string, Micros>;
 }
 
 export class Answers<Owner> {
@@ -110,7 +111,7 @@ export class Answers<Owner> {
       mac1: mac1Of(first.datagram).slice(),
       response: made.datagram,
       sentAt: now,
-      repeatAt: now + ANSWER_INTERVAL,
+      repeatAt: new Map([[first.from, now + ANSWER_INTERVAL]]),
     });
     this.noteUnheard(now);
     context.transmit(first.from, made.datagram.slice());
@@ -119,9 +120,13 @@ export class Answers<Owner> {
 
   /** The same first message once more: our answer was lost. The keys are the same, so it is worth nothing to who replays it. */
   repeat(now: Micros, from: string, answered: Answered<Owner>): SessionDropReason | undefined {
-    if (now < answered.repeatAt) return 'handshake-budget';
+    const { repeatAt } = answered;
+    if (now < (repeatAt.get(from) ?? now)) return 'handshake-budget';
+    // Whom we forget is answered sooner: each answer costs a first message that is as large all the same.
+    if (repeatAt.size >= MAX_ANSWERED_ADDRESSES && !repeatAt.has(from))
+      repeatAt.delete([...repeatAt.keys()][0]);
+    repeatAt.set(from, now + ANSWER_INTERVAL);
     answered.sentAt = now;
-    answered.repeatAt = now + ANSWER_INTERVAL;
     answered.addresses = [...answered.addresses.filter((address) => address !== from).slice(-3), from];
     this.noteUnheard(now);
     // Where one was lost the next may well be, too; both are hardly larger than what has come.

@@ -34,6 +34,29 @@ function listener(crowd: Crowd, id: StreamId, member: number) {
   return crowd.status(0, id).cast!.listeners.find((each) => each.member === member);
 }
 
+/** From some time on member 4 repeats its last report to member 0, with one more received, and `more` acknowledged. */
+function freeze(crowd: Crowd, every: number, more: number): void {
+  const { world, members } = crowd.cluster;
+  const { casts } = members[0].endpoint.bulk;
+  const report = casts.handleReport.bind(casts);
+  casts.handleReport = (now, from, frame) => {
+    if (from !== 4 || !frame.ack || frame.ack.received < 1000) return report(now, from, frame);
+    casts.handleReport = (now, from, frame) => (from === 4 ? undefined : report(now, from, frame));
+    let { received } = frame.ack;
+    const ranges = [...frame.ack.ranges];
+    const say = () => {
+      ranges[0] += more;
+      report(world.now, 4, {
+        ...frame,
+        lacking: [],
+        ack: { ...frame.ack!, ranges: [...ranges], received: ++received },
+      });
+      world.at(world.now + every, say);
+    };
+    say();
+  };
+}
+
 /** Bytes that went by the paths of the sender, and not to the group. */
 function byPaths(crowd: Crowd, id: StreamId): number {
   return crowd.cluster.members[0].endpoint.metrics.sentBytes - crowd.status(0, id).cast!.bytes;
@@ -139,6 +162,20 @@ test('a member that reports to have got next to nothing does not hold up the oth
   });
   expect(seconds[1]).toBeLessThan(4 * seconds[0]);
 }, 300_000);
+
+test.each([
+  ['acknowledges nothing new, and says of how many it has got one more each time', 100, 0],
+  ['acknowledges one datagram more each 900 ms', 900, 1],
+])('a member that %s does not hold up the others for long', (_, every, more) => {
+  const crowd = crowdOf('frozen', 5, { delay: 20 * MILLISECOND, rate: 20e6, overhead: 28 });
+  const tree = treeOf([8 * MIB], 'frozen', MIB);
+  crowd.take(1, 2, 3, 4);
+  const id = crowd.offer(0, tree, 'multicast');
+  crowd.startWith(0, id, 1, 2, 3, 4);
+  freeze(crowd, every * MILLISECOND, more);
+  // At 20 Mbit/s it takes 4 s, and who holds it up 2 s more.
+  expect(crowd.runUntil(() => crowd.isSaved(id, 1, 2, 3), 16 * SECOND)).toBe(true);
+});
 
 test('a member with the key that forges symbols, or sends true ones again, changes no byte', () => {
   const crowd = crowdOf('forger', 4, LINKS);
