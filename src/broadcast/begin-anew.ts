@@ -13,7 +13,7 @@ type StartOver = (now: Micros, stream: Stream, from: number) => void;
 export function beginAnew(now: Micros, wings: Wings, startOver: StartOver): void {
   const { own, succession, streams, delivery, log, events } = wings;
   const former = own.stream;
-  if (!succession.isReady(now, membersHere(now, wings))) return;
+  if (!succession.isDue || !succession.isReady(now, membersHere(now, wings))) return;
   if (own.isStoring || delivery.isConsuming(former)) return;
   const { origin, incarnation: ended } = former;
   const from = succession.abandoned(former);

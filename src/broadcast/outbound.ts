@@ -10,7 +10,7 @@ import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import type { Repair } from './repair.js';
 import { ToldManifests } from './spread/manifests/told.js';
 import { vectorCopiesFor } from './spread/plan.js';
-import type { FrameSource, Sources, SymbolSource } from './spread/sources.js';
+import { type FrameSource, type Sources, type SymbolSource, spreadSources } from './spread/sources.js';
 import type { Wings } from './wings.js';
 
 /** All of them, in the order in which they are served: frames in this order, symbols in turns. */
@@ -31,24 +31,7 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
     waiting: (peer, enough) => mail.size(peer, enough),
     take: (_now, peer, room) => mail.take(peer, room),
   };
-  const progress: FrameSource = {
-    dueAt: (peer) => (transfer.hasNews(peer) ? AT_ONCE : NEVER),
-    waiting: () => 0,
-    take: (_now, peer, room) => transfer.takeNews(peer, room),
-  };
-  const owed: FrameSource = {
-    dueAt: (peer) => transfer.relaying.owing.dueAt(peer),
-    waiting: () => 0,
-    take: (now, peer, room) => transfer.relaying.owing.take(now, peer, room),
-  };
-  const relayed: SymbolSource = {
-    has: (_now, peer) => transfer.relaying.has(peer),
-    next: (_now, peer, writer) => transfer.relaying.next(peer, writer),
-  };
-  const own: SymbolSource = {
-    has: (now, peer) => transfer.hasOwn(now, peer),
-    next: (now, peer, writer, beside) => transfer.nextOwn(now, peer, writer, beside),
-  };
+  const { progress, owed, relayed, own } = spreadSources(transfer);
   const served: SymbolSource = {
     has: (_now, peer) => serving.has(peer),
     next: (now, peer, writer, beside) => serving.next(now, peer, writer, beside),

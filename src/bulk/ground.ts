@@ -6,7 +6,7 @@ import type { Metrics, RepairDrop } from '../broadcast/metrics.js';
 import { signCertificate } from '../broadcast/proof/certificate.js';
 import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import { Objects } from '../broadcast/spread/objects.js';
-import { copiesFor, cutObject } from '../broadcast/spread/plan.js';
+import { copiesFor, cutObject, SMALL_GROUP } from '../broadcast/spread/plan.js';
 import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js';
 import type { ControllerFactory } from '../congestion/controller.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
@@ -178,7 +178,6 @@ export const UNSIGNED = new Uint8Array(0);
 const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (WINDOW + 2) * MAX_SLICE);
 /** Beyond it the origin would do more than all others together. */
 const DIRECT = 4;
-const SMALL_GROUP = 16;
 /** A manifest of no more bytes goes out with the offer: it is what a path may be sent at first, and saves a round trip. */
 const PUSHED_MANIFEST = 8 * 1024;
 export const CHECK: Micros = 100 * MILLISECOND;

@@ -1,5 +1,10 @@
 /** What transfers have for the peers, in the order in which it is served. */
-import type { FrameSource, Sources, SymbolSource } from '../broadcast/spread/sources.js';
+import {
+  type FrameSource,
+  type Sources,
+  type SymbolSource,
+  spreadSources,
+} from '../broadcast/spread/sources.js';
 import type { Transfer } from '../broadcast/spread/transfer.js';
 import { AT_ONCE, NEVER } from '../core/time.js';
 import type { Casts } from './cast/casts.js';
@@ -26,24 +31,7 @@ export function sourcesOf({ telling, fetching, spread, casts }: Parts): Sources 
     waiting: (peer, enough) => mail.size(peer, enough),
     take: (_now, peer, room) => mail.take(peer, room),
   };
-  const progress: FrameSource = {
-    dueAt: (peer) => (spread.hasNews(peer) ? AT_ONCE : NEVER),
-    waiting: () => 0,
-    take: (_now, peer, room) => spread.takeNews(peer, room),
-  };
-  const owed: FrameSource = {
-    dueAt: (peer) => spread.relaying.owing.dueAt(peer),
-    waiting: () => 0,
-    take: (now, peer, room) => spread.relaying.owing.take(now, peer, room),
-  };
-  const relayed: SymbolSource = {
-    has: (_now, peer) => spread.relaying.has(peer),
-    next: (_now, peer, writer) => spread.relaying.next(peer, writer),
-  };
-  const own: SymbolSource = {
-    has: (now, peer) => spread.hasOwn(now, peer),
-    next: (now, peer, writer, beside) => spread.nextOwn(now, peer, writer, beside),
-  };
+  const { progress, owed, relayed, own } = spreadSources(spread);
   const served: SymbolSource = {
     has: (_now, peer) => serving.has(peer),
     next(now, peer, writer, beside) {

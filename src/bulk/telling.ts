@@ -2,6 +2,7 @@
  * How we stand with each transfer, told to every peer until it has heard of it. In: changes, what peers say that they have heard,
  * time. Out: TRANSFER frames for each peer. What has changed meanwhile supersedes what was said.
  */
+import { SMALL_GROUP } from '../broadcast/spread/plan.js';
 import type { Marks } from '../core/marks.js';
 import { AT_ONCE, MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
 import type { TransferFrame } from '../wire/frames/transfer.js';
@@ -183,7 +184,6 @@ function utf8(text: string): Uint8Array {
 
 /** Most changes are slices that were written: they are said together. */
 const INTERVAL: Micros = 20 * MILLISECOND;
-const SMALL_GROUP = 16;
 /** Between copies of the same. */
 const SPACING: Micros = 8 * MILLISECOND;
 const ANSWER_DELAY: Micros = 10 * MILLISECOND;

@@ -111,5 +111,6 @@ const MAX_MANIFEST_MISS = 0.02;
 const MAX_VECTOR_MISS = 0.01;
 /** Chance that so many tries have met nothing but loss. */
 const MAX_PULL_MISS = 0.01;
-const SMALL_GROUP = 16;
+/** Of so few members each may cost the others some more. */
+export const SMALL_GROUP = 16;
 const MAX_COPIES = 8;

@@ -1,7 +1,9 @@
 /** What a part that spreads objects has for the peers: frames and symbols, as they are asked for when a datagram can go. */
-import type { Micros } from '../../core/time.js';
+import { AT_ONCE, type Micros, NEVER } from '../../core/time.js';
 import type { SymbolWriter } from '../../wire/datagram.js';
 import type { ObjectFrame } from '../../wire/frames.js';
+import type { Transfer } from './transfer.js';
+import type { StreamView } from './view.js';
 
 /** A part that has frames for peers. */
 export interface FrameSource {
@@ -23,4 +25,31 @@ export interface SymbolSource {
 export interface Sources {
   frames: readonly FrameSource[];
   symbols: readonly SymbolSource[];
+}
+
+/** What any spreading has: frames on what has come and what waits to be relayed; symbols of others, and our own. */
+export function spreadSources<S extends StreamView>(
+  transfer: Transfer<S>,
+): Record<'progress' | 'owed', FrameSource> & Record<'relayed' | 'own', SymbolSource> {
+  const { relaying } = transfer;
+  return {
+    progress: {
+      dueAt: (peer) => (transfer.hasNews(peer) ? AT_ONCE : NEVER),
+      waiting: () => 0,
+      take: (_now, peer, room) => transfer.takeNews(peer, room),
+    },
+    owed: {
+      dueAt: (peer) => relaying.owing.dueAt(peer),
+      waiting: () => 0,
+      take: (now, peer, room) => relaying.owing.take(now, peer, room),
+    },
+    relayed: {
+      has: (_now, peer) => relaying.has(peer),
+      next: (_now, peer, writer) => relaying.next(peer, writer),
+    },
+    own: {
+      has: (now, peer) => transfer.hasOwn(now, peer),
+      next: (now, peer, writer, beside) => transfer.nextOwn(now, peer, writer, beside),
+    },
+  };
 }
