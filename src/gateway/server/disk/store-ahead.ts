@@ -48,6 +48,8 @@ export function storeAhead(store: DurableStore, file: AheadFile): DurableStore {
   let timer: NodeJS.Timeout | undefined;
   /** What is written went wrong: what the file holds of it is not known, and nothing more goes there until it is empty. */
   let isBroken = false;
+  /** The write that is on its way to the file. */
+  let appending: Promise<void> | undefined;
 
   const commit = async (writes: readonly StoreWrite[]): Promise<number> => {
     if (writes.length > 0 && writes.every(isObject) && !isBroken) {
@@ -60,16 +62,23 @@ export function storeAhead(store: DurableStore, file: AheadFile): DurableStore {
     return bytes;
   };
   const append = async (writes: readonly ObjectWrite[], record: Uint8Array): Promise<number> => {
+    appending = file
+      .append(record)
+      .then(() => {
+        for (const write of writes) {
+          waiting.push(write);
+          objects.set(objectKey(write.object), write.object);
+          bytes += storedSize(write.object.bytes.length);
+        }
+      })
+      .finally(() => {
+        appending = undefined;
+      });
     try {
-      await file.append(record);
+      await appending;
     } catch (error) {
       isBroken = true;
       throw error;
-    }
-    for (const write of writes) {
-      waiting.push(write);
-      objects.set(objectKey(write.object), write.object);
-      bytes += storedSize(write.object.bytes.length);
     }
     if (file.size > HURRY) void move().catch(() => {});
     else timer ??= setTimeout(() => void move().catch(() => {}), GATHER_MS);
@@ -83,6 +92,8 @@ export function storeAhead(store: DurableStore, file: AheadFile): DurableStore {
     return running;
   };
   const moveNow = async (): Promise<void> => {
+    // What is on its way belongs with what its file has, or it would be emptied with that and be in neither.
+    while (appending) await appending.catch(() => {});
     clearTimeout(timer);
     timer = undefined;
     if (moving.length === 0) {
