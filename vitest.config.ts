@@ -6,6 +6,7 @@ const major = process.versions.node.split('.')[0];
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/setup.ts'],
     // By itself vitest leaves one processor to itself, of two half.
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
