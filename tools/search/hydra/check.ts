@@ -11,6 +11,8 @@ export type Entry =
   | { type: 'queued'; id: string }
   /** It came from etcd, as part of this revision. */
   | { type: 'arrive'; id: string; revision: number }
+  /** Its etcd says so, as a warning or an error. */
+  | { type: 'said'; line: string }
   | { type: 'end'; reason: string };
 
 export interface Judgement {
@@ -102,6 +104,11 @@ function checkOrder(ids: readonly string[], node: number, violations: string[]):
       violations.push(`order: node ${node}: ${id} after ${before.id}`);
     last.set(sender, { run, number, id });
   }
+}
+
+/** What the etcd of a node has said last. */
+export function lastSaid(log: readonly Entry[], count: number): string[] {
+  return log.flatMap((entry) => (entry.type === 'said' ? [entry.line] : [])).slice(-count);
 }
 
 function idsOf(log: readonly Entry[], type: 'submit' | 'queued' | 'arrive'): Set<string> {

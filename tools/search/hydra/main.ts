@@ -22,7 +22,7 @@ import { startEmulator } from '../../../src/emulator/emulator.js';
 import { iid } from '../../../src/sim/net/loss.js';
 import { gatewayPath } from '../../lab/hydra/gateway.js';
 import { RELEASES, type ReleaseName } from '../../lab/hydra/releases.js';
-import { isSettled, judge, parseLog } from './check.js';
+import { isSettled, judge, lastSaid, parseLog } from './check.js';
 import type { WorkerConfig } from './worker.js';
 
 export async function run(args: string[]): Promise<void> {
@@ -110,6 +110,10 @@ export async function run(args: string[]): Promise<void> {
         `again and ${toldAgain} were told again; all there ${drainSeconds} s after the load ended`,
     );
     for (const violation of shown) console.log(`VIOLATION ${violation}`);
+    if (violations.length > 0)
+      logs().forEach((log, node) => {
+        for (const line of lastSaid(log, MAX_SHOWN)) console.log(`node ${node}: ${line}`);
+      });
     console.log(
       violations.length === 0
         ? 'nothing lost, created or out of order'

@@ -47,6 +47,9 @@ const node = await startHydraNode({
     log({ type: 'arrive', id: message.toString().trimEnd(), revision });
   },
   deliver() {},
+  onLine({ level, raw }) {
+    if (level === 'warn' || level === 'error' || level === 'fatal') log({ type: 'said', line: raw });
+  },
   onFailure(reason) {
     log({ type: 'end', reason });
     process.exit(ENDED);
