@@ -180,7 +180,7 @@ export class Path {
       // Of the first hundreds each counts the same, beside some that arrived.
       const weight = Math.min(1, Math.max(total / LOSS_WINDOW, total / (this.fates + LOSS_PRIOR)));
       this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
-      if (this.recovery.losesLarge) this.onBlackHole(now);
+      if (this.recovery.losesLarge(this.smoothedLoss)) this.onBlackHole(now);
       if (this.mtu.asksForSpeed) this.judgeSpeed(now);
     }
     return outcome;

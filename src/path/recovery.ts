@@ -267,9 +267,11 @@ export class Recovery {
     return policyFor(this.controller.window() / this.mtu, this.rtt.smoothed, this.ackLoss);
   }
 
-  /** Whether small datagrams arrive and large ones do not. */
-  get losesLarge(): boolean {
-    return this.largeLost >= SUSPECT_LARGE && this.smallAcked >= SUSPECT_SMALL;
+  /** Whether small datagrams arrive and large ones do not, more often than the path's loss explains. */
+  losesLarge(loss: number): boolean {
+    const { largeLost, smallAcked } = this;
+    if (largeLost < FEWEST_LARGE || smallAcked < SUSPECT_SMALL) return false;
+    return largeLost >= SUSPECT_LARGE || loss ** largeLost < LARGE_CHANCE;
   }
 
   setMtu(now: Micros, bytes: number): void {
@@ -371,10 +373,13 @@ function addLosses(sum: Losses, found: Losses): void {
 }
 
 /**
- * At half lost so many in a row are one in a thousand; and something smaller gets through meanwhile, so that it is no outage.
- * A false alarm costs a round trip or two with smaller datagrams.
+ * So many in a row are one in a thousand at half lost, and enough whatever is lost; fewer are where the path loses less. Something
+ * smaller gets through meanwhile, so that it is no outage. A false alarm costs a round trip or two with smaller datagrams.
  */
 const SUSPECT_LARGE = 10;
+const LARGE_CHANCE = 1e-3;
+/** RFC 8899 section 5.1.2, MAX_PROBES: of what serves now and then each one is a PULL that is asked for again, ever later. */
+const FEWEST_LARGE = 3;
 const SUSPECT_SMALL = 4;
 /** Some turns of a process that has just been kept from running. */
 const LATE_GRACE: Micros = 5 * MILLISECOND;

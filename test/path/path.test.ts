@@ -450,25 +450,36 @@ describe('the size of datagrams', () => {
     expect(us.mtu.size).toBe(1312);
   });
 
-  test('falls back where small datagrams arrive and ten large ones in a row do not', () => {
-    const { us, peer, send } = pair({}, 1312);
-    raise(us, 0, 1312);
-    let now = 0;
-    const round = (isLost: boolean) => {
-      send(2, () => isLost, 1312, now);
-      send(1, () => false, 100, now);
-      now += 10 * MILLISECOND;
-      deliver(peer, us, now);
-    };
-    round(false);
-    for (let i = 0; i < 4; i++) round(true);
-    // One arrives after all.
-    round(false);
-    for (let i = 0; i < 4; i++) round(true);
-    expect(us.mtu.size).toBe(1312);
-    for (let i = 0; i < 3; i++) round(true);
-    expect(us.mtu.size).toBe(DATAGRAM_SIZE);
-  });
+  test.each([
+    ['three', 'loses nothing else', 0, 3],
+    ['ten', 'loses half of all', 0.5, 10],
+  ])(
+    'falls back where small datagrams arrive and %s large ones in a row do not, if it %s',
+    (_, __, loss, most) => {
+      const { us, peer, send } = pair({}, 1312);
+      raise(us, 0, 1312);
+      let now = 0;
+      const round = (isLost: boolean) => {
+        send(1, () => isLost, 1312, now);
+        send(8, (number) => number < 8 * loss, 100, now);
+        now += 10 * MILLISECOND;
+        deliver(peer, us, now);
+      };
+      for (let i = 0; i < 200; i++) {
+        send(20, (number) => number % 20 < 20 * loss, 100, now);
+        now += 10 * MILLISECOND;
+        deliver(peer, us, now);
+      }
+      expect(us.loss).toBeCloseTo(loss, 1);
+      for (let i = 1; i < most; i++) round(true);
+      // One arrives after all.
+      round(false);
+      for (let i = 1; i < most; i++) round(true);
+      expect(us.mtu.size).toBe(1312);
+      round(true);
+      expect(us.mtu.size).toBe(DATAGRAM_SIZE);
+    },
+  );
 
   test('does not fall back for an outage, in which small ones are lost as well', () => {
     const { us, peer, send } = pair({}, 1312);

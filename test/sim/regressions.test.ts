@@ -342,3 +342,20 @@ test('a member that starts over keeps what the others have let go of on its word
   });
   expect(runScenario(run).violation).toBeUndefined();
 });
+
+test('a member that only serves finds soon that its path has become narrow, though the origin is gone', () => {
+  const run = quietScenario({
+    seed: '3391750015600',
+    faulty: 1,
+    maxDatagram: 8952,
+    disk: { delay: 0, rate: 1e9 },
+    messages: [{ origin: 2, at: 1_076_667, size: 1164 }],
+    faults: [
+      { type: 'crash', members: [2], when: { at: 1_358_615 }, down: undefined, hit: false },
+      { type: 'narrow', between: [1, 0], at: 836_846 },
+      { type: 'narrow', between: [2, 1], at: 751_625 },
+    ],
+    healAt: 2_358_615,
+  });
+  expect(runScenario(run).violation).toBeUndefined();
+});
