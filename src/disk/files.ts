@@ -24,7 +24,7 @@ import {
   writeHeader,
   writeNumber,
 } from '../store/records.js';
-import { database, firstRecordOf, transact } from './database.js';
+import { damageOf, database, firstRecordOf, transact } from './database.js';
 import { hasOwnerFile } from './owner.js';
 
 /** A store that is not one for this key and group, or has no place: to try again changes nothing. */
@@ -75,10 +75,30 @@ export function assertOurs(path: string): void {
   if (info === undefined) return;
   if (!info.isFile()) throw foreign(path, info.isDirectory() ? 'a folder' : 'something else');
   if (hasOwnerFile(path)) return;
+  // One that is damaged where it begins, too.
+  if (damageOf(path) !== undefined && hasHeader(path)) return;
   const first = firstRecordOf(path);
   if (first === undefined) throw foreign(path, kindOf(path));
   if (!equalBytes(first.key, HEADER_KEY) || parseHeader(first.value) === undefined)
     throw foreign(path, 'the LMDB database of something else');
+}
+
+/** Whether a record that says whose store it is stands somewhere in the first part of a file, as LMDB lays it out: that of a page no longer in use will do. */
+function hasHeader(path: string): boolean {
+  const file = openSync(path, 'r');
+  try {
+    const part = Buffer.alloc(HEADER_WINDOW);
+    const length = HEADER_NODE.length + HEADER_SIZE;
+    for (let from = 0; from < HEADER_REACH; from += HEADER_WINDOW - length) {
+      const bytes = part.subarray(0, readSync(file, part, 0, part.length, from));
+      for (let at = bytes.indexOf(HEADER_NODE); at >= 0; at = bytes.indexOf(HEADER_NODE, at + 1))
+        if (parseHeader(bytes.subarray(at + HEADER_NODE.length, at + length)) !== undefined) return true;
+      if (bytes.length < part.length) return false;
+    }
+    return false;
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** For people: what a file seems to be that is no store. */
@@ -163,3 +183,9 @@ export function exists(path: string): boolean {
 
 /** A group file may be long: that of 512 members has 60 kB. */
 const KIND_WINDOW = 1 << 20;
+const HEADER_SIZE = 76;
+/** Of an LMDB page: the length of the value, no flags, the length of the key, and the key. */
+const HEADER_NODE = Buffer.from([HEADER_SIZE, 0, 0, 0, 0, 0, HEADER_KEY.length, 0, ...HEADER_KEY]);
+const HEADER_WINDOW = 1 << 20;
+/** Pages are given out from the beginning of the file on. */
+const HEADER_REACH = 64 * HEADER_WINDOW;

@@ -1,9 +1,21 @@
 /** What is no store of ours is never taken for one: it is refused, with what it seems to be, and left as it is. */
-import { mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatSecretKey } from '../../src/crypto/keys.js';
 import { database } from '../../src/disk/database.js';
+import { WrongStoreError } from '../../src/disk/files.js';
+import { inspectStore } from '../../src/disk/inspect.js';
 import { openStore } from '../../src/disk/lmdb.js';
 import { put, sampleObject, storeOptions } from './samples.js';
 
@@ -40,6 +52,22 @@ test('a store that was copied without the files beside it is one', async () => {
   for (const name of ['lock', 'owner', 'owner-lock', 'closed']) rmSync(`${options.path}-${name}`);
   await using again = await openStore(options);
   expect([again.recovered, again.loaded.held.length]).toEqual([undefined, 300]);
+});
+
+test.each([1, 2, 3])('a copy of a store whose first %d pages are gone is a damaged one', async (pages) => {
+  const options = await storeOptions();
+  const store = await openStore(options);
+  await store.commit(Array.from({ length: 300 }, (_, seq) => put(sampleObject(seq))));
+  await store.close();
+  for (const name of ['lock', 'owner', 'owner-lock', 'closed']) rmSync(`${options.path}-${name}`);
+  const file = openSync(options.path, 'r+');
+  writeSync(file, new Uint8Array(4096 * pages), 0, 4096 * pages, 0);
+  closeSync(file);
+  const looked = inspectStore(options.path);
+  await expect(looked).rejects.toThrow(`got damage in ${options.path}`);
+  await expect(looked).rejects.not.toBeInstanceOf(WrongStoreError);
+  await using again = await openStore(options);
+  expect(again.recovered).toMatch(`${options.path}.corrupt-`);
 });
 
 async function otherDatabase(path: string): Promise<void> {
