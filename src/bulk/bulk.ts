@@ -63,8 +63,10 @@ export class Bulk {
     this.ground.changed.add(transfer);
     if (from === transfer.origin && frame.state === 'failed' && isOpen(transfer)) {
       const why = new TextDecoder().decode(frame.reason);
-      this.ground.requests.push({ type: 'abandon', id: idOf(transfer) });
-      this.ground.fail(now, transfer, `its sender gave up: ${why}`);
+      // What its origin holds no more nobody can complete.
+      const isUseless = frame.count < transfer.objects;
+      this.ground.requests.push({ type: 'abandon', id: idOf(transfer), isUseless });
+      this.ground.fail(now, transfer, `${GAVE_UP}: ${why}`);
     }
     if (from === transfer.origin && frame.state === 'offered') this.onOffered(now, transfer);
     this.ground.spread.relaying.relays.onHeard(from);
@@ -159,15 +161,16 @@ export class Bulk {
     return transfer;
   }
 
-  /** Its origin is there: what was not taken for want of it is looked at again. */
+  /** Its origin is there: what was not taken for want of it, or was given up by it, is looked at again. */
   private onOffered(now: Micros, transfer: BulkTransfer): void {
     const { state, reason, manifestBytes: bytes } = transfer;
-    const certificate = transfer.certificate(MANIFEST);
-    if (state !== 'failed' || reason !== UNOFFERED || !certificate) return;
+    if (state !== 'failed' || !(reason === UNOFFERED || reason.startsWith(GAVE_UP))) return;
     transfer.reason = '';
     transfer.state = 'joining';
+    transfer.loseSlices();
     this.ground.touch(now, transfer);
-    this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
+    const certificate = transfer.certificate(MANIFEST);
+    if (certificate) this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
   }
 
   private onArrival(
@@ -205,10 +208,13 @@ export class Bulk {
 }
 
 /** Whether more of it is to come. */
-function isOpen({ state }: BulkTransfer): boolean {
-  return state === 'joining' || state === 'verifying' || state === 'receiving';
+function isOpen({ state, isWhole }: BulkTransfer): boolean {
+  return !isWhole && (state === 'joining' || state === 'verifying' || state === 'receiving');
 }
 
 function idOf({ origin, incarnation }: BulkTransfer): StreamId {
   return { origin, incarnation };
 }
+
+/** What is said of a transfer whose origin has ended it, before its reason. */
+const GAVE_UP = 'its sender gave up';

@@ -142,10 +142,10 @@ export class FilesDoor {
     if (!bytes && transfer.holds(id.seq)) {
       this.ground.metrics.damaged++;
       // Of ours nobody can get what it was any more.
+      transfer.lose(id.seq);
       if (this.ground.sending.has(transfer))
         this.ground.fail(now, transfer, changedIn(transfer.manifest!, id.seq));
       else {
-        transfer.lose(id.seq);
         // What was whole would take no more symbols.
         const former = this.ground.objects.find(transfer, id.seq);
         if (former) this.ground.spread.forget(former);

@@ -12,8 +12,8 @@ export type BulkRequest =
   | { type: 'read'; id: ObjectId; target: Uint8Array }
   /** All slices are written: `handleCompleted` once the files have their names, or `fail`. */
   | { type: 'complete'; id: StreamId }
-  /** Its origin has given it up. */
-  | { type: 'abandon'; id: StreamId }
+  /** Its origin has given it up. `isUseless`: what is here of it, too, as it no longer has the same files. */
+  | { type: 'abandon'; id: StreamId; isUseless: boolean }
   /** Symbols of it come by multicast: `handleJoined` once that is listened to, again if it was before, or cannot be. */
   | { type: 'join'; id: StreamId; group: CastGroup }
   /** It is not listened to any more. */

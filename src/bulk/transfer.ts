@@ -106,6 +106,14 @@ export class BulkTransfer implements StreamView {
     this.count = Math.min(this.count, seq);
   }
 
+  /** The same of all slices; the manifest stays. */
+  loseSlices(): void {
+    const manifest = this.certificates.get(MANIFEST);
+    this.certificates.clear();
+    this.count = this.end = 0;
+    if (manifest) this.hold(MANIFEST, manifest);
+  }
+
   certificate(seq: number): Uint8Array | undefined {
     return this.certificates.get(seq);
   }

@@ -3,6 +3,9 @@
  * Exit codes: see EXIT_CODES.
  */
 
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { printable } from '../core/text.js';
 import { WrongStoreError } from '../disk/files.js';
@@ -21,7 +24,8 @@ export const EXIT_CODES = `Exit codes:
   3    done in part: some members have the file, some do not
   130  told to stop before it was done
 
-To stop: Ctrl-C, SIGTERM, or a stdout whose reader has gone (\`... | head -1\`). A second Ctrl-C ends at once, with 130.`;
+To stop: Ctrl-C, SIGTERM, or a stdout whose reader has gone (\`... | head -1\`), which is found once there is more to print.
+A second Ctrl-C ends at once, with 130.`;
 
 /**
  * A line of data; what it holds cannot drive a terminal.
@@ -201,6 +205,17 @@ export function watchOutput(): void {
 
 export function sleep(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
+}
+
+/** A new folder where this system keeps what is temporary. Throws FILE. */
+export async function temporaryFolder(prefix: string): Promise<string> {
+  try {
+    return await mkdtemp(join(tmpdir(), prefix));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const message = `TMPDIR: expected a folder to write to, got ${code} for ${tmpdir()}`;
+    throw new HeadwaterError('FILE', message, { cause });
+  }
 }
 
 export function interrupted(): HeadwaterError {

@@ -9,22 +9,25 @@ import { HeadwaterError } from '../errors.js';
 /**
  * Makes a folder and those above it, where they are not there, with `mode` as far as the umask allows. Throws what the file system says. Node's own way (`recursive`)
  * never ends where a file system takes no folders but does not say so, such as /proc.
+ *
+ * @returns those that were made, the outermost first
  */
-export async function makeFolder(path: string, mode = 0o777): Promise<void> {
+export async function makeFolder(path: string, mode = 0o777): Promise<string[]> {
   try {
-    await makeOne(path, mode);
+    return await makeOne(path, mode);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolder(dirname(path), mode);
-    await makeOne(path, mode);
+    return [...(await makeFolder(dirname(path), mode)), ...(await makeOne(path, mode))];
   }
 }
 
-async function makeOne(folder: string, mode: number): Promise<void> {
+async function makeOne(folder: string, mode: number): Promise<string[]> {
   try {
     await mkdir(folder, mode);
+    return [folder];
   } catch (error) {
     if (!(await stat(folder).catch(() => undefined))?.isDirectory()) throw error;
+    return [];
   }
 }
 

@@ -166,18 +166,25 @@ export interface FileSending extends AsyncIterable<SendProgress> {
 export async function sendFiles(options: SendFilesOptions): Promise<FileSending> {
   checkOptions('options', options, OPTIONS);
   checkRequired(options, { node: OPTIONS.node, paths: isTexts });
-  const { node, paths, name, symlinks = 'skip', exclude, signal } = options;
+  const { paths, name, symlinks = 'skip', exclude, signal } = options;
   if (paths.length === 0) throw invalid('paths', 'at least one file or folder', paths);
-  const plan = planOf(options);
-  const source = await openSource(paths, { symlinks, name, exclude, signal });
-  const sending = new Sending(node, source, options, plan);
+  planOf(options);
+  return sendSource(await openSource(paths, { symlinks, name, exclude, signal }), options);
+}
+
+/** The same with what was read before; it is closed at the end. */
+export async function sendSource(
+  source: FileSource,
+  options: Omit<SendFilesOptions, 'paths'>,
+): Promise<FileSending> {
   try {
+    const sending = new Sending(options.node, source, options, planOf(options));
     sending.begin();
+    return sending;
   } catch (error) {
     await source.close();
     throw error;
   }
-  return sending;
 }
 
 const OPTIONS: Checks = {
@@ -207,8 +214,11 @@ function isMulticastAddress(text: string): boolean {
   return isIP(text) !== 0 && isMulticast(addressBytes(text));
 }
 
-/** How it goes by multicast, if it does. */
-function planOf({ mode = 'overlay', multicast = {} }: SendFilesOptions): CastPlan | undefined {
+/** How it goes by multicast, if it does. Throws INVALID_ARGUMENT. */
+export function planOf({
+  mode = 'overlay',
+  multicast = {},
+}: Pick<SendFilesOptions, 'mode' | 'multicast'>): CastPlan | undefined {
   checkOptions('multicast', multicast, MULTICAST_OPTIONS);
   if (mode === 'overlay') return undefined;
   const { address, port = DEFAULT_CAST_PORT, ttl = 1, interface: at } = multicast;
@@ -236,7 +246,8 @@ class Sending implements FileSending {
   private readonly goneAt = new Map<Member, number>();
   private id: StreamId | undefined;
   private startedAt: number | undefined;
-  private failedAt: number | undefined;
+  /** Why it has been given up, and since when its receivers are told so. */
+  private given: { failure: HeadwaterError; at: number } | undefined;
   private moved = '';
   private movedAt = performance.now();
   private timer: NodeJS.Timeout | undefined;
@@ -245,7 +256,7 @@ class Sending implements FileSending {
   constructor(
     node: Node,
     source: FileSource,
-    { wait = 5000, timeout = 600_000, signal }: SendFilesOptions,
+    { wait = 5000, timeout = 600_000, signal }: Pick<SendFilesOptions, 'wait' | 'timeout' | 'signal'>,
     plan: CastPlan | undefined,
   ) {
     this.plan = plan;
@@ -339,7 +350,7 @@ class Sending implements FileSending {
     const progress = this.progress();
     const { receivers } = progress;
     const moved = JSON.stringify(receivers.map(({ state, bytes }) => [state, bytes]));
-    if (moved !== this.moved) {
+    if (moved !== this.moved && !this.given) {
       this.moved = moved;
       this.movedAt = now;
       this.changes.emit('progress');
@@ -347,9 +358,12 @@ class Sending implements FileSending {
     for (const { member, state } of receivers)
       if (state !== 'absent') this.goneAt.delete(member);
       else if (!this.goneAt.has(member)) this.goneAt.set(member, now);
-    if (this.isBeingTold(now)) return;
-    const failure = this.failure(progress, now);
-    if (failure) return this.end(() => settle.reject(failure));
+    const failure = this.given?.failure ?? this.failure(progress, now);
+    if (failure) {
+      this.giveUp(id, failure, now);
+      if (!this.isBeingTold(id, now)) this.end(() => settle.reject(failure));
+      return;
+    }
     if (this.startedAt === undefined && this.mayStart(receivers, now)) {
       this.startedAt = now;
       this.node.transfers.start(id);
@@ -360,14 +374,23 @@ class Sending implements FileSending {
     this.end(() => settle.resolve(report), FAREWELL_MS);
   }
 
-  /** Whether a member that is here has still to hear that the sources have changed: it would wait for ever. */
-  private isBeingTold(now: number): boolean {
-    const status = this.node.transfers.status(this.id!);
-    if (status?.state !== 'failed' || this.signal?.aborted) return false;
-    this.failedAt ??= now;
-    const here = this.node.transfers.reachable();
-    const deaf = status.members.some(({ member, hasHeard }) => here.has(member) && !hasHeard);
-    return deaf && now - this.failedAt < TELL_MS;
+  private giveUp(id: StreamId, failure: HeadwaterError, now: number): void {
+    if (this.given) return;
+    this.given = { failure, at: now };
+    const { code, message } = failure;
+    // Where its files have changed that has been said.
+    this.node.transfers.fail(id, code === 'ABORTED' ? 'it was told to stop' : message);
+  }
+
+  /** Whether a member that is here has still to hear that we have given up: it would wait for long. */
+  private isBeingTold(id: StreamId, now: number): boolean {
+    const { transfers } = this.node;
+    const here = transfers.reachable();
+    const deaf = transfers.status(id)?.members.some(({ member, state, hasHeard }) => {
+      return here.has(member) && !hasHeard && state !== 'saved' && state !== 'failed';
+    });
+    const { failure, at } = this.given!;
+    return deaf === true && now - at < (failure.code === 'ABORTED' ? TELL_STOP_MS : TELL_MS);
   }
 
   private failure({ receivers }: SendProgress, now: number): HeadwaterError | undefined {
@@ -429,7 +452,8 @@ class Sending implements FileSending {
 const LOOK_MS = 100;
 /** What is said is answered within 10 ms (PROTOCOL 14.2); if that is lost they wait until we have been silent for long. */
 const FAREWELL_MS = 50;
-/** For members that are still said to be here. */
+/** For members that are still said to be here; and where somebody waits for our end: three round trips over a satellite. */
 const TELL_MS = 10_000;
+const TELL_STOP_MS = 3000;
 /** What takes slices, or needs none. */
 const READY: readonly ReceiverState[] = ['receiving', 'saved', 'failed'];

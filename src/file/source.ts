@@ -3,7 +3,7 @@
  * each as it was when the manifest was made, or nothing.
  */
 import { createHash } from 'node:crypto';
-import { constants, lstatSync } from 'node:fs';
+import { accessSync, constants, lstatSync } from 'node:fs';
 import { type FileHandle, open, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { Layout } from '../bulk/layout.js';
@@ -44,17 +44,37 @@ export interface FileSource {
   close(): Promise<void>;
 }
 
+/** What is to be sent, looked at and not read yet. */
+export interface Survey {
+  readonly entries: readonly Entry[];
+  /** Where each is. */
+  readonly places: readonly string[];
+  readonly skipped: string[];
+}
+
 /**
- * Looks at all that is to be sent, and reads it once for its hashes. Throws FILE if it is missing, cannot be read, changes
- * meanwhile, or has a name that no receiver would take; TOO_LARGE; INVALID_ARGUMENT if several are to have one name; ABORTED.
+ * Looks at all that is to be sent. Throws FILE if it is missing, may not be read, or has a name that no receiver would take;
+ * INVALID_ARGUMENT if several are to have one name; ABORTED.
  */
-export async function openSource(paths: readonly string[], options: SourceOptions): Promise<FileSource> {
+export async function survey(paths: readonly string[], options: SourceOptions): Promise<Survey> {
   const tree = new Walk(options);
   if (options.name !== undefined && paths.length > 1)
     throw invalid('name', 'one path to send under it', paths);
   for (const path of paths) await tree.top(path, options.name);
-  const { entries, places, skipped } = tree;
-  const hashes = await hashSlices(entries, places, options.signal);
+  return tree;
+}
+
+/** Looks at all that is to be sent, and reads it: see `survey` and `readSource`. */
+export async function openSource(paths: readonly string[], options: SourceOptions): Promise<FileSource> {
+  return readSource(await survey(paths, options), options.signal);
+}
+
+/** Reads what is to be sent once for its hashes. Throws FILE if it cannot be read, or changes meanwhile; TOO_LARGE; ABORTED. */
+export async function readSource(
+  { entries, places, skipped }: Survey,
+  signal?: AbortSignal | undefined,
+): Promise<FileSource> {
+  const hashes = await hashSlices(entries, places, signal);
   const bytes = writeManifest({ entries, sliceSize: SLICE_SIZE, hashes });
   // The receivers' rules are ours, too: nothing is offered that they would refuse.
   const manifest = parseOwn(bytes);
@@ -116,8 +136,10 @@ class Walk {
     if (this.options.signal?.aborted) throw new HeadwaterError('ABORTED', 'interrupted');
     const mode = Number(info.mode) & 0o777;
     const modified = Math.max(0, Math.floor(Number(info.mtimeMs)));
-    if (info.isFile()) this.push(place, { kind: 'file', path, mode, modified, size: Number(info.size) });
-    else if (info.isDirectory()) {
+    if (info.isFile()) {
+      requireReadable(place);
+      this.push(place, { kind: 'file', path, mode, modified, size: Number(info.size) });
+    } else if (info.isDirectory()) {
       this.push(place, { kind: 'folder', path, mode, modified, size: 0 });
       for (const name of (await readdir(place)).sort()) {
         if (!this.isLeftOut(`${path}/${name}`)) await this.inner(join(place, name), path, name);
@@ -208,6 +230,15 @@ function fitsAsSmall(entry: Entry, room: number): boolean {
 async function openToRead(path: string): Promise<FileHandle> {
   try {
     return await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+  } catch (error) {
+    throw readError(error, path);
+  }
+}
+
+/** Before anybody waits for it. */
+function requireReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
   } catch (error) {
     throw readError(error, path);
   }

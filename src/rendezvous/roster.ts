@@ -27,8 +27,16 @@ export interface Roster {
   refused: Guest[];
 }
 
-/** @param name of the group */
-export function makeRoster(name: string, sender: Sender, guests: readonly Guest[]): Roster {
+/**
+ * @param name of the group
+ * @param nameOf what each is called, if not as it calls itself
+ */
+export function makeRoster(
+  name: string,
+  sender: Sender,
+  guests: readonly Guest[],
+  nameOf = (guest: Guest): string => guest.join.name,
+): Roster {
   const refused: Guest[] = [];
   const places = new Set(sender.hosts.map((host) => canonicalLocator(locatorOf(host, sender.port))));
   const names = new Set([sender.name]);
@@ -40,7 +48,7 @@ export function makeRoster(name: string, sender: Sender, guests: readonly Guest[
       return [];
     }
     places.add(place);
-    return [{ guest, host, name: unlike(names, guest.join.name) }];
+    return [{ guest, host, name: unlike(names, nameOf(guest)) }];
   });
 
   const viewOf = (viewer: (typeof members)[number] | undefined): string => {
@@ -88,8 +96,8 @@ function isLoopback(host: string): boolean {
   return /^(127\.|::1$)/.test(host);
 }
 
-/** The name, or with a number behind it. */
-function unlike(names: Set<string>, name: string): string {
+/** The name, or with a number behind it: none of `names`, to which it is added. */
+export function unlike(names: Set<string>, name: string): string {
   let free = name;
   for (let i = 2; names.has(free); i++) free = `${name}-${i}`;
   names.add(free);

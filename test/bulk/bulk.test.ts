@@ -194,6 +194,24 @@ test('a source that changes ends the transfer everywhere, and the file is named'
   expect(crowd.status(1, id).reason).toBe(`its sender gave up: ${reason}`);
 });
 
+test('a sender that gives up tells all at once, who go on with what they have once it offers it again', () => {
+  const crowd = crowdOf({ seed: 'stopped', members: 3, links: LINKS });
+  crowd.take(1, 2);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  crowd.runUntil(() => crowd.shelf(1, id)!.written.length > SLICES / 4);
+  crowd.cluster.members[0].endpoint.bulk.files.fail(crowd.now, id, 'it was told to stop');
+  const hasFailed = (member: number) => crowd.status(member, id).state === 'failed';
+  expect(crowd.runUntil(() => [1, 2].every(hasFailed), SECOND)).toBe(true);
+  expect(crowd.status(1, id).reason).toBe('its sender gave up: it was told to stop');
+  crowd.cluster.crash(0);
+  crowd.restart(0);
+  crowd.offer(0, tree);
+  crowd.startWith(0, id, 1, 2);
+  expectSaved(crowd, id, 1, 2);
+  expect(crowd.shelf(1, id)!.written.length).toBe(SLICES);
+});
+
 test('slices whose bytes are not what the manifest says are written nowhere', () => {
   const crowd = crowdOf({ seed: 'bent', members: 3, links: LINKS });
   crowd.take(1, 2);

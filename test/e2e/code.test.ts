@@ -1,6 +1,6 @@
 /** Files to who has a code, without a group file: from the code to the saved file, and what goes wrong on the way. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type Cli, cleanup, freePorts, headwater, linesOf, tempFolder } from './cli.js';
@@ -179,7 +179,8 @@ test.each([
     /expected a sender of code 7 at 127\.0\.0\.1:9, got none for 1 s/,
     1,
   ],
-  [['send', '/nowhere'], /send: expected a file or folder to read, got ENOENT for \/nowhere/, 1],
+  [['send', '/nowhere'], /file: expected a readable file or folder, got ENOENT for \/nowhere/, 1],
+  [['send', 'package.json', '--multicast-address', '10.0.0.1'], /a numeric multicast address, got "10/, 2],
   [['send', 'package.json', '--at', '127.0.0.1'], /--at: expected an address/, 2],
   [
     ['send', 'package.json', '--group', 'g', '--key', 'k', '--expect', '2'],
@@ -191,6 +192,77 @@ test.each([
   expect(await cli.exit()).toBe(exit);
   expect(cli.stderr).toMatch(message);
   expect(cli.stdout).toBe('');
+});
+
+test('a file that may not be read is told before there is a code', async () => {
+  const { folder, file } = await scene(1000);
+  await mkdir(join(folder, 'tree'));
+  await writeFile(join(folder, 'tree', 'closed'), 'secret', { mode: 0 });
+  await chmod(folder, 0o755);
+  const isRoot = process.getuid?.() === 0;
+  const by = isRoot ? ['setpriv', '--reuid', '65534', '--clear-groups', '--inh-caps=-all'] : [];
+  const sender = headwater(['send', file, join(folder, 'tree')], { by });
+  expect(await sender.exit()).toBe(1);
+  expect(sender.stderr).toBe(
+    `headwater: file: expected a readable file, got EACCES for ${join(folder, 'tree', 'closed')}\n`,
+  );
+  expect(sender.stdout).toBe('');
+});
+
+test('a sender that is stopped midway tells its receivers, who say so and go on when it is sent again', async () => {
+  const { folder, file, send, receive } = await scene(12_000_000);
+  const stopped = send('--expect', '2', '--max-rate', '40');
+  const code = await codeOf(stopped);
+  const [ben, cleo] = [receive('ben', code), receive('cleo', code)];
+  for (const cli of [ben, cleo]) await cli.until('a part of it', (each) => heldBy(each) > 4_000_000);
+  stopped.child.kill('SIGINT');
+  expect([await stopped.exit(), await ben.exit(), await cleo.exit()]).toEqual([130, 1, 1]);
+  for (const cli of [ben, cleo]) expect(cli.stderr).toContain('its sender gave up: it was told to stop');
+  const again = send();
+  const resumed = receive('ben', await codeOf(again));
+  expect([await resumed.exit(), await again.exit()]).toEqual([0, 0]);
+  const [offer] = resumed.events('offer') as { held?: number }[];
+  expect(offer.held).toBeGreaterThanOrEqual(4_000_000);
+  expect(await hashOf(join(folder, 'ben', 'data.bin'))).toBe(await hashOf(file));
+});
+
+test('two receivers of one name are called the same at both ends', async () => {
+  const { folder, send } = await scene(1000);
+  const sender = send('--expect', '2');
+  const code = await codeOf(sender);
+  const receivers = ['b', 'c'].map((out) =>
+    headwater(['receive', code, '--out', join(folder, out), '--name', 'ben', '--json']),
+  );
+  expect(await sender.exit()).toBe(0);
+  const joined = sender.events('joined').map(({ name }) => name);
+  expect(joined).toEqual(['ben', 'ben-2']);
+  const called: (string | undefined)[] = [];
+  for (const cli of receivers) called.push((await cli.first('ready')).name);
+  expect(called.sort()).toEqual(joined);
+  expect((sender.events('sent')[0].saved as unknown as string[]).sort()).toEqual(joined);
+});
+
+test('where no sender was found the folder that was made for its files is gone; one that was there stays', async () => {
+  const { folder } = await scene(0);
+  await mkdir(join(folder, 'there'));
+  for (const out of ['new/inner', 'there']) {
+    const code = '7-clockwork-crossover@127.0.0.1:9';
+    const cli = headwater(['receive', code, '--wait', '1', '--out', join(folder, out)]);
+    expect(await cli.exit()).toBe(1);
+  }
+  expect((await readdir(folder)).sort()).toEqual(['data.bin', 'there']);
+});
+
+test('--out - is no folder', async () => {
+  const cli = headwater(['receive', '7-clockwork-crossover', '--out', '-']);
+  expect(await cli.exit()).toBe(2);
+  expect(cli.stderr).toContain('--out: expected a folder, as nothing is written to stdout');
+});
+
+test('a folder for temporary files that is not there is told', async () => {
+  const cli = headwater(['send', '-', '--name', 'x'], { tmp: '/nowhere' });
+  expect(await cli.exit()).toBe(1);
+  expect(cli.stderr).toBe('headwater: TMPDIR: expected a folder to write to, got ENOENT for /nowhere\n');
 });
 
 test('a port that is taken is told', async () => {

@@ -1,10 +1,10 @@
 /** What `send` is given to send: paths, or stdin under a name. */
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { HeadwaterError } from '../../errors.js';
+import { temporaryFolder } from '../io.js';
 
 /** What is sent in place of stdin is kept in a file: it is read twice, and its hashes go first. */
 export async function inputOf(paths: string[], name: string | undefined, signal: AbortSignal) {
@@ -14,7 +14,7 @@ export async function inputOf(paths: string[], name: string | undefined, signal:
     throw new HeadwaterError('INVALID_ARGUMENT', '-: expected stdin alone, got other paths beside it');
   if (name === undefined)
     throw new HeadwaterError('INVALID_ARGUMENT', '-: expected --name FILE, as stdin has no name, got none');
-  const folder = await mkdtemp(join(tmpdir(), 'headwater-stdin-'));
+  const folder = await temporaryFolder('headwater-stdin-');
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const path = join(folder, 'stdin');

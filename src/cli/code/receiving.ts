@@ -1,6 +1,6 @@
 /** Saves what members of a group send, and says what becomes of it: what `receive` does once it is a member. */
-import { access, constants } from 'node:fs/promises';
-import { HeadwaterError } from '../../errors.js';
+import { access, constants, rmdir } from 'node:fs/promises';
+import { HeadwaterError, invalid } from '../../errors.js';
 import { makeFolder } from '../../file/disk.js';
 import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../file/receive.js';
 import type { Member } from '../../group/group.js';
@@ -30,7 +30,7 @@ export interface Taking {
 export async function receive(options: Taking, signal: AbortSignal): Promise<void> {
   const { json, out, overwrite, maxSize, exec, count = Number.POSITIVE_INFINITY } = options;
   keepYoungSpaceSmall();
-  await prepareFolder(out);
+  await using _out = await prepareFolder(out);
   const events = new Events(json === true, ['peer', ...WARNED]);
   let underWay: { bytes: number; held: number; from: string } | undefined;
   const onEvent = (event: NodeEvent) => {
@@ -130,11 +130,18 @@ function tellSilent(
     );
 }
 
-/** Now, not when the first file has arrived, is the time to say that it could not be saved. */
-async function prepareFolder(path: string): Promise<void> {
+/** Now, not when the first file has arrived, is the time to say that it could not be saved. What was made for nothing goes at the end. */
+async function prepareFolder(path: string): Promise<AsyncDisposable> {
+  if (path === '-')
+    throw invalid('--out', 'a folder, as nothing is written to stdout (./- for one of that name)', path);
   try {
-    await makeFolder(path);
+    const made = await makeFolder(path);
     await access(path, constants.W_OK | constants.X_OK);
+    return {
+      async [Symbol.asyncDispose]() {
+        for (const folder of made.reverse()) await rmdir(folder).catch(() => {});
+      },
+    };
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const got = code === 'EEXIST' ? 'something that is no folder' : code;

@@ -1,8 +1,8 @@
 /** `headwater send PATH...` without a group: prints a code, waits for those who are told it, and sends to them. */
-import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { renderUnicodeCompact } from 'uqr';
 import { HeadwaterError } from '../../errors.js';
+import { readSource, survey } from '../../file/source.js';
 import { parseAt, parseCode } from '../../rendezvous/code.js';
 import { locatorOf } from '../../rendezvous/contents.js';
 import { type HostEvent, MAX_WRONG } from '../../rendezvous/host.js';
@@ -12,7 +12,7 @@ import { EXIT, formatBytes, interrupted, note, print, printJson, sleep, tellJson
 import type { MemberOptions } from '../member.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { keepYoungSpaceSmall } from '../transfer/heap.js';
-import type { MulticastFlags } from '../transfer/multicast.js';
+import { type MulticastFlags, multicastOf } from '../transfer/multicast.js';
 import { inputOf } from './input.js';
 import { CODE_VARIABLE } from './receive.js';
 import { type Participant, Waves } from './waves.js';
@@ -39,13 +39,21 @@ export async function sendByCode(
   const code = given === undefined || given === '' ? undefined : parseCode(given);
   const at = options.at === undefined ? code?.at : parseAt(options.at, '--at');
   await using input = await inputOf(paths, options.name, signal);
-  for (const path of input.paths) await requirePath(path);
+  const { name, symlinks, exclude } = options;
+  multicastOf(options);
+  // Whoever may not read it is told before anybody has come; what has been read by then is not waited for.
+  const found = await survey(input.paths, { name, symlinks, exclude, signal });
+  const reading = new AbortController();
+  using _reading = { [Symbol.dispose]: () => reading.abort() };
+  const source = readSource(found, AbortSignal.any([signal, reading.signal]));
+  // It is told where it is waited for.
+  source.catch(() => {});
   const session = new Session(input.files, options);
   await using lobby = await openLobby({ code, at, onEvent: (event) => session.onEvent(event) });
   const port = at === undefined ? undefined : lobby.port + 1;
   await using waves = new Waves({
     ...options,
-    paths: input.paths,
+    source,
     timeout: options.timeout * 1000,
     port,
     signal,
@@ -115,8 +123,10 @@ class Session {
         );
       return;
     }
-    const { name } = event.guest.join;
-    const { address } = event.guest;
+    const { guest } = event;
+    const { address } = guest;
+    if (event.type === 'joined') this.waves?.meet(guest, this.lobby?.waiting() ?? []);
+    const name = this.waves?.nameOf(guest) ?? guest.join.name;
     if (event.type === 'left') {
       if (json) printJson({ event: 'left', name, address });
       else note(`${name} at ${address} ${event.said ? 'has left' : 'has gone silent'}; ${here} waiting`);
@@ -125,7 +135,6 @@ class Session {
     const now = performance.now();
     this.firstAt ??= now;
     this.lastAt = now;
-    this.waves?.replace(event.guest);
     if (json) printJson({ event: 'joined', name, address, here, expected: this.expect ?? null });
     else if (this.isBegun)
       note(`${name} at ${address} has come later: it gets the files in a group of its own`);
@@ -175,15 +184,15 @@ class Session {
     const here = lobby!.waiting().length;
     const now = performance.now();
     const isPressed = this.enter;
-    this.enter = false;
-    if (here === 0) return false;
+    if (waves!.isReady) this.enter = false;
+    if (here === 0 || !waves!.isReady) return false;
     if (this.isBegun) return waves!.hasRoom && now - this.lastAt >= TOGETHER_MS;
     const isWaited = options.startAfter !== undefined && now - this.firstAt! >= options.startAfter * 1000;
     return isPressed || isWaited || (expect !== undefined && here >= expect);
   }
 
   private async begin(): Promise<void> {
-    const here = this.lobby!.waiting().map(({ join }) => join.name);
+    const here = this.lobby!.waiting().map((guest) => this.waves!.nameOf(guest));
     if (!this.isBegun && !this.options.json) note(`to ${here.length}: ${here.join(', ')}`);
     this.isBegun = true;
     await this.waves!.begin(this.lobby!);
@@ -297,18 +306,6 @@ class Session {
 
 function isMissing({ receiver }: Participant): boolean {
   return receiver?.state !== 'saved' && receiver?.state !== 'failed';
-}
-
-/** Now is the time to say it, and not once everybody has come. */
-async function requirePath(path: string): Promise<void> {
-  try {
-    await stat(path);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new HeadwaterError('FILE', `send: expected a file or folder to read, got ${code} for ${path}`, {
-      cause,
-    });
-  }
 }
 
 function ordinal(count: number): string {

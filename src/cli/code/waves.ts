@@ -6,24 +6,23 @@ import { randomBytes } from 'node:crypto';
 import { equalBytes, toHex } from '../../core/bytes.js';
 import { keyPair } from '../../crypto/keys.js';
 import { HeadwaterError } from '../../errors.js';
-import { type FileSending, type Receiver, type SendProgress, sendFiles } from '../../file/send.js';
+import { type FileSending, type Receiver, type SendProgress, sendSource } from '../../file/send.js';
+import type { FileSource } from '../../file/source.js';
 import { parseGroup } from '../../group/group.js';
 import { Node } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { type Guest, MAX_GUESTS } from '../../rendezvous/host.js';
 import type { Lobby } from '../../rendezvous/lan/lobby.js';
 import { machineHosts, machineName, reservePort } from '../../rendezvous/lan/machine.js';
-import { makeRoster } from '../../rendezvous/roster.js';
+import { makeRoster, unlike } from '../../rendezvous/roster.js';
 import { Events } from '../events.js';
 import { note } from '../io.js';
 import { type MemberOptions, settingsOf } from '../member.js';
 import { type MulticastFlags, multicastOf, noteMulticast } from '../transfer/multicast.js';
 
 export interface WavesOptions extends MemberOptions, MulticastFlags {
-  paths: string[];
-  name?: string | undefined;
-  symlinks: 'skip' | 'refuse';
-  exclude?: string[] | undefined;
+  /** What is sent, once it has been read. */
+  source: Promise<FileSource>;
   /** Milliseconds. */
   timeout: number;
   /** The first of the ports to be used; default: any that are free. */
@@ -52,19 +51,36 @@ interface Wave {
   aloneSince: number;
   isOver: boolean;
   sentBytes: number;
+  /** Resolves once it is over. */
+  done: Promise<void>;
 }
 
 export class Waves implements AsyncDisposable {
   /** Why it must end: the files have changed, or cannot be read. */
   failure: Error | undefined;
-  /** What is sent, once it has been looked at. */
+  /** What is sent, once it has begun. */
   sending: FileSending | undefined;
   private readonly options: WavesOptions;
   private readonly secretKey = Uint8Array.from(randomBytes(32));
   private readonly waves: Wave[] = [];
+  private readonly names = new WeakMap<Guest, string>();
+  private source: FileSource | undefined;
 
   constructor(options: WavesOptions) {
     this.options = options;
+    options.source.then(
+      (source) => {
+        this.source = source;
+      },
+      (error: Error) => {
+        this.failure ??= error;
+      },
+    );
+  }
+
+  /** Whether what is to be sent has been read. */
+  get isReady(): boolean {
+    return this.source !== undefined;
   }
 
   get count(): number {
@@ -101,11 +117,19 @@ export class Waves implements AsyncDisposable {
     );
   }
 
-  /** Whoever was in a wave with this folder and has not saved it is here again. */
-  replace(guest: Guest): void {
+  /** Somebody has come: it gets a name that nobody else has. Whoever was in a wave with its folder and has not saved it is here again. */
+  meet(guest: Guest, waiting: readonly Guest[]): void {
+    const others = waiting.filter((each) => each !== guest).map((each) => this.nameOf(each));
     for (const participant of this.participants)
       if (participant.receiver?.state !== 'saved' && equalBytes(participant.place, guest.join.place))
         participant.isReplaced = true;
+    const names = new Set([machineName(), ...others, ...this.participants.map(({ name }) => name)]);
+    this.names.set(guest, unlike(names, guest.join.name));
+  }
+
+  /** What it is called here, and in its group. */
+  nameOf(guest: Guest): string {
+    return this.names.get(guest) ?? guest.join.name;
   }
 
   /** Makes a group of those who wait, and sends it the files. */
@@ -120,7 +144,9 @@ export class Waves implements AsyncDisposable {
     const reserved = await reservePort(ports);
     const { publicKey } = keyPair(secretKey);
     const sender = { publicKey, name: machineName(), port: reserved.port, hosts: machineHosts() };
-    const roster = makeRoster(`code-${toHex(Uint8Array.from(randomBytes(4)))}`, sender, guests);
+    const roster = makeRoster(`code-${toHex(Uint8Array.from(randomBytes(4)))}`, sender, guests, (guest) =>
+      this.nameOf(guest),
+    );
     const bind = await reserved.release();
     if (roster.guests.length === 0) return;
     const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
@@ -137,25 +163,29 @@ export class Waves implements AsyncDisposable {
     });
     const wave: Wave = {
       ...{ node, participants, stop: new AbortController(), latest: undefined },
-      ...{ aloneSince: performance.now(), isOver: false, sentBytes: 0 },
+      ...{ aloneSince: performance.now(), isOver: false, sentBytes: 0, done: Promise.resolve() },
     };
     waves.push(wave);
     for (const { guest, pieces } of roster.guests) lobby.introduce(guest, pieces);
-    void this.send(wave);
+    wave.done = this.send(wave);
   }
 
+  /** Ends once those who still receive have been told so. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { stop } of this.waves) stop.abort();
-    await Promise.all(this.waves.map(({ node }) => node.close()));
+    await Promise.all(this.waves.map(({ done }) => done));
+    await this.source?.close();
   }
 
   private async send(wave: Wave): Promise<void> {
-    const { paths, name, symlinks, exclude, timeout, signal } = this.options;
+    const { timeout, signal, source } = this.options;
     const { node, stop } = wave;
     try {
+      // Its files stay open for the other waves.
+      const shared = { ...(await source), close: async () => {} };
       const both = AbortSignal.any([signal, stop.signal]);
-      const sending = await sendFiles({
-        ...{ node, paths, name, symlinks, exclude, timeout, signal: both },
+      const sending = await sendSource(shared, {
+        ...{ node, timeout, signal: both },
         ...multicastOf(this.options),
       });
       this.sending ??= sending;

@@ -4,8 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { toHex } from '../../core/bytes.js';
@@ -17,7 +16,17 @@ import { fileError } from '../../file/disk.js';
 import { parseLocator } from '../../group/locator.js';
 import { type Child, spawnCommand } from '../child.js';
 import { createDemoView, type DemoMember, holdsShare, printSummary, type Summary } from '../demo-view.js';
-import { EXIT, fired, integer, note, number, printJson, unlessFired, withInterrupt } from '../io.js';
+import {
+  EXIT,
+  fired,
+  integer,
+  note,
+  number,
+  printJson,
+  temporaryFolder,
+  unlessFired,
+  withInterrupt,
+} from '../io.js';
 import { type Address, httpAddress } from '../page/address.js';
 import { type DemoPage, openDemoPage } from '../page/demo.js';
 import { IP_UDP_OVERHEAD, type LinkFlags, linkFlags, linkOptionsOf } from './link.js';
@@ -65,7 +74,7 @@ export function demoCommand(program: Command): void {
           'INVALID_ARGUMENT',
           `--kill: expected at most ${mayFail} of ${nodes} members (a quorum must live), and with --mute at most ${nodes - 1}, got ${kill} and ${mute}`,
         );
-      const folder = await mkdtemp(join(tmpdir(), 'headwater-demo-'));
+      const folder = await temporaryFolder('headwater-demo-');
       const page = options.page && (await openDemoPage(options.page, 'demo', namesOf(nodes)));
       const demo = new Demo(options, folder, page);
       if (page) {

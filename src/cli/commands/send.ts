@@ -6,8 +6,9 @@ import {
   type Receiver,
   type SendProgress,
   type SendReport,
-  sendFiles,
+  sendSource,
 } from '../../file/send.js';
+import { readSource, survey } from '../../file/source.js';
 import type { Member } from '../../group/group.js';
 import type { Node, NodeEvent } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
@@ -80,13 +81,15 @@ export function sendCommand(program: Command): void {
       keepYoungSpaceSmall();
       const events = new Events(options.json === true, ['peer', 'lost', ...WARNED]);
       const onEvent = (event: NodeEvent) => events.on(event);
+      const { json, symlinks, name, exclude } = options;
+      const how = multicastOf(options);
       await using input = await inputOf(paths, options.name, signal);
+      // Whoever may not read it is told before anybody else is met.
+      const found = await survey(input.paths, { name, symlinks, exclude, signal });
       await using node = await startMember(options, { onEvent }, signal);
       const why = (member: Member) => events.why(member, node);
-      const { json, symlinks, name, exclude } = options;
-      const sending = await sendFiles({
-        ...{ node, paths: input.paths, name, symlinks, exclude, signal },
-        ...multicastOf(options),
+      const sending = await sendSource(await readSource(found, signal), {
+        ...{ node, signal, ...how },
         wait: options.wait * 1000,
         timeout: options.timeout * 1000,
       });

@@ -1,6 +1,6 @@
 /** What `send` and `receive` have of multicast: their options, and what is said of it at the end. */
 import { type Command, Option } from 'commander';
-import type { SendFilesOptions, SendReport } from '../../file/send.js';
+import { planOf, type SendFilesOptions, type SendReport } from '../../file/send.js';
 import { formatBytes, integer, note } from '../io.js';
 
 export interface MulticastFlags {
@@ -46,9 +46,9 @@ export function receiveMulticastOptions(command: Command): Command {
     .option('--multicast-interface <name>', `${INTERFACE} to listen at (default: all)`);
 }
 
-/** The same for `sendFiles`. */
+/** The same for `sendFiles`. Throws INVALID_ARGUMENT. */
 export function multicastOf(options: MulticastFlags): Pick<SendFilesOptions, 'mode' | 'multicast'> {
-  return {
+  const how: Pick<SendFilesOptions, 'mode' | 'multicast'> = {
     mode: options.mode,
     multicast: {
       address: options.multicastAddress,
@@ -57,6 +57,8 @@ export function multicastOf(options: MulticastFlags): Pick<SendFilesOptions, 'mo
       interface: options.multicastInterface,
     },
   };
+  planOf(how);
+  return how;
 }
 
 /** Says whom multicast has reached, and who was left to the overlay and why. */

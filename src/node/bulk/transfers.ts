@@ -144,6 +144,12 @@ export class Transfers {
     this.clock().wake();
   }
 
+  /** Gives up what we offer: all who receive it are told why. */
+  fail(id: StreamId, reason: string): void {
+    this.bulk.fail(this.clock().now(), id, reason);
+    this.clock().wake();
+  }
+
   /** Nothing more is said or sent of it. */
   close(id: StreamId): void {
     this.bulk.close(id);
@@ -201,7 +207,7 @@ export class Transfers {
         this.groups.leave(request.id);
         break;
       case 'abandon':
-        this.drop(request.id, true);
+        this.drop(request.id, request.isUseless);
         break;
     }
   }
