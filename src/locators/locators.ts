@@ -125,8 +125,8 @@ export class Locators {
       frames.push(frame);
     };
     const at = this.options.addressOf(peer);
-    const address = at === undefined ? undefined : numericAddress(at);
-    if (address !== undefined && share.takeSeen(now, address)) put({ kind: 'observed-address', address });
+    const address = at !== undefined && share.takeSeen(now, at) ? numericAddress(at) : undefined;
+    if (address !== undefined) put({ kind: 'observed-address', address });
     for (const member of share.takeLacking(now, Math.floor(left / MAX_RECORD))) {
       const record = this.book.get(now, member);
       if (record) put({ kind: 'locators', ...record });

@@ -17,8 +17,8 @@ export interface AckPolicy {
 }
 
 /**
- * What to ask for: to hear at least four times a round trip, each eighth of a window; where acknowledgements are lost, so much
- * more often that all of a round trip are not: the window is full then, and nothing goes on.
+ * What to ask for: to hear at least four times a round trip, but no sooner than a disk takes, and each eighth of a window; where
+ * acknowledgements are lost, so much more often that all of a round trip are not: the window is full then, and nothing goes on.
  *
  * @param window packets that may be in flight
  * @param loss the share of acknowledgements that is lost on the way
@@ -26,10 +26,13 @@ export interface AckPolicy {
 export function policyFor(window: number, rtt: Micros, loss: number): AckPolicy {
   const acks =
     loss < MIN_ACK_LOSS ? MIN_ACKS : Math.min(MAX_ACKS, Math.ceil(Math.log(ALL_LOST) / Math.log(loss)));
-  return {
-    packets: Math.max(acks > MIN_ACKS ? 1 : 2, Math.min(MAX_ACK_PACKETS, Math.floor(window / (2 * acks)))),
-    delay: Math.round(Math.max(MILLISECOND / 4, Math.min(rtt / acks, MAX_ACK_DELAY))),
-  };
+  const packets = Math.max(
+    acks > MIN_ACKS ? 1 : 2,
+    Math.min(MAX_ACK_PACKETS, Math.floor(window / (2 * acks))),
+  );
+  // With more packets on their way than are acknowledged together, nothing waits for the acknowledgement of the last few.
+  const least = acks === MIN_ACKS && window >= 2 * packets ? STORE_DELAY : MILLISECOND / 4;
+  return { packets, delay: Math.round(Math.max(least, Math.min(rtt / acks, MAX_ACK_DELAY))) };
 }
 
 export class AckTracker {
@@ -122,6 +125,8 @@ export const MAX_ACK_DELAY: Micros = 25 * MILLISECOND;
  * sooner than this, as does the answer to them, after 10 ms.
  */
 export const CONFIRM_ACK_DELAY: Micros = 12 * MILLISECOND;
+/** A small message is stored by then, and its acknowledgement goes with the confirm. */
+const STORE_DELAY: Micros = 5 * MILLISECOND;
 /** Until the peer says what it wants. */
 export const DEFAULT_POLICY: AckPolicy = { packets: 2, delay: MAX_ACK_DELAY };
 /** In a round trip. At 5 % four are lost once in 160,000 times, at half lost seventeen once in 131,000. */

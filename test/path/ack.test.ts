@@ -4,7 +4,7 @@ import { Reader, Writer } from '../../src/core/bytes.js';
 import { collectRanges, countRanges, inRanges, rangesFault } from '../../src/core/ranges.js';
 import { Rng } from '../../src/core/rng.js';
 import { MILLISECOND, NEVER } from '../../src/core/time.js';
-import { AckTracker, CONFIRM_ACK_DELAY } from '../../src/path/ack.js';
+import { AckTracker, CONFIRM_ACK_DELAY, policyFor } from '../../src/path/ack.js';
 import { ACK_SPAN, type Ack, ackLength, parseAck, writeAck } from '../../src/wire/frames/ack.js';
 
 function encode(ack: Ack): Uint8Array {
@@ -34,6 +34,12 @@ describe('when to acknowledge', () => {
     expect(tracker.nextAck()).toBe(200);
     expect(tracker.take(250)).toEqual({ ranges: [1, 0], delay: 50, received: 2 });
     expect(tracker.nextAck()).toBe(NEVER);
+  });
+
+  test('on a fast path a small message has time to be stored first, unless the window is small or acks are lost', () => {
+    const [window, rtt] = [16, MILLISECOND];
+    const delays = [policyFor(window, rtt, 0), policyFor(3, rtt, 0), policyFor(window, rtt, 0.1)];
+    expect(delays.map(({ delay }) => delay / MILLISECOND)).toEqual([5, 0.25, 0.25]);
   });
 
   test('as the sender asks, at once when it asks, never for silent packets', () => {

@@ -127,7 +127,7 @@ test.each<
         world.at(world.now + i * 5 * MILLISECOND, () => void broadcast(i % 3, new Uint8Array(500).fill(i)));
       return () => members.every(({ delivered }) => delivered.length >= 60);
     },
-    [327, 535, 1145],
+    [327, 403, 862],
   ],
   [
     'thirty small ones with a tenth lost',
