@@ -238,7 +238,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     const { trusted, isMisled } = stream.following;
     if (trusted && isMisled) this.repair.startOver(now, stream, Math.max(trusted.from, stream.delivered));
     this.onRecorded(stream);
-    vectors.touch(stream);
+    vectors.touch(stream, isAwaited(stream, this.wings.options) ? undefined : { now, but: stream.origin });
     this.advance.run(now, stream);
   }
 
@@ -336,6 +336,11 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.recording.delete(stream);
     this.repair.forget(stream);
   }
+}
+
+/** Whether others than its origin wait for our confirm: where two are a quorum, who holds an object has that with its origin. */
+function isAwaited({ origin }: Stream, { group, self }: BroadcastOptions): boolean {
+  return origin === self || group.quorum > 2 || group.byzantine > 0;
 }
 
 function statusOf({ streams, objects, log, delivery, options }: Wings, isDetailed: boolean): BroadcastStatus {

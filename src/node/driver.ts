@@ -19,6 +19,8 @@ export interface Driver {
   onCast(key: string, bytes: Uint8Array): void;
   /** Looks again at what the endpoint wants: after every command given to it. */
   wake(): void;
+  /** The same of what the endpoint is told while it tells: it has nothing to do that it has no deadline for. */
+  stir(): void;
   now(): Micros;
   stop(): void;
 }
@@ -51,8 +53,11 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
   let immediate: NodeJS.Immediate | undefined;
   let timer: NodeJS.Timeout | undefined;
   let timerAt: Micros = NEVER;
+  let armedAt: Micros = 0;
   let stopped = false;
-
+  /** Whether events are being told, and whether the endpoint was told something meanwhile. */
+  let isTelling = false;
+  let isStirred = false;
   /** When the next turn should begin. */
   let dueAt: Micros = NEVER;
 
@@ -60,6 +65,10 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
     if (stopped || immediate) return;
     dueAt = Math.min(dueAt, monotonic());
     immediate = setImmediate(turn);
+  };
+  const stir = () => {
+    if (isTelling) isStirred = true;
+    else wake();
   };
   const turn = () => {
     immediate = undefined;
@@ -85,26 +94,44 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       else if (socket.send(datagram.to, datagram.bytes)) endpoint.takeBack();
     }
     if (sent > 0) socket.flush();
-    let events = 0;
-    for (; events < EVENTS_PER_TURN; events++) {
-      const event = endpoint.pollEvent();
-      if (!event) break;
-      onEvent(event);
-    }
+    isTelling = true;
+    const events = tell();
+    isTelling = false;
     if (stopped) return;
     if (sent === SENDS_PER_TURN || bytes >= BYTES_PER_TURN || events === EVENTS_PER_TURN) return wake();
     const deadline = endpoint.nextTimeout(now);
+    const isDue = isStirred && deadline <= monotonic();
+    isStirred = false;
+    if (isDue) wake();
+    else arm(now, deadline);
+  };
+  /** @returns how many there were */
+  const tell = (): number => {
+    for (let events = 0; events < EVENTS_PER_TURN; events++) {
+      const event = endpoint.pollEvent();
+      if (!event) return events;
+      onEvent(event);
+    }
+    return EVENTS_PER_TURN;
+  };
+  const arm = (now: Micros, deadline: Micros) => {
     if (deadline === NEVER) return;
     // Never less than a tick: the pacer makes up for late timers, and a loop of immediates would take a whole core.
     dueAt = deadline + MILLISECOND;
-    // A timer that fires too early does no harm; a new one for each turn costs more than what else an idle turn does.
-    if (timer && timerAt <= deadline) return;
+    // One that fires a little too early does no harm; a new one for each turn costs more than what else an idle turn does.
+    if (timer && timerAt <= deadline && (deadline - timerAt < EARLY || now - armedAt < EARLY)) return;
     clearTimeout(timer);
     timerAt = deadline;
+    armedAt = now;
     timer = setTimeout(onTimer, Math.max(1, Math.ceil((deadline - now) / MILLISECOND)));
   };
   const onTimer = () => {
     timer = undefined;
+    if (immediate) return;
+    const now = monotonic();
+    const deadline = endpoint.nextTimeout(now);
+    // Most of what it was set for has come about otherwise since: then there is nothing to do but to wait on.
+    if (deadline > now) return arm(now, deadline);
     // Not at once: what has come meanwhile is read first, or an answer that waits in the socket would pass for a lost one.
     wake();
   };
@@ -164,6 +191,7 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
       wake();
     },
     wake,
+    stir,
     now: monotonic,
     stop() {
       stopped = true;
@@ -175,6 +203,8 @@ export function startDriver(endpoint: Endpoint, options: DriverOptions): Driver 
 
 /** A turn that begins so late has been kept waiting by more than a timer's coarseness. */
 const STALL: Micros = 5 * MILLISECOND;
+/** A timer that fires so much too early costs more than another one, which is made no more often than that. */
+const EARLY: Micros = MILLISECOND;
 /** After so many sends the event loop gets its turn, so that what has arrived is read. */
 const SENDS_PER_TURN = 64;
 /** Likewise: to make and send so much takes some 2 ms. */

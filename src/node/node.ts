@@ -119,7 +119,7 @@ export class Node implements AsyncDisposable {
       onDone: () => {
         this.overseer.onConsumed();
         endpoint.consumer.handleConsumed(this.driver.now());
-        this.driver.wake();
+        this.driver.stir();
       },
     });
     this.submissions = new Submissions(endpoint.messages, this.aborts, () => this.driver.wake());

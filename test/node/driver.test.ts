@@ -15,8 +15,11 @@ class Script {
   readonly requests: StoreRequest[] = [];
   readonly datagrams: Transmit[] = [];
   readonly events: EndpointEvent[] = [];
+  /** What is done as an event is told. */
+  onEvent = () => {};
   due: Micros = NEVER;
   flushes = 0;
+  turns = 0;
 
   readonly endpoint = {
     nextTimeout: () => this.due,
@@ -25,7 +28,10 @@ class Script {
       this.due = NEVER;
     },
     pollTransmit: () => this.datagrams.shift(),
-    pollEvent: () => this.events.shift(),
+    pollEvent: () => {
+      this.turns++;
+      return this.events.shift();
+    },
     takeBack: () => this.told.push('taken back'),
     handleStall: () => this.told.push('stall'),
     handleDatagram: (_now: Micros, from: string) => this.told.push(`from ${from}`),
@@ -61,7 +67,10 @@ async function start(store: Partial<Store>, isSent = true): Promise<void> {
       flush: () => script.flushes++,
     },
     store: store as Store,
-    onEvent: ({ type }) => script.told.push(`event ${type}`),
+    onEvent({ type }) {
+      script.told.push(`event ${type}`);
+      script.onEvent();
+    },
     onStoreError: ({ message }) => script.told.push(`error ${message}`),
   });
   await vi.advanceTimersByTimeAsync(STEP);
@@ -147,6 +156,37 @@ describe('a turn', () => {
     driver!.wake();
     await vi.advanceTimersByTimeAsync(30);
     expect(script.told).toEqual(['timeout']);
+  });
+
+  test('does not come for what has become due later meanwhile', async () => {
+    await start({});
+    script.due = driver!.now() + 20 * MILLISECOND;
+    driver!.wake();
+    await vi.advanceTimersByTimeAsync(5);
+    script.due += 50 * MILLISECOND;
+    const { turns } = script;
+    await vi.advanceTimersByTimeAsync(30);
+    const between = script.turns - turns;
+    await vi.advanceTimersByTimeAsync(50);
+    expect([between, script.told]).toEqual([0, ['timeout']]);
+  });
+
+  test.each([
+    ['follows what the endpoint is told as it tells, if that is due at once', 0, ['timeout']],
+    ['does not, if that has time', 50, []],
+  ])('%s', async (_, milliseconds, expected) => {
+    // No timer fires, so that a turn is one that follows.
+    await start({});
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    script.events.push({ type: 'store-full', full: true });
+    script.onEvent = () => {
+      script.due = driver!.now() + milliseconds * MILLISECOND;
+      driver!.stir();
+    };
+    const { turns } = script;
+    driver!.wake();
+    for (let i = 0; i < 4; i++) await new Promise((done) => setImmediate(done));
+    expect([script.turns - turns, script.told.slice(1)]).toEqual([2 + expected.length, expected]);
   });
 
   test('follows a datagram, unless it has ended', async () => {

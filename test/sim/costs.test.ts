@@ -127,7 +127,7 @@ test.each<
         world.at(world.now + i * 5 * MILLISECOND, () => void broadcast(i % 3, new Uint8Array(500).fill(i)));
       return () => members.every(({ delivered }) => delivered.length >= 60);
     },
-    [327, 403, 862],
+    [327, 272, 722],
   ],
   [
     'thirty small ones with a tenth lost',
@@ -178,7 +178,7 @@ test.each<
       world.heal();
       return allHave(cluster, 5);
     },
-    [540, 80, 110],
+    [587, 80, 116],
   ],
   [
     'one whose origin is gone once another has it',

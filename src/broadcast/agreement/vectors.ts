@@ -29,8 +29,9 @@ export interface Spoken {
 }
 
 interface Peer {
-  /** Streams with something to say. */
+  /** Streams with something to say, and when that is due. */
   dirty: SparseSet<Spoken>;
+  dirtyAt: Micros;
   /** Streams whose last entry is not known to have arrived. */
   unheard: SparseMap<Spoken, Sent>;
   /** Of the last that went. Versions are full numbers here, and their low 32 bits on the wire. */
@@ -60,18 +61,25 @@ export class Vectors {
     this.changed = changed;
   }
 
-  /** What we hold of this stream has changed. */
-  touch(stream: Spoken): void {
-    for (const peer of this.peers) {
+  /**
+   * What we hold of this stream has changed.
+   *
+   * @param patient members but this one can do without it for a while
+   */
+  touch(stream: Spoken, patient?: { now: Micros; but: number }): void {
+    this.peers.forEach((peer, member) => {
+      const at = patient && member !== patient.but ? patient.now + ANSWER_DELAY : AT_ONCE;
+      peer.dirtyAt = peer.dirty.size > 0 ? Math.min(peer.dirtyAt, at) : at;
       peer.dirty.add(stream);
       peer.unheard.delete(stream);
-    }
+    });
     this.changed.markAll();
   }
 
   /** There is more to say of it to this member. */
   touchFor(member: number, stream: Spoken): void {
     this.peers[member].dirty.add(stream);
+    this.peers[member].dirtyAt = AT_ONCE;
     this.changed.mark(member);
     // What it hears of from before this is not all.
     this.peers[member].unheard.delete(stream);
@@ -95,10 +103,10 @@ export class Vectors {
     this.changed.mark(member);
   }
 
-  /** When a VECTOR should go to this peer; AT_ONCE if there is news. */
+  /** When a VECTOR should go to this peer; AT_ONCE if there is news that it may wait for. */
   dueAt(member: number): Micros {
-    const { dirty, answerAt, resendAt } = this.peers[member];
-    return dirty.size > 0 ? AT_ONCE : Math.min(answerAt, resendAt);
+    const { dirty, dirtyAt, answerAt, resendAt } = this.peers[member];
+    return Math.min(dirty.size > 0 ? dirtyAt : NEVER, answerAt, resendAt);
   }
 
   /** A VECTOR of at most `room` bytes, sent now; undefined if there is nothing to say. */
@@ -132,6 +140,8 @@ export class Vectors {
       });
     }
     if (entries.length > 0) peer.version = next;
+    // What there was no room for goes with the next one.
+    peer.dirtyAt = AT_ONCE;
     peer.resendAt = earliest(unheard);
     peer.answerAt = NEVER;
     const version = entries.length > 0 ? low32(next) : 0;
@@ -226,6 +236,7 @@ function isHeard(heard: number, heardBefore: number, version: number): boolean {
 function fresh(): Peer {
   return {
     dirty: new SparseSet(),
+    dirtyAt: AT_ONCE,
     unheard: new SparseMap(),
     version: 0,
     resendAt: NEVER,

@@ -5,7 +5,7 @@ import { Stream } from '../../../src/broadcast/agreement/stream.js';
 import { Vectors } from '../../../src/broadcast/agreement/vectors.js';
 import { Marks } from '../../../src/core/marks.js';
 import { Rng } from '../../../src/core/rng.js';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
+import { AT_ONCE, MILLISECOND, type Micros, NEVER, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import { VECTOR_FRAME_SIZE, type VectorFrame } from '../../../src/wire/frames/vector.js';
 import { frameSize } from '../../../src/wire/frames.js';
@@ -155,6 +155,24 @@ describe('without loss', () => {
     b.hold(0, 0);
     expect(b.take(0)).toMatchObject({ version: 1, heard: 1, entries: [{ count: 1 }] });
   });
+});
+
+test('a change that a member can do without goes to it 10 ms later, to another one at once', () => {
+  const vectors = new Vectors(3, new Marks(3));
+  const stream = new Stream({ origin: 0, incarnation: 1 }, boundsOf(2, 3));
+  stream.hold(0, hashOf(0));
+  vectors.touch(stream, { now: SECOND, but: 0 });
+  expect([vectors.dueAt(0), vectors.dueAt(1)]).toEqual([AT_ONCE, SECOND + 10 * MILLISECOND]);
+});
+
+test('a change that a member can do without does not delay an earlier one', () => {
+  const vectors = new Vectors(3, new Marks(3));
+  const [urgent, patient] = [1, 2].map(
+    (incarnation) => new Stream({ origin: 0, incarnation }, boundsOf(2, 3)),
+  );
+  vectors.touch(urgent);
+  vectors.touch(patient, { now: SECOND, but: 0 });
+  expect(vectors.dueAt(1)).toBe(AT_ONCE);
 });
 
 describe('what was not heard', () => {
