@@ -2,7 +2,8 @@
  * Spreads datagrams over time: a token bucket filled by elapsed time, never by ticks, and allowed to go into debt by one
  * datagram, so that its rate is exact whatever the sizes. In: the rate, each send. Out: when the next datagram may go,
  * and whether the host woke up too late to use what it was owed. A flow that was idle may send a small burst; a flow that
- * waited for the pacer and was woken late by a coarse timer gets all it is owed, up to 20 ms.
+ * waited for the pacer and was woken late by a coarse timer gets all it is owed, up to 20 ms. What goes without asking is
+ * paid for by at most half of what comes in: were it all, nothing else would go where it comes to more than the rate.
  */
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 
@@ -11,6 +12,8 @@ export class Pacer {
   private late = false;
   private tokens = MIN_BURST;
   private filledAt: Micros | undefined;
+  /** Bytes that went without asking and are not paid for yet. */
+  private unpaid = 0;
   /** A datagram waits for the pacer: what elapses now is owed to it. */
   private waiting = false;
 
@@ -25,9 +28,14 @@ export class Pacer {
     return now + Math.ceil(((Math.max(1, wanted) - this.tokens) * SECOND) / bytesPerSecond);
   }
 
-  onSent(now: Micros, bytes: number, bytesPerSecond: number): void {
+  /** @param hasAsked it went since `nextSend` said so */
+  onSent(now: Micros, bytes: number, bytesPerSecond: number, hasAsked = true): void {
     if (bytesPerSecond === Number.POSITIVE_INFINITY) return;
     this.fill(now, bytesPerSecond);
+    if (!hasAsked) {
+      this.unpaid = Math.min(MIN_BURST, this.unpaid + bytes);
+      return;
+    }
     this.tokens -= bytes;
     this.waiting = false;
   }
@@ -43,7 +51,10 @@ export class Pacer {
     // A clock that jumps back gives no credit and takes none.
     const elapsed = Math.max(0, now - (this.filledAt ?? now));
     this.filledAt = Math.max(now, this.filledAt ?? now);
-    const filled = this.tokens + (elapsed * bytesPerSecond) / SECOND;
+    const credit = (elapsed * bytesPerSecond) / SECOND;
+    const paid = Math.min(this.unpaid, credit / 2);
+    this.unpaid -= paid;
+    const filled = this.tokens + credit - paid;
     const depth = Math.max(MIN_BURST, Math.min(MAX_BURST, (bytesPerSecond * BURST_TIME) / SECOND));
     const owed = Math.max(depth, (bytesPerSecond * LATE_TIME) / SECOND);
     if (this.waiting && filled > owed) this.late = true;

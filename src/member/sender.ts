@@ -136,10 +136,16 @@ export class Sender {
   }
 
   /** Seals the text of a datagram for a peer whose session is usable. */
-  seal(now: Micros, { index, path, notify }: Peer, text: Uint8Array, wish: AckWish): Transmit {
+  seal(
+    now: Micros,
+    { index, path, notify }: Peer,
+    text: Uint8Array,
+    wish: AckWish,
+    hasAsked = false,
+  ): Transmit {
     const sealed = this.options.sessions.protectInPlace(now, index, text, path.recovery.nextNumber)!;
     notify();
-    path.onSent(now, text.length, wish);
+    path.onSent(now, text.length, wish, hasAsked);
     return sealed;
   }
 
@@ -187,7 +193,7 @@ export class Sender {
     this.lent = memory;
     this.options.egress.onSent(now, peer.index, bytes.length);
     peer.outbound.manifests.onSent(peer.path.recovery.nextNumber);
-    return this.seal(now, peer, bytes, 'soon');
+    return this.seal(now, peer, bytes, 'soon', true);
   }
 
   private observe(now: Micros, { index }: Peer, frames: readonly Frame[]): void {
@@ -205,7 +211,7 @@ export class Sender {
     const [first, second] = peer.parts.split(text).map((half) => {
       const datagram = writeDatagram([half]);
       this.options.egress.onSent(now, peer.index, datagram.length);
-      return this.seal(now, peer, datagram, 'soon');
+      return this.seal(now, peer, datagram, 'soon', true);
     });
     this.options.sealed.push(second);
     return first;

@@ -2,7 +2,7 @@
 import { rangesFault } from '../core/ranges.js';
 import { ACK_SPAN, type Ack } from '../wire/frames/ack.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
-import { Fate, FLAG_HURRIED, FLAG_QUIET, type SentTable } from './sent.js';
+import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
 
 /** Why an ack was refused; nothing of it has been used. */
 export type AckFault = 'malformed' | 'never-sent' | 'skipped' | 'impossible-count';
@@ -72,7 +72,7 @@ export function takeAcked(sent: SentTable, ack: Ack): NewlyAcked {
         acked.reordering = Math.max(acked.reordering, largest - number);
       } else {
         acked.fromFlight += size;
-        if ((sent.flags[index] & FLAG_HURRIED) !== 0) sent.hurried--;
+        sent.resolve(index, Fate.Acked);
       }
       sent.fate[index] = Fate.Acked;
       acked.bytes += size;

@@ -9,7 +9,7 @@ import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { MAX_ACK_DELAY } from './ack.js';
 import type { PathObserver } from './observer.js';
 import type { Rtt } from './rtt.js';
-import { Fate, FLAG_HURRIED, FLAG_QUIET, type SentTable } from './sent.js';
+import { Fate, FLAG_QUIET, type SentTable } from './sent.js';
 
 /** Packets found lost at one time. */
 export interface FoundLosses extends LossEvent {
@@ -107,16 +107,40 @@ export class LossDetector {
     const { sent } = this;
     const index = sent.index(number);
     const bytes = sent.size[index];
-    sent.fate[index] = Fate.Lost;
+    sent.resolve(index, Fate.Lost);
     this.observer?.(now, { type: 'lost', number, bytes, trigger });
     found.bytes += bytes;
     found.packets++;
     if (bytes > DATAGRAM_SIZE) found.large++;
     found.sentAt = sent.sentAt[index];
-    if ((sent.flags[index] & FLAG_HURRIED) !== 0) sent.hurried--;
     if ((sent.flags[index] & FLAG_QUIET) === 0) return;
     found.quiet++;
     found.quietSince = Math.min(found.quietSince, found.sentAt);
+  }
+}
+
+/** Datagrams larger than what every path carries that were lost since one arrived, and smaller ones that arrived meanwhile. */
+export class LargeDatagrams {
+  private lost = 0;
+  private smaller = 0;
+
+  onLost(count: number): void {
+    this.lost += count;
+  }
+
+  onAcked({ large, packets }: { large: number; packets: number }): void {
+    if (large > 0) this.lost = 0;
+    this.smaller = this.lost > 0 ? this.smaller + packets : 0;
+  }
+
+  forget(): void {
+    this.lost = 0;
+  }
+
+  /** Whether small ones arrive and large ones do not, more often than the loss of the path explains. */
+  areLost(loss: number): boolean {
+    if (this.lost < FEWEST_LARGE || this.smaller < SUSPECT_SMALL) return false;
+    return this.lost >= SUSPECT_LARGE || loss ** this.lost < LARGE_CHANCE;
   }
 }
 
@@ -142,3 +166,12 @@ const MAX_PACKET_THRESHOLD = 256;
 /** RFC 9002 section 7.6.1, kPersistentCongestionThreshold. */
 const PERSISTENT_THRESHOLD = 3;
 const PERSISTENT_CHANCE = 1e-3;
+/**
+ * So many large ones in a row are one in a thousand at half lost, and enough whatever is lost; fewer are where the path loses less.
+ * Something smaller gets through meanwhile, so that it is no outage. A false alarm costs a round trip or two with smaller datagrams.
+ */
+const SUSPECT_LARGE = 10;
+const LARGE_CHANCE = 1e-3;
+/** RFC 8899 section 5.1.2, MAX_PROBES: of what serves now and then each one is a PULL that is asked for again, ever later. */
+const FEWEST_LARGE = 3;
+const SUSPECT_SMALL = 4;

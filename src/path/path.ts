@@ -140,15 +140,18 @@ export class Path {
     return this.isOpen ? this.recovery.askToSend(now) : 'window';
   }
 
-  /** @returns the packet number to seal it with */
-  onSent(now: Micros, bytes: number, wish: AckWish): number {
+  /**
+   * @param hasAsked `askToSend` has let it go
+   * @returns the packet number to seal it with
+   */
+  onSent(now: Micros, bytes: number, wish: AckWish, hasAsked = true): number {
     this.sentBytes += bytes;
     this.sentDatagrams++;
     if (wish !== 'none') {
       const policy = this.policySent.packets > 0 ? this.policySent : DEFAULT_POLICY;
       this.liveness.onSent(now, policy, wish === 'some-time' ? CONFIRM_ACK_DELAY : 0);
     }
-    return this.recovery.onSent(now, bytes, wish);
+    return this.recovery.onSent(now, bytes, wish, hasAsked);
   }
 
   /**
@@ -180,7 +183,7 @@ export class Path {
       // Of the first hundreds each counts the same, beside some that arrived.
       const weight = Math.min(1, Math.max(total / LOSS_WINDOW, total / (this.fates + LOSS_PRIOR)));
       this.smoothedLoss += weight * (lostPackets / total - this.smoothedLoss);
-      if (this.recovery.losesLarge(this.smoothedLoss)) this.onBlackHole(now);
+      if (this.recovery.large.areLost(this.smoothedLoss)) this.onBlackHole(now);
       if (this.mtu.asksForSpeed) this.judgeSpeed(now);
     }
     return outcome;

@@ -14,11 +14,19 @@ import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type AckPolicy, CONFIRM_ACK_DELAY, MAX_ACK_DELAY, policyFor } from './ack.js';
 import { checkAck, type NewlyAcked, type Refused, takeAcked } from './acked.js';
 import { Breaker, SILENT_PROBE_INTERVAL } from './breaker.js';
-import { type FoundLosses, LossDetector } from './losses.js';
+import { type FoundLosses, LargeDatagrams, LossDetector } from './losses.js';
 import { metricsOf, type PathMetrics, type PathObserver } from './observer.js';
 import { RateEstimator } from './rate.js';
 import { INITIAL_RTT, Rtt } from './rtt.js';
-import { Fate, FLAG_APP_LIMITED, FLAG_HOST_LIMITED, FLAG_HURRIED, FLAG_QUIET, SentTable } from './sent.js';
+import {
+  Fate,
+  FLAG_APP_LIMITED,
+  FLAG_ASKED,
+  FLAG_HOST_LIMITED,
+  FLAG_HURRIED,
+  FLAG_QUIET,
+  SentTable,
+} from './sent.js';
 import type { Trust } from './trust.js';
 
 /** Whether a datagram may go now, and if not, what holds it back. */
@@ -97,9 +105,8 @@ export class Recovery {
   private idleAt: Micros = -NEVER;
   /** Found lost since the last sample, by an ack or by the timer. */
   private newlyLost = noLosses();
-  /** Datagrams larger than what every path carries that were lost since one arrived, and smaller ones that arrived meanwhile. */
-  private largeLost = 0;
-  private smallAcked = 0;
+  /** What becomes of datagrams larger than what every path carries. */
+  readonly large = new LargeDatagrams();
 
   constructor(options: RecoveryOptions) {
     this.controller = options.controller;
@@ -134,7 +141,7 @@ export class Recovery {
   askToSend(now: Micros): SendMode {
     if (this.isFull) return 'window';
     if (this.probes > 0) return 'any';
-    if (this.inFlight + this.mtu > this.window()) {
+    if (!hasRoom(this.inFlight, this.sent.asked, this.mtu, this.window())) {
       this.windowUsedAt = now;
       return 'window';
     }
@@ -160,23 +167,27 @@ export class Recovery {
     if (this.deadline() <= now && this.graceUntil < this.deadline()) this.graceUntil = now + LATE_GRACE;
   }
 
-  /** Notes that a datagram was sent and returns its number, which `nextNumber` had named. */
-  onSent(now: Micros, bytes: number, wish: AckWish = 'soon'): number {
+  /**
+   * Notes that a datagram was sent and returns its number, which `nextNumber` had named.
+   *
+   * @param hasAsked `askToSend` has let it go
+   */
+  onSent(now: Micros, bytes: number, wish: AckWish = 'soon', hasAsked = true): number {
     const number = this.sent.next;
     this.stats.sentPackets++;
     if (wish === 'none') this.sent.push(now, bytes, Fate.Silent);
     else {
       const index = this.sent.push(now, bytes, Fate.InFlight);
       const isHurried = wish !== 'some-time';
-      this.sent.flags[index] = (this.controller.quiet() ? FLAG_QUIET : 0) | (isHurried ? FLAG_HURRIED : 0);
+      // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
+      if (this.inFlight === 0) this.breaker.onFirstSent(now);
+      if (this.inFlight === 0 || (isHurried && this.sent.hurried === 0)) this.timerBase = now;
+      const quiet = this.controller.quiet() ? FLAG_QUIET : 0;
+      this.sent.mark(index, quiet | (isHurried ? FLAG_HURRIED : 0) | (hasAsked ? FLAG_ASKED : 0));
       this.rate.onSent(now, this.sent, index, this.inFlight);
       this.inFlight += bytes;
-      // The timer runs from the first unanswered packet: heartbeats that go on regardless must not put it off for ever.
-      if (this.inFlight === bytes) this.breaker.onFirstSent(now);
-      if (this.inFlight === bytes || (isHurried && this.sent.hurried === 0)) this.timerBase = now;
-      if (isHurried) this.sent.hurried++;
       if (this.probes > 0) this.probes--;
-      this.pacer.onSent(now, bytes, this.pacingRate());
+      this.pacer.onSent(now, bytes, this.pacingRate(), hasAsked);
       this.controller.onSent(now, bytes, this.inFlight);
     }
     this.sent.advance();
@@ -211,8 +222,7 @@ export class Recovery {
     this.probeCount = 0;
     this.probes = 0;
     this.timerBase = now;
-    if (acked.large > 0) this.largeLost = 0;
-    this.smallAcked = this.largeLost > 0 ? this.smallAcked + acked.packets : 0;
+    this.large.onAcked(acked);
     const sample = this.sample(now, receivedAt, acked, priorInFlight, rtt);
     this.controller.onAck(now, sample);
     if (this.breaker.onFates(now, acked.packets, sample.lostPackets))
@@ -267,15 +277,8 @@ export class Recovery {
     return policyFor(this.controller.window() / this.mtu, this.rtt.smoothed, this.ackLoss);
   }
 
-  /** Whether small datagrams arrive and large ones do not, more often than the path's loss explains. */
-  losesLarge(loss: number): boolean {
-    const { largeLost, smallAcked } = this;
-    if (largeLost < FEWEST_LARGE || smallAcked < SUSPECT_SMALL) return false;
-    return largeLost >= SUSPECT_LARGE || loss ** largeLost < LARGE_CHANCE;
-  }
-
   setMtu(now: Micros, bytes: number): void {
-    this.largeLost = 0;
+    this.large.forget();
     this.mtu = bytes;
     this.controller.onMtu(now, bytes);
   }
@@ -341,7 +344,7 @@ export class Recovery {
     const usualShare = stats.lostPackets / Math.max(1, stats.ackedPackets + stats.lostPackets);
     this.inFlight -= found.bytes;
     addLosses(newlyLost, found);
-    this.largeLost += found.large;
+    this.large.onLost(found.large);
     stats.lostPackets += found.packets;
     controller.onLost(now, found);
     if (!this.losses.isPersistent(found, usualShare)) return;
@@ -359,6 +362,14 @@ export class Recovery {
   }
 }
 
+/**
+ * Whether the window takes one more datagram. What goes without asking may fill it all: on a path of seconds heartbeats do. The
+ * smallest window is left for what asks.
+ */
+function hasRoom(inFlight: number, asked: number, mtu: number, window: number): boolean {
+  return inFlight + mtu <= window || asked + mtu <= Math.min(window, MIN_WINDOW_PACKETS * mtu);
+}
+
 type Losses = Pick<FoundLosses, 'bytes' | 'packets' | 'quiet' | 'quietSince'>;
 
 function noLosses(): Losses {
@@ -372,15 +383,6 @@ function addLosses(sum: Losses, found: Losses): void {
   sum.quietSince = Math.min(sum.quietSince, found.quietSince);
 }
 
-/**
- * So many in a row are one in a thousand at half lost, and enough whatever is lost; fewer are where the path loses less. Something
- * smaller gets through meanwhile, so that it is no outage. A false alarm costs a round trip or two with smaller datagrams.
- */
-const SUSPECT_LARGE = 10;
-const LARGE_CHANCE = 1e-3;
-/** RFC 8899 section 5.1.2, MAX_PROBES: of what serves now and then each one is a PULL that is asked for again, ever later. */
-const FEWEST_LARGE = 3;
-const SUSPECT_SMALL = 4;
 /** Some turns of a process that has just been kept from running. */
 const LATE_GRACE: Micros = 5 * MILLISECOND;
 const MAX_BACKOFF = 10;

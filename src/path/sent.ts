@@ -22,7 +22,7 @@ export type Fate = (typeof Fate)[keyof typeof Fate];
 export class SentTable {
   fate!: Uint8Array;
   size!: Uint16Array;
-  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet, 3: acknowledged in a hurry. */
+  /** Bit 0: application-limited, 1: host-limited, 2: controller quiet, 3: acknowledged in a hurry, 4: it had asked. */
   flags!: Uint8Array;
   sentAt!: Float64Array;
   /** State of the delivery-rate estimator when it was sent (draft-cheng-iccrg-delivery-rate-estimation section 3.2). */
@@ -33,6 +33,8 @@ export class SentTable {
   next: number;
   /** Packets in flight that are to be acknowledged in a hurry. */
   hurried = 0;
+  /** Bytes in flight of what had asked whether it may go. */
+  asked = 0;
   /** All numbers below are resolved: acked, lost, skipped or silent. */
   head: number;
   private readonly capacity: number;
@@ -81,6 +83,20 @@ export class SentTable {
     return index;
   }
 
+  /** What is to be known of a packet in flight. */
+  mark(index: number, flags: number): void {
+    this.flags[index] = flags;
+    if ((flags & FLAG_HURRIED) !== 0) this.hurried++;
+    if ((flags & FLAG_ASKED) !== 0) this.asked += this.size[index];
+  }
+
+  /** A packet is in flight no more. */
+  resolve(index: number, fate: Fate): void {
+    this.fate[index] = fate;
+    if ((this.flags[index] & FLAG_HURRIED) !== 0) this.hurried--;
+    if ((this.flags[index] & FLAG_ASKED) !== 0) this.asked -= this.size[index];
+  }
+
   /** Moves `head` over all that is resolved. */
   advance(): void {
     while (this.head < this.next && this.fate[this.index(this.head)] !== Fate.InFlight) this.head++;
@@ -126,3 +142,4 @@ export const FLAG_APP_LIMITED = 1;
 export const FLAG_HOST_LIMITED = 2;
 export const FLAG_QUIET = 4;
 export const FLAG_HURRIED = 8;
+export const FLAG_ASKED = 16;

@@ -28,6 +28,19 @@ const lossAt = (sentAt: Micros, packets = 1) => ({
   priorInFlight: 100 * MTU,
 });
 
+test.each(ALL)(
+  '%s has a window though its first acknowledgements measure neither a round trip nor a rate',
+  (_, make) => {
+    const controller = make();
+    const nothing = { rate: 0, rtt: undefined, appLimited: true, windowUsed: false };
+    for (let i = 1; i <= 3; i++) {
+      controller.onAck(i * MILLISECOND, sample({ ...nothing, sentAt: i * MILLISECOND, acked: 100 }));
+      expect(controller.window()).toBeGreaterThanOrEqual(2 * MTU);
+      expect(controller.window()).toBeLessThanOrEqual(2 * initialWindow(MTU));
+    }
+  },
+);
+
 describe('NewReno, RFC 9002 section 7 and appendix B', () => {
   test('the initial window is ten datagrams', () => {
     expect(initialWindow(1200)).toBe(12_000);

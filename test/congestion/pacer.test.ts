@@ -37,6 +37,33 @@ describe('the pacer', () => {
     expect(bytes / 50e6).toBeGreaterThan(0.95);
   });
 
+  test('leaves half of the rate to what asks, where what does not ask comes to more than all of it', () => {
+    const pacer = new Pacer();
+    const rate = 1000;
+    let asked = 0;
+    for (let now = 0; now < 100 * SECOND; now += 50 * MILLISECOND) {
+      pacer.onSent(now, 200, rate, false);
+      if (pacer.nextSend(now, rate) > now) continue;
+      pacer.onSent(now, 200, rate);
+      asked += 200;
+    }
+    expect(asked).toBeGreaterThan(49_000);
+    expect(asked).toBeLessThan(54_000);
+  });
+
+  test('takes what does not ask from the rate, where it comes to less than half', () => {
+    const pacer = new Pacer();
+    const rate = 10_000;
+    let asked = 0;
+    for (let now = 0; now < 100 * SECOND; now += 10 * MILLISECOND) {
+      if (now % (100 * MILLISECOND) === 0) pacer.onSent(now, 300, rate, false);
+      if (pacer.nextSend(now, rate) > now) continue;
+      pacer.onSent(now, 200, rate);
+      asked += 200;
+    }
+    expect(Math.abs(asked / 700_000 - 1)).toBeLessThan(0.05);
+  });
+
   test('sent(t) never exceeds the bucket and what flowed in', () => {
     fc.assert(
       fc.property(

@@ -357,6 +357,26 @@ function raise(path: Path, now: Micros, size: number): void {
   while (path.mtu.size < size) path.onMtuReport(now, path.mtu.takeProbe(now, 0)!);
 }
 
+describe('what goes without asking', () => {
+  test('counts in the window, but leaves the smallest one to what asks', () => {
+    const { us } = pair({ window: () => 4 * DATAGRAM_SIZE });
+    for (let i = 0; i < 8; i++) us.onSent(0, DATAGRAM_SIZE, 'now', false);
+    const modes = [0, 1, 2].map(() => {
+      const mode = us.askToSend(0);
+      if (mode === 'any') us.onSent(0, DATAGRAM_SIZE, 'soon');
+      return mode;
+    });
+    expect(modes).toEqual(['any', 'any', 'window']);
+  });
+
+  test('leaves nothing where what asks has filled it', () => {
+    const { us } = pair({ window: () => 4 * DATAGRAM_SIZE });
+    for (let i = 0; i < 4; i++) us.onSent(0, DATAGRAM_SIZE, 'soon');
+    us.onSent(0, DATAGRAM_SIZE, 'now', false);
+    expect(us.askToSend(0)).toBe('window');
+  });
+});
+
 describe('the size of datagrams', () => {
   test('is asked for, told by the peer, and then told to the controller', () => {
     const { us, peer, mtus } = pair({}, MAX_DATAGRAM);

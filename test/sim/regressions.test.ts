@@ -359,3 +359,18 @@ test('a member that only serves finds soon that its path has become narrow, thou
   });
   expect(runScenario(run).violation).toBeUndefined();
 });
+
+test('heartbeats and news fill the window to a member that is seconds away, and symbols go all the same', () => {
+  const run = quietScenario({
+    seed: '3391750006213',
+    faulty: 1,
+    controller: 'newreno',
+    links: { delay: 9000, loss: iid(0.35), overhead: 28 },
+    slow: { member: 0, delay: 1_902_000 },
+    messages: Array.from({ length: 30 }, (_, i) => message(1 + (i % 2), 1000 * i)),
+    healAt: 30 * SECOND,
+  });
+  const { violation, time } = runScenario(run);
+  // The last is there within three round trips of its member's: it is said, asked for, and served.
+  expect([violation, time < 29 * SECOND + 3 * 3_804_000]).toEqual([undefined, true]);
+});

@@ -317,6 +317,7 @@ export class Bbr implements Controller {
   /** More than doubling needs would only stand in a queue: the link's, a socket's or that of a process that gets no time. */
   private startupLimit(slack: number): number {
     const { path, rounds } = this;
+    if (!Number.isFinite(path.minRtt)) return initialWindow(this.mtu) + slack;
     // What each of the last rounds has met is noise, unless it is too much for that.
     const noisy = Math.min(STARTUP_NOISE * path.minRtt, rounds.quietestRtt);
     const rtt = Math.max(path.minRtt, HOST_TIME, noisy);

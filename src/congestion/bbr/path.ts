@@ -56,6 +56,7 @@ export class BbrPath {
 
   /** Bytes that arrive at once beyond what the rate explains: acks come in lumps. */
   lump(): number {
+    if (!Number.isFinite(this.minRtt)) return 0;
     const most = (this.bandwidth() * Math.max(this.minRtt, LUMP_PATH)) / SECOND;
     return Math.min(most, Math.max(this.lumps[0], this.lumps[1]));
   }
