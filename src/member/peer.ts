@@ -90,7 +90,7 @@ export class Peer {
       case 'established':
         path.isOpen = true;
         path.move(this.nextNumber);
-        path.rtt.seed(event.rtt);
+        path.rtt.seed(event.rtt, event.isMost);
         this.sizes.onSession(index);
         this.locators.onSession(now, index);
         failOver.onMoved();

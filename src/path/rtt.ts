@@ -23,11 +23,15 @@ export class Rtt {
     return sample >= (this.min ?? 0) + ackDelay ? sample - ackDelay : sample;
   }
 
-  /** Something else has measured about so much, before the first sample. */
-  seed(rtt: Micros): void {
+  /**
+   * Something else has measured about so much, before the first sample.
+   *
+   * @param isMost it is no more than that
+   */
+  seed(rtt: Micros, isMost = false): void {
     if (this.min !== undefined || !(rtt > 0 && rtt < MAX_RTT)) return;
-    this.latest = this.smoothed = rtt;
-    this.variation = rtt / 2;
+    this.latest = this.smoothed = isMost ? Math.min(rtt, INITIAL_RTT) : rtt;
+    this.variation = this.smoothed / 2;
   }
 
   /** @param ackDelay how long the peer says it held the acknowledgement back, already limited to what it may claim */

@@ -7,9 +7,18 @@ import type { Hint, MemberEvent } from '../events.js';
 export type SessionEvent =
   /**
    * The peer can be sent to: for the first time, or again after it restarted or its session had expired. `rtt`: what the handshake took since
-   * its last repetition, no more than a round trip.
+   * its last repetition, no more than a round trip; with `isMost` since it was first answered, no less than one: who answers it again
+   * cannot tell a peer from a stranger that repeats it.
    */
-  | { type: 'established'; peer: number; incarnation: number; address: string; path: number; rtt: Micros }
+  | {
+      type: 'established';
+      peer: number;
+      incarnation: number;
+      address: string;
+      path: number;
+      rtt: Micros;
+      isMost: boolean;
+    }
   /** The peer proved another incarnation than before: it has restarted and knows nothing of what we sent. */
   | { type: 'reset'; peer: number; incarnation: number }
   /** New keys; nothing else changed. */

@@ -9,7 +9,7 @@ import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { Agreed } from '../wire/dialect.js';
 import type { Remote, SessionContext } from './context.js';
-import type { SessionDropReason } from './events.js';
+import type { SessionDropReason, SessionEvent } from './events.js';
 import { Answers } from './handshake/answers.js';
 import type { OpenedInitiation } from './handshake/messages.js';
 import { Opening } from './handshake/opening.js';
@@ -32,6 +32,9 @@ export interface Sealed {
   /** Which path it takes; see `Addresses.path`. */
   path: number;
 }
+
+/** How long a handshake took. */
+type Timed = Pick<Extract<SessionEvent, { type: 'established' }>, 'rtt' | 'isMost'>;
 
 export class Session {
   readonly peer: number;
@@ -185,7 +188,7 @@ export class Session {
     const ends = { established, localIndex, remoteIndex, initiator: true, agreed };
     const transport = this.keys.make(now, { ...ends, incarnation, peerNext: opened.payload.nextNumber });
     this.opening.release();
-    this.establish(now, transport, opened.address, opened.sentAt);
+    this.establish(now, transport, opened.address, { rtt: now - opened.sentAt, isMost: false });
     // The peer may not use these keys before we have: say something at once, until it answers.
     this.reach.probe.begin(now);
     this.runProbe(now);
@@ -237,7 +240,7 @@ export class Session {
     const confirmed = this.answers.takeConfirmed(transport);
     // Kept as long as the peer uses them: after a simultaneous open the two ends may each prefer another set.
     if (!confirmed) return this.keys.keep(now, transport);
-    const { addresses, counter, version, sentAt } = confirmed;
+    const { addresses, counter, version, sentAt, isRepeated } = confirmed;
     // These keys took our answer to make, so who has them can receive where it went.
     const listed = addresses.findLast((each) => this.addresses.locators.includes(each));
     const address = addresses.includes(from) ? from : (listed ?? from);
@@ -246,11 +249,11 @@ export class Session {
     this.run.onConfirmed(counter);
     this.answers.forgetBefore(confirmed);
     transport.expiresAt = transport.rejectAt;
-    this.establish(now, transport, address, sentAt);
+    this.establish(now, transport, address, { rtt: now - sentAt, isMost: isRepeated });
     this.rearm();
   }
 
-  private establish(now: Micros, transport: SessionTransport, address: string, sentAt: Micros): void {
+  private establish(now: Micros, transport: SessionTransport, address: string, timed: Timed): void {
     const { context, peer, addresses } = this;
     const isRenewal = this.isEstablished;
     this.keys.rotate(now, transport);
@@ -264,8 +267,7 @@ export class Session {
       if (!addresses.areLocators(address, addresses.current)) this.moveTo(address);
     } else {
       addresses.moveTo(address);
-      const rtt = now - sentAt;
-      context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, rtt });
+      context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, ...timed });
     }
   }
 

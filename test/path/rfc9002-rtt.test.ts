@@ -1,7 +1,7 @@
 /** Round-trip times after RFC 9002 section 5 and its appendix A.7, by hand; the peer's delay is already subtracted. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { MILLISECOND } from '../../src/core/time.js';
+import { MILLISECOND, SECOND } from '../../src/core/time.js';
 import { Rtt } from '../../src/path/rtt.js';
 import { holds } from '../wire/holds.js';
 
@@ -46,4 +46,13 @@ test('a probe timeout is at least a millisecond beyond the round trip, however e
   const rtt = new Rtt();
   for (let i = 0; i < 100; i++) rtt.onSample(20_000);
   expect(rtt.probeTimeout(0)).toBe(21_000);
+});
+
+test('a bound of the round trip that is known before the first sample is no more than what is taken without one', () => {
+  const [short, long] = [20 * MILLISECOND, SECOND].map((most) => {
+    const rtt = new Rtt();
+    rtt.seed(most, true);
+    return rtt.smoothed;
+  });
+  expect([short, long]).toEqual([20 * MILLISECOND, 333 * MILLISECOND]);
 });

@@ -50,6 +50,20 @@ function forged(
   return made.datagram;
 }
 
+test('a first message that a stranger repeats makes no round trip look shorter than it is', () => {
+  const world = new World();
+  const [a, b] = world.nodes;
+  world.send(a, b, 'hello');
+  const recorded = world.wire.find(({ bytes }) => kindOf(bytes) === KIND.initiation)!;
+  world.run(SECOND, () => world.wire.some(({ bytes }) => kindOf(bytes) === KIND.response));
+  world.run(RTT - DELAY - 2 * MILLISECOND);
+  world.inject('m0:9', 'm1:1', recorded.bytes.slice());
+  world.run(RTT);
+  expect(world.wire.filter(({ bytes }) => kindOf(bytes) === KIND.response).length).toBeGreaterThan(1);
+  const [established] = b.events.filter(({ type }) => type === 'established');
+  expect(established).toMatchObject({ rtt: RTT, isMost: true });
+});
+
 describe('a forged first message with the highest incarnation', () => {
   test('is answered, and takes nothing from the session of the member that it names', () => {
     const world = new World();

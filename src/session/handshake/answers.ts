@@ -42,8 +42,9 @@ export interface Answered<Owner> {
   mac1: Uint8Array;
   /** Copies of it are sent: whom they go to opens them in place. */
   response: Uint8Array;
-  /** The latest time. */
+  /** The first time, and whether there was another one. */
   sentAt: Micros;
+  isRepeated: boolean;
   /** By address, the latest last: when it may be answered there again. Who replays it from elsewhere takes no turn from its maker. */
   repeatAt: Map<string, Micros>;
 }
@@ -111,6 +112,7 @@ export class Answers<Owner> {
       mac1: mac1Of(first.datagram).slice(),
       response: made.datagram,
       sentAt: now,
+      isRepeated: false,
       repeatAt: new Map([[first.from, now + ANSWER_INTERVAL]]),
     });
     this.noteUnheard(now);
@@ -126,7 +128,7 @@ export class Answers<Owner> {
     if (repeatAt.size >= MAX_ANSWERED_ADDRESSES && !repeatAt.has(from))
       repeatAt.delete([...repeatAt.keys()][0]);
     repeatAt.set(from, now + ANSWER_INTERVAL);
-    answered.sentAt = now;
+    answered.isRepeated = true;
     answered.addresses = [...answered.addresses.filter((address) => address !== from).slice(-3), from];
     this.noteUnheard(now);
     // Where one was lost the next may well be, too; both are hardly larger than what has come.
