@@ -59,7 +59,9 @@ export class Bulk {
     const transfer = this.ground.transfers.find(frame) ?? this.open(now, from, frame);
     if (!transfer) return countDrop(this.ground.metrics, 'stream-quota');
     if (!this.ground.telling.onFrame(now, from, transfer, frame)) return;
+    const wasVouchedFor = transfer.isVouchedFor;
     transfer.claims.hear(from, frame);
+    if (transfer.isVouchedFor && !wasVouchedFor) this.ground.telling.touch(now, transfer);
     this.ground.changed.add(transfer);
     if (from === transfer.origin && frame.state === 'failed' && isOpen(transfer)) {
       const why = new TextDecoder().decode(frame.reason);

@@ -91,6 +91,7 @@ export class Ground {
     const isSmall = members <= SMALL_GROUP;
     this.telling = new Telling({
       members,
+      self: options.self,
       changed,
       speaks: options.speaks,
       timeoutOf: (peer) => paths[peer]!.rtt.probeTimeout(0),

@@ -24,6 +24,7 @@ interface Line {
 
 export interface TellingOptions {
   members: number;
+  self: number;
   changed: Marks;
   /** Whether a peer has a session in which such frames are heard. */
   speaks(peer: number): boolean;
@@ -49,10 +50,12 @@ export class Telling {
     this.lines = Array.from({ length: options.members }, () => new Map());
   }
 
-  /** What we have to say of it has changed. */
+  /** What we have to say of it has changed. What may be made up is spoken of to those alone that have named it. */
   touch(now: Micros, transfer: BulkTransfer): void {
     this.versions.set(transfer, (this.versions.get(transfer) ?? 0) + 1);
+    const isTold = transfer.origin === this.options.self || transfer.isVouchedFor;
     for (const peer of this.lines.keys()) {
+      if (!isTold && !this.lines[peer].has(transfer)) continue;
       const line = this.line(peer, transfer);
       line.tries = 0;
       this.schedule(peer, line, Math.max(now, line.sentAt + this.interval));

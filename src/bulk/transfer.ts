@@ -94,6 +94,11 @@ export class BulkTransfer implements StreamView {
     return this.manifest;
   }
 
+  /** Whether it is there at all: its origin has signed or named it. Of what others only say anybody may have made up. */
+  get isVouchedFor(): boolean {
+    return this.manifest !== undefined || this.claims.of(this.origin) !== undefined;
+  }
+
   hold(seq: number, certificate: Uint8Array): void {
     this.certificates.set(seq, certificate);
     this.end = Math.max(this.end, seq + 1);

@@ -53,7 +53,9 @@ export class Transfers implements StreamsView<BulkTransfer> {
     const named = (id.origin === member ? this.offeredBy : this.namedBy)[member];
     let instead: BulkTransfer | undefined;
     if (named.size >= MAX_NAMED) {
-      instead = [...named].find(({ state }) => state === 'saved' || state === 'failed');
+      const over = [...named].filter(({ state }) => state === 'saved' || state === 'failed');
+      // What nobody may have made goes first.
+      instead = over.find(({ manifest }) => !manifest) ?? over[0];
       if (!instead) return undefined;
     }
     const transfer = this.add(id);

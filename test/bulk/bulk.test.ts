@@ -3,11 +3,12 @@
 import { afterEach, expect, test } from 'vitest';
 import { UNOFFERED } from '../../src/bulk/ports.js';
 import { CONTROLLERS } from '../../src/congestion/index.js';
-import { MILLISECOND, SECOND } from '../../src/core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { addressOf } from '../../src/sim/cluster.js';
 import { iid } from '../../src/sim/net/loss.js';
 import type { Debt } from '../../src/wire/frames/owed.js';
-import type { StreamId } from '../../src/wire/symbol.js';
+import type { TransferFrame } from '../../src/wire/frames/transfer.js';
+import { type StreamId, TRANSFER_BIT } from '../../src/wire/symbol.js';
 import { Crowd, SLICE, treeOf } from './crowd.js';
 
 const LINKS = { delay: 10 * MILLISECOND, loss: iid(0.1) };
@@ -315,8 +316,11 @@ test.each([
   expect(crowd.runUntil(() => crowd.isSaved(id, ...others), 10 * SECOND)).toBe(true);
 });
 
-/** How long four members take for a tree where the last one relays nothing, and says so of what it owes, each 20 ms; seconds. */
-function timeBeside(debtOf?: (member: number) => Omit<Debt, 'member'>): number {
+/**
+ * How long four members take for a tree where the last one relays nothing, and says so of what it owes, each 20 ms for `most` in a
+ * row, and then that it owes nothing; seconds.
+ */
+function timeBeside(debtOf?: (member: number) => Omit<Debt, 'member'>, most: Micros = NEVER): number {
   const liar = 4;
   const crowd = crowdOf({
     seed: 'owes for ever',
@@ -332,7 +336,8 @@ function timeBeside(debtOf?: (member: number) => Omit<Debt, 'member'>): number {
   crowd.startWith(0, id, 1, 2, 3, 4);
   const start = crowd.now;
   const lie = () => {
-    const debts = [1, 2, 3].map((member) => ({ member, ...debtOf!(member) }));
+    const owes = (world.now - start) % (most + 60 * MILLISECOND) < most;
+    const debts = owes ? [1, 2, 3].map((member) => ({ member, ...debtOf!(member) })) : [];
     members[0].endpoint.bulk.handleOwed(world.now, liar, { kind: 'owed', files: true, debts });
     world.at(world.now + 20 * MILLISECOND, lie);
   };
@@ -350,6 +355,53 @@ test.each([
 ])('a relay that says for ever that it owes all holds up a transfer once, for a second (%o)', (debt) => {
   const control = timeBeside();
   expect(timeBeside(() => ({ ...UNKNOWN, ...debt }))).toBeLessThan(control + 1.5);
+});
+
+test('a relay that takes its word back just before a second has passed holds up a transfer no longer', () => {
+  const control = timeBeside();
+  const debt = { ...UNKNOWN, symbols: 40, delay: 60 };
+  expect(timeBeside(() => debt, 900 * MILLISECOND)).toBeLessThan(control + 1.5);
+});
+
+/** Of a transfer that is none, as if it were one of `origin`. */
+function named(origin: number, number: number): TransferFrame {
+  const none = new Uint8Array(0);
+  const stands = { state: 'saved', count: 1, sent: 0, reason: none, ahead: none } as const;
+  const [incarnation, version, heard] = [TRANSFER_BIT + number, 1, 0];
+  return { kind: 'transfer', origin, incarnation, version, heard, ...stands };
+}
+
+function knows(crowd: Crowd, member: number, id: StreamId): boolean {
+  return crowd.cluster.members[member].endpoint.bulk.files.status(id) !== undefined;
+}
+
+test.each([
+  ['take nothing', false],
+  ['take what is offered', true],
+])('transfers that one member makes up are passed on to nobody, whether members %s', (_, takes) => {
+  const crowd = crowdOf({ seed: 'made up', members: 5, links: { delay: 10 * MILLISECOND } });
+  const { world, members } = crowd.cluster;
+  world.runUntil(SECOND);
+  if (takes) crowd.take(1, 2, 3);
+  for (const to of [1, 2, 3])
+    for (let i = 0; i < 20; i++) members[to].endpoint.bulk.handleFrame(world.now, 4, named(0, 100 * to + i));
+  world.runUntil(3 * SECOND);
+  const all = [1, 2, 3].flatMap((to) => range(20).map((i) => named(0, 100 * to + i)));
+  const known = [0, 1, 2, 3].map((index) => all.filter((id) => knows(crowd, index, id)).length);
+  expect(known).toEqual([0, 20, 20, 20]);
+});
+
+test('a transfer of which a member has heard from another first is passed on once its origin speaks', () => {
+  const crowd = crowdOf({ seed: 'heard of', members: 4, links: { delay: 10 * MILLISECOND } });
+  const { world, members } = crowd.cluster;
+  world.runUntil(SECOND);
+  crowd.take(1, 2);
+  members[1].endpoint.bulk.handleFrame(world.now, 2, named(3, 7));
+  world.runUntil(world.now + SECOND);
+  expect([knows(crowd, 1, named(3, 7)), knows(crowd, 0, named(3, 7))]).toEqual([true, false]);
+  members[1].endpoint.bulk.handleFrame(world.now, 3, { ...named(3, 7), state: 'offered' });
+  world.runUntil(world.now + SECOND);
+  expect(knows(crowd, 0, named(3, 7))).toBe(true);
 });
 
 function range(count: number): number[] {

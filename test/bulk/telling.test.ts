@@ -22,6 +22,7 @@ beforeEach(() => {
   transfer = new BulkTransfer({ origin: 0, incarnation: TRANSFER_BIT + 7 });
   telling = new Telling({
     members: 2,
+    self: 0,
     changed: new Marks(2),
     speaks: () => true,
     timeoutOf: () => 100 * MILLISECOND,

@@ -1,5 +1,6 @@
 /** How many transfers one member can make another know. */
 import { expect, test } from 'vitest';
+import type { Manifest } from '../../src/bulk/manifest.js';
 import { MAX_NAMED, Transfers } from '../../src/bulk/transfers.js';
 import { TRANSFER_BIT } from '../../src/wire/symbol.js';
 
@@ -17,6 +18,15 @@ test('what others made a member speak of leaves room for its own', () => {
   for (let i = 0; i < MAX_NAMED; i++) transfers.open(1, id(i));
   const own = { origin: 1, incarnation: TRANSFER_BIT };
   expect(transfers.open(1, own)).toBeDefined();
+});
+
+test('of those that are over one that may be made up goes first', () => {
+  const transfers = new Transfers(3);
+  for (let i = 0; i < MAX_NAMED; i++) transfers.open(1, id(i));
+  const [real, made] = [3, 7].map((number) => transfers.find(id(number))!);
+  for (const over of [real, made]) over.state = 'failed';
+  real.manifest = {} as Manifest;
+  expect(transfers.open(1, id(1000))!.instead).toBe(made);
 });
 
 test('one that is over makes room', () => {

@@ -59,6 +59,8 @@ export class Hearing {
   private reportAt: Micros = NEVER;
   private heardAt: Micros = NEVER_YET;
   private joinedAt: Micros = NEVER_YET;
+  /** When it last began with a group or a key. */
+  private begunAt: Micros = NEVER_YET;
   private isSuspected = false;
 
   constructor(id: StreamId, options: HearingOptions) {
@@ -88,6 +90,8 @@ export class Hearing {
       before.port !== frame.port ||
       !equalBytes(before.key, frame.key) ||
       !equalBytes(before.address, frame.address);
+    // Each time takes sockets and what has come; its origin says it again.
+    if (isNew && now - this.begunAt < BEGUN_AGAIN) return;
     this.frame = {
       ...frame,
       key: frame.key.slice(),
@@ -158,6 +162,7 @@ export class Hearing {
 
   private begin(now: Micros, wasListening: boolean): void {
     const frame = this.frame!;
+    this.begunAt = now;
     this.acks = new AckTracker();
     this.heard = new HeardManifests();
     this.cipher = defaultAead().cipher(frame.key);
@@ -275,6 +280,8 @@ function groupOf({ address, port, source }: CastFrame): CastGroup {
   };
 }
 
+/** Another group or key of a transfer is taken, or the same one after it was left, so long after the one before at the earliest. */
+export const BEGUN_AGAIN: Micros = SECOND;
 /** Nothing has come for so long although something was sent. */
 const DEAF: Micros = 2 * SECOND;
 /** A manifest is told again soon by itself. */

@@ -1,7 +1,7 @@
 /**
  * What relays say that they still owe: the other end is `../owing.ts`. In: their frames, what is dealt to them, time. Out: how
  * much more a relay should be dealt, and whether symbols of a block are still on their way to a peer. A relay's word holds back
- * nothing but symbols for itself to relay, and top-ups for a bounded time: see `Patience`.
+ * nothing but symbols for itself to relay, and top-ups for a bounded time in all.
  */
 
 import type { Marks } from '../../../core/marks.js';
@@ -38,6 +38,9 @@ interface Relay {
   /** Its word holds back no top-ups until then, for so long the next time. */
   doubtedUntil: Micros;
   doubt: Micros;
+  /** For how long its word has held top-ups back while nothing moved, as of when. */
+  idle: Micros;
+  idleAt: Micros;
 }
 
 export interface OwedOptions {
@@ -65,6 +68,8 @@ export class Owed {
       marks: [],
       doubtedUntil: NEVER_YET,
       doubt: DOUBT,
+      idle: 0,
+      idleAt: NEVER_YET,
     }));
   }
 
@@ -80,6 +85,7 @@ export class Owed {
         { number: numberOf({ origin: self, incarnation, seq }) ?? -1, sbn },
       ]),
     );
+    if (!relay.word) relay.idleAt = now;
     relay.word = { at: now, oldest };
     const rtt = rttOf(paths[from], withMargin);
     // Who is slow itself, of whom there may be k that show it nowhere else, holds up nobody else.
@@ -112,20 +118,29 @@ export class Owed {
     return sent >= limit;
   }
 
-  /** Whether one of these relays says that symbols of this block, or of what goes before it, wait for `peer`. */
-  isOwed(now: Micros, peer: number, position: Position, relays: Iterable<number>): boolean {
-    for (const each of relays) if (this.owes(now, each, peer, position)) return true;
-    return false;
-  }
-
-  /** Those of these relays that owe `peer` something of a block have had their time: they are not believed for a while. */
-  onOverdue(now: Micros, peer: number, position: Position, relays: Iterable<number>): void {
-    for (const each of relays) {
-      if (!this.owes(now, each, peer, position)) continue;
+  /**
+   * Whether one of these relays says that symbols of this block, or of what goes before it, wait for `peer`. Who has held it back
+   * for so long is not believed for a while: at once or by and by, its word taken back in between.
+   *
+   * @param held `movedAt`: when something of it last went, or the peer had more of it; `until`: it is held back no longer
+   */
+  holdsBack(
+    now: Micros,
+    peer: number,
+    held: { position: Position; relays: Iterable<number>; movedAt: Micros; until: Micros },
+  ): boolean {
+    let holds = false;
+    for (const each of held.relays) {
+      if (!this.owes(now, each, peer, held.position)) continue;
       const relay = this.relays[each];
-      relay.doubtedUntil = now + relay.doubt;
-      relay.doubt = Math.min(MAX_DOUBT, 2 * relay.doubt);
+      // What is on its way there, and a report of it, has not been waited for in vain.
+      const expectedAt = held.movedAt + rttOf(this.options.paths[each], withMargin) + ALLOWANCE;
+      relay.idle += Math.max(0, now - Math.max(expectedAt, relay.idleAt));
+      relay.idleAt = now;
+      if (relay.idle < MAX_IDLE && now < held.until) holds = true;
+      else this.doubt(now, relay);
     }
+    return holds;
   }
 
   nextTimeout(): Micros {
@@ -157,6 +172,12 @@ export class Owed {
     return SLOWER * (this.relays[peer]?.rate ?? 0) < this.relays[than].rate;
   }
 
+  private doubt(now: Micros, relay: Relay): void {
+    relay.idle = 0;
+    relay.doubtedUntil = now + relay.doubt;
+    relay.doubt = Math.min(MAX_DOUBT, 2 * relay.doubt);
+  }
+
   private clear(relay: Relay): void {
     relay.word = undefined;
     relay.limit = Number.POSITIVE_INFINITY;
@@ -181,5 +202,7 @@ const SLOWER = 4;
 const RATE_KEPT = 0.999;
 const MARK_INTERVAL: Micros = 10 * MILLISECOND;
 const MAX_MARKS = 128;
+/** A relay's word holds back top-ups for so long in all while nothing moves. */
+export const MAX_IDLE: Micros = SECOND;
 const DOUBT: Micros = 10 * SECOND;
 const MAX_DOUBT: Micros = 600 * SECOND;

@@ -133,11 +133,8 @@ export class TopUps {
   /** Whether a relay says that it still owes a peer something of a block, and has been given no longer than it may take. */
   private isOnItsWay(now: Micros, { sbn, sentAt, relays }: Block, peer: number): boolean {
     const position = { number: this.number, sbn };
-    if (!this.owed.isOwed(now, peer, position, relays)) return false;
     const movedAt = Math.max(sentAt, this.deficits.advance(peer, sbn).at);
-    if (now < Math.min(movedAt + MAX_OWED, sentAt + MAX_PATIENCE)) return true;
-    this.owed.onOverdue(now, peer, position, relays);
-    return false;
+    return this.owed.holdsBack(now, peer, { position, relays, movedAt, until: sentAt + MAX_PATIENCE });
   }
 
   /** How many symbols of a block should leave in all, dealt to these peers, so that each probably gets enough. */
@@ -255,8 +252,6 @@ export class TopUps {
 
 /** How long top-ups of a block wait for symbols that are still on their way through relays. */
 const MAX_PATIENCE: Micros = 10 * SECOND;
-/** The same where relays owe some, and nothing comes. */
-const MAX_OWED: Micros = SECOND;
 const BACKOFF_BASE = 1.5;
 const MAX_BACKOFF_STEPS = 12;
 const MAX_TOP_UP_DELAY: Micros = SECOND;
