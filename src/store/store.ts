@@ -81,7 +81,8 @@ export interface SentKey {
 export type StoreWrite =
   /** `keys`: of its messages. */
   | { type: 'object'; object: StoredObject; keys?: readonly SentKey[] }
-  | { type: 'stream'; state: StreamState }
+  /** `isSaid`: it is told to others once it is written. */
+  | { type: 'stream'; state: StreamState; isSaid?: true }
   /** Deletes the objects of a stream below `below`. */
   | { type: 'prune'; stream: StreamId; below: number }
   /** Deletes the objects of a stream from `from` on. */

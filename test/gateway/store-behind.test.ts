@@ -82,6 +82,22 @@ test('what is pruned waits until the log has what was consumed, and goes after t
   expect(later.map(({ type }) => type)).toEqual(['stream', 'prune']);
 });
 
+test('what others are told once it is written is written by then, in one with what was put off', async () => {
+  const { commits, log, behind } = await begin();
+  log.isSettled = false;
+  await behind.commit([prune(1)]);
+  let isSaid = false;
+  const told: StoreWrite = { type: 'stream', state: state({ delivered: 2 }), isSaid: true };
+  const said = behind.commit([told]).then(() => {
+    isSaid = true;
+  });
+  await new Promise((done) => setImmediate(done));
+  expect([isSaid, commits]).toEqual([false, []]);
+  log.settle();
+  await said;
+  expect(commits.flat().map(({ type }) => type)).toEqual(['prune', 'stream']);
+});
+
 test('the end of a stream waits for the log, and takes along what was put off', async () => {
   const { commits, log, behind } = await begin();
   log.isSettled = false;

@@ -31,6 +31,8 @@ export class Journal {
   /** Of both: what is no longer wanted. */
   private readonly voided = new Set<StoreWrite>();
   private readonly cursors = new Set<Stream>();
+  /** Of them those of which others wait to be told. */
+  private readonly said = new Set<Stream>();
   private cursorAt: Micros = NEVER;
   private retryAt: Micros = AT_ONCE;
   private readonly reads: ObjectId[] = [];
@@ -76,11 +78,13 @@ export class Journal {
   /** The state of this stream is to be said to others, who wait for that: with the next commit. */
   recordSoon(now: Micros, stream: Stream): void {
     this.cursors.add(stream);
+    this.said.add(stream);
     this.cursorAt = Math.min(this.cursorAt, now);
   }
 
   forget(stream: Stream): void {
     this.cursors.delete(stream);
+    this.said.delete(stream);
   }
 
   poll(now: Micros): StoreRequest | undefined {
@@ -99,8 +103,12 @@ export class Journal {
 
   /** All that is not in the store yet, for the last commit of a member that stops in order. */
   flush(): readonly StoreWrite[] {
-    for (const stream of this.cursors) this.writes.push({ type: 'stream', state: stream.state });
+    for (const stream of this.cursors) {
+      const write: StoreWrite = { type: 'stream', state: stream.state };
+      this.writes.push(this.said.has(stream) ? { ...write, isSaid: true } : write);
+    }
     this.cursors.clear();
+    this.said.clear();
     return this.writes.splice(0);
   }
 

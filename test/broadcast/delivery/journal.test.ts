@@ -138,6 +138,17 @@ describe('the cursor', () => {
     expect(log.nextTimeout()).toBe(NEVER);
   });
 
+  test('that others wait to be told goes at once, marked as such that time', () => {
+    const log = new Journal(emptyStore());
+    log.recordSoon(0, stream);
+    expect(commitOf(log, 0)).toEqual([{ type: 'stream', state: stream.state, isSaid: true }]);
+    log.onCommitted(0);
+    log.recordSoon(0, stream);
+    log.forget(stream);
+    log.moveCursor(0, stream);
+    expect(commitOf(log, SECOND)).toEqual([{ type: 'stream', state: stream.state }]);
+  });
+
   test('of a stream that is over is not written', () => {
     const log = new Journal(emptyStore());
     log.moveCursor(0, stream);

@@ -114,7 +114,7 @@ export function storeBehind(
   };
 }
 
-/** What rests on cursors and cannot be put off. So does the first word of a stream of which something is consumed. */
+/** What rests on cursors and cannot be put off: also what others are told, and the first word of a stream of which something is consumed. */
 function isFinal(write: StoreWrite, known: ReadonlySet<string>): boolean {
   switch (write.type) {
     case 'object':
@@ -122,7 +122,7 @@ function isFinal(write: StoreWrite, known: ReadonlySet<string>): boolean {
     case 'prune':
       return false;
     case 'stream':
-      return !known.has(streamKey(write.state)) && !isUntouched(write.state);
+      return write.isSaid === true || (!known.has(streamKey(write.state)) && !isUntouched(write.state));
     default:
       return true;
   }
