@@ -3,16 +3,13 @@
  * that an application that was killed can ask whether a message was taken, and one sent twice is sent once. In: keys of messages
  * that are durable. Out: their ids.
  */
-import { MAX_SENT_KEYS, type SentKey } from '../../store/store.js';
+import type { SentKey } from '../../store/store.js';
 import type { MessageId } from '../../wire/symbol.js';
-
-/** Where a message of ours went. */
-type Place = Omit<MessageId, 'origin'>;
+import { KeyTable } from './key-table.js';
 
 export class SentKeys {
   private readonly self: number;
-  /** By name, the oldest first. Of a key only its name: there are many, and small arrays take ten times their bytes. */
-  private readonly known = new Map<string, Place>();
+  private readonly known = new KeyTable();
   private next = 0;
 
   /** @param sent what the store holds, the oldest first */
@@ -23,7 +20,7 @@ export class SentKeys {
 
   /** The id of the message that was stored with this key, while it is one of the last MAX_SENT_KEYS. */
   find(key: Uint8Array): MessageId | undefined {
-    const place = this.known.get(nameOf(key));
+    const place = this.known.find(key);
     return place && { origin: this.self, ...place };
   }
 
@@ -38,24 +35,14 @@ export class SentKeys {
 
   /** The keys of an object's messages, by their index. */
   keysOf(incarnation: number, seq: number): (Uint8Array | undefined)[] {
-    const keys: (Uint8Array | undefined)[] = [];
-    for (const [name, place] of this.known)
-      if (place.seq === seq && place.incarnation === incarnation)
-        keys[place.index] = Buffer.from(name, 'latin1');
-    return keys;
+    return this.known.keysOf(incarnation, seq);
   }
 
   /** These are in the store. */
   remember(sent: readonly SentKey[]): void {
-    for (const { number, key, incarnation, seq, index } of sent) {
-      const name = nameOf(key);
-      this.known.delete(name);
-      this.known.set(name, { incarnation, seq, index });
-      this.next = Math.max(this.next, number + 1);
-    }
-    for (const [name] of this.known) {
-      if (this.known.size <= MAX_SENT_KEYS) break;
-      this.known.delete(name);
+    for (const one of sent) {
+      this.known.add(one);
+      this.next = Math.max(this.next, one.number + 1);
     }
   }
 }

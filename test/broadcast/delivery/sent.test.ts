@@ -1,6 +1,7 @@
 /** Keys of our messages: of the last 65,536 it is known where they went, also after a restart. */
 import { expect, test } from 'vitest';
 import { SentKeys } from '../../../src/broadcast/delivery/sent.js';
+import { Rng } from '../../../src/core/rng.js';
 import { MAX_SENT_KEYS, type SentKey } from '../../../src/store/store.js';
 
 const key = (name: number) => new TextEncoder().encode(`${name}`);
@@ -32,6 +33,21 @@ test('numbers go on where they were: what is stored next takes the place of the 
   expect(again.entries(8, 0, [key(-1)])).toMatchObject([{ number: MAX_SENT_KEYS }]);
   again.remember([{ number: MAX_SENT_KEYS, key: key(-1), incarnation: 8, seq: 0, index: 0 }]);
   expect([again.find(key(0)), again.find(key(1))?.seq]).toEqual([undefined, 1]);
+});
+
+test('keys of any length are found as in a map that keeps the last, whatever is sent again', () => {
+  const rng = new Rng('sent');
+  const sent = new SentKeys(3, []);
+  const model = new Map<string, number>();
+  for (let seq = 0; seq < 5000; seq++) {
+    // Few names, of 1 to 64 bytes, so that many come again.
+    const name = String(rng.integer(0, 1500)).repeat(rng.integer(1, 16));
+    const bytes = new TextEncoder().encode(name);
+    expect(sent.find(bytes)?.seq).toBe(model.get(name));
+    sent.remember(sent.entries(7, seq, [bytes]));
+    model.set(name, seq);
+  }
+  for (const [name, seq] of model) expect(sent.keysOf(7, seq)).toEqual([new TextEncoder().encode(name)]);
 });
 
 test('what is not in the store is not known', () => {
