@@ -53,6 +53,7 @@ export {
   parseGroup,
 } from './group/group.js';
 export type { LocatorDrop } from './locators/book.js';
+export type { ForwardDrop } from './member/carrier.js';
 export type { DropReason, EndpointMetrics, MemberDrop } from './member/endpoint.js';
 export {
   createNetwork,

@@ -12,6 +12,7 @@ const MEMBER = [
   'broadcast',
   'store',
   'locators',
+  'forwarding',
   'path',
   'session',
   'options.ts',
@@ -25,7 +26,7 @@ const MEMBER = [
   'errors.ts',
 ];
 const BELOW_BROADCAST = MEMBER.filter(
-  (folder) => !['bulk', 'broadcast', 'session', 'locators'].includes(folder),
+  (folder) => !['bulk', 'broadcast', 'session', 'locators', 'forwarding'].includes(folder),
 );
 /** What each wing of broadcast may use. */
 const GROUND = [...BELOW_BROADCAST, 'broadcast/metrics.ts', 'broadcast/observer.ts'];
@@ -42,6 +43,7 @@ const MAY_IMPORT = {
   session: ['events.ts', 'wire', 'crypto', 'core', 'errors.ts'],
   path: ['session', 'congestion', 'wire', 'crypto', 'core', 'errors.ts'],
   locators: ['group', 'wire', 'crypto', 'core', 'errors.ts'],
+  forwarding: ['wire', 'core', 'errors.ts'],
   'events.ts': ['wire'],
   'options.ts': ['congestion', 'group', 'wire', 'core', 'errors.ts'],
   store: ['wire', 'crypto', 'core', 'errors.ts'],

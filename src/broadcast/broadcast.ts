@@ -101,7 +101,7 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
     const stream = this.wings.streams.find(frame.id);
-    if (stream) this.wings.transfer.onProgress(now, from, stream, frame);
+    if (stream) this.repair.handleProgress(now, from, stream, frame);
     this.wings.unrelayed.onProgress(from, frame.id);
   }
 

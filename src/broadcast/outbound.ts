@@ -79,7 +79,10 @@ export class Outbound {
     if (!this.path.isOpen) return sent + HEARTBEAT;
     let due = NEVER;
     for (const source of this.sources.frames) due = Math.min(due, source.dueAt(this.peer));
-    return Math.min(sent + HEARTBEAT, Math.max(due, sent + CONTROL_GAP));
+    return Math.min(
+      sent + HEARTBEAT,
+      Math.max(due, sent + (this.path.isForwarded ? FORWARDED_GAP : CONTROL_GAP)),
+    );
   }
 
   /** The frames of a control datagram, sent now; what does not fit in `room` bytes stays for the next. */
@@ -134,3 +137,5 @@ export class Outbound {
 
 /** Control datagrams to one peer are at least this far apart, so that news travel together. */
 const CONTROL_GAP: Micros = 2 * MILLISECOND;
+/** Those that others have to carry: so one peer takes at most 50 a second of what is carried. */
+const FORWARDED_GAP: Micros = 20 * MILLISECOND;

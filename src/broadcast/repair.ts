@@ -8,6 +8,7 @@ import { type Micros, SECOND } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { OwedFrame } from '../wire/frames/owed.js';
+import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { PullFrame } from '../wire/frames/pull.js';
 import { type ObjectId, objectId } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
@@ -146,7 +147,13 @@ export class Repair {
     // The origin may hold more than it has said yet, but not what it has said that it let go of.
     const isOrigin = (peer: number) =>
       peer === stream.origin && tries % 2 === 1 && !stream.claims.hasLetGo(peer, seq);
-    let candidates = able((peer) => stream.keepers.isKeptBy(now, peer, seq) || isOrigin(peer));
+    const keeping = able((peer) => stream.keepers.isKeptBy(now, peer, seq) || isOrigin(peer));
+    const isNear = (peer: number) => paths[peer]!.isNear(now);
+    let candidates = preferring(keeping, isNear);
+    // Who is near may get it in a moment.
+    const isComing = () => able((peer) => isNear(peer) && !stream.claims.isHeldBy(peer, seq)).length > 0;
+    if (candidates.length > 0 && !isNear(candidates[0]) && isComing() && this.wings.pulls.defer(now, wanted))
+      return;
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.
     if (candidates.length === 0) candidates = able((peer) => stream.keepers.mayTell(peer, seq));
     if (candidates.length === 0) candidates = able((peer) => stream.claims.isHeldBy(peer, seq));
@@ -169,6 +176,12 @@ export class Repair {
   /** A relay's word on what still waits there of what we send. */
   handleOwed(now: Micros, from: number, frame: OwedFrame): void {
     this.wings.transfer.owed.onFrame(now, from, frame);
+  }
+
+  handleProgress(now: Micros, from: number, stream: Stream, frame: ProgressFrame): void {
+    this.wings.transfer.onProgress(now, from, stream, frame);
+    if (this.wings.options.paths[from]?.isNear(now))
+      this.wings.pulls.onComing(now, { stream, seq: frame.id.seq });
   }
 
   handlePull(now: Micros, from: number, { id, missing }: PullFrame): void {

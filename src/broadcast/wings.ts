@@ -101,7 +101,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
   );
   const attempts = new Attempts(loaded, log);
   const unrelayed = new Unrelayed(n, {
-    isThere: (now, member) => paths[member]?.isOpen === true && paths[member].isResponsive(now),
+    isThere: (now, member) => paths[member]?.isOpen === true && paths[member].isNear(now),
     get rtt() {
       return typicalRtt(paths, group.faulty);
     },

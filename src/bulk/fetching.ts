@@ -150,7 +150,7 @@ export class Fetching {
     if (transfer.lacks(MANIFEST)) return MANIFEST + 1;
     if (state !== 'receiving') return 0;
     const origin = this.options.paths[transfer.origin];
-    const sends = origin?.isOpen && origin.isResponsive(now) ? claims.of(transfer.origin) : undefined;
+    const sends = origin?.isOpen && origin.isNear(now) ? claims.of(transfer.origin) : undefined;
     const end = Math.min(transfer.objects, sends ? sends.sent : claims.existing());
     let seq = transfer.count;
     for (let lacking = 0; seq < end && lacking < AT_A_TIME; seq++) if (transfer.lacks(seq)) lacking++;
@@ -162,9 +162,16 @@ export class Fetching {
     const { paths, rng } = this.options;
     if (this.spread.intake.isRefused(now, transfer, seq)) return;
     const record = this.objects.find(transfer, seq);
-    let peers = paths.flatMap((path, peer) =>
+    const keeping = paths.flatMap((path, peer) =>
       path?.isOpen && path.isResponsive(now) && transfer.claims.keeps(peer, seq) ? [peer] : [],
     );
+    const isNear = (peer: number) => paths[peer]?.isNear(now) === true;
+    let peers = preferring(keeping, isNear);
+    // Who is near may get it in a moment.
+    const isComing = [...transfer.claims.members].some(
+      (peer) => isNear(peer) && transfer.claims.wants(peer, seq),
+    );
+    if (peers.length > 0 && !isNear(peers[0]) && isComing && this.pulls.defer(now, wanted)) return;
     peers = preferring(peers, (peer) => !record?.distrusted.has(peer));
     // The origin has others to send to.
     if (tries % 2 === 0) peers = preferring(peers, (peer) => peer !== transfer.origin);

@@ -189,7 +189,7 @@ export class Sending {
 
   private isThere(now: Micros, member: number): boolean {
     const path = this.options.paths[member];
-    return path?.isOpen === true && path.isResponsive(now);
+    return path?.isOpen === true && path.isNear(now);
   }
 
   private close(seq: number, { record, bytes }: Slot): void {

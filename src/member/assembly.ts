@@ -10,6 +10,7 @@ import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
+import { Mesh } from '../forwarding/mesh.js';
 import type { Group, Member } from '../group/group.js';
 import { Teller } from '../group/join/teller.js';
 import type { LocatorDrop } from '../locators/book.js';
@@ -21,6 +22,7 @@ import { PathSizes } from '../path/sizes.js';
 import { type Entropy, SessionTable } from '../session/index.js';
 import type { Loaded } from '../store/store.js';
 import type { Dialect, Feature } from '../wire/dialect.js';
+import { parseVia } from '../wire/via.js';
 import { Peer } from './peer.js';
 import type { Tamper } from './tamper.js';
 
@@ -94,11 +96,42 @@ export function assemble(
     learn: (member, addresses) => sessions.learn(member, addresses),
     notify: (peer) => changed.mark(peer),
   });
+  const mesh = new Mesh({
+    ...{ self: self.index, members: members.length, speaks: has('forwarding') },
+    reach: (peer) => {
+      const path = paths[peer];
+      if (!path?.isOpen) return undefined;
+      const via = parseVia(sessions.session(peer)?.addresses.current)?.hop;
+      const { rtt, loss, heardAt, liveness } = path;
+      return { via, rtt: rtt.smoothed, loss, heardAt, answeredAt: liveness.heardAt };
+    },
+    setWays: (now, peer, ways) => {
+      sessions.setWays(now, peer, ways);
+      changed.mark(peer);
+    },
+    tryDirect: (now, peer) => {
+      const address = sessions.session(peer)?.addresses.nextLearned(now);
+      if (address !== undefined) sessions.challenge(now, peer, address);
+    },
+    setLacking: (peer, lacking) => {
+      if (paths[peer]) paths[peer].lacking = lacking;
+    },
+    notify: (peer) => changed.mark(peer),
+  });
   const peers: (Peer | undefined)[] = members.map((member, index) => {
     const path = paths[index];
     return (
       path &&
-      new Peer({ member, path, sizes, locators, sessions, broadcaster, notify: () => changed.mark(index) })
+      new Peer({
+        member,
+        path,
+        sizes,
+        locators,
+        mesh,
+        sessions,
+        broadcaster,
+        notify: () => changed.mark(index),
+      })
     );
   });
   const teller = new Teller({
@@ -106,5 +139,5 @@ export function assemble(
     shared: (member) => sessions.session(member)?.sharedStatic,
     random: (length) => entropy.bytes(length),
   });
-  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller, locators };
+  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller, locators, mesh };
 }

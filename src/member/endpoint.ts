@@ -24,6 +24,7 @@ import { countDrop, sumDrops } from '../core/drops.js';
 import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
+import type { Mesh } from '../forwarding/mesh.js';
 import { type Member, memberWith } from '../group/group.js';
 import { DESCRIPTOR_ASK } from '../group/join/messages.js';
 import type { Teller } from '../group/join/teller.js';
@@ -36,8 +37,10 @@ import type { PartFrame } from '../wire/frames/path/part.js';
 import { type Frame, featureOf } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
+import { parseVia } from '../wire/via.js';
 import { Agenda } from './agenda.js';
 import { assemble, type EndpointOptions } from './assembly.js';
+import { type Carried, Carrier, type ForwardDrop } from './carrier.js';
 import { type FrameHandlers, frameHandlers, type Heard, handleFrame } from './handlers.js';
 import type { Peer } from './peer.js';
 import { Presence } from './presence.js';
@@ -64,6 +67,7 @@ export type MemberDrop =
 /** Everything that is thrown away is counted under one of these: each layer's own. */
 export type DropReason =
   | MemberDrop
+  | ForwardDrop
   | LocatorDrop
   | SessionDropReason
   | AgreementDrop
@@ -78,7 +82,8 @@ export type { Transmit };
 
 export class Endpoint implements Voice {
   readonly self: Member;
-  private readonly counters: Metrics<MemberDrop | LocatorDrop | BroadcastDrop> = createMetrics();
+  private readonly counters: Metrics<MemberDrop | ForwardDrop | LocatorDrop | BroadcastDrop> =
+    createMetrics();
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;
   /** Files that move beside the messages. */
@@ -93,6 +98,8 @@ export class Endpoint implements Voice {
   private readonly handlers: FrameHandlers;
   private readonly sender: Sender;
   private readonly teller: Teller;
+  private readonly mesh: Mesh;
+  private readonly carrier: Carrier;
   /** What sessions and paths say of members. */
   private readonly own: MemberEvent<number>[] = [];
   /** Datagrams that are sealed, and go next. */
@@ -115,16 +122,20 @@ export class Endpoint implements Voice {
       this.own.push({ type: 'peer', member: index, reachable: isPresent }),
     );
     this.agenda = new Agenda({ peers, egress, changed });
-    const { agenda } = this;
     this.sender = new Sender({
       peers,
       sessions,
       egress,
-      agenda,
+      agenda: this.agenda,
       tamper,
       observer: options.observer,
       sealed: this.sealed,
       connect: (now, peer) => this.connect(now, peer),
+    });
+    this.mesh = parts.mesh;
+    this.carrier = new Carrier({
+      ...{ self: this.self.index, peers, sealed: this.sealed },
+      ...{ sender: this.sender, counters: this.counters },
     });
     this.handlers = frameHandlers({
       broadcaster,
@@ -134,6 +145,8 @@ export class Endpoint implements Voice {
       onAck: (heard, ack) => this.handleAck(heard, ack),
       onPart: (heard, part) => this.handlePart(heard, part),
       onSymbol: (heard, body) => this.handleSymbol(heard, body),
+      mesh: this.mesh,
+      onForward: (heard, frame) => this.carrier.handleForward(heard, frame),
     });
     tamper?.begin?.(this);
   }
@@ -168,17 +181,9 @@ export class Endpoint implements Voice {
     this.counters.receivedDatagrams++;
     this.counters.receivedBytes += bytes.length;
     if (bytes[0] === DESCRIPTOR_ASK) return this.handleQuestion(now, from, bytes);
-    const received = this.sessions.handleDatagram(now, from, bytes);
-    this.followSessions(now);
-    if (!received) return;
-    try {
-      const size = received.payload.length + PROTECTED_OVERHEAD;
-      const heard = { now, peer: this.peers[received.peer]!, size, receivedAt };
-      this.handleContents(heard, received.packetNumber, parseContents(received.payload));
-    } catch (error) {
-      if (!(error instanceof HeadwaterError) || error.code !== 'MALFORMED') throw error;
-      countDrop(this.counters, 'malformed');
-    }
+    this.receive(now, { from, bytes }, receivedAt);
+    for (let next = this.carrier.takeArrived(); next; next = this.carrier.takeArrived())
+      this.receive(now, next, receivedAt);
   }
 
   handleTimeout(now: Micros): void {
@@ -189,6 +194,7 @@ export class Endpoint implements Voice {
       if (peer.path.nextTimeout() <= now) peer.handleTimeout(now);
     for (let peer = agenda.timeoutDue(now); peer; peer = agenda.timeoutDue(now, peer))
       peer.failOver.handleTimeout(now);
+    this.mesh.handleTimeout(now);
     this.followSessions(now);
     this.presence.handleTimeout(now);
     this.broadcaster.handleTimeout(now);
@@ -207,18 +213,15 @@ export class Endpoint implements Voice {
    * need goes before symbols; symbols of different peers take turns.
    */
   pollTransmit(now: Micros): Transmit | undefined {
-    this.sender.letGo();
-    // What polling may start is a handshake, whose first message is then there at once.
-    const transmit =
-      this.sealed.shift() ??
-      this.sessions.pollTransmit() ??
-      this.sender.pollControl(now) ??
-      this.sessions.pollTransmit() ??
-      this.sender.pollSymbols(now, this.bulk.casts);
-    if (!transmit) return undefined;
-    this.counters.sentDatagrams++;
-    this.counters.sentBytes += transmit.bytes.length;
-    return transmit;
+    const { sender, carrier, counters, bulk } = this;
+    for (let next = sender.poll(now, bulk.casts); next; next = sender.poll(now, bulk.casts)) {
+      const transmit = carrier.wrap(now, next);
+      if (!transmit) continue;
+      counters.sentDatagrams++;
+      counters.sentBytes += transmit.bytes.length;
+      return transmit;
+    }
+    return undefined;
   }
 
   /** The bytes that `pollTransmit` gave last are not needed any more: what it gives next may stand in the same memory. */
@@ -237,6 +240,7 @@ export class Endpoint implements Voice {
         this.broadcaster.nextTimeout(now),
         this.bulk.nextTimeout(),
         this.locators.nextTimeout(),
+        this.mesh.nextTimeout(),
         this.sender.nextCast(now, this.bulk.casts),
         this.agenda.nextTimeout(now),
       ),
@@ -258,7 +262,7 @@ export class Endpoint implements Voice {
       ...broadcast,
       ...this.locators.status(now),
       objects: [...broadcast.objects, ...this.bulk.objectsUnderWay(isDetailed)],
-      peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer)] : [])),
+      peers: this.peers.flatMap((peer) => (peer ? [peerStatus(now, peer, this.options.group.members)] : [])),
     };
   }
 
@@ -286,6 +290,22 @@ export class Endpoint implements Voice {
   dispose(): void {
     this.broadcaster.dispose();
     this.bulk.dispose();
+  }
+
+  /** Takes in a datagram that came over the socket, or was forwarded. */
+  private receive(now: Micros, { from, bytes }: Carried, receivedAt: Micros): void {
+    const received = this.sessions.handleDatagram(now, from, bytes);
+    this.followSessions(now);
+    if (!received) return;
+    try {
+      const size = received.payload.length + PROTECTED_OVERHEAD;
+      const isForwarded = parseVia(from) !== undefined;
+      const heard = { now, peer: this.peers[received.peer]!, size, receivedAt, isForwarded };
+      this.handleContents(heard, received.packetNumber, parseContents(received.payload));
+    } catch (error) {
+      if (!(error instanceof HeadwaterError) || error.code !== 'MALFORMED') throw error;
+      countDrop(this.counters, 'malformed');
+    }
   }
 
   /** Somebody asks for our group file. */

@@ -13,6 +13,7 @@
 import { type Micros, NEVER, SECOND } from '../core/time.js';
 import type { Path } from '../path/path.js';
 import type { SessionTable } from '../session/index.js';
+import { parseVia } from '../wire/via.js';
 
 interface Locator {
   askAt: Micros;
@@ -99,6 +100,8 @@ export class FailOver {
       this.path.liveness.onAlive(now, now - rtt, 'answer', this.path.state());
       return;
     }
+    // Of its record: asked so rarely that it is not waited for a second answer, and any is better than a way by others.
+    if (!this.addresses!.locators.includes(address) && parseVia(this.address)) return this.moveTo(address);
     const locator = this.locator(address);
     if (now - locator.answeredAt > GAP) {
       locator.upSince = now;

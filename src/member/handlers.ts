@@ -2,9 +2,11 @@
 import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Bulk } from '../bulk/bulk.js';
 import type { Micros } from '../core/time.js';
+import type { Mesh } from '../forwarding/mesh.js';
 import type { Locators } from '../locators/locators.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
+import type { ForwardFrame } from '../wire/frames/forwarding/forward.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
 import type { FrameKind, FrameOf } from '../wire/frames.js';
 import { isTransfer } from '../wire/symbol.js';
@@ -18,6 +20,8 @@ export interface Heard {
   size: number;
   /** When it came to this host: at most `now`, and earlier where we were late to look. */
   receivedAt: Micros;
+  /** Whether another member has passed it on. */
+  isForwarded: boolean;
 }
 
 export type FrameHandlers = { [K in Known]: (heard: Heard, frame: FrameOf<K>) => void };
@@ -30,9 +34,11 @@ export interface HandlerOptions {
   bulk: Bulk;
   sizes: PathSizes;
   locators: Locators;
+  mesh: Mesh;
   onAck: (heard: Heard, ack: Ack) => void;
   onPart: (heard: Heard, part: PartFrame) => void;
   onSymbol: (heard: Heard, body: Uint8Array) => void;
+  onForward: (heard: Heard, frame: ForwardFrame) => void;
 }
 
 export function frameHandlers({
@@ -43,6 +49,8 @@ export function frameHandlers({
   onAck,
   onPart,
   onSymbol,
+  mesh,
+  onForward,
 }: HandlerOptions): FrameHandlers {
   return {
     ack: (heard, { ack }) => onAck(heard, ack),
@@ -76,6 +84,11 @@ export function frameHandlers({
     locators: ({ now, peer }, frame) => locators.handleRecord(now, peer.index, frame),
     'locators-heard': ({ now, peer }, { records }) => locators.handleHeard(now, peer.index, records),
     'observed-address': ({ now, peer }, { address }) => locators.handleObserved(now, peer.index, address),
+    routes({ now, peer, isForwarded }, frame) {
+      // It is of those that reach each other.
+      if (!isForwarded) mesh.handleRoutes(now, peer.index, frame);
+    },
+    forward: onForward,
   };
 }
 

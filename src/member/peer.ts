@@ -5,6 +5,7 @@
 import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Outbound } from '../broadcast/outbound.js';
 import { type Micros, NEVER } from '../core/time.js';
+import type { Mesh } from '../forwarding/mesh.js';
 import type { Member } from '../group/group.js';
 import type { Locators } from '../locators/locators.js';
 import type { Path } from '../path/path.js';
@@ -14,6 +15,7 @@ import { FRAMES_ROOM } from '../wire/datagram.js';
 import type { Agreed, Feature } from '../wire/dialect.js';
 import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
 import { type Frame, frameSize } from '../wire/frames.js';
+import { parseVia } from '../wire/via.js';
 import { FailOver } from './failover.js';
 import { Parts } from './parts.js';
 
@@ -22,6 +24,7 @@ export interface PeerOptions {
   path: Path;
   sizes: PathSizes;
   locators: Locators;
+  mesh: Mesh;
   sessions: SessionTable;
   broadcaster: Broadcast;
   /** Called when its deadlines, or what there is to send to it, may be others than they were. */
@@ -42,14 +45,16 @@ export class Peer {
   isPresent = false;
   private readonly sizes: PathSizes;
   private readonly locators: Locators;
+  private readonly mesh: Mesh;
   private readonly sessions: SessionTable;
   private readonly broadcaster: Broadcast;
 
-  constructor({ member, path, sizes, locators, sessions, broadcaster, notify }: PeerOptions) {
+  constructor({ member, path, sizes, locators, mesh, sessions, broadcaster, notify }: PeerOptions) {
     this.member = member;
     this.path = path;
     this.sizes = sizes;
     this.locators = locators;
+    this.mesh = mesh;
     this.sessions = sessions;
     this.broadcaster = broadcaster;
     this.notify = notify;
@@ -89,15 +94,18 @@ export class Peer {
         break;
       case 'established':
         path.isOpen = true;
+        path.isForwarded = parseVia(event.address) !== undefined;
         path.move(this.nextNumber);
         path.rtt.seed(event.rtt, event.isMost);
         this.sizes.onSession(index);
         this.locators.onSession(now, index);
+        this.mesh.onSession(now, index);
         failOver.onMoved();
         this.outbound.manifests.onFates();
         broadcaster.onSession(index, false);
         break;
       case 'migrated':
+        path.isForwarded = parseVia(event.address) !== undefined;
         path.move(this.nextNumber, failOver.rtt(event.address));
         failOver.onMoved();
         this.outbound.manifests.onFates();
@@ -145,12 +153,12 @@ export class Peer {
     const { path } = this;
     if (this.tellsSize && this.sizes.isNews(this.index)) return -NEVER;
     const probe = path.isOpen ? path.mtu.nextProbe() : NEVER;
-    return Math.min(this.outbound.nextControl(), path.nextFrames(), probe, this.nextLocators());
+    return Math.min(this.outbound.nextControl(), path.nextFrames(), probe, this.nextWord());
   }
 
   /** Whether there is news of objects for it, a heartbeat is due, or what our paths carry has changed. */
   hasNews(now: Micros): boolean {
-    if (this.outbound.nextControl() <= now || this.nextLocators() <= now) return true;
+    if (this.outbound.nextControl() <= now || this.nextWord() <= now) return true;
     return this.tellsSize && this.sizes.isNews(this.index);
   }
 
@@ -161,18 +169,15 @@ export class Peer {
     const frames = path.takeFrames(now);
     const size = hasNews && this.tellsSize ? this.sizes.take(now, this.index) : undefined;
     if (size !== undefined) frames.push({ kind: 'path-size', size });
-    const locators = hasNews && this.tellsLocators ? this.locators.take(now, this.index, LOCATORS_ROOM) : [];
-    frames.push(...locators);
+    const words = hasNews ? this.takeWords(now) : [];
+    frames.push(...words);
     const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
     const objects = hasNews ? outbound.takeControl(now, room) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;
     if (policy) frames.push(policy);
-    if (
-      (hasNews && objects.length + locators.length === 0 && size === undefined) ||
-      path.recovery.probesDue > 0
-    )
+    if ((hasNews && objects.length + words.length === 0 && size === undefined) || path.recovery.probesDue > 0)
       frames.push({ kind: 'ping' });
     return frames;
   }
@@ -192,8 +197,21 @@ export class Peer {
     return this.path.isOpen && this.has('locators');
   }
 
-  private nextLocators(): Micros {
-    return this.tellsLocators ? this.locators.nextControl(this.index) : NEVER;
+  /** Whether it hears of ways to members. */
+  private get tellsWays(): boolean {
+    return this.path.isOpen && !this.path.isForwarded && this.has('forwarding');
+  }
+
+  /** When there is something to say of where members are, or of ways to them. */
+  private nextWord(): Micros {
+    const locators = this.tellsLocators ? this.locators.nextControl(this.index) : NEVER;
+    return this.tellsWays ? Math.min(locators, this.mesh.nextControl(this.index)) : locators;
+  }
+
+  private takeWords(now: Micros): Frame[] {
+    const ways = this.tellsWays ? this.mesh.take(now, this.index) : undefined;
+    const locators = this.tellsLocators ? this.locators.take(now, this.index, LOCATORS_ROOM) : [];
+    return ways ? [ways, ...locators] : locators;
   }
 
   private get nextNumber(): number {

@@ -10,6 +10,7 @@ import { Writer } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
 import type { SessionTable } from '../session/index.js';
 import { type AckWish, ackWish, FRAMES_ROOM, SymbolWriter, writeDatagram } from '../wire/datagram.js';
+import type { ForwardFrame } from '../wire/frames/forwarding/forward.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { ETHERNET_DATAGRAM, PROTECTED_HEADER, PROTECTED_TAG } from '../wire/limits.js';
 import type { StreamId } from '../wire/symbol.js';
@@ -75,12 +76,29 @@ export class Sender {
   }
 
   /** The bytes of the last datagram are the caller's for good. */
-  letGo(): void {
+  private letGo(): void {
     this.lent = undefined;
   }
 
+  /**
+   * The next datagram: what sessions, acknowledgements and confirms need goes before symbols; symbols of different peers take
+   * turns.
+   */
+  poll(now: Micros, casts: Casts): Transmit | undefined {
+    const { sealed, sessions } = this.options;
+    this.letGo();
+    // What polling may start is a handshake, whose first message is then there at once.
+    return (
+      sealed.shift() ??
+      sessions.pollTransmit() ??
+      this.pollControl(now) ??
+      sessions.pollTransmit() ??
+      this.pollSymbols(now, casts)
+    );
+  }
+
   /** The next datagram without a symbol: acknowledgements, news of objects, heartbeats, probes of size. */
-  pollControl(now: Micros): Transmit | undefined {
+  private pollControl(now: Micros): Transmit | undefined {
     const { agenda, connect } = this.options;
     for (let peer = agenda.controlDue(now); peer; peer = agenda.controlDue(now, peer)) {
       const { path } = peer;
@@ -100,7 +118,7 @@ export class Sender {
   }
 
   /** The next datagram with symbols: those for groups and those for peers take turns. */
-  pollSymbols(now: Micros, casts: Casts): Transmit | undefined {
+  private pollSymbols(now: Micros, casts: Casts): Transmit | undefined {
     this.isCastsTurn = !this.isCastsTurn;
     return this.isCastsTurn
       ? (this.pollCast(now, casts) ?? this.pollPeers(now))
@@ -147,6 +165,15 @@ export class Sender {
     notify();
     path.onSent(now, text.length, wish, hasAsked);
     return sealed;
+  }
+
+  /** A datagram of others, or of a session that is forwarded, inside of that with `peer`; in two where its path is too narrow. */
+  sealForward(now: Micros, peer: Peer, frame: ForwardFrame): Transmit {
+    const datagram = writeDatagram([frame]);
+    this.observe(now, peer, [frame]);
+    if (datagram.length > peer.path.mtu.size) return this.sealHalves(now, peer, datagram);
+    this.options.egress.onControl(now, datagram.length);
+    return this.seal(now, peer, datagram, 'soon');
   }
 
   private framesFor(now: Micros, peer: Peer): Frame[] {
@@ -206,7 +233,11 @@ export class Sender {
   private sealParts(now: Micros, peer: Peer): Transmit | undefined {
     const written = this.writeSymbols(now, peer, ETHERNET_DATAGRAM, []);
     if (!written) return undefined;
-    const { bytes } = written;
+    return this.sealHalves(now, peer, written.bytes);
+  }
+
+  /** The text of a datagram that is not sealed yet, in two. */
+  private sealHalves(now: Micros, peer: Peer, bytes: Uint8Array): Transmit {
     const text = bytes.subarray(PROTECTED_HEADER, bytes.length - PROTECTED_TAG);
     const [first, second] = peer.parts.split(text).map((half) => {
       const datagram = writeDatagram([half]);

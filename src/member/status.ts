@@ -7,7 +7,9 @@ import type { Member } from '../group/group.js';
 import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
 import type { Feature } from '../wire/dialect.js';
+import { parseVia } from '../wire/via.js';
 import type { Peer } from './peer.js';
+
 /** A member as it stands. */
 export interface EndpointStatus {
   /** On their way, in or out. */
@@ -30,8 +32,10 @@ export interface EndpointStatus {
 export interface EndpointPeer {
   /** Who it is. */
   member: Member;
-  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable. */
+  /** In use: one of its locators, or where it has moved to. Undefined for a member whose key is unusable, and where others pass on what is sent. */
   address: string | undefined;
+  /** Who passes on what is sent to it; undefined: nobody. */
+  via: Member | undefined;
   /** Where its own record says that it is. */
   told: readonly string[];
   /** How often an address that had gone silent was left for another locator. */
@@ -60,12 +64,15 @@ export interface EndpointPeer {
   path: PathMetrics;
 }
 
-export function peerStatus(now: Micros, { member, path, failOver, agreed, told }: Peer): EndpointPeer {
+export function peerStatus(now: Micros, peer: Peer, members: readonly Member[]): EndpointPeer {
+  const { member, path, failOver, agreed, told } = peer;
   const { loss, inboundLoss, sentBytes, sentDatagrams, recovery, rtt, mtu } = path;
   const { breaker } = recovery;
+  const via = parseVia(failOver.address);
   return {
     member,
-    address: failOver.address,
+    address: via ? undefined : failOver.address,
+    via: via && members[via.hop],
     told,
     failOvers: failOver.count,
     reachable: path.isReachable(now),

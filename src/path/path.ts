@@ -33,6 +33,10 @@ export class Path {
   liveness = new Liveness();
   /** Whether there is a session to send in. */
   isOpen = false;
+  /** Whether what goes to the peer is forwarded by other members. */
+  isForwarded = false;
+  /** Members that the peer says it does not reach itself. */
+  lacking: ReadonlySet<number> = NOBODY;
   /** When the peer's last genuine datagram came. */
   heardAt: Micros = -NEVER;
   sentBytes = 0;
@@ -95,6 +99,11 @@ export class Path {
     return now - this.heardAt < UNRESPONSIVE_AFTER + 2 * this.rtt.smoothed;
   }
 
+  /** Whether symbols may go to it, and be asked of it: elsewhere each would take several links that others need as well. */
+  isNear(now: Micros): boolean {
+    return !this.isForwarded && this.isResponsive(now);
+  }
+
   /** The peer lost its state: its numbers, and what it knew of ours, count from now on. */
   restart(next: number): void {
     this.acks = new AckTracker();
@@ -112,7 +121,8 @@ export class Path {
     this.recovery = this.newRecovery(Math.max(next, this.recovery.nextNumber));
     if (rtt) this.rtt.onSample(rtt);
     this.liveness = new Liveness(this.liveness);
-    this.mtu = new MtuDiscovery(this.options.maxDatagram);
+    // Who forwards it takes no more.
+    this.mtu = new MtuDiscovery(this.isForwarded ? DATAGRAM_SIZE : this.options.maxDatagram);
     this.smoothedLoss = 0;
     this.fates = 0;
     this.timeoutsSeen = 0;
@@ -284,6 +294,7 @@ export class Path {
   }
 }
 
+const NOBODY: ReadonlySet<number> = new Set();
 const NO_POLICY: AckPolicy = { packets: 0, delay: 0 };
 /** A process that is kept from running for so long is not gone. */
 const MIN_SILENCE: Micros = 10 * MILLISECOND;

@@ -50,7 +50,7 @@ export class Session {
   private readonly opening: Opening;
   private readonly answers: Answers<Session>;
   private readonly keys: Keys<Session>;
-  private readonly reach: Reach;
+  readonly reach: Reach;
   /** What is known of its runs. */
   readonly run: PeerRun;
   private readonly hasPrecedence: boolean;
@@ -140,9 +140,11 @@ export class Session {
     if (current) this.reach.challenge(now, address, current);
   }
 
-  /** From now on datagrams go to this locator, which must have answered ('migrated'). */
-  moveTo(address: string): void {
-    this.reach.moveTo(address);
+  /** By way of whom it can be reached now, the best first. A handshake under way goes there at once. */
+  setWays(now: Micros, ways: readonly string[]): void {
+    this.reach.setWays(ways);
+    if (ways.length > 0 && !this.isEstablished) this.opening.hurry(now);
+    this.rearm();
   }
 
   /**
@@ -264,7 +266,7 @@ export class Session {
     if (isRenewal) {
       context.emit({ type: 'rekeyed', peer });
       // A handshake tries one locator after the other, so under loss it says little of which is the better one.
-      if (!addresses.areLocators(address, addresses.current)) this.moveTo(address);
+      if (!addresses.areLocators(address, addresses.current)) this.reach.moveTo(address);
     } else {
       addresses.moveTo(address);
       context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, ...timed });

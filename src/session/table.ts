@@ -14,6 +14,7 @@ import { agreementKeyOf, type StaticKeys } from '../crypto/x25519.js';
 import { HeadwaterError } from '../errors.js';
 import { DIALECT, type Dialect } from '../wire/dialect.js';
 import { MAX_DATAGRAM, MAX_LOCATORS } from '../wire/limits.js';
+import { parseVia } from '../wire/via.js';
 import type { SessionContext } from './context.js';
 import type { SessionDropReason, SessionEvent } from './events.js';
 import { HandshakeGuard } from './handshake/guard.js';
@@ -136,7 +137,7 @@ export class SessionTable {
 
   /** Turns to another of the peer's locators, one that has answered: the event 'migrated' follows. */
   moveTo(peer: number, address: string): void {
-    this.sessions[peer]?.moveTo(address);
+    this.sessions[peer]?.reach.moveTo(address);
   }
 
   /** Addresses that a peer has signed: tried while there is no session with it. */
@@ -151,8 +152,13 @@ export class SessionTable {
     const session = this.sessions[peer];
     if (!session) return;
     for (const [locator, owner] of this.byLocator) if (owner === session) this.byLocator.delete(locator);
-    session.addresses.locators = locators.slice(0, MAX_LOCATORS);
-    for (const locator of session.addresses.locators) this.byLocator.set(locator, session);
+    session.addresses.setListed(locators);
+    for (const locator of locators.slice(0, MAX_LOCATORS)) this.byLocator.set(locator, session);
+  }
+
+  /** By way of whom a peer can be reached now, the best first: see `Session.setWays`. */
+  setWays(now: Micros, peer: number, ways: readonly string[]): void {
+    this.sessions[peer]?.setWays(this.clamp(now), ways);
   }
 
   /**
@@ -251,7 +257,8 @@ export class SessionTable {
     if (length < wire.PROTECTED_OVERHEAD || length > MAX_DATAGRAM) return this.count('malformed');
     const transport = this.transports.get(wire.readU32(datagram, 1));
     if (!transport) {
-      this.byLocator.get(from)?.handleStranger(now, from, length);
+      const sender = this.sessions[parseVia(from)?.member ?? -1] ?? this.byLocator.get(from);
+      sender?.handleStranger(now, from, length);
       return this.count('unknown-index');
     }
     if (now >= transport.expiresAt) return this.count('unknown-index');

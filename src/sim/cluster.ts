@@ -12,6 +12,7 @@ import type { Micros } from '../core/time.js';
 import { keyPair } from '../crypto/keys.js';
 import { createGroup, type Group } from '../group/group.js';
 import { Endpoint } from '../member/endpoint.js';
+import type { Tamper } from '../member/tamper.js';
 import { type Settings, withDefaults } from '../options.js';
 import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { SimDisk, type SimDiskOptions } from './disk.js';
@@ -46,6 +47,8 @@ export interface ClusterOptions {
   maxRate?: number;
   /** What the members named here do wrong. */
   liars?: ReadonlyMap<number, readonly Lie[]>;
+  /** @internal The same, told by hand. */
+  tampers?: ReadonlyMap<number, Tamper>;
   /** The largest datagram that members try; default 1232. */
   maxDatagram?: number;
   /** Bytes; default 1 GiB. */
@@ -156,7 +159,9 @@ export function createCluster(options: ClusterOptions): Cluster {
           maxStoredBytes: options.maxStoredBytes ?? Number.POSITIVE_INFINITY,
           order: options.order ?? 'fifo',
           relay: !lies?.includes('mute'),
-          tamper: lies && liar(lies, { ...context, rng: new Rng(`${seed} lies ${index} ${start}`) }),
+          tamper:
+            options.tampers?.get(index) ??
+            (lies && liar(lies, { ...context, rng: new Rng(`${seed} lies ${index} ${start}`) })),
         });
       },
       onRequest: (member, now, request) => options.onRequest?.(member, now, request),
@@ -213,6 +218,12 @@ export function createCluster(options: ClusterOptions): Cluster {
 /** Where a member is, in each of its networks. */
 export function addressOf(member: number, network = 0): string {
   return `10.${network}.${member >> 8}.${member & 255}:7000`;
+}
+
+/** Who is at an address that `addressOf` gives. */
+export function memberAt(address: string): number {
+  const [, , high, low] = address.split(/[.:]/).map(Number);
+  return (high << 8) | low;
 }
 
 /** It has no state, so one will do for all paths. */

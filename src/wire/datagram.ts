@@ -209,7 +209,15 @@ export function ackWish({ frames, symbol }: Contents): AckWish {
 
 /** With a VECTOR alone, or with a wish that rides along. */
 const CONFIRMS: ReadonlySet<Frame['kind']> = new Set(['vector', 'ack-policy']);
-const SYMBOLS: ReadonlySet<Frame['kind']> = new Set(['sized-symbol', 'manifest', 'listed', 'served', 'part']);
+/** With what streams may have: symbols, and what others send each other. */
+const SYMBOLS: ReadonlySet<Frame['kind']> = new Set([
+  'sized-symbol',
+  'manifest',
+  'listed',
+  'served',
+  'part',
+  'forward',
+]);
 
 /** The rest of the datagram is zeros. */
 const PADDING = 0;

@@ -17,8 +17,9 @@ export interface VersionRange {
  * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
  * like move beside the messages. 'multicast': their symbols may come by IP multicast. 'locators': members tell each other where
  * they and others are. 'owed': relays tell origins what still waits in their queues.
+ * 'forwarding': members pass on datagrams between those that do not reach each other.
  */
-export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators' | 'owed';
+export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators' | 'owed' | 'forwarding';
 
 /** Bits of the features. A bit is never given to another one. */
 const FEATURES: Readonly<Record<Feature, number>> = {
@@ -27,6 +28,7 @@ const FEATURES: Readonly<Record<Feature, number>> = {
   multicast: 2,
   locators: 3,
   owed: 4,
+  forwarding: 5,
 };
 
 /** What a member speaks. */

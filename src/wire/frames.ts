@@ -10,6 +10,8 @@ import { ack } from './frames/ack.js';
 import { ackPolicy } from './frames/ack-policy.js';
 import { cast } from './frames/cast/cast.js';
 import { castReport } from './frames/cast/cast-report.js';
+import { forward } from './frames/forwarding/forward.js';
+import { routes } from './frames/forwarding/routes.js';
 import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
 import { locatorsHeard } from './frames/locators/heard.js';
@@ -55,6 +57,8 @@ export const FRAMES = [
   locatorsHeard,
   observedAddress,
   owed,
+  routes,
+  forward,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;

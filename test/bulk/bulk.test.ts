@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { UNOFFERED } from '../../src/bulk/ports.js';
 import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
-import { addressOf } from '../../src/sim/cluster.js';
+import { addressOf, memberAt } from '../../src/sim/cluster.js';
 import { iid } from '../../src/sim/net/loss.js';
 import type { Debt } from '../../src/wire/frames/owed.js';
 import type { TransferFrame } from '../../src/wire/frames/transfer.js';
@@ -407,3 +407,23 @@ test('a transfer of which a member has heard from another first is passed on onc
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
+
+test('members of a chain get it one from the other, and nobody else carries it', () => {
+  const links = (from: string, to: string) => ({
+    ...LINKS,
+    blocked: Math.abs(memberAt(from) - memberAt(to)) > 1,
+  });
+  const crowd = crowdOf({ seed: 'chain', members: 4, links, controller: CONTROLLERS.bbr });
+  const { world } = crowd.cluster;
+  crowd.take(1, 2, 3);
+  world.runUntil(3 * SECOND);
+  const id = crowd.offer(0, tree);
+  crowd.startWith(0, id, 1);
+  expectSaved(crowd, id, 1, 2, 3);
+  for (const [from, to] of [
+    [0, 1],
+    [1, 2],
+    [2, 3],
+  ] as const) // prettier-ignore
+    expect(world.link(addressOf(from), addressOf(to)).counters.bytes).toBeLessThan(1.5 * tree.bytes.length);
+});

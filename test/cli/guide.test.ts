@@ -45,6 +45,7 @@ test('reasons of drops, of all layers', () => {
     'broadcast/metrics',
     'broadcast/spread/drops',
     'locators/book',
+    'member/carrier',
     'member/endpoint',
   ];
   const unions = [...files, 'session/events'].flatMap((name) => [

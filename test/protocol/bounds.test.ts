@@ -21,6 +21,7 @@ const DECLARING = [
   'broadcast/metrics.ts',
   'broadcast/spread/drops.ts',
   'locators/book.ts',
+  'member/carrier.ts',
   'member/endpoint.ts',
   'session/events.ts',
 ];

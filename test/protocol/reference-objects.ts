@@ -18,6 +18,13 @@ interface RecordName {
   number: number;
 }
 
+interface Route {
+  member: number;
+  hops: number;
+  rtt: number;
+  loss: number;
+}
+
 interface Debt {
   member: number;
   symbols: number;
@@ -65,6 +72,8 @@ export type FrameFields =
   | { kind: 'locators-heard'; records: RecordName[] }
   | { kind: 'observed-address'; address: string }
   | { kind: 'owed'; files: boolean; debts: Debt[] }
+  | { kind: 'routes'; number: number; lacking: number[]; routes: Route[] }
+  | { kind: 'forward'; from: number; to: number; hops: number; datagram: string }
   | ({
       kind: 'cast';
       open: boolean;
@@ -193,6 +202,17 @@ export function frame(fields: FrameFields): Buffer {
       const head = join(uint(fields.files ? 1 : 0, 1), uint(fields.debts.length, 1));
       const body = join(head, ...fields.debts.map(debt));
       return join(uint(71, 1), uint(body.length, 2), body);
+    }
+    case 'routes': {
+      const lacking = join(uint(fields.lacking.length, 1), ...fields.lacking.map((each) => uint(each, 2)));
+      const routes = join(uint(fields.routes.length, 1), ...fields.routes.map(route));
+      const body = join(uint(fields.number, 4), lacking, routes);
+      return join(uint(72, 1), uint(body.length, 2), body);
+    }
+    case 'forward': {
+      const head = join(uint(fields.from, 2), uint(fields.to, 2), uint(fields.hops, 1));
+      const body = join(head, Buffer.from(fields.datagram, 'hex'));
+      return join(uint(73, 1), uint(body.length, 2), body);
     }
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');
@@ -463,6 +483,10 @@ export function digests(hashes: Uint8Array[]): Buffer[] {
   const all: Buffer[] = [Buffer.alloc(32)];
   for (const objectHash of hashes) all.push(hash(all[all.length - 1], objectHash));
   return all;
+}
+
+function route({ member, hops, rtt, loss }: Route): Buffer {
+  return join(uint(member, 2), uint(hops, 1), uint(rtt, 2), uint(loss, 1));
 }
 
 function debt({ member, symbols, delay, incarnation, seq, sbn }: Debt): Buffer {

@@ -178,7 +178,7 @@ test.each<
       world.heal();
       return allHave(cluster, 5);
     },
-    [587, 80, 116],
+    [587, 80, 120],
   ],
   [
     'one whose origin is gone once another has it',

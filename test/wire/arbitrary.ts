@@ -5,6 +5,7 @@ import { numericAddress } from '../../src/wire/address.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import { MAX_CAST_REASON, MAX_LACKING } from '../../src/wire/frames/cast/cast-report.js';
+import { MAX_HOPS, MAX_ROUTES } from '../../src/wire/frames/forwarding/routes.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import { MAX_RECORDS_HEARD } from '../../src/wire/frames/locators/heard.js';
 import { MAX_DEBTS } from '../../src/wire/frames/owed.js';
@@ -49,6 +50,7 @@ export const u8 = unsigned(8);
 export const u16 = unsigned(16);
 export const u24 = unsigned(24);
 export const u32 = unsigned(32);
+const hops = fc.integer({ min: 1, max: MAX_HOPS });
 export const u40 = unsigned(40);
 export const u48 = unsigned(48);
 
@@ -290,6 +292,21 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
       fc.record({ member: u16, symbols: u16, delay: u16, incarnation: u48, seq: u32, sbn: fc.nat(255) }),
       { maxLength: MAX_DEBTS },
     ),
+  }),
+  routes: fc.record({
+    kind: fc.constant('routes'),
+    number: u32,
+    lacking: fc.array(u16, { maxLength: MAX_ROUTES }),
+    routes: fc.array(fc.record({ member: u16, hops, rtt: u16, loss: fc.nat(255) }), {
+      maxLength: MAX_ROUTES,
+    }),
+  }),
+  forward: fc.record({
+    kind: fc.constant('forward'),
+    from: u16,
+    to: u16,
+    hops,
+    datagram: fc.uint8Array({ minLength: 1, maxLength: 200 }),
   }),
   cast: fc.record({
     kind: fc.constant('cast'),

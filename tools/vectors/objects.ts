@@ -215,6 +215,15 @@ export function frameVectors(): unknown {
       },
     ],
     ['OWED: nothing any more', { kind: 'owed', files: false, debts: [] }],
+    [
+      'ROUTES: its sender lacks member 3; member 5 is two sessions away, 120 ms and 5 % loss',
+      { kind: 'routes', number: 7, lacking: [3], routes: [{ member: 5, hops: 2, rtt: 120, loss: 13 }] },
+    ],
+    ['ROUTES: nobody is lacked', { kind: 'routes', number: 8, lacking: [], routes: [] }],
+    [
+      'FORWARD: from member 1 for member 3, in two more sessions',
+      { kind: 'forward', from: 1, to: 3, hops: 2, datagram: Uint8Array.of(0x34, 1, 2, 3, 4) },
+    ],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];

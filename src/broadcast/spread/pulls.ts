@@ -31,6 +31,8 @@ interface Want {
   isConfirmed: boolean;
   /** Symbols of it had come before it was first asked for. */
   hadBegun: boolean;
+  /** Since when nobody near keeps it. */
+  deferredAt: Micros;
 }
 
 /** How long members take to send what nobody has asked for. */
@@ -110,6 +112,7 @@ export class Pulls<S extends StreamView = StreamView> {
         until: NEVER,
         isConfirmed: false,
         hadBegun: false,
+        deferredAt: NEVER,
       });
       this.due = Math.min(this.due, askAt);
     };
@@ -164,6 +167,28 @@ export class Pulls<S extends StreamView = StreamView> {
     want.peer = peer;
     want.place = ++this.places;
     this.server(peer).waiting.add(want);
+  }
+
+  /**
+   * None of those that are near keeps it yet: what was taken to be asked for is so a little later.
+   *
+   * @returns false once it has been so for long, and others are to be asked
+   */
+  defer(now: Micros, { stream, seq }: Wanted<S>): boolean {
+    const want = this.wants.get(stream)?.get(seq);
+    if (!want) return false;
+    want.deferredAt = Math.min(want.deferredAt, now);
+    if (now - want.deferredAt >= DEFERRED) return false;
+    want.tries--;
+    want.askAt = now + FIRST_PATIENCE;
+    this.due = Math.min(this.due, want.askAt);
+    return true;
+  }
+
+  /** A member that is near gets more of it: so shall we. */
+  onComing(now: Micros, { stream, seq }: Wanted<S>): void {
+    const want = this.wants.get(stream)?.get(seq);
+    if (want && want.deferredAt < now) want.deferredAt = now;
   }
 
   /** An object of `length` bytes that we had asked for came so, from `peer`: what else is missing of its stream need not wait. */
@@ -305,6 +330,8 @@ const WINDOW_BYTES = 512 * 1024;
 const REORDERING = 3;
 const FIRST_PATIENCE: Micros = 100 * MILLISECOND;
 const SECOND_PATIENCE: Micros = 50 * MILLISECOND;
+/** So long may an object take to come nearer: beyond, it is fetched through members that forward it, who have no use of it. */
+const DEFERRED: Micros = 30 * SECOND;
 const BACKOFF = 1.5;
 const MAX_STEPS = 10;
 const MAX_WAIT: Micros = 2 * SECOND;

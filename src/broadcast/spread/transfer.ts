@@ -25,6 +25,7 @@ import { Outgoing } from './outgoing/outgoing.js';
 import { Owed } from './outgoing/owed.js';
 import { Shortfall } from './outgoing/shortfall.js';
 import { Relaying, type RelayingOptions } from './relaying/relaying.js';
+import type { Paths } from './rtts.js';
 import type { StreamsView, StreamView } from './view.js';
 
 export interface TransferOptions extends IntakeOptions, RelayingOptions {
@@ -93,7 +94,7 @@ export class Transfer<S extends StreamView = StreamView> {
   send(now: Micros, stream: S, stored: StoredObject, { to, spare }: Sent = {}): ObjectUnderWay<S> {
     const record = new ObjectUnderWay(stream, stored.seq, now);
     const { options, shortfall } = this;
-    const paths = to ? options.paths.map((path, peer) => (to.has(peer) ? path : undefined)) : options.paths;
+    const paths = addressees(options.paths, to);
     const { direct = 0, absent = options.group.faulty } = options;
     const place = { owed: this.owed, number: this.sent++ };
     record.outgoing = new Outgoing(
@@ -317,11 +318,12 @@ export class Transfer<S extends StreamView = StreamView> {
       record.progressAt = NEVER;
       return;
     }
-    this.addNews(record, record.stream.origin);
+    // Who does not send to us by itself has nothing to do with it.
+    if (!this.options.paths[record.stream.origin]?.isForwarded) this.addNews(record, record.stream.origin);
     // The others only need to know that it is on its way, and which blocks to stop relaying.
     if (record.takeBlockChange() && record.stream.reportAt?.(now) === undefined)
       this.options.paths.forEach((path, peer) => {
-        if (path) this.addNews(record, peer);
+        if (path && !path.isForwarded) this.addNews(record, peer);
       });
     record.onProgressReported(now);
   }
@@ -335,6 +337,13 @@ export class Transfer<S extends StreamView = StreamView> {
     const stream = this.streams.find(id);
     return stream && this.objects.find(stream, id.seq)?.outgoing?.number;
   }
+}
+
+/** Paths to those that an object is for, and to whom it goes by itself: the others ask those for it, or whoever has it by then. */
+function addressees(paths: Paths, to: ReadonlySet<number> | undefined): Paths {
+  const isFor = (peer: number) => !to || to.has(peer);
+  const hasNear = paths.some((path, peer) => path && !path.isForwarded && isFor(peer));
+  return paths.map((path, peer) => (isFor(peer) && !(hasNear && path?.isForwarded) ? path : undefined));
 }
 
 /** How often objects being sent are looked at for peers that have fallen silent. */

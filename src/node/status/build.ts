@@ -130,7 +130,7 @@ export function peerOf(peer: EndpointPeer, since: number): PeerStatus {
     name: member.name,
     reachable: peer.reachable,
     reachableSince: iso(since),
-    address: peer.address ?? null,
+    address: peer.via ? `by way of ${peer.via.name}` : (peer.address ?? null),
     told: [...peer.told],
     failOvers: peer.failOvers,
     rttMs: peer.rtt === undefined ? null : ms(peer.rtt),

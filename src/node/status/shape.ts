@@ -94,7 +94,7 @@ export interface PeerStatus {
   reachable: boolean;
   /** Since when it is so, as ISO 8601. */
   reachableSince: string;
-  /** In use: one of its addresses in the group file, or where it has moved to; null if none is known, or its key is unusable. */
+  /** In use: one of its addresses in the group file, or where it has moved to; `by way of` a member that passes on what is sent; null if none is known, or its key is unusable. */
   address: string | null;
   /** Where its own record says that it is: tried where there is no session with it. */
   told: string[];

@@ -84,6 +84,14 @@ export class Opening {
     this.attempts = 0;
   }
 
+  /** There are more addresses than before: they are tried soon. */
+  hurry(now: Micros): void {
+    const { pending } = this;
+    if (!pending || !this.isWanted) return;
+    this.attempts = 0;
+    pending.nextAt = Math.min(pending.nextAt, now);
+  }
+
   /**
    * Sends what is due. Call it after `want` and whenever `nextTimeout` has passed.
    *

@@ -68,16 +68,31 @@ export class Addresses {
   current: string | undefined;
   /** Changes whenever the path does: what is measured of one path says nothing about another. */
   path = 0;
-  locators: readonly string[];
+  /** Those that are configured, the best first, and then those by way of other members. */
+  locators: readonly string[] = [];
   /** When `due` has something, or something is to be forgotten. */
   dueAt: Micros = NEVER;
   private candidates: Candidate[] = [];
   private asked: Asked[] = [];
   private learned: Learned[] = [];
+  private listed: readonly string[] = [];
+  private ways: readonly string[] = [];
 
   constructor(locators: readonly string[]) {
-    this.locators = locators.slice(0, MAX_LOCATORS);
+    this.setListed(locators);
     this.current = this.locators[0];
+  }
+
+  /** Those that are configured. */
+  setListed(locators: readonly string[]): void {
+    this.listed = locators.slice(0, MAX_LOCATORS);
+    this.locators = [...this.listed, ...this.ways];
+  }
+
+  /** Those by way of other members, who may say so: the best first. */
+  setWays(ways: readonly string[]): void {
+    this.ways = ways;
+    this.locators = [...this.listed, ...ways];
   }
 
   /** Addresses that are being validated, or rest because they did not answer. */
@@ -102,10 +117,15 @@ export class Addresses {
     const signed = this.learned.filter(({ address, at }) => at <= now && !own.includes(address));
     const index = attempt % Math.max(1, own.length + signed.length);
     if (index < own.length) return own[index];
-    const learned = signed[index - own.length];
-    if (!learned) return undefined;
-    if (++learned.tries >= LEARNED_TRIES) learned.at = now + LEARNED_REST;
-    return learned.address;
+    return tried(now, signed[index - own.length]);
+  }
+
+  /** The next address that the peer has signed, to be asked although there is a session; undefined if none may be tried now. */
+  nextLearned(now: Micros): string | undefined {
+    const [first] = this.learned
+      .filter(({ address, at }) => at <= now && !this.locators.includes(address))
+      .sort((a, b) => a.tries - b.tries);
+    return tried(now, first);
   }
 
   /** Whether both addresses are locators, so that only the caller moves from one to the other. */
@@ -222,4 +242,10 @@ export class Addresses {
     this.dueAt = NEVER;
     for (const { nextAt } of this.candidates) this.dueAt = Math.min(this.dueAt, nextAt);
   }
+}
+
+/** Notes that it is tried now. */
+function tried(now: Micros, learned: Learned | undefined): string | undefined {
+  if (learned && ++learned.tries >= LEARNED_TRIES) learned.at = now + LEARNED_REST;
+  return learned?.address;
 }

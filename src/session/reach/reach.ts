@@ -4,6 +4,7 @@
  * 'elsewhere'.
  */
 import type { Micros } from '../../core/time.js';
+import { parseVia } from '../../wire/via.js';
 import type { SessionContext } from '../context.js';
 import type { SessionDropReason } from '../events.js';
 import { ELSEWHERE_INTERVAL } from '../limits.js';
@@ -49,6 +50,14 @@ export class Reach {
     if (!addresses.moveTo(address)) return;
     this.probe.end();
     this.context.emit({ type: 'migrated', peer, address, previous: previous!, path: addresses.path });
+  }
+
+  /** By way of whom the peer can be reached now, the best first: a way in use that is none of them any more is left for that. */
+  setWays(ways: readonly string[]): void {
+    const { addresses } = this;
+    addresses.setWays(ways);
+    const isLost = parseVia(addresses.current) && !ways.includes(addresses.current!);
+    if (isLost && ways.length > 0) this.moveTo(ways[0]);
   }
 
   /** Notes where a datagram came from. `isCurrent`: it came under the keys that protect. */

@@ -11,10 +11,11 @@ import type { StoredObject } from '../../../store/store.js';
 import type { SymbolWriter } from '../../../wire/datagram.js';
 import type { ProgressFrame } from '../../../wire/frames/progress.js';
 import type { Descriptor } from '../../../wire/symbol.js';
-import { copiesFor, esiOf, symbolsPerPeer, WHOLE_UP_TO } from '../plan.js';
-import { type Paths, worstLoss } from '../rtts.js';
+import { esiOf } from '../plan.js';
+import type { Paths } from '../rtts.js';
 import { Dealer } from './dealer.js';
 import { Deficits } from './deficits.js';
+import { blockOf, firstWaves, type Wave } from './first-waves.js';
 import type { Owed } from './owed.js';
 import { Queues } from './queues.js';
 import { LossSince, type Shortfall } from './shortfall.js';
@@ -27,19 +28,6 @@ export interface Outcome {
   confirmed: number[];
   /** The others. */
   missing: number[];
-}
-
-/** `count` symbols of a block, to be dealt to `peers`. */
-interface Wave {
-  sbn: number;
-  count: number;
-  peers: number[];
-  /** Nobody relays these, so they rest on the session instead of a signature. */
-  isDirect: boolean;
-  /** Wave 0, which grows once by what is lost on the way: that is better known when it ends than when it begins. */
-  growsByLoss: boolean;
-  /** Of source symbols that each of several peers gets itself: the next. */
-  esi?: number;
 }
 
 /** What all objects that a member sends have in common. */
@@ -90,28 +78,10 @@ export class Outgoing {
     this.waves = [];
     this.blocks = [];
     for (let sbn = 0; sbn < descriptor.sourceBlocks; sbn++) {
-      const sourceSymbols = encoder.oti.blockSymbols(sbn);
-      if (peers.length > 1 && peers.length <= direct && sourceSymbols > WHOLE_UP_TO && isOneMachine(paths)) {
-        this.blocks.push(
-          blockOf(now, { sbn, sourceSymbols, made: sourceSymbols, planned: peers.length * sourceSymbols }),
-        );
-        for (const peer of peers)
-          this.waves.push({
-            sbn,
-            count: sourceSymbols,
-            peers: [peer],
-            isDirect: true,
-            growsByLoss: false,
-            esi: 0,
-          });
-        continue;
-      }
-      const each = symbolsPerPeer(sourceSymbols, peers.length + 1, { ...group, faulty: absent });
-      const count = peers.length * each * (sourceSymbols <= WHOLE_UP_TO ? copiesFor(worstLoss(paths)) : 1);
-      this.blocks.push(blockOf(now, { sbn, sourceSymbols, made: 0, planned: count }));
-      // Whole copies need no relays where next to nothing is lost, and with one peer there are none.
-      const isDirect = peers.length === 1 || (sourceSymbols <= WHOLE_UP_TO && worstLoss(paths) < LITTLE_LOSS);
-      this.waves.push({ sbn, count, peers, isDirect, growsByLoss: sourceSymbols > WHOLE_UP_TO });
+      const known = { sbn, sourceSymbols: encoder.oti.blockSymbols(sbn) };
+      const waves = firstWaves({ group, paths, direct, absent }, known);
+      this.waves.push(...waves);
+      this.blocks.push(blockOf(now, known, waves));
     }
     this.deficits = new Deficits(
       peers,
@@ -182,7 +152,7 @@ export class Outgoing {
     this.blocks.forEach((block, sbn) => {
       if (block.topUpAt > now) return;
       const lacking = this.deficits.lacking(sbn).filter((peer) => !this.topUps.isSpent(peer, block));
-      const unfinished = lacking.filter((peer) => this.paths[peer]!.isResponsive(now));
+      const unfinished = lacking.filter((peer) => this.paths[peer]!.isNear(now));
       const asking = this.topUps.asking(now, block, unfinished);
       if (asking.length === 0 && unfinished.length > 0) {
         block.topUpAt = now + LOOK_AGAIN;
@@ -230,10 +200,10 @@ export class Outgoing {
    */
   private isFirstHop(now: Micros, { peers, isDirect }: Wave, peer: number): boolean {
     if (!peers.includes(peer)) return false;
-    const isResponsive = (other: number) => this.paths[other]!.isResponsive(now);
-    const isPrompt = (other: number) => isResponsive(other) && (isDirect || !this.topUps.isLate(other));
+    const isNear = (other: number) => this.paths[other]!.isNear(now);
+    const isPrompt = (other: number) => isNear(other) && (isDirect || !this.topUps.isLate(other));
     if (!isDirect && peers.length > 1 && isPrompt(peer) && this.topUps.owed.isFull(peer)) return false;
-    return isPrompt(peer) || (!peers.some(isPrompt) && (isResponsive(peer) || !peers.some(isResponsive)));
+    return isPrompt(peer) || (!peers.some(isPrompt) && (isNear(peer) || !peers.some(isNear)));
   }
 
   /** The wave whose turn it is for `peer`; those that are over are dropped. */
@@ -344,9 +314,9 @@ export class Outgoing {
 
   /** Symbols for a peer that is down, or whose path is shut, would keep their blocks from being topped up elsewhere. */
   private giveUpStuck(now: Micros): void {
-    const isResponsive = (peer: number) => this.paths[peer]!.isResponsive(now);
+    const isNear = (peer: number) => this.paths[peer]!.isNear(now);
     for (const wave of [...this.waves]) {
-      if (wave.peers.some(isResponsive) || !this.deficits.lacking(wave.sbn).some(isResponsive)) continue;
+      if (wave.peers.some(isNear) || !this.deficits.lacking(wave.sbn).some(isNear)) continue;
       this.endWave(now, wave);
     }
     for (const sbn of this.queues.handleTimeout(now, this.topUps.patience)) this.scheduleTopUp(now, sbn);
@@ -361,27 +331,5 @@ export class Outgoing {
   }
 }
 
-/** A block of which nothing has been sent. */
-function blockOf(now: Micros, known: Pick<Block, 'sbn' | 'sourceSymbols' | 'made' | 'planned'>): Block {
-  return {
-    ...known,
-    topUpAt: NEVER,
-    sentAt: now,
-    backoff: 0,
-    jitter: 1,
-    granted: new Map(),
-    relays: new Set(),
-  };
-}
-
-/** Whether these paths carry datagrams that no link does: all peers are on this machine. */
-function isOneMachine(paths: Paths): boolean {
-  return paths.every((path) => !path || path.mtu.size > LARGEST_FRAME);
-}
-
 /** While relays owe something, which they tell as often. */
 const LOOK_AGAIN: Micros = 20 * MILLISECOND;
-/** Bytes: jumbo frames have 9000. */
-const LARGEST_FRAME = 16_384;
-/** Below this share relays of whole copies would save less than they cost. */
-const LITTLE_LOSS = 0.01;

@@ -89,7 +89,7 @@ export class Queues {
       const { symbols, movedAt } = queue;
       const path = this.paths[peer];
       if (!path || symbols.length === 0) return;
-      const isOver = !path.isResponsive(now) || now - movedAt >= GIVEN_UP_AFTER + 2 * path.rtt.smoothed;
+      const isOver = !path.isNear(now) || now - movedAt >= GIVEN_UP_AFTER + 2 * path.rtt.smoothed;
       if (!isOver && (queue.isStuck || movedAt + patience > now)) return;
       queue.isStuck = !isOver;
       for (const symbol of symbols) {

@@ -241,7 +241,7 @@ export class TopUps {
   }
 
   private firstHops(now: Micros, peers: readonly number[]): FirstHops {
-    const hops = peers.filter((peer) => this.paths[peer]!.isResponsive(now) && !this.isLate(peer));
+    const hops = peers.filter((peer) => this.paths[peer]!.isNear(now) && !this.isLate(peer));
     return { peers: hops.length || peers.length, arrival: 1 - meanLoss(this.paths) };
   }
 

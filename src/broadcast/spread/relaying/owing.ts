@@ -136,7 +136,7 @@ export class Owing {
 
   private isThere(now: Micros, peer: number): boolean {
     const path = this.options.paths[peer];
-    return path?.isOpen === true && path.isResponsive(now);
+    return path?.isOpen === true && path.isNear(now);
   }
 
   private measure(now: Micros, { paces }: Account, peer: number, passed: number): void {

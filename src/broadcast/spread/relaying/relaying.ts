@@ -60,7 +60,7 @@ export class Relaying {
     const { sbn } = frame.leaf;
     const symbol = relayable(frame, body);
     this.options.paths.forEach((path, peer) => {
-      if (!path || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
+      if (!path || path.isForwarded || peer === origin || peer === hop || isHeldBy(record, peer, sbn)) return;
       if (record.stream.isWantedBy?.(peer) === false) return;
       const isFull = this.relays.push(peer, { at: now, object: record, sbn, symbol });
       if (isFull) countDrop(this.metrics, 'relay-overflow');
