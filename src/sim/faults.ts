@@ -5,6 +5,7 @@ import { DATAGRAM_SIZE } from '../wire/limits.js';
 import type { ObjectId } from '../wire/symbol.js';
 import type { Checker } from './checker.js';
 import type { Cluster } from './cluster.js';
+import { areApart } from './graph.js';
 import type { SimEvent } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
 import type { Watchdog } from './watchdog.js';
@@ -153,6 +154,7 @@ export class Faults {
     for (const a of members)
       for (const b of members) {
         if (side.has(b.index) || !side.has(a.index)) continue;
+        if (areApart(this.scenario.apart, a.index, b.index)) continue;
         world.link(a.address, b.address).update({ blocked });
         if (!oneWay) world.link(b.address, a.address).update({ blocked });
       }

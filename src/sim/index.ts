@@ -20,6 +20,7 @@ export type { EndpointPeer, EndpointStatus } from '../member/status.js';
 export type { SessionEvent } from '../session/events.js';
 export { type Cluster, type ClusterOptions, createCluster } from './cluster.js';
 export type { SimDiskOptions } from './disk.js';
+export type { Pair } from './graph.js';
 export { LIES, type Lie } from './lies/byzantine.js';
 export { type SimClock, type SimEvent, SimMember } from './member.js';
 export {

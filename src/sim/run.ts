@@ -5,8 +5,9 @@ import { Writer } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import { Checker } from './checker.js';
-import { addressOf, type Cluster, createCluster } from './cluster.js';
+import { addressOf, type Cluster, createCluster, memberAt } from './cluster.js';
 import { Faults } from './faults.js';
+import { areApart } from './graph.js';
 import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
 import { patienceOf, Watchdog } from './watchdog.js';
@@ -107,7 +108,7 @@ class Run {
       order,
       quorum: Math.floor((members + scenario.byzantine) / 2) + 1,
     });
-    const { seed, faulty, byzantine, links, maxDatagram, disk, clocks, slow } = scenario;
+    const { seed, faulty, byzantine, links, maxDatagram, disk, clocks, slow, apart } = scenario;
     const isBehind = new Set<number>();
     const behind = faults.find((fault) => fault.type === 'store' && fault.clock === 'behind');
     this.cluster = createCluster({
@@ -115,8 +116,11 @@ class Run {
       members,
       faulty,
       byzantine,
-      links: (from, to) =>
-        slow && [from, to].includes(addressOf(slow.member)) ? { ...links, delay: slow.delay } : links,
+      links: (from, to) => {
+        const isApart = areApart(apart, memberAt(from), memberAt(to));
+        const isSlow = slow && [from, to].includes(addressOf(slow.member));
+        return { ...links, ...(isSlow ? { delay: slow.delay } : {}), ...(isApart ? { blocked: true } : {}) };
+      },
       controller: factoryOf(scenario),
       liars,
       maxDatagram,

@@ -10,6 +10,7 @@ import { MILLISECOND, type Micros, SECOND } from '../core/time.js';
 import type { Settings } from '../options.js';
 import { DATAGRAM_SIZE, ETHERNET_DATAGRAM } from '../wire/limits.js';
 import type { SimDiskOptions } from './disk.js';
+import { type Pair, randomApart } from './graph.js';
 import { LIES, type Lie } from './lies/byzantine.js';
 import type { SimClock } from './member.js';
 import type { LinkOptions } from './net/link.js';
@@ -84,6 +85,8 @@ export interface Scenario {
   clocks: Record<number, SimClock>;
   /** A member that everything takes longer to and from: one way, µs. It only listens. */
   slow?: { member: number; delay: Micros } | undefined;
+  /** Between these two nothing ever passes. */
+  apart?: readonly Pair[] | undefined;
   /** Who broadcasts what, and when. */
   messages: Message[];
   /** So many deliveries are answered with a message, from within the consumer. */
@@ -145,6 +148,9 @@ export function randomScenario(seed: string): Scenario {
   const crashes = scenario.faults.some(({ type }) => type === 'crash' || type === 'store');
   const copies = new Rng(`${seed} copies`);
   scenario.faults = scenario.faults.map((fault) => withCopy(fault, copies));
+  const graph = new Rng(`${seed} graph`);
+  if (members > 2 && !small && graph.chance(0.12))
+    scenario.apart = randomApart(graph, members, leavesOf(scenario));
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
   const restored = scenario.faults.find((fault) => fault.type === 'restore');
   // It has something to say that the copy does not hold, and something once it is back.
@@ -192,6 +198,17 @@ function randomSizes(scenario: Scenario, rng: Rng, span: Micros): void {
     const [a, b] = rng.shuffle(Array.from({ length: members }, (_, member) => member));
     faults.push({ type: 'narrow', between: [a, b], at: rng.chance(0.3) ? 0 : rng.integer(0, span) });
   }
+}
+
+/** Nobody has to be reached by way of those that lie, are slow, or do not come back as they were. */
+function leavesOf({ faults, slow }: Scenario): Set<number> {
+  const leaves = faults.flatMap((fault) => {
+    if (fault.type === 'crash') return fault.down === undefined ? fault.members : [];
+    return fault.type === 'liar' || (fault.type === 'store' && fault.clock === 'behind')
+      ? [fault.member]
+      : [];
+  });
+  return new Set(slow ? [...leaves, slow.member] : leaves);
 }
 
 function randomMembers(rng: Rng): number {

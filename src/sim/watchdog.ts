@@ -7,6 +7,7 @@ import { FIRST_PATIENCE } from '../broadcast/agreement/keepers.js';
 import { PATIENCE } from '../broadcast/agreement/succession.js';
 import { LOSS_BASED } from '../congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { widthOf } from './graph.js';
 import type { LossModel } from './net/loss.js';
 import type { Scenario } from './scenario.js';
 
@@ -77,7 +78,9 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const delay = slow?.member === member ? slow.delay : (links.delay ?? 0);
   const { jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
   const lost = 1 - (1 - meanLoss(links.loss)) * (1 - corrupt);
-  const missed = 1 - (1 - lost) ** 2;
+  // Confirms may have to come from the other end of a chain, and objects go from one to the next.
+  const hops = scenario.apart ? widthOf(scenario.apart, scenario.members) : 1;
+  const missed = 1 - (1 - lost) ** (2 * hops);
   const tries = missed > 0 ? Math.log(UNLIKELY) / Math.log(missed) : 0;
   const queue = rate > 0 ? Math.max(100 * MILLISECOND, (24_000 * 8e6) / rate) : 0;
   const trip = 2 * (delay + jitter + queue + (reorder > 0 ? 10 * MILLISECOND : 0)) + MILLISECOND;
@@ -90,14 +93,14 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const speed = (1 - lost) * (isLossBased && lost > 0.01 ? Math.min(fastest, 2400 / trip) : fastest);
   const time =
     SETTLING +
-    STEPS * (trip + store + consume) +
+    hops * STEPS * (trip + store + consume) +
     tries * burstOf(links.loss) * INTERVAL +
-    (2 * largest) / speed;
+    (hops * 2 * largest) / speed;
   const slowest = Math.min(1, ...Object.values(clocks).map((clock) => clock.rate));
   // Where one word makes a member begin another stream, or a copy of its store does, it says nothing before.
   const mayBegin = faults.some(({ type }) => type === 'restore' || (type === 'liar' && byzantine === 0));
   const patience = (mayBegin ? PATIENCE : 0) + keepersPatience(faults, member);
-  return Math.ceil((MARGIN * time + patience) / slowest);
+  return Math.ceil((MARGIN * time + patience + (scenario.apart ? FINDING : 0)) / slowest);
 }
 
 /** Who has lost what it held believes each of those that say they keep it for so long, though they serve nothing. */
@@ -130,5 +133,7 @@ const UNLIKELY = 1e-6;
 const INTERVAL: Micros = 300 * MILLISECOND;
 /** A store that was full is tried again after a second; who comes back has a session, and is responsive, within that. */
 const SETTLING: Micros = SECOND;
+/** Those that are reached by way of others are found anew, one after the other, and have handshakes then. */
+const FINDING: Micros = 6 * SECOND;
 /** From one to the next: symbols, report, top-up or PULL, confirm, READY, each perhaps with a commit. */
 const STEPS = 6;
