@@ -11,6 +11,7 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
   flow: () => import('./flow.js'),
   messages: () => import('./messages/main.js'),
   overlay: () => import('./overlay.js'),
+  reach: () => import('./reach.js'),
   resilience: () => import('./resilience/main.js'),
   scale: () => import('./scale.js'),
   tcp: () => import('./tcp/main.js'),
