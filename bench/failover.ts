@@ -3,16 +3,16 @@
  * is cut, both ways or only towards the receiver. In: seeds. Out: round trips from the cut until the first datagram with
  * data arrives over the other network, and moves made for nothing while a lossy network stays up.
  */
-import { parseArgs } from 'node:util';
 import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../src/core/time.js';
 import { type Cluster, createCluster } from '../src/sim/cluster.js';
 import { iid } from '../src/sim/net/loss.js';
+import { readOptions } from '../tools/options.js';
 import { report, row } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const seeds = Number(values.seeds);
   const rows = [];
   for (const load of ['messages', 'bulk'] as const)

@@ -4,16 +4,16 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { CONTROLLERS, type ControllerName } from '../src/congestion/index.js';
 import { SECOND } from '../src/core/time.js';
 import { openTrace } from '../src/node/trace.js';
 import { iid } from '../src/sim/net/loss.js';
+import { readOptions } from '../tools/options.js';
 import { capacity, network, rtt } from './congestion/scenario.js';
 import { report, row } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const line = { mbit: Number(values.rate), ms: Number(values.rtt), bdp: Number(values.buffer) };
   const end = Number(values.seconds) * SECOND;
   const net = network(line, 'flow');

@@ -1,5 +1,5 @@
 /** npm run bench -- <name> [--json] [options]: runs one benchmark; `--json` prints one JSON object, `keep <name>` keeps that in history/. */
-import { argv, stderr } from 'node:process';
+import process, { argv, stderr, stdout } from 'node:process';
 
 const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   broadcast: () => import('./broadcast/main.js'),
@@ -23,10 +23,19 @@ const BENCHMARKS: Record<string, () => Promise<{ run(args: string[]): Promise<vo
 };
 
 const [name = '', ...args] = argv.slice(2);
-if (!(name in BENCHMARKS)) {
+if (name === '--help' || name === '-h')
+  stdout.write(`bench NAME [--help], of ${Object.keys(BENCHMARKS).join(', ')}\n`);
+else if (!(name in BENCHMARKS)) {
   stderr.write(`bench: expected one of ${Object.keys(BENCHMARKS).join(', ')}, got '${name}'\n`);
   process.exitCode = 2;
 } else {
   const benchmark = await BENCHMARKS[name]();
-  await benchmark.run(args);
+  try {
+    await benchmark.run(args);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    // A value that is none.
+    stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
 }

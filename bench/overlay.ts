@@ -2,7 +2,6 @@
  * npm run bench -- overlay [--json] [--size 16] [--only even,slow] [--seed text]: one file to members that relay it to each other, in the simulator, so
  * the same on every machine: what all send for what all receive, and what relays had no room for. Bytes are those of IP packets.
  */
-import { parseArgs } from 'node:util';
 import {
   type Manifest,
   parseManifest,
@@ -19,6 +18,7 @@ import { addressOf, type Cluster, createCluster } from '../src/sim/cluster.js';
 import type { SimMember } from '../src/sim/member.js';
 import type { LinkOptions } from '../src/sim/net/link.js';
 import { iid } from '../src/sim/net/loss.js';
+import { readOptions } from '../tools/options.js';
 import { type BenchRow, report, row } from './report.js';
 
 const MIB = 2 ** 20;
@@ -28,7 +28,7 @@ const IP_UDP = 28;
 const ETHERNET = 1452;
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       json: { type: 'boolean', default: false },

@@ -3,12 +3,12 @@
  * CPU seconds of this process and the most that it held.
  */
 import { resourceUsage } from 'node:process';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../tools/options.js';
 import { runGroup } from '../tools/search/sim/group.js';
 import { report, row } from './report.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const members = Number(values.members);
   const group = { seed: 'group', members, loss: 0.02, delay: 20, messages: 3, size: 1000 };
   const { deliveries, cpuSeconds } = await runGroup(group);

@@ -6,9 +6,9 @@
  */
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { MAX_DATAGRAM } from '../src/wire/limits.js';
 import { freePorts } from '../tools/lab/ports.js';
+import { readOptions } from '../tools/options.js';
 import type { MemberOptions, Watching } from './loopback/member.js';
 import { type Role, startRole } from './loopback/process.js';
 import type { Usage } from './loopback/usage.js';
@@ -19,7 +19,7 @@ type Pair = Record<(typeof ENDS)[number], Role>;
 
 export async function run(args: string[]): Promise<void> {
   const text = (value: string) => ({ type: 'string', default: value }) as const;
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: { objects: text('16'), object: text('1'), json: { type: 'boolean', default: false } },
   });

@@ -3,13 +3,13 @@
  * same on every machine. A datagram counts with 28 bytes of IPv4 and UDP, and all that goes one way counts: manifests, news,
  * acknowledgements of the other way.
  */
-import { parseArgs } from 'node:util';
 import { cutObject } from '../src/broadcast/spread/plan.js';
 import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../src/core/time.js';
 import type { EndpointMetrics } from '../src/member/endpoint.js';
 import { addressOf, type Cluster, createCluster } from '../src/sim/cluster.js';
+import { readOptions } from '../tools/options.js';
 import { report, row } from './report.js';
 
 const KIB = 1024;
@@ -20,7 +20,7 @@ const IP_UDP = 28;
 const ETHERNET = 1452;
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
+  const { values } = readOptions({ args, options: { json: { type: 'boolean', default: false } } });
   const served = (bytes: number) => spread({ members: 2, faulty: 0 }, bytes);
   const signed = (bytes: number) => spread({ members: 4, faulty: 1 }, bytes);
   const large = spread({ members: 16, faulty: 5 }, MIB);

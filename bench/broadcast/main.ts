@@ -7,17 +7,17 @@
 import { accessSync, constants } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { stderr } from 'node:process';
-import { parseArgs } from 'node:util';
 import { SECOND } from '../../src/core/time.js';
 import { createCluster } from '../../src/sim/cluster.js';
 import { measureBusy } from '../../tools/lab/machine.js';
+import { readOptions } from '../../tools/options.js';
 import { type BenchRow, report, row } from '../report.js';
 import { runCell } from '../resilience/cell.js';
 import { runLines } from './lines.js';
 import { growth, runLoad } from './load.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const messages = Number(values.messages);
   if (!Number.isInteger(messages) || messages < 1000)
     throw new RangeError(`--messages: expected an integer from 1000, got ${values.messages}`);

@@ -9,8 +9,9 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execPath, stderr } from 'node:process';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { labUnavailable } from '../../tools/lab/lab.js';
+import { readOptions } from '../../tools/options.js';
 import { parseTrace } from '../../tools/plot/trace.js';
 import { type BenchRow, report, row } from '../report.js';
 import { type Outcome, type Transfer, transfer } from './transfer.js';
@@ -23,7 +24,7 @@ interface Scale {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       json: { type: 'boolean', default: false },

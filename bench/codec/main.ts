@@ -6,8 +6,8 @@
  * `--blocks` prints how long one block holds the thread by its K instead, and the rule that follows.
  */
 import { stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
 import { Decoder, Encoder, isHeavy } from '../../src/codec/index.js';
+import { readOptions } from '../../tools/options.js';
 import { type Case, decodeCase, encodeCase, engine, lostOf, memory, randomObject } from './cases.js';
 
 interface Result {
@@ -28,7 +28,7 @@ const SAMPLE_MS = 20;
 const WARM_UP_MS = 400;
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       json: { type: 'boolean', default: false },

@@ -6,8 +6,8 @@
  * each node; then figures: starting, puts, memory, connections, a large message.
  */
 import { stderr } from 'node:process';
-import { parseArgs } from 'node:util';
 import { measureBusy } from '../../tools/lab/machine.js';
+import { readOptions } from '../../tools/options.js';
 import { NODES, round } from '../resilience/cell.js';
 import { type CellOptions, type CellResult, runCell } from './cell.js';
 import { SYSTEMS, type System } from './systems.js';
@@ -36,7 +36,7 @@ interface Figure {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const defaults = values.quick ? QUICK : FULL;
   const only = values.only.split(',');
   const limitSeconds = Number(values.limit ?? defaults.limit);

@@ -10,8 +10,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { constants, setPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stderr } from 'node:process';
-import { parseArgs } from 'node:util';
 import { labUnavailable } from '../../tools/lab/lab.js';
+import { readOptions } from '../../tools/options.js';
 import { type Case, describe, fullCases, GROUPS, limitSeconds, quickCases } from './cases.js';
 import { hashOf, measure, type Row, rowOf, type Source } from './measure.js';
 import { keepRows } from './report.js';
@@ -19,7 +19,7 @@ import { SYSTEMS } from './systems/all.js';
 import type { System } from './systems/system.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const reason = labUnavailable();
   if (reason !== undefined) {
     stderr.write(`skipped: ${reason}\n`);

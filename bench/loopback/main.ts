@@ -12,10 +12,10 @@
  * times a second; how much that takes shows a pair whose heap may grow.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { CONTROLLERS, type ControllerName } from '../../src/congestion/index.js';
 import { DATAGRAM_SIZE, MAX_DATAGRAM } from '../../src/wire/limits.js';
 import { freePorts } from '../../tools/lab/ports.js';
+import { readOptions } from '../../tools/options.js';
 import { type BenchRow, report, row } from '../report.js';
 import type { BareOptions } from './bare.js';
 import type { MemberOptions } from './member.js';
@@ -59,7 +59,7 @@ interface Options {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       json: { type: 'boolean', default: false },

@@ -8,11 +8,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execPath, stderr } from 'node:process';
-import { parseArgs } from 'node:util';
 import { etcdUnavailable } from '../../tools/lab/etcd/server.js';
 import { labUnavailable } from '../../tools/lab/lab.js';
 import { natsUnavailable } from '../../tools/lab/nats.js';
 import { openSite } from '../../tools/lab/site.js';
+import { readOptions } from '../../tools/options.js';
 import { all, follow, NODES, quantile, round, TimeLimit, within } from '../resilience/cell.js';
 import type { MessagesConfig, MessagesLine, MessagesSystem } from './worker.js';
 
@@ -41,7 +41,7 @@ const UNAVAILABLE: Record<MessagesSystem, () => string | undefined> = {
 };
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const [messages, bytes, limit] = [values.messages, values.bytes, values.limit].map(Number);
   const rows: MessagesRow[] = [];
   for (const system of values.system.split(',') as MessagesSystem[]) {

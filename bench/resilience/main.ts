@@ -5,12 +5,12 @@
  * headwater only, on loopback with the link emulator between them; `site` tells which.
  */
 import { stderr } from 'node:process';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../../tools/options.js';
 import { type Cell, type CellResult, NODES, runCell } from './cell.js';
 import { SYSTEMS, type SystemName, UNAVAILABLE } from './systems.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const limit = numbers('limit', values.limit, 1, 86_400)[0];
   const cells = product(values);
   const rows: CellResult[] = [];

@@ -9,9 +9,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stderr } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { type Lab, labUnavailable, openLab } from '../../tools/lab/lab.js';
 import { measureBusy } from '../../tools/lab/machine.js';
+import { readOptions } from '../../tools/options.js';
 import { renderChart, type Series } from '../../tools/plot/chart.js';
 import { parseTrace, traceChart } from '../../tools/plot/trace.js';
 import { type BenchRow, report, row } from '../report.js';
@@ -56,7 +56,7 @@ interface Result {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const reason = labUnavailable() ?? (await cubicMissing());
   if (reason !== undefined) {
     stderr.write(`skipped: ${reason}\n`);

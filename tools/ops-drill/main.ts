@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { argv, exit, stdout } from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../options.js';
 import { FAULTS, type Fault } from './faults.js';
 import { Yard } from './yard.js';
 
 const PATIENCE_MS = 40_000;
 const POLL_MS = 500;
 
-const { values } = parseArgs({ args: argv.slice(2), options: { only: { type: 'string' } } });
+const { values } = readOptions({ args: argv.slice(2), options: { only: { type: 'string' } } });
 const chosen = FAULTS.filter(({ name }) => values.only === undefined || name.includes(values.only));
 let missed = 0;
 row('fault', 'seconds', 'what status said');

@@ -2,12 +2,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { argv, stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
+import { readOptions } from '../options.js';
 import { renderChart } from './chart.js';
 import { parseTrace, traceChart } from './trace.js';
 
 try {
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = readOptions({
     args: argv.slice(2),
     allowPositionals: true,
     options: { out: { type: 'string' }, title: { type: 'string' } },

@@ -7,16 +7,16 @@
  * dependent among themselves, which makes it some 1.3 to 1.9 times that at h = 0, depending on K.
  */
 import { stdout } from 'node:process';
-import { parseArgs } from 'node:util';
 import { Engine } from '../../src/codec/engine.js';
 import { Decoder, Encoder } from '../../src/codec/index.js';
 import { Rng } from '../../src/core/rng.js';
+import { readOptions } from '../options.js';
 
 const MAX_K = 64;
 const SIZES = [1, 8, 16, 24, 48, 64, 80, 112];
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       runs: { type: 'string', default: '1000000' },

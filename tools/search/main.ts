@@ -1,5 +1,5 @@
 /** npm run soak -- <name> [options]: runs one long random test. */
-import { argv, stderr } from 'node:process';
+import process, { argv, stderr, stdout } from 'node:process';
 
 const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }>> = {
   codec: () => import('./codec.js'),
@@ -10,10 +10,19 @@ const SOAKS: Record<string, () => Promise<{ run(args: string[]): Promise<void> }
 };
 
 const [name = '', ...args] = argv.slice(2);
-if (!(name in SOAKS)) {
+if (name === '--help' || name === '-h')
+  stdout.write(`soak NAME [--help], of ${Object.keys(SOAKS).join(', ')}\n`);
+else if (!(name in SOAKS)) {
   stderr.write(`soak: expected one of ${Object.keys(SOAKS).join(', ')}, got '${name}'\n`);
-  process.exitCode = 1;
+  process.exitCode = 2;
 } else {
   const soak = await SOAKS[name]();
-  await soak.run(args);
+  try {
+    await soak.run(args);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    // A value that is none.
+    stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
 }

@@ -7,8 +7,8 @@
  * `--shuffle` those that come first in the order of that seed. Exit code 1 if a row fails.
  */
 import { stderr } from 'node:process';
-import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
+import { readOptions } from '../../options.js';
 import { type Attack, type Claim, holds } from './attack.js';
 import { loadAttacks } from './catalogue.js';
 
@@ -20,7 +20,7 @@ interface Row {
 }
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const { only, seed, shuffle, json } = values;
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) throw new RangeError(`--seconds: expected more than 0, got ${values.seconds}`);

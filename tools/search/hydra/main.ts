@@ -15,18 +15,18 @@ import { join } from 'node:path';
 import { execPath, stderr } from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND } from '../../../src/core/time.js';
 import { startEmulator } from '../../../src/emulator/emulator.js';
 import { iid } from '../../../src/sim/net/loss.js';
 import { gatewayPath } from '../../lab/hydra/gateway.js';
 import { RELEASES, type ReleaseName } from '../../lab/hydra/releases.js';
+import { readOptions } from '../../options.js';
 import { isSettled, judge, lastSaid, parseLog } from './check.js';
 import type { WorkerConfig } from './worker.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const { system, json } = values;
   const seed = values.seed ?? randomBytes(6).toString('hex');
   if (system !== 'headwater' && system !== 'etcd')

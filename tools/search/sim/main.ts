@@ -10,17 +10,17 @@
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import process, { argv, cpuUsage, stderr, stdout } from 'node:process';
-import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { type RunReport, runScenario } from '../../../src/sim/run.js';
 import { randomScenario, type Scenario } from '../../../src/sim/scenario.js';
 import { shrink } from '../../../src/sim/shrink.js';
+import { readOptions } from '../../options.js';
 import { runGroup } from './group.js';
 import type { GroupRun } from './members.js';
 import { recordScenario } from './recording.js';
 import type { SwarmResult } from './worker.js';
 
-const { values } = parseArgs({
+const { values } = readOptions({
   args: argv.slice(2),
   options: {
     seeds: { type: 'string', default: '1000' },

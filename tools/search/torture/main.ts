@@ -14,17 +14,17 @@ import { join } from 'node:path';
 import { execPath, stderr } from 'node:process';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND } from '../../../src/core/time.js';
 import { type Emulator, startEmulator } from '../../../src/emulator/emulator.js';
 import { iid } from '../../../src/sim/net/loss.js';
+import { readOptions } from '../../options.js';
 import { isSettled, judge } from './check.js';
 import { parseLog } from './history.js';
 import type { WorkerConfig } from './worker.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const { seed, order, json } = { ...values, seed: values.seed ?? randomBytes(6).toString('hex') };
   if (order !== 'causal' && order !== 'fifo')
     throw new RangeError(`--order: expected causal or fifo, got ${order}`);

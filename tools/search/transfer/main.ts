@@ -12,13 +12,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { execPath, stderr } from 'node:process';
 import { setTimeout } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { Rng } from '../../../src/core/rng.js';
 import { freePorts } from '../../lab/ports.js';
+import { readOptions } from '../../options.js';
 import { lackingIn, makeTree, type Tree, wrongIn } from './trees.js';
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: OPTIONS });
+  const { values } = readOptions({ args, options: OPTIONS });
   const { json, seed = randomBytes(6).toString('hex') } = values;
   const [kills, files] = [Number(values.kills), Number(values.files)];
   stderr.write(`soak transfer: seed '${seed}', ${kills} kills, ${files} files a tree\n`);
