@@ -1,5 +1,5 @@
 /**
- * npm run bench -- overlay [--json] [--size 16] [--only even,slow] [--seed text]: one file to members that relay it to each other, in the simulator, so
+ * npm run bench -- overlay [--json] [--size 16] [--only even,slow,far] [--seed text]: one file to members that relay it to each other, in the simulator, so
  * the same on every machine: what all send for what all receive, and what relays had no room for. Bytes are those of IP packets.
  */
 import {
@@ -41,6 +41,7 @@ export async function run(args: string[]): Promise<void> {
   const groups: Record<string, () => BenchRow[]> = {
     even: () => [0, 0.1].flatMap((loss) => even(bytes, loss, values.seed)),
     slow: () => [0, 0.1].flatMap((loss) => slow(bytes, loss, values.seed)),
+    far: () => [0.05, 0.3].map((loss) => far(bytes, loss, values.seed)),
   };
   const rows = values.only.split(',').flatMap((name) => groups[name]());
   process.exitCode = report(rows, values.json) ? 0 : 1;
@@ -73,6 +74,16 @@ function slow(bytes: Uint8Array, loss: number, seed: string): BenchRow[] {
     row(`${name} relay-overflow`, overflow, 'max', 0),
     row(`${name} virtual seconds`, seconds, 'info'),
   ];
+}
+
+/** One receiver over a satellite: what goes through of what rate and loss leave, from the first slice to the answer that it is saved. */
+function far(bytes: Uint8Array, ofLink: number, seed: string): BenchRow {
+  const loss = 1 - (1 - ofLink) ** 2;
+  const rate = 100e6;
+  const link = { delay: SECOND / 2, rate, queue: rate / 8, overhead: IP_UDP, loss: iid(loss) };
+  const { seconds } = overlay(seed, bytes, 2, () => link);
+  const share = bytes.length / seconds / ((rate / 8) * (1 - loss));
+  return row(`one receiver, 100 Mbit/s, 1 s, ${100 * ofLink} % of a link: share`, share, 'min', 0.6, 0.8);
 }
 
 interface Overlay {

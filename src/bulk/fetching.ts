@@ -90,9 +90,13 @@ export class Fetching {
     this.readServed(now);
   }
 
-  /** A peer will want the manifest: it is served as if it had been asked for. */
-  push(now: Micros, peer: number, transfer: BulkTransfer): void {
-    this.serving.request(now, peer, objectId(transfer, MANIFEST), []);
+  /**
+   * A peer will want the manifest: it is served as if it had been asked for.
+   *
+   * @param spare symbols more than it needs
+   */
+  push(now: Micros, peer: number, transfer: BulkTransfer, spare: number): void {
+    this.serving.request(now, peer, objectId(transfer, MANIFEST), [], spare);
     this.readServed(now);
   }
 

@@ -11,13 +11,14 @@ import { Transfer, type TransferOptions } from '../broadcast/spread/transfer.js'
 import type { ControllerFactory } from '../congestion/controller.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
 import type { StoredObject } from '../store/store.js';
+import { DATAGRAM_SIZE } from '../wire/limits.js';
 import { type ObjectId, objectId, objectKey, type StreamId, writeDescriptor } from '../wire/symbol.js';
 import { BufferPool } from './buffers.js';
 import { Casts, type CastsOptions } from './cast/casts.js';
 import { Fetching } from './fetching.js';
 import { MAX_MANIFEST, MAX_SLICE, SLICE_SIZE, sliceHash, sliceLength } from './manifest.js';
 import type { BulkRequest } from './ports.js';
-import { type Sending, WINDOW } from './sending.js';
+import { MOST_SLICES, type Sending } from './sending.js';
 import { Telling } from './telling.js';
 import type { BulkTransfer } from './transfer.js';
 import { Transfers } from './transfers.js';
@@ -53,7 +54,7 @@ export class Ground {
   /** When to look again at what has no deadline of its own. */
   checkAt: Micros = NEVER;
   /** Memory of slices: those under way take turns in it. */
-  readonly slices = new BufferPool(SLICE_SIZE, WINDOW + 2);
+  readonly slices = new BufferPool(SLICE_SIZE, MOST_SLICES + 2);
   private readonly reading = new Set<string>();
 
   /** @param onSymbol takes what comes by multicast */
@@ -96,10 +97,13 @@ export class Ground {
       speaks: options.speaks,
       timeoutOf: (peer) => paths[peer]!.rtt.probeTimeout(0),
       copiesFor: (peer) => Math.max(isSmall && paths[peer]!.isUntried ? 2 : 1, copiesFor(paths[peer]!.loss)),
-      onFirst: (now, peer, transfer) => {
+      onFirst: (now, peer, transfer, time) => {
         const isOurs = this.sending.has(transfer);
-        if (isOurs && isSmall && transfer.manifestBytes.length <= PUSHED_MANIFEST)
-          this.fetching.push(now, peer, transfer);
+        if (!isOurs || !isSmall || transfer.manifestBytes.length > PUSHED_MANIFEST) return;
+        const spare = paths[peer]!.isUntried ? spareOf(transfer) : 0;
+        // Whoever has heard neither of the transfer takes nothing of it: more goes with the second copy.
+        if (time === 1) this.fetching.push(now, peer, transfer, 0);
+        else if (spare > 0) this.fetching.push(now, peer, transfer, spare);
       },
     });
   }
@@ -173,12 +177,25 @@ export class Ground {
   }
 }
 
+/**
+ * Of a manifest so many symbols go more than it takes: before much is sent they are what a path is first measured with, and one of them may
+ * be lost.
+ */
+function spareOf({ manifest, manifestBytes }: BulkTransfer): number {
+  if (!manifest || manifest.bytes < MUCH) return 0;
+  return Math.max(1, FIRST_FLIGHT - Math.ceil(manifestBytes.length / DATAGRAM_SIZE));
+}
+
 /** In place of a certificate that is made when it is first needed. */
 export const UNSIGNED = new Uint8Array(0);
 /** Of the objects of one origin that are rebuilt or written at once: all that is sent unasked, and what is asked for. */
-const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (WINDOW + 2) * MAX_SLICE);
+const MAX_OPEN_BYTES = Math.max(MAX_MANIFEST, (MOST_SLICES + 2) * MAX_SLICE);
 /** Beyond it the origin would do more than all others together. */
 const DIRECT = 4;
 /** A manifest of no more bytes goes out with the offer: it is what a path may be sent at first, and saves a round trip. */
 const PUSHED_MANIFEST = 8 * 1024;
 export const CHECK: Micros = 100 * MILLISECOND;
+/** Datagrams: the initial window. */
+const FIRST_FLIGHT = 10;
+/** Bytes: less is sent before more is known. */
+const MUCH = 1 << 20;

@@ -45,6 +45,8 @@ export class Sending {
   /** Members that have fallen behind. */
   private readonly slow = new Set<number>();
   private next = 1;
+  /** Slices that may be under way. */
+  private most = WINDOW;
   private isStarted = false;
   /** Since when the fastest member has nothing to get. */
   private starvedAt: Micros = NEVER;
@@ -97,7 +99,7 @@ export class Sending {
 
   /** What of it contradicts the rest; undefined if nothing does. */
   check(): string | undefined {
-    if (this.slots.size > WINDOW) return `${this.slots.size} slices under way`;
+    if (this.slots.size > MOST_SLICES) return `${this.slots.size} slices under way`;
     for (const [seq, { record }] of this.slots)
       if (record && record.seq !== seq) return `slice ${record.seq} sent in place of ${seq}`;
     return undefined;
@@ -133,7 +135,7 @@ export class Sending {
     const waiting = takers.filter((member) => transfer.claims.wants(member, this.next) && !lacks(member));
     // One that always claims all would have everyone else served one by one.
     const enough = Math.min(this.options.byzantine + 1, Math.ceil(takers.length / 2));
-    const isStarving = slots.size === WINDOW && waiting.length >= Math.max(1, enough);
+    const isStarving = slots.size >= this.window(takers) && waiting.length >= Math.max(1, enough);
     if (!isStarving) this.starvedAt = NEVER;
     else if (this.starvedAt === NEVER) this.starvedAt = now;
     if (!isStarving || now - this.starvedAt < PATIENCE) return;
@@ -155,13 +157,28 @@ export class Sending {
     const takers = this.isStarted ? this.takers(now) : [];
     if (this.options.casting?.isSettled(now, takers) === false) return;
     // Without anybody to send to there is nothing to go past either.
-    while (takers.length > 0 && slots.size < WINDOW && this.next < transfer.objects) {
+    const window = this.window(takers);
+    while (takers.length > 0 && slots.size < window && this.next < transfer.objects) {
       const seq = this.next++;
       const to = new Set(takers.filter((member) => transfer.claims.wants(member, seq)));
       if (to.size === 0) continue;
       slots.set(seq, { to, record: undefined, cast: new Set(), isSent: false, bytes: undefined });
       this.options.read(seq);
     }
+  }
+
+  /** Slices that may be under way: what a long path carries takes a round trip to be known for whole, and some of it two. */
+  private window(takers: readonly number[]): number {
+    const { manifest } = this.transfer;
+    if (!manifest) return WINDOW;
+    const carried = takers.map((member) => {
+      const path = this.options.paths[member];
+      // Without what waits in queues, or there would be ever more of it.
+      return path ? (path.recovery.deliveryRate * (path.rtt.min ?? 0)) / SECOND / manifest.sliceSize : 0;
+    });
+    // Where it waits for slices a path shows less than it carries.
+    this.most = Math.min(MOST_SLICES, Math.max(this.most, Math.ceil(ROUNDS * Math.max(0, ...carried))));
+    return this.most;
   }
 
   /**
@@ -202,6 +219,9 @@ export class Sending {
 
 /** Slices under way: what a member may lag behind the fastest one before it is left behind, and what all this takes in memory. */
 export const WINDOW = 8;
+/** The same where paths carry much in a round trip: so many such. */
+export const MOST_SLICES = 16;
+const ROUNDS = 2;
 /** So long does the fastest one wait for it. */
 const PATIENCE: Micros = 500 * MILLISECOND;
 /** Standard deviations. Three blocks in ten then need a top-up, of a few symbols. */

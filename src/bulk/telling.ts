@@ -32,8 +32,8 @@ export interface TellingOptions {
   timeoutOf(peer: number): Micros;
   /** How often news is sent at once, so that it all but surely arrives. */
   copiesFor(peer: number): number;
-  /** A peer that has heard nothing of a transfer is told of it now. */
-  onFirst(now: Micros, peer: number, transfer: BulkTransfer): void;
+  /** A peer that has heard nothing of a transfer is told of it now, for the `time`th time. */
+  onFirst(now: Micros, peer: number, transfer: BulkTransfer, time: number): void;
 }
 
 export class Telling {
@@ -129,7 +129,7 @@ export class Telling {
       free -= frameSize(frame);
       frames.push(frame);
       line.sentAt = now;
-      if (line.acked === 0 && line.tries === 0) this.options.onFirst(now, peer, transfer);
+      if (line.acked === 0 && line.tries <= 1) this.options.onFirst(now, peer, transfer, line.tries + 1);
       const left = this.options.copiesFor(peer) - 1 - line.tries;
       const wait = Math.min(MAX_WAIT, this.options.timeoutOf(peer) * BACKOFF ** Math.max(0, -left));
       line.tries = Math.min(MAX_TRIES, line.tries + 1);

@@ -10,7 +10,7 @@
 import { describe, expect, test } from 'vitest';
 import { Bbr } from '../../src/congestion/bbr/bbr.js';
 import { BbrPath } from '../../src/congestion/bbr/path.js';
-import type { Round } from '../../src/congestion/bbr/rounds.js';
+import { BbrRounds, type Round } from '../../src/congestion/bbr/rounds.js';
 import { BbrStartup } from '../../src/congestion/bbr/startup.js';
 import {
   type Controller,
@@ -86,7 +86,7 @@ describe('of our own', () => {
       limited: false,
     });
     const situation = { delayed: true, isResumed: false, cwnd: 12_320, mtu: MTU };
-    const startup = new BbrStartup(path);
+    const startup = new BbrStartup(path, new BbrRounds(path));
     startup.endsWith({ ...round(700 * MS), peak: 2000 }, round(700 * MS), situation);
     const nothing = round(Number.POSITIVE_INFINITY);
     for (let i = 0; i < 5; i++) expect(startup.endsWith(nothing, round(700 * MS), situation)).toBe(false);

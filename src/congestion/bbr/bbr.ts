@@ -37,7 +37,7 @@ export class Bbr implements Controller {
   private readonly rounds = new BbrRounds(this.path);
   private ackedAt: Micros = 0;
   private stateRound = 0;
-  private readonly startup = new BbrStartup(this.path);
+  private readonly startup = new BbrStartup(this.path, this.rounds);
   private startupEnd = 0;
   private cruiseRounds = 0;
   private readonly ceiling = new LossCeiling();
@@ -183,7 +183,7 @@ export class Bbr implements Controller {
     const inState = this.roundsInState();
     switch (this.state) {
       case 'startup':
-        return;
+        return this.startup.train.onAck(now, sample);
       case 'drain':
         // Who comes into a standing queue steps back at once, or would take it for the length of the path.
         if (sample.inFlight <= this.bdp() || inState >= 4)
@@ -281,7 +281,8 @@ export class Bbr implements Controller {
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.rounds.lastLoss));
         // What a process took to start is smoothed into the RTT for long.
         const rtt = Math.min(this.path.minRtt, sample.smoothedRtt);
-        this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / rtt);
+        this.rate = Math.max(model, (gain * initialWindow(this.mtu) * SECOND) / rtt, this.startup.train.pace);
+        this.cwnd = Math.max(this.cwnd, this.startup.train.window);
         return;
       }
       case 'compete':

@@ -25,7 +25,12 @@ export class LossFloor {
 
   /** Whether enough packets stand behind the estimate to call what exceeds it congestion. */
   get isKnown(): boolean {
-    return this.acked + this.lost >= KNOWN_PACKETS;
+    return this.isKnownFor(0);
+  }
+
+  /** The same of so many packets, which are not to be judged by far fewer. */
+  isKnownFor(packets: number): boolean {
+    return this.acked + this.lost >= Math.max(KNOWN_PACKETS, Math.min(KNOWN_SHARE * packets, SURE_PACKETS));
   }
 
   /** Fates of packets that were sent quietly and met no queue. */
@@ -89,6 +94,9 @@ const CAP = 0.6;
 const THRESHOLD = 0.02;
 const MIN_PACKETS = 4;
 const KNOWN_PACKETS = 20;
+/** Doubling has always learned from more. */
+const KNOWN_SHARE = 1 / 8;
+const SURE_PACKETS = 100;
 const MIN_LOSSES = 2;
 const MEMORY = 500;
 const FADE = 0.8;

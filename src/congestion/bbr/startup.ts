@@ -5,7 +5,8 @@
 
 import { initialWindow } from '../controller.js';
 import { type BbrPath, HOST_TIME } from './path.js';
-import type { Round } from './rounds.js';
+import type { BbrRounds, Round } from './rounds.js';
+import { BbrTrain } from './train.js';
 
 interface Situation {
   /** The round had delays that show a queue. */
@@ -22,12 +23,17 @@ export class BbrStartup {
   flatRounds = 0;
   private readonly path: BbrPath;
   private fullBandwidth = 0;
+  /** What finds the rate of a long path before. */
+  readonly train: BbrTrain;
 
-  constructor(path: BbrPath) {
+  constructor(path: BbrPath, rounds: BbrRounds) {
     this.path = path;
+    this.train = new BbrTrain(path, rounds);
   }
 
+  /** Once more: it is only doubled. */
   begin(): void {
+    this.train.end();
     this.fullBandwidth = this.path.bandwidth();
     this.flatRounds = 0;
   }
@@ -43,7 +49,7 @@ export class BbrStartup {
     // Noise stays as it is while we double, and a busy host delays too; a queue of ours grows.
     const rising = queued && !round.limited && round.minRtt > 1.1 * before.minRtt;
     const lossy = round.losses >= LOSSES && floor.exceededBy(round.lost, total, 3);
-    const excess = lossy && floor.isKnown;
+    const excess = lossy && floor.isKnownFor(total);
     // A burst of the application's, too short to keep a queue standing, that still filled it.
     const burst = lossy && round.limited && delayed;
     // Startup that is resumed is a guess: it ends at the first sign against it.

@@ -43,7 +43,11 @@ export class ToldManifests implements Told {
   }
 
   numberOf(manifest: Manifest): number | undefined {
-    return this.entries.get(manifest)?.number;
+    const entry = this.entries.get(manifest);
+    if (!entry) return undefined;
+    // What refers to it has no room to wait for all of a long round trip.
+    if (this.datagrams - entry.at >= AGAIN && entry.owed === 0 && this.pending.has(entry)) this.owe(entry);
+    return entry.number;
   }
 
   tell(manifest: Manifest): number {
@@ -132,3 +136,5 @@ export class ToldManifests implements Told {
 export const MAX_TOLD = 512;
 /** Datagrams from one copy to the next. */
 const APART = 2;
+/** The same where none is known to have arrived, and symbols refer to it: a sixth of those that are kept. */
+const AGAIN = 64;

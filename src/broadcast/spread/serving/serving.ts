@@ -43,6 +43,8 @@ interface Request {
   id: ObjectId;
   key: string;
   missing: readonly { sbn: number; symbols: number }[];
+  /** Symbols more than it needs. */
+  spare: number;
   /** The peer had said that it holds it: it cannot read it any more. */
   isRepair: boolean;
   /** Bytes that it takes now, read or being read; 0 while its turn has not come. */
@@ -90,13 +92,18 @@ export class Serving {
     }));
   }
 
-  /** Takes a request; a newer one for the same object takes the place of the one before. */
-  request(now: Micros, peer: number, id: ObjectId, missing: Request['missing']): void {
+  /**
+   * Takes a request; a newer one for the same object takes the place of the one before.
+   *
+   * @param spare symbols more than it needs
+   */
+  request(now: Micros, peer: number, id: ObjectId, missing: Request['missing'], spare = 0): void {
     const key = objectKey(id);
     const queue = this.queues[peer];
     const known = queue.served.get(key) ?? queue.waiting.get(key);
     if (known) {
       known.missing = missing;
+      known.spare = spare;
       if (known.source && queue.work.mayBegin(now)) this.plan(now, peer, known, known.source);
       return;
     }
@@ -104,7 +111,17 @@ export class Serving {
     if (length >= MAX_REQUESTS) return countDrop(this.metrics, 'pull-quota');
     if (length === 0) queue.movedAt = now;
     const isRepair = this.options.isHeldBy(peer, id);
-    const request = { id, key, missing, isRepair, bytes: 0, source: undefined, blocks: [], arrival: 1 };
+    const request = {
+      id,
+      key,
+      missing,
+      spare,
+      isRepair,
+      bytes: 0,
+      source: undefined,
+      blocks: [],
+      arrival: 1,
+    };
     queue.waiting.set(key, request);
     this.isChanged = true;
   }
@@ -275,7 +292,7 @@ export class Serving {
       const k = oti.blockSymbols(sbn);
       // Who has nothing gets the block as it is; who has some, symbols that nobody else is likely to have sent.
       const esi = whole ? 0 : k + this.options.rng.integer(MAX_REPAIR_SYMBOLS / 4, MAX_REPAIR_SYMBOLS / 2);
-      const left = Math.ceil(Math.min(symbols, k) / request.arrival);
+      const left = Math.ceil(Math.min(symbols, k) / request.arrival) + request.spare;
       if (esi + left > k) work.spend(k * oti.symbolSize);
       return { sbn, esi, left };
     });
