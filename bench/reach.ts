@@ -3,12 +3,12 @@
  * the simulator, so the same on every machine: when all reach all, how often one link carries an object, and when the last one has it. Sizes are
  * in MB. Bytes are those of IP packets.
  */
-import { parseArgs } from 'node:util';
 import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../src/core/time.js';
 import { addressOf, type Cluster, createCluster, memberAt } from '../src/sim/cluster.js';
 import { iid } from '../src/sim/net/loss.js';
+import { readOptions } from '../tools/options.js';
 import { type BenchRow, report, row } from './report.js';
 
 const MEMBERS = 5;
@@ -23,7 +23,7 @@ const GRAPHS: Record<string, (a: number, b: number) => boolean> = {
 };
 
 export async function run(args: string[]): Promise<void> {
-  const { values } = parseArgs({
+  const { values } = readOptions({
     args,
     options: {
       json: { type: 'boolean', default: false },

@@ -276,7 +276,7 @@ export class Bbr implements Controller {
             sample.acked / share,
             sample.acked + (this.rounds.current.maxRtt < 1.25 * this.path.minRtt ? sample.lost : 0),
           );
-        this.cwnd = Math.max(minimum, Math.min(this.cwnd, this.startupLimit(slack)));
+        this.cwnd = Math.max(minimum, Math.min(this.cwnd, this.startup.limit(this.mtu) + slack));
         if (this.startup.flatRounds > 0) gain = STARTUP_FLAT_GAIN;
         const model = (MARGIN * gain * bandwidth) / (1 - Math.min(0.6, this.rounds.lastLoss));
         // What a process took to start is smoothed into the RTT for long.
@@ -314,17 +314,6 @@ export class Bbr implements Controller {
       (minimum * SECOND) / sample.smoothedRtt,
     );
   }
-
-  /** More than doubling needs would only stand in a queue: the link's, a socket's or that of a process that gets no time. */
-  private startupLimit(slack: number): number {
-    const { path, rounds } = this;
-    if (!Number.isFinite(path.minRtt)) return initialWindow(this.mtu) + slack;
-    // What each of the last rounds has met is noise, unless it is too much for that.
-    const noisy = Math.min(STARTUP_NOISE * path.minRtt, rounds.quietestRtt);
-    const rtt = Math.max(path.minRtt, HOST_TIME, noisy);
-    const bytes = (STARTUP_BDPS * path.bandwidth() * rtt) / SECOND / (1 - Math.min(0.6, rounds.lastLoss));
-    return Math.max(bytes, initialWindow(this.mtu)) + slack;
-  }
 }
 
 /** BBR draft -06 section 2. */
@@ -342,9 +331,6 @@ const MARGIN = 0.99;
 const MIN_PACKETS = 4;
 /** While the rate has not grown there is no reason to push as hard. */
 const STARTUP_FLAT_GAIN = 1.5;
-/** BBR draft -06 section 2.4 (BBR.StartupCwndGain) has 2, and counts from the smallest RTT: a little more, or noise ends the doubling. */
-const STARTUP_BDPS = 2.2;
-const STARTUP_NOISE = 1.5;
 const FAIR_SLACK = 0.75;
 const FAIR_TIME: Micros = 30 * MILLISECOND;
 const BURSTY_FLOOR = 0.003;

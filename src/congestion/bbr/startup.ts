@@ -3,6 +3,7 @@
  * over. Out: whether to stop doubling. The loss floor learns from the rounds that turn out to have been harmless.
  */
 
+import { SECOND } from '../../core/time.js';
 import { initialWindow } from '../controller.js';
 import { type BbrPath, HOST_TIME } from './path.js';
 import type { BbrRounds, Round } from './rounds.js';
@@ -22,12 +23,14 @@ export class BbrStartup {
   /** Rounds in which the rate has not grown. */
   flatRounds = 0;
   private readonly path: BbrPath;
+  private readonly rounds: BbrRounds;
   private fullBandwidth = 0;
   /** What finds the rate of a long path before. */
   readonly train: BbrTrain;
 
   constructor(path: BbrPath, rounds: BbrRounds) {
     this.path = path;
+    this.rounds = rounds;
     this.train = new BbrTrain(path, rounds);
   }
 
@@ -36,6 +39,17 @@ export class BbrStartup {
     this.train.end();
     this.fullBandwidth = this.path.bandwidth();
     this.flatRounds = 0;
+  }
+
+  /** Bytes: more than doubling needs would only stand in a queue, the link's, a socket's or that of a process that gets no time. */
+  limit(mtu: number): number {
+    const { path, rounds } = this;
+    if (!Number.isFinite(path.minRtt)) return initialWindow(mtu);
+    // What each of the last rounds has met is noise, unless it is too much for that.
+    const noisy = Math.min(NOISE * path.minRtt, rounds.quietestRtt);
+    const rtt = Math.max(path.minRtt, HOST_TIME, noisy);
+    const bytes = (BDPS * path.bandwidth() * rtt) / SECOND / (1 - Math.min(0.6, rounds.lastLoss));
+    return Math.max(bytes, initialWindow(mtu));
   }
 
   /** Whether startup ends with this round. */
@@ -72,6 +86,9 @@ export class BbrStartup {
   }
 }
 
+/** BBR draft -06 section 2.4 (BBR.StartupCwndGain) has 2, and counts from the smallest RTT: a little more, or noise ends the doubling. */
+const BDPS = 2.2;
+const NOISE = 1.5;
 const GROWTH = 1.25;
 const FLAT_ROUNDS = 3;
 /** Twice what the path takes: so much in flight does not come from doubling alone. */
