@@ -158,7 +158,7 @@ test.each<
     'ten of 30 kB for who has lost its store',
     { members: 4, links: lossy },
     (cluster) => awayFor(cluster, 10, 30_000, true),
-    [820, 950, 1400],
+    [820, 980, 1400],
   ],
   ['nothing for 20 s', { members: 5, links: calm }, () => () => true, [0, 2920, 4800], 20 * SECOND],
   [
