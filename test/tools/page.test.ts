@@ -150,6 +150,22 @@ describe('a recorded simulation', () => {
     expect(tab.complaints).toEqual([]);
   });
 
+  test('with no room for the picture: it is drawn once there is some', async () => {
+    await view(file);
+    await tab.until('objects', `Number(document.getElementById('tile-objects').innerText) > 3`);
+    const room = `document.getElementById('topology').parentElement.style`;
+    await tab.evaluate(`${room}.display = 'none'; let left = 10; globalThis.drawn = false;
+      requestAnimationFrame(function next() { if (left-- > 0) requestAnimationFrame(next); else drawn = true; });`);
+    await tab.until('frames without room', 'drawn');
+    const complaints = [...tab.complaints];
+    await tab.evaluate(`${room}.display = ''`);
+    await tab.until('room', `document.getElementById('topology').getBoundingClientRect().width > 0`);
+    await picture('room-again.png');
+
+    expect(complaints).toEqual([]);
+    expect(await painted('topology')).toBeGreaterThan(1000);
+  });
+
   test('that was cut off in the middle of a line: what is there is shown', async () => {
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.slice(0, Math.floor(text.length / 2) - 7));

@@ -54,6 +54,8 @@ export class Topology {
   draw(run: Run, selected: number, style: Style, seconds: number): void {
     const { context } = this;
     const { width, height } = this.canvas.parentElement!.getBoundingClientRect();
+    // As long as a page is laid out there may be no room, and a layer without pixels cannot be drawn.
+    if (width < 1 || height < 1) return;
     const isResized = fit(this.canvas, width, height);
     const n = run.members.length;
     const focus = this.hovered >= 0 ? this.hovered : n > LABELLED ? selected : -1;
