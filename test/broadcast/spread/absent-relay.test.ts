@@ -10,11 +10,13 @@ const OBJECTS = 20;
 const EVERY: Micros = 300 * MILLISECOND;
 /** The first ones show what is lost, and who relays. */
 const LEARNT = 14;
+/** One alone is anything from 1.3 to 2 times as slow, as chance will have it. */
+const SEEDS = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-/** How long objects of 100 kB take to three of four members, on average, where a twentieth is lost and the fourth lies so, ms. */
-function timeTaken(lies: readonly Lie[]): number {
+/** How long objects of 100 kB take, in one run, to three of four members, on average, where a twentieth is lost and the fourth lies so, ms. */
+function timeTaken(lies: readonly Lie[], seed: string): number {
   const cluster = createCluster({
-    seed: 'absent relay',
+    seed,
     members: 4,
     byzantine: 1,
     links: { delay: DELAY, loss: iid(0.05) },
@@ -39,5 +41,6 @@ function timeTaken(lies: readonly Lie[]): number {
 }
 
 test('A member that relays nothing makes large objects less than twice as slow, once that shows', () => {
-  expect(timeTaken(['mute']) / timeTaken([])).toBeLessThan(1.8);
+  const total = (lies: readonly Lie[]) => SEEDS.reduce((sum, seed) => sum + timeTaken(lies, seed), 0);
+  expect(total(['mute']) / total([])).toBeLessThan(1.8);
 });
