@@ -19,6 +19,7 @@ import { SimDisk, type SimDiskOptions } from './disk.js';
 import { type Lie, liar } from './lies/byzantine.js';
 import { type SimClock, type SimEvent, SimMember } from './member.js';
 import type { LinkRule } from './net/link.js';
+import { type NatBox, Nats } from './net/nat.js';
 import { World } from './world.js';
 
 /** What the group is, what its network and disks do, and who lies. Times are virtual, µs. */
@@ -41,6 +42,8 @@ export interface ClusterOptions {
   byzantine?: number;
   /** Options of all links, or of each by the addresses of its ends. Default: links that only forward. */
   links?: LinkRule<string>;
+  /** Boxes that members are behind, the nearest first: these members cannot be called from outside. */
+  nats?: ReadonlyMap<number, readonly NatBox[]>;
   /** Congestion control of every path; default: none, 20 Mbit/s. */
   controller?: ControllerFactory;
   /** Bytes per second of each member; default: as the paths allow. */
@@ -126,7 +129,9 @@ export function createCluster(options: ClusterOptions): Cluster {
     ...(options.pessimism === undefined ? {} : { pessimism: options.pessimism }),
     ...(options.byzantine === undefined ? {} : { byzantine: options.byzantine }),
   });
-  const world = new World(seed, { links: options.links ?? {}, keepLines: options.keepLines ?? 0 });
+  const { links = {}, keepLines = 0, nats } = options;
+  const behind = nats && new Nats(new Map([...nats].map(([index, boxes]) => [addressOf(index), boxes])));
+  const world = new World(seed, { links, keepLines, nats: behind });
   const newDisk = (index: number, store: number, start: number) => {
     const name = `${seed} disk ${index}${store === 0 ? '' : ` ${store}`}`;
     return new SimDisk(new Rng(name), incarnation(index, start), options.disk ?? INSTANT_DISK);

@@ -10,6 +10,7 @@ import { type Micros, NEVER, SECOND } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import { Groups } from './net/groups.js';
 import { type Link, type LinkRule, LinkTable } from './net/link.js';
+import type { Nats } from './net/nat.js';
 
 /** What the world asks of a node. Any input may change the answers of both polls; spurious polls must do no harm. */
 export interface SimNode {
@@ -29,6 +30,8 @@ export interface SimNode {
 export interface WorldOptions {
   /** Options of the links, as in `setLinks`. Default: links that do nothing but forward. */
   links?: LinkRule<string>;
+  /** Boxes that translate addresses. Links are those of the nodes' own addresses. Default: none. */
+  nats?: Nats | undefined;
   /** How many of the latest log lines `lines` keeps for reading. Default 0: the log is hashed only. */
   keepLines?: number;
   /** Datagrams that one node may send, and times it may time out, at one instant before it counts as stuck. Default 250,000. */
@@ -71,6 +74,7 @@ export class World {
   /** So far. */
   readonly counters: WorldCounters = { events: 0, sent: 0, delivered: 0, dropped: 0 };
   private readonly links: LinkTable<string>;
+  private readonly nats: Nats | undefined;
   /** @internal Of multicast. */
   readonly groups = new Groups();
   private readonly nodes = new Map<string, Resident>();
@@ -88,6 +92,7 @@ export class World {
   constructor(seed: string | number, options: WorldOptions = {}) {
     this.rng = new Rng(`${seed} world`);
     this.links = new LinkTable(seed, options.links);
+    this.nats = options.nats;
     this.keepLines = options.keepLines ?? 0;
     this.instantLimit = options.instantLimit ?? INSTANT_LIMIT;
   }
@@ -256,11 +261,11 @@ export class World {
     return true;
   }
 
-  private arrive({ from, to, bytes, digest, group }: DatagramEvent): void {
+  private arrive({ from, to, bytes, digest, group, isLetIn }: DatagramEvent): void {
     const resident = this.nodes.get(to);
-    if (resident === undefined) {
+    if (resident === undefined || isLetIn?.(this.time) === false) {
       this.counters.dropped++;
-      this.write(`drop ${from}>${to} ${bytes.length} ${digest} nobody`);
+      this.write(`drop ${from}>${to} ${bytes.length} ${digest} ${resident ? 'nat' : 'nobody'}`);
       return;
     }
     this.counters.delivered++;
@@ -302,18 +307,19 @@ export class World {
       this.write(`drop ${from}>${to} ${bytes.length} ${digest} partition`);
       return;
     }
-    const link = this.links.link(from, to);
-    const deliveries = link.send(this.time, bytes);
-    if (link.dropped !== undefined) {
+    const passage = this.nats ? this.nats.pass(this.time, from, to) : { from, to };
+    const link = passage && this.links.link(from, passage.to);
+    const deliveries = link?.send(this.time, bytes) ?? [];
+    if (!passage || link?.dropped !== undefined) {
       this.counters.dropped++;
-      this.write(`drop ${from}>${to} ${bytes.length} ${digest} ${link.dropped}`);
+      this.write(`drop ${from}>${to} ${bytes.length} ${digest} ${link?.dropped ?? 'nat'}`);
       return;
     }
     this.write(`send ${from}>${to} ${bytes.length} ${digest}`);
     for (const delivery of deliveries) {
       // A link that corrupts or duplicates makes a new array, and only then can the digest differ.
       const arriving = delivery.bytes === bytes ? digest : digest32(delivery.bytes);
-      const event = { from, to, bytes: delivery.bytes, digest: arriving, group };
+      const event = { ...passage, bytes: delivery.bytes, digest: arriving, group };
       this.queue.push(delivery.at, { kind: 'datagram', ...event });
     }
   }
@@ -380,6 +386,8 @@ interface DatagramEvent {
   digest: number;
   /** That it was sent to, if it was. */
   group: string | undefined;
+  /** Whether boxes on its way let it through, when it comes. */
+  isLetIn?: (now: Micros) => boolean;
 }
 
 type WorldEvent =
