@@ -1,13 +1,16 @@
 /**
- * npm run bench -- reach [--json] [--only chain,ring,star] [--size 1,8] [--loss 10] [--seed text]: five members that reach only their neighbours, in
+ * npm run bench -- reach [--json] [--only chain,ring,star,nat] [--size 1,8] [--loss 10] [--seed text]: five members that reach only their neighbours, in
  * the simulator, so the same on every machine: when all reach all, how often one link carries an object, and when the last one has it. Sizes are
- * in MB. Bytes are those of IP packets.
+ * in MB. Bytes are those of IP packets. nat: two members behind boxes of each two kinds, and one that they can call: which reach each other directly,
+ * and how long after both have reached the third.
  */
 import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../src/core/time.js';
 import { addressOf, type Cluster, createCluster, memberAt } from '../src/sim/cluster.js';
+import type { SimMember } from '../src/sim/member.js';
 import { iid } from '../src/sim/net/loss.js';
+import { NAT_KINDS, type NatBox, type NatKind, natsOf } from '../src/sim/net/nat.js';
 import { readOptions } from '../tools/options.js';
 import { type BenchRow, report, row } from './report.js';
 
@@ -27,7 +30,7 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       json: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'chain,ring,star' },
+      only: { type: 'string', default: 'chain,ring,star,nat' },
       size: { type: 'string', default: '1,8' },
       loss: { type: 'string', default: '10' },
       seed: { type: 'string', default: 'reach' },
@@ -37,7 +40,11 @@ export async function run(args: string[]): Promise<void> {
   const loss = Number(values.loss) / 100;
   const rows = values.only
     .split(',')
-    .flatMap((graph) => values.size.split(',').flatMap((size) => reach(graph, Number(size), { loss, seed })));
+    .flatMap((what) =>
+      what === 'nat'
+        ? behindBoxes(seed)
+        : values.size.split(',').flatMap((size) => reach(what, Number(size), { loss, seed })),
+    );
   process.exitCode = report(rows, values.json) ? 0 : 1;
 }
 
@@ -69,6 +76,72 @@ function reach(graph: string, size: number, { loss, seed }: { loss: number; seed
     row(`${name} virtual seconds until the last has it`, (world.now - begun) / SECOND, 'info'),
     row(`${name} virtual seconds until all reach all`, joined, 'max', 10, 3),
   ];
+}
+
+/** Each two kinds of boxes, in a group of which one member alone can be called; 40 ms there and back between any two. */
+function behindBoxes(seed: string): BenchRow[] {
+  const pairs = NAT_KINDS.flatMap((a, i) => NAT_KINDS.slice(i).map((b) => [a, b] as const));
+  const tried = pairs.map(([a, b]) => ({
+    a,
+    b,
+    ...pairOf(`${seed} ${a} ${b}`, [natsOf(a, 1), natsOf(b, 2)]),
+  }));
+  const share = (among: typeof tried) =>
+    among.filter(({ direct }) => direct !== undefined).length / among.length;
+  const isSymmetric = (kind: NatKind) => kind === 'symmetric';
+  const times = tried.flatMap(({ direct }) => direct ?? []).sort((a, b) => a - b);
+  return [
+    row(
+      'NAT: pairs that end up direct, of all but symmetric to symmetric, %',
+      100 * share(tried.filter(({ a, b }) => !(isSymmetric(a) && isSymmetric(b)))),
+      ...(['min', 90] as const),
+    ),
+    row(
+      'NAT: pairs that end up direct, without symmetric boxes, %',
+      100 * share(tried.filter(({ a, b }) => !isSymmetric(a) && !isSymmetric(b))),
+      ...(['min', 90, 98] as const),
+    ),
+    row(
+      'NAT: pairs that reach each other in some way within 2 s, %',
+      (100 * tried.filter(({ joined }) => joined).length) / tried.length,
+      ...(['min', 100] as const),
+    ),
+    row(
+      'NAT: seconds to a direct path at 40 ms RTT, the slowest pair',
+      times[times.length - 1],
+      'max',
+      1,
+      0.3,
+    ),
+    row('NAT: seconds to a direct path at 40 ms RTT, median', times[times.length >> 1], 'max', 1, 0.3),
+    row('NAT: members that need a reachable address', 1, 'max', 1),
+  ];
+}
+
+/** Two members behind boxes, and one that they call: whether they are joined after 2 s, and the seconds to a direct path since both reached that one. */
+function pairOf(seed: string, boxes: readonly NatBox[][]): { joined: boolean; direct: number | undefined } {
+  const cluster = createCluster({
+    ...{ seed, members: 3, unlisted: [1, 2], links: { delay: 20 * MILLISECOND, overhead: IP_UDP } },
+    ...{ controller: CONTROLLERS.bbr, nats: new Map(boxes.map((each, i) => [i + 1, each])) },
+  });
+  const { world } = cluster;
+  const [hub, one, other] = cluster.members;
+  const isReached = (from: SimMember, to: SimMember, isDirect = true) => {
+    const found = from.status(world.now).peers.find(({ member }) => member.index === to.index)!;
+    return found.reachable && !(isDirect && found.via);
+  };
+  const isBoth = (a: SimMember, b: SimMember, isDirect = true) =>
+    isReached(a, b, isDirect) && isReached(b, a, isDirect);
+  world.runUntil(() => isBoth(hub, one) && isBoth(hub, other), 10 * SECOND);
+  const begun = world.now;
+  let direct: number | undefined;
+  if (world.runUntil(() => isBoth(one, other), 2 * SECOND)) direct = (world.now - begun) / SECOND;
+  world.runUntil(Math.max(world.now, 2 * SECOND));
+  const joined = isBoth(one, other, false);
+  if (direct === undefined && world.runUntil(() => isBoth(one, other), 120 * SECOND))
+    direct = (world.now - begun) / SECOND;
+  cluster.dispose();
+  return { joined, direct };
 }
 
 /** Bytes that went into each link, one way. */

@@ -43,6 +43,7 @@ export {
   type SendReport,
   sendFiles,
 } from './file/send.js';
+export type { PunchDrop } from './forwarding/punching.js';
 export { formatGroup } from './group/descriptor.js';
 export {
   createGroup,

@@ -12,6 +12,7 @@ import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { MAX_HOPS, MAX_ROUTES, type RouteEntry, type RoutesFrame } from '../wire/frames/forwarding/routes.js';
 import { viaAddress } from '../wire/via.js';
 import { Neighbour } from './neighbour.js';
+import { Punching, type PunchingOptions } from './punching.js';
 import { type Distance, Ways } from './ways.js';
 
 /** How a peer with which there is a session is reached now. */
@@ -39,9 +40,16 @@ export interface MeshOptions {
   setLacking: (peer: number, lacking: ReadonlySet<number>) => void;
   /** There is something to say to a peer. */
   notify: (peer: number) => void;
+  /** Of what members help each other to reach each other directly; what is missing there is the mesh's. */
+  punching: Omit<
+    PunchingOptions,
+    'self' | 'members' | 'isNear' | 'isDirect' | 'helpers' | 'notify' | 'rttOf'
+  >;
 }
 
 export class Mesh {
+  /** How members come to reach each other directly. */
+  readonly punching: Punching;
   private readonly options: MeshOptions;
   /** By peer that has said something, or been told. */
   private readonly neighbours = new Map<number, Neighbour>();
@@ -55,6 +63,14 @@ export class Mesh {
   constructor(options: MeshOptions) {
     this.options = options;
     this.lostAt = Array.from({ length: options.members }, () => NEVER);
+    const { self, members, notify, reach, punching } = options;
+    this.punching = new Punching({
+      ...{ ...punching, self, members, notify },
+      isNear: (member) => isNear(reach(member)),
+      isDirect: (now, member) => this.isDirect(now, member),
+      helpers: (now, member) => this.helpers(now, member),
+      rttOf: (peer) => reach(peer)?.rtt ?? 0,
+    });
   }
 
   /** A peer that is reached directly says whom it does not, and how far others are from it. */
@@ -67,6 +83,7 @@ export class Mesh {
     this.neighbours.delete(peer);
     this.options.setLacking(peer, new Set());
     this.lookAt = now;
+    if (isNear(this.options.reach(peer))) this.punching.onNear(now, peer);
   }
 
   /** When there is something to say to a peer that does not wait for the next datagram. */
@@ -80,10 +97,11 @@ export class Mesh {
   }
 
   nextTimeout(): Micros {
-    return this.lookAt;
+    return Math.min(this.lookAt, this.punching.nextTimeout());
   }
 
   handleTimeout(now: Micros): void {
+    this.punching.handleTimeout(now);
     if (now < this.lookAt) return;
     this.lookAt = now + LOOK;
     // What a peer said counts for a while only.
@@ -93,6 +111,7 @@ export class Mesh {
     for (const member of this.ways.keys()) if (!lacking.includes(member)) this.forget(now, member);
     for (const member of lacking) this.choose(now, member);
     this.tell(now, lacking);
+    this.punching.onLacking(now, lacking);
     if (now < this.triedAt + SECOND) return;
     this.triedAt = now;
     for (const member of lacking)
@@ -117,7 +136,14 @@ export class Mesh {
   /** Whether it is reached by itself: heard, and hears us. */
   private isDirect(now: Micros, peer: number): boolean {
     const reach = this.options.reach(peer);
-    return reach !== undefined && reach.via === undefined && isLively(now, reach, DIRECT_SILENCE);
+    return isNear(reach) && isLively(now, reach!, DIRECT_SILENCE);
+  }
+
+  /** Peers that say that they reach a member by themselves. */
+  private helpers(now: Micros, member: number): number[] {
+    return [...this.neighbours].flatMap(([hop, neighbour]) =>
+      hop !== member && neighbour.routeTo(now, member)?.hops === 1 ? [hop] : [],
+    );
   }
 
   private forget(now: Micros, member: number): void {
@@ -182,6 +208,10 @@ export class Mesh {
     }
     return neighbour;
   }
+}
+
+function isNear(reach: Reach | undefined): boolean {
+  return reach !== undefined && reach.via === undefined;
 }
 
 function isLively(now: Micros, { rtt, heardAt, answeredAt }: Reach, silence: Micros): boolean {

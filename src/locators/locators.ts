@@ -150,6 +150,11 @@ export class Locators {
     if (now >= this.makeAt) this.make(now);
   }
 
+  /** Where we may be, as far as that is known. */
+  get ownAddresses(): readonly string[] {
+    return this.own.addresses();
+  }
+
   /** What our record says of us, and where others see us. */
   status(now: Micros): { told: readonly string[]; seen: { address: string; by: number[] }[] } {
     return { told: this.book.get(now, this.options.self)?.addresses ?? [], seen: this.own.seen() };

@@ -11,6 +11,7 @@ import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { Mesh } from '../forwarding/mesh.js';
+import type { PunchDrop } from '../forwarding/punching.js';
 import type { Group, Member } from '../group/group.js';
 import { Teller } from '../group/join/teller.js';
 import type { LocatorDrop } from '../locators/book.js';
@@ -54,7 +55,7 @@ export interface EndpointOptions extends Omit<Settings, 'controller'> {
 export function assemble(
   options: EndpointOptions,
   self: Member,
-  counters: Metrics<BroadcastDrop | LocatorDrop>,
+  counters: Metrics<BroadcastDrop | LocatorDrop | PunchDrop>,
 ) {
   const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
   const { members } = group;
@@ -117,6 +118,14 @@ export function assemble(
       if (paths[peer]) paths[peer].lacking = lacking;
     },
     notify: (peer) => changed.mark(peer),
+    punching: {
+      counters,
+      isUnlisted: (member) => members[member].locators.length === 0,
+      speaks: has('punch'),
+      addressOf: (peer) => sessions.session(peer)?.addresses.current,
+      own: () => locators.ownAddresses,
+      knock: (now, member, address) => sessions.knock(now, member, address),
+    },
   });
   const peers: (Peer | undefined)[] = members.map((member, index) => {
     const path = paths[index];

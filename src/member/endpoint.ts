@@ -25,6 +25,7 @@ import type { Micros } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
 import type { Mesh } from '../forwarding/mesh.js';
+import type { PunchDrop } from '../forwarding/punching.js';
 import { type Member, memberWith } from '../group/group.js';
 import { DESCRIPTOR_ASK } from '../group/join/messages.js';
 import type { Teller } from '../group/join/teller.js';
@@ -68,6 +69,7 @@ export type MemberDrop =
 export type DropReason =
   | MemberDrop
   | ForwardDrop
+  | PunchDrop
   | LocatorDrop
   | SessionDropReason
   | AgreementDrop
@@ -82,7 +84,7 @@ export type { Transmit };
 
 export class Endpoint implements Voice {
   readonly self: Member;
-  private readonly counters: Metrics<MemberDrop | ForwardDrop | LocatorDrop | BroadcastDrop> =
+  private readonly counters: Metrics<MemberDrop | ForwardDrop | PunchDrop | LocatorDrop | BroadcastDrop> =
     createMetrics();
   private readonly options: EndpointOptions;
   private readonly sessions: SessionTable;

@@ -89,6 +89,7 @@ export function frameHandlers({
       if (!isForwarded) mesh.handleRoutes(now, peer.index, frame);
     },
     forward: onForward,
+    punch: ({ now, peer, isForwarded }, frame) => mesh.punching.handle(now, peer.index, frame, isForwarded),
   };
 }
 

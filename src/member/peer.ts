@@ -94,7 +94,7 @@ export class Peer {
         break;
       case 'established':
         path.isOpen = true;
-        path.via = parseVia(event.address)?.hop;
+        path.isForwarded = parseVia(event.address) !== undefined;
         path.move(this.nextNumber);
         path.rtt.seed(event.rtt, event.isMost);
         this.sizes.onSession(index);
@@ -105,7 +105,7 @@ export class Peer {
         broadcaster.onSession(index, false);
         break;
       case 'migrated':
-        path.via = parseVia(event.address)?.hop;
+        path.isForwarded = parseVia(event.address) !== undefined;
         path.move(this.nextNumber, failOver.rtt(event.address));
         failOver.onMoved();
         this.outbound.manifests.onFates();
@@ -202,16 +202,24 @@ export class Peer {
     return this.path.isOpen && !this.path.isForwarded && this.has('forwarding');
   }
 
+  /** Whether it hears of whom it might reach. */
+  private get tellsPunch(): boolean {
+    return this.path.isOpen && this.has('punch');
+  }
+
   /** When there is something to say of where members are, or of ways to them. */
   private nextWord(): Micros {
     const locators = this.tellsLocators ? this.locators.nextControl(this.index) : NEVER;
-    return this.tellsWays ? Math.min(locators, this.mesh.nextControl(this.index)) : locators;
+    const punch = this.tellsPunch ? this.mesh.punching.nextControl(this.index) : NEVER;
+    const ways = this.tellsWays ? this.mesh.nextControl(this.index) : NEVER;
+    return Math.min(locators, punch, ways);
   }
 
   private takeWords(now: Micros): Frame[] {
     const ways = this.tellsWays ? this.mesh.take(now, this.index) : undefined;
     const locators = this.tellsLocators ? this.locators.take(now, this.index, LOCATORS_ROOM) : [];
-    return ways ? [ways, ...locators] : locators;
+    const punches = this.tellsPunch ? this.mesh.punching.take(this.index, PUNCHES) : [];
+    return [...punches, ...(ways ? [ways] : []), ...locators];
   }
 
   private get nextNumber(): number {
@@ -221,3 +229,5 @@ export class Peer {
 
 /** Of a datagram, beside acknowledgements: two records at least. */
 const LOCATORS_ROOM = 512;
+/** In one datagram: 87 bytes each at most. */
+const PUNCHES = 4;

@@ -113,11 +113,7 @@ export class Session {
       this.rearm();
       return undefined;
     }
-    if (number < this.nextNumber)
-      throw new HeadwaterError(
-        'INVALID_ARGUMENT',
-        `packet number: expected ${this.nextNumber} or more, got ${number}`,
-      );
+    if (number < this.nextNumber) throw badNumber(this.nextNumber, number);
     const packetNumber = number;
     this.nextNumber = number + 1;
     current.sealData(datagram, packetNumber);
@@ -138,6 +134,13 @@ export class Session {
   challenge(now: Micros, address: string): void {
     const { current } = this.keys;
     if (current) this.reach.challenge(now, address, current);
+  }
+
+  /** The same where it may be, so that boxes let in what comes from there: without a session it is a first message. */
+  knock(now: Micros, address: string): void {
+    if (this.isEstablished) return this.challenge(now, address);
+    this.opening.knock(now, address, this.nextNumber);
+    this.rearm();
   }
 
   /** By way of whom it can be reached now, the best first. A handshake under way goes there at once. */
@@ -168,7 +171,7 @@ export class Session {
       return answers.refuse(now, first, incarnation, run.noteForeign(now, dialect.versions));
     if (run.turnAway(now, { incarnation, from }, keys.heardAt))
       return answers.refuse(now, first, run.incarnation!, 'stale-handshake');
-    if (this.hasPrecedence && this.opening.isFresh(now)) return 'simultaneous';
+    if (this.hasPrecedence && this.opening.isFresh(now, from)) return 'simultaneous';
     const reason = answers.answer(now, first);
     if (!reason) this.rearm();
     return reason;
@@ -266,7 +269,7 @@ export class Session {
     if (isRenewal) {
       context.emit({ type: 'rekeyed', peer });
       // A handshake tries one locator after the other, so under loss it says little of which is the better one.
-      if (!addresses.areLocators(address, addresses.current)) this.reach.moveTo(address);
+      if (!addresses.isForCaller(address)) this.reach.moveTo(address);
     } else {
       addresses.moveTo(address);
       context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, ...timed });
@@ -316,13 +319,10 @@ export class Session {
     if (current && !this.reach.runProbe(now, current)) this.want(now);
   }
 
-  private schedule(at: Micros): void {
+  private arm(at: Micros, isLater = false): void {
+    if (at >= this.dueAt && !isLater) return;
     this.dueAt = at;
     this.context.schedule(this.peer, at);
-  }
-
-  private arm(at: Micros): void {
-    if (at < this.dueAt) this.schedule(at);
   }
 
   private rearm(): void {
@@ -332,6 +332,10 @@ export class Session {
       at = Math.min(at, this.addresses.dueAt, this.reach.probe.nextTimeout());
       if (opening.index === undefined && !opening.isWanted) at = Math.min(at, keys.rekeyAt(!answers.isEmpty));
     }
-    this.schedule(at);
+    this.arm(at, true);
   }
+}
+
+function badNumber(least: number, got: number): HeadwaterError {
+  return new HeadwaterError('INVALID_ARGUMENT', `packet number: expected ${least} or more, got ${got}`);
 }

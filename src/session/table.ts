@@ -156,6 +156,11 @@ export class SessionTable {
     for (const locator of locators.slice(0, MAX_LOCATORS)) this.byLocator.set(locator, session);
   }
 
+  /** A peer may be at this address: see `Session.knock`. */
+  knock(now: Micros, peer: number, address: string): void {
+    this.sessions[peer]?.knock(this.clamp(now), address);
+  }
+
   /** By way of whom a peer can be reached now, the best first: see `Session.setWays`. */
   setWays(now: Micros, peer: number, ways: readonly string[]): void {
     this.sessions[peer]?.setWays(this.clamp(now), ways);

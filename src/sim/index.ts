@@ -32,6 +32,16 @@ export {
   type LinkRule,
 } from './net/link.js';
 export { type GilbertElliottOptions, gilbertElliott, iid, type LossModel } from './net/loss.js';
+export {
+  NAT_KINDS,
+  NatBox,
+  type NatFilter,
+  type NatKind,
+  type NatOptions,
+  Nats,
+  natsOf,
+  type Passage,
+} from './net/nat.js';
 export { type RunOptions, type RunReport, runScenario } from './run.js';
 export { type Fault, type Message, randomScenario, type Scenario, type When } from './scenario.js';
 export { shrink } from './shrink.js';

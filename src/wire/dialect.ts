@@ -17,9 +17,9 @@ export interface VersionRange {
  * An optional part of the protocol. 'path-size': members tell what size of datagrams their paths carry. 'transfer': files and the
  * like move beside the messages. 'multicast': their symbols may come by IP multicast. 'locators': members tell each other where
  * they and others are. 'owed': relays tell origins what still waits in their queues.
- * 'forwarding': members pass on datagrams between those that do not reach each other.
+ * 'forwarding': members pass on datagrams between those that do not reach each other. 'punch': they help these to reach each other.
  */
-export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators' | 'owed' | 'forwarding';
+export type Feature = 'path-size' | 'transfer' | 'multicast' | 'locators' | 'owed' | 'forwarding' | 'punch';
 
 /** Bits of the features. A bit is never given to another one. */
 const FEATURES: Readonly<Record<Feature, number>> = {
@@ -29,6 +29,7 @@ const FEATURES: Readonly<Record<Feature, number>> = {
   locators: 3,
   owed: 4,
   forwarding: 5,
+  punch: 6,
 };
 
 /** What a member speaks. */

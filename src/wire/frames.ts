@@ -11,6 +11,7 @@ import { ackPolicy } from './frames/ack-policy.js';
 import { cast } from './frames/cast/cast.js';
 import { castReport } from './frames/cast/cast-report.js';
 import { forward } from './frames/forwarding/forward.js';
+import { punch } from './frames/forwarding/punch.js';
 import { routes } from './frames/forwarding/routes.js';
 import type { FrameType } from './frames/frame.js';
 import { gone } from './frames/gone.js';
@@ -59,6 +60,7 @@ export const FRAMES = [
   owed,
   routes,
   forward,
+  punch,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;

@@ -28,6 +28,10 @@ class Bench {
       tryDirect: () => {},
       setLacking: (peer, lacking) => this.lacking.set(peer, [...lacking]),
       notify: () => {},
+      punching: {
+        ...{ isUnlisted: () => false, speaks: () => false, addressOf: () => undefined },
+        ...{ own: () => [], knock: () => {}, counters: { drops: {} } },
+      },
     });
   }
 

@@ -22,6 +22,7 @@ const DECLARING = [
   'broadcast/spread/drops.ts',
   'locators/book.ts',
   'member/carrier.ts',
+  'forwarding/punching.ts',
   'member/endpoint.ts',
   'session/events.ts',
 ];

@@ -74,6 +74,7 @@ export type FrameFields =
   | { kind: 'owed'; files: boolean; debts: Debt[] }
   | { kind: 'routes'; number: number; lacking: number[]; routes: Route[] }
   | { kind: 'forward'; from: number; to: number; hops: number; datagram: string }
+  | { kind: 'punch'; from: number; to: number; isAnswer: boolean; wait: number; addresses: string[] }
   | ({
       kind: 'cast';
       open: boolean;
@@ -213,6 +214,12 @@ export function frame(fields: FrameFields): Buffer {
       const head = join(uint(fields.from, 2), uint(fields.to, 2), uint(fields.hops, 1));
       const body = join(head, Buffer.from(fields.datagram, 'hex'));
       return join(uint(73, 1), uint(body.length, 2), body);
+    }
+    case 'punch': {
+      const head = join(uint(fields.from, 2), uint(fields.to, 2), uint(fields.isAnswer ? 1 : 0, 1));
+      const rest = join(uint(fields.addresses.length, 1), ...fields.addresses.map(numeric));
+      const body = join(head, uint(fields.wait, 2), rest);
+      return join(uint(74, 1), uint(body.length, 2), body);
     }
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');

@@ -34,6 +34,26 @@ describe('an address that was asked', () => {
   });
 });
 
+describe('a way by others', () => {
+  const WAY = '~1:2';
+
+  test('does not take the place of an address of a socket because data comes by it: that is said, and the caller looks', () => {
+    const addresses = new Addresses([]);
+    addresses.moveTo('a:1');
+    expect(hear(addresses, WAY)).toBe(true);
+    expect(addresses.validating).toBe(0);
+    expect(addresses.isForCaller(WAY)).toBe(true);
+  });
+
+  test('is left for an address of a socket that data comes from, once that has answered', () => {
+    const addresses = new Addresses([]);
+    addresses.moveTo(WAY);
+    expect(hear(addresses, 'a:1')).toBe(false);
+    expect(addresses.takeDue(0)?.address).toBe('a:1');
+    expect(addresses.onAnswer(1, 'a:1', data(1))).toEqual({ move: 'a:1' });
+  });
+});
+
 describe('a new address', () => {
   test('is challenged at once, and again after 300 and 600 ms; then it rests for five seconds, and is forgotten', () => {
     const addresses = new Addresses(['a:1']);

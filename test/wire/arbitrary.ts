@@ -5,6 +5,7 @@ import { numericAddress } from '../../src/wire/address.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import { MAX_CAST_REASON, MAX_LACKING } from '../../src/wire/frames/cast/cast-report.js';
+import { MAX_PUNCH_ADDRESSES } from '../../src/wire/frames/forwarding/punch.js';
 import { MAX_HOPS, MAX_ROUTES } from '../../src/wire/frames/forwarding/routes.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
 import { MAX_RECORDS_HEARD } from '../../src/wire/frames/locators/heard.js';
@@ -307,6 +308,11 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
     to: u16,
     hops,
     datagram: fc.uint8Array({ minLength: 1, maxLength: 200 }),
+  }),
+  punch: fc.record({
+    kind: fc.constant('punch'),
+    ...{ from: u16, to: u16, isAnswer: fc.boolean(), wait: u16 },
+    addresses: fc.array(address, { maxLength: MAX_PUNCH_ADDRESSES }),
   }),
   cast: fc.record({
     kind: fc.constant('cast'),

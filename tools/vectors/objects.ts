@@ -224,6 +224,14 @@ export function frameVectors(): unknown {
       'FORWARD: from member 1 for member 3, in two more sessions',
       { kind: 'forward', from: 1, to: 3, hops: 2, datagram: Uint8Array.of(0x34, 1, 2, 3, 4) },
     ],
+    [
+      'PUNCH: member 3 is asked to try two addresses of member 1 in 20 ms',
+      {
+        ...{ kind: 'punch', from: 1, to: 3, isAnswer: false, wait: 20 },
+        addresses: ['203.0.113.1:40000', '[2001:db8::7]:7001'],
+      },
+    ],
+    ['PUNCH: an answer', { kind: 'punch', from: 3, to: 1, isAnswer: true, wait: 0, addresses: [] }],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];

@@ -4,6 +4,7 @@
  */
 import { type Micros, NEVER } from '../../core/time.js';
 import type { Initiator } from '../../crypto/noise.js';
+import { parseVia } from '../../wire/via.js';
 import type { Remote, SessionContext } from '../context.js';
 import {
   AMPLIFICATION,
@@ -72,10 +73,14 @@ export class Opening {
     return this.wantedSince !== NEVER;
   }
 
-  /** Whether an answer may still be under way, so that the peer's own first message can be ignored. */
-  isFresh(now: Micros): boolean {
+  /**
+   * Whether an answer may still be under way, so that the peer's own first message can be ignored. Not so if that comes from an address of a
+   * socket where ours has not gone: boxes between may let only the peer's in.
+   */
+  isFresh(now: Micros, from: string): boolean {
     const { pending } = this;
-    return pending !== undefined && now - pending.startedAt < PRECEDENCE_TIME;
+    if (!pending || now - pending.startedAt >= PRECEDENCE_TIME) return false;
+    return parseVia(from) !== undefined || pending.tried.includes(from);
   }
 
   want(now: Micros): void {
@@ -135,6 +140,14 @@ export class Opening {
     reaction.sent += INITIATION_SIZE;
     pending.gotCookie = false;
     this.transmit(now, pending, from);
+  }
+
+  /** Sends the first message to an address where the peer may be. It is not repeated. */
+  knock(now: Micros, address: string, nextNumber: number): void {
+    const pending = this.pending ?? this.start(now, nextNumber);
+    if (!pending) return;
+    pending.gotCookie = false;
+    this.transmit(now, pending, address);
   }
 
   /** What a RESPONSE says, if it holds; the handshake then is over once `release` has been called. */

@@ -9,6 +9,7 @@
 import { equalBytes } from '../../core/bytes.js';
 import { type Micros, NEVER } from '../../core/time.js';
 import { MAX_LOCATORS } from '../../wire/limits.js';
+import { parseVia } from '../../wire/via.js';
 import {
   AMPLIFICATION,
   CANDIDATE_REST,
@@ -128,9 +129,12 @@ export class Addresses {
     return tried(now, first);
   }
 
-  /** Whether both addresses are locators, so that only the caller moves from one to the other. */
-  areLocators(a: string, b: string | undefined): boolean {
-    return b !== undefined && this.locators.includes(a) && this.locators.includes(b);
+  /** Whether only the caller moves to this address from the one in use: both are locators, or it leads by way of others and that one does not. */
+  isForCaller(address: string): boolean {
+    const { current, locators } = this;
+    if (current === undefined) return false;
+    if (parseVia(address) && !parseVia(current)) return true;
+    return locators.includes(address) && locators.includes(current);
   }
 
   /**
@@ -146,7 +150,7 @@ export class Addresses {
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
     else if (isNewest && kind === 'data') {
-      if (this.areLocators(from, this.current)) return true;
+      if (this.isForCaller(from)) return true;
       this.add(now, from, data(), size);
     }
     this.rearm();

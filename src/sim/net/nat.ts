@@ -9,15 +9,15 @@ export type NatFilter = 'open' | 'host' | 'address';
 
 /** What a box does (RFC 4787). */
 export interface NatOptions {
-  /** Of its outer side, without a port. */
+  /** Of its outer side, without a port: an IPv4 address. */
   host: string;
-  /** Whether each address that is sent to sees another port. */
+  /** Whether each address that is sent to sees another port. Default false. */
   isSymmetric?: boolean;
   /** Default 'address'. */
   filter?: NatFilter;
-  /** Whether those behind it reach each other at its outer address. */
+  /** Whether those behind it reach each other at its outer address. Default false. */
   hairpins?: boolean;
-  /** How long a port and what may come there stay without anything going out. Default 30 s. */
+  /** How long a port and what may come there stay without anything going out, µs. Default 30 s. */
   timeout?: Micros;
 }
 
@@ -41,7 +41,16 @@ interface Mapping {
   sentTo: Map<string, Micros>;
 }
 
+/**
+ * A box that translates addresses, for `ClusterOptions.nats`. Ports count up from 40000 and are never given twice.
+ *
+ * @example
+ * const box = new NatBox({ host: '203.0.113.1' });
+ * const outer = box.leave(0, '10.0.0.1:7000', '198.51.100.1:7000'); // '203.0.113.1:40000'
+ * box.lets(0, outer, '198.51.100.1:7000'); // true
+ */
 export class NatBox {
+  /** Of its outer side. */
   readonly host: string;
   private readonly options: NatOptions;
   /** By inner address and, where the box is symmetric, whom that sends to. */
@@ -49,11 +58,13 @@ export class NatBox {
   private readonly byOuter = new Map<string, Mapping>();
   private nextPort = FIRST_PORT;
 
+  /** It has no ports yet. */
   constructor(options: NatOptions) {
     this.options = options;
     this.host = options.host;
   }
 
+  /** Whether those behind it reach each other at its outer address. */
   get hairpins(): boolean {
     return this.options.hairpins === true;
   }
@@ -114,6 +125,7 @@ export class Nats {
   private readonly places: ReadonlyMap<string, readonly NatBox[]>;
   private readonly boxes: ReadonlyMap<string, { box: NatBox; outside: readonly NatBox[] }>;
 
+  /** @param places by address of a node */
   constructor(places: ReadonlyMap<string, readonly NatBox[]>) {
     this.places = places;
     const boxes = new Map<string, { box: NatBox; outside: readonly NatBox[] }>();
@@ -166,7 +178,12 @@ function hostOf(address: string): string {
 const TIMEOUT: Micros = 30 * SECOND;
 const FIRST_PORT = 40_000;
 
-/** How a member is connected: by no box, one of a kind, or one behind that of a carrier. */
+/**
+ * How a member may be connected: by no box, one of a kind, or one behind that of a carrier.
+ *
+ * @example
+ * const pairs = NAT_KINDS.flatMap((a) => NAT_KINDS.map((b) => [natsOf(a, 1), natsOf(b, 2)]));
+ */
 export const NAT_KINDS = [
   'none',
   'full cone',
@@ -175,9 +192,16 @@ export const NAT_KINDS = [
   'symmetric',
   'carrier-grade',
 ] as const;
+/** One of `NAT_KINDS`. */
 export type NatKind = (typeof NAT_KINDS)[number];
 
-/** The boxes that such a member is behind; `place` tells their hosts from those of others, 0 to 255. */
+/**
+ * The boxes that such a member is behind, the nearest first; `place` tells their hosts from those of others, 0 to 255. `options` change
+ * the nearest one.
+ *
+ * @example
+ * createCluster({ seed: 'a', members: 2, unlisted: [1], nats: new Map([[1, natsOf('symmetric', 1)]]) });
+ */
 export function natsOf(kind: NatKind, place: number, options: Partial<NatOptions> = {}): NatBox[] {
   const host = `203.0.113.${place}`;
   const box = (more: Partial<NatOptions>) => new NatBox({ host, ...more, ...options });
