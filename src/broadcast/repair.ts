@@ -150,8 +150,10 @@ export class Repair {
     const keeping = able((peer) => stream.keepers.isKeptBy(now, peer, seq) || isOrigin(peer));
     const isNear = (peer: number) => paths[peer]!.isNear(now);
     let candidates = preferring(keeping, isNear);
-    // Who is near may get it in a moment.
-    const isComing = () => able((peer) => isNear(peer) && !stream.claims.isHeldBy(peer, seq)).length > 0;
+    // Who forwards what they send may get it in a moment.
+    const isComing = () =>
+      able((peer) => isNear(peer) && isHop(peer) && !stream.claims.isHeldBy(peer, seq)).length > 0;
+    const isHop = (peer: number) => keeping.some((keeper) => paths[keeper]!.via === peer);
     if (candidates.length > 0 && !isNear(candidates[0]) && isComing() && this.wings.pulls.defer(now, wanted))
       return;
     // Nobody keeps it any more: who has dropped it will say so, those first that have not yet.

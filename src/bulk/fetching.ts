@@ -171,10 +171,9 @@ export class Fetching {
     );
     const isNear = (peer: number) => paths[peer]?.isNear(now) === true;
     let peers = preferring(keeping, isNear);
-    // Who is near may get it in a moment.
-    const isComing = [...transfer.claims.members].some(
-      (peer) => isNear(peer) && transfer.claims.wants(peer, seq),
-    );
+    // Who forwards what they send may get it in a moment.
+    const hops = keeping.flatMap((keeper) => paths[keeper]!.via ?? []);
+    const isComing = hops.some((hop) => isNear(hop) && transfer.claims.wants(hop, seq));
     if (peers.length > 0 && !isNear(peers[0]) && isComing && this.pulls.defer(now, wanted)) return;
     peers = preferring(peers, (peer) => !record?.distrusted.has(peer));
     // The origin has others to send to.

@@ -10,7 +10,7 @@
  *
  * The answer is waited for, so that a peer that is down or slow as a whole does not send us from one address to the next.
  */
-import { type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import type { Path } from '../path/path.js';
 import type { SessionTable } from '../session/index.js';
 import { parseVia } from '../wire/via.js';
@@ -43,6 +43,8 @@ export class FailOver {
   private readonly path: Path;
   private locators = new Map<string, Locator>();
   private race: Race | undefined;
+  /** When the last round of a race was run. */
+  private roundAt: Micros = -NEVER;
 
   constructor(peer: number, sessions: SessionTable, path: Path) {
     this.peer = peer;
@@ -177,7 +179,9 @@ export class FailOver {
   }
 
   private startRace(now: Micros): void {
-    this.race = { since: now, nextAt: now, rounds: 0 };
+    // What is forwarded takes several links each time, and its races are many where these lose much.
+    const gap = this.path.isForwarded ? FORWARDED_ROUND : 0;
+    this.race = { since: now, nextAt: Math.max(now, this.roundAt + gap), rounds: 0 };
   }
 
   /** The first other locator that has answered since. */
@@ -191,18 +195,21 @@ export class FailOver {
     const state = path.state();
     // First, so that a peer that has just been slow answers for it before it answers for the others.
     const needed = path.liveness.challengesNeeded(state);
-    for (let i = Math.max(1, Math.min(MAX_CHALLENGES, needed)); i > 0; i--) {
+    const most = path.isForwarded ? FORWARDED_CHALLENGES : MAX_CHALLENGES;
+    for (let i = Math.max(1, Math.min(most, needed)); i > 0; i--) {
       sessions.challenge(now, peer, current!);
       path.liveness.onChallenge(now);
     }
     for (const address of others) {
       // One that has not answered lately may be anybody's by now.
       const isKnown = now - this.locator(address).answeredAt < KNOWN_FOR;
-      const wanted = Math.min(path.liveness.challengesFor(state), MAX_CHALLENGES / others.length);
+      const wanted = Math.min(path.liveness.challengesFor(state), most / others.length);
       const copies = isKnown && race.rounds < EAGER_ROUNDS ? wanted : 1;
       for (let i = Math.max(1, Math.floor(copies)); i > 0; i--) this.ask(now, address);
     }
-    race.nextAt = now + Math.min(WARM_INTERVAL, (state.answerTimeout / 2) * 2 ** Math.min(race.rounds, 10));
+    const next = (state.answerTimeout / 2) * 2 ** Math.min(race.rounds, 10);
+    race.nextAt = now + Math.min(WARM_INTERVAL, Math.max(next, path.isForwarded ? FORWARDED_ROUND : 0));
+    this.roundAt = now;
     race.rounds++;
   }
 
@@ -234,6 +241,9 @@ const KNOWN_FOR: Micros = 60 * SECOND;
 /** To one address at once: 34 bytes each. At 50 % loss each way, one of sixteen is answered 99 times of a hundred. */
 const MAX_CHALLENGES = 16;
 const EAGER_ROUNDS = 3;
+/** A way by others that is silent for 2 s is left anyway (PROTOCOL 4.8). */
+const FORWARDED_ROUND: Micros = 250 * MILLISECOND;
+const FORWARDED_CHALLENGES = 4;
 /** A locator is returned to when it has answered for so long, and at least so often. */
 const MIN_HOLD: Micros = 5 * SECOND;
 const MAX_HOLD: Micros = 300 * SECOND;

@@ -94,7 +94,7 @@ export class Peer {
         break;
       case 'established':
         path.isOpen = true;
-        path.isForwarded = parseVia(event.address) !== undefined;
+        path.via = parseVia(event.address)?.hop;
         path.move(this.nextNumber);
         path.rtt.seed(event.rtt, event.isMost);
         this.sizes.onSession(index);
@@ -105,7 +105,7 @@ export class Peer {
         broadcaster.onSession(index, false);
         break;
       case 'migrated':
-        path.isForwarded = parseVia(event.address) !== undefined;
+        path.via = parseVia(event.address)?.hop;
         path.move(this.nextNumber, failOver.rtt(event.address));
         failOver.onMoved();
         this.outbound.manifests.onFates();

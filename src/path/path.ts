@@ -33,8 +33,8 @@ export class Path {
   liveness = new Liveness();
   /** Whether there is a session to send in. */
   isOpen = false;
-  /** Whether what goes to the peer is forwarded by other members. */
-  isForwarded = false;
+  /** The member that forwards what goes to the peer; undefined: nobody. */
+  via: number | undefined;
   /** Members that the peer says it does not reach itself. */
   lacking: ReadonlySet<number> = NOBODY;
   /** When the peer's last genuine datagram came. */
@@ -63,6 +63,10 @@ export class Path {
     this.options = options;
     this.recovery = this.newRecovery(0);
     this.mtu = new MtuDiscovery(options.maxDatagram);
+  }
+
+  get isForwarded(): boolean {
+    return this.via !== undefined;
   }
 
   get rtt(): Rtt {

@@ -10,7 +10,7 @@ import { Faults } from './faults.js';
 import { areApart } from './graph.js';
 import type { SimEvent, SimMember } from './member.js';
 import type { Fault, Scenario } from './scenario.js';
-import { patienceOf, Watchdog } from './watchdog.js';
+import { patienceOf, timeOf, Watchdog } from './watchdog.js';
 
 /** What is kept and told of a run. */
 export interface RunOptions {
@@ -46,8 +46,7 @@ export interface RunReport {
 
 /**
  * Runs `scenario` until everybody has delivered everything, a property is violated, a member stands still for too long (see
- * `Watchdog`), or two virtual minutes after the last
- * fault have passed.
+ * `Watchdog`), or two virtual minutes after the last fault, and what all the messages take (see `timeOf`), have passed.
  *
  * @example
  * const { violation } = runScenario(randomScenario('42'));
@@ -172,12 +171,15 @@ class Run {
     };
     let finished = false;
     try {
-      finished = world.runUntil(isOver, scenario.healAt + PATIENCE);
+      for (let limit = 0; !finished && limit < this.limit(); ) {
+        limit = this.limit();
+        finished = world.runUntil(isOver, limit);
+      }
     } catch (error) {
       checker.fail(-1, `throws: ${error instanceof Error ? error.stack : String(error)}`);
     }
-    const late =
-      finished || checker.violation ? '' : ` ${PATIENCE / SECOND} s after all faults: ${checker.missing()}`;
+    const seconds = Math.round((world.now - scenario.healAt) / SECOND);
+    const late = finished || checker.violation ? '' : ` ${seconds} s after all faults: ${checker.missing()}`;
     return {
       violation: checker.violation ?? (late === '' ? undefined : `not done${late}`),
       hash: world.logHash(),
@@ -193,6 +195,12 @@ class Run {
 
   dispose(): void {
     this.cluster.dispose();
+  }
+
+  /** When all has to be done. */
+  private limit(): Micros {
+    const { scenario, checker } = this;
+    return scenario.healAt + PATIENCE + timeOf(scenario, checker.messages);
   }
 
   private broadcast(origin: number, size: number): void {

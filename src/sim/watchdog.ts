@@ -74,23 +74,15 @@ export class Watchdog {
 
 /** How long a member may stand still in this scenario, with no fault under way: µs. A slow one holds up nobody else. */
 export function patienceOf(scenario: Scenario, member: number): Micros {
-  const { links, disk, consume, messages, controller, clocks, slow, byzantine, faults } = scenario;
-  const delay = slow?.member === member ? slow.delay : (links.delay ?? 0);
-  const { jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
-  const lost = 1 - (1 - meanLoss(links.loss)) * (1 - corrupt);
+  const { links, disk, consume, messages, clocks, byzantine, faults } = scenario;
+  const { lost, trip, speed } = linkOf(scenario, member);
   // Confirms may have to come from the other end of a chain, and objects go from one to the next.
   const hops = scenario.apart ? widthOf(scenario.apart, scenario.members) : 1;
   const missed = 1 - (1 - lost) ** (2 * hops);
   const tries = missed > 0 ? Math.log(UNLIKELY) / Math.log(missed) : 0;
-  const queue = rate > 0 ? Math.max(100 * MILLISECOND, (24_000 * 8e6) / rate) : 0;
-  const trip = 2 * (delay + jitter + queue + (reorder > 0 ? 10 * MILLISECOND : 0)) + MILLISECOND;
   const factor = disk.slow ? (disk.slowFactor ?? 1) : 1;
   const store = (disk.delay ?? 0) * factor;
   const largest = Math.max(0, ...messages.map(({ size }) => size));
-  const isLossBased = LOSS_BASED.has(controller);
-  // Bytes per µs. Those that take loss for congestion come down to two datagrams a round trip.
-  const fastest = Math.min(2.5, rate > 0 ? rate / 8e6 : 2.5);
-  const speed = (1 - lost) * (isLossBased && lost > 0.01 ? Math.min(fastest, 2400 / trip) : fastest);
   const time =
     SETTLING +
     hops * STEPS * (trip + store + consume) +
@@ -101,6 +93,25 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const mayBegin = faults.some(({ type }) => type === 'restore' || (type === 'liar' && byzantine === 0));
   const patience = (mayBegin ? PATIENCE : 0) + keepersPatience(faults, member);
   return Math.ceil((MARGIN * time + patience + (scenario.apart ? FINDING : 0)) / slowest);
+}
+
+/** What so many messages take to come to whoever gets them most slowly, however well they follow each other: µs. Liars make many. */
+export function timeOf(scenario: Scenario, messages: number): Micros {
+  const speeds = Array.from({ length: scenario.members }, (_, member) => linkOf(scenario, member).speed);
+  return Math.ceil((messages * SMALL_MESSAGE) / Math.min(...speeds));
+}
+
+/** The links of a member: the share that they lose, a round trip in µs, and bytes per µs that come through. */
+function linkOf({ links, slow, controller }: Scenario, member: number) {
+  const delay = slow?.member === member ? slow.delay : (links.delay ?? 0);
+  const { jitter = 0, rate = 0, corrupt = 0, reorder = 0 } = links;
+  const lost = 1 - (1 - meanLoss(links.loss)) * (1 - corrupt);
+  const queue = rate > 0 ? Math.max(100 * MILLISECOND, (24_000 * 8e6) / rate) : 0;
+  const trip = 2 * (delay + jitter + queue + (reorder > 0 ? 10 * MILLISECOND : 0)) + MILLISECOND;
+  const fastest = Math.min(2.5, rate > 0 ? rate / 8e6 : 2.5);
+  // Those that take loss for congestion come down to two datagrams a round trip.
+  const isHeld = LOSS_BASED.has(controller) && lost > 0.01;
+  return { lost, trip, speed: (1 - lost) * (isHeld ? Math.min(fastest, 2400 / trip) : fastest) };
 }
 
 /** Who has lost what it held believes each of those that say they keep it for so long, though they serve nothing. */
@@ -125,6 +136,8 @@ function burstOf(model: LossModel | undefined): number {
   return model?.kind === 'gilbert-elliott' ? 1 / model.badToGood : 1;
 }
 
+/** Bytes of a datagram with a message that is made up: headers, certificate, symbol. */
+const SMALL_MESSAGE = 300;
 /** In 1400 random runs the longest standstill took three quarters of what the rest comes to. */
 const MARGIN = 2;
 /** Among all the standstills of some ten thousand runs none should be longer by mere bad luck. */

@@ -115,6 +115,25 @@ describe('a run that went wrong once goes well', () => {
     }
   });
 
+  test('who waits for what another gets first is not waited for by that one', () => {
+    // 0-3-2 and 2-{1,4}: 2 asks 3 in vain while they are cut off, and then 1 and 4 wait for what 2 gets.
+    const links = ['0-3', '2-3', '1-2', '2-4'];
+    const pairs = [0, 1, 2, 3, 4].flatMap((a) => [a + 1, a + 2, a + 3, a + 4].map((b) => [a, b] as const));
+    const run = quietScenario({
+      seed: '8834500001292',
+      members: 5,
+      faulty: 1,
+      byzantine: 1,
+      links: { delay: 40 * MILLISECOND, loss: iid(0), overhead: 28 },
+      disk: { delay: 0 },
+      messages: [{ origin: 0, at: 34_647, size: 8 }],
+      faults: [{ type: 'cut', from: [0, 3], at: 226_986, until: 2_362_986, oneWay: false }],
+      healAt: 2_362_986,
+      apart: pairs.filter(([a, b]) => b < 5 && !links.includes(`${a}-${b}`)),
+    });
+    expect(runScenario(run).violation).toBeUndefined();
+  });
+
   test('an agreement on one object is found behind a disagreement on the next', () => {
     for (let seed = 0; seed < 20; seed++) {
       const run = quietScenario({

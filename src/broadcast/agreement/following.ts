@@ -171,9 +171,12 @@ export class Following {
     if (!followed) return true;
     if (!this.readiness) return isServed && this.believes(member);
     const { delivered } = ledger;
+    if (seq >= followed.count) return true;
     // Of the object next to what is delivered we know the hash if that is all that they are READY for.
-    if (seq !== delivered || followed.count !== delivered + 1) return true;
-    return equalBytes(followed.chain, link(ledger.chainAt(delivered)!, hash));
+    if (seq === delivered && followed.count === delivered + 1)
+      return equalBytes(followed.chain, link(ledger.chainAt(delivered)!, hash));
+    // Else an origin that has signed two could send the other one again and again.
+    return isServed && !this.isTwofold(member);
   }
 
   /** So many of our objects we confirm: none that may not be those that we are READY for. */

@@ -117,6 +117,32 @@ describe('a member that holds something else', () => {
   });
 });
 
+describe('of several objects that a member lacks and cannot tell apart', () => {
+  const ORIGIN = ID.origin;
+  const following = () => {
+    const stream = streamWith(['a', 'x']);
+    for (const member of [2, 3, 4]) stream.onClaim(member, claimOf(['b', 'c'], 2));
+    stream.follow(stream.following.winners()!, stream.delivered);
+    stream.restart(stream.delivered);
+    return (member: number, isServed: boolean, seq = 0) =>
+      stream.following.admits(member, isServed, { seq, hash: hash('a') });
+  };
+
+  test('it takes those that others serve', () => {
+    expect(following()(5, true)).toBe(true);
+  });
+
+  test('it takes none that their origin sends, which has signed two, or has relayed', () => {
+    const admits = following();
+
+    expect([admits(ORIGIN, true), admits(ORIGIN, false), admits(5, false)]).toEqual([false, false, false]);
+  });
+
+  test('it takes what its origin says next', () => {
+    expect(following()(ORIGIN, false, 2)).toBe(true);
+  });
+});
+
 describe('what we are READY for', () => {
   test('outlives a restart', () => {
     const before = streamWith(['a', 'b']);
