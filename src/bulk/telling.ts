@@ -41,6 +41,8 @@ export class Telling {
   /** Between two frames on one transfer: in a large group each says less often what all hear. */
   private readonly interval: Micros;
   private readonly versions = new Map<BulkTransfer, number>();
+  /** The latest of any: what is offered again goes on above what peers have heard of it. */
+  private latest = 0;
   /** By peer. */
   private readonly lines: Map<BulkTransfer, Line>[];
 
@@ -52,7 +54,7 @@ export class Telling {
 
   /** What we have to say of it has changed. What may be made up is spoken of to those alone that have named it. */
   touch(now: Micros, transfer: BulkTransfer): void {
-    this.versions.set(transfer, (this.versions.get(transfer) ?? 0) + 1);
+    this.versions.set(transfer, ++this.latest);
     const isTold = transfer.origin === this.options.self || transfer.isVouchedFor;
     for (const peer of this.lines.keys()) {
       if (!isTold && !this.lines[peer].has(transfer)) continue;

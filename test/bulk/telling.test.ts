@@ -71,6 +71,18 @@ test('who has heard more than was said has heard an earlier run of ours, and is 
   expect(frame.version).toBeGreaterThan(0);
 });
 
+test('what is offered again by the same run is news to who has heard of it before', () => {
+  telling.touch(0, transfer);
+  const [before] = telling.take(SECOND, PEER, ROOM);
+  telling.forget(transfer);
+  telling.touch(2 * SECOND, transfer);
+  telling.onFrame(2 * SECOND, PEER, transfer, saying(0, before.version));
+
+  const [again] = telling.take(3 * SECOND, PEER, ROOM);
+
+  expect(again.version).toBeGreaterThan(before.version);
+});
+
 test('what comes late says nothing over what came before it', () => {
   expect(telling.onFrame(0, PEER, transfer, saying(2, 0))).toBe(true);
   expect(telling.onFrame(0, PEER, transfer, saying(1, 0))).toBe(false);
