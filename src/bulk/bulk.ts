@@ -8,6 +8,7 @@ import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import type { Arrival } from '../broadcast/spread/intake.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { Sources } from '../broadcast/spread/sources.js';
+import { Budget } from '../core/budget.js';
 import { countDrop } from '../core/drops.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
@@ -29,6 +30,8 @@ export class Bulk {
   /** What it has for the peers. */
   readonly sources: Sources;
   private readonly ground: Ground;
+  /** By origin: how often what it offers again is looked at. */
+  private readonly looks = new Map<number, Budget>();
 
   constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
     this.ground = new Ground(options, metrics, (now, hop, frame, body) =>
@@ -46,6 +49,7 @@ export class Bulk {
     if (!fresh) return;
     this.ground.fetching.serving.forget(peer);
     for (const transfer of this.ground.transfers) {
+      transfer.isFormer ||= peer === transfer.origin && transfer.claims.of(peer)?.state === 'offered';
       transfer.claims.forget(peer);
       this.ground.changed.add(transfer);
       for (const { outgoing, incoming } of this.ground.objects.of(transfer).values()) {
@@ -58,6 +62,7 @@ export class Bulk {
   handleFrame(now: Micros, from: number, frame: TransferFrame): void {
     const transfer = this.ground.transfers.find(frame) ?? this.open(now, from, frame);
     if (!transfer) return countDrop(this.ground.metrics, 'stream-quota');
+    transfer.isFormer ||= this.ground.telling.isNewOffer(from, transfer, frame.version);
     if (!this.ground.telling.onFrame(now, from, transfer, frame)) return;
     const wasVouchedFor = transfer.isVouchedFor;
     transfer.claims.hear(from, frame);
@@ -163,16 +168,32 @@ export class Bulk {
     return transfer;
   }
 
-  /** Its origin is there: what was not taken for want of it, or was given up by it, is looked at again. */
+  /**
+   * Its origin is there: what was not taken for want of it, or was given up by it, is looked at again. And all that it offers anew:
+   * what was saved may be gone.
+   */
   private onOffered(now: Micros, transfer: BulkTransfer): void {
-    const { state, reason, manifestBytes: bytes } = transfer;
-    if (state !== 'failed' || !(reason === UNOFFERED || reason.startsWith(GAVE_UP))) return;
+    const { state, reason, manifestBytes: bytes, isFormer } = transfer;
+    transfer.isFormer = false;
+    const isSaved = state === 'saved' && isFormer;
+    const isFailed = isFormer || reason === UNOFFERED || reason.startsWith(GAVE_UP);
+    if (!isSaved && !(state === 'failed' && isFailed)) return;
+    // Each look may read all of what is there.
+    if (!this.looksFor(transfer.origin).take(now)) return;
     transfer.reason = '';
-    transfer.state = 'joining';
-    transfer.loseSlices();
+    transfer.state = isSaved ? 'verifying' : 'joining';
+    if (!isSaved) transfer.loseSlices();
     this.ground.touch(now, transfer);
     const certificate = transfer.certificate(MANIFEST);
-    if (certificate) this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
+    if (certificate)
+      this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes, isSaved });
+    else this.ground.fetching.wantMissing(now, transfer);
+  }
+
+  private looksFor(origin: number): Budget {
+    const looks = this.looks.get(origin) ?? new Budget(LOOK_RATE, MAX_LOOKS);
+    this.looks.set(origin, looks);
+    return looks;
   }
 
   private onArrival(
@@ -205,7 +226,7 @@ export class Bulk {
     }
     this.ground.spread.onHeld(now, object);
     this.ground.touch(now, transfer);
-    this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes });
+    this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes, isSaved: false });
   }
 }
 
@@ -220,3 +241,6 @@ function idOf({ origin, incarnation }: BulkTransfer): StreamId {
 
 /** What is said of a transfer whose origin has ended it, before its reason. */
 const GAVE_UP = 'its sender gave up';
+/** Offers of one origin that are looked at again, at once, and then a second. */
+export const MAX_LOOKS = 16;
+const LOOK_RATE = 1;

@@ -47,6 +47,7 @@ export class FilesDoor {
     }
     for (let seq = 1; seq < transfer.objects; seq++) transfer.hold(seq, UNSIGNED);
     transfer.state = 'offered';
+    this.ground.telling.begin(transfer);
     const { paths } = this.ground.options;
     const how = castTo?.(id);
     const sending = new Sending(transfer, {
@@ -96,6 +97,9 @@ export class FilesDoor {
   accept(now: Micros, id: StreamId, held: Iterable<readonly [seq: number, certificate: Uint8Array]>): void {
     const transfer = this.ground.transfers.find(id);
     if (!transfer?.manifest) return;
+    // Of what was saved before some may be gone, and what was whole would take no more symbols.
+    if (transfer.held > 1) this.ground.spread.forgetAll(transfer, (seq) => seq !== MANIFEST);
+    transfer.loseSlices();
     for (const [seq, certificate] of held)
       transfer.hold(seq, certificate.length === 0 ? UNSHOWN : certificate);
     this.ground.enter(now, id, 'receiving');

@@ -4,8 +4,11 @@ import type { ObjectId, StreamId } from '../wire/symbol.js';
 import type { Manifest } from './manifest.js';
 
 export type BulkRequest =
-  /** A member offers this: to be taken or refused, with `verify`, `accept` or `fail`. */
-  | { type: 'open'; id: StreamId; certificate: Uint8Array; bytes: Uint8Array }
+  /**
+   * A member offers this: to be taken or refused, with `verify`, `accept` or `fail`. `isSaved`: it was in this run, and is offered
+   * again; `handleCompleted` if it stands there still.
+   */
+  | { type: 'open'; id: StreamId; certificate: Uint8Array; bytes: Uint8Array; isSaved: boolean }
   /** A slice has come: `handleWritten` once it is on the disk and `bytes` are of no use any more, or `fail`. */
   | { type: 'write'; id: ObjectId; certificate: Uint8Array; bytes: Uint8Array }
   /** For `handleRead`, with `target` if it could be filled. */

@@ -41,8 +41,10 @@ export class Telling {
   /** Between two frames on one transfer: in a large group each says less often what all hear. */
   private readonly interval: Micros;
   private readonly versions = new Map<BulkTransfer, number>();
-  /** The latest of any: what is offered again goes on above what peers have heard of it. */
+  /** The highest of others' transfers: what is forgotten, and told again, goes on above what peers have heard of it. */
   private latest = 0;
+  /** What we have offered so far. */
+  private offers = 0;
   /** By peer. */
   private readonly lines: Map<BulkTransfer, Line>[];
 
@@ -52,9 +54,17 @@ export class Telling {
     this.lines = Array.from({ length: options.members }, () => new Map());
   }
 
+  /** We offer it, perhaps not for the first time. */
+  begin(transfer: BulkTransfer): void {
+    this.offers = Math.min(MAX_OFFERS, this.offers + 1);
+    this.versions.set(transfer, this.offers * OFFER);
+  }
+
   /** What we have to say of it has changed. What may be made up is spoken of to those alone that have named it. */
   touch(now: Micros, transfer: BulkTransfer): void {
-    this.versions.set(transfer, ++this.latest);
+    const before = this.versions.get(transfer) ?? this.latest;
+    this.versions.set(transfer, before + 1);
+    if (transfer.origin !== this.options.self) this.latest = Math.max(this.latest, before + 1);
     const isTold = transfer.origin === this.options.self || transfer.isVouchedFor;
     for (const peer of this.lines.keys()) {
       if (!isTold && !this.lines[peer].has(transfer)) continue;
@@ -67,13 +77,23 @@ export class Telling {
   /** A peer has said something of a transfer. Says whether that is news. */
   onFrame(now: Micros, peer: number, transfer: BulkTransfer, { version, heard }: TransferFrame): boolean {
     const line = this.line(peer, transfer);
+    // Who offers it again has forgotten what it had heard.
+    if (this.isNewOffer(peer, transfer, version)) line.acked = 0;
+    const ours = this.version(transfer);
     // Who has heard more than was said has heard a former run.
-    if (heard <= this.version(transfer)) line.acked = Math.max(line.acked, heard);
+    if (heard <= ours) line.acked = Math.max(line.acked, heard);
     if (version === 0) return false;
     this.schedule(peer, line, Math.max(now + ANSWER_DELAY, line.sentAt + ANSWER_DELAY));
-    if (version <= line.heard) return false;
+    // How it stood with it before it heard of our offer is nothing to go by.
+    if (version <= line.heard || offerOf(heard) < offerOf(ours)) return false;
     line.heard = version;
     return true;
+  }
+
+  /** Whether its origin has offered it before, and does so once more. */
+  isNewOffer(peer: number, transfer: BulkTransfer, version: number): boolean {
+    const { heard } = this.line(peer, transfer);
+    return peer === transfer.origin && heard > 0 && offerOf(version) > offerOf(heard);
   }
 
   /** Whether a peer has heard all that we have to say of it. */
@@ -181,12 +201,21 @@ function frameOf(transfer: BulkTransfer, said: { version: number; heard: number 
   };
 }
 
+/** Which of its origin's offers a version belongs to. */
+function offerOf(version: number): number {
+  return Math.floor(version / OFFER);
+}
+
 /** As much as a frame takes, without a part of a character at its end. */
 function utf8(text: string): Uint8Array {
   const bytes = new Uint8Array(MAX_TRANSFER_REASON);
   return bytes.subarray(0, new TextEncoder().encodeInto(text, bytes).written);
 }
 
+/** Versions of one offer: a transfer of 1 TiB has a quarter million slices. */
+export const OFFER = 2 ** 22;
+/** In 32 bits; those after it are not told apart. */
+const MAX_OFFERS = 2 ** 10 - 1;
 /** Most changes are slices that were written: they are said together. */
 const INTERVAL: Micros = 20 * MILLISECOND;
 /** Between copies of the same. */

@@ -50,6 +50,8 @@ export class BulkTransfer implements StreamView {
   state: TransferState = 'joining';
   /** Why it failed. */
   reason = '';
+  /** Its origin had offered it, and has forgotten that. */
+  isFormer = false;
   manifest: Manifest | undefined;
   /** Its bytes, which are served from memory. */
   manifestBytes: Uint8Array = new Uint8Array(0);

@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import { UNOFFERED } from '../../src/bulk/ports.js';
+import { OFFER } from '../../src/bulk/telling.js';
 import { CONTROLLERS } from '../../src/congestion/index.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import { addressOf, memberAt } from '../../src/sim/cluster.js';
@@ -45,7 +46,7 @@ function claimAll(crowd: Crowd, liar: number, id: StreamId): void {
   let version = 1000;
   const say = () => {
     const count = sending.sent + 8;
-    const words = { version: version++, heard: 0, count, sent: 0, reason: nothing, ahead: nothing };
+    const words = { version: version++, heard: OFFER, count, sent: 0, reason: nothing, ahead: nothing };
     bulk.handleFrame(world.now, liar, { kind: 'transfer', ...id, state: 'receiving', ...words });
     world.at(world.now + 100 * MILLISECOND, say);
   };

@@ -58,6 +58,8 @@ export class Crowd {
   readonly gone = new Set<string>();
   /** By member: why it cannot join groups. */
   readonly deaf = new Map<number, string>();
+  /** Members that have looked at an offer, each time that they did. */
+  readonly opened: number[] = [];
   private readonly joined = new Map<string, string>();
   /** Called after each write. */
   onWritten: (member: number, slices: number) => void = () => {};
@@ -99,6 +101,16 @@ export class Crowd {
     );
     this.poll(member);
     return { origin, incarnation };
+  }
+
+  /** A member has nothing more to say of a transfer. */
+  close(member: number, id: StreamId): void {
+    this.cluster.members[member].endpoint.bulk.files.close(id);
+  }
+
+  /** What a member had saved of it is not there any more. */
+  discard(member: number, id: StreamId): void {
+    this.shelves[member].delete(streamKey(id));
   }
 
   start(member: number, id: StreamId): void {
@@ -162,6 +174,7 @@ export class Crowd {
     const { index, starts } = member;
     const shelves = this.shelves[index];
     if (request.type === 'open') {
+      this.opened.push(index);
       const refusal = this.refusals.get(index);
       if (refusal !== undefined) return bulk.fail(now, request.id, refusal);
       const manifest = parseManifest(request.bytes);
@@ -170,7 +183,8 @@ export class Crowd {
         const bytes = new Uint8Array(manifest.bytes);
         shelves.set(key, { manifest, bytes, held: new Map(), written: [], isSaved: false });
       }
-      bulk.accept(now, request.id, shelves.get(key)!.held);
+      if (request.isSaved && shelves.get(key)!.isSaved) bulk.handleCompleted(now, request.id);
+      else bulk.accept(now, request.id, shelves.get(key)!.held);
     } else if (request.type === 'write') {
       const { id, bytes, certificate } = request;
       const { held, written, bytes: all, manifest } = shelves.get(streamKey(id))!;

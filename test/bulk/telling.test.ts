@@ -75,6 +75,7 @@ test('what is offered again by the same run is news to who has heard of it befor
   telling.touch(0, transfer);
   const [before] = telling.take(SECOND, PEER, ROOM);
   telling.forget(transfer);
+  telling.begin(transfer);
   telling.touch(2 * SECOND, transfer);
   telling.onFrame(2 * SECOND, PEER, transfer, saying(0, before.version));
 

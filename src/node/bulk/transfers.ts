@@ -222,20 +222,30 @@ export class Transfers {
     return host === '0.0.0.0' || host === '::' ? undefined : host;
   }
 
-  private async open({ id, certificate, bytes }: Extract<BulkRequest, { type: 'open' }>): Promise<void> {
+  private async open({
+    id,
+    certificate,
+    bytes,
+    isSaved,
+  }: Extract<BulkRequest, { type: 'open' }>): Promise<void> {
     const { taker, bulk } = this;
     const manifest = bulk.status(id)?.manifest;
-    if (!taker || !manifest) return this.answer((now) => bulk.fail(now, id, 'it takes no more files'));
+    // Who takes nothing more has saved it all the same.
+    const refuse = (reason: string) =>
+      this.answer((now) => (isSaved ? bulk.handleCompleted(now, id) : bulk.fail(now, id, reason)));
+    if (!taker || !manifest) return refuse('it takes no more files');
     const offer = { id, from: this.group.members[id.origin], manifest, bytes, certificate };
     try {
       const target = await taker.open(offer, () => this.answer((now) => bulk.verify(now, id)));
+      this.drop(id, false);
       this.targets.set(streamKey(id), { offer, target });
       if (target.isComplete) return this.answer((now) => bulk.handleCompleted(now, id));
       const held = [...target.held].map(([slice, shown]) => [slice + 1, shown] as const);
       this.answer((now) => bulk.accept(now, id, held));
     } catch (error) {
       taker.onFailed(offer, error);
-      this.answer((now) => bulk.fail(now, id, taker.reasonOf(error)));
+      if ((error as HeadwaterError).code === 'BUSY') refuse(taker.reasonOf(error));
+      else this.answer((now) => bulk.fail(now, id, taker.reasonOf(error)));
     }
   }
 
