@@ -1,6 +1,6 @@
 /** How members tell each other how they stand: until it is heard, and nothing of what an earlier run has said counts. */
 import { beforeEach, expect, test } from 'vitest';
-import { Telling } from '../../src/bulk/telling.js';
+import { OFFER, Telling } from '../../src/bulk/telling.js';
 import { BulkTransfer } from '../../src/bulk/transfer.js';
 import { Marks } from '../../src/core/marks.js';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
@@ -20,17 +20,21 @@ beforeEach(() => {
   copies = 1;
   first = [];
   transfer = new BulkTransfer({ origin: 0, incarnation: TRANSFER_BIT + 7 });
-  telling = new Telling({
+  telling = tellingOf(0);
+  telling.touch(0, transfer);
+});
+
+function tellingOf(self: number): Telling {
+  return new Telling({
     members: 2,
-    self: 0,
+    self,
     changed: new Marks(2),
     speaks: () => true,
     timeoutOf: () => 100 * MILLISECOND,
     copiesFor: () => copies,
     onFirst: (_now, peer) => first.push(peer),
   });
-  telling.touch(0, transfer);
-});
+}
 
 /** What the peer says. */
 function saying(version: number, heard: number): TransferFrame {
@@ -82,6 +86,24 @@ test('what is offered again by the same run is news to who has heard of it befor
   const [again] = telling.take(3 * SECOND, PEER, ROOM);
 
   expect(again.version).toBeGreaterThan(before.version);
+});
+
+test('how a peer stood before it heard of our offer is not taken in', () => {
+  telling.begin(transfer);
+  expect(telling.onFrame(0, PEER, transfer, saying(1, 0))).toBe(false);
+  expect(telling.onFrame(0, PEER, transfer, saying(1, OFFER))).toBe(true);
+});
+
+test('whose origin offers it once more is told again how we stand, though it had heard it', () => {
+  const ours = tellingOf(1);
+  ours.touch(0, transfer);
+  ours.onFrame(0, 0, transfer, saying(OFFER, 0));
+  const [{ version }] = ours.take(SECOND, 0, ROOM);
+  ours.onFrame(SECOND, 0, transfer, saying(0, version));
+
+  ours.onFrame(2 * SECOND, 0, transfer, saying(2 * OFFER, 0));
+
+  expect(ours.take(3 * SECOND, 0, ROOM)[0].version).toBe(version);
 });
 
 test('what comes late says nothing over what came before it', () => {
