@@ -155,7 +155,8 @@ export class Punching {
     const by = this.findHop(now, member, ask.tries) ?? newcomer;
     // Where nobody says that it reaches the member, it is not there: it asks when it comes.
     if (by === undefined && early === undefined) return void this.asks.delete(member);
-    if (by !== undefined)
+    // While it is tried, what it has said is the latest.
+    if (by !== undefined && !this.rounds.has(member))
       this.say(by, {
         kind: 'punch',
         from: self,
@@ -213,7 +214,7 @@ export class Punching {
     const { addressOf, rttOf, counters } = this.options;
     const { to, addresses } = frame;
     if (!this.isHelper(to) || to === peer) return countDrop(counters, 'punch-refused');
-    if (!budgetOf(this.passing, peer, PASS_RATE, 2 * this.options.members + SPARE).take(now))
+    if (!budgetOf(this.passing, peer, PASS_RATE, 4 * this.options.members + SPARE).take(now))
       return countDrop(counters, 'punch-budget');
     const seen = numericAddress(addressOf(peer) ?? '');
     const all = seen === undefined ? addresses : [seen, ...addresses.filter((each) => each !== seen)];
@@ -265,6 +266,7 @@ const MAX_WAIT: Micros = SECOND;
 export const MAX_WAITING = 64;
 /** A second, of one peer; at once two for each member, as both sides ask, and some. */
 export const TELL_RATE = 1;
+/** A second, for one peer; at once three questions and an answer for each member. */
 export const PASS_RATE = 4;
 const SPARE = 8;
 /** Datagrams to one host (IPv6: /64) that has not answered: three members behind one box at once, then one each 250 ms. */

@@ -14,6 +14,8 @@ import type { SessionEvent, SessionTable } from '../session/index.js';
 import { FRAMES_ROOM } from '../wire/datagram.js';
 import type { Agreed, Feature } from '../wire/dialect.js';
 import { ACK_POLICY_SIZE } from '../wire/frames/ack-policy.js';
+import { MAX_PUNCH_ADDRESSES } from '../wire/frames/forwarding/punch.js';
+import { MAX_ROUTES, type RouteEntry } from '../wire/frames/forwarding/routes.js';
 import { type Frame, frameSize } from '../wire/frames.js';
 import { parseVia } from '../wire/via.js';
 import { FailOver } from './failover.js';
@@ -169,10 +171,9 @@ export class Peer {
     const frames = path.takeFrames(now);
     const size = hasNews && this.tellsSize ? this.sizes.take(now, this.index) : undefined;
     if (size !== undefined) frames.push({ kind: 'path-size', size });
-    const words = hasNews ? this.takeWords(now) : [];
+    const words = hasNews ? this.takeWords(now, roomBeside(frames)) : [];
     frames.push(...words);
-    const room = FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
-    const objects = hasNews ? outbound.takeControl(now, room) : [];
+    const objects = hasNews ? outbound.takeControl(now, roomBeside(frames)) : [];
     frames.push(...objects);
     // Something has to ask for an answer: that is what shows that the peer is there.
     const policy = hasNews ? path.takePolicy(now) : undefined;
@@ -215,11 +216,19 @@ export class Peer {
     return Math.min(locators, punch, ways);
   }
 
-  private takeWords(now: Micros): Frame[] {
-    const ways = this.tellsWays ? this.mesh.take(now, this.index) : undefined;
-    const locators = this.tellsLocators ? this.locators.take(now, this.index, LOCATORS_ROOM) : [];
-    const punches = this.tellsPunch ? this.mesh.punching.take(this.index, PUNCHES) : [];
-    return [...punches, ...(ways ? [ways] : []), ...locators];
+  /** What does not fit beside a large acknowledgement goes with the next datagram. */
+  private takeWords(now: Micros, room: number): Frame[] {
+    const { mesh, locators, index } = this;
+    const ways = this.tellsWays && room >= MAX_ROUTES_FRAME ? mesh.take(now, index) : undefined;
+    const words: Frame[] = ways ? [ways] : [];
+    let left = room - (ways ? frameSize(ways) : 0);
+    if (this.tellsPunch && left >= MAX_PUNCH_FRAME)
+      for (const punch of mesh.punching.take(index, Math.floor(left / MAX_PUNCH_FRAME))) {
+        words.push(punch);
+        left -= frameSize(punch);
+      }
+    if (this.tellsLocators && left >= LOCATORS_ROOM) words.push(...locators.take(now, index, LOCATORS_ROOM));
+    return words;
   }
 
   private get nextNumber(): number {
@@ -229,5 +238,16 @@ export class Peer {
 
 /** Of a datagram, beside acknowledgements: two records at least. */
 const LOCATORS_ROOM = 512;
-/** In one datagram: 87 bytes each at most. */
-const PUNCHES = 4;
+const MAX_PUNCH_FRAME = frameSize({
+  ...{ kind: 'punch', from: 0, to: 0, isAnswer: false, wait: 0 },
+  addresses: Array<string>(MAX_PUNCH_ADDRESSES).fill('[::1]:1'),
+});
+const MAX_ROUTES_FRAME = frameSize({
+  ...{ kind: 'routes', number: 0, lacking: Array<number>(MAX_ROUTES).fill(0) },
+  routes: Array<RouteEntry>(MAX_ROUTES).fill({ member: 0, hops: 1, rtt: 0, loss: 0 }),
+});
+
+/** What else a datagram without symbols has room for. */
+function roomBeside(frames: readonly Frame[]): number {
+  return FRAMES_ROOM - ACK_POLICY_SIZE - frames.reduce((sum, frame) => sum + frameSize(frame), 0);
+}

@@ -200,11 +200,11 @@ describe('a PUNCH for another one', () => {
       passed += bench.told(PEER).length;
     };
     for (let i = 0; i < 200; i++) ask();
-    expect(passed).toBe(2 * MEMBERS + 8);
+    expect(passed).toBe(4 * MEMBERS + 8);
     bench.now += 10 * SECOND;
     for (let i = 0; i < 200; i++) ask();
-    expect(passed).toBeLessThanOrEqual(2 * (2 * MEMBERS + 8));
-    expect(PASS_RATE * 10).toBeGreaterThan(2 * MEMBERS + 8);
+    expect(passed).toBeLessThanOrEqual(2 * (4 * MEMBERS + 8));
+    expect(PASS_RATE * 10).toBeGreaterThan(4 * MEMBERS + 8);
     expect(bench.counters.drops['punch-budget']).toBe(400 - passed);
   });
 });
