@@ -60,9 +60,9 @@ export class Locators {
     this.learned = options.group.members.map(() => []);
   }
 
-  /** Our socket is bound to this address: now others may be told where we are. */
-  handleBound(now: Micros, address: string): void {
-    this.own.onBound(address);
+  /** Our socket is bound to this address, `nearby` being those of the machine if it is all of them: now others may be told where we are. */
+  handleBound(now: Micros, address: string, nearby: readonly string[] = []): void {
+    this.own.onBound(address, nearby);
     this.wantRecord(now);
   }
 
@@ -150,9 +150,9 @@ export class Locators {
     if (now >= this.makeAt) this.make(now);
   }
 
-  /** Where we may be, as far as that is known. */
-  get ownAddresses(): readonly string[] {
-    return this.own.addresses();
+  /** Where we may be reached by somebody who does not reach us yet. */
+  get candidates(): readonly string[] {
+    return this.own.candidates();
   }
 
   /** What our record says of us, and where others see us. */

@@ -10,11 +10,14 @@ export class OwnAddresses {
   /** By member: where it sees us. */
   private readonly observed = new Map<number, string>();
   private isListening = false;
+  /** Of the machine, where the socket is bound to all of them. */
+  private nearby: readonly string[] = [];
 
-  /** The socket is bound to this address; that of all interfaces says nothing of where we are. */
-  onBound(address: string): void {
+  /** The socket is bound to this address; that of all interfaces says nothing of where we are, but `nearby` has those of the machine. */
+  onBound(address: string, nearby: readonly string[] = []): void {
     this.isListening = true;
     this.bound = numericAddress(address);
+    this.nearby = nearby.flatMap((each) => numericAddress(each) ?? []).slice(0, MAX_NEARBY);
   }
 
   /** A member sees us at this address; says whether that is news. */
@@ -31,6 +34,11 @@ export class OwnAddresses {
     return [...new Set(this.bound === undefined ? seen : [this.bound, ...seen])].slice(0, MAX_LOCATORS);
   }
 
+  /** Where we may be reached by somebody who does not reach us yet: as above, and on networks that we are in. */
+  candidates(): string[] {
+    return [...new Set([...this.nearby, ...this.addresses()])];
+  }
+
   /** Where others see us, what most say first: one member has one word. */
   seen(): { address: string; by: number[] }[] {
     const by = new Map<string, number[]>();
@@ -39,3 +47,6 @@ export class OwnAddresses {
     return all.sort((a, b) => b.by.length - a.by.length || (a.address < b.address ? -1 : 1));
   }
 }
+
+/** A machine has one network or two that others may be in, and often some of its own that they are not. */
+const MAX_NEARBY = 2;

@@ -123,7 +123,7 @@ export function assemble(
       isUnlisted: (member) => members[member].locators.length === 0,
       speaks: has('punch'),
       addressOf: (peer) => sessions.session(peer)?.addresses.current,
-      own: () => locators.ownAddresses,
+      own: () => locators.candidates,
       knock: (now, member, address) => sessions.knock(now, member, address),
     },
   });

@@ -21,7 +21,7 @@ import { type DebugOptions, debugLog } from './debug.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS, STATUS_OPTIONS } from './options.js';
-import { createEndpoint, largestDatagram, openMemberSocket } from './setup.js';
+import { createEndpoint, largestDatagram, nearbyAddresses, openMemberSocket } from './setup.js';
 import type { NodeEvent } from './status/events.js';
 import { Overseer } from './status/overseer.js';
 import type { NodeStatus, StatusOptions } from './status/shape.js';
@@ -411,7 +411,7 @@ async function openParts(
         if (!beside?.(from, bytes)) live.driver?.onDatagram(from, bytes, receivedAt);
       },
     );
-    endpoint.locators.handleBound(monotonic(), socket.address);
+    endpoint.locators.handleBound(monotonic(), socket.address, nearbyAddresses(socket.address));
     if (options.trace !== undefined)
       trace = openTrace(options.trace, endpoint.self.name, performance.timeOrigin);
   } catch (error) {

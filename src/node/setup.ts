@@ -1,5 +1,6 @@
 /** What a node is made of, by its options and its group: the endpoint, and where its socket is bound. */
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { CONTROLLERS } from '../congestion/index.js';
 import { toHex } from '../core/bytes.js';
 import { Rng } from '../core/rng.js';
@@ -67,6 +68,16 @@ function bindingFor({ locators }: Member, peers: readonly string[]): string {
     );
   const any = locators.some((locator) => locator.startsWith('[')) ? '[::]' : '0.0.0.0';
   return `${any}:${[...ports][0]}`;
+}
+
+/** Addresses at which this machine may be reached in the networks that it is in, where a socket is bound to all; none otherwise. */
+export function nearbyAddresses(bound: string): string[] {
+  const { host, port } = parseLocator(bound);
+  if (host !== '0.0.0.0' && host !== '::') return [];
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return all
+    .filter(({ internal, family }) => !internal && (host === '::' || family === 'IPv4'))
+    .map(({ address, family }) => (family === 'IPv4' ? `${address}:${port}` : `[${address}]:${port}`));
 }
 
 /**

@@ -9,6 +9,7 @@ import { addressOf, type Cluster, createCluster, memberAt } from './cluster.js';
 import { Faults } from './faults.js';
 import { areApart } from './graph.js';
 import type { SimEvent, SimMember } from './member.js';
+import { natsOf } from './net/nat.js';
 import type { Fault, Scenario } from './scenario.js';
 import { patienceOf, timeOf, Watchdog } from './watchdog.js';
 
@@ -108,6 +109,9 @@ class Run {
       quorum: Math.floor((members + scenario.byzantine) / 2) + 1,
     });
     const { seed, faulty, byzantine, links, maxDatagram, disk, clocks, slow, apart } = scenario;
+    const boxed = Object.entries(scenario.boxes ?? {}).map(
+      ([member, kind]) => [Number(member), kind] as const,
+    );
     const isBehind = new Set<number>();
     const behind = faults.find((fault) => fault.type === 'store' && fault.clock === 'behind');
     this.cluster = createCluster({
@@ -120,6 +124,10 @@ class Run {
         const isSlow = slow && [from, to].includes(addressOf(slow.member));
         return { ...links, ...(isSlow ? { delay: slow.delay } : {}), ...(isApart ? { blocked: true } : {}) };
       },
+      unlisted: boxed.map(([member]) => member),
+      ...(boxed.length > 0 && {
+        nats: new Map(boxed.map(([member, kind]) => [member, natsOf(kind, member)])),
+      }),
       controller: factoryOf(scenario),
       liars,
       maxDatagram,

@@ -15,6 +15,7 @@ import { LIES, type Lie } from './lies/byzantine.js';
 import type { SimClock } from './member.js';
 import type { LinkOptions } from './net/link.js';
 import { gilbertElliott, iid } from './net/loss.js';
+import { NAT_KINDS, type NatKind } from './net/nat.js';
 
 /** A time, or the instant of the `count`-th event of a kind, at whichever member. */
 export type When = { at: Micros } | { on: 'deliver' | 'durable' | 'commit' | 'committed'; count: number };
@@ -87,6 +88,8 @@ export interface Scenario {
   slow?: { member: number; delay: Micros } | undefined;
   /** Between these two nothing ever passes. */
   apart?: readonly Pair[] | undefined;
+  /** By member: boxes that it is behind, so that the group has no address of it; some others can be called. */
+  boxes?: Readonly<Record<number, NatKind>> | undefined;
   /** Who broadcasts what, and when. */
   messages: Message[];
   /** So many deliveries are answered with a message, from within the consumer. */
@@ -151,6 +154,9 @@ export function randomScenario(seed: string): Scenario {
   const graph = new Rng(`${seed} graph`);
   if (members > 2 && !small && graph.chance(0.12))
     scenario.apart = randomApart(graph, members, leavesOf(scenario));
+  const nats = new Rng(`${seed} boxes`);
+  if (members > 2 && !small && !scenario.apart && nats.chance(0.08))
+    scenario.boxes = randomBoxes(nats, members, leavesOf(scenario));
   scenario.messages = randomMessages(rng, members, span, large, crashes, small);
   const restored = scenario.faults.find((fault) => fault.type === 'restore');
   // It has something to say that the copy does not hold, and something once it is back.
@@ -198,6 +204,19 @@ function randomSizes(scenario: Scenario, rng: Rng, span: Micros): void {
     const [a, b] = rng.shuffle(Array.from({ length: members }, (_, member) => member));
     faults.push({ type: 'narrow', between: [a, b], at: rng.chance(0.3) ? 0 : rng.integer(0, span) });
   }
+}
+
+/** One or two members can be called, none of them one that others must not depend on. */
+function randomBoxes(
+  rng: Rng,
+  members: number,
+  leaves: ReadonlySet<number>,
+): Record<number, NatKind> | undefined {
+  const order = rng.shuffle(Array.from({ length: members }, (_, member) => member));
+  const hubs = order.filter((member) => !leaves.has(member)).slice(0, rng.integer(1, 2));
+  if (hubs.length === 0) return undefined;
+  const boxed = order.filter((member) => !hubs.includes(member));
+  return Object.fromEntries(boxed.map((member) => [member, rng.pick(NAT_KINDS)]));
 }
 
 /** Nobody has to be reached by way of those that lie, are slow, or do not come back as they were. */

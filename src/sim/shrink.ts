@@ -39,6 +39,7 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
   if (scenario.replies > 0) yield { ...scenario, replies: 0 };
   if (scenario.slow) yield { ...scenario, slow: undefined };
   if (scenario.apart) yield { ...scenario, apart: undefined };
+  if (scenario.boxes) yield { ...scenario, boxes: undefined };
   if (scenario.consume > 0) yield { ...scenario, consume: 0 };
   if (Object.keys(scenario.clocks).length > 0) yield { ...scenario, clocks: {} };
   if (scenario.order === 'causal') yield { ...scenario, order: 'fifo' };
@@ -79,7 +80,7 @@ function withoutMember(scenario: Scenario, last: number): Scenario | undefined {
   const n = members - 1;
   const most = n - (Math.floor((n + byzantine) / 2) + 1);
   // Others may be reached by way of it.
-  if (scenario.apart) return undefined;
+  if (scenario.apart || scenario.boxes) return undefined;
   if (n < 1 || byzantine > Math.floor((n - 1) / 3) || most < byzantine) return undefined;
   const names = (fault: Fault) => ('member' in fault ? fault.member === last : false);
   if (faults.some(names) || scenario.slow?.member === last || messages.some(({ origin }) => origin === last))

@@ -77,7 +77,7 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   const { links, disk, consume, messages, clocks, byzantine, faults } = scenario;
   const { lost, trip, speed } = linkOf(scenario, member);
   // Confirms may have to come from the other end of a chain, and objects go from one to the next.
-  const hops = scenario.apart ? widthOf(scenario.apart, scenario.members) : 1;
+  const hops = scenario.apart ? widthOf(scenario.apart, scenario.members) : scenario.boxes ? 2 : 1;
   const missed = 1 - (1 - lost) ** (2 * hops);
   const tries = missed > 0 ? Math.log(UNLIKELY) / Math.log(missed) : 0;
   const factor = disk.slow ? (disk.slowFactor ?? 1) : 1;
@@ -92,7 +92,7 @@ export function patienceOf(scenario: Scenario, member: number): Micros {
   // Where one word makes a member begin another stream, or a copy of its store does, it says nothing before.
   const mayBegin = faults.some(({ type }) => type === 'restore' || (type === 'liar' && byzantine === 0));
   const patience = (mayBegin ? PATIENCE : 0) + keepersPatience(faults, member);
-  return Math.ceil((MARGIN * time + patience + (scenario.apart ? FINDING : 0)) / slowest);
+  return Math.ceil((MARGIN * time + patience + (scenario.apart || scenario.boxes ? FINDING : 0)) / slowest);
 }
 
 /** What so many messages take to come to whoever gets them most slowly, however well they follow each other: µs. Liars make many. */

@@ -246,3 +246,22 @@ describe('where we are', () => {
     expect(made).toBeLessThan(12);
   });
 });
+
+describe('where we may be', () => {
+  const NEARBY = ['192.168.1.5:7000', '10.9.0.1:7000', '172.17.0.1:7000'];
+
+  test('for who does not reach us yet is in networks of this machine, too, which no record tells', () => {
+    const bench = new Bench();
+    bench.locators.handleBound(0, '0.0.0.0:7000', ['[fe80::1]:7000', ...NEARBY]);
+    bench.locators.handleObserved(0, A, '203.0.113.1:40000');
+    expect(bench.locators.candidates).toEqual([...NEARBY.slice(0, 2), '203.0.113.1:40000']);
+    bench.locators.handleTimeout(SECOND);
+    expect(bench.locators.status(SECOND).told).toEqual(['203.0.113.1:40000']);
+  });
+
+  test('is where the socket is, if that is at one address', () => {
+    const bench = new Bench();
+    bench.locators.handleBound(0, '192.168.1.5:7000');
+    expect(bench.locators.candidates).toEqual(['192.168.1.5:7000']);
+  });
+});

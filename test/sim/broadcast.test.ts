@@ -34,6 +34,7 @@ describe('a group in the simulator', () => {
       'clocks',
       'causal',
       'replies',
+      'boxes',
     ];
     expect([...kinds, ...rest].filter((what) => !met.has(what))).toEqual([]);
   });
@@ -56,6 +57,7 @@ function* featuresOf(scenario: Scenario): Generator<string> {
   if (messages.some(({ size }) => size > 10_000)) yield 'large object';
   if (Object.keys(clocks).length > 0) yield 'clocks';
   if (replies > 0) yield 'replies';
+  if (scenario.boxes) yield 'boxes';
   for (const fault of faults) {
     yield fault.type;
     if (fault.type === 'crash' && fault.down === undefined) yield 'death';
