@@ -63,6 +63,13 @@ export type MemberEvent<Who> =
   | { type: 'too-large'; member: Who; id: ObjectId; length: number }
   /** Several runs in a row have ended while `deliver` had this message: it is kept as a dead letter, and the next one comes. */
   | { type: 'dead-letter'; member: Who; id: MessageId }
+  /**
+   * We have the descriptor of this epoch: what is broadcast from now on waits until we are `active` in it. Once enough members are, those that
+   * are not of it any more may be switched off.
+   */
+  | { type: 'epoch'; epoch: number; active: boolean }
+  /** The member has descriptors up to this epoch, or another one for an epoch, that our group file does not have. */
+  | { type: 'epoch-unknown'; member: Who; epoch: number }
   /** The store takes nothing more, or does again; meanwhile nothing is confirmed, and nothing lost. */
   | { type: 'store-full'; full: boolean };
 

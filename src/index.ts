@@ -45,6 +45,8 @@ export {
 } from './file/send.js';
 export type { PunchDrop } from './forwarding/punching.js';
 export { formatGroup } from './group/descriptor.js';
+export type { Descriptor, Epoch, OperatorSignature, SlotMember } from './group/epochs/descriptor.js';
+export { parseGroupFile } from './group/epochs/file.js';
 export {
   createGroup,
   type Group,
@@ -81,6 +83,7 @@ export type {
   ConsumerStatus,
   CounterStatus,
   DeliveryStatus,
+  EpochStatus,
   GroupStatus,
   HostStatus,
   NodeStatus,

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 const MEMBER = [
   'bulk',
   'broadcast',
+  'epochs',
   'store',
   'locators',
   'forwarding',
@@ -42,6 +43,7 @@ const MAY_IMPORT = {
   congestion: ['core', 'errors.ts'],
   session: ['events.ts', 'wire', 'crypto', 'core', 'errors.ts'],
   path: ['session', 'congestion', 'wire', 'crypto', 'core', 'errors.ts'],
+  epochs: ['group', 'events.ts', 'wire', 'crypto', 'core', 'errors.ts'],
   locators: ['group', 'wire', 'crypto', 'core', 'errors.ts'],
   forwarding: ['wire', 'core', 'errors.ts'],
   'events.ts': ['wire'],

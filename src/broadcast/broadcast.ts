@@ -5,20 +5,23 @@
  * the store, deadlines and events come out.
  */
 
-import { countDrop } from '../core/drops.js';
 import { MILLISECOND, type Micros, NEVER } from '../core/time.js';
+import type { EpochOverview } from '../epochs/epochs.js';
 import type { StoredObject, StoreWrite, StreamState } from '../store/store.js';
+import type { EpochMark } from '../wire/frames/epochs/epoch.js';
 import type { GoneFrame } from '../wire/frames/gone.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
-import type { VectorEntry, VectorFrame } from '../wire/frames/vector.js';
+import type { VectorFrame } from '../wire/frames/vector.js';
 import { isTransfer, type ObjectId, type StreamId, type SymbolFrame, streamKey } from '../wire/symbol.js';
 import { Advance } from './advance.js';
 import type { Stream } from './agreement/stream.js';
 import { Arrivals } from './arrivals.js';
 import { beginAnew } from './begin-anew.js';
+import { Passage } from './changing/passage.js';
 import type { StoreRequest } from './delivery/journal.js';
 import { overviewOf, type StreamOverview } from './delivery/overview.js';
 import type { BroadcastEvent } from './events.js';
+import { handleVector } from './hearing/vector.js';
 import type { Metrics } from './metrics.js';
 import { Outbound, sourcesOf } from './outbound.js';
 import type { ConsumerPort, Messages, StorePort } from './ports.js';
@@ -35,6 +38,7 @@ interface BroadcastStatus {
   streams: StreamOverview[];
   store: { storedBytes: number; pendingBytes: number; isFull: boolean };
   consumedMessages: number;
+  epoch?: EpochOverview | undefined;
 }
 
 export class Broadcast implements StorePort, ConsumerPort {
@@ -47,6 +51,8 @@ export class Broadcast implements StorePort, ConsumerPort {
   private readonly retention: Retention;
   private readonly arrivals: Arrivals;
   private readonly advance: Advance;
+  /** Of a group that changes. */
+  readonly passage: Passage | undefined;
   /** When to look again at what has no deadline of its own. */
   private checkAt: Micros = 0;
   /** Streams that our store is to be told of. */
@@ -58,6 +64,9 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.retention = new Retention(this.wings, (stream) => this.forget(stream));
     this.arrivals = new Arrivals(this.wings, this.repair);
     this.advance = new Advance(this.wings, this.repair, this.retention);
+    const { epochs } = options;
+    this.passage =
+      epochs && new Passage(this.wings, epochs, { advance: this.advance, retention: this.retention });
     this.references = new References(options.group.members.length, metrics, this.handleSymbol.bind(this));
     const { wings, repair } = this;
     const sources = sourcesOf(wings);
@@ -74,6 +83,7 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** A session with this peer has begun: it is told all that we hold. `fresh`: it has lost what it had in memory. */
   onSession(member: number, fresh: boolean): void {
     this.outbound[member]!.onSession(fresh);
+    this.passage?.onSession(member, fresh);
     this.wings.options.lodger.onSession(member, fresh);
     if (!fresh) return;
     this.references.onRestart(member);
@@ -96,7 +106,9 @@ export class Broadcast implements StorePort, ConsumerPort {
   /** See `Repair.handleGone`: what is held of a stream that goes on may follow. */
   handleGone(now: Micros, from: number, frame: GoneFrame): void {
     const stream = this.repair.handleGone(now, from, frame);
-    if (stream) this.advance.run(now, stream);
+    if (!stream) return;
+    this.passage?.proceed(now);
+    this.advance.run(now, stream);
   }
 
   handleProgress(now: Micros, from: number, frame: ProgressFrame): void {
@@ -117,6 +129,7 @@ export class Broadcast implements StorePort, ConsumerPort {
       else if (write.type === 'stream') this.onState(now, write.state);
       else if (write.type === 'retire') this.onRetired(now, write.stream);
       else if (write.type === 'begin') this.onRecorded(this.wings.streams.own(write.incarnation));
+      else if (write.type === 'epochs') this.passage?.onStored();
       else if (write.type === 'attempt') {
         this.wings.attempts.onNoted(write.attempt);
         this.advance.pump(now);
@@ -164,6 +177,7 @@ export class Broadcast implements StorePort, ConsumerPort {
       });
       this.repair.readServed(now);
       this.wings.own.relieve(now);
+      this.passage?.proceed(now);
       beginAnew(now, this.wings, (...of) => this.repair.startOver(...of));
       // What the store held at the start may be due without a word from anybody.
       this.advance.pump(now);
@@ -194,7 +208,7 @@ export class Broadcast implements StorePort, ConsumerPort {
 
   /** Objects on their way, streams, and what the store and the consumer have to do. */
   status(isDetailed: boolean): BroadcastStatus {
-    return statusOf(this.wings, isDetailed);
+    return { ...statusOf(this.wings, isDetailed), epoch: this.passage?.overview() };
   }
 
   takeRebuilds(): Micros[] {
@@ -239,6 +253,7 @@ export class Broadcast implements StorePort, ConsumerPort {
     if (trusted && isMisled) this.repair.startOver(now, stream, Math.max(trusted.from, stream.delivered));
     this.onRecorded(stream);
     vectors.touch(stream, isAwaited(stream, this.wings.options) ? undefined : { now, but: stream.origin });
+    this.passage?.proceed(now);
     this.advance.run(now, stream);
   }
 
@@ -266,36 +281,11 @@ export class Broadcast implements StorePort, ConsumerPort {
     this.advance.run(now, stream);
   }
 
-  /** What `from` says of streams, its own and others'. */
-  handleVector(now: Micros, from: number, frame: VectorFrame): void {
-    const { streams } = this.wings;
-    this.wings.succession.onHeard(from);
-    const touched = new Set<Stream>();
-    const begun = new Set<string>();
-    const isTaken = (entry: VectorEntry) => {
-      if (!streams.hasRoomFor(entry, from, begun.size)) return false;
-      if (streams.attests(entry, from)) begun.add(streamKey(entry));
-      return true;
-    };
-    for (const { claim, lower } of this.wings.vectors.onFrame(now, from, frame, isTaken)) {
-      if (claim.origin === this.wings.options.self)
-        this.wings.succession.onClaim(now, from, this.wings.own.stream, claim);
-      if (claim.over) {
-        streams.onOver(from, claim);
-        this.retention.schedule(now);
-      }
-      const stream = claim.over ? streams.find(claim) : streams.claimed(claim, from, lower);
-      if (typeof stream === 'string') countDrop(this.wings.metrics, stream);
-      if (!stream || typeof stream === 'string') continue;
-      this.record(stream);
-      if (!stream.onClaim(from, claim, lower)) this.repair.onDisagreement(now, stream, from);
-      if (stream.telling.isFarBehind(from)) this.wings.vectors.touchFor(from, stream);
-      touched.add(stream);
-    }
-    if (touched.size === 0) return;
-    for (const stream of touched) this.advance.onNews(now, stream);
-    this.wings.transfer.relaying.relays.onHeard(from);
-    this.advance.pump(now);
+  /** What `from` says of streams, its own and others'; in a group that changes, when it was said. */
+  handleVector(now: Micros, from: number, frame: VectorFrame, said?: EpochMark): void {
+    const { wings, repair, retention, advance, passage } = this;
+    const record = (stream: Stream) => this.record(stream);
+    handleVector(now, { from, frame, said }, { wings, repair, retention, advance, passage, record });
   }
 
   /** That a stream is there is in our store before it is acted on, or said. */
@@ -339,8 +329,9 @@ export class Broadcast implements StorePort, ConsumerPort {
 }
 
 /** Whether others than its origin wait for our confirm: where two are a quorum, who holds an object has that with its origin. */
-function isAwaited({ origin }: Stream, { group, self }: BroadcastOptions): boolean {
-  return origin === self || group.quorum > 2 || group.byzantine > 0;
+function isAwaited({ origin }: Stream, { group, self, epochs }: BroadcastOptions): boolean {
+  // In a group that changes its signature does not say in which epoch the origin holds it.
+  return epochs !== undefined || origin === self || group.quorum > 2 || group.byzantine > 0;
 }
 
 function statusOf({ streams, objects, log, delivery, options }: Wings, isDetailed: boolean): BroadcastStatus {

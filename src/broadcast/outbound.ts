@@ -5,7 +5,8 @@
 import { AT_ONCE, MILLISECOND, type Micros, NEVER, NEVER_YET } from '../core/time.js';
 import { HEARTBEAT, type Path } from '../path/path.js';
 import type { SymbolWriter } from '../wire/datagram.js';
-import type { VectorFrame } from '../wire/frames/vector.js';
+import { SAID_OVERHEAD } from '../wire/frames/epochs/said.js';
+import { VECTOR_FRAME_SIZE, type VectorFrame } from '../wire/frames/vector.js';
 import { frameSize, type ObjectFrame } from '../wire/frames.js';
 import type { Repair } from './repair.js';
 import { ToldManifests } from './spread/manifests/told.js';
@@ -15,15 +16,26 @@ import type { Wings } from './wings.js';
 
 /** All of them, in the order in which they are served: frames in this order, symbols in turns. */
 export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings): Sources {
-  const { paths, group, lodger } = options;
+  const { paths, group, lodger, epochs } = options;
   const claims: FrameSource = {
-    dueAt: (peer) => vectors.dueAt(peer),
+    dueAt: (peer) => (epochs?.isSilent ? NEVER : vectors.dueAt(peer)),
     waiting: () => 0,
     take(now, peer, room) {
+      if (epochs?.isSilent) return [];
       const { rtt, loss } = paths[peer]!;
       const copies = vectorCopiesFor(loss, group.members.length);
-      const vector = vectors.take(now, peer, room, { timeout: rtt.probeTimeout(0), copies });
-      return vector ? [vector] : [];
+      const left = epochs ? room - SAID_OVERHEAD + VECTOR_FRAME_SIZE : room;
+      const vector = vectors.take(now, peer, left, { timeout: rtt.probeTimeout(0), copies });
+      if (!vector) return [];
+      return [epochs ? { kind: 'said', ...epochs.mark, vector } : vector];
+    },
+  };
+  const places: FrameSource = {
+    dueAt: (peer) => epochs!.dueAt(peer),
+    waiting: () => 0,
+    take(now, peer, room) {
+      const frame = epochs!.take(now, peer, room);
+      return frame ? [frame] : [];
     },
   };
   const questions: FrameSource = {
@@ -37,7 +49,7 @@ export function sourcesOf({ vectors, mail, transfer, serving, options }: Wings):
     next: (now, peer, writer, beside) => serving.next(now, peer, writer, beside),
   };
   return {
-    frames: [claims, questions, progress, owed, ...lodger.sources.frames],
+    frames: [...(epochs ? [places] : []), claims, questions, progress, owed, ...lodger.sources.frames],
     symbols: [relayed, own, served, ...lodger.sources.symbols],
   };
 }

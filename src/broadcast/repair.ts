@@ -242,13 +242,15 @@ export class Repair {
    */
   handleGone(now: Micros, from: number, frame: GoneFrame): Stream | undefined {
     const stream = this.wings.streams.find(frame);
-    const { paths, group } = this.wings.options;
+    const { paths, group, epochs } = this.wings.options;
     const { base, chain } = frame;
+    // Who joins a group of one or two has nobody else to ask; nobody lies there.
+    const isJoining = epochs?.change.isJoining === true;
     // Our own present stream is nobody's to end; and whoever says that objects are gone is not alone to say that there were any.
     if (
       !stream?.keepers.isAsked(from) ||
       stream === this.wings.own.stream ||
-      !stream.claims.isNamedBeside(from, base)
+      !(isJoining || stream.claims.isNamedBeside(from, base))
     )
       return this.drop('stale');
     if (base <= stream.count || base > stream.claims.named()) return this.drop('stale');
@@ -276,7 +278,11 @@ export class Repair {
     // if their digests begin beyond it.
     if (stream.deliverable() > stream.delivered || this.wings.delivery.isConsuming(stream)) return undefined;
     if (stream.delivered < lost) this.startOver(now, stream, stream.delivered);
-    this.wings.events.push({ type: 'lost', member: origin, incarnation, from: stream.delivered, to: base });
+    // Who joins begins where the others have come to.
+    if (!isJoining)
+      this.wings.events.push({ type: 'lost', member: origin, incarnation, from: stream.delivered, to: base });
+    // Its origin may be of the group no more, and never name it to us: the others wait for our word all the same.
+    if (isJoining) this.wings.streams.signed(stream);
     stream.skipTo(base, chain);
     this.wings.transfer.forgetAll(stream, (seq) => seq < base);
     this.wings.delivery.forget(stream);

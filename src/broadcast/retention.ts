@@ -33,6 +33,8 @@ export class Retention {
   /** Lets go of what every member holds; and at the store's bound, of the oldest that a quorum does. */
   prune(now: Micros): void {
     this.pruneAt = NEVER;
+    // What is handed over to the next epoch is kept for it.
+    if (this.wings.options.epochs?.change.isSealed) return;
     const stable = new Map([...this.wings.streams].map((stream) => [stream, stream.stable()]));
     const settled = this.wings.sequence?.settle(stable);
     for (const [stream, below] of stable)

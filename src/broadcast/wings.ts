@@ -1,6 +1,7 @@
 /** The four wings of the broadcast, put together: what each job on them is given. */
 
 import type { Micros } from '../core/time.js';
+import type { Epochs } from '../epochs/epochs.js';
 import type { Settings } from '../options.js';
 import type { Loaded } from '../store/store.js';
 import type { SymbolFrame } from '../wire/symbol.js';
@@ -47,6 +48,8 @@ export interface BroadcastOptions
   /** What our store holds from before. */
   loaded: Loaded;
   lodger: Lodger;
+  /** Of a group that changes. */
+  epochs?: Epochs | undefined;
 }
 
 export interface Wings {
@@ -77,7 +80,7 @@ export function openWings(options: BroadcastOptions, metrics: Metrics<BroadcastD
   const { group, self, loaded, rng, paths } = options;
   const n = group.members.length;
   const events: BroadcastEvent[] = [];
-  const streams = new Streams({ ...group, self, members: n }, loaded);
+  const streams = new Streams({ ...group, self, members: n, change: options.epochs?.change }, loaded);
   const log = new Journal(loaded);
   const objects = new Objects<Stream>();
   const pulls = new Pulls<Stream>(rng.fork('pulls'), objects);

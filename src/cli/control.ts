@@ -1,6 +1,6 @@
 /**
  * The control socket of a member: a Unix socket beside its store, for its user alone, by which other commands ask what it does. In: GET
- * over HTTP. Out: its status, and its metrics. Nothing can be changed by it but how much the member says (PUT /log-level).
+ * over HTTP. Out: its status, and its metrics. What can be changed by it is how much the member says (PUT /log-level), and the epoch of a group that changes, by what its operators have signed (PUT /group).
  */
 
 import { chmod, lstat, rm } from 'node:fs/promises';
@@ -45,11 +45,13 @@ export function controlOf({ store, control }: RunningOptions): string {
  * Listens at `path`, in place of what a member that was killed has left there. Throws NETWORK.
  *
  * @param log whose level may be asked and set
+ * @param give takes the path of a group file that goes on from the member's; returns what was expected, if it was something else
  */
 export async function openControl(
   path: string,
   node: Pick<Node, 'status' | 'metrics'>,
   log?: { level: LogLevel },
+  give?: (file: string) => string | undefined,
 ): Promise<HttpServer> {
   if (Buffer.byteLength(path) > MAX_PATH)
     throw new HeadwaterError(
@@ -69,6 +71,7 @@ export async function openControl(
       },
       '/metrics': { type: PROMETHEUS_CONTENT_TYPE, text: () => node.metrics() },
       ...(log && { '/log-level': levelPage(log) }),
+      ...(give && { '/group': groupPage(give) }),
     },
   );
   process.umask(mask);
@@ -86,6 +89,19 @@ export async function askStatus(path: string, { detail }: StatusOptions = {}): P
 export async function askLogLevel(path: string, level?: LogLevel): Promise<{ level: LogLevel }> {
   const asked = level === undefined ? '/log-level' : `/log-level?level=${level}`;
   return JSON.parse(await ask(path, level === undefined ? 'GET' : 'PUT', asked)) as { level: LogLevel };
+}
+
+/** Gives it a group file that goes on from its own. Throws UNREACHABLE, with what the member says against it. */
+export async function giveGroup(path: string, file: string): Promise<void> {
+  await ask(path, 'PUT', `/group?file=${encodeURIComponent(file)}`);
+}
+
+function groupPage(give: (file: string) => string | undefined): Page {
+  return {
+    type: 'application/json',
+    text: () => `${JSON.stringify({ taken: true })}\n`,
+    change: (query) => give(query.get('file') ?? ''),
+  };
 }
 
 function levelPage(log: { level: LogLevel }): Page {

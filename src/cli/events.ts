@@ -120,6 +120,12 @@ export const TEXTS: { [T in NodeEvent['type']]: (event: Extract<NodeEvent, { typ
       ? `${code}: over, since ${when} it was so: ${text}`
       : `${text} (${code}, since ${when})`;
   },
+  epoch: ({ epoch, active }) =>
+    active
+      ? `epoch ${epoch} has begun here`
+      : `epoch ${epoch} is known: what is broadcast waits until it begins here`,
+  'epoch-unknown': (event) =>
+    `${event.member.name} knows epoch ${event.epoch}, which the group file of this member does not have, or another one in its place`,
   'store-error': (event) => `store: ${event.error.message}`,
   'consumer-error': (event) => `delivery: ${String(event.error)}`,
 };

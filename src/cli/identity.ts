@@ -10,7 +10,8 @@ import { parseSecretKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { writeWhole } from '../file/disk.js';
 import { formatGroup } from '../group/descriptor.js';
-import { type Group, memberWith, parseGroup } from '../group/group.js';
+import { parseGroupFile } from '../group/epochs/file.js';
+import { type Group, memberWith } from '../group/group.js';
 import { parseLocator } from '../group/locator.js';
 import { fetchGroup } from '../node/join/fetch.js';
 import { note, printJson } from './io.js';
@@ -60,14 +61,19 @@ export function checkGroup(command: Command): void {
  * @throws HeadwaterError INVALID_CONFIG if the group does not know it; UNREACHABLE if nobody tells the file; ABORTED
  */
 export async function identityOf(options: IdentityOptions, signal: AbortSignal) {
-  const { group, groupId, key } = options;
-  if (groupId === undefined) return readIdentity({ group: group!, key });
-  const path = group ?? `${key}.${toHex(groupId).slice(0, 16)}.group.json`;
+  const { groupId, key } = options;
+  const path = groupPathOf(options);
+  if (groupId === undefined) return readIdentity({ group: path, key });
   if (!existsSync(path)) await fetchTo(path, groupId, options, signal);
   const identity = await readIdentity({ group: path, key });
   if (!equalBytes(identity.group.id, groupId))
     throw config(`group file ${path}: expected group ${toHex(groupId)}, got ${toHex(identity.group.id)}`);
   return identity;
+}
+
+/** Where the group file is, or is kept once it is told. */
+export function groupPathOf({ group, groupId, key }: IdentityOptions): string {
+  return group ?? `${key}.${toHex(groupId!).slice(0, 16)}.group.json`;
 }
 
 async function fetchTo(
@@ -97,14 +103,14 @@ export async function readIdentity(files: { group: string; key: string }) {
 }
 
 export async function readGroup(path: string): Promise<Group> {
-  return parseGroup(await readGroupText(path), `group file ${path}`);
+  return parseGroupFile(await readGroupText(path), `group file ${path}`);
 }
 
 export function readGroupText(path: string): Promise<string> {
   return readText(path, 'group file');
 }
 
-async function readKey(path: string) {
+export async function readKey(path: string) {
   return parseSecretKey(await readText(path, 'key file'), `key file ${path}`);
 }
 

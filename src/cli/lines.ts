@@ -5,8 +5,12 @@
  */
 import { HeadwaterError } from '../errors.js';
 import { wrapMessage } from '../file/envelope.js';
-import type { Node } from '../node/node.js';
 import { formatBytes, note, reportError } from './io.js';
+
+/** A member, or what stands for one. */
+export interface Submitter {
+  submit(bytes: Uint8Array, options: { signal?: AbortSignal }): Promise<unknown>;
+}
 
 export class Lines {
   /** Bytes of each line under way, oldest first. */
@@ -21,7 +25,7 @@ export class Lines {
   }
 
   /** Until the input ends or the signal fires. */
-  async broadcast(input: NodeJS.ReadableStream, node: Node, signal: AbortSignal): Promise<void> {
+  async broadcast(input: NodeJS.ReadableStream, node: Submitter, signal: AbortSignal): Promise<void> {
     const stop = () => (input as NodeJS.ReadStream).destroy();
     if (signal.aborted) stop();
     signal.addEventListener('abort', stop, { once: true });

@@ -1,6 +1,7 @@
 /**
  * What `node`, `send` and `receive` share: the options that make a process a member of a group, and how it reports.
  */
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { DebugTopic } from '../broadcast/observer.js';
@@ -196,7 +197,9 @@ export function openMemberStore(
   { group, publicKey }: { group: Group; publicKey: Uint8Array },
   create: 'store' | 'nothing',
 ): Promise<DurableStore> {
-  return openStore({ path, groupId: group.id, publicKey, create });
+  // What a member has sealed it must not forget: a store that is lost is another key's affair (EPOCHS.md, C10).
+  const isFirst = create === 'store' && (!group.epochs || !existsSync(path));
+  return openStore({ path, groupId: group.id, publicKey, create: isFirst ? create : 'nothing' });
 }
 
 /** Prints a status every `interval` ms as a JSON line, until the returned function is called; none while the last is unread. */

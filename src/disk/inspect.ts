@@ -8,6 +8,7 @@ import { equalBytes } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
 import {
   ATTEMPT_KEY,
+  EPOCHS_KEY,
   FILE_KEY,
   HEADER_KEY,
   HEADS,
@@ -17,6 +18,7 @@ import {
   LETTERS,
   letterStatus,
   parseAttempt,
+  parseEpochs,
   parseFile,
   parseHead,
   parseHeader,
@@ -200,6 +202,9 @@ async function* faultsOf(db: Database): AsyncGenerator<Fault> {
   const attempt = db.getBinary(ATTEMPT_KEY);
   if (attempt && parseAttempt(attempt) === undefined)
     yield { what: 'what was being delivered', problem: unsound };
+  const epochs = db.getBinary(EPOCHS_KEY);
+  if (epochs && parseEpochs(epochs) === undefined)
+    yield { what: 'where it is in a group that changes', problem: unsound };
   let sum = 0;
   for await (const { key, value } of heads(db)) {
     sum += headSize(value);

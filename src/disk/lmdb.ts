@@ -12,6 +12,7 @@ import {
   CHUNK_SIZE,
   chunkKey,
   chunksEnd,
+  EPOCHS_KEY,
   FILE_KEY,
   HEADER_KEY,
   HEADS,
@@ -24,6 +25,7 @@ import {
   letterKey,
   letterStatus,
   parseAttempt,
+  parseEpochs,
   parseFile,
   parseHead,
   parseHeader,
@@ -44,6 +46,7 @@ import {
   streamRecordKey,
   TOTAL_KEY,
   writeAttempt,
+  writeEpochs,
   writeFile,
   writeHeader,
   writeLetter,
@@ -275,6 +278,9 @@ function planOf(db: Database, writes: readonly StoreWrite[]): Plan {
       const value = writeLetter(write.letter);
       plan.puts.push({ key: letterKey(write.letter), value });
       plan.size += value.length;
+    } else if (write.type === 'epochs') {
+      plan.puts.push({ key: EPOCHS_KEY, value: writeEpochs(write.record) });
+      plan.size += write.record.length;
     } else if (write.type === 'unbury') plan.removed.push(letterKey(write.id));
     else if (write.type === 'retire' || write.type === 'forget') {
       drop(db, plan, write.stream, 0);
@@ -441,7 +447,11 @@ function load(db: Database, { path, groupId, publicKey }: StoreOptions): Loaded 
   // What we had sent may be gone, and its number must not be given to something else.
   const isDamaged = unsound.some(({ incarnation }) => incarnation === header.incarnation);
   const incarnation = isDamaged ? Math.max(session, header.incarnation + 1) : header.incarnation;
-  return { incarnation, session, streams, retired, held, sent, bytes };
+  const record = db.getBinary(EPOCHS_KEY);
+  const epochs = record && parseEpochs(record);
+  // What it has sealed must not be forgotten.
+  if (record && !epochs) return undefined;
+  return { incarnation, session, streams, retired, held, sent, bytes, ...(epochs ? { epochs } : {}) };
 }
 
 /** The sound objects not yet delivered. Goes from stream to stream by seeking: what is delivered is not looked at. */

@@ -4,16 +4,18 @@
  */
 import { equalBytes, toHex } from '../core/bytes.js';
 import { HeadwaterError } from '../errors.js';
-import { createGroup, type Group, type Member, memberWith, parseGroup } from './group.js';
+import { formatChain, parseGroupFile } from './epochs/file.js';
+import { createGroup, type Group, type Member, memberWith } from './group.js';
 import { canonicalLocator } from './locator.js';
 
 /**
- * The text of a group file, which `parseGroup` reads back.
+ * The text of a group file, which `parseGroupFile` reads back.
  *
  * @example
  * writeFileSync('group.json', formatGroup(group));
  */
-export function formatGroup({ name, members, faulty, byzantine, pessimism }: Group): string {
+export function formatGroup({ name, members, faulty, byzantine, pessimism, epochs }: Group): string {
+  if (epochs) return formatChain(epochs);
   const listed = members.map((member) => ({
     name: member.name,
     key: toHex(member.publicKey),
@@ -24,7 +26,8 @@ export function formatGroup({ name, members, faulty, byzantine, pessimism }: Gro
 }
 
 /** Whether the group's id is the hash of its members: not where keys are learned one by one. */
-export function isDescribed({ id, name, members, faulty, byzantine }: Group): boolean {
+export function isDescribed({ id, name, members, faulty, byzantine, epochs }: Group): boolean {
+  if (epochs) return equalBytes(epochs[0].hash, id);
   try {
     return equalBytes(createGroup({ name, members: [...members], faulty, byzantine }).id, id);
   } catch {
@@ -49,13 +52,15 @@ export interface Told {
  * @throws HeadwaterError INVALID_CONFIG if it is no group file, or that of another group
  */
 export function groupOfTold(text: string, { groupId, teller, address }: Told): Group {
-  const told = parseGroup(text, 'what was told');
+  const told = parseGroupFile(text, 'what was told');
   if (!equalBytes(told.id, groupId))
     throw new HeadwaterError(
       'INVALID_CONFIG',
       `what was told: expected group ${toHex(groupId)}, got ${toHex(told.id)}`,
     );
   memberWith(told, teller, 'who has told it');
+  // Signed, but for addresses, which are where to try.
+  if (told.epochs) return told;
   const { name, faulty, byzantine, pessimism } = told;
   const isBelieved = byzantine === 0;
   return createGroup({

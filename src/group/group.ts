@@ -9,6 +9,7 @@ import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
 import { HeadwaterError } from '../errors.js';
 import { MAX_LOCATORS, MAX_MEMBERS } from '../wire/limits.js';
+import type { Epoch } from './epochs/descriptor.js';
 import { canonicalLocator, isUnspecified, parseLocator } from './locator.js';
 
 /** One key of the group, and where to reach who has it. */
@@ -43,6 +44,11 @@ export interface Group {
   quorum: number;
   /** Members that must be READY for an object before it is delivered; 0 where a quorum of confirms is enough. */
   readyQuorum: number;
+  /**
+   * Of a group that changes, its states from the first on: `members` has all that ever were in it, with the slot as `index`, and the bounds
+   * are those of the newest. Absent of a group that stays the same.
+   */
+  epochs?: readonly Epoch[];
 }
 
 /** A member as `createGroup` takes it. */

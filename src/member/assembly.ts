@@ -10,6 +10,7 @@ import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
 import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
+import { Epochs } from '../epochs/epochs.js';
 import { Mesh } from '../forwarding/mesh.js';
 import type { PunchDrop } from '../forwarding/punching.js';
 import type { Group, Member } from '../group/group.js';
@@ -59,10 +60,12 @@ export function assemble(
 ) {
   const { group, keys, rng, controller, maxDatagram, incarnation, entropy, observe } = options;
   const { members } = group;
+  const epochs = group.epochs && new Epochs(group, self.index, options.loaded.epochs);
+  const isPeer = (member: Member) => member !== self && (epochs?.isSpokenTo(member.index) ?? true);
   const egress = new Egress({ rate: options.maxRate, peers: members.length });
   const changed = new Marks(members.length);
   const paths = members.map((member) => {
-    if (member === self) return undefined;
+    if (!isPeer(member)) return undefined;
     egress.setWeight(member.index);
     return new Path({
       controller,
@@ -80,7 +83,7 @@ export function assemble(
     version: options.version,
     dialect: options.dialect,
     entropy,
-    peers: members.map((member) => (member === self ? undefined : member)),
+    peers: members.map((member) => (isPeer(member) ? member : undefined)),
   });
   const spreading = { ...options, self: self.index, paths, sizes, changed };
   const bulk = new Bulk(
@@ -90,7 +93,7 @@ export function assemble(
     },
     counters,
   );
-  const broadcaster = new Broadcast({ ...spreading, lodger: bulk }, counters);
+  const broadcaster = new Broadcast({ ...spreading, lodger: bulk, epochs }, counters);
   const locators = new Locators({
     ...{ group, self: self.index, keys, incarnation, counters, epoch: options.epoch ?? 0 },
     addressOf: (peer) => sessions.session(peer)?.addresses.current,
@@ -148,5 +151,5 @@ export function assemble(
     shared: (member) => sessions.session(member)?.sharedStatic,
     random: (length) => entropy.bytes(length),
   });
-  return { egress, changed, sizes, sessions, bulk, broadcaster, peers, teller, locators, mesh };
+  return { epochs, egress, changed, sizes, sessions, bulk, broadcaster, peers, teller, locators, mesh };
 }

@@ -22,6 +22,7 @@ import type { BroadcastDrop } from '../broadcast/wings.js';
 import type { Bulk } from '../bulk/bulk.js';
 import { countDrop, sumDrops } from '../core/drops.js';
 import type { Micros } from '../core/time.js';
+import type { Epochs } from '../epochs/epochs.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
 import type { Mesh } from '../forwarding/mesh.js';
@@ -35,14 +36,14 @@ import type { SessionDropReason, SessionTable } from '../session/index.js';
 import { ackWish, type Contents, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
-import { type Frame, featureOf } from '../wire/frames.js';
+import type { Frame } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
 import { parseVia } from '../wire/via.js';
 import { Agenda } from './agenda.js';
 import { assemble, type EndpointOptions } from './assembly.js';
 import { type Carried, Carrier, type ForwardDrop } from './carrier.js';
-import { type FrameHandlers, frameHandlers, type Heard, handleFrame } from './handlers.js';
+import { type FrameHandlers, frameHandlers, type Heard, handleFrame, isHandled } from './handlers.js';
 import type { Peer } from './peer.js';
 import { Presence } from './presence.js';
 import { Sender, type Transmit } from './sender.js';
@@ -91,8 +92,9 @@ export class Endpoint implements Voice {
   /** Files that move beside the messages. */
   readonly bulk: Bulk;
   private readonly broadcaster: Broadcast;
-  /** Where members are. */
+  /** Where members are; and in which epoch of a group that changes. */
   readonly locators: Locators;
+  readonly epochs: Epochs | undefined;
   /** By member; undefined at our own place. */
   private readonly peers: readonly (Peer | undefined)[];
   private readonly presence: Presence;
@@ -120,6 +122,7 @@ export class Endpoint implements Voice {
     this.peers = peers;
     this.teller = parts.teller;
     this.locators = locators;
+    this.epochs = parts.epochs;
     this.presence = new Presence(peers, ({ index, isPresent }) =>
       this.own.push({ type: 'peer', member: index, reachable: isPresent }),
     );
@@ -330,10 +333,8 @@ export class Endpoint implements Voice {
     const { observer } = this.options;
     for (const frame of frames) {
       observer?.(now, { topic: 'frames', way: 'in', peer: peer.index, frame });
-      const feature = featureOf(frame);
-      if (frame.kind === 'unknown' || (feature && !peer.has(feature)))
-        countDrop(this.counters, 'unknown-frame');
-      else handleFrame(this.handlers, heard, frame);
+      if (isHandled(frame, peer, this.options.group)) handleFrame(this.handlers, heard, frame);
+      else countDrop(this.counters, 'unknown-frame');
     }
     if (symbol) this.handleSymbol(heard, symbol);
   }

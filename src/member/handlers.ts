@@ -3,12 +3,13 @@ import type { Broadcast } from '../broadcast/broadcast.js';
 import type { Bulk } from '../bulk/bulk.js';
 import type { Micros } from '../core/time.js';
 import type { Mesh } from '../forwarding/mesh.js';
+import type { Group } from '../group/group.js';
 import type { Locators } from '../locators/locators.js';
 import type { PathSizes } from '../path/sizes.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { ForwardFrame } from '../wire/frames/forwarding/forward.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
-import type { FrameKind, FrameOf } from '../wire/frames.js';
+import { type Frame, type FrameKind, type FrameOf, featureOf } from '../wire/frames.js';
 import { isTransfer } from '../wire/symbol.js';
 import type { Peer } from './peer.js';
 
@@ -71,6 +72,8 @@ export function frameHandlers({
     listed: ({ now, peer }, frame) => broadcaster.references.handle(now, peer.index, frame),
     served: ({ now, peer }, frame) => broadcaster.references.handle(now, peer.index, frame),
     vector: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame),
+    said: ({ now, peer }, frame) => broadcaster.handleVector(now, peer.index, frame.vector, frame),
+    epoch: ({ now, peer }, frame) => broadcaster.passage?.handleFrame(now, peer.index, frame),
     progress: ({ now, peer }, frame) =>
       (isTransfer(frame.id) ? bulk : broadcaster).handleProgress(now, peer.index, frame),
     owed: ({ now, peer }, frame) =>
@@ -91,6 +94,14 @@ export function frameHandlers({
     forward: onForward,
     punch: ({ now, peer, isForwarded }, frame) => mesh.punching.handle(now, peer.index, frame, isForwarded),
   };
+}
+
+/** Whether a frame is of what we speak with this peer, in such a group: confirms of one that changes say when they were said. */
+export function isHandled(frame: Frame, peer: Peer, { epochs }: Group): frame is FrameOf<Known> {
+  if (frame.kind === 'unknown' || frame.kind === (epochs ? 'vector' : 'said')) return false;
+  if (frame.kind === 'epoch' && !epochs) return false;
+  const feature = featureOf(frame);
+  return !feature || peer.has(feature);
 }
 
 /** Calls the handler of a frame's kind. */

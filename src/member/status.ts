@@ -3,6 +3,7 @@
 import type { StreamOverview } from '../broadcast/delivery/overview.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { Micros } from '../core/time.js';
+import type { EpochOverview } from '../epochs/epochs.js';
 import type { Member } from '../group/group.js';
 import type { BreakerCause } from '../path/breaker.js';
 import type { PathMetrics } from '../path/observer.js';
@@ -26,6 +27,8 @@ export interface EndpointStatus {
   store: { storedBytes: number; pendingBytes: number; isFull: boolean };
   /** Messages that the consumer is done with. */
   consumedMessages: number;
+  /** Of a group that changes. */
+  epoch?: EpochOverview | undefined;
 }
 
 /** One peer as it stands, for people to look at. */

@@ -21,7 +21,14 @@ import { type DebugOptions, debugLog } from './debug.js';
 import type { Delivery } from './delivery.js';
 import { type Driver, startDriver } from './driver.js';
 import { CALL_OPTIONS, isKey, KEYED_OPTIONS, keyBytes, NODE_OPTIONS, STATUS_OPTIONS } from './options.js';
-import { createEndpoint, largestDatagram, nearbyAddresses, openMemberSocket } from './setup.js';
+import {
+  createEndpoint,
+  largestDatagram,
+  nearbyAddresses,
+  openMemberSocket,
+  requireMember,
+  requireStore,
+} from './setup.js';
 import type { NodeEvent } from './status/events.js';
 import { Overseer } from './status/overseer.js';
 import type { NodeStatus, StatusOptions } from './status/shape.js';
@@ -158,6 +165,7 @@ export class Node implements AsyncDisposable {
   static async startAs(options: NodeOptions, dialect: Dialect | undefined, beside?: Beside): Promise<Node> {
     checkOptions('options', options, NODE_OPTIONS);
     checkRequired(options, REQUIRED);
+    requireStore(options);
     const store = options.store ?? memoryStore(Date.now());
     const parts = await openParts(options, store, { dialect, beside });
     const { endpoint, socket, trace, early } = parts;
@@ -202,6 +210,7 @@ export class Node implements AsyncDisposable {
     assertBytes('bytes', bytes);
     checkOptions('options', options, CALL_OPTIONS);
     this.begin(options);
+    requireMember(this.endpoint);
     const { id, outcome } = await this.submissions.broadcast(bytes, options.signal);
     const members = (indices: number[]) => indices.map((index) => this.group.members[index]);
     return { id, confirmed: members(outcome.confirmed), missing: members(outcome.missing) };
@@ -224,6 +233,7 @@ export class Node implements AsyncDisposable {
     assertBytes('bytes', bytes);
     checkOptions('options', options, KEYED_OPTIONS);
     this.begin(options);
+    requireMember(this.endpoint);
     const key = options.key === undefined ? undefined : keyBytes(options.key);
     return this.submissions.submit(bytes, options.signal, key);
   }

@@ -90,3 +90,21 @@ export function largestDatagram({ members }: Group): number {
     ? MAX_DATAGRAM
     : SETTINGS.maxDatagram.default;
 }
+
+/** What a member has sealed it must not forget. Throws INVALID_ARGUMENT without a store in a group that changes. */
+export function requireStore({ group, store }: { group: Group; store?: Store | undefined }): void {
+  if (group.epochs && !store)
+    throw new HeadwaterError(
+      'INVALID_ARGUMENT',
+      'store: expected one that outlives the process, in a group that changes; got none',
+    );
+}
+
+/** What a removed member says nobody would deliver. Throws CLOSED if it is one. */
+export function requireMember({ epochs }: Endpoint): void {
+  if (epochs && !epochs.change.isMember)
+    throw new HeadwaterError(
+      'CLOSED',
+      `member: expected one of epoch ${epochs.change.has}, got one that is removed in it`,
+    );
+}

@@ -14,7 +14,9 @@ export {
 export { CONTROLLERS } from '../congestion/index.js';
 export { Rng } from '../core/rng.js';
 export { MILLISECOND, SECOND } from '../core/time.js';
+export type { EpochOverview } from '../epochs/epochs.js';
 export type { Hint, MemberEvent, Misbehaviour } from '../events.js';
+export type { Descriptor, Epoch, OperatorSignature, SlotMember } from '../group/epochs/descriptor.js';
 export type { EndpointEvent, Transmit } from '../member/endpoint.js';
 export type { EndpointPeer, EndpointStatus } from '../member/status.js';
 export type { SessionEvent } from '../session/events.js';

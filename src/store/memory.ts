@@ -36,6 +36,7 @@ export class MemoryStore {
   /** By name. */
   private readonly letters = new Map<string, DeadLetter>();
   private attempt: Attempt | undefined;
+  private epochs: Uint8Array | undefined;
   /** By number, modulo as many as are kept. */
   private readonly sent = new Map<number, SentKey>();
   private bytes = 0;
@@ -69,6 +70,7 @@ export class MemoryStore {
       else if (write.type === 'unbury') this.letters.delete(nameOf(write.id));
       else if (write.type === 'forget') this.forget(write.stream);
       else if (write.type === 'begin') this.incarnation = write.incarnation;
+      else if (write.type === 'epochs') this.epochs = write.record;
     }
     for (const write of writes) if (write.type === 'prune') this.prune(write.stream, write.below);
     return this.bytes;
@@ -85,6 +87,7 @@ export class MemoryStore {
     copy.session = this.session;
     copy.bytes = this.bytes;
     copy.attempt = this.attempt;
+    copy.epochs = this.epochs;
     for (const [key, { id, state, objects, base }] of this.streams)
       copy.streams.set(key, { id, state: state && copyState(state), objects: new Map(objects), base });
     for (const [origin, final] of this.retired) copy.retired.set(origin, final);
@@ -125,6 +128,7 @@ export class MemoryStore {
       retired: [...this.retired.values()].sort((a, b) => a.origin - b.origin),
       sent: [...this.sent.values()].sort((a, b) => a.number - b.number),
       bytes: this.bytes,
+      ...(this.epochs ? { epochs: this.epochs } : {}),
       ...(crashed ? { crash: { attempt: this.attempt } } : {}),
     };
   }

@@ -10,6 +10,7 @@
  *   kind 1 | origin 2                             retired: incarnation 6 | count 6 | chain 32 | CRC 4
  *   kind 1                                        attempt: count 4 | ranges, each of origin 2 | incarnation 6 | seq 4 | index 4
  *                                                 | end seq 4 | end index 4 | CRC 4
+ *   kind 1                                        epochs: where the member is in a group that changes | CRC 4
  *   kind 1 | origin 2 | incarnation 6             stream: base 6 | delivered 6 | index 6 | chain 32 | base chain 32 | CRC 4
  *                                                 (before the CRC, where there is a READY: count 6 | chain 32)
  *   kind 1 | origin 2 | incarnation 6 | seq 4     head: length 6 | certificate size 2 | certificate | CRC 4 per chunk | CRC 4
@@ -66,6 +67,8 @@ export const SESSION_KEY = Uint8Array.of(6);
 export const ATTEMPT_KEY = Uint8Array.of(8);
 /** Which file the store is in, so that a copy of it is known for one. */
 export const FILE_KEY = Uint8Array.of(13);
+/** Of a group that changes. */
+export const EPOCHS_KEY = Uint8Array.of(14);
 export const SENT = { start: Uint8Array.of(12), end: Uint8Array.of(13) };
 
 /** The keys that all streams, or all heads, lie between. */
@@ -221,6 +224,15 @@ export function parseAttempt(value: Uint8Array): Attempt | undefined {
       });
     return { ranges, count };
   });
+}
+
+export function writeEpochs(record: Uint8Array): Uint8Array {
+  return sealed(EPOCHS_KEY, new Writer(record.length + 4).put(record));
+}
+
+/** Undefined if the record is damaged. */
+export function parseEpochs(value: Uint8Array): Uint8Array | undefined {
+  return opened(EPOCHS_KEY, value, (reader) => copy(reader.take(reader.remaining, 'epochs')));
 }
 
 export function letterKey({ origin, incarnation, seq, index }: MessageRef): Uint8Array {

@@ -97,7 +97,9 @@ export type StoreWrite =
   | { type: 'attempt'; attempt: Attempt }
   /** Keeps a dead letter, or another one in its place. */
   | { type: 'bury'; letter: DeadLetter }
-  | { type: 'unbury'; id: MessageRef };
+  | { type: 'unbury'; id: MessageRef }
+  /** Where the member is in a group that changes, in place of what was there; see `epochs/record.ts`. */
+  | { type: 'epochs'; record: Uint8Array };
 
 /** How a stream that is over ended: so many objects, with this digest. */
 export interface Final extends StreamId {
@@ -127,6 +129,8 @@ export interface Loaded {
   crash?: { attempt: Attempt | undefined };
   /** Whether it is a copy: the member may have said since, under names that follow, what the copy does not hold. Until another stream begins. */
   isCopy?: boolean;
+  /** Where the member is in a group that changes; absent of one that stays the same, and at the first start. */
+  epochs?: Uint8Array;
 }
 
 /**

@@ -10,6 +10,8 @@ import { ack } from './frames/ack.js';
 import { ackPolicy } from './frames/ack-policy.js';
 import { cast } from './frames/cast/cast.js';
 import { castReport } from './frames/cast/cast-report.js';
+import { epoch } from './frames/epochs/epoch.js';
+import { said } from './frames/epochs/said.js';
 import { forward } from './frames/forwarding/forward.js';
 import { punch } from './frames/forwarding/punch.js';
 import { routes } from './frames/forwarding/routes.js';
@@ -61,6 +63,8 @@ export const FRAMES = [
   routes,
   forward,
   punch,
+  epoch,
+  said,
 ] as const;
 
 type KnownFrame = ReturnType<(typeof FRAMES)[number]['parse']>;
@@ -70,7 +74,7 @@ export type FrameKind = Frame['kind'];
 export type FrameOf<K extends FrameKind> = Extract<Frame, { kind: K }>;
 /** Frames about objects: what the broadcast layer makes. */
 export type ObjectFrame = FrameOf<
-  'vector' | 'progress' | 'pull' | 'gone' | 'transfer' | 'cast' | 'cast-report' | 'owed'
+  'vector' | 'progress' | 'pull' | 'gone' | 'transfer' | 'cast' | 'cast-report' | 'owed' | 'epoch' | 'said'
 >;
 
 /** Reads what follows a type byte; throws MALFORMED. */

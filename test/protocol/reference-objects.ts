@@ -93,9 +93,33 @@ export type FrameFields =
       ack?: Parameters<typeof ack>[0];
       lacking: number[];
     } & StreamId)
+  | ({
+      kind: 'epoch';
+      heard: number;
+      list: (typeof LISTS)[number];
+      of: number;
+      next: string;
+      total: number;
+      first: number;
+      streams: (StreamId & { count: number; base: number })[];
+    } & Mark)
+  | ({ kind: 'said'; vector: Extract<FrameFields, { kind: 'vector' }> } & Mark)
   | { kind: 'unknown'; type: number; body: string }
   | { kind: 'pull'; id: ObjectId; missing: Deficits }
   | ({ kind: 'gone'; base: number; chain: string } & StreamId);
+
+const LISTS = ['none', 'seal', 'starts'] as const;
+
+/** When something is said in a group that changes. */
+interface Mark {
+  has: number;
+  active: number;
+  id: string;
+}
+
+function mark({ has, active, id }: Mark): Buffer {
+  return join(uint(has, 4), uint(active, 4), Buffer.from(id, 'hex'));
+}
 
 export function frame(fields: FrameFields): Buffer {
   switch (fields.kind) {
@@ -220,6 +244,24 @@ export function frame(fields: FrameFields): Buffer {
       const rest = join(uint(fields.addresses.length, 1), ...fields.addresses.map(numeric));
       const body = join(head, uint(fields.wait, 2), rest);
       return join(uint(74, 1), uint(body.length, 2), body);
+    }
+    case 'epoch': {
+      const list = join(
+        uint(LISTS.indexOf(fields.list), 1),
+        uint(fields.of, 4),
+        Buffer.from(fields.next, 'hex'),
+      );
+      const place = join(uint(fields.total, 2), uint(fields.first, 2), uint(fields.streams.length, 2));
+      const streams = fields.streams.map((each) =>
+        join(streamId(each), uint(each.count, 4), uint(each.base, 4)),
+      );
+      const body = join(mark(fields), uint(fields.heard, 4), list, place, ...streams);
+      return join(uint(75, 1), uint(body.length, 2), body);
+    }
+    case 'said': {
+      // Without its type.
+      const body = join(mark(fields), frame(fields.vector).subarray(1));
+      return join(uint(76, 1), uint(body.length, 2), body);
     }
     case 'unknown': {
       const body = Buffer.from(fields.body, 'hex');

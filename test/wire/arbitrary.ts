@@ -5,6 +5,7 @@ import { numericAddress } from '../../src/wire/address.js';
 import { type Contents, writeDatagram } from '../../src/wire/datagram.js';
 import { ACK_SPAN, type Ack } from '../../src/wire/frames/ack.js';
 import { MAX_CAST_REASON, MAX_LACKING } from '../../src/wire/frames/cast/cast-report.js';
+import type { EpochList } from '../../src/wire/frames/epochs/epoch.js';
 import { MAX_PUNCH_ADDRESSES } from '../../src/wire/frames/forwarding/punch.js';
 import { MAX_HOPS, MAX_ROUTES } from '../../src/wire/frames/forwarding/routes.js';
 import type { GoneFrame } from '../../src/wire/frames/gone.js';
@@ -239,6 +240,7 @@ export const address: fc.Arbitrary<string> = fc
   .map(([host, port]) => numericAddress(host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`))
   .filter((one) => one !== undefined);
 
+const mark = { has: fc.constant(8), active: fc.integer({ min: 7, max: 8 }), id: bytes(16) };
 const recordName = { member: u16, incarnation: u48, number: u32 };
 
 /** Of each kind; TypeScript names the missing one. */
@@ -302,6 +304,24 @@ export const frameOf: { [K in FrameKind]: fc.Arbitrary<FrameOf<K>> } = {
       maxLength: MAX_ROUTES,
     }),
   }),
+  epoch: fc
+    .array(fc.record({ origin: u16, incarnation: u48, base: u16, more: u16 }), { maxLength: 50 })
+    .chain((streams) =>
+      fc.record({
+        kind: fc.constant('epoch'),
+        ...mark,
+        heard: u32,
+        list: fc.constantFrom<EpochList>('none', 'seal', 'starts'),
+        of: u32,
+        next: bytes(16),
+        total: fc.constant(streams.length + 3),
+        first: fc.constant(3),
+        streams: fc.constant(
+          streams.map(({ more, ...stream }) => ({ ...stream, count: stream.base + more })),
+        ),
+      }),
+    ),
+  said: fc.record({ kind: fc.constant('said'), ...mark, vector: vectorFrame }),
   forward: fc.record({
     kind: fc.constant('forward'),
     from: u16,

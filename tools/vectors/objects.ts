@@ -22,6 +22,7 @@ const INCARNATION = 0x0190_0000_0003;
 
 export function frameVectors(): unknown {
   const stream = { origin: 2, incarnation: INCARNATION };
+  const mark = { has: 3, active: 2, id: new Uint8Array(16).fill(0xe5) };
   const chain = new Uint8Array(32).fill(0xc1);
   const open = { ended: false, first: false, over: false };
   const frames: [string, Frame][] = [
@@ -232,6 +233,39 @@ export function frameVectors(): unknown {
       },
     ],
     ['PUNCH: an answer', { kind: 'punch', from: 3, to: 1, isAnswer: true, wait: 0, addresses: [] }],
+    [
+      'EPOCH: a seal, from the second stream on',
+      {
+        ...{ kind: 'epoch', ...mark, heard: 5, list: 'seal', of: 2, next: new Uint8Array(16).fill(0xd4) },
+        ...{ total: 3, first: 1 },
+        streams: [
+          { ...stream, count: 70, base: 64 },
+          { ...stream, origin: 4, count: 1, base: 0 },
+        ],
+      },
+    ],
+    [
+      'EPOCH: nothing but where its sender is',
+      {
+        ...{ kind: 'epoch', ...mark, heard: 0, list: 'none', of: 0, next: new Uint8Array(16) },
+        ...{ total: 0, first: 0, streams: [] },
+      },
+    ],
+    [
+      'SAID',
+      {
+        ...{ kind: 'said', ...mark },
+        vector: {
+          ...{ kind: 'vector', version: 9, heard: 4, heardBefore: 1 },
+          entries: [
+            {
+              ...{ ...stream, base: 64, count: 70, ready: 0, ended: false, first: false, over: false },
+              ...{ chain: new Uint8Array(32).fill(0xc2), ahead: Uint8Array.of(5) },
+            },
+          ],
+        },
+      },
+    ],
     ['an optional frame of no known type', { kind: 'unknown', type: 200, body: Uint8Array.of(1, 2, 3) }],
     ['GONE', { kind: 'gone', ...stream, base: 64, chain: new Uint8Array(32).fill(0xc2) }],
   ];

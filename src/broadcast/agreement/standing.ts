@@ -3,6 +3,7 @@
  * attested, recorded and retired. Out: whether its origin and others still count, and whether there is something to say.
  */
 import { SparseSet } from '../../core/sparse.js';
+import type { Change } from '../../epochs/change.js';
 import type { Group } from '../../group/group.js';
 import type { StreamId } from '../../wire/symbol.js';
 
@@ -11,6 +12,8 @@ export interface Bounds extends Pick<Group, 'byzantine' | 'faulty' | 'quorum' | 
   self: number;
   /** How many there are. */
   members: number;
+  /** In a group that changes: what counts in which epoch. */
+  change?: Change | undefined;
 }
 
 export class Standing implements StreamId {
@@ -54,6 +57,11 @@ export class Standing implements StreamId {
     if (this.unsaidFrom === undefined || base < this.unsaidFrom) return false;
     this.unsaidFrom = undefined;
     return true;
+  }
+
+  /** Whether `member` is of the group now. */
+  counts(member: number): boolean {
+    return this.bounds.change?.slots.includes(member) ?? true;
   }
 
   get isOwn(): boolean {

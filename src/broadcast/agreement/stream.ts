@@ -7,7 +7,7 @@ import { SparseMap } from '../../core/sparse.js';
 import type { Micros } from '../../core/time.js';
 import type { StreamState } from '../../store/store.js';
 import type { VectorEntry } from '../../wire/frames/vector.js';
-import type { StreamId } from '../../wire/symbol.js';
+import { type StreamId, streamKey } from '../../wire/symbol.js';
 import { Claims } from './claims.js';
 import { Comparison } from './comparison.js';
 import { Following } from './following.js';
@@ -229,7 +229,9 @@ export class Stream implements StreamId {
   }
 
   private agreedByGroup(): number {
-    const { readiness, comparison, following, ledger } = this;
+    const { readiness, comparison, following, ledger, standing } = this;
+    const { change } = standing.bounds;
+    if (change) return change.confirmed(streamKey(this), following.confirmed);
     if (readiness) return readiness.deliverable(following.readyToSay);
     return comparison.hasQuorum() ? comparison.confirmedByQuorum(following.confirmed) : ledger.delivered;
   }
@@ -257,12 +259,12 @@ export class Stream implements StreamId {
   /** Objects below are held by every member, the origin included, as each has said in its present run; and are the same there. */
   stable(): number {
     const { standing, claims, comparison } = this;
-    const { self, members } = standing.bounds;
+    const { self, members, change } = standing.bounds;
     // While members differ one may have to start over, and may need again what all had agreed on.
     if (comparison.isDisputed) return this.ledger.base;
-    let least = this.following.confirmed;
+    let least = Math.min(this.following.confirmed, change?.stable(streamKey(this)) ?? this.count);
     for (let member = 0; member < members; member++)
-      if (member !== self && !standing.over.has(member))
+      if (member !== self && !standing.over.has(member) && standing.counts(member))
         least = Math.min(least, claims.mayVouch(member) ? comparison.agreedNowOn(member) : 0);
     return least;
   }
@@ -278,7 +280,7 @@ export class Stream implements StreamId {
     if (!standing.ended || !ledger.isSpent || comparison.isDisputed) return false;
     const { count } = ledger;
     for (let member = 0; member < members; member++) {
-      if (member === self || standing.over.has(member)) continue;
+      if (member === self || standing.over.has(member) || !standing.counts(member)) continue;
       const claim = claims.of(member);
       if (!claim?.isPresent || !claim.first || claim.count !== count || claim.base !== count) return false;
       if (comparison.agreedNowOn(member) !== count) return false;
@@ -305,8 +307,8 @@ export class Stream implements StreamId {
     return this.standing.ended && this.ledger.isEmpty && this.claims.claimant() === undefined;
   }
 
-  /** More of it may be deliverable, or less. */
-  private ripen(): void {
+  /** More of it may be deliverable, or less; also by what others say of epochs. */
+  ripen(): void {
     this.due = undefined;
     this.ripe?.add(this);
   }

@@ -7,6 +7,7 @@ import { askStatus, controlPathOf } from '../control.js';
 import { readGroup, readGroupText } from '../identity.js';
 import { integer, interrupted, note, number, print, sleep, withInterrupt } from '../io.js';
 import { type Changes, type FileMember, nextGroup, saidSoFar, unfinished } from '../lifecycle/next-group.js';
+import { epochCommands, refuseChain } from './epochs.js';
 
 interface Bounds {
   faulty?: number;
@@ -46,6 +47,7 @@ export function groupCommand(program: Command): void {
   });
   idCommand(command);
   nextCommand(command);
+  epochCommands(command, parseMember);
 }
 
 function idCommand(group: Command): void {
@@ -84,6 +86,7 @@ function nextCommand(group: Command): void {
         control = store === undefined ? undefined : controlPathOf(store),
       } = options;
       const text = await readGroupText(path);
+      refuseChain(text, path, 'see `headwater group propose`');
       const id = toHex(parseGroup(text, `group file ${path}`).id);
       const { add = [], remove = [], rekey = [], move = [], ...rest } = options;
       const next = nextGroup(text, { ...rest, add, remove, rekey, move });

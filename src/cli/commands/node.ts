@@ -1,7 +1,11 @@
 /** `headwater node`: a member that relays for the group, prints what it delivers, and broadcasts lines from stdin. */
 
+import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { MESSAGE_HEADER, unwrapMessage } from '../../file/envelope.js';
+import type { Chain } from '../../group/epochs/chain.js';
+import { parseChain } from '../../group/epochs/file.js';
+import type { Member } from '../../group/group.js';
 import type { Delivery, Node } from '../../node/node.js';
 import { WARNED } from '../../node/status/hints.js';
 import { PROMETHEUS_CONTENT_TYPE } from '../../node/status/prometheus.js';
@@ -9,7 +13,7 @@ import { SETTINGS, type Settings } from '../../options.js';
 import { controlPathOf, openControl } from '../control.js';
 import { Events } from '../events.js';
 import { type HttpServer, refusePages, serveHttp } from '../http.js';
-import { checkGroup } from '../identity.js';
+import { checkGroup, groupPathOf, readKey } from '../identity.js';
 import {
   drained,
   fired,
@@ -21,7 +25,9 @@ import {
   setLogLevel,
   untilInterrupted,
 } from '../io.js';
+import { adopt, askEpochs } from '../lifecycle/adopt.js';
 import { takeLeave } from '../lifecycle/leaving.js';
+import { Terms } from '../lifecycle/terms.js';
 import { Lines } from '../lines.js';
 import { LOG_LEVELS, type LogLevel } from '../logging/level.js';
 import { RunningLog } from '../logging/running.js';
@@ -77,62 +83,129 @@ export function nodeCommand(program: Command): void {
     .action((options: NodeCommandOptions, command: Command) => {
       checkGroup(command);
       return untilInterrupted(async (signal) => {
-        const { json, order, logLevel } = options;
-        setLogLevel(logLevel);
+        setLogLevel(options.logLevel);
+        const terms = new Terms(`${process.pid}-${Date.now()}`);
         const lines = new Lines(options.maxSize * MIB);
-        const events = new Events(json === true, WARNED);
-        let page: LivePage | undefined;
-        await using node = await startMember(
-          options,
-          {
-            order,
-            maxMessageSize: options.maxSize * MIB + MESSAGE_HEADER,
-            storePath: options.store,
-            onRecovered: (moved) => {
-              if (json) printJson({ event: 'store-recovered', moved });
-              else note(`the store was damaged: it is kept as ${moved}, and begun anew`, 'warning');
-            },
-            deliver: (delivery) => {
-              const done = () => {
-                if (delivery.from === node.self) lines.done();
-              };
-              const handed = printDelivery(delivery, json === true);
-              return handed ? handed.then(done) : done();
-            },
-            onEvent: (event) => {
-              if (event.type === 'lost' && event.member === node.self) lines.forget();
-              events.on(event);
-              page?.onEvent(event);
-            },
-          },
-          signal,
-        );
-        if (options.page) page = await openLivePage(node, options.page);
-        const log = new RunningLog(node, logLevel, json === true);
-        const servers = [...(page ? [page] : []), ...(await openServers(options, node, log))];
-        const { self, group, address } = node;
-        if (json) printJson({ event: 'ready', name: self.name, address, ...(page && { page: page.url }) });
-        else {
-          note(`${self.name} of group ${group.name} at ${address}; lines from stdin are broadcast`);
-          if (page) note(`the page: ${page.url}`);
-        }
-        const stopReports = json ? reportEvery(node, 1000) : () => {};
-
-        await Promise.all([lines.broadcast(process.stdin, node, signal), fired(signal)]);
-        stopReports();
-        await takeLeave(node);
-        log.close();
-        await Promise.all(servers.map((server) => server.close()));
-        // What is with the reader should not come again.
-        await drained(GRACE_MS);
-        if (json) printJson({ event: 'end', ...node.status() });
-        else noteTotals(node.status());
+        const input = lines.broadcast(process.stdin, terms, signal);
+        const ended = Promise.all([input, fired(signal)]);
+        for (let isToGoOn = true; isToGoOn; )
+          isToGoOn = await runMember(options, { terms, lines, ended }, signal);
       });
     });
 }
 
+interface Running {
+  terms: Terms;
+  lines: Lines;
+  /** The input has ended, and the process is to. */
+  ended: Promise<unknown>;
+}
+
+/** A member until the process is to end, or it has a group file that goes on from the one it began with: then true. */
+async function runMember(
+  options: NodeCommandOptions,
+  { terms, lines, ended }: Running,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { json, order, logLevel } = options;
+  const events = new Events(json === true, WARNED);
+  let page: LivePage | undefined;
+  let follow = (_member: Member) => {};
+  await using node = await startMember(
+    options,
+    {
+      order,
+      maxMessageSize: options.maxSize * MIB + MESSAGE_HEADER,
+      storePath: options.store,
+      onRecovered: (moved) => {
+        if (json) printJson({ event: 'store-recovered', moved });
+        else note(`the store was damaged: it is kept as ${moved}, and begun anew`, 'warning');
+      },
+      deliver: (delivery) => {
+        if (!terms.isNew(delivery.id)) return undefined;
+        const done = () => {
+          if (delivery.from.index === node.self.index) lines.done();
+        };
+        const handed = printDelivery(delivery, json === true);
+        return handed ? handed.then(done) : done();
+      },
+      onEvent: (event) => {
+        if (event.type === 'lost' && event.member === node.self) lines.forget();
+        if (event.type === 'epoch-unknown') follow(event.member);
+        events.on(event);
+        page?.onEvent(event);
+      },
+    },
+    signal,
+  );
+  let goOn = () => {};
+  const again = new Promise<boolean>((resolve) => {
+    goOn = () => resolve(true);
+  });
+  const take = (chain: Chain) => {
+    adopt(groupPathOf(options), node.group, chain);
+    // Who has given it is answered first.
+    setTimeout(goOn, ANSWER_MS);
+  };
+  let isAsking = false;
+  follow = async (member) => {
+    if (isAsking) return;
+    isAsking = true;
+    try {
+      const { seed } = await readKey(options.key);
+      const chain = await askEpochs(node, member, seed);
+      if (chain) take(chain);
+    } catch (error) {
+      reportError(error);
+    }
+    isAsking = false;
+  };
+  if (options.page) page = await openLivePage(node, options.page);
+  const log = new RunningLog(node, logLevel, json === true);
+  const servers = [...(page ? [page] : []), ...(await openServers(options, node, log, take))];
+  const { self, group, address } = node;
+  if (json) printJson({ event: 'ready', name: self.name, address, ...(page && { page: page.url }) });
+  else {
+    note(`${self.name} of group ${group.name} at ${address}; lines from stdin are broadcast`);
+    if (page) note(`the page: ${page.url}`);
+  }
+  const stopReports = json ? reportEvery(node, 1000) : () => {};
+  terms.begin(node);
+
+  const isToGoOn = await Promise.race([again, ended.then(() => false)]);
+  stopReports();
+  if (isToGoOn) terms.pause();
+  else await takeLeave(node);
+  log.close();
+  await Promise.all(servers.map((server) => server.close()));
+  if (isToGoOn) return true;
+  // What is with the reader should not come again.
+  await drained(GRACE_MS);
+  if (json) printJson({ event: 'end', ...node.status() });
+  else noteTotals(node.status());
+  return false;
+}
+
+/** Reads a group file that is given to a running member; what is against it, if anything is. */
+function taking(take: (chain: Chain) => void): (file: string) => string | undefined {
+  return (file) => {
+    try {
+      take(parseChain(readFileSync(file, 'utf8'), `group file ${file}`));
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+}
+
 /** The control socket and the metrics, as far as they are wanted. A control socket that nobody asked for is none to fail for. */
-async function openServers(options: NodeCommandOptions, node: Node, log: RunningLog): Promise<HttpServer[]> {
+async function openServers(
+  options: NodeCommandOptions,
+  node: Node,
+  log: RunningLog,
+  take: (chain: Chain) => void,
+): Promise<HttpServer[]> {
+  const give = node.group.epochs && taking(take);
   const servers: HttpServer[] = [];
   if (options.metrics)
     servers.push(
@@ -143,9 +216,9 @@ async function openServers(options: NodeCommandOptions, node: Node, log: Running
         { refuse: refusePages },
       ),
     );
-  if (options.control !== undefined) servers.push(await openControl(options.control, node, log));
+  if (options.control !== undefined) servers.push(await openControl(options.control, node, log, give));
   else if (options.store !== undefined && process.platform !== 'win32')
-    await openControl(controlPathOf(options.store), node, log).then(
+    await openControl(controlPathOf(options.store), node, log, give).then(
       (server) => servers.push(server),
       (error) => note(`${(error as Error).message}: nobody can ask this member (see --control)`, 'warning'),
     );
@@ -168,3 +241,4 @@ function printDelivery({ from, id, bytes }: Delivery, json: boolean): Promise<vo
 const MIB = 1024 * 1024;
 /** A reader that is there takes what is under way in this time. */
 const GRACE_MS = 500;
+const ANSWER_MS = 20;

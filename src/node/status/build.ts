@@ -2,13 +2,21 @@
 import type { ObjectStatus as EndpointObject } from '../../broadcast/spread/objects.js';
 import { toHex } from '../../core/bytes.js';
 import { MILLISECOND, type Micros } from '../../core/time.js';
+import type { EpochOverview } from '../../epochs/epochs.js';
 import type { Group, Member } from '../../group/group.js';
 import type { EndpointMetrics } from '../../member/endpoint.js';
 import type { EndpointPeer, EndpointStatus } from '../../member/status.js';
 import type { SocketStatus } from '../socket/datagram-socket.js';
 import type { Health } from './health.js';
 import type { Histogram } from './prometheus.js';
-import type { NodeStatus, ObjectStatus, PeerStatus, QuorumStatus, StreamStatus } from './shape.js';
+import type {
+  EpochStatus,
+  NodeStatus,
+  ObjectStatus,
+  PeerStatus,
+  QuorumStatus,
+  StreamStatus,
+} from './shape.js';
 import type { Warning } from './warnings.js';
 
 /** What a status is made of. */
@@ -46,7 +54,10 @@ export function statusOf(parts: StatusParts): NodeStatus {
   );
   return {
     name: self.name,
-    group: { name: group.name, id: toHex(group.id), members: members.length },
+    group: {
+      ...{ name: group.name, id: toHex(group.id), members: presentOf(group).length },
+      ...(endpoint.epoch && { epoch: epochOf(endpoint.epoch, members) }),
+    },
     address: parts.address,
     told: [...endpoint.told],
     observed: endpoint.seen.map(({ address, by }) => ({
@@ -94,14 +105,34 @@ export function statusOf(parts: StatusParts): NodeStatus {
 /** Who is here: what is not heard there cannot be confirmed there. */
 export function quorumOf(
   peers: readonly Pick<EndpointPeer, 'member' | 'reachable'>[],
-  { members, quorum }: Group,
+  group: Group,
   isUnheard: (member: Member) => boolean = () => false,
 ): QuorumStatus {
+  const present = presentOf(group);
   const names = (which: (peer: (typeof peers)[number]) => boolean) =>
-    peers.filter(which).map(({ member }) => member.name);
+    peers.filter((peer) => present.includes(peer.member) && which(peer)).map(({ member }) => member.name);
   const away = names(({ reachable }) => !reachable);
   const unheard = names(({ reachable, member }) => reachable && isUnheard(member));
-  return { have: members.length - away.length - unheard.length, need: quorum, away, unheard };
+  return { have: present.length - away.length - unheard.length, need: group.quorum, away, unheard };
+}
+
+/** Members of the group as it is now. */
+export function presentOf({ members, epochs }: Group): readonly Member[] {
+  return epochs ? epochs[epochs.length - 1].members.map(({ slot }) => members[slot]) : members;
+}
+
+function epochOf(epoch: EpochOverview, members: readonly Member[]): EpochStatus {
+  return {
+    newest: epoch.has,
+    known: epoch.known,
+    active: epoch.active,
+    members: Object.fromEntries(
+      [...epoch.members].map(([slot, active]) => [members[slot].name, active ?? null]),
+    ),
+    leaving: epoch.leaving.map((slot) => members[slot].name),
+    over: epoch.isOver,
+    lackingStreams: epoch.lacking,
+  };
 }
 
 function deliveryOf({ bounds, counts, sum }: Histogram): NodeStatus['delivery'] {

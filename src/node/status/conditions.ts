@@ -1,6 +1,8 @@
 /** What is wrong with a member by its status: looked at each second. In: a status, and what it does not say. Out: conditions that hold. */
+
 import type { Group, Member } from '../../group/group.js';
 import { DATAGRAM_SIZE } from '../../wire/limits.js';
+import { presentOf } from './build.js';
 import { HINT_TEXTS, span } from './hints.js';
 import type { NodeStatus, PeerStatus } from './shape.js';
 import type { Condition } from './warnings.js';
@@ -32,10 +34,14 @@ export function conditionsOf(status: NodeStatus, group: Group, measured: Measure
   if (quorum.have < quorum.need)
     conditions.push({
       code: 'no-quorum',
-      text: `${quorum.have} of ${group.members.length} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(missing)}`,
+      text: `${quorum.have} of ${status.group.members} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(missing)}`,
       after: AWAY_AFTER,
     });
-  for (const peer of peers) conditions.push(...ofPeer(peer, memberOf(group, peer.name), measured));
+  const present = presentOf(group);
+  for (const peer of peers) {
+    const member = memberOf(group, peer.name);
+    if (present.includes(member)) conditions.push(...ofPeer(peer, member, measured));
+  }
   return [
     ...conditions,
     ...ofStore(status, group, measured),

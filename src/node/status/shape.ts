@@ -62,8 +62,28 @@ export interface GroupStatus {
   name: string;
   /** What all members must have in common, in hex: see `Group.id`. */
   id: string;
-  /** How many there are. */
+  /** How many there are; of a group that changes, in its newest epoch. */
   members: number;
+  /** Where this member is in a group that changes; not there in one that stays the same. */
+  epoch?: EpochStatus;
+}
+
+/** Where a member is in a group that changes. */
+export interface EpochStatus {
+  /** The newest that it has taken. */
+  newest: number;
+  /** The newest that its group file has; it takes them one after the other. */
+  known: number;
+  /** The one in which it is active: messages are delivered by the quorum of that. */
+  active: number;
+  /** By name, of the members of the newest: in which each is active, as far as it has said. */
+  members: Record<string, number | null>;
+  /** Names of members that are not of the newest any more. */
+  leaving: string[];
+  /** Whether those may be switched off, and the next change may be made. */
+  over: boolean;
+  /** Streams of which this member lacks something that it must have before it can be active. */
+  lackingStreams: number;
 }
 
 /** One address at which members see this one. */

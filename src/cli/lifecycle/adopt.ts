@@ -1,0 +1,61 @@
+/**
+ * How a running member comes to a group file that goes on from its own: an operator gives it, or another member tells it. In: a text. Out: the
+ * file in its place, once it is known to be right.
+ */
+import { equalBytes } from '../../core/bytes.js';
+import { HeadwaterError } from '../../errors.js';
+import { writeWhole } from '../../file/disk.js';
+import { type Chain, continues } from '../../group/epochs/chain.js';
+import { formatChain } from '../../group/epochs/file.js';
+import type { Group, Member } from '../../group/group.js';
+import { fetchGroup } from '../../node/join/fetch.js';
+import type { Node } from '../../node/node.js';
+import { note, sleep } from '../io.js';
+
+/**
+ * Puts it in the place of the group file.
+ *
+ * @param chain whose signatures hold
+ * @throws HeadwaterError INVALID_CONFIG if it does not go on from what the member has
+ */
+export function adopt(path: string, { epochs, name }: Group, chain: Chain): void {
+  if (!epochs)
+    throw config(`group '${name}': expected one that changes, got one whose members stay the same`);
+  if (!equalBytes(chain[0].hash, epochs[0].hash))
+    throw config(`group file: expected group '${name}', got another one, '${chain[0].name}'`);
+  if (!continues(epochs, chain))
+    throw config(
+      chain.length < epochs.length
+        ? `group file: expected more epochs than ${epochs.length}, which this member has, got ${chain.length}`
+        : 'group file: expected one that goes on from what this member has, got another change in the place of one of its own',
+    );
+  if (chain.length === epochs.length)
+    throw config(
+      `group file: expected more epochs than ${epochs.length}, which this member has, got as many`,
+    );
+  writeWhole(path, formatChain(chain));
+}
+
+/** Asks a member that knows more epochs for them; undefined if it does not tell them, which is said. */
+export async function askEpochs(node: Node, member: Member, seed: Uint8Array): Promise<Chain | undefined> {
+  for (let i = 0; i < TRIES; i++) {
+    const address = node.status().peers.find((peer) => peer.name === member.name)?.address;
+    const peers = [...new Set([...(address ? [address] : []), ...member.locators])];
+    const options = { groupId: node.group.id, secretKey: seed, peers, timeout: TIMEOUT_MS };
+    const told = await fetchGroup(options).catch(() => undefined);
+    if (told?.epochs && told.epochs.length > node.group.epochs!.length) return told.epochs;
+    await sleep(TIMEOUT_MS);
+  }
+  note(
+    `${member.name} has epochs that this member lacks, and does not tell them: see headwater group apply`,
+    'warning',
+  );
+  return undefined;
+}
+
+function config(message: string): HeadwaterError {
+  return new HeadwaterError('INVALID_CONFIG', message);
+}
+
+const TRIES = 20;
+const TIMEOUT_MS = 1000;

@@ -1,0 +1,49 @@
+/** EPOCH: lists that come in pieces, and what is refused. */
+import { expect, test } from 'vitest';
+import { Reader, Writer } from '../../src/core/bytes.js';
+import { Talk } from '../../src/epochs/talk.js';
+import { type EpochFrame, epoch, MAX_LISTED } from '../../src/wire/frames/epochs/epoch.js';
+
+const mark = { has: 3, active: 2, id: new Uint8Array(16) };
+const streams = Array.from({ length: 100 }, (_, i) => ({ origin: i, incarnation: 7, count: i + 1, base: i }));
+
+function parsed(frame: EpochFrame): EpochFrame {
+  const writer = new Writer(epoch.size(frame));
+  epoch.write(writer, frame);
+  return epoch.parse(new Reader(writer.finish()));
+}
+
+test('a list of more than a frame holds arrives whole, in whatever order, lost ones again', () => {
+  const telling = { list: 'seal', of: 2, next: new Uint8Array(16).fill(1), streams } as const;
+  const theirs = { has: 2, active: 2 };
+  const [talk, other] = [new Talk(2), new Talk(2)];
+  const frames: EpochFrame[] = [];
+  for (let now = 0; frames.length < 8; now = Math.max(now, talk.dueAt(1, mark, theirs)))
+    frames.push(talk.take(now, 1, 600, { own: mark, theirs, telling })!);
+  expect(frames[0].streams.length).toBeLessThan(100);
+  const [lost, ...rest] = frames.map(parsed);
+  const got = rest.toReversed().flatMap((frame) => other.onList(0, frame) ?? []);
+  expect(lost.first).toBe(0);
+  expect(new Set(got.map(({ origin }) => origin)).size).toBe(100);
+});
+
+test('who has heard, and is not behind, is told nothing', () => {
+  const talk = new Talk(2);
+  const here = { has: 3, active: 3 };
+  expect(talk.dueAt(1, here, here)).toBeLessThan(0);
+  talk.onHeard(1, 7);
+  expect(talk.dueAt(1, here, here)).toBe(Number.POSITIVE_INFINITY);
+  // It takes our seal, or our starts.
+  expect(talk.dueAt(1, here, { has: 2, active: 2 })).toBeLessThan(0);
+});
+
+test('a list beyond its bound, or its own end, is malformed', () => {
+  const frame: EpochFrame = {
+    ...{ kind: 'epoch', ...mark, heard: 0, list: 'seal', of: 2, next: new Uint8Array(16) },
+    ...{ total: MAX_LISTED, first: MAX_LISTED - 1, streams: streams.slice(0, 1) },
+  };
+  expect(parsed(frame).streams).toHaveLength(1);
+  expect(() => parsed({ ...frame, first: MAX_LISTED })).toThrow(/streams, got more/);
+  expect(() => parsed({ ...frame, total: MAX_LISTED + 1 })).toThrow(/streams, got more/);
+  expect(() => parsed({ ...frame, active: 1 })).toThrow(/active: expected 3, or one less/);
+});
