@@ -17,12 +17,15 @@ class Real extends Model {
   private readonly self: number;
   private readonly known: Descriptor[];
   private readonly told = new Map<string, Word | Seal>();
+  /** Also those that it has forgotten: by them the checks know who has been in an epoch before. */
+  private readonly sealed: Seal[];
 
   constructor(slot: number, state: EpochState) {
     super(slot, state);
     this.self = slot;
     this.known = [...state.chain];
     const { active, seals, starts } = state;
+    this.sealed = [...seals];
     this.real = new Change(slot, this.known, { has: this.known.length - 1, active, seals, starts });
   }
 
@@ -47,8 +50,8 @@ class Real extends Model {
   }
 
   override state(): EpochState {
-    const { active, seals, starts } = this.real.state;
-    return { chain: this.known, active, starts, seals: seals.map((seal) => ({ ...seal, slot: this.self })) };
+    const { active, starts } = this.real.state;
+    return { chain: this.known, active, starts, seals: this.sealed };
   }
 
   override word(streams: Standings): Word {
@@ -66,6 +69,7 @@ class Real extends Model {
     if (next.epoch !== this.real.has + 1 || this.real.isSealed || !this.real.isMember) return false;
     this.known.push(next);
     this.real.take(streams);
+    this.sealed.push(this.sealOf(this.real.has - 1)!);
     return true;
   }
 
@@ -134,10 +138,16 @@ test('two descriptors for one epoch never both win', () => {
   expect(firstFault(200, Real, { isContested: true })).toBeUndefined();
 });
 
-test('it is found if seals count for any descriptor', () => {
+test('it is found if words and seals count for any descriptor', () => {
   class Spoilt extends Real {
+    private readonly ours = () => this.word(new Map()).hashes;
+
+    override handleWord(word: Word): void {
+      super.handleWord({ ...word, hashes: this.ours() });
+    }
+
     override handleSeal(seal: Seal): void {
-      super.handleSeal({ ...seal, next: this.word(new Map()).hashes.at(-1)! });
+      super.handleSeal({ ...seal, next: this.ours().at(-1)! });
     }
   }
   expect(firstFault(500, Spoilt, { isContested: true, changes: 1, steps: 400 })).toBeDefined();
