@@ -56,6 +56,11 @@ export class HeadwaterError extends Error {
   }
 }
 
+/** CLOSED, of a node. */
+export function closedError(): HeadwaterError {
+  return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');
+}
+
 /** Throws INVALID_ARGUMENT unless `value` is an integer in [min, max]. For the edges of the API. */
 export function assertInteger(name: string, value: unknown, min: number, max: number): void {
   if (!Number.isInteger(value) || (value as number) < min || (value as number) > max)

@@ -162,7 +162,7 @@ export class Bulk {
     const opened = this.ground.transfers.open(from, frame);
     if (!opened) return undefined;
     const { transfer, instead } = opened;
-    if (instead) this.ground.forget(instead);
+    if (instead) this.giveUp(instead);
     if (this.ground.isTaking) this.ground.touch(now, transfer);
     else this.ground.fail(now, transfer, TAKES_NOTHING);
     return transfer;
@@ -173,21 +173,14 @@ export class Bulk {
    * what was saved may be gone.
    */
   private onOffered(now: Micros, transfer: BulkTransfer): void {
-    const { state, reason, manifestBytes: bytes, isFormer } = transfer;
+    const { state, reason, isFormer } = transfer;
     transfer.isFormer = false;
     const isSaved = state === 'saved' && isFormer;
     const isFailed = isFormer || reason === UNOFFERED || reason.startsWith(GAVE_UP);
     if (!isSaved && !(state === 'failed' && isFailed)) return;
     // Each look may read all of what is there.
     if (!this.looksFor(transfer.origin).take(now)) return;
-    transfer.reason = '';
-    transfer.state = isSaved ? 'verifying' : 'joining';
-    if (!isSaved) transfer.loseSlices();
-    this.ground.touch(now, transfer);
-    const certificate = transfer.certificate(MANIFEST);
-    if (certificate)
-      this.ground.requests.push({ type: 'open', id: idOf(transfer), certificate, bytes, isSaved });
-    else this.ground.fetching.wantMissing(now, transfer);
+    this.ground.reopen(now, transfer, isSaved);
   }
 
   private looksFor(origin: number): Budget {
@@ -216,7 +209,16 @@ export class Bulk {
     this.ground.fetching.wantMissing(now, transfer);
   }
 
+  /** It is over, and its place needed. */
+  private giveUp(transfer: BulkTransfer): void {
+    this.ground.forget(transfer);
+    this.ground.requests.push({ type: 'abandon', id: idOf(transfer), isUseless: false });
+  }
+
   private onManifest(now: Micros, transfer: BulkTransfer, bytes: Uint8Array, certificate: Uint8Array): void {
+    const over = this.ground.transfers.roomFor(transfer, bytes.length);
+    if (!over) return this.ground.fail(now, transfer, NO_ROOM);
+    for (const other of over) this.giveUp(other);
     const object = this.ground.objects.find(transfer, MANIFEST)!;
     try {
       transfer.open(bytes, certificate);
@@ -239,6 +241,8 @@ function idOf({ origin, incarnation }: BulkTransfer): StreamId {
   return { origin, incarnation };
 }
 
+/** What is said of a transfer whose list of files is one too many. */
+const NO_ROOM = 'it holds the lists of too many files of this sender at once';
 /** What is said of a transfer whose origin has ended it, before its reason. */
 const GAVE_UP = 'its sender gave up';
 /** Offers of one origin that are looked at again, at once, and then a second. */

@@ -10,6 +10,7 @@ import {
   type BulkRequest,
   type CastGroup,
   type CastMode,
+  TAKES_NO_MORE,
   TAKES_NOTHING,
   type TransferStatus,
 } from './ports.js';
@@ -80,11 +81,8 @@ export class FilesDoor {
     this.ground.casts.isAllowed = byMulticast;
     if (!isTaking) return;
     for (const transfer of this.ground.transfers) {
-      if (transfer.state !== 'failed' || transfer.reason !== TAKES_NOTHING) continue;
-      transfer.reason = '';
-      transfer.state = 'joining';
-      this.ground.touch(now, transfer);
-      this.ground.fetching.wantMissing(now, transfer);
+      if (transfer.state !== 'failed' || !REFUSED.includes(transfer.reason)) continue;
+      this.ground.reopen(now, transfer, false);
     }
   }
 
@@ -214,3 +212,6 @@ function changedIn(manifest: Manifest, seq: number): string {
   const what = first ? `: ${manifest.entries[first.entry].path}` : '';
   return `its source has changed since it was offered${what}${others.length > 0 ? ` or one of the ${others.length} files after it` : ''}`;
 }
+
+/** Of what is not taken, for no other reason. */
+const REFUSED: readonly string[] = [TAKES_NOTHING, TAKES_NO_MORE];

@@ -20,7 +20,7 @@ import { MAX_MANIFEST, MAX_SLICE, SLICE_SIZE, sliceHash, sliceLength } from './m
 import type { BulkRequest } from './ports.js';
 import { MOST_SLICES, type Sending } from './sending.js';
 import { Telling } from './telling.js';
-import type { BulkTransfer } from './transfer.js';
+import { type BulkTransfer, MANIFEST } from './transfer.js';
 import { Transfers } from './transfers.js';
 
 export interface BulkOptions
@@ -118,6 +118,18 @@ export class Ground {
     this.spread.forgetAll(transfer);
     this.fetching.forget(transfer);
     this.enter(now, id, 'failed');
+  }
+
+  /** It is offered to the shell again, or asked for; `isSaved`: what stood there may be gone. */
+  reopen(now: Micros, transfer: BulkTransfer, isSaved: boolean): void {
+    const { origin, incarnation, manifestBytes: bytes } = transfer;
+    transfer.reason = '';
+    transfer.state = isSaved ? 'verifying' : 'joining';
+    if (!isSaved) transfer.loseSlices();
+    this.touch(now, transfer);
+    const certificate = transfer.certificate(MANIFEST);
+    if (!certificate) return this.fetching.wantMissing(now, transfer);
+    this.requests.push({ type: 'open', id: { origin, incarnation }, certificate, bytes, isSaved });
   }
 
   enter(now: Micros, id: StreamId, state: BulkTransfer['state']): void {

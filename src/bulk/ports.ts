@@ -15,7 +15,7 @@ export type BulkRequest =
   | { type: 'read'; id: ObjectId; target: Uint8Array }
   /** All slices are written: `handleCompleted` once the files have their names, or `fail`. */
   | { type: 'complete'; id: StreamId }
-  /** Its origin has given it up. `isUseless`: what is here of it, too, as it no longer has the same files. */
+  /** Its origin has given it up, or it is forgotten. `isUseless`: what is here of it, too, as it no longer has the same files. */
   | { type: 'abandon'; id: StreamId; isUseless: boolean }
   /** Symbols of it come by multicast: `handleJoined` once that is listened to, again if it was before, or cannot be. */
   | { type: 'join'; id: StreamId; group: CastGroup }
@@ -68,6 +68,8 @@ export interface CastStatus {
 
 /** Why a member takes nothing that takes nothing at all. */
 export const TAKES_NOTHING = 'it saves no files (headwater receive is not what it runs)';
+/** Why a member takes nothing any more. */
+export const TAKES_NO_MORE = 'it takes no more files';
 
 /** Why a member takes nothing in place of what it has while only others than its sender speak of it: it may be older. */
 export const UNOFFERED = 'it has something else of that name, and its sender is not there to offer it';

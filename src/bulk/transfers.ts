@@ -63,6 +63,24 @@ export class Transfers implements StreamsView<BulkTransfer> {
     return { transfer, instead };
   }
 
+  /**
+   * The list of files of a transfer has come, of so many bytes.
+   *
+   * @returns those of its origin that are over, and have to be forgotten for it; undefined if there is no room
+   */
+  roomFor(transfer: BulkTransfer, bytes: number): BulkTransfer[] | undefined {
+    const others = this.of(transfer.origin).filter((other) => other !== transfer);
+    let total = others.reduce((sum, { manifestBytes }) => sum + manifestBytes.length, bytes);
+    const over: BulkTransfer[] = [];
+    for (const other of others) {
+      if (total <= MAX_MANIFESTS) break;
+      if (other.state !== 'saved' && other.state !== 'failed') continue;
+      over.push(other);
+      total -= other.manifestBytes.length;
+    }
+    return total <= MAX_MANIFESTS ? over : undefined;
+  }
+
   add(id: StreamId): BulkTransfer {
     const transfer = new BulkTransfer(id);
     this.all.set(streamKey(id), transfer);
@@ -77,3 +95,5 @@ export class Transfers implements StreamsView<BulkTransfer> {
 
 /** Transfers that one member can make another one know. */
 export const MAX_NAMED = 64;
+/** Bytes of the manifests of one origin that are held at once. In memory each takes some ten times as much. */
+export const MAX_MANIFESTS = 32 * 2 ** 20;

@@ -10,14 +10,15 @@ export function requireFileName(name: string): void {
   throwFault(name, startFault(name) ?? faultOf(name));
 }
 
-/** The same of what is in a folder that is sent: there a name may start as it likes. */
-export function requireInnerName(name: string): void {
-  throwFault(name, faultOf(name));
+/** The same of what is in a folder that is sent, `folder` by its path there: there a name may start as it likes. */
+export function requireInnerName(name: string, folder: string): void {
+  throwFault(name, faultOf(name), folder);
 }
 
-function throwFault(name: string, fault: string | undefined): void {
-  if (fault !== undefined)
-    throw new HeadwaterError('FILE', `file name: expected ${fault}, got ${JSON.stringify(name)}`);
+function throwFault(name: string, fault: string | undefined, folder?: string): void {
+  if (fault === undefined) return;
+  const at = folder === undefined ? '' : ` in ${JSON.stringify(folder)}`;
+  throw new HeadwaterError('FILE', `file name: expected ${fault}, got ${JSON.stringify(name)}${at}`);
 }
 
 /** What is expected of the name that it is not, since it stands among others of its user's; undefined if nothing. */
@@ -30,7 +31,7 @@ function startFault(name: string): string | undefined {
 
 /** What is expected of any name. */
 function faultOf(name: string): string | undefined {
-  if (name === '' || /[/\\]/.test(name)) return 'a plain one, without folders';
+  if (name === '' || /[/\\]/.test(name)) return 'a plain one, without / and \\';
   if (hasHazards(name)) return 'one without control and invisible characters';
   if (/[. ]$|^ /.test(name)) return 'one that does not end with a dot or start or end with a space';
   if (DEVICES.test(name)) return 'one that is no device on Windows';

@@ -37,7 +37,7 @@ export interface ReceiveFilesOptions {
   multicast?: boolean | undefined;
   /** Name or numeric address of the interface that it listens at. Default: all that this machine has. */
   multicastInterface?: string | undefined;
-  /** Ends it. What is under way is kept for the next run. */
+  /** Ends it. What is under way stops, and is kept for the next run. */
   signal?: AbortSignal | undefined;
 }
 
@@ -64,7 +64,10 @@ export type ReceiveEvent =
   /** It is refused, or cannot be written; `reason` is what the sender is told. */
   | ({ type: 'failed'; error: Error; reason: string } & IncomingFiles);
 
-/** Iterate it for what happens; it ends with the signal. */
+/**
+ * Iterate it for what happens; it ends with the signal, with the node, and when its loop is left. What is under way stops then; what was saved
+ * is served to others on.
+ */
 export interface FileReceiving extends AsyncIterable<ReceiveEvent> {
   /** Whether nobody needs us any more: each sender knows what became of its files, and who is there needs nothing of them. */
   readonly isSettled: boolean;
@@ -103,17 +106,17 @@ class Receiving implements FileReceiving, Taker {
   /** What is told before somebody listens waits. */
   private readonly told: AsyncIterable<unknown[]>;
   /** By transfer: what is taken. */
-  private readonly taken = new Map<
-    string,
-    { offer: Offer; staging: Staging; slices: number; isSaved: boolean }
-  >();
+  private readonly taken = new Map<string, { offer: Offer; staging: Staging; slices: number }>();
   private readonly seen = new Map<string, StreamId>();
   private isFull = false;
+  /** With the node. */
+  private readonly ended = new AbortController();
 
   constructor(options: ReceiveFilesOptions) {
     const { node, signal } = options;
     this.options = options;
-    this.told = on(this.events, 'event', signal ? { signal } : {});
+    const ends = signal ? AbortSignal.any([signal, this.ended.signal]) : this.ended.signal;
+    this.told = on(this.events, 'event', { signal: ends });
     node.transfers.take(this, { multicast: options.multicast, at: options.multicastInterface });
   }
 
@@ -139,7 +142,7 @@ class Receiving implements FileReceiving, Taker {
     try {
       for await (const [event] of this.told) yield event as ReceiveEvent;
     } catch (error) {
-      if (!this.options.signal?.aborted) throw error;
+      if (!this.options.signal?.aborted && !this.ended.signal.aborted) throw error;
     } finally {
       this.options.node.transfers.take(undefined);
     }
@@ -147,6 +150,7 @@ class Receiving implements FileReceiving, Taker {
 
   async open(offer: Offer, verifying: () => void): Promise<Staging> {
     const { maxBytes = Number.POSITIVE_INFINITY, from } = this.options;
+    for (const [key, id] of this.seen) if (!this.options.node.transfers.status(id)) this.seen.delete(key);
     this.seen.set(streamKey(offer.id), offer.id);
     if (this.isFull || (from && offer.id.origin !== from.index))
       throw new HeadwaterError('BUSY', 'it takes no more files');
@@ -157,7 +161,7 @@ class Receiving implements FileReceiving, Taker {
         `transfer: expected at most ${maxBytes} bytes (--max-size of the receiver), got ${bytes}`,
       );
     const staging = await this.stage(offer, verifying);
-    this.taken.set(streamKey(offer.id), { offer, staging, slices: -1, isSaved: false });
+    this.taken.set(streamKey(offer.id), { offer, staging, slices: -1 });
     return staging;
   }
 
@@ -193,8 +197,8 @@ class Receiving implements FileReceiving, Taker {
     else if (status.state === 'receiving' && status.slices > open.slices)
       this.tell({ type: 'progress', ...about, held });
     if (status.state === 'receiving') open.slices = status.slices;
-    if (status.state !== 'saved' || open.isSaved) return;
-    open.isSaved = true;
+    if (status.state !== 'saved') return;
+    this.taken.delete(streamKey(id));
     const { paths, superseded } = staging;
     this.tell({ type: 'saved', ...about, paths, root: toHex(sha256(offer.bytes)), superseded });
   }
@@ -204,6 +208,10 @@ class Receiving implements FileReceiving, Taker {
     // As we were told to do: its sender alone is to know.
     if ((error as HeadwaterError).code === 'BUSY') return;
     this.tell({ type: 'failed', ...aboutOf(offer), error: error as Error, reason: reasonOf(error) });
+  }
+
+  onClosed(): void {
+    this.ended.abort();
   }
 
   private onAbandoned(offer: Offer, reason: string): void {

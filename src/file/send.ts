@@ -17,7 +17,7 @@ import {
   isTexts,
 } from '../core/checks.js';
 import { sha256 } from '../crypto/hash.js';
-import { HeadwaterError, invalid } from '../errors.js';
+import { closedError, HeadwaterError, invalid } from '../errors.js';
 import type { Member } from '../group/group.js';
 import type { CastPlan } from '../node/bulk/transfers.js';
 import type { Node } from '../node/node.js';
@@ -146,7 +146,7 @@ export interface FileSending extends AsyncIterable<SendProgress> {
   skipped: string[];
   /**
    * Resolves once every member that is there has saved the files or failed, and the others have been waited for. Rejects with
-   * UNREACHABLE if nothing has moved for long and nobody has saved them, FILE if a source has changed meanwhile, ABORTED.
+   * UNREACHABLE if nothing has moved for long and nobody has saved them, FILE if a source has changed meanwhile, ABORTED, CLOSED.
    */
   report: Promise<SendReport>;
 }
@@ -396,6 +396,7 @@ class Sending implements FileSending {
   private failure({ receivers }: SendProgress, now: number): HeadwaterError | undefined {
     const { id, signal } = this;
     if (signal?.aborted) return new HeadwaterError('ABORTED', 'interrupted');
+    if (this.node.transfers.isClosed) return closedError();
     const status = this.node.transfers.status(id!);
     if (status?.state === 'failed')
       return new HeadwaterError('FILE', `send: expected files that stay as they are, got: ${status.reason}`);

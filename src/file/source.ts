@@ -158,7 +158,7 @@ class Walk {
     const info = lstatSync(place);
     if (info.isSymbolicLink() && this.options.symlinks === 'refuse')
       throw new HeadwaterError('FILE', `file: expected no symbolic links, got ${place}`);
-    if (!info.isSymbolicLink()) requireInnerName(name);
+    if (!info.isSymbolicLink()) requireInnerName(name, folder);
     await this.add(place, `${folder}/${name}`, info);
   }
 

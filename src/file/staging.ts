@@ -20,7 +20,15 @@ import { Journal, keepManifest, readJournal, rewriteJournal } from './part/journ
 import { Written } from './part/written.js';
 import { inTurns, isSmall, writeSmall } from './small.js';
 import { fill } from './source.js';
-import { finishFiles, finishFolders, inSmallGroups, makeInner, put, putSparse } from './writing.js';
+import {
+  finishEqual,
+  finishFiles,
+  finishFolders,
+  inSmallGroups,
+  makeInner,
+  put,
+  putSparse,
+} from './writing.js';
 
 export interface StagingOptions {
   folder: string;
@@ -115,6 +123,7 @@ export class Staging implements Target {
     if (taken.length > 0 || this.held.size > 0) verifying();
     // What stands there may be this very tree.
     if (isThere && (await this.isEqual())) {
+      await finishEqual(manifest.entries, options.folder);
       await this.claim.remove();
       this.isComplete = true;
       return;
@@ -367,7 +376,7 @@ export class Taken extends Error {
 function requireNames(path: string): void {
   const [top, ...inner] = path.split('/');
   requireFileName(top);
-  for (const name of inner) requireInnerName(name);
+  for (const [i, name] of inner.entries()) requireInnerName(name, [top, ...inner.slice(0, i)].join('/'));
 }
 
 function topOf(path: string): string {

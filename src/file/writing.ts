@@ -3,7 +3,7 @@ import { constants, lstatSync, mkdirSync } from 'node:fs';
 import { chmod, type FileHandle, open, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Entry } from '../bulk/manifest.js';
-import { syncFileSystem } from './disk.js';
+import { fileError, syncFileSystem } from './disk.js';
 import type { Written } from './part/written.js';
 import { secondsOf } from './small.js';
 
@@ -56,6 +56,28 @@ export async function finishFiles(
   if (isMany && (await syncFileSystem(folder))) return;
   const loose = isMany ? files : files.filter((i) => finished.has(entries[i]));
   await inSmallGroups(loose, (i) => syncOne(place(i)));
+}
+
+/** Gives what stands there with the same contents the modes and times of its entries. Throws FILE. */
+export async function finishEqual(entries: readonly Entry[], out: string): Promise<void> {
+  const files = entries.filter(({ kind }) => kind === 'file');
+  try {
+    await inSmallGroups(files, async ({ path, mode, modified }) => {
+      const file = await open(join(out, path), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
+      try {
+        const info = await file.stat();
+        if ((info.mode & 0o777) === mode && Math.floor(info.mtimeMs) === modified) return;
+        await file.chmod(mode);
+        await file.utimes(secondsOf(modified), secondsOf(modified));
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    });
+    await finishFolders(entries, out);
+  } catch (error) {
+    throw fileError(error, 'to write', out);
+  }
 }
 
 /** Makes a folder that may be there already, in one that is: no link to one. Only its owner may use it until it is finished. */

@@ -3,7 +3,7 @@
  */
 import { checkOptions, checkRequired } from '../core/checks.js';
 import { type Micros, NEVER } from '../core/time.js';
-import { assertBytes, assertInteger, HeadwaterError } from '../errors.js';
+import { assertBytes, assertInteger, closedError, HeadwaterError } from '../errors.js';
 import { mapWho } from '../events.js';
 import type { Group, Member } from '../group/group.js';
 import type { Endpoint, EndpointEvent } from '../member/endpoint.js';
@@ -320,7 +320,7 @@ export class Node implements AsyncDisposable {
     this.waiters.wake();
     await inTurn([
       () => this.socket.close(),
-      () => this.transfers.closeTargets(),
+      () => this.transfers.stop(),
       () => this.saveCursor(),
       () => this.store.close(),
       () => this.endpoint.dispose(),
@@ -430,10 +430,6 @@ async function openParts(
     throw error;
   }
   return Object.assign(live, { endpoint, socket, trace, early });
-}
-
-function closedError(): HeadwaterError {
-  return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');
 }
 
 /** Each, whatever becomes of the others: nothing is to stay open. Throws what the first threw that did. */

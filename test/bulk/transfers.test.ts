@@ -1,7 +1,7 @@
 /** How many transfers one member can make another know. */
 import { expect, test } from 'vitest';
 import type { Manifest } from '../../src/bulk/manifest.js';
-import { MAX_NAMED, Transfers } from '../../src/bulk/transfers.js';
+import { MAX_MANIFESTS, MAX_NAMED, Transfers } from '../../src/bulk/transfers.js';
 import { TRANSFER_BIT } from '../../src/wire/symbol.js';
 
 const id = (number: number) => ({ origin: 0, incarnation: TRANSFER_BIT + number });
@@ -35,4 +35,22 @@ test('one that is over makes room', () => {
   const over = transfers.find(id(7))!;
   over.state = 'saved';
   expect(transfers.open(1, id(1000))!.instead).toBe(over);
+});
+
+test('lists of files of one origin have so many bytes; those that are over make room', () => {
+  const transfers = new Transfers(3);
+  const [first, second, next] = [1, 2, 3].map((number) => transfers.open(0, id(number))!.transfer);
+  for (const open of [first, second]) open.manifestBytes = new Uint8Array(MAX_MANIFESTS / 2);
+  expect(transfers.roomFor(next, 1)).toBeUndefined();
+
+  second.state = 'saved';
+
+  expect(transfers.roomFor(next, 1)).toEqual([second]);
+});
+
+test('those of another origin have room of their own', () => {
+  const transfers = new Transfers(3);
+  transfers.open(0, id(1))!.transfer.manifestBytes = new Uint8Array(MAX_MANIFESTS);
+  const other = transfers.open(1, { origin: 1, incarnation: TRANSFER_BIT })!.transfer;
+  expect(transfers.roomFor(other, MAX_MANIFESTS)).toEqual([]);
 });

@@ -48,14 +48,19 @@ test.each([...ANYWHERE, ...OUTERMOST])('%j is refused where it would stand among
 });
 
 test.each(ANYWHERE)('%j is refused in a folder, too', (name) => {
-  expect(() => requireInnerName(name)).toThrow(expect.objectContaining({ code: 'FILE' }));
+  expect(() => requireInnerName(name, 'photos')).toThrow(expect.objectContaining({ code: 'FILE' }));
 });
 
 test.each(OUTERMOST)('%j is taken in a folder that is sent', (name) => {
-  expect(() => requireInnerName(name)).not.toThrow();
+  expect(() => requireInnerName(name, 'photos')).not.toThrow();
 });
 
 test.each(PLAIN)('%j is taken', (name) => {
   expect(() => requireFileName(name)).not.toThrow();
-  expect(() => requireInnerName(name)).not.toThrow();
+  expect(() => requireInnerName(name, 'photos')).not.toThrow();
+});
+
+test('one that is refused is told with its folder', () => {
+  const message = expect.stringContaining('got "CON" in "photos/2026"');
+  expect(() => requireInnerName('CON', 'photos/2026')).toThrow(expect.objectContaining({ message }));
 });

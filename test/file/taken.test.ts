@@ -1,5 +1,5 @@
 /** Names that something else has: found before anything is renamed, and told by their names; and what former versions have left. */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { Taken } from '../../src/file/staging.js';
@@ -70,4 +70,18 @@ test('what is left of a former version goes once its successor is saved, and tha
   expect(staging.superseded).toHaveLength(1);
   expect((await readdir(out)).filter((name) => name.endsWith('.part'))).toHaveLength(1);
   expect(await readFile(join(out, 't/a'), 'utf8')).toBe('newer');
+});
+
+test('what is there with the same contents gets the modes and times of its sender', async () => {
+  const { folder, out } = await setUp();
+  await write(out, { 't/a': 'new', 't/b/c': 'new' });
+  await chmod(join(folder, 't/a'), 0o600);
+  await utimes(join(folder, 't/b/c'), 1000, 1000);
+  await chmod(join(folder, 't/b'), 0o750);
+
+  const { staging } = await stage(offerOf(await openTree(join(folder, 't'))), out);
+
+  expect(staging.isComplete).toBe(true);
+  const there = await Promise.all(['t/a', 't/b/c', 't/b'].map((path) => stat(join(out, path))));
+  expect([there[0].mode & 0o777, there[1].mtimeMs, there[2].mode & 0o777]).toEqual([0o600, 1e6, 0o750]);
 });

@@ -5,6 +5,7 @@ import { makeFolder } from '../../file/disk.js';
 import { type FileReceiving, type ReceiveEvent, receiveFiles } from '../../file/receive.js';
 import type { Member } from '../../group/group.js';
 import type { Node, NodeEvent } from '../../node/node.js';
+import { some } from '../../node/status/conditions.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
 import { EXIT, fired, formatBytes, hand, note, printJson, reportError, sleep, tellJson } from '../io.js';
@@ -166,14 +167,13 @@ async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal
     if (json) tellJson({ event: 'offer', ...about, held, paths });
     else
       note(
-        `receiving ${formatBytes(bytes)} from ${from.name}: ${paths.join(', ')}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
+        `receiving ${formatBytes(bytes)} from ${from.name}: ${some(paths)}${held > 0 ? `, ${formatBytes(held)} of it here from before` : ''}`,
       );
   } else {
     const { root, paths, superseded } = event;
-    if (!json && superseded.length > 0)
-      note(`removed what was left of former versions: ${superseded.join(', ')}`);
+    if (!json && superseded.length > 0) note(`removed what was left of former versions: ${some(superseded)}`);
     if (json) await handed(JSON.stringify({ event: 'saved', ...about, root, paths, superseded }));
-    else for (const path of paths) await handed(`${root}  ${path}`);
+    else await handed(paths.map((path) => `${root}  ${path}`).join('\n'));
   }
 }
 

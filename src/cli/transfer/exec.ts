@@ -1,5 +1,5 @@
 /** A program of the user's that is run once files have been saved. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import type { ReceiveEvent } from '../../file/receive.js';
 
@@ -21,12 +21,21 @@ export function runAfter(
     HEADWATER_BYTES: String(bytes),
   };
   return new Promise((done) => {
-    const child = spawn(
-      program,
-      paths.map((path) => resolve(path)),
-      // Data of ours goes to stdout.
-      { env, stdio: ['ignore', 2, 2], shell: false, signal, killSignal: 'SIGTERM' },
-    );
+    let child: ChildProcess;
+    try {
+      child = spawn(
+        program,
+        paths.map((path) => resolve(path)),
+        // Data of ours goes to stdout.
+        { env, stdio: ['ignore', 2, 2], shell: false, signal, killSignal: 'SIGTERM' },
+      );
+    } catch (error) {
+      // Not all that is wrong is told by an event: more names than the system takes are not.
+      const { code, message } = error as NodeJS.ErrnoException;
+      return done(
+        code === 'E2BIG' ? `${paths.length} names, more than the system takes (E2BIG)` : (code ?? message),
+      );
+    }
     child.once('error', (error: NodeJS.ErrnoException) =>
       done(error.name === 'AbortError' ? 'interrupted' : (error.code ?? error.message)),
     );

@@ -5,7 +5,13 @@
 import { defaultGroup } from '../../bulk/cast/address.js';
 import type { FilesDoor } from '../../bulk/files.js';
 import type { Manifest } from '../../bulk/manifest.js';
-import type { BulkRequest, CastGroup, CastMode, TransferStatus } from '../../bulk/ports.js';
+import {
+  type BulkRequest,
+  type CastGroup,
+  type CastMode,
+  TAKES_NO_MORE,
+  type TransferStatus,
+} from '../../bulk/ports.js';
 import type { Micros } from '../../core/time.js';
 import { HeadwaterError } from '../../errors.js';
 import type { Group, Member } from '../../group/group.js';
@@ -49,6 +55,8 @@ export interface Taker {
   reasonOf(error: unknown): string;
   onChange(id: StreamId): void;
   onFailed(offer: Offer, error: unknown): void;
+  /** The node is closed. */
+  onClosed(): void;
 }
 
 /** How what others send by multicast is taken. */
@@ -83,6 +91,9 @@ export class Transfers {
   private readonly targets = new Map<string, { offer: Offer; target: Target }>();
   private readonly groups: Groups;
   private taker: Taker | undefined;
+  private multicast = true;
+  /** Of the node: nothing moves any more. */
+  isClosed = false;
 
   /** @param address where this member is bound */
   constructor(bulk: FilesDoor, group: Group, address: string, clock: () => Clock) {
@@ -137,33 +148,34 @@ export class Transfers {
   take(taker: Taker | undefined, { multicast = true, at }: Listening = {}): void {
     if (taker && this.taker)
       throw new HeadwaterError('BUSY', 'transfers: expected nobody else who receives files, got one');
-    this.taker = taker;
+    if (this.isClosed) return;
     if (at !== undefined) checkInterface(at);
+    this.taker = taker;
+    this.multicast = multicast;
     this.groups.listenAt = at;
-    this.bulk.take(this.clock().now(), taker !== undefined, multicast);
-    this.clock().wake();
+    this.answer((now) => this.bulk.take(now, taker !== undefined, multicast));
+    if (!taker) void this.giveBack();
   }
 
   /** Gives up what we offer: all who receive it are told why. */
   fail(id: StreamId, reason: string): void {
-    this.bulk.fail(this.clock().now(), id, reason);
-    this.clock().wake();
+    this.answer((now) => this.bulk.fail(now, id, reason));
   }
 
   /** Nothing more is said or sent of it. */
   close(id: StreamId): void {
-    this.bulk.close(id);
+    if (!this.isClosed) this.bulk.close(id);
     this.groups.shut(id);
     this.sources.delete(streamKey(id));
   }
 
   /** Indices of the other members that are within reach. */
   reachable(): Set<number> {
-    return this.bulk.reachable(this.clock().now());
+    return this.isClosed ? new Set() : this.bulk.reachable(this.clock().now());
   }
 
   status(id: StreamId): TransferStatus | undefined {
-    return this.bulk.status(id);
+    return this.isClosed ? undefined : this.bulk.status(id);
   }
 
   /** Something has changed of it. */
@@ -172,8 +184,11 @@ export class Transfers {
     this.taker?.onChange(id);
   }
 
-  /** Closes what is written to. */
-  async closeTargets(): Promise<void> {
+  /** The node closes: ends what is under way, and closes what is written to. */
+  async stop(): Promise<void> {
+    this.isClosed = true;
+    for (const { onChange } of [...this.sources.values()]) onChange();
+    this.taker?.onClosed();
     await Promise.all([...this.targets.values()].map(({ target }) => target.close(false)));
     this.targets.clear();
     this.groups.close();
@@ -207,7 +222,7 @@ export class Transfers {
         this.groups.leave(request.id);
         break;
       case 'abandon':
-        this.drop(request.id, request.isUseless);
+        void this.drop(request.id, request.isUseless);
         break;
     }
   }
@@ -233,12 +248,13 @@ export class Transfers {
     // Who takes nothing more has saved it all the same.
     const refuse = (reason: string) =>
       this.answer((now) => (isSaved ? bulk.handleCompleted(now, id) : bulk.fail(now, id, reason)));
-    if (!taker || !manifest) return refuse('it takes no more files');
+    if (!taker || !manifest) return refuse(TAKES_NO_MORE);
     const offer = { id, from: this.group.members[id.origin], manifest, bytes, certificate };
     try {
       const target = await taker.open(offer, () => this.answer((now) => bulk.verify(now, id)));
-      this.drop(id, false);
+      await this.drop(id, false);
       this.targets.set(streamKey(id), { offer, target });
+      if (this.taker !== taker) return this.giveBack();
       if (target.isComplete) return this.answer((now) => bulk.handleCompleted(now, id));
       const held = [...target.held].map(([slice, shown]) => [slice + 1, shown] as const);
       this.answer((now) => bulk.accept(now, id, held));
@@ -277,20 +293,34 @@ export class Transfers {
       await act(open.target);
     } catch (error) {
       if (this.targets.get(streamKey(id)) !== open) return;
-      this.drop(id, false);
+      void this.drop(id, false);
       this.taker?.onFailed(open.offer, error);
-      const reason = this.taker?.reasonOf(error) ?? 'it takes no more files';
+      const reason = this.taker?.reasonOf(error) ?? TAKES_NO_MORE;
       this.answer((now) => this.bulk.fail(now, id, reason));
     }
   }
 
-  private drop(id: StreamId, useless: boolean): void {
+  /** Nobody here takes any more what is under way. Who closes the node now may come back, and then nobody is told so. */
+  private async giveBack(): Promise<void> {
+    const left = [...this.targets.values()].flatMap(({ offer: { id } }) =>
+      this.bulk.status(id)?.state === 'saved' ? [] : [id],
+    );
+    await Promise.all(left.map((id) => this.drop(id, false)));
+    this.answer((now) => {
+      for (const id of left) this.bulk.fail(now, id, TAKES_NO_MORE);
+      // Somebody else has come meanwhile.
+      if (this.taker) this.bulk.take(now, true, this.multicast);
+    });
+  }
+
+  private async drop(id: StreamId, useless: boolean): Promise<void> {
     const open = this.targets.get(streamKey(id));
     this.targets.delete(streamKey(id));
-    open?.target.close(useless).catch(() => {});
+    await open?.target.close(useless).catch(() => {});
   }
 
   private answer(tell: (now: Micros) => void): void {
+    if (this.isClosed) return;
     tell(this.clock().now());
     this.clock().wake();
   }

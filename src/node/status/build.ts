@@ -161,7 +161,7 @@ export function peerOf(peer: EndpointPeer, since: number): PeerStatus {
     name: member.name,
     reachable: peer.reachable,
     reachableSince: iso(since),
-    address: peer.via ? `by way of ${peer.via.name}` : (peer.address ?? null),
+    address: peer.via ? `${BY_WAY_OF}${peer.via.name}` : (peer.address ?? null),
     told: [...peer.told],
     failOvers: peer.failOvers,
     rttMs: peer.rtt === undefined ? null : ms(peer.rtt),
@@ -237,3 +237,6 @@ function iso(time: number): string {
 function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
+
+/** Stands for the address of a member that another one passes on to. */
+export const BY_WAY_OF = 'by way of ';

@@ -2,7 +2,7 @@
 
 import type { Group, Member } from '../../group/group.js';
 import { DATAGRAM_SIZE } from '../../wire/limits.js';
-import { presentOf } from './build.js';
+import { BY_WAY_OF, presentOf } from './build.js';
 import { HINT_TEXTS, span } from './hints.js';
 import type { NodeStatus, PeerStatus } from './shape.js';
 import type { Condition } from './warnings.js';
@@ -30,14 +30,14 @@ export interface Measured {
 export function conditionsOf(status: NodeStatus, group: Group, measured: Measured): Condition[] {
   const { quorum, peers } = status;
   const conditions: Condition[] = [];
+  const present = presentOf(group);
   const missing = [...quorum.away, ...quorum.unheard.map((name) => `${name} (does not hear us)`)];
   if (quorum.have < quorum.need)
     conditions.push({
       code: 'no-quorum',
-      text: `${quorum.have} of ${status.group.members} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(missing)}`,
+      text: `${quorum.have} of ${present.length} members are here, and ${quorum.need} are needed: no message is delivered until ${quorum.need - quorum.have} of these ${quorum.need - quorum.have === 1 ? 'is' : 'are'} back: ${some(missing)}`,
       after: AWAY_AFTER,
     });
-  const present = presentOf(group);
   for (const peer of peers) {
     const member = memberOf(group, peer.name);
     if (present.includes(member)) conditions.push(...ofPeer(peer, member, measured));
@@ -75,7 +75,8 @@ function ofPeer(peer: PeerStatus, member: Member, { maxDatagram, lossTo }: Measu
       text: `${percent(loss)} of the datagrams to ${name} are lost on the way`,
       after: 5,
     });
-  if (datagramBytes <= DATAGRAM_SIZE && maxDatagram > DATAGRAM_SIZE)
+  // What others pass on has no more bytes (PROTOCOL 4.8).
+  if (datagramBytes <= DATAGRAM_SIZE && maxDatagram > DATAGRAM_SIZE && !address?.startsWith(BY_WAY_OF))
     conditions.push({
       code: 'narrow-path',
       member,
@@ -168,7 +169,8 @@ function memberOf({ members }: Group, name: string): Member {
   return members.find((member) => member.name === name)!;
 }
 
-function some(names: readonly string[]): string {
+/** The first few of them. */
+export function some(names: readonly string[]): string {
   return names.length > MAX_NAMED ? `${names.slice(0, MAX_NAMED).join(', ')}, ...` : names.join(', ');
 }
 
