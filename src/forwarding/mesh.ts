@@ -11,6 +11,7 @@
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { MAX_HOPS, MAX_ROUTES, type RouteEntry, type RoutesFrame } from '../wire/frames/forwarding/routes.js';
 import { viaAddress } from '../wire/via.js';
+import { Doubts, type Trial } from './doubts.js';
 import { Neighbour } from './neighbour.js';
 import { Punching, type PunchingOptions } from './punching.js';
 import { type Distance, Ways } from './ways.js';
@@ -23,6 +24,8 @@ export interface Reach extends Distance {
   heardAt: Micros;
   /** When it last answered: acknowledged something, or a challenge. */
   answeredAt: Micros;
+  /** What became of our datagrams there; undefined if it is a way by others, or the operator has named the address. */
+  trial: Trial | undefined;
 }
 
 export interface MeshOptions {
@@ -34,6 +37,10 @@ export interface MeshOptions {
   speaks: (peer: number) => boolean;
   /** Addresses by way of others, the best first. */
   setWays: (now: Micros, peer: number, addresses: readonly string[]) => void;
+  /** Leaves the address in use for this one: that and whatever nobody has named is not taken again before a time. */
+  leave: (peer: number, address: string, until: Micros) => void;
+  /** What was left so may be taken again. */
+  takeBack: (peer: number) => void;
   /** A member that is reached by another one may be asked where its record says that it is. */
   tryDirect: (now: Micros, peer: number) => void;
   /** These members are not reached by this peer. */
@@ -55,6 +62,7 @@ export class Mesh {
   private readonly neighbours = new Map<number, Neighbour>();
   /** By member that is not reached directly. */
   private readonly ways = new Map<number, Ways>();
+  private readonly doubts = new Doubts();
   /** By member: since when it has not been reached directly. */
   private readonly lostAt: Micros[];
   private lookAt: Micros = 0;
@@ -67,7 +75,7 @@ export class Mesh {
     this.punching = new Punching({
       ...{ ...punching, self, members, notify },
       isNear: (member) => isNear(reach(member)),
-      isDirect: (now, member) => this.isDirect(now, member),
+      isDirect: (now, member) => isDirect(now, reach(member)),
       helpers: (now, member) => this.helpers(now, member),
       rttOf: (peer) => reach(peer)?.rtt ?? 0,
     });
@@ -107,15 +115,38 @@ export class Mesh {
     // What a peer said counts for a while only.
     for (const [peer, neighbour] of this.neighbours)
       this.options.setLacking(peer, new Set(neighbour.told(now).lacking));
+    this.judge(now);
     const lacking = this.findLacking(now);
     for (const member of this.ways.keys()) if (!lacking.includes(member)) this.forget(now, member);
-    for (const member of lacking) this.choose(now, member);
+    for (const member of lacking) {
+      this.choose(now, member);
+      this.leaveDoubted(now, member);
+    }
     this.tell(now, lacking);
     this.punching.onLacking(now, lacking);
     if (now < this.triedAt + SECOND) return;
     this.triedAt = now;
     for (const member of lacking)
       if (this.options.reach(member)?.via !== undefined) this.options.tryDirect(now, member);
+  }
+
+  /** Looks at what becomes of what we send directly, and whether what has been left is missed. */
+  private judge(now: Micros): void {
+    const { members, self, reach, takeBack } = this.options;
+    for (let member = 0; member < members; member++) {
+      const way = member === self ? undefined : reach(member);
+      if (way) this.doubts.look(now, member, way, way.trial);
+      const found = way && { ...way, isLively: isLively(now, way, FORWARDED_SILENCE) };
+      if (this.doubts.isMissed(now, member, found)) takeBack(member);
+    }
+  }
+
+  /** Leaves a direct way for one by others that is much better. */
+  private leaveDoubted(now: Micros, member: number): void {
+    const best = this.ways.get(member)?.best(now);
+    if (!best || !this.doubts.isBetter(member, best.cost)) return;
+    const until = this.doubts.leave(now, member);
+    this.options.leave(member, viaAddress({ hop: best.hop, member }), until);
   }
 
   /** Members that have not been reached directly for a while. */
@@ -133,10 +164,9 @@ export class Mesh {
     return lacking;
   }
 
-  /** Whether it is reached by itself: heard, and hears us. */
+  /** Whether it is reached by itself, and that serves. */
   private isDirect(now: Micros, peer: number): boolean {
-    const reach = this.options.reach(peer);
-    return isNear(reach) && isLively(now, reach!, DIRECT_SILENCE);
+    return isDirect(now, this.options.reach(peer)) && !this.doubts.isDoubted(peer);
   }
 
   /** Peers that say that they reach a member by themselves. */
@@ -212,6 +242,11 @@ export class Mesh {
 
 function isNear(reach: Reach | undefined): boolean {
   return reach !== undefined && reach.via === undefined;
+}
+
+/** Heard by itself, and hears us. */
+function isDirect(now: Micros, reach: Reach | undefined): boolean {
+  return isNear(reach) && isLively(now, reach!, DIRECT_SILENCE);
 }
 
 function isLively(now: Micros, { rtt, heardAt, answeredAt }: Reach, silence: Micros): boolean {

@@ -45,6 +45,12 @@ export class Ways {
     return this.offers.find((offer) => offer.hop === hop)?.hops;
   }
 
+  /** The best as it was last chosen, and what it costs; undefined if there is none. */
+  best(now: Micros): { hop: number; cost: number } | undefined {
+    const offer = this.offers.find(({ hop }) => hop === this.taken[0]);
+    return offer && { hop: offer.hop, cost: this.costOf(now, offer) };
+  }
+
   /**
    * @param current how the member is reached now, if there is a session
    * @returns by whom, the best first; undefined if that is as it was
@@ -89,7 +95,7 @@ export class Ways {
 }
 
 /** What a datagram takes until it and its answer have come. */
-function costOf({ rtt, loss }: Distance): number {
+export function costOf({ rtt, loss }: Distance): number {
   return (rtt + SESSION_COST) / Math.max(0.01, 1 - loss) ** 2;
 }
 

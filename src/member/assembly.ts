@@ -8,7 +8,7 @@ import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
-import type { Micros } from '../core/time.js';
+import { type Micros, NEVER_YET } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { Epochs } from '../epochs/epochs.js';
 import { Mesh } from '../forwarding/mesh.js';
@@ -105,10 +105,27 @@ export function assemble(
     reach: (peer) => {
       const path = paths[peer];
       if (!path?.isOpen) return undefined;
-      const via = parseVia(sessions.session(peer)?.addresses.current)?.hop;
-      const { rtt, loss, heardAt, liveness } = path;
-      return { via, rtt: rtt.smoothed, loss, heardAt, answeredAt: liveness.heardAt };
+      const addresses = sessions.session(peer)?.addresses;
+      const via = parseVia(addresses?.current)?.hop;
+      const { rtt, loss, heardAt, liveness, recovery } = path;
+      const { ackedPackets, lostPackets, spuriousPackets } = recovery.stats;
+      const isTried = addresses && via === undefined && !addresses.locators.includes(addresses.current!);
+      const trial = isTried
+        ? {
+            path: addresses.path,
+            acked: ackedPackets,
+            lost: lostPackets - spuriousPackets,
+            unanswered: path.unanswered,
+          }
+        : undefined;
+      return { via, rtt: rtt.smoothed, loss, heardAt, answeredAt: liveness.heardAt, trial };
     },
+    leave: (peer, address, until) => {
+      sessions.session(peer)?.addresses.rest(until);
+      sessions.moveTo(peer, address);
+      changed.mark(peer);
+    },
+    takeBack: (peer) => sessions.session(peer)?.addresses.rest(NEVER_YET),
     setWays: (now, peer, ways) => {
       sessions.setWays(now, peer, ways);
       changed.mark(peer);

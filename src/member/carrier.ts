@@ -8,7 +8,8 @@ import type { Micros } from '../core/time.js';
 import { DATA } from '../session/wire.js';
 import type { ForwardFrame } from '../wire/frames/forwarding/forward.js';
 import { MAX_HOPS } from '../wire/frames/forwarding/routes.js';
-import { DATAGRAM_SIZE } from '../wire/limits.js';
+import { frameSize } from '../wire/frames.js';
+import { DATAGRAM_SIZE, PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseVia, viaAddress } from '../wire/via.js';
 import type { Heard } from './handlers.js';
 import type { Peer } from './peer.js';
@@ -16,7 +17,7 @@ import type { Sender, Transmit } from './sender.js';
 
 /** Why a datagram is not carried on. */
 export type ForwardDrop =
-  /** A FORWARD that another member has passed on, that names nobody, or the peer that it came from. */
+  /** A FORWARD that another member has passed on, that names nobody, or the peer that it came from, or holds less than any datagram of a session. */
   | 'forward-refused'
   /** There is nobody who takes it further, or it has come too far. */
   | 'no-route'
@@ -68,8 +69,8 @@ export class Carrier {
     const { self, peers, counters } = this.options;
     const { from, to, datagram } = frame;
     const isOurs = to === self;
-    if (isForwarded || !peers[from] || (!isOurs && (!peers[to] || to === peer.index)))
-      return countDrop(counters, 'forward-refused');
+    const isStray = isForwarded || !peers[from] || (!isOurs && (!peers[to] || to === peer.index));
+    if (isStray || datagram.length < MIN_FORWARDED) return countDrop(counters, 'forward-refused');
     // Sessions write over what they open, and there may be more in the datagram that it came in.
     if (isOurs) this.arrived.push({ from: this.addressOf(peer.index, frame), bytes: datagram.slice() });
     else this.passOn(now, peer, frame);
@@ -91,13 +92,14 @@ export class Carrier {
 
   private passOn(now: Micros, peer: Peer, frame: ForwardFrame): void {
     const { peers, sender, sealed, counters } = this.options;
-    const { to, hops, datagram } = frame;
+    const { to, hops } = frame;
     const next = parseVia(peers[to]!.failOver.address)?.hop ?? to;
     const hop = next === peer.index || hops === 1 ? undefined : this.near(now, next);
     if (!hop) return countDrop(counters, 'no-route');
     const budget = this.budgetOf(peer.index);
-    if (budget.available(now) < datagram.length) return countDrop(counters, 'forward-budget');
-    budget.spend(datagram.length);
+    const cost = sentFor(frame, hop.path.mtu.size);
+    if (budget.available(now) < cost) return countDrop(counters, 'forward-budget');
+    budget.spend(cost);
     sealed.push(sender.sealForward(now, hop, { ...frame, hops: hops - 1 }));
   }
 
@@ -118,6 +120,17 @@ export class Carrier {
   }
 }
 
-/** Bytes a second that are passed on for one peer: confirms of a group take a tenth of it. */
+/** What passing on takes of a link, in two datagrams where one is too large. */
+function sentFor(frame: ForwardFrame, most: number): number {
+  const size = PROTECTED_OVERHEAD + frameSize(frame);
+  return size <= most ? size + IP_UDP : size + IP_UDP + (PROTECTED_OVERHEAD + IP_UDP) + 2 * PART_FRAME;
+}
+
+/** The smallest text is one frame of one byte. */
+export const MIN_FORWARDED = PROTECTED_OVERHEAD + 1;
+/** IPv4 and UDP. */
+const IP_UDP = 20 + 8;
+const PART_FRAME = frameSize({ kind: 'part', number: 0, half: 0, bytes: new Uint8Array(0) });
+/** Bytes a second that are sent for one peer, with all headers: confirms of a group take a tenth of it. */
 export const FORWARD_RATE = 256 * 1024;
-export const FORWARD_BURST = 256 * 1024;
+export const FORWARD_BURST = 64 * 1024;

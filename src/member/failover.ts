@@ -104,7 +104,7 @@ export class FailOver {
     }
     // Of its record: asked so rarely that it is not waited for a second answer, and any is better than a way by others.
     if (!this.addresses!.locators.includes(address)) {
-      if (parseVia(this.address)) this.moveTo(address);
+      if (parseVia(this.address) && !this.addresses!.isResting(now, address)) this.moveTo(address);
       return;
     }
     const locator = this.locator(address);

@@ -56,6 +56,8 @@ export class Path {
   private firstHeard = 0;
   /** Probe timeouts until the latest ack, or until large datagrams were last suspected. */
   private timeoutsSeen = 0;
+  /** Probe timeouts until the latest ack. */
+  private answeredTimeouts = 0;
   /** Nothing was acknowledged for so long that large datagrams were suspected, nor has anything been since. */
   private isSilent = false;
 
@@ -81,6 +83,11 @@ export class Path {
   /** Too little has been sent to know that share. */
   get isUntried(): boolean {
     return this.fates < LOSS_PRIOR;
+  }
+
+  /** Probe timeouts since the last acknowledgement. */
+  get unanswered(): number {
+    return this.recovery.stats.probeTimeouts - this.answeredTimeouts;
   }
 
   /** The share of the peer's datagrams to us that are lost, since it or its path began. */
@@ -130,6 +137,7 @@ export class Path {
     this.smoothedLoss = 0;
     this.fates = 0;
     this.timeoutsSeen = 0;
+    this.answeredTimeouts = 0;
     this.isSilent = false;
     this.policySent = NO_POLICY;
   }
@@ -188,6 +196,7 @@ export class Path {
     if (!outcome.ok && this.trust.onLie(now)) this.distrust(now);
     if (outcome.ok && outcome.sample) {
       this.timeoutsSeen = this.recovery.stats.probeTimeouts;
+      this.answeredTimeouts = this.timeoutsSeen;
       if (this.isSilent) this.mtu.onBack(now);
       this.isSilent = false;
       this.liveness.onAlive(now, outcome.sample.sentAt, 'ack', this.state());

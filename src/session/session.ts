@@ -269,7 +269,7 @@ export class Session {
     if (isRenewal) {
       context.emit({ type: 'rekeyed', peer });
       // A handshake tries one locator after the other, so under loss it says little of which is the better one.
-      if (!addresses.isForCaller(address)) this.reach.moveTo(address);
+      if (!addresses.isForCaller(address) && !addresses.isResting(now, address)) this.reach.moveTo(address);
     } else {
       addresses.moveTo(address);
       context.emit({ type: 'established', peer, incarnation, address, path: addresses.path, ...timed });

@@ -1,6 +1,7 @@
 /** Who tells whom of ways to members, and which addresses come of it. */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
+import type { Trial } from '../../src/forwarding/doubts.js';
 import { Mesh, type Reach } from '../../src/forwarding/mesh.js';
 import { ROUTES_LIFE } from '../../src/forwarding/neighbour.js';
 import { MAX_HOPS, MAX_ROUTES, type RouteEntry } from '../../src/wire/frames/forwarding/routes.js';
@@ -15,6 +16,9 @@ class Bench {
   readonly reached = new Map<number, number | 'direct'>();
   readonly ways = new Map<number, readonly string[]>();
   readonly lacking = new Map<number, number[]>();
+  readonly trials = new Map<number, Trial>();
+  readonly left: [number, string][] = [];
+  readonly backs: number[] = [];
   readonly speaking: Set<number>;
   readonly mesh: Mesh;
 
@@ -25,6 +29,8 @@ class Bench {
       reach: (peer) => this.reach(peer),
       speaks: (peer) => this.speaking.has(peer),
       setWays: (_now, peer, addresses) => this.ways.set(peer, addresses),
+      leave: (peer, address) => this.left.push([peer, address]),
+      takeBack: (peer) => this.backs.push(peer),
       tryDirect: () => {},
       setLacking: (peer, lacking) => this.lacking.set(peer, [...lacking]),
       notify: () => {},
@@ -52,7 +58,14 @@ class Bench {
     const by = this.reached.get(peer);
     if (by === undefined) return undefined;
     const via = by === 'direct' ? undefined : by;
-    return { via, rtt: 20 * MILLISECOND, loss: 0, heardAt: this.now, answeredAt: this.now };
+    return {
+      via,
+      rtt: 20 * MILLISECOND,
+      loss: 0,
+      heardAt: this.now,
+      answeredAt: this.now,
+      trial: this.trials.get(peer),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 /** What a member passes on for others, and what it does not. */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, SECOND } from '../../src/core/time.js';
-import { FORWARD_BURST, FORWARD_RATE } from '../../src/member/carrier.js';
+import { FORWARD_BURST, FORWARD_RATE, MIN_FORWARDED } from '../../src/member/carrier.js';
 import type { Voice } from '../../src/member/tamper.js';
 import { type Cluster, createCluster, memberAt } from '../../src/sim/cluster.js';
 import type { ForwardFrame } from '../../src/wire/frames/forwarding/forward.js';
@@ -78,6 +78,26 @@ describe('a datagram for somebody else', () => {
     withChain((cluster, say) => {
       say([frame({ to: MIDDLE, from: MIDDLE })], END);
       expect(dropsOf(cluster, END)).toMatchObject({ 'forward-refused': 1 });
+    });
+  });
+
+  test('that is smaller than any of a session is refused', () => {
+    withChain((cluster, say) => {
+      say([frame({ datagram: new Uint8Array(MIN_FORWARDED - 1) })]);
+      expect(dropsOf(cluster, MIDDLE)).toMatchObject({ 'forward-refused': 1 });
+    });
+  });
+
+  test('counts with all that goes over the link, however small it is', () => {
+    withChain((cluster, say) => {
+      const { metrics } = cluster.members[MIDDLE].endpoint;
+      const overLink = () => metrics.sentBytes + 28 * metrics.sentDatagrams;
+      const [begun, before] = [cluster.world.now, overLink()];
+      const small = frame({ datagram: new Uint8Array(MIN_FORWARDED) });
+      for (let i = 0; i < 100; i++) say(Array.from({ length: 100 }, () => small));
+      const seconds = (cluster.world.now - begun) / SECOND;
+      expect(dropsOf(cluster, MIDDLE)).toHaveProperty('forward-budget');
+      expect(overLink() - before).toBeLessThan(1.2 * (FORWARD_BURST + seconds * FORWARD_RATE));
     });
   });
 

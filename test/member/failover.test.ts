@@ -15,7 +15,7 @@ function setUp(locators = LOCATORS) {
   const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
   path.isOpen = true;
   path.rtt.onSample(RTT);
-  const addresses = { current: locators[0], locators };
+  const addresses = { current: locators[0], locators, isResting: () => false };
   const asked: string[] = [];
   const sessions = {
     session: () => ({ addresses }),

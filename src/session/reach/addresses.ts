@@ -7,7 +7,7 @@
  */
 
 import { equalBytes } from '../../core/bytes.js';
-import { type Micros, NEVER } from '../../core/time.js';
+import { type Micros, NEVER, NEVER_YET } from '../../core/time.js';
 import { MAX_LOCATORS } from '../../wire/limits.js';
 import { parseVia } from '../../wire/via.js';
 import {
@@ -78,6 +78,8 @@ export class Addresses {
   private learned: Learned[] = [];
   private listed: readonly string[] = [];
   private ways: readonly string[] = [];
+  /** Until when those are not taken that the peer has signed, and those that nobody vouches for but who told of them. */
+  private restsUntil = { signed: NEVER_YET, told: NEVER_YET };
 
   constructor(locators: readonly string[]) {
     this.setListed(locators);
@@ -109,6 +111,17 @@ export class Addresses {
   /** Addresses that the peer has signed: tried when there is no session, each so often and then rarely, as they may be anybody's. */
   learn(addresses: readonly string[]): void {
     this.learned = addresses.slice(0, MAX_LOCATORS).map((address) => ({ address, tries: 0, at: -NEVER }));
+  }
+
+  /** The one in use, and all that are known by no better word, are not taken before this, unless there is no session. */
+  rest(until: Micros): void {
+    if (until === NEVER_YET) this.restsUntil = { signed: until, told: until };
+    else this.restsUntil[this.isSigned(this.current!) ? 'signed' : 'told'] = until;
+  }
+
+  isResting(now: Micros, address: string): boolean {
+    if (this.locators.includes(address) || parseVia(address)) return false;
+    return now < this.restsUntil[this.isSigned(address) ? 'signed' : 'told'];
   }
 
   /** The next address for a first message, the `attempt`-th from 0: in turn, the one in use first; undefined if none may be tried now. */
@@ -149,7 +162,7 @@ export class Addresses {
     }
     const known = this.candidates.find(({ address }) => address === from);
     if (known) known.received += size;
-    else if (isNewest && kind === 'data') {
+    else if (isNewest && kind === 'data' && !this.isResting(now, from)) {
       if (this.isForCaller(from)) return true;
       this.add(now, from, data(), size);
     }
@@ -223,6 +236,10 @@ export class Addresses {
     this.candidates = [];
     this.asked = [];
     this.rearm();
+  }
+
+  private isSigned(address: string): boolean {
+    return this.learned.some((each) => each.address === address);
   }
 
   private add(now: Micros, address: string, data: Uint8Array, received: number): void {

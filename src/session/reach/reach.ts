@@ -82,8 +82,9 @@ export class Reach {
     }
     if (text[0] !== wire.FRAME_ANSWER) return 'bad-control';
     const answered = this.addresses.onAnswer(now, from, data);
-    if (answered && 'move' in answered) this.moveTo(answered.move);
-    else if (answered) this.context.emit({ type: 'answered', peer: this.peer, ...answered });
+    if (answered && 'move' in answered) {
+      if (!this.addresses.isResting(now, answered.move)) this.moveTo(answered.move);
+    } else if (answered) this.context.emit({ type: 'answered', peer: this.peer, ...answered });
     return undefined;
   }
 

@@ -1,0 +1,165 @@
+/**
+ * Whether a direct way to a member is worth having. Anybody may stand between two members: who passes on questions and answers makes an
+ * address look like the other one's, and lets through what it likes. So an address that no operator has named is judged by what becomes
+ * of our datagrams there. In: how members are reached, what ways by others cost. Out: who is to be looked for elsewhere, what is left, and
+ * for how long.
+ */
+import { type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
+import { costOf, type Distance } from './ways.js';
+
+/** What has become of our datagrams at the address in use. */
+export interface Trial {
+  /** Another number for each address that is taken. */
+  path: number;
+  acked: number;
+  lost: number;
+  /** Probes since anything was acknowledged. */
+  unanswered: number;
+}
+
+interface Doubt extends Trial {
+  /** Lost ones that those that arrive do not make up for; and all of both since there were none. */
+  score: number;
+  run: { acked: number; lost: number };
+  /** Since when the member is looked for elsewhere. */
+  since: Micros;
+  /** Not judged before, as nothing better was found. */
+  sparedUntil: Micros;
+  /** What it cost as it was left, when that was, and until when it is not taken again. */
+  cost: number;
+  leftAt: Micros;
+  restsUntil: Micros;
+  /** In a row. */
+  failures: number;
+  failedAt: Micros;
+}
+
+export class Doubts {
+  /** By member. */
+  private readonly doubts = new Map<number, Doubt>();
+
+  /**
+   * Takes in how a member is reached.
+   *
+   * @param trial undefined: by way of others, or at an address that the operator has named
+   */
+  look(now: Micros, member: number, { rtt }: Distance, trial: Trial | undefined): void {
+    let doubt = this.doubts.get(member);
+    if (!trial) {
+      if (doubt) doubt.since = NEVER;
+      if (doubt) doubt.path = NO_PATH;
+      return;
+    }
+    if (!doubt) {
+      doubt = newDoubt();
+      this.doubts.set(member, doubt);
+    }
+    if (trial.path !== doubt.path || trial.acked < doubt.acked || trial.lost < doubt.lost)
+      begin(now, doubt, trial);
+    else count(doubt, trial);
+    if (doubt.since !== NEVER) {
+      if (now - doubt.since >= PATIENCE) spare(now, doubt);
+    } else if (now >= doubt.sparedUntil) {
+      const lost = doubt.score + trial.unanswered;
+      const isLossy = lost >= (doubt.failures > 0 ? DOUBTED / 2 : DOUBTED);
+      const isSlow = rtt >= SLOW && doubt.acked >= FEW;
+      if (isLossy || isSlow) accuse(now, doubt, rtt, trial.unanswered);
+      else if (now - doubt.failedAt >= FORGOTTEN) doubt.failures = 0;
+    }
+  }
+
+  /** Whether a member is looked for elsewhere although it answers where it is. */
+  isDoubted(member: number): boolean {
+    return (this.doubts.get(member)?.since ?? NEVER) !== NEVER;
+  }
+
+  /** Whether a way by others of this cost is to be taken instead. */
+  isBetter(member: number, cost: number): boolean {
+    const doubt = this.doubts.get(member);
+    return doubt !== undefined && doubt.since !== NEVER && cost * MUCH < doubt.cost;
+  }
+
+  /** Its address is left now; returns until when it is not taken again. */
+  leave(now: Micros, member: number): Micros {
+    const doubt = this.doubts.get(member)!;
+    doubt.leftAt = now;
+    doubt.restsUntil = now + restOf(now, doubt);
+    doubt.since = NEVER;
+    doubt.path = NO_PATH;
+    return doubt.restsUntil;
+  }
+
+  /** Whether what was left would be better after all: what was taken for it costs as much, or nothing comes of it. Says so once. */
+  isMissed(now: Micros, member: number, way: (Distance & { isLively: boolean }) | undefined): boolean {
+    const doubt = this.doubts.get(member);
+    if (!doubt || doubt.restsUntil <= now || now - doubt.leftAt < PATIENCE + 2 * (way?.rtt ?? 0))
+      return false;
+    if (way?.isLively && costOf(way) < doubt.cost) return false;
+    doubt.restsUntil = now;
+    return true;
+  }
+}
+
+/** Another address is in use. Where the one before was left a while ago, this one is no better until it has shown that. */
+function begin(now: Micros, doubt: Doubt, trial: Trial): void {
+  const isBack = now < doubt.restsUntil;
+  Object.assign(doubt, trial, {
+    score: 0,
+    run: { acked: 0, lost: 0 },
+    since: isBack ? now : NEVER,
+  });
+}
+
+function accuse(now: Micros, doubt: Doubt, rtt: Micros, unanswered: number): void {
+  const { acked, lost } = doubt.run;
+  doubt.since = now;
+  doubt.cost = costOf({ rtt, loss: (lost + unanswered) / Math.max(1, acked + lost + unanswered) });
+}
+
+/** What has been lost counts once, what has arrived twice: at half lost, 24 too many are one in 100,000. */
+function count(doubt: Doubt, { acked, lost }: Trial): void {
+  const [arrived, gone] = [acked - doubt.acked, lost - doubt.lost];
+  doubt.acked = acked;
+  doubt.lost = lost;
+  doubt.score = Math.min(2 * DOUBTED, Math.max(0, doubt.score + gone - 2 * arrived));
+  doubt.run.acked += arrived;
+  doubt.run.lost += gone;
+  if (doubt.score === 0) doubt.run = { acked: 0, lost: 0 };
+}
+
+/** Nothing much better has been found. */
+function spare(now: Micros, doubt: Doubt): void {
+  doubt.since = NEVER;
+  doubt.sparedUntil = now + restOf(now, doubt);
+  doubt.score = 0;
+  doubt.run = { acked: 0, lost: 0 };
+}
+
+function restOf(now: Micros, doubt: Doubt): Micros {
+  doubt.failedAt = now;
+  return Math.min(MAX_REST, REST * 2 ** doubt.failures++);
+}
+
+function newDoubt(): Doubt {
+  return {
+    ...{ path: NO_PATH, acked: 0, lost: 0, unanswered: 0, score: 0, run: { acked: 0, lost: 0 } },
+    ...{ since: NEVER, sparedUntil: NEVER_YET, cost: 0, leftAt: NEVER_YET, restsUntil: NEVER_YET },
+    ...{ failures: 0, failedAt: NEVER_YET },
+  };
+}
+
+const NO_PATH = -1;
+/** Lost datagrams beyond two for each that arrives: a third of them has to arrive. Of one that has failed half is enough. */
+const DOUBTED = 24;
+/** More than by way of a satellite; and so many have to have shown it. */
+const SLOW: Micros = SECOND;
+const FEW = 8;
+/** A way that has not been taken yet is a word: it has to be so many times better. */
+const MUCH = 4;
+/** ROUTES are asked for, come, and are repeated where they are lost. */
+const PATIENCE: Micros = 4 * SECOND;
+/** As of ways by others (ways.ts). */
+const REST: Micros = 10 * SECOND;
+const MAX_REST: Micros = 300 * SECOND;
+/** Of an address that has been good for so long. */
+const FORGOTTEN: Micros = 600 * SECOND;

@@ -1,0 +1,104 @@
+/** When a direct way that nobody has named is left for one by others, and for how long. */
+import { describe, expect, test } from 'vitest';
+import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
+import { Doubts } from '../../src/forwarding/doubts.js';
+
+const MEMBER = 1;
+const RTT = 20 * MILLISECOND;
+const WAY_COST = 2 * RTT;
+
+/** A member at an address of nobody; so many datagrams arrive and are lost in each quarter of a second. */
+function setUp() {
+  const doubts = new Doubts();
+  const trial = { path: 1, acked: 0, lost: 0, unanswered: 0 };
+  const at = { now: 0 as Micros };
+  const pass = (time: Micros, [acked, lost]: readonly [number, number], rtt = RTT) => {
+    for (const end = at.now + time; at.now < end; at.now += 250 * MILLISECOND) {
+      trial.acked += acked;
+      trial.lost += lost;
+      doubts.look(at.now, MEMBER, { rtt, loss: 0 }, { ...trial });
+      if (doubts.isBetter(MEMBER, WAY_COST)) return true;
+    }
+    return false;
+  };
+  return { doubts, trial, at, pass };
+}
+
+describe('a direct way', () => {
+  test('that loses half is kept', () => {
+    expect(setUp().pass(600 * SECOND, [4, 4])).toBe(false);
+  });
+
+  test('that loses nine tenths is left', () => {
+    expect(setUp().pass(5 * SECOND, [1, 9])).toBe(true);
+  });
+
+  test('by which nothing is acknowledged is left', () => {
+    const { trial, pass } = setUp();
+    pass(SECOND, [4, 0]);
+    trial.unanswered = 24;
+    expect(pass(SECOND, [0, 0])).toBe(true);
+  });
+
+  test('that takes a second is left', () => {
+    expect(setUp().pass(5 * SECOND, [1, 0], SECOND)).toBe(true);
+  });
+
+  test('is kept where no way is much better, and then not judged for a while', () => {
+    const { doubts, at, trial } = setUp();
+    trial.lost = 0;
+    const look = () => doubts.look(at.now, MEMBER, { rtt: RTT, loss: 0 }, { ...trial });
+    look();
+    trial.lost = 40;
+    look();
+    expect([doubts.isDoubted(MEMBER), doubts.isBetter(MEMBER, 1e15)]).toEqual([true, false]);
+    at.now = 4 * SECOND;
+    look();
+    trial.lost = 80;
+    look();
+    expect(doubts.isDoubted(MEMBER)).toBe(false);
+    at.now = 15 * SECOND;
+    look();
+    expect(doubts.isDoubted(MEMBER)).toBe(true);
+  });
+});
+
+describe('what has been left', () => {
+  const left = () => {
+    const all = setUp();
+    all.pass(5 * SECOND, [1, 9]);
+    const until = all.doubts.leave(all.at.now, MEMBER);
+    return { ...all, rest: until - all.at.now };
+  };
+
+  test('rests for longer each time', () => {
+    const all = left();
+    const rests = [all.rest];
+    for (let i = 0; i < 6; i++) {
+      all.at.now += rests[i];
+      all.trial.path++;
+      expect(all.pass(5 * SECOND, [0, 9])).toBe(true);
+      rests.push(all.doubts.leave(all.at.now, MEMBER) - all.at.now);
+    }
+    expect(rests.map((rest) => rest / SECOND)).toEqual([10, 20, 40, 80, 160, 300, 300]);
+  });
+
+  test('is left at once when it comes back before', () => {
+    const all = left();
+    all.at.now += SECOND;
+    all.trial.path++;
+    expect(all.pass(SECOND / 4, [4, 0])).toBe(true);
+  });
+
+  test('is missed when what was taken instead is silent, or no better', () => {
+    const way = { rtt: RTT, loss: 0, isLively: true };
+    const isMissed = (changes: Partial<typeof way>, after: Micros) => {
+      const { doubts, at } = left();
+      return doubts.isMissed(at.now + after, MEMBER, { ...way, ...changes });
+    };
+    expect(isMissed({}, 9 * SECOND)).toBe(false);
+    expect(isMissed({ isLively: false }, SECOND)).toBe(false);
+    expect(isMissed({ isLively: false }, 5 * SECOND)).toBe(true);
+    expect(isMissed({ loss: 0.99 }, 5 * SECOND)).toBe(true);
+  });
+});
