@@ -3,12 +3,11 @@
  * what a run has left there the next one goes on with. In: slices. Out: the tree under its names, whole or not at all, and slices
  * again for who asks.
  */
-import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, rename, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Layout, type Piece } from '../bulk/layout.js';
-import { type Entry, type Manifest, sliceHash, sliceLength } from '../bulk/manifest.js';
+import { type Entry, type Manifest, sliceLength } from '../bulk/manifest.js';
 import { HeadwaterError } from '../errors.js';
 import type { Offer, Target } from '../node/bulk/transfers.js';
 import { fileError, makeFolder, publish, syncFolder } from './disk.js';
@@ -17,9 +16,9 @@ import { requireFileName, requireInnerName } from './names.js';
 import { type Claim, claimFolder } from './part/claim.js';
 import { removeFormer, topsOf } from './part/former.js';
 import { Journal, keepManifest, readJournal, rewriteJournal } from './part/journal.js';
+import { isThere, standing } from './part/standing.js';
 import { Written } from './part/written.js';
 import { inTurns, isSmall, writeSmall } from './small.js';
-import { fill } from './source.js';
 import {
   finishEqual,
   finishFiles,
@@ -71,15 +70,15 @@ export class Staging implements Target {
   /** Folders of former versions that were removed at the end. */
   superseded: string[] = [];
   private readonly offer: Offer;
-  private readonly manifest: Manifest;
-  private readonly layout: Layout;
+  readonly manifest: Manifest;
+  readonly layout: Layout;
   private readonly options: StagingOptions;
   private readonly claim: Claim;
   /** The files that were made or looked at here, by entry. */
   private readonly written: Written;
   /** The outermost names that are where they are to be. */
   private readonly published = new Set<string>();
-  private readonly handles: Handles;
+  readonly handles: Handles;
   private journal: Journal | undefined;
   /** Whether nothing is there from before, not even a part of something. */
   private isFresh = false;
@@ -143,6 +142,11 @@ export class Staging implements Target {
     await requireRoom(options.folder, lacking);
     await rewriteJournal(folder, this.held);
     this.journal = await Journal.open(folder, () => this.handles.each((file) => file.datasync()));
+    if (!options.overwrite || taken.length === 0 || this.published.size > 0) return;
+    // Nobody here could be shown whose they are.
+    const unsigned = new Uint8Array(0);
+    for await (const [slice, bytes] of standing(manifest, options.folder, this.held))
+      await this.write(slice, unsigned, bytes);
   }
 
   async write(slice: number, certificate: Uint8Array, bytes: Uint8Array): Promise<void> {
@@ -176,23 +180,10 @@ export class Staging implements Target {
     slice: number,
     content: Uint8Array = new Uint8Array(sliceLength(this.manifest, slice)),
   ): Promise<Uint8Array | undefined> {
-    if (await this.isThere(slice, content)) return content;
+    if (await isThere(this, slice, content)) return content;
     // Where it is written again, what stands there is no hole.
     this.isFresh = false;
     return undefined;
-  }
-
-  private async isThere(slice: number, content: Uint8Array): Promise<boolean> {
-    try {
-      for (const { entry, at, from, length } of this.layout.pieces(slice)) {
-        const part = content.subarray(from, from + length);
-        if ((await this.handles.use(entry, (file) => fill(file, part, at))) < length) return false;
-      }
-    } catch {
-      return false;
-    }
-    const hash = createHash('sha256').update(content).digest();
-    return hash.equals(sliceHash(this.manifest, slice));
   }
 
   async complete(): Promise<void> {

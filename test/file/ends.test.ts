@@ -75,8 +75,9 @@ test('who receives from then on gets it where it says', async () => {
 });
 
 test('a node that is closed ends both sides of it', async () => {
+  const out = await into('out');
   const sending = await send();
-  const receiving = receiveFiles({ node: b, folder: await into('out') });
+  const receiving = receiveFiles({ node: b, folder: out });
   const events: string[] = [];
   for await (const { type } of receiving) {
     events.push(type);

@@ -85,3 +85,19 @@ test('what is there with the same contents gets the modes and times of its sende
   const there = await Promise.all(['t/a', 't/b/c', 't/b'].map((path) => stat(join(out, path))));
   expect([there[0].mode & 0o777, there[1].mtimeMs, there[2].mode & 0o777]).toEqual([0o600, 1e6, 0o750]);
 });
+
+test('of a tree that is to replace another one, what is there with the same contents need not come again', async () => {
+  const { folder, out } = await setUp();
+  const large = (byte: number) => new Uint8Array(9_000_000).fill(byte);
+  await write(folder, { 't/large-1': large(1), 't/large-2': large(2) });
+  await write(out, { 't/large-1': large(1), 't/large-2': large(3), 't/a': 'old' });
+  const source = await openTree(join(folder, 't'));
+
+  const { staging } = await stage(offerOf(source), out, true);
+
+  // Slices have 2 MiB: those that lie in the first file alone.
+  expect([...staging.held.keys()]).toEqual([1, 2, 3]);
+  await receive(source, staging);
+  expect(await readFile(join(out, 't/large-1'))).toEqual(Buffer.from(large(1)));
+  expect(await readFile(join(out, 't/large-2'))).toEqual(Buffer.from(large(2)));
+});
