@@ -98,6 +98,7 @@ test('of a tree that is to replace another one, what is there with the same cont
   // Slices have 2 MiB: those that lie in the first file alone.
   expect([...staging.held.keys()]).toEqual([1, 2, 3]);
   await receive(source, staging);
+  await staging.complete();
   for (const [name, byte] of [
     ['t/large-1', 1],
     ['t/large-2', 2],
