@@ -3,6 +3,7 @@
  * epoch, and when it is active in the next. In: descriptors that follow from each other, what others say and when, seals. Out: our seal,
  * how much may be delivered and pruned. Whoever drives it stores each seal, and each step of `active`, before anything more is said.
  */
+import { MAX_LISTED } from '../wire/frames/epochs/epoch.js';
 
 /** What of an epoch matters here. */
 export interface EpochView {
@@ -146,11 +147,11 @@ export class Change {
   handleEntry(member: number, mark: Mark, stream: string, { count, base }: Standing): void {
     const word = this.words.get(member);
     if (word && word.has === mark.has && word.active === mark.active)
-      word.streams.set(stream, { count, base });
+      remember(word.streams, stream, { count, base });
     if (mark.has > this.activeIn) return;
     const before = this.before.get(member) ?? new Map<string, Standing>();
     this.before.set(member, before);
-    if (countOf(before, stream) <= count) before.set(stream, { count, base });
+    if (countOf(before, stream) <= count) remember(before, stream, { count, base });
   }
 
   /** What `member` says that who joins the epoch where it is active must hold. */
@@ -274,6 +275,17 @@ export class Change {
 interface Keeper {
   slot: number;
   streams: Standings;
+}
+
+/** It may name any number of streams, each once: what it has not named for longest is forgotten. */
+function remember(streams: Map<string, Standing>, stream: string, standing: Standing): void {
+  streams.delete(stream);
+  streams.set(stream, standing);
+  if (streams.size <= MAX_LISTED) return;
+  for (const oldest of streams.keys()) {
+    streams.delete(oldest);
+    return;
+  }
 }
 
 function isLater(known: Mark, { has, active }: Mark): boolean {

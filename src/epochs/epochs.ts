@@ -8,6 +8,7 @@ import { equalBytes, toHex } from '../core/bytes.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
+import { MAX_EPOCHS } from '../group/epochs/chain.js';
 import type { Group } from '../group/group.js';
 import { EPOCH_ID_SIZE, type EpochFrame, type EpochMark, MAX_LISTED } from '../wire/frames/epochs/epoch.js';
 import { streamKey } from '../wire/symbol.js';
@@ -51,8 +52,8 @@ export class Epochs {
   private readonly talk: Talk;
   /** Records that the store does not have yet: nothing is said meanwhile. */
   private unstored = 0;
-  /** Of the newest epoch that others have spoken of. */
-  private unknown: number;
+  /** By member: the newest epoch that it has spoken of and we do not have; -1: none. Who is asked first may not answer. */
+  private readonly unknown: number[];
   private toWrite: boolean;
 
   /**
@@ -70,7 +71,7 @@ export class Epochs {
     }));
     this.change = new Change(self, views, stored ? this.stateOf(stored) : firstState(views, self));
     this.talk = new Talk(group.members.length);
-    this.unknown = chain.length - 1;
+    this.unknown = group.members.map(() => -1);
     this.toWrite = stored === undefined;
   }
 
@@ -136,12 +137,15 @@ export class Epochs {
 
   /** What `member` says of where it is. `isOurs`: by descriptors that we know. `isNews`: and it was not known. */
   handleMark(member: number, { has, active, id }: EpochMark): { isOurs: boolean; isNews: boolean } {
-    if (has >= this.ids.length) {
-      if (has > this.unknown) this.events.push({ type: 'epoch-unknown', member, epoch: has });
-      this.unknown = Math.max(this.unknown, has);
+    const known = this.ids[has];
+    if (!known || !equalBytes(id, known)) {
+      // No chain is longer, so each member can make us say so a bounded number of times.
+      if (has > this.unknown[member] && has < MAX_EPOCHS) {
+        this.unknown[member] = has;
+        this.events.push({ type: 'epoch-unknown', member, epoch: has });
+      }
       return { isOurs: false, isNews: false };
     }
-    if (!equalBytes(id, this.ids[has])) return { isOurs: false, isNews: false };
     const isNews = this.change.handleMark(member, { has, active });
     if (isNews) this.talk.restart(member);
     return { isOurs: true, isNews };

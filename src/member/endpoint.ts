@@ -36,6 +36,7 @@ import type { SessionDropReason, SessionTable } from '../session/index.js';
 import { ackWish, type Contents, parseContents, writeDatagram } from '../wire/datagram.js';
 import type { Ack } from '../wire/frames/ack.js';
 import type { PartFrame } from '../wire/frames/path/part.js';
+import type { VectorFrame } from '../wire/frames/vector.js';
 import type { Frame } from '../wire/frames.js';
 import { PROTECTED_OVERHEAD } from '../wire/limits.js';
 import { parseSymbol } from '../wire/symbol.js';
@@ -65,7 +66,9 @@ export type MemberDrop =
   /** A question for the group file that is none, of another group, or of somebody who is no member. */
   | 'join-refused'
   /** More questions for the group file than are answered. */
-  | 'join-budget';
+  | 'join-budget'
+  /** A datagram of a session with a member that was removed, once we are active without it. */
+  | 'removed-member';
 /** Everything that is thrown away is counted under one of these: each layer's own. */
 export type DropReason =
   | MemberDrop
@@ -280,11 +283,7 @@ export class Endpoint implements Voice {
     if (!this.options.tamper) throw new HeadwaterError('INVALID_CONFIG', 'tamper: expected one, got none');
     const peer = this.peers[index];
     if (!peer?.path.isOpen || !peer.isUsable(now)) return false;
-    const numbered = frames.map((frame) =>
-      frame.kind === 'vector' && frame.version === 0 && frame.entries.length > 0
-        ? { ...frame, ...peer.outbound.numberVector() }
-        : frame,
-    );
+    const numbered = numberedFor(peer, frames);
     this.sealed.push(
       this.sender.seal(now, peer, writeDatagram(numbered, symbol), ackWish({ frames: numbered, symbol })),
     );
@@ -302,6 +301,8 @@ export class Endpoint implements Voice {
     const received = this.sessions.handleDatagram(now, from, bytes);
     this.followSessions(now);
     if (!received) return;
+    // What only it holds now is not taken from it any more (EPOCHS.md).
+    if (this.epochs?.isSpokenTo(received.peer) === false) return countDrop(this.counters, 'removed-member');
     try {
       const size = received.payload.length + PROTECTED_OVERHEAD;
       const isForwarded = parseVia(from) !== undefined;
@@ -382,4 +383,14 @@ export class Endpoint implements Voice {
     this.sessions.connect(now, index);
     this.followSessions(now);
   }
+}
+
+/** VECTORs of these that are to have the next version that the peer waits for have it. */
+function numberedFor(peer: Peer, frames: readonly Frame[]): Frame[] {
+  const numbered = (frame: VectorFrame): VectorFrame =>
+    frame.version === 0 && frame.entries.length > 0 ? { ...frame, ...peer.outbound.numberVector() } : frame;
+  return frames.map((frame) => {
+    if (frame.kind === 'vector') return numbered(frame);
+    return frame.kind === 'said' ? { ...frame, vector: numbered(frame.vector) } : frame;
+  });
 }

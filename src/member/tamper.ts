@@ -33,7 +33,7 @@ export interface Tamper {
 export interface Voice {
   /**
    * Sends frames to `peer`, and a SYMBOL body behind them, in a datagram of its own, with the next `pollTransmit`: past
-   * congestion control and pacing, whatever they say. A VECTOR with entries and version 0 gets the next version that the
+   * congestion control and pacing, whatever they say. A VECTOR, also in a SAID, with entries and version 0 gets the next version that the
    * peer waits for, and says what was heard from it.
    *
    * @returns false if there is no session with the peer, so that nothing is sent

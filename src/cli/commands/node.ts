@@ -110,7 +110,7 @@ async function runMember(
   const { json, order, logLevel } = options;
   const events = new Events(json === true, WARNED);
   let page: LivePage | undefined;
-  let follow = (_member: Member) => {};
+  let follow = (_member: Member, _epoch: number) => {};
   await using node = await startMember(
     options,
     {
@@ -131,7 +131,7 @@ async function runMember(
       },
       onEvent: (event) => {
         if (event.type === 'lost' && event.member === node.self) lines.forget();
-        if (event.type === 'epoch-unknown') follow(event.member);
+        if (event.type === 'epoch-unknown') follow(event.member, event.epoch);
         events.on(event);
         page?.onEvent(event);
       },
@@ -147,17 +147,22 @@ async function runMember(
     // Who has given it is answered first.
     setTimeout(goOn, ANSWER_MS);
   };
+  const knowing = new Set<Member>();
   let isAsking = false;
-  follow = async (member) => {
+  follow = async (known, epoch) => {
+    // Another descriptor in the place of ours: that is for operators to settle.
+    if (epoch < node.group.epochs!.length) return;
+    knowing.add(known);
     if (isAsking) return;
     isAsking = true;
     try {
       const { seed } = await readKey(options.key);
-      const chain = await askEpochs(node, member, seed);
+      const chain = await askEpochs(node, knowing, seed);
       if (chain) take(chain);
     } catch (error) {
       reportError(error);
     }
+    knowing.clear();
     isAsking = false;
   };
   if (options.page) page = await openLivePage(node, options.page);

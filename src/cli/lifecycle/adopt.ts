@@ -36,18 +36,31 @@ export function adopt(path: string, { epochs, name }: Group, chain: Chain): void
   writeWhole(path, formatChain(chain));
 }
 
-/** Asks a member that knows more epochs for them; undefined if it does not tell them, which is said. */
-export async function askEpochs(node: Node, member: Member, seed: Uint8Array): Promise<Chain | undefined> {
+/**
+ * Asks members that know more epochs for them, in turn: one may stop, or speak of epochs that there are not. Undefined if none tells epochs that
+ * go on from ours, which is said.
+ *
+ * @param members more may come while they are asked
+ */
+export async function askEpochs(
+  node: Node,
+  members: ReadonlySet<Member>,
+  seed: Uint8Array,
+): Promise<Chain | undefined> {
+  const { id: groupId, epochs } = node.group;
   for (let i = 0; i < TRIES; i++) {
-    const address = node.status().peers.find((peer) => peer.name === member.name)?.address;
-    const peers = [...new Set([...(address ? [address] : []), ...member.locators])];
-    const options = { groupId: node.group.id, secretKey: seed, peers, timeout: TIMEOUT_MS };
-    const told = await fetchGroup(options).catch(() => undefined);
-    if (told?.epochs && told.epochs.length > node.group.epochs!.length) return told.epochs;
+    for (const member of members) {
+      const address = node.status().peers.find((peer) => peer.name === member.name)?.address;
+      const peers = [...new Set([...(address ? [address] : []), ...member.locators])];
+      const options = { groupId, secretKey: seed, peers, timeout: TIMEOUT_MS };
+      const told = (await fetchGroup(options).catch(() => undefined))?.epochs;
+      if (told && told.length > epochs!.length && continues(epochs!, told)) return told;
+    }
     await sleep(TIMEOUT_MS);
   }
+  const names = [...members].map(({ name }) => name).join(', ');
   note(
-    `${member.name} has epochs that this member lacks, and does not tell them: see headwater group apply`,
+    `${names}: has epochs that this member lacks, and does not tell them, or tells others: see headwater group apply`,
     'warning',
   );
   return undefined;

@@ -11,6 +11,10 @@ import { Rng } from '../../../src/core/rng.js';
 import { MILLISECOND, type Micros, SECOND } from '../../../src/core/time.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import { type KeyPair, keyPair } from '../../../src/crypto/keys.js';
+import type { Epochs } from '../../../src/epochs/epochs.js';
+import type { Chain } from '../../../src/group/epochs/chain.js';
+import { beginChain, type Changes, propose, sign } from '../../../src/group/epochs/propose.js';
+import { groupOfChain } from '../../../src/group/epochs/view.js';
 import { createGroup, type Group } from '../../../src/group/group.js';
 import { Endpoint, type EndpointEvent } from '../../../src/member/endpoint.js';
 import type { Tamper } from '../../../src/member/tamper.js';
@@ -29,6 +33,8 @@ export interface ArenaOptions {
   members?: number;
   byzantine?: number;
   faulty?: number;
+  /** Whether the group begins with a descriptor, so that it may change (`Arena.change`); f is 0 then. Default: false. */
+  changing?: boolean;
   /** Whether members tell each other where they are. Default: false. */
   locators?: boolean;
   /** Default: the last one. */
@@ -58,6 +64,8 @@ interface Sent {
 export class Arena {
   readonly world: World;
   readonly group: Group;
+  /** By member: the group file that it has, where the group changes. */
+  private readonly groups: Group[];
   readonly members: SimMember[];
   readonly liars: ReadonlySet<number>;
   readonly honest: readonly number[];
@@ -91,12 +99,12 @@ export class Arena {
     this.keys = Array.from({ length: n }, () => keyPair(rng.bytes(32))).sort((a, b) =>
       compareBytes(a.publicKey, b.publicKey),
     );
-    this.group = createGroup({
-      name: `arena-${seed}`,
-      members: this.keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.0.${i}:7000` })),
-      byzantine,
-      ...(options.faulty === undefined ? {} : { faulty: options.faulty }),
-    });
+    const name = `arena-${seed}`;
+    const faulty = options.faulty === undefined ? {} : { faulty: options.faulty };
+    const members = this.keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.0.${i}:7000` }));
+    const changing = options.changing && begunBy(name, members);
+    this.group = changing ? groupOfChain(changing) : createGroup({ name, members, byzantine, ...faulty });
+    this.groups = members.map(() => this.group);
     this.world = new World(seed, { links: options.links ?? { delay: 10 * MILLISECOND } });
     const each = <T>(make: () => T) => Array.from({ length: n }, make);
     this.tampers = each(() => ({}));
@@ -251,6 +259,21 @@ export class Arena {
   }
   private readonly spares = new Map<number, SimDisk>();
 
+  /** What a member of a group that changes has taken and could say that it has. */
+  epochs(member: number): Epochs {
+    return this.members[member].endpoint.epochs!;
+  }
+
+  /** Operators sign these changes, and members start again with them; all do, if it is not said which. */
+  change(changes: Changes, members: readonly number[] = this.members.map(({ index }) => index)): void {
+    const chain = sign(propose(this.groups[members[0]].epochs!, changes), OPERATOR);
+    for (const member of members) {
+      this.groups[member] = groupOfChain(chain);
+      this.stop(member);
+      this.start(member);
+    }
+  }
+
   /** What was broadcast until now need not reach this member. */
   excuse(member: number): void {
     this.excused[member] = this.now;
@@ -292,11 +315,10 @@ export class Arena {
   longestTurn = 0;
 
   /** Honest messages that have not come where they should. */
-  missing(): number {
+  missing(members = this.honest): number {
     let missing = 0;
     for (const [id, { at }] of this.sent)
-      for (const member of this.honest)
-        if (at >= this.excused[member] && !this.got[member].has(id)) missing++;
+      for (const member of members) if (at >= this.excused[member] && !this.got[member].has(id)) missing++;
     return missing;
   }
 
@@ -355,7 +377,7 @@ export class Arena {
   }
 
   private makeMember(seed: string, index: number): SimMember {
-    const { options, group, keys } = this;
+    const { options, group, groups, keys } = this;
     const { controller } = options;
     return new SimMember({
       index,
@@ -368,7 +390,7 @@ export class Arena {
         const session = FIRST_STORE * 1000 + start;
         const endpoint = new Endpoint({
           ...withDefaults(),
-          group,
+          group: groups[index],
           keys: keys[index],
           rng: new Rng(`${seed} member ${index} ${start}`),
           entropy: new Rng(`${seed} entropy ${index} ${start}`),
@@ -438,6 +460,18 @@ export class Arena {
   }
 }
 
+/** A group of these that begins with a descriptor. */
+function begunBy(name: string, members: readonly { publicKey: Uint8Array; locator: string }[]): Chain {
+  return beginChain({
+    name,
+    members: members.map(({ publicKey, locator }, i) => ({
+      ...{ name: `m${i}`, publicKey, locators: [locator] },
+    })),
+    operators: [OPERATOR.publicKey],
+  });
+}
+
+const OPERATOR = keyPair(new Uint8Array(32).fill(77));
 /** When attacks begin, s: sessions stand, and the load runs. */
 export const ATTACK_AT = 2;
 const FIRST_STORE = 1000;

@@ -9,8 +9,7 @@ import { Encoder } from '../../../src/codec/index.js';
 import { sha256 } from '../../../src/crypto/hash.js';
 import type { KeyPair } from '../../../src/crypto/keys.js';
 import type { Group } from '../../../src/group/group.js';
-import type { VectorEntry } from '../../../src/wire/frames/vector.js';
-import type { Frame } from '../../../src/wire/frames.js';
+import type { VectorEntry, VectorFrame } from '../../../src/wire/frames/vector.js';
 import { HASH_SIZE } from '../../../src/wire/limits.js';
 import {
   type Descriptor,
@@ -100,7 +99,7 @@ export function entryOf(stream: StreamId, count: number, changes: Partial<Vector
 }
 
 /** A VECTOR to be numbered by the endpoint that says it. */
-export function vectorOf(entries: VectorEntry[]): Frame {
+export function vectorOf(entries: VectorEntry[]): VectorFrame {
   return { kind: 'vector', version: 0, heard: 0, heardBefore: 0, entries };
 }
 
