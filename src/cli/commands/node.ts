@@ -86,10 +86,19 @@ export function nodeCommand(program: Command): void {
         setLogLevel(options.logLevel);
         const terms = new Terms(`${process.pid}-${Date.now()}`);
         const lines = new Lines(options.maxSize * MIB);
-        const input = lines.broadcast(process.stdin, terms, signal);
-        const ended = Promise.all([input, fired(signal)]);
-        for (let isToGoOn = true; isToGoOn; )
-          isToGoOn = await runMember(options, { terms, lines, ended }, signal);
+        let ended: Promise<unknown> | undefined;
+        // A member that cannot start reads nothing, and does not keep the process.
+        const read = () => {
+          ended ??= Promise.all([lines.broadcast(process.stdin, terms, signal), fired(signal)]);
+          return ended;
+        };
+        try {
+          for (let isToGoOn = true; isToGoOn; )
+            isToGoOn = await runMember(options, { terms, lines, read }, signal);
+        } catch (error) {
+          if (ended) process.stdin.destroy();
+          throw error;
+        }
       });
     });
 }
@@ -97,14 +106,14 @@ export function nodeCommand(program: Command): void {
 interface Running {
   terms: Terms;
   lines: Lines;
-  /** The input has ended, and the process is to. */
-  ended: Promise<unknown>;
+  /** Begins to read the input, once; resolves when that has ended, and the process is to. */
+  read(): Promise<unknown>;
 }
 
 /** A member until the process is to end, or it has a group file that goes on from the one it began with: then true. */
 async function runMember(
   options: NodeCommandOptions,
-  { terms, lines, ended }: Running,
+  { terms, lines, read }: Running,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { json, order, logLevel } = options;
@@ -177,7 +186,7 @@ async function runMember(
   const stopReports = json ? reportEvery(node, 1000) : () => {};
   terms.begin(node);
 
-  const isToGoOn = await Promise.race([again, ended.then(() => false)]);
+  const isToGoOn = await Promise.race([again, read().then(() => false)]);
   stopReports();
   if (isToGoOn) terms.pause();
   else await takeLeave(node);
