@@ -56,6 +56,11 @@ export class HeadwaterError extends Error {
   }
 }
 
+/** INVALID_CONFIG. */
+export function invalidConfig(message: string): HeadwaterError {
+  return new HeadwaterError('INVALID_CONFIG', message);
+}
+
 /** CLOSED, of a node. */
 export function closedError(): HeadwaterError {
   return new HeadwaterError('CLOSED', 'node: expected an open one, got one that was closed');

@@ -8,7 +8,7 @@ import type { SpreadDrop } from '../broadcast/spread/drops.js';
 import type { Arrival } from '../broadcast/spread/intake.js';
 import type { ObjectStatus } from '../broadcast/spread/objects.js';
 import type { Sources } from '../broadcast/spread/sources.js';
-import { Budget } from '../core/budget.js';
+import { Budgets } from '../core/budget.js';
 import { countDrop } from '../core/drops.js';
 import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
@@ -31,7 +31,7 @@ export class Bulk {
   readonly sources: Sources;
   private readonly ground: Ground;
   /** By origin: how often what it offers again is looked at. */
-  private readonly looks = new Map<number, Budget>();
+  private readonly looks = new Budgets(LOOK_RATE, MAX_LOOKS);
 
   constructor(options: BulkOptions, metrics: Metrics<SpreadDrop | RepairDrop>) {
     this.ground = new Ground(options, metrics, (now, hop, frame, body) =>
@@ -179,14 +179,8 @@ export class Bulk {
     const isFailed = isFormer || reason === UNOFFERED || reason.startsWith(GAVE_UP);
     if (!isSaved && !(state === 'failed' && isFailed)) return;
     // Each look may read all of what is there.
-    if (!this.looksFor(transfer.origin).take(now)) return;
+    if (!this.looks.of(transfer.origin).take(now)) return;
     this.ground.reopen(now, transfer, isSaved);
-  }
-
-  private looksFor(origin: number): Budget {
-    const looks = this.looks.get(origin) ?? new Budget(LOOK_RATE, MAX_LOOKS);
-    this.looks.set(origin, looks);
-    return looks;
   }
 
   private onArrival(

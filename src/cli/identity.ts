@@ -7,7 +7,7 @@ import { lstat, realpath } from 'node:fs/promises';
 import { type Command, InvalidArgumentError } from 'commander';
 import { equalBytes, toHex } from '../core/bytes.js';
 import { parseSecretKey } from '../crypto/keys.js';
-import { HeadwaterError } from '../errors.js';
+import { HeadwaterError, invalidConfig } from '../errors.js';
 import { writeWhole } from '../file/disk.js';
 import { formatGroup } from '../group/descriptor.js';
 import { parseGroupFile } from '../group/epochs/file.js';
@@ -67,7 +67,9 @@ export async function identityOf(options: IdentityOptions, signal: AbortSignal) 
   if (!existsSync(path)) await fetchTo(path, groupId, options, signal);
   const identity = await readIdentity({ group: path, key });
   if (!equalBytes(identity.group.id, groupId))
-    throw config(`group file ${path}: expected group ${toHex(groupId)}, got ${toHex(identity.group.id)}`);
+    throw invalidConfig(
+      `group file ${path}: expected group ${toHex(groupId)}, got ${toHex(identity.group.id)}`,
+    );
   return identity;
 }
 
@@ -82,7 +84,7 @@ async function fetchTo(
   { key, peer, json }: IdentityOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!peer) throw config(`--group-id: expected --peer, since there is no group file ${path} yet`);
+  if (!peer) throw invalidConfig(`--group-id: expected --peer, since there is no group file ${path} yet`);
   const { seed } = await readKey(key);
   if (json) printJson({ event: 'group-asked', peers: peer });
   else note(`asking ${peer.join(', ')} for the group file`);
@@ -119,7 +121,7 @@ async function readText(path: string, what: string): Promise<string> {
   // Nobody may ever write to it. A pipe of this process, as of `<(command)`, has no place in the file system.
   const place = await realpath(path).catch(() => undefined);
   if (place !== undefined && !place.startsWith('/dev/') && (await lstat(place)).isFIFO())
-    throw config(`${what}: expected a file, got a named pipe at ${path}`);
+    throw invalidConfig(`${what}: expected a file, got a named pipe at ${path}`);
   try {
     // One byte more than there may be: a device, or a pipe, may have no end.
     for await (const part of createReadStream(path, { end: MAX_TEXT })) parts.push(part);
@@ -141,10 +143,6 @@ async function readText(path: string, what: string): Promise<string> {
 function groupId(text: string): Uint8Array {
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError(`expected 64 hex digits, got ${text}.`);
   return new Uint8Array(Buffer.from(text, 'hex'));
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
 }
 
 /** Of a group or key file: a group of 512 members has 60 kB. */

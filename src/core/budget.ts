@@ -37,6 +37,25 @@ export class Budget {
   }
 }
 
+/** A bucket of one kind for each member that has one. */
+export class Budgets {
+  private readonly rate: number;
+  private readonly burst: number;
+  private readonly all = new Map<number, Budget>();
+
+  /** See `Budget`. */
+  constructor(rate: number, burst: number) {
+    this.rate = rate;
+    this.burst = burst;
+  }
+
+  of(member: number): Budget {
+    const budget = this.all.get(member) ?? new Budget(this.rate, this.burst);
+    this.all.set(member, budget);
+    return budget;
+  }
+}
+
 /** Of a bucket: so many at once, and then so many a second. */
 export interface Rate {
   burst: number;

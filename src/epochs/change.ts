@@ -3,6 +3,7 @@
  * epoch, and when it is active in the next. In: descriptors that follow from each other, what others say and when, seals. Out: our seal,
  * how much may be delivered and pruned. Whoever drives it stores each seal, and each step of `active`, before anything more is said.
  */
+import { majority } from '../group/epochs/descriptor.js';
 import { MAX_LISTED } from '../wire/frames/epochs/epoch.js';
 
 /** What of an epoch matters here. */
@@ -176,7 +177,7 @@ export class Change {
     const { slots } = this;
     const own = this.isSealed ? countOf(this.sealOf(this.activeIn)?.streams, stream) : held;
     const counts = slots.map((slot) => (slot === this.slot ? own : countOf(this.before.get(slot), stream)));
-    return counts.sort((a, b) => b - a)[quorumOf(slots) - 1];
+    return counts.sort((a, b) => b - a)[majority(slots.length) - 1];
   }
 
   /** C7: objects of the stream that all others of the epoch have said in it that they hold; nothing while sealed. */
@@ -234,12 +235,12 @@ export class Change {
       const bases = extremes([...chosen, ...joining], baseOf, Math.max);
       chosen = chosen.filter((seal) => this.isHeld(seal, bases, keepers));
     }
-    return chosen.length < quorumOf(this.slots) ? undefined : extremes(chosen, countOf, Math.min);
+    return chosen.length < majority(this.slots.length) ? undefined : extremes(chosen, countOf, Math.min);
   }
 
   /** Whether a quorum of the next epoch keeps each object that the seal names, from its base and from `bases` on. */
   private isHeld(seal: Seal, bases: ReadonlyMap<string, number>, keepers: readonly Keeper[]): boolean {
-    const needed = quorumOf(this.chain[this.activeIn + 1].slots);
+    const needed = majority(this.chain[this.activeIn + 1].slots.length);
     for (const [stream, { count, base }] of seal.streams) {
       const from = Math.max(base, bases.get(stream) ?? 0);
       // Between these the keepers are the same.
@@ -281,19 +282,11 @@ interface Keeper {
 function remember(streams: Map<string, Standing>, stream: string, standing: Standing): void {
   streams.delete(stream);
   streams.set(stream, standing);
-  if (streams.size <= MAX_LISTED) return;
-  for (const oldest of streams.keys()) {
-    streams.delete(oldest);
-    return;
-  }
+  if (streams.size > MAX_LISTED) streams.delete(streams.keys().next().value!);
 }
 
 function isLater(known: Mark, { has, active }: Mark): boolean {
   return has > known.has || (has === known.has && active > known.active);
-}
-
-function quorumOf(slots: readonly number[]): number {
-  return Math.floor(slots.length / 2) + 1;
 }
 
 /** Of each stream that one of them names. */

@@ -9,6 +9,7 @@ import { type Micros, NEVER } from '../core/time.js';
 import { HeadwaterError } from '../errors.js';
 import type { MemberEvent } from '../events.js';
 import { MAX_EPOCHS } from '../group/epochs/chain.js';
+import { majority } from '../group/epochs/descriptor.js';
 import type { Group } from '../group/group.js';
 import { EPOCH_ID_SIZE, type EpochFrame, type EpochMark, MAX_LISTED } from '../wire/frames/epochs/epoch.js';
 import { streamKey } from '../wire/symbol.js';
@@ -189,7 +190,7 @@ export class Epochs {
     return {
       ...{ has, active, leaving, known: this.ids.length - 1 },
       members: new Map(newest.map((slot) => [slot, activeOf(slot)])),
-      isOver: !this.isSilent && 2 * there.length > newest.length,
+      isOver: !this.isSilent && there.length >= majority(newest.length),
       lacking: isSealed ? this.change.missing(streams.held()).length : 0,
     };
   }

@@ -45,10 +45,7 @@ export async function finishFiles(
   await inSmallGroups(rest, async (i) => {
     const file = await written.open(i, place(i));
     try {
-      const { mode, modified } = entries[i];
-      await file.chmod(mode);
-      await file.utimes(secondsOf(modified), secondsOf(modified));
-      if (!isMany) await file.sync();
+      await dress(file, entries[i], !isMany);
     } finally {
       await file.close();
     }
@@ -62,14 +59,13 @@ export async function finishFiles(
 export async function finishEqual(entries: readonly Entry[], out: string): Promise<void> {
   const files = entries.filter(({ kind }) => kind === 'file');
   try {
-    await inSmallGroups(files, async ({ path, mode, modified }) => {
+    await inSmallGroups(files, async (entry) => {
+      const { path, mode, modified } = entry;
       const file = await open(join(out, path), constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0));
       try {
         const info = await file.stat();
         if ((info.mode & 0o777) === mode && Math.floor(info.mtimeMs) === modified) return;
-        await file.chmod(mode);
-        await file.utimes(secondsOf(modified), secondsOf(modified));
-        await file.sync();
+        await dress(file, entry, true);
       } finally {
         await file.close();
       }
@@ -93,26 +89,30 @@ export function makeInner(path: string): void {
 export async function finishFolders(entries: readonly Entry[], out: string): Promise<void> {
   const folders = entries.filter(({ kind }) => kind === 'folder').reverse();
   const isTogether = folders.length > MANY && (await syncFileSystem(out));
-  for (const { path, mode, modified } of folders)
-    await finishFolder(join(out, path), mode, secondsOf(modified), !isTogether);
+  for (const folder of folders) await finishFolder(join(out, folder.path), folder, !isTogether);
   if (isTogether) await syncFileSystem(out);
 }
 
 /** By a handle that is opened before, as its mode may shut its owner out. */
-async function finishFolder(path: string, mode: number, modified: number, isSynced: boolean): Promise<void> {
+async function finishFolder(path: string, entry: Entry, isSynced: boolean): Promise<void> {
   // Windows opens no folders.
   if (process.platform === 'win32') {
-    await chmod(path, mode);
-    return utimes(path, modified, modified);
+    await chmod(path, entry.mode);
+    return utimes(path, secondsOf(entry.modified), secondsOf(entry.modified));
   }
   const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    await folder.chmod(mode);
-    await folder.utimes(modified, modified);
-    if (isSynced) await folder.sync();
+    await dress(folder, entry, isSynced);
   } finally {
     await folder.close();
   }
+}
+
+/** Gives what is open the mode and time of its entry. */
+async function dress(file: FileHandle, { mode, modified }: Entry, isSynced: boolean): Promise<void> {
+  await file.chmod(mode);
+  await file.utimes(secondsOf(modified), secondsOf(modified));
+  if (isSynced) await file.sync();
 }
 
 /** A few at a time: as many as the system's threads for files take. */

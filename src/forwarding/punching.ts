@@ -9,7 +9,7 @@
  *   | INITIATION to B ---------------------------> |
  *   | <--------------------------- INITIATION to A |
  */
-import { Allowance, Budget } from '../core/budget.js';
+import { Allowance, Budgets } from '../core/budget.js';
 import { countDrop, type Drops } from '../core/drops.js';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
 import { isLoopback, numericAddress } from '../wire/address.js';
@@ -70,14 +70,16 @@ export class Punching {
   private readonly asks = new Map<number, Ask>();
   private readonly rounds = new Map<number, Round>();
   /** By peer: PUNCHes that are passed on for it, and that are believed of it. */
-  private readonly passing = new Map<number, Budget>();
-  private readonly telling = new Map<number, Budget>();
+  private readonly passing: Budgets;
+  private readonly telling: Budgets;
   /** Datagrams to addresses that nobody has answered at. */
   private readonly knocks: Allowance;
   private dueAt: Micros = NEVER;
 
   constructor(options: PunchingOptions) {
     this.options = options;
+    this.passing = new Budgets(PASS_RATE, 4 * options.members + SPARE);
+    this.telling = new Budgets(TELL_RATE, 2 * options.members + SPARE);
     const all = { burst: KNOCKS * (options.members + SPARE), rate: ALL_KNOCK_RATE };
     this.knocks = new Allowance({ burst: KNOCK_BURST, rate: KNOCK_RATE }, all);
   }
@@ -189,8 +191,7 @@ export class Punching {
     const usable = addresses.filter((address) => isLoopback(toldAt) || !isLoopback(address));
     const known = this.rounds.get(from);
     if (known && isAnswer && known.sent > 0 && usable.every((each) => known.addresses.includes(each))) return;
-    if (!budgetOf(this.telling, peer, TELL_RATE, 2 * this.options.members + SPARE).take(now))
-      return countDrop(counters, 'punch-budget');
+    if (!this.telling.of(peer).take(now)) return countDrop(counters, 'punch-budget');
     const own = this.ownFor(peer);
     if (!isAnswer)
       this.say(peer, { kind: 'punch', from: self, to: from, isAnswer: true, wait: 0, addresses: own });
@@ -214,8 +215,7 @@ export class Punching {
     const { addressOf, rttOf, counters } = this.options;
     const { to, addresses } = frame;
     if (!this.isHelper(to) || to === peer) return countDrop(counters, 'punch-refused');
-    if (!budgetOf(this.passing, peer, PASS_RATE, 4 * this.options.members + SPARE).take(now))
-      return countDrop(counters, 'punch-budget');
+    if (!this.passing.of(peer).take(now)) return countDrop(counters, 'punch-budget');
     const seen = numericAddress(addressOf(peer) ?? '');
     const all = seen === undefined ? addresses : [seen, ...addresses.filter((each) => each !== seen)];
     const wait = frame.isAnswer ? 0 : Math.min(0xffff, Math.round(rttOf(peer) / 2 / MILLISECOND));
@@ -242,15 +242,6 @@ export class Punching {
     for (const { at } of this.asks.values()) this.dueAt = Math.min(this.dueAt, at);
     for (const { at } of this.rounds.values()) this.dueAt = Math.min(this.dueAt, at);
   }
-}
-
-function budgetOf(budgets: Map<number, Budget>, peer: number, rate: number, burst: number): Budget {
-  let budget = budgets.get(peer);
-  if (!budget) {
-    budget = new Budget(rate, burst);
-    budgets.set(peer, budget);
-  }
-  return budget;
 }
 
 /** A peer that has just come is asked thrice, as datagrams may be lost, and whom we look for may come at the same time. */

@@ -7,7 +7,7 @@ import { hasHazards, nearest } from '../core/text.js';
 import { isAdmissiblePublicKey, PUBLIC_KEY_BYTES } from '../crypto/ed25519.js';
 import { sha256 } from '../crypto/hash.js';
 import { parsePublicKey } from '../crypto/keys.js';
-import { HeadwaterError } from '../errors.js';
+import { HeadwaterError, invalidConfig } from '../errors.js';
 import { MAX_LOCATORS, MAX_MEMBERS } from '../wire/limits.js';
 import type { Epoch } from './epochs/descriptor.js';
 import { canonicalLocator, isUnspecified, parseLocator } from './locator.js';
@@ -90,7 +90,7 @@ export interface GroupOptions {
 export function createGroup(options: GroupOptions): Group {
   checkShape(options);
   const n = options.members.length;
-  if (n < 1 || n > MAX_MEMBERS) throw config(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
+  if (n < 1 || n > MAX_MEMBERS) throw invalidConfig(`members: expected 1 to ${MAX_MEMBERS}, got ${n}`);
   const { faulty = Math.floor((n - 1) / 3), byzantine = 0, pessimism = DEFAULT_PESSIMISM } = options;
   const liars = Math.floor((n - 1) / 3);
   requireInteger(
@@ -108,23 +108,25 @@ export function createGroup(options: GroupOptions): Group {
   const taken = new Set<string>();
   const members = sorted.map(({ publicKey, name, ...where }, index) => {
     if (!isAdmissiblePublicKey(publicKey))
-      throw config(
+      throw invalidConfig(
         `members: expected Ed25519 public keys, got ${toHex(publicKey)}, which is none (${name ?? 'no name'})`,
       );
     const who = name ?? `the one whose key is ${toHex(publicKey)}`;
     const locators = locatorsOf(where, who);
     const locator = locators[0] ?? '';
     if (index > 0 && compareBytes(publicKey, sorted[index - 1].publicKey) === 0)
-      throw config(`members: expected distinct keys, got one twice (${name ?? toHex(publicKey)})`);
+      throw invalidConfig(`members: expected distinct keys, got one twice (${name ?? toHex(publicKey)})`);
     for (const each of locators) {
       const address = `address of ${who}`;
       if (parseLocator(each, address).port === 0)
-        throw config(`${address}: expected a port from 1 to 65535, got ${each}`);
+        throw invalidConfig(`${address}: expected a port from 1 to 65535, got ${each}`);
       if (isUnspecified(each))
-        throw config(`${address}: expected one that others can send to, got ${each} (which is one to bind)`);
+        throw invalidConfig(
+          `${address}: expected one that others can send to, got ${each} (which is one to bind)`,
+        );
       const one = canonicalLocator(each);
       if (taken.has(one))
-        throw config(
+        throw invalidConfig(
           `members: expected distinct addresses, got ${each} twice${one === each ? '' : `, as ${one}`} (${who})`,
         );
       taken.add(one);
@@ -133,7 +135,7 @@ export function createGroup(options: GroupOptions): Group {
   });
   const names = new Set<string>();
   for (const { name } of members) {
-    if (names.has(name)) throw config(`members: expected distinct names, got ${name} twice`);
+    if (names.has(name)) throw invalidConfig(`members: expected distinct names, got ${name} twice`);
     names.add(name);
   }
 
@@ -186,12 +188,14 @@ export function parseGroup(text: string, where = 'group file'): Group {
 function groupOptionsOf(json: unknown, where: string): GroupOptions {
   const file = requireObject(where, json);
   if (file.headwater !== 'group')
-    throw config(`${where}: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
+    throw invalidConfig(`${where}: expected "headwater": "group", got ${JSON.stringify(file.headwater)}`);
   if (file.version !== GROUP_FILE_VERSION)
-    throw config(`${where}: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`);
+    throw invalidConfig(
+      `${where}: expected "version": ${GROUP_FILE_VERSION}, got ${JSON.stringify(file.version)}`,
+    );
   requireKnown(where, file, FILE_KEYS);
   if (!Array.isArray(file.members))
-    throw config(`${where}: expected "members" to be a list, got ${typeof file.members}`);
+    throw invalidConfig(`${where}: expected "members" to be a list, got ${typeof file.members}`);
   const options: GroupOptions = {
     name: requireString(`${where}: "name"`, file.name),
     members: file.members.map((entry: unknown, i: number) => {
@@ -224,7 +228,7 @@ export function memberWith(group: Group, publicKey: Uint8Array, where = 'key'): 
   if (member) return member;
   const names = members.slice(0, MAX_NAMED).map((each) => each.name);
   if (members.length > MAX_NAMED) names.push('...');
-  throw config(
+  throw invalidConfig(
     `${where}: expected that of a member of group '${name}' (${names.join(', ')}), got another, whose public key is ${toHex(publicKey)}`,
   );
 }
@@ -234,13 +238,13 @@ function checkShape(options: GroupOptions): void {
   requireKnown('group', requireObject('group', options), OPTION_KEYS);
   requireName('name', options.name);
   if (!Array.isArray(options.members))
-    throw config(`members: expected a list, got ${typeof options.members}`);
+    throw invalidConfig(`members: expected a list, got ${typeof options.members}`);
   for (const [i, member] of options.members.entries()) {
     const what = `members[${i}]`;
     requireKnown(what, requireObject(what, member), MEMBER_KEYS);
     const { publicKey, name, locator, locators } = member;
     if (!(publicKey instanceof Uint8Array) || publicKey.length !== PUBLIC_KEY_BYTES)
-      throw config(
+      throw invalidConfig(
         `${what}.publicKey: expected a Uint8Array of ${PUBLIC_KEY_BYTES} bytes, got ${typeof publicKey}`,
       );
     if (name !== undefined) requireName(`${what}.name`, name);
@@ -253,7 +257,7 @@ function checkShape(options: GroupOptions): void {
 function requireName(what: string, value: unknown): void {
   const name = requireString(what, value);
   if (name === '' || hasHazards(name))
-    throw config(
+    throw invalidConfig(
       `${what}: expected some text without control or invisible characters, got ${JSON.stringify(name)}`,
     );
 }
@@ -264,7 +268,7 @@ function requireKnown(what: string, object: Record<string, unknown>, known: read
     if (known.includes(key)) continue;
     const meant = nearest(key, known, MAX_SLIPS);
     const hint = meant === undefined ? '' : ` (is "${meant}" meant?)`;
-    throw config(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}${hint}`);
+    throw invalidConfig(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}${hint}`);
   }
 }
 
@@ -273,15 +277,15 @@ function locatorsOf(
   who: string,
 ): readonly string[] {
   if (locator === undefined && locators === undefined)
-    throw config(`members: expected an address or addresses of ${who}, got neither`);
+    throw invalidConfig(`members: expected an address or addresses of ${who}, got neither`);
   // Members of another group have both, the first of all and all.
   if (locator !== undefined && locators !== undefined && (locators[0] ?? '') !== locator)
-    throw config(
+    throw invalidConfig(
       `members: expected ${locator} to be the first of the addresses of ${who}, got ${locators.join(', ')}`,
     );
   const all = locators ?? [locator!];
   if (all.length > MAX_LOCATORS)
-    throw config(`addresses of ${who}: expected at most ${MAX_LOCATORS}, got ${all.length}`);
+    throw invalidConfig(`addresses of ${who}: expected at most ${MAX_LOCATORS}, got ${all.length}`);
   return all;
 }
 
@@ -290,29 +294,28 @@ function requireAddresses(
   { address, addresses }: Record<string, unknown>,
 ): Pick<GroupMemberOptions, 'locator' | 'locators'> {
   if (addresses === undefined) return { locator: requireString(`${what}.address`, address) };
-  if (address !== undefined) throw config(`${what}: expected "address" or "addresses", got both`);
-  if (!Array.isArray(addresses)) throw config(`${what}.addresses: expected a list, got ${typeof addresses}`);
+  if (address !== undefined) throw invalidConfig(`${what}: expected "address" or "addresses", got both`);
+  if (!Array.isArray(addresses))
+    throw invalidConfig(`${what}.addresses: expected a list, got ${typeof addresses}`);
   return { locators: addresses.map((each, i) => requireString(`${what}.addresses[${i}]`, each)) };
 }
 
 function requireObject(what: string, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw config(`${what}: expected an object, got ${value === null ? 'null' : typeof value}`);
+    throw invalidConfig(`${what}: expected an object, got ${value === null ? 'null' : typeof value}`);
   return value as Record<string, unknown>;
 }
 
 function requireString(what: string, value: unknown): string {
-  if (typeof value !== 'string') throw config(`${what}: expected a string, got ${typeof value}`);
+  if (typeof value !== 'string') throw invalidConfig(`${what}: expected a string, got ${typeof value}`);
   return value;
 }
 
 function requireInteger(what: string, value: number, min: number, max: number, why = ''): void {
   if (!Number.isInteger(value) || value < min || value > max)
-    throw config(`${what}: expected an integer from ${min} to ${max}${why}, got ${JSON.stringify(value)}`);
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
+    throw invalidConfig(
+      `${what}: expected an integer from ${min} to ${max}${why}, got ${JSON.stringify(value)}`,
+    );
 }
 
 const FILE_KEYS = ['headwater', 'version', 'name', 'members', 'faulty', 'byzantine', 'pessimism'];

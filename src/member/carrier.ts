@@ -2,7 +2,7 @@
  * Carries datagrams of sessions whose members do not reach each other, inside of the sessions of those that do (PROTOCOL 4.8). In: our
  * own datagrams for addresses by way of others, FORWARDs. Out: sealed datagrams for whoever is next, and what has come for us.
  */
-import { Budget } from '../core/budget.js';
+import { Budgets } from '../core/budget.js';
 import { countDrop, type Drops } from '../core/drops.js';
 import type { Micros } from '../core/time.js';
 import { DATA } from '../session/wire.js';
@@ -42,7 +42,7 @@ export interface Carried {
 export class Carrier {
   private readonly options: CarrierOptions;
   /** By peer: bytes that are passed on for it. */
-  private readonly budgets = new Map<number, Budget>();
+  private readonly budgets = new Budgets(FORWARD_RATE, FORWARD_BURST);
   private readonly arrived: Carried[] = [];
 
   constructor(options: CarrierOptions) {
@@ -96,7 +96,7 @@ export class Carrier {
     const next = parseVia(peers[to]!.failOver.address)?.hop ?? to;
     const hop = next === peer.index || hops === 1 ? undefined : this.near(now, next);
     if (!hop) return countDrop(counters, 'no-route');
-    const budget = this.budgetOf(peer.index);
+    const budget = this.budgets.of(peer.index);
     const cost = sentFor(frame, hop.path.mtu.size);
     if (budget.available(now) < cost) return countDrop(counters, 'forward-budget');
     budget.spend(cost);
@@ -108,15 +108,6 @@ export class Carrier {
     const peer = this.options.peers[index];
     const isNear = peer?.path.isOpen && !peer.path.isForwarded && peer.has('forwarding');
     return isNear && peer.isUsable(now) ? peer : undefined;
-  }
-
-  private budgetOf(peer: number): Budget {
-    let budget = this.budgets.get(peer);
-    if (!budget) {
-      budget = new Budget(FORWARD_RATE, FORWARD_BURST);
-      this.budgets.set(peer, budget);
-    }
-    return budget;
   }
 }
 

@@ -4,25 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { adopt } from '../../src/cli/lifecycle/adopt.js';
-import { keyPair } from '../../src/crypto/keys.js';
 import type { Chain } from '../../src/group/epochs/chain.js';
 import { formatChain, parseChain } from '../../src/group/epochs/file.js';
-import { beginChain, propose, sign } from '../../src/group/epochs/propose.js';
+import { propose, sign } from '../../src/group/epochs/propose.js';
 import { groupOfChain } from '../../src/group/epochs/view.js';
+import { begun, operator } from './lab.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'headwater-adopt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const path = join(folder, 'group.json');
-const keyOf = (number: number) => keyPair(new Uint8Array(32).fill(number));
-const operator = keyOf(200);
-const begun = beginChain({
-  name: 'lab',
-  members: [1, 2, 3].map((number) => ({
-    ...{ name: `m${number}`, publicKey: keyOf(number).publicKey },
-    locators: [`10.0.0.${number}:7801`],
-  })),
-  operators: [operator.publicKey],
-});
 const next = (chain: Chain, pessimism: number) => sign(propose(chain, { pessimism }), operator);
 
 /** A member with `chain` is given `text`: what it says, and whether its file has become that. */

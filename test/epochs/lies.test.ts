@@ -1,24 +1,14 @@
 /** What a member says of epochs to no end: it is bounded, counted for who says it, and hides nothing that another one says. */
 import { expect, test } from 'vitest';
 import { toHex } from '../../src/core/bytes.js';
-import { keyPair } from '../../src/crypto/keys.js';
 import { Change } from '../../src/epochs/change.js';
 import { Epochs } from '../../src/epochs/epochs.js';
 import { type Chain, MAX_EPOCHS } from '../../src/group/epochs/chain.js';
-import { beginChain, propose, sign } from '../../src/group/epochs/propose.js';
+import { propose, sign } from '../../src/group/epochs/propose.js';
 import { groupOfChain } from '../../src/group/epochs/view.js';
 import { EPOCH_ID_SIZE, MAX_LISTED } from '../../src/wire/frames/epochs/epoch.js';
+import { begun, operator } from './lab.js';
 
-const keyOf = (number: number) => keyPair(new Uint8Array(32).fill(number));
-const operator = keyOf(200);
-const begun = beginChain({
-  name: 'lab',
-  members: [1, 2, 3].map((number) => ({
-    ...{ name: `m${number}`, publicKey: keyOf(number).publicKey },
-    locators: [`10.0.0.${number}:7801`],
-  })),
-  operators: [operator.publicKey],
-});
 const changed = (pessimism: number) => sign(propose(begun, { pessimism }), operator);
 const markOf = (chain: Chain, has = chain.length - 1) => ({
   ...{ has, active: has },

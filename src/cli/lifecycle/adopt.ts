@@ -3,7 +3,7 @@
  * file in its place, once it is known to be right.
  */
 import { equalBytes } from '../../core/bytes.js';
-import { HeadwaterError } from '../../errors.js';
+import { invalidConfig } from '../../errors.js';
 import { writeWhole } from '../../file/disk.js';
 import { type Chain, continues } from '../../group/epochs/chain.js';
 import { formatChain } from '../../group/epochs/file.js';
@@ -20,17 +20,17 @@ import { note, sleep } from '../io.js';
  */
 export function adopt(path: string, { epochs, name }: Group, chain: Chain): void {
   if (!epochs)
-    throw config(`group '${name}': expected one that changes, got one whose members stay the same`);
+    throw invalidConfig(`group '${name}': expected one that changes, got one whose members stay the same`);
   if (!equalBytes(chain[0].hash, epochs[0].hash))
-    throw config(`group file: expected group '${name}', got another one, '${chain[0].name}'`);
+    throw invalidConfig(`group file: expected group '${name}', got another one, '${chain[0].name}'`);
   if (!continues(epochs, chain))
-    throw config(
+    throw invalidConfig(
       chain.length < epochs.length
         ? `group file: expected more epochs than ${epochs.length}, which this member has, got ${chain.length}`
         : 'group file: expected one that goes on from what this member has, got another change in the place of one of its own',
     );
   if (chain.length === epochs.length)
-    throw config(
+    throw invalidConfig(
       `group file: expected more epochs than ${epochs.length}, which this member has, got as many`,
     );
   writeWhole(path, formatChain(chain));
@@ -64,10 +64,6 @@ export async function askEpochs(
     'warning',
   );
   return undefined;
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
 }
 
 const TRIES = 20;

@@ -4,7 +4,7 @@
  */
 import { HeadwaterError } from '../../errors.js';
 import type { Node } from '../../node/node.js';
-import type { MessageId } from '../../wire/symbol.js';
+import { type MessageId, streamKey } from '../../wire/symbol.js';
 
 interface Pending {
   bytes: Uint8Array;
@@ -50,7 +50,7 @@ export class Terms {
 
   /** Whether a delivery is new: a member that starts again may repeat the last ones. */
   isNew(id: MessageId): boolean {
-    const stream = `${id.origin}/${id.incarnation}`;
+    const stream = streamKey(id);
     const last = this.handed.get(stream);
     if (last && (id.seq < last.seq || (id.seq === last.seq && id.index <= last.index))) return false;
     this.handed.set(stream, id);

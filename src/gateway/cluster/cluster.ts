@@ -4,7 +4,7 @@
  */
 import { toHex } from '../../core/bytes.js';
 import { sha256 } from '../../crypto/hash.js';
-import { HeadwaterError } from '../../errors.js';
+import { invalidConfig } from '../../errors.js';
 import type { Group } from '../../group/group.js';
 import { parseLocator } from '../../group/locator.js';
 import { MAX_MEMBERS } from '../../wire/limits.js';
@@ -38,14 +38,16 @@ export function parseCluster(initialCluster: string, name: string, token: string
   const entries = initialCluster.split(',').map(parseEntry);
   const sorted = entries.sort((a, b) => (`${a.name}=${a.url}` < `${b.name}=${b.url}` ? -1 : 1));
   if (sorted.length > MAX_MEMBERS)
-    throw config(`initial-cluster: expected at most ${MAX_MEMBERS} members, got ${sorted.length}`);
+    throw invalidConfig(`initial-cluster: expected at most ${MAX_MEMBERS} members, got ${sorted.length}`);
   for (const what of ['name', 'locator'] as const) {
     const twice = sorted.find((each, i) => sorted.findIndex((other) => other[what] === each[what]) < i);
-    if (twice) throw config(`initial-cluster: expected each ${what} once, got ${twice[what]} twice`);
+    if (twice) throw invalidConfig(`initial-cluster: expected each ${what} once, got ${twice[what]} twice`);
   }
   const self = sorted.findIndex((member) => member.name === name);
   if (self < 0)
-    throw config(`initial-cluster: couldn't find local name "${name}" in the initial cluster configuration`);
+    throw invalidConfig(
+      `initial-cluster: couldn't find local name "${name}" in the initial cluster configuration`,
+    );
   const list = sorted.map((member) => `${member.name}=${member.url}`).join(',');
   const id = hash(`headwater cluster v1\0${token}\0${list}`);
   return {
@@ -63,9 +65,9 @@ export function parseCluster(initialCluster: string, name: string, token: string
 /** `http://host:port`; hydra-node writes IPv6 hosts without brackets. @throws HeadwaterError INVALID_CONFIG */
 export function locatorOf(url: string, flag: string): string {
   const match = /^([a-z]+):\/\/(.+):(\d+)\/?$/.exec(url);
-  if (!match) throw config(`${flag}: expected http://host:port, got ${url}`);
+  if (!match) throw invalidConfig(`${flag}: expected http://host:port, got ${url}`);
   const [, scheme, host, port] = match;
-  if (scheme !== 'http') throw config(`${flag}: expected http, got ${scheme} (${url})`);
+  if (scheme !== 'http') throw invalidConfig(`${flag}: expected http, got ${scheme} (${url})`);
   const locator = host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
   parseLocator(locator);
   return locator;
@@ -104,7 +106,7 @@ function shapeOf(n: number): Pick<Group, 'faulty' | 'byzantine' | 'pessimism' | 
 
 function parseEntry(entry: string): { name: string; url: string; locator: string } {
   const at = entry.indexOf('=');
-  if (at < 1) throw config(`initial-cluster: expected name=http://host:port,..., got ${entry}`);
+  if (at < 1) throw invalidConfig(`initial-cluster: expected name=http://host:port,..., got ${entry}`);
   const url = entry.slice(at + 1);
   return { name: entry.slice(0, at), url, locator: locatorOf(url, 'initial-cluster') };
 }
@@ -116,8 +118,4 @@ function hash(text: string): Uint8Array {
 /** Etcd's are 64 bits of a hash, too. */
 function numberOf(id: Uint8Array): bigint {
   return BigInt(`0x${toHex(id.subarray(0, 8))}`);
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
 }

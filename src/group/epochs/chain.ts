@@ -4,7 +4,7 @@
  */
 import { compareBytes, equalBytes, toHex } from '../../core/bytes.js';
 import { isAdmissiblePublicKey } from '../../crypto/ed25519.js';
-import { HeadwaterError } from '../../errors.js';
+import { HeadwaterError, invalidConfig } from '../../errors.js';
 import { MAX_MEMBERS } from '../../wire/limits.js';
 import { createGroup } from '../group.js';
 import { type Descriptor, type Epoch, epochOf, signersOf } from './descriptor.js';
@@ -20,7 +20,7 @@ export type Chain = readonly Epoch[];
  */
 export function chainOf(descriptors: readonly Descriptor[], { unsigned = false } = {}): Chain {
   if (descriptors.length < 1 || descriptors.length > MAX_EPOCHS)
-    throw config(`descriptors: expected 1 to ${MAX_EPOCHS}, got ${descriptors.length}`);
+    throw invalidConfig(`descriptors: expected 1 to ${MAX_EPOCHS}, got ${descriptors.length}`);
   const chain: Epoch[] = [];
   for (const descriptor of descriptors) {
     const before = chain.at(-1);
@@ -28,7 +28,7 @@ export function chainOf(descriptors: readonly Descriptor[], { unsigned = false }
     checkAlone(next);
     if (before) checkChange(chain, next);
     else if (next.members.some(({ slot }, i) => slot !== i))
-      throw config('epoch 0: expected slots from 0 on, in the order of the keys');
+      throw invalidConfig('epoch 0: expected slots from 0 on, in the order of the keys');
     const isProposal = unsigned && next.epoch === descriptors.length - 1;
     if (before && !isProposal) checkSigned(before, next);
     chain.push(next);
@@ -63,21 +63,22 @@ function checkAlone(epoch: Epoch): void {
   }
   members.forEach(({ slot }, i) => {
     if (!Number.isInteger(slot) || slot < 0 || slot >= MAX_MEMBERS)
-      throw config(
+      throw invalidConfig(
         `${what}: expected slots from 0 to ${MAX_MEMBERS - 1}, got ${slot}; a group that has had so many members goes on by \`group next\``,
       );
     if (i > 0 && slot <= members[i - 1].slot)
-      throw config(`${what}: expected members in the order of their slots`);
+      throw invalidConfig(`${what}: expected members in the order of their slots`);
   });
   if (operators.length < 1 || operators.length > MAX_OPERATORS)
-    throw config(`${what}: expected 1 to ${MAX_OPERATORS} operators, got ${operators.length}`);
+    throw invalidConfig(`${what}: expected 1 to ${MAX_OPERATORS} operators, got ${operators.length}`);
   operators.forEach((key, i) => {
-    if (!isAdmissiblePublicKey(key)) throw config(`${what}: expected keys of operators, got ${toHex(key)}`);
+    if (!isAdmissiblePublicKey(key))
+      throw invalidConfig(`${what}: expected keys of operators, got ${toHex(key)}`);
     if (i > 0 && compareBytes(operators[i - 1], key) >= 0)
-      throw config(`${what}: expected distinct operators, in the order of their keys`);
+      throw invalidConfig(`${what}: expected distinct operators, in the order of their keys`);
   });
   if (!Number.isInteger(needed) || needed < 1 || needed > operators.length)
-    throw config(`${what}: expected 1 to ${operators.length} signatures to be needed, got ${needed}`);
+    throw invalidConfig(`${what}: expected 1 to ${operators.length} signatures to be needed, got ${needed}`);
 }
 
 /** The table of EPOCHS.md: one member added, one removed, or one of each; k, Cp and operators with it or alone. */
@@ -85,29 +86,29 @@ function checkChange(chain: Chain, next: Epoch): void {
   const before = chain[chain.length - 1];
   const what = `epoch ${next.epoch}`;
   if (next.name !== before.name)
-    throw config(
+    throw invalidConfig(
       `${what}: expected the group's name '${before.name}', got '${next.name}': that is another group`,
     );
   const had = new Map(before.members.map((member) => [member.slot, member]));
   const added = next.members.filter(({ slot, publicKey }) => {
     const old = had.get(slot);
     if (old && !equalBytes(old.publicKey, publicKey))
-      throw config(`${what}: expected slot ${slot} to keep its key: another key takes another slot`);
+      throw invalidConfig(`${what}: expected slot ${slot} to keep its key: another key takes another slot`);
     return !old;
   });
   const kept = new Set(next.members.map(({ slot }) => slot));
   const removed = before.members.filter(({ slot }) => !kept.has(slot));
   if (added.length > 1 || removed.length > 1)
-    throw config(
+    throw invalidConfig(
       `${what}: expected at most one member to be added and one removed, got ${added.length} and ${removed.length}: make several changes, one after another`,
     );
   for (const { slot, name, publicKey } of added) {
     if (slot !== slotsOf(chain))
-      throw config(
+      throw invalidConfig(
         `${what}: expected slot ${slotsOf(chain)} for ${name}, the next that nobody had, got ${slot}`,
       );
     if (chain.some(({ members }) => members.some((each) => equalBytes(each.publicKey, publicKey))))
-      throw config(
+      throw invalidConfig(
         `${what}: expected a key of ${name} that was never a member's, got one that was: it needs a new one`,
       );
   }
@@ -116,13 +117,9 @@ function checkChange(chain: Chain, next: Epoch): void {
 function checkSigned(before: Epoch, next: Epoch): void {
   const signers = signersOf(next, before);
   if (signers < before.needed)
-    throw config(
+    throw invalidConfig(
       `epoch ${next.epoch}: expected signatures of ${before.needed} of the operators that epoch ${before.epoch} names, got ${signers}`,
     );
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
 }
 
 /** A change an hour for a month and more. */

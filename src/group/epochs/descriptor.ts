@@ -75,9 +75,9 @@ export function signersOf({ hash, signatures }: Epoch, { operators }: Pick<Descr
   ).length;
 }
 
-/** Members of which any two sets have one in common. */
-export function quorumOf({ members }: Pick<Descriptor, 'members'>): number {
-  return Math.floor(members.length / 2) + 1;
+/** Of so many: any two sets of that size have one in common. */
+export function majority(members: number): number {
+  return Math.floor(members / 2) + 1;
 }
 
 /** For people: the number and the beginning of the hash. */

@@ -5,9 +5,10 @@
 import { toHex } from '../../core/bytes.js';
 import { SIGNATURE_BYTES } from '../../crypto/ed25519.js';
 import { parsePublicKey } from '../../crypto/keys.js';
-import { HeadwaterError } from '../../errors.js';
+import { HeadwaterError, invalidConfig } from '../../errors.js';
+import { MAX_LOCATORS, MAX_MEMBERS } from '../../wire/limits.js';
 import { type Group, parseGroup } from '../group.js';
-import { type Chain, chainOf } from './chain.js';
+import { type Chain, chainOf, MAX_EPOCHS, MAX_OPERATORS } from './chain.js';
 import type { Descriptor, OperatorSignature, SlotMember } from './descriptor.js';
 import { groupOfChain } from './view.js';
 
@@ -42,8 +43,8 @@ export function parseChain(text: string, where = 'group file', options: { unsign
   try {
     const file = objectOf('the file', JSON.parse(text), ['headwater', 'version', 'descriptors']);
     if (file.headwater !== 'group' || file.version !== CHAIN_VERSION)
-      throw config(`expected "headwater": "group" and "version": ${CHAIN_VERSION}`);
-    return chainOf(listOf('descriptors', file.descriptors, 1024).map(descriptorOf), options);
+      throw invalidConfig(`expected "headwater": "group" and "version": ${CHAIN_VERSION}`);
+    return chainOf(listOf('descriptors', file.descriptors, MAX_EPOCHS).map(descriptorOf), options);
   } catch (cause) {
     throw new HeadwaterError('INVALID_CONFIG', `${where}: ${(cause as Error).message}`, { cause });
   }
@@ -69,14 +70,18 @@ function descriptorOf(value: unknown, epoch: number): Descriptor {
   const what = `epoch ${epoch}`;
   const { name, faulty, pessimism, needed, ...lists } = objectOf(what, value, DESCRIPTOR_KEYS);
   if (typeof name !== 'string' || name.length > MAX_NAME)
-    throw config(`${what}: expected a name of at most ${MAX_NAME} characters`);
+    throw invalidConfig(`${what}: expected a name of at most ${MAX_NAME} characters`);
   for (const each of [faulty, pessimism, needed])
-    if (typeof each !== 'number') throw config(`${what}: expected numbers, got ${typeof each}`);
+    if (typeof each !== 'number') throw invalidConfig(`${what}: expected numbers, got ${typeof each}`);
   return {
     ...{ name, faulty: faulty as number, pessimism: pessimism as number, needed: needed as number },
-    operators: listOf(`${what}: operators`, lists.operators, 16).map((key) => parsePublicKey(key, what)),
-    members: listOf(`${what}: members`, lists.members, 512).map((member) => memberOf(what, member)),
-    signatures: listOf(`${what}: signatures`, lists.signatures, 16).map((each) => signatureOf(what, each)),
+    operators: listOf(`${what}: operators`, lists.operators, MAX_OPERATORS).map((key) =>
+      parsePublicKey(key, what),
+    ),
+    members: listOf(`${what}: members`, lists.members, MAX_MEMBERS).map((member) => memberOf(what, member)),
+    signatures: listOf(`${what}: signatures`, lists.signatures, MAX_OPERATORS).map((each) =>
+      signatureOf(what, each),
+    ),
   };
 }
 
@@ -87,11 +92,13 @@ function memberOf(what: string, value: unknown): SlotMember {
     'key',
     'addresses',
   ]);
-  if (typeof slot !== 'number') throw config(`${what}: expected a slot of a member, got ${typeof slot}`);
+  if (typeof slot !== 'number')
+    throw invalidConfig(`${what}: expected a slot of a member, got ${typeof slot}`);
   if (typeof name !== 'string' || name.length > MAX_NAME)
-    throw config(`${what}: expected a name of at most ${MAX_NAME} characters of a member`);
-  const locators = listOf(`${what}: addresses`, addresses, 8).map((address) => {
-    if (typeof address !== 'string') throw config(`${what}: expected an address, got ${typeof address}`);
+    throw invalidConfig(`${what}: expected a name of at most ${MAX_NAME} characters of a member`);
+  const locators = listOf(`${what}: addresses`, addresses, MAX_LOCATORS).map((address) => {
+    if (typeof address !== 'string')
+      throw invalidConfig(`${what}: expected an address, got ${typeof address}`);
     return address;
   });
   return { slot, name, publicKey: parsePublicKey(key, `${what}: member ${slot}`), locators };
@@ -104,7 +111,7 @@ function signatureOf(what: string, value: unknown): OperatorSignature {
     !/^[0-9a-f]+$/i.test(signature) ||
     signature.length !== 2 * SIGNATURE_BYTES
   )
-    throw config(`${what}: expected a signature of ${2 * SIGNATURE_BYTES} hex digits`);
+    throw invalidConfig(`${what}: expected a signature of ${2 * SIGNATURE_BYTES} hex digits`);
   return {
     operator: parsePublicKey(operator, `${what}: operator`),
     signature: new Uint8Array(Buffer.from(signature, 'hex')),
@@ -113,21 +120,17 @@ function signatureOf(what: string, value: unknown): OperatorSignature {
 
 function objectOf(what: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw config(`${what}: expected an object`);
+    throw invalidConfig(`${what}: expected an object`);
   for (const key of Object.keys(value))
     if (!known.includes(key))
-      throw config(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}`);
+      throw invalidConfig(`${what}: expected only ${known.join(', ')}, got ${JSON.stringify(key)}`);
   return value as Record<string, unknown>;
 }
 
 function listOf(what: string, value: unknown, most: number): unknown[] {
   if (!Array.isArray(value) || value.length > most)
-    throw config(`${what}: expected a list of at most ${most}`);
+    throw invalidConfig(`${what}: expected a list of at most ${most}`);
   return value;
-}
-
-function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', message);
 }
 
 /** Of a file with descriptors; 1 is that of members that stay the same. */

@@ -1,9 +1,9 @@
 /** What an operator makes: the first descriptor of a group, the next one, and signatures. In: members and changes. Out: chains. */
 import { compareBytes, equalBytes, toHex } from '../../core/bytes.js';
 import type { KeyPair } from '../../crypto/keys.js';
-import { HeadwaterError } from '../../errors.js';
+import { type HeadwaterError, invalidConfig } from '../../errors.js';
 import { type Chain, chainOf, slotsOf } from './chain.js';
-import { type Descriptor, type SlotMember, signEpoch } from './descriptor.js';
+import { type Descriptor, majority, type SlotMember, signEpoch } from './descriptor.js';
 
 /** A member without a slot yet. */
 export type NewMember = Omit<SlotMember, 'slot'>;
@@ -73,7 +73,7 @@ export function propose(chain: Chain, changes: Changes): Chain {
   const slot = slotsOf(chain);
   if (rekey) members.push({ ...take(rekey.name), slot, publicKey: rekey.publicKey });
   if (add) members.push({ ...add, slot: rekey ? slot + 1 : slot });
-  const bearable = members.length - (Math.floor(members.length / 2) + 1);
+  const bearable = members.length - majority(members.length);
   const next: Descriptor = {
     ...before,
     members,
@@ -116,5 +116,5 @@ function isSame(a: Descriptor, b: Descriptor): boolean {
 }
 
 function config(message: string): HeadwaterError {
-  return new HeadwaterError('INVALID_CONFIG', `next epoch: ${message}`);
+  return invalidConfig(`next epoch: ${message}`);
 }

@@ -3,7 +3,7 @@ import { toHex } from '../../core/bytes.js';
 import type { Group, Member } from '../group.js';
 import { canonicalLocator } from '../locator.js';
 import type { Chain } from './chain.js';
-import { quorumOf, type SlotMember } from './descriptor.js';
+import { majority, type SlotMember } from './descriptor.js';
 
 /** The group of this chain. Its id is the hash of the first descriptor; `Member.index` is the slot. */
 export function groupOfChain(chain: Chain): Group {
@@ -32,7 +32,7 @@ export function groupOfChain(chain: Chain): Group {
     faulty: newest.faulty,
     byzantine: 0,
     pessimism: newest.pessimism,
-    quorum: quorumOf(newest),
+    quorum: majority(newest.members.length),
     readyQuorum: 0,
     epochs: chain,
   };

@@ -5,6 +5,7 @@ import { Rng } from '../../core/rng.js';
 import { MILLISECOND } from '../../core/time.js';
 import { type KeyPair, keyPair } from '../../crypto/keys.js';
 import type { Chain } from '../../group/epochs/chain.js';
+import { majority } from '../../group/epochs/descriptor.js';
 import { beginChain } from '../../group/epochs/propose.js';
 import { groupOfChain } from '../../group/epochs/view.js';
 import { Endpoint } from '../../member/endpoint.js';
@@ -287,5 +288,5 @@ function seqOf(name: string): number {
 
 /** Of members of which a quorum is a majority. */
 export function mostFaulty(n: number): number {
-  return n - (Math.floor(n / 2) + 1);
+  return n - majority(n);
 }
