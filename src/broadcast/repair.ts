@@ -10,7 +10,7 @@ import type { GoneFrame } from '../wire/frames/gone.js';
 import type { OwedFrame } from '../wire/frames/owed.js';
 import type { ProgressFrame } from '../wire/frames/progress.js';
 import type { PullFrame } from '../wire/frames/pull.js';
-import { type ObjectId, objectId } from '../wire/symbol.js';
+import { type ObjectId, objectId, streamKey } from '../wire/symbol.js';
 import type { Stream } from './agreement/stream.js';
 import type { RepairDrop } from './metrics.js';
 import type { PullAnswer } from './observer.js';
@@ -292,10 +292,12 @@ export class Repair {
   }
 
   /** What comes of a stream unasked comes from its origin, or by relays that most members can be. */
-  private patienceFor({ origin }: Stream): Patience {
-    const { paths, group } = this.wings.options;
+  private patienceFor(stream: Stream): Patience {
+    const { paths, group, epochs } = this.wings.options;
+    const { origin } = stream;
     // Few ask for either, and each takes a look at all paths.
     return {
+      lostBelow: epochs?.change.sealedElsewhere(streamKey(stream)) ?? 0,
       get rtt() {
         return Math.max(typicalRtt(paths, group.faulty), rttOf(paths[origin]));
       },

@@ -120,6 +120,15 @@ export class Change {
     return this.own.find((seal) => seal.epoch === epoch);
   }
 
+  /**
+   * While sealed: so many objects of the stream others held when they sealed. They have begun anew since, so of these nobody sends
+   * us any unasked.
+   */
+  sealedElsewhere(stream: string): number {
+    if (!this.isSealed) return 0;
+    return Math.max(0, ...[...this.seals.values()].map(({ streams }) => countOf(streams, stream)));
+  }
+
   /** What `member` has said last of where it is. */
   markOf(member: number): Mark | undefined {
     return this.words.get(member);

@@ -201,7 +201,8 @@ export class Epochs {
       const streams = [...state.starts].map(([name, count]) => ({ ...idOf(name), count, base: 0 }));
       return { list: 'starts', of: 0, next: NO_NEXT, streams };
     }
-    const seal = theirs && this.change.sealOf(theirs.active);
+    // Most are where we are; who has not said yet is told as if it were, which saves it a round trip.
+    const seal = this.change.sealOf(theirs?.active ?? active);
     if (!seal) return { list: 'none', of: 0, next: NO_NEXT, streams: [] };
     return { list: 'seal', of: seal.epoch, next: this.ids[seal.epoch + 1], streams: listed(seal.streams) };
   }

@@ -161,3 +161,22 @@ test('it is found if a member prunes while it is sealed', () => {
   }
   expect(firstFault(500, Spoilt)).toBeDefined();
 });
+
+test('what others held when they sealed comes by itself no more, until we are active ourselves', () => {
+  const chain = [
+    { id: 'abc', slots: [0, 1, 2] },
+    { id: 'abcd', slots: [0, 1, 2, 3] },
+  ];
+  const change = new Change(0, chain, { has: 0, active: 0, seals: [], starts: new Map() });
+  const standing = (count: number) => new Map([['1/1', { count, base: 0 }]]);
+  change.handleSeal(1, { epoch: 0, next: 'abcd', streams: standing(7) });
+  expect(change.sealedElsewhere('1/1')).toBe(0);
+  change.take(standing(9));
+  expect([change.sealedElsewhere('1/1'), change.sealedElsewhere('2/1')]).toEqual([7, 0]);
+  change.handleSeal(2, { epoch: 0, next: 'abcd', streams: standing(8) });
+  expect(change.sealedElsewhere('1/1')).toBe(8);
+  change.handleMark(1, { has: 1, active: 1 });
+  change.handleStarts(1, { has: 1, active: 1 }, new Map());
+  expect(change.advance(standing(9))).toBe(true);
+  expect(change.sealedElsewhere('1/1')).toBe(0);
+});

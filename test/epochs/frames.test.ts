@@ -1,8 +1,12 @@
 /** EPOCH: lists that come in pieces, and what is refused. */
 import { expect, test } from 'vitest';
 import { Reader, Writer } from '../../src/core/bytes.js';
+import { Epochs } from '../../src/epochs/epochs.js';
 import { Talk } from '../../src/epochs/talk.js';
+import { propose, sign } from '../../src/group/epochs/propose.js';
+import { groupOfChain } from '../../src/group/epochs/view.js';
 import { type EpochFrame, epoch, MAX_LISTED } from '../../src/wire/frames/epochs/epoch.js';
+import { begun, operator } from './lab.js';
 
 const mark = { has: 3, active: 2, id: new Uint8Array(16) };
 const streams = Array.from({ length: 100 }, (_, i) => ({ origin: i, incarnation: 7, count: i + 1, base: i }));
@@ -46,4 +50,24 @@ test('a list beyond its bound, or its own end, is malformed', () => {
   expect(() => parsed({ ...frame, first: MAX_LISTED })).toThrow(/streams, got more/);
   expect(() => parsed({ ...frame, total: MAX_LISTED + 1 })).toThrow(/streams, got more/);
   expect(() => parsed({ ...frame, active: 1 })).toThrow(/active: expected 3, or one less/);
+});
+
+test('who has not said yet where it is has our seal at once, and what it needs once it has', () => {
+  const held = new Map([['1/7', { count: 5, base: 2 }]]);
+  const group = groupOfChain(sign(propose(begun, { pessimism: 3 }), operator));
+  const epochs = new Epochs(group, 0, undefined);
+  const store = () => void (epochs.takeWrite() && epochs.onStored());
+  store();
+  epochs.proceed({ held: () => held });
+  store();
+  const first = epochs.take(0, 1, 1000)!;
+  expect(first).toMatchObject({ has: 1, active: 0, list: 'seal', of: 0 });
+  expect(first.streams).toEqual([{ origin: 1, incarnation: 7, count: 5, base: 2 }]);
+  // It follows us: from where on is what it needs.
+  epochs.handleFrame(2, { ...first, active: 1, list: 'starts', of: 0, next: new Uint8Array(16) });
+  expect(epochs.proceed({ held: () => held })).toBe(true);
+  store();
+  expect(epochs.take(0, 1, 1000)).toMatchObject({ active: 1, list: 'none' });
+  epochs.handleMark(1, { has: 1, active: 0, id: first.id });
+  expect(epochs.take(0, 1, 1000)).toMatchObject({ active: 1, list: 'starts' });
 });

@@ -29,9 +29,12 @@ export class Passage {
 
   /** Where a member is, and what it tells us to follow. */
   handleFrame(now: Micros, member: number, frame: EpochFrame): void {
-    if (this.epochs.handleFrame(member, frame)) this.ripen();
+    const isNews = this.epochs.handleFrame(member, frame);
+    if (isNews) this.ripen();
     this.tell();
     this.proceed(now);
+    // What is in its seal and not here is asked for.
+    if (isNews) for (const stream of this.wings.streams) this.advance.onNews(now, stream);
     this.advance.pump(now);
   }
 

@@ -41,6 +41,8 @@ export interface Patience {
   rtt: Micros;
   /** A round trip to most members, with its variation: so long relays take at most, whatever the origin does. */
   relayed: Micros;
+  /** Objects below this were sent when there was another session: nobody sends them unasked any more. Default: none. */
+  lostBelow?: number;
 }
 
 /** An object of a stream. */
@@ -90,6 +92,7 @@ export class Pulls<S extends StreamView = StreamView> {
         wants!.delete(seq);
         this.settle(want);
       }
+    const { lostBelow = 0 } = patience;
     const objects = this.objects.of(stream);
     const want = (seq: number, when: () => Micros) => {
       if (!stream.lacks(seq) || objects.get(seq)?.storing || wants?.has(seq)) return;
@@ -124,11 +127,20 @@ export class Pulls<S extends StreamView = StreamView> {
       return unasked;
     };
     const end = Math.min(existing, stream.count + this.window(stream));
-    for (let seq = stream.count; seq < end; seq++) want(seq, askAt);
+    for (let seq = stream.count; seq < end; seq++) {
+      if (seq < lostBelow) this.hurry(now, wants?.get(seq));
+      want(seq, seq < lostBelow ? () => now : askAt);
+    }
     if (wants?.size === 0) {
       this.wants.delete(stream);
       this.behind.delete(stream);
     } else if (wants) this.confirm(now, stream, wants, patience);
+  }
+
+  private hurry(now: Micros, want: Want | undefined): void {
+    if (!want || want.tries > 0) return;
+    want.askAt = Math.min(want.askAt, now);
+    this.due = Math.min(this.due, now);
   }
 
   /** Where others are known to hold an object, relays would have brought it: what does not come then is held back, or lost. */

@@ -66,6 +66,19 @@ describe('patience', () => {
     expect(asked(pulls, first)).toEqual([0, 1]);
   });
 
+  test('there is none for what was sent when there was another session, known to be so at once or later', () => {
+    const pulls = newPulls();
+    const stream = streamOf();
+    pulls.update(0, stream, 3, { ...PATIENCE, lostBelow: 1 });
+    expect(asked(pulls, 0)).toEqual([0]);
+    pulls.update(1, stream, 3, { ...PATIENCE, lostBelow: 2 });
+    expect(asked(pulls, 1)).toEqual([1]);
+    // What was asked for is not asked for again sooner.
+    pulls.update(2, stream, 3, { ...PATIENCE, lostBelow: 2 });
+    expect(asked(pulls, 2)).toEqual([]);
+    expect(asked(pulls, 100 * MILLISECOND + 2 * RTT)).toContain(2);
+  });
+
   test('begins when an object is first known to be missing, and news of others does not renew it', () => {
     const pulls = newPulls();
     const stream = streamOf();
