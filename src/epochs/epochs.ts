@@ -29,7 +29,7 @@ export interface EpochOverview {
   active: number;
   /** By member of the newest epoch taken: where it is active, as far as it has said; undefined: it has said nothing yet. */
   members: ReadonlyMap<number, number | undefined>;
-  /** Members of the epochs from the active one on that are not of the newest taken. */
+  /** Members of the epoch before the newest taken that are not of it. */
   leaving: readonly number[];
   /** C8: enough members are active that those may be switched off. */
   isOver: boolean;
@@ -183,9 +183,8 @@ export class Epochs {
     const { has, active, isSealed } = this.change;
     const newest = this.group.epochs![has].members.map(({ slot }) => slot);
     const activeOf = (slot: number) => (slot === this.self ? active : this.change.markOf(slot)?.active);
-    const leaving = this.group.members
-      .map(({ index }) => index)
-      .filter((slot) => !newest.includes(slot) && (slot === this.self || this.isSpokenTo(slot)));
+    const before = this.group.epochs![Math.max(0, has - 1)].members.map(({ slot }) => slot);
+    const leaving = before.filter((slot) => !newest.includes(slot));
     const there = newest.filter((slot) => (activeOf(slot) ?? -1) >= has);
     return {
       ...{ has, active, leaving, known: this.ids.length - 1 },

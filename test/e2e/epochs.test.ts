@@ -81,9 +81,11 @@ test('a member joins, another is replaced, while all broadcast', async () => {
     const rekeyed = await change(four, 'ben', '--remove', 'cleo', '--add', member(4));
     await start('emil', rekeyed);
     await untilOver('ben', 2);
-    // One that is removed knows it, and that it may be switched off.
-    const removed = await run('group', 'status', '--store', at('cleo.store'));
-    expect(removed.stdout).toMatch(/cleo may be switched off/);
+    // One that is removed knows it, and that it may be switched off; and so does whom the operator asks.
+    for (const name of ['cleo', 'ben']) {
+      const asked = await run('group', 'status', '--store', at(`${name}.store`));
+      expect(asked.stdout, name).toMatch(/cleo may be switched off/);
+    }
     // Another change in the place of one that is signed is not signed.
     writeFileSync(at('group.json'), four);
     const other = await run('group', 'propose', '-g', at('group.json'), '--remove', 'ben');

@@ -71,3 +71,25 @@ test('who has not said yet where it is has our seal at once, and what it needs o
   epochs.handleMark(1, { has: 1, active: 0, id: first.id });
   expect(epochs.take(0, 1, 1000)).toMatchObject({ active: 1, list: 'starts' });
 });
+
+test('who is removed may be switched off once enough are active without it: those say so, too', () => {
+  const removed = begun[0].members[2];
+  const epochs = new Epochs(
+    groupOfChain(sign(propose(begun, { remove: removed.name }), operator)),
+    begun[0].members[0].slot,
+    undefined,
+  );
+  const view = { held: () => new Map() };
+  const store = () => void (epochs.takeWrite() && epochs.onStored());
+  expect(epochs.overview(view).leaving).toEqual([]);
+  epochs.proceed(view);
+  store();
+  expect(epochs.overview(view)).toMatchObject({ active: 0, leaving: [removed.slot], isOver: false });
+  const { mark } = epochs;
+  for (const slot of [0, 1]) epochs.handleMark(slot, { ...mark, active: 1 });
+  const starts = { ...mark, active: 1, heard: 0, list: 'starts', of: 0, next: new Uint8Array(16) } as const;
+  epochs.handleFrame(1, { kind: 'epoch', ...starts, total: 0, first: 0, streams: [] });
+  epochs.proceed(view);
+  store();
+  expect(epochs.overview(view)).toMatchObject({ active: 1, leaving: [removed.slot], isOver: true });
+});
