@@ -1,9 +1,10 @@
 /**
- * npm run bench -- reach [--json] [--only chain,ring,star,nat] [--size 1,8] [--loss 10] [--seed text]: five members that reach only their neighbours, in
+ * npm run bench -- reach [--json] [--only chain,ring,star,nat,pause,changes] [--size 1,8] [--loss 10] [--seed text] [--start S] [--seeds N]: five members that reach only their neighbours, in
  * the simulator, so the same on every machine: when all reach all, how often one link carries an object, and when the last one has it. Sizes are
  * in MB. Bytes are those of IP packets. nat: two members behind boxes of each two kinds, and one that they can call: which reach each other directly,
- * and how long after both have reached the third.
+ * and how long after both have reached the third. pause, changes: a group that changes (`changing.ts`), changes from seed S on (default: any).
  */
+import { randomInt } from 'node:crypto';
 import { CONTROLLERS } from '../src/congestion/index.js';
 import { Rng } from '../src/core/rng.js';
 import { MILLISECOND, SECOND } from '../src/core/time.js';
@@ -12,6 +13,7 @@ import type { SimMember } from '../src/sim/member.js';
 import { iid } from '../src/sim/net/loss.js';
 import { NAT_KINDS, type NatBox, type NatKind, natsOf } from '../src/sim/net/nat.js';
 import { readOptions } from '../tools/options.js';
+import { changes, pauses } from './changing.js';
 import { type BenchRow, report, row } from './report.js';
 
 const MEMBERS = 5;
@@ -30,20 +32,28 @@ export async function run(args: string[]): Promise<void> {
     args,
     options: {
       json: { type: 'boolean', default: false },
-      only: { type: 'string', default: 'chain,ring,star,nat' },
+      only: { type: 'string', default: 'chain,ring,star,nat,pause,changes' },
       size: { type: 'string', default: '1,8' },
       loss: { type: 'string', default: '10' },
       seed: { type: 'string', default: 'reach' },
+      start: { type: 'string' },
+      seeds: { type: 'string', default: '30' },
     },
   });
   const { seed } = values;
   const loss = Number(values.loss) / 100;
+  const start = values.start === undefined ? randomInt(2 ** 40) : Number(values.start);
+  const others: Record<string, () => BenchRow[]> = {
+    nat: () => behindBoxes(seed),
+    pause: () => pauses(seed),
+    changes: () => changes(start, Number(values.seeds)),
+  };
   const rows = values.only
     .split(',')
-    .flatMap((what) =>
-      what === 'nat'
-        ? behindBoxes(seed)
-        : values.size.split(',').flatMap((size) => reach(what, Number(size), { loss, seed })),
+    .flatMap(
+      (what) =>
+        others[what]?.() ??
+        values.size.split(',').flatMap((size) => reach(what, Number(size), { loss, seed })),
     );
   process.exitCode = report(rows, values.json) ? 0 : 1;
 }

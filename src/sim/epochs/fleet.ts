@@ -2,7 +2,7 @@
 import { fixedRate } from '../../congestion/controller.js';
 import { compareBytes, Writer } from '../../core/bytes.js';
 import { Rng } from '../../core/rng.js';
-import { MILLISECOND } from '../../core/time.js';
+import { MILLISECOND, type Micros } from '../../core/time.js';
 import { type KeyPair, keyPair } from '../../crypto/keys.js';
 import type { Chain } from '../../group/epochs/chain.js';
 import { majority } from '../../group/epochs/descriptor.js';
@@ -16,6 +16,7 @@ import { Checker } from '../checker.js';
 import { addressOf } from '../cluster.js';
 import { SimDisk } from '../disk.js';
 import { type SimEvent, SimMember } from '../member.js';
+import type { LinkOptions } from '../net/link.js';
 import { iid } from '../net/loss.js';
 import { World } from '../world.js';
 
@@ -24,6 +25,16 @@ export interface FleetOptions {
   size: number;
   most: number;
   keepLines: number;
+  /** What is not given is drawn. */
+  conditions?: Conditions;
+}
+
+/** What messages go through. */
+export interface Conditions {
+  order: 'fifo' | 'causal';
+  links: LinkOptions;
+  /** How long a disk takes. */
+  disk: Micros;
 }
 
 /** The members of a group that changes, what each was given and has delivered, and what the checker is told of it. */
@@ -48,19 +59,20 @@ export class Fleet {
   protected readonly joined = new Set<number>();
   /** Descriptors are signed by this one. */
   protected readonly operator: KeyPair;
+  /** How long each takes; undefined: drawn for each. */
+  private readonly disk: Micros | undefined;
 
   /** @param most members that there ever will be, `size` of them from the start */
-  constructor(seed: string, { rng, size, most, keepLines }: FleetOptions) {
+  constructor(seed: string, { rng, size, most, keepLines, conditions }: FleetOptions) {
     this.seed = seed;
     this.rng = rng;
-    this.order = rng.chance(0.3) ? 'causal' : 'fifo';
+    this.disk = conditions?.disk;
+    this.order = conditions?.order ?? (rng.chance(0.3) ? 'causal' : 'fifo');
     const first = Array.from({ length: size }, () => keyPair(rng.bytes(32)));
     first.sort((a, b) => compareBytes(a.publicKey, b.publicKey));
     this.keys = [...first, ...Array.from({ length: most - size }, () => keyPair(rng.bytes(32)))];
     this.operator = keyPair(rng.bytes(32));
-    const loss = rng.chance(0.5) ? 0 : 0.02 + 0.1 * rng.float();
-    const delay = rng.pick([1, 5, 20, 60]) * MILLISECOND;
-    this.world = new World(seed, { links: { delay, jitter: delay, loss: iid(loss) }, keepLines });
+    this.world = new World(seed, { links: conditions?.links ?? drawLinks(rng), keepLines });
     this.chain = beginChain({
       name: `changes-${seed}`,
       members: first.map((_, i) => this.memberOf(i)),
@@ -98,7 +110,7 @@ export class Fleet {
     this.chains[index] = this.chains[index] ?? chain;
     const { seed } = this;
     const disk = new SimDisk(new Rng(`${seed} disk ${index}`), 1, {
-      delay: this.rng.pick([0, 1, 5, 20]) * MILLISECOND,
+      delay: this.disk ?? this.rng.pick([0, 1, 5, 20]) * MILLISECOND,
     });
     this.members[index] = new SimMember({
       index,
@@ -280,6 +292,12 @@ export class Fleet {
     );
     return Math.max(0, ...bases);
   }
+}
+
+function drawLinks(rng: Rng): LinkOptions {
+  const loss = rng.chance(0.5) ? 0 : 0.02 + 0.1 * rng.float();
+  const delay = rng.pick([1, 5, 20, 60]) * MILLISECOND;
+  return { delay, jitter: delay, loss: iid(loss) };
 }
 
 function seqOf(name: string): number {

@@ -10,11 +10,13 @@ import { propose, sign } from '../../group/epochs/propose.js';
 import { addressOf } from '../cluster.js';
 import { Fleet, mostFaulty } from './fleet.js';
 
+type Kind = 'add' | 'remove' | 'replace' | 'rotate';
+
 /** What came of a run. */
 export interface ChangeReport {
   violation: string | undefined;
-  /** Epochs after the first. */
-  changes: number;
+  /** Epochs after the first, by what they changed: a rotation gives a member another key, under its name. */
+  changes: Record<Kind, number>;
   /** Times that members were crashed and started again, for a new descriptor or as a fault. */
   starts: number;
   messages: number;
@@ -31,9 +33,43 @@ export function runChanges(seed: string, keepLines = 0): ChangeReport & { lines:
   }
 }
 
+/** What came of many. */
+export interface ChangesReport extends Pick<ChangeReport, 'changes' | 'starts' | 'messages'> {
+  failed: number;
+}
+
+/**
+ * So many runs, of the seeds from `start` on.
+ *
+ * @param onFailed is told of each that broke a promise
+ */
+export function searchChanges(
+  start: number,
+  seeds: number,
+  onFailed: (seed: number, violation: string) => void,
+): ChangesReport {
+  const sum = { failed: 0, changes: noChanges(), starts: 0, messages: 0 };
+  for (let seed = start; seed < start + seeds; seed++) {
+    const { violation, changes, starts, messages } = runChanges(`${seed}`);
+    for (const kind of KINDS) sum.changes[kind] += changes[kind];
+    sum.starts += starts;
+    sum.messages += messages;
+    if (violation === undefined) continue;
+    sum.failed++;
+    onFailed(seed, violation);
+  }
+  return sum;
+}
+
+/** Of all kinds. */
+export function countChanges(changes: ChangeReport['changes']): number {
+  return KINDS.reduce((sum, kind) => sum + changes[kind], 0);
+}
+
 class ChangeRun extends Fleet {
   /** Epochs still to come. */
-  private changes: number;
+  private toCome: number;
+  private readonly made = noChanges();
   private isHealed = false;
 
   constructor(seed: string, keepLines: number) {
@@ -41,7 +77,7 @@ class ChangeRun extends Fleet {
     const size = rng.integer(1, 5);
     const changes = rng.integer(1, 4);
     super(seed, { rng, size, most: size + changes, keepLines });
-    this.changes = changes;
+    this.toCome = changes;
     this.schedule();
   }
 
@@ -63,9 +99,9 @@ class ChangeRun extends Fleet {
       checker.fail(0, `throws: ${error instanceof Error ? error.stack : String(error)}`);
     }
     const { violation = finished ? undefined : `not done: ${this.unfinished()}` } = checker;
-    const { starts, numbered: messages } = this;
+    const { made: changes, starts, numbered: messages } = this;
     const { now: time, lines } = world;
-    return { violation, changes: this.chain.length - 1, starts, messages, time, lines };
+    return { violation, changes, starts, messages, time, lines };
   }
 
   dispose(): void {
@@ -134,18 +170,21 @@ class ChangeRun extends Fleet {
   private propose(): void {
     const { rng, chain, world } = this;
     const last = chain[chain.length - 1];
-    if (this.changes === 0 || (last.epoch > 0 && !this.isOver(last.epoch))) return;
+    if (this.toCome === 0 || (last.epoch > 0 && !this.isOver(last.epoch))) return;
     const index = this.members.length;
     const kind = rng.integer(0, 2);
     const removed = kind !== 0 && last.members.length > 1 ? rng.pick(last.members) : undefined;
-    const add = kind !== 1 ? this.memberOf(index) : undefined;
-    if (!removed && !add) return;
+    const added = kind !== 1 ? this.memberOf(index) : undefined;
+    if (!removed && !added) return;
+    const isRotated = added !== undefined && removed !== undefined && rng.chance(0.5);
+    const add = isRotated ? { ...added, name: removed.name } : added;
     const n = last.members.length + (add ? 1 : 0) - (removed ? 1 : 0);
     const stay = last.members.filter((each) => each !== removed);
     if (stay.filter(({ slot }) => this.gone.has(slot)).length > mostFaulty(n)) return;
     const proposed = propose(chain, { add, remove: removed?.name, faulty: mostFaulty(n) });
     this.chain = sign(proposed, this.operator);
-    this.changes -= 1;
+    this.made[isRotated ? 'rotate' : !removed ? 'add' : !add ? 'remove' : 'replace'] += 1;
+    this.toCome -= 1;
     world.log(`epoch ${this.chain.length - 1}: ${this.chain.at(-1)!.members.map(({ slot }) => slot)}`);
     const live = last.members.map(({ slot }) => slot).filter((slot) => this.members[slot]?.isLive);
     if (live.length > 0) this.apply(rng.pick(live), this.chain);
@@ -171,5 +210,10 @@ class ChangeRun extends Fleet {
   }
 }
 
+function noChanges(): Record<Kind, number> {
+  return { add: 0, remove: 0, replace: 0, rotate: 0 };
+}
+
+const KINDS = ['add', 'remove', 'replace', 'rotate'] as const;
 const FAULTS_END: Micros = 12 * SECOND;
 const PATIENCE: Micros = 120 * SECOND;
