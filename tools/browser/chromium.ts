@@ -22,6 +22,8 @@ export interface Tab {
   /** A PNG of the whole page. */
   picture(): Promise<Buffer>;
   setDark(isDark: boolean): Promise<void>;
+  /** Seconds of the processor that the page's thread has taken so far. */
+  cpuSeconds(): Promise<number>;
   /** What the page has complained about: exceptions, errors, blocked requests. */
   readonly complaints: string[];
   /** All that it has asked for. */
@@ -55,6 +57,7 @@ export function startChromium(command: string): Browser {
       const tab = tabOf(pipe, sessionId);
       for (const domain of ['Page', 'Runtime', 'Network', 'Log'])
         await pipe.call(`${domain}.enable`, {}, sessionId);
+      await pipe.call('Performance.enable', { timeDomain: 'threadTicks' }, sessionId);
       await pipe.call(
         'Emulation.setDeviceMetricsOverride',
         { width, height, deviceScaleFactor: 1, mobile: false },
@@ -170,6 +173,13 @@ function tabOf(pipe: Pipe, sessionId: string): Tab {
         clip: { ...cssContentSize, x: 0, y: 0, scale: 1 },
       });
       return Buffer.from(data, 'base64');
+    },
+    async cpuSeconds() {
+      const { metrics } = await call<{ metrics: { name: string; value: number }[] }>(
+        'Performance.getMetrics',
+        {},
+      );
+      return metrics.find(({ name }) => name === 'TaskDuration')!.value;
     },
     async setDark(isDark) {
       const features = [{ name: 'prefers-color-scheme', value: isDark ? 'dark' : 'light' }];

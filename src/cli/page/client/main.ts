@@ -24,8 +24,6 @@ let lastFrame = 0;
 let lastWords = 0;
 let lastCharts = 0;
 let shownSelection = '';
-let frames = 0;
-let framesSince = 0;
 
 const topology = new Topology(element('topology'), (member) => {
   selected = member;
@@ -78,7 +76,6 @@ function frame(now: number): void {
   requestAnimationFrame(frame);
   const seconds = Math.min(0.1, (now - lastFrame) / 1000);
   lastFrame = now;
-  count(now);
   if (!player) return;
   player.pass(seconds);
   const { run } = player;
@@ -131,15 +128,6 @@ function controls(shown: Player): void {
   element('play').textContent = isPaused || (isAtEnd && kind === 'recording') ? '▶' : '❚❚';
   element('clock').textContent = `${timeText(now - start)} of ${timeText(end - start)}`;
   element('follow').hidden = isFollowing || kind === 'recording';
-}
-
-/** How often the page is drawn, for who measures it. */
-function count(now: number): void {
-  frames++;
-  if (now - framesSince < 1000) return;
-  document.documentElement.dataset.framesPerSecond = ((1000 * frames) / (now - framesSince)).toFixed(1);
-  frames = 0;
-  framesSince = now;
 }
 
 function setTheme(theme: string | null): void {
