@@ -4,7 +4,7 @@
  * of our datagrams there. In: how members are reached, what ways by others cost. Out: who is to be looked for elsewhere, what is left, and
  * for how long.
  */
-import { type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
 import { costOf, type Distance } from './ways.js';
 
 /** What has become of our datagrams at the address in use. */
@@ -15,14 +15,32 @@ export interface Trial {
   lost: number;
   /** Probes since anything was acknowledged. */
   unanswered: number;
+  /** The member has sent from there, and has turned to a way by others. */
+  isAbandoned: boolean;
+}
+
+/** How a member is reached. */
+export interface Tried extends Distance {
+  /** By which member; undefined: directly. */
+  via: number | undefined;
+  /** When DATA last came of it. */
+  heardAt: Micros;
+  /** When it last answered: acknowledged something, or a challenge. */
+  answeredAt: Micros;
 }
 
 interface Doubt extends Trial {
   /** Lost ones that those that arrive do not make up for; and all of both since there were none. */
   score: number;
   run: { acked: number; lost: number };
-  /** Since when the member is looked for elsewhere. */
+  /** Until when the member is looked for elsewhere, in case it is needed. */
+  suspectedUntil: Micros;
+  /** Since when the address is known to be bad. */
   since: Micros;
+  /** Since when probes are without an answer. */
+  quietSince: Micros;
+  /** RTT of the way by others that was in use before, µs. */
+  viaRtt: Micros;
   /** Not judged before, as nothing better was found. */
   sparedUntil: Micros;
   /** What it cost as it was left, when that was, and until when it is not taken again. */
@@ -42,41 +60,58 @@ export class Doubts {
    * Takes in how a member is reached.
    *
    * @param trial undefined: by way of others, or at an address that the operator has named
+   * @returns until when the address before is not taken again, if that was left while nothing came of it
    */
-  look(now: Micros, member: number, { rtt }: Distance, trial: Trial | undefined): void {
+  look(now: Micros, member: number, way: Tried, trial: Trial | undefined): Micros | undefined {
     let doubt = this.doubts.get(member);
-    if (!trial) {
-      if (doubt) doubt.since = NEVER;
-      if (doubt) doubt.path = NO_PATH;
-      return;
-    }
+    if (!doubt && !trial && way.via === undefined) return undefined;
     if (!doubt) {
       doubt = newDoubt();
       this.doubts.set(member, doubt);
     }
+    if (!trial) {
+      const isLeft = way.via !== undefined && doubt.path !== NO_PATH && doubt.quietSince !== NEVER;
+      if (isLeft) doubt.cost = Number.POSITIVE_INFINITY;
+      if (way.via !== undefined) doubt.viaRtt = way.rtt;
+      Object.assign(doubt, { since: NEVER, path: NO_PATH, quietSince: NEVER });
+      return isLeft ? this.leave(now, member) : undefined;
+    }
     if (trial.path !== doubt.path || trial.acked < doubt.acked || trial.lost < doubt.lost)
       begin(now, doubt, trial);
     else count(doubt, trial);
+    if (trial.unanswered === 0) doubt.quietSince = NEVER;
+    else {
+      doubt.quietSince = Math.min(doubt.quietSince, now);
+      doubt.suspectedUntil = now + PATIENCE;
+    }
     if (doubt.since !== NEVER) {
       if (now - doubt.since >= PATIENCE) spare(now, doubt);
     } else if (now >= doubt.sparedUntil) {
       const lost = doubt.score + trial.unanswered;
       const isLossy = lost >= (doubt.failures > 0 ? DOUBTED / 2 : DOUBTED);
-      const isSlow = rtt >= SLOW && doubt.acked >= FEW;
-      if (isLossy || isSlow) accuse(now, doubt, rtt, trial.unanswered);
+      const isSlow = doubt.acked >= FEW && way.rtt >= Math.min(SLOW, 2 * doubt.viaRtt + QUEUE);
+      if (trial.isAbandoned || isDeaf(doubt, way, trial)) accuse(now, doubt, Number.POSITIVE_INFINITY);
+      else if (isLossy || isSlow) accuse(now, doubt, costIn(doubt, way.rtt));
       else if (now - doubt.failedAt >= FORGOTTEN) doubt.failures = 0;
     }
+    return undefined;
+  }
+
+  /** Whether its address is known to be bad. */
+  isDoubted(member: number): boolean {
+    return (this.doubts.get(member)?.since ?? NEVER) !== NEVER;
   }
 
   /** Whether a member is looked for elsewhere although it answers where it is. */
-  isDoubted(member: number): boolean {
-    return (this.doubts.get(member)?.since ?? NEVER) !== NEVER;
+  isSuspected(now: Micros, member: number): boolean {
+    return this.isDoubted(member) || now < (this.doubts.get(member)?.suspectedUntil ?? NEVER_YET);
   }
 
   /** Whether a way by others of this cost is to be taken instead. */
   isBetter(member: number, cost: number): boolean {
     const doubt = this.doubts.get(member);
-    return doubt !== undefined && doubt.since !== NEVER && cost * MUCH < doubt.cost;
+    if (!doubt || doubt.since === NEVER) return false;
+    return cost * (doubt.viaRtt === NEVER ? MUCH : TAKEN) < doubt.cost;
   }
 
   /** Its address is left now; returns until when it is not taken again. */
@@ -110,14 +145,31 @@ function begin(now: Micros, doubt: Doubt, trial: Trial): void {
   });
 }
 
-function accuse(now: Micros, doubt: Doubt, rtt: Micros, unanswered: number): void {
-  const { acked, lost } = doubt.run;
+/** It is heard, or answers challenges, and acknowledges nothing: who says nothing at all is left as a silent locator is. */
+function isDeaf(
+  { quietSince, failures }: Doubt,
+  { loss, heardAt, answeredAt }: Tried,
+  { unanswered }: Trial,
+): boolean {
+  // So many probe timeouts, each of two probes, that the loss there and back explains one in 10,000.
+  const unheard = Math.max(0.01, 1 - (1 - loss) ** 2);
+  const enough = Math.max(failures > 0 ? 1 : 2, Math.ceil(Math.log(1e-4) / Math.log(unheard) / 2));
+  return unanswered >= enough && Math.max(heardAt, answeredAt) > quietSince;
+}
+
+function accuse(now: Micros, doubt: Doubt, cost: number): void {
   doubt.since = now;
-  doubt.cost = costOf({ rtt, loss: (lost + unanswered) / Math.max(1, acked + lost + unanswered) });
+  doubt.cost = cost;
+}
+
+function costIn({ run, unanswered }: Doubt, rtt: Micros): number {
+  const { acked, lost } = run;
+  return costOf({ rtt, loss: (lost + unanswered) / Math.max(1, acked + lost + unanswered) });
 }
 
 /** What has been lost counts once, what has arrived twice: at half lost, 24 too many are one in 100,000. */
-function count(doubt: Doubt, { acked, lost }: Trial): void {
+function count(doubt: Doubt, { acked, lost, unanswered }: Trial): void {
+  doubt.unanswered = unanswered;
   const [arrived, gone] = [acked - doubt.acked, lost - doubt.lost];
   doubt.acked = acked;
   doubt.lost = lost;
@@ -142,8 +194,25 @@ function restOf(now: Micros, doubt: Doubt): Micros {
 
 function newDoubt(): Doubt {
   return {
-    ...{ path: NO_PATH, acked: 0, lost: 0, unanswered: 0, score: 0, run: { acked: 0, lost: 0 } },
-    ...{ since: NEVER, sparedUntil: NEVER_YET, cost: 0, leftAt: NEVER_YET, restsUntil: NEVER_YET },
+    ...{
+      path: NO_PATH,
+      acked: 0,
+      lost: 0,
+      unanswered: 0,
+      isAbandoned: false,
+      score: 0,
+      run: { acked: 0, lost: 0 },
+    },
+    ...{
+      suspectedUntil: NEVER_YET,
+      quietSince: NEVER,
+      since: NEVER,
+      viaRtt: NEVER,
+      sparedUntil: NEVER_YET,
+      cost: 0,
+      leftAt: NEVER_YET,
+      restsUntil: NEVER_YET,
+    },
     ...{ failures: 0, failedAt: NEVER_YET },
   };
 }
@@ -154,12 +223,15 @@ const DOUBTED = 24;
 /** More than by way of a satellite; and so many have to have shown it. */
 const SLOW: Micros = SECOND;
 const FEW = 8;
-/** A way that has not been taken yet is a word: it has to be so many times better. */
+/** Or than there and back by others, and a router's queue. */
+const QUEUE: Micros = 100 * MILLISECOND;
+/** A way that has not been taken yet is a word: it has to be so many times better. Where one has been taken: so many. */
 const MUCH = 4;
+const TAKEN = 2;
 /** ROUTES are asked for, come, and are repeated where they are lost. */
 const PATIENCE: Micros = 4 * SECOND;
-/** As of ways by others (ways.ts). */
-const REST: Micros = 10 * SECOND;
+/** What is noticed within half a second is then less than 1 % of the time. */
+const REST: Micros = 60 * SECOND;
 const MAX_REST: Micros = 300 * SECOND;
 /** Of an address that has been good for so long. */
 const FORGOTTEN: Micros = 600 * SECOND;

@@ -8,22 +8,16 @@
  *   | <-- ROUTES: c, 1 hop |                      |
  *   | FORWARD for c: INITIATION -> | -- FORWARD from a: INITIATION -> |
  */
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../core/time.js';
+import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../core/time.js';
 import { MAX_HOPS, MAX_ROUTES, type RouteEntry, type RoutesFrame } from '../wire/frames/forwarding/routes.js';
 import { viaAddress } from '../wire/via.js';
-import { Doubts, type Trial } from './doubts.js';
+import { Doubts, type Trial, type Tried } from './doubts.js';
 import { Neighbour } from './neighbour.js';
 import { Punching, type PunchingOptions } from './punching.js';
 import { type Distance, Ways } from './ways.js';
 
 /** How a peer with which there is a session is reached now. */
-export interface Reach extends Distance {
-  /** By which member; undefined: directly. */
-  via: number | undefined;
-  /** When DATA last came of it. */
-  heardAt: Micros;
-  /** When it last answered: acknowledged something, or a challenge. */
-  answeredAt: Micros;
+export interface Reach extends Tried {
   /** What became of our datagrams there; undefined if it is a way by others, or the operator has named the address. */
   trial: Trial | undefined;
 }
@@ -37,10 +31,10 @@ export interface MeshOptions {
   speaks: (peer: number) => boolean;
   /** Addresses by way of others, the best first. */
   setWays: (now: Micros, peer: number, addresses: readonly string[]) => void;
-  /** Leaves the address in use for this one: that and whatever nobody has named is not taken again before a time. */
-  leave: (peer: number, address: string, until: Micros) => void;
-  /** What was left so may be taken again. */
-  takeBack: (peer: number) => void;
+  /** The direct address in use last, and whatever is known by no better word, is not taken before a time; NEVER_YET: may be. */
+  rest: (peer: number, until: Micros) => void;
+  /** Takes this way. */
+  moveTo: (peer: number, address: string) => void;
   /** A member that is reached by another one may be asked where its record says that it is. */
   tryDirect: (now: Micros, peer: number) => void;
   /** These members are not reached by this peer. */
@@ -111,7 +105,6 @@ export class Mesh {
   handleTimeout(now: Micros): void {
     this.punching.handleTimeout(now);
     if (now < this.lookAt) return;
-    this.lookAt = now + LOOK;
     // What a peer said counts for a while only.
     for (const [peer, neighbour] of this.neighbours)
       this.options.setLacking(peer, new Set(neighbour.told(now).lacking));
@@ -124,6 +117,7 @@ export class Mesh {
     }
     this.tell(now, lacking);
     this.punching.onLacking(now, lacking);
+    this.lookAt = now + (lacking.some((member) => this.doubts.isSuspected(now, member)) ? LOOK / 5 : LOOK);
     if (now < this.triedAt + SECOND) return;
     this.triedAt = now;
     for (const member of lacking)
@@ -132,12 +126,13 @@ export class Mesh {
 
   /** Looks at what becomes of what we send directly, and whether what has been left is missed. */
   private judge(now: Micros): void {
-    const { members, self, reach, takeBack } = this.options;
+    const { members, self, reach, rest } = this.options;
     for (let member = 0; member < members; member++) {
       const way = member === self ? undefined : reach(member);
-      if (way) this.doubts.look(now, member, way, way.trial);
+      const until = way && this.doubts.look(now, member, way, way.trial);
+      if (until !== undefined) rest(member, until);
       const found = way && { ...way, isLively: isLively(now, way, FORWARDED_SILENCE) };
-      if (this.doubts.isMissed(now, member, found)) takeBack(member);
+      if (this.doubts.isMissed(now, member, found)) rest(member, NEVER_YET);
     }
   }
 
@@ -145,8 +140,8 @@ export class Mesh {
   private leaveDoubted(now: Micros, member: number): void {
     const best = this.ways.get(member)?.best(now);
     if (!best || !this.doubts.isBetter(member, best.cost)) return;
-    const until = this.doubts.leave(now, member);
-    this.options.leave(member, viaAddress({ hop: best.hop, member }), until);
+    this.options.rest(member, this.doubts.leave(now, member));
+    this.options.moveTo(member, viaAddress({ hop: best.hop, member }));
   }
 
   /** Members that have not been reached directly for a while. */
@@ -155,11 +150,11 @@ export class Mesh {
     const lacking: number[] = [];
     for (let member = 0; member < members; member++) {
       if (member === self) continue;
-      if (this.isDirect(now, member)) this.lostAt[member] = NEVER;
-      else {
-        if (this.lostAt[member] === NEVER) this.lostAt[member] = now;
-        if (now - this.lostAt[member] >= LOST_AFTER) lacking.push(member);
-      }
+      if (this.doubts.isSuspected(now, member))
+        this.lostAt[member] = Math.min(this.lostAt[member], now - LOST_AFTER);
+      else if (this.isDirect(now, member)) this.lostAt[member] = NEVER;
+      else if (this.lostAt[member] === NEVER) this.lostAt[member] = now;
+      if (now - this.lostAt[member] >= LOST_AFTER) lacking.push(member);
     }
     return lacking;
   }

@@ -8,7 +8,7 @@ import type { ControllerFactory } from '../congestion/controller.js';
 import { Egress } from '../congestion/egress.js';
 import { Marks } from '../core/marks.js';
 import type { Rng } from '../core/rng.js';
-import { type Micros, NEVER_YET } from '../core/time.js';
+import type { Micros } from '../core/time.js';
 import type { KeyPair } from '../crypto/keys.js';
 import { Epochs } from '../epochs/epochs.js';
 import { Mesh } from '../forwarding/mesh.js';
@@ -116,16 +116,16 @@ export function assemble(
             acked: ackedPackets,
             lost: lostPackets - spuriousPackets,
             unanswered: path.unanswered,
+            isAbandoned: addresses.spoke.elsewhere,
           }
         : undefined;
       return { via, rtt: rtt.smoothed, loss, heardAt, answeredAt: liveness.heardAt, trial };
     },
-    leave: (peer, address, until) => {
-      sessions.session(peer)?.addresses.rest(until);
+    rest: (peer, until) => sessions.session(peer)?.addresses.rest(until),
+    moveTo: (peer, address) => {
       sessions.moveTo(peer, address);
       changed.mark(peer);
     },
-    takeBack: (peer) => sessions.session(peer)?.addresses.rest(NEVER_YET),
     setWays: (now, peer, ways) => {
       sessions.setWays(now, peer, ways);
       changed.mark(peer);

@@ -59,7 +59,8 @@ export class FailOver {
 
   /** The round trip to an address as its last answer has shown it. */
   rtt(address: string): Micros | undefined {
-    return this.locators.get(address)?.rtt;
+    const answer = this.addresses?.answer;
+    return answer?.address === address ? answer.rtt : this.locators.get(address)?.rtt;
   }
 
   /** When `handleTimeout` is due; may change with everything that the path sends and receives. */
@@ -221,7 +222,10 @@ export class FailOver {
   /** The address in use is as good as dead: it has to prove itself again, for longer if it had only just done so. */
   private leave(now: Micros): void {
     this.count++;
-    const locator = this.locator(this.addresses!.current!);
+    const { current, locators } = this.addresses!;
+    // Until the mesh has looked at it (PROTOCOL 4.8): late answers do not lead back there.
+    if (!parseVia(current) && !locators.includes(current!)) this.addresses!.rest(now + LEFT_REST);
+    const locator = this.locator(current!);
     const relapsed = now - locator.returnedAt < RELAPSE;
     locator.hold = relapsed ? Math.min(MAX_HOLD, 2 * locator.hold) : MIN_HOLD;
     locator.answeredAt = -NEVER;
@@ -248,5 +252,6 @@ const FORWARDED_CHALLENGES = 4;
 const MIN_HOLD: Micros = 5 * SECOND;
 const MAX_HOLD: Micros = 300 * SECOND;
 const MIN_ANSWERS = 3;
+const LEFT_REST: Micros = SECOND;
 /** Silent again so soon after the return: it has to answer for twice as long next time. */
 const RELAPSE: Micros = 60 * SECOND;

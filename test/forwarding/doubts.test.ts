@@ -6,17 +6,18 @@ import { Doubts } from '../../src/forwarding/doubts.js';
 const MEMBER = 1;
 const RTT = 20 * MILLISECOND;
 const WAY_COST = 2 * RTT;
+const DIRECT = { rtt: RTT, loss: 0, via: undefined, heardAt: 0, answeredAt: 0 };
 
 /** A member at an address of nobody; so many datagrams arrive and are lost in each quarter of a second. */
 function setUp() {
   const doubts = new Doubts();
-  const trial = { path: 1, acked: 0, lost: 0, unanswered: 0 };
+  const trial = { path: 1, acked: 0, lost: 0, unanswered: 0, isAbandoned: false };
   const at = { now: 0 as Micros };
   const pass = (time: Micros, [acked, lost]: readonly [number, number], rtt = RTT) => {
     for (const end = at.now + time; at.now < end; at.now += 250 * MILLISECOND) {
       trial.acked += acked;
       trial.lost += lost;
-      doubts.look(at.now, MEMBER, { rtt, loss: 0 }, { ...trial });
+      doubts.look(at.now, MEMBER, { ...DIRECT, rtt }, { ...trial });
       if (doubts.isBetter(MEMBER, WAY_COST)) return true;
     }
     return false;
@@ -40,6 +41,46 @@ describe('a direct way', () => {
     expect(pass(SECOND, [0, 0])).toBe(true);
   });
 
+  describe('of which two probe timeouts have shown nothing', () => {
+    const quiet = (changes: Partial<typeof DIRECT>, unanswered = 2) => {
+      const { doubts, trial, pass, at } = setUp();
+      pass(SECOND, [4, 0]);
+      for (trial.unanswered = 1; trial.unanswered <= unanswered; trial.unanswered++) {
+        at.now += 50 * MILLISECOND;
+        doubts.look(at.now, MEMBER, { ...DIRECT, heardAt: 0, ...changes }, { ...trial });
+      }
+      const isLeft = doubts.isBetter(MEMBER, WAY_COST);
+      return { isLeft, isSuspected: doubts.isSuspected(at.now, MEMBER) };
+    };
+
+    test('is left if the member is heard', () => {
+      expect(quiet({ heardAt: 2 * SECOND }).isLeft).toBe(true);
+    });
+
+    test('is left if it answers challenges', () => {
+      expect(quiet({ answeredAt: 2 * SECOND }).isLeft).toBe(true);
+    });
+
+    test('is kept if nothing comes of it, but others are asked', () => {
+      expect(quiet({})).toEqual({ isLeft: false, isSuspected: true });
+    });
+
+    test('is kept where so much is lost anyway', () => {
+      expect(quiet({ heardAt: 2 * SECOND, loss: 0.3 }).isLeft).toBe(false);
+      expect(quiet({ heardAt: 2 * SECOND, loss: 0.3 }, 7).isLeft).toBe(true);
+    });
+  });
+
+  test('that takes far longer than by way of others is left', () => {
+    const slow = (rtt: Micros) => {
+      const { doubts, at, pass } = setUp();
+      doubts.look(at.now, MEMBER, { ...DIRECT, via: 2, rtt: 2 * RTT }, undefined);
+      return pass(5 * SECOND, [4, 0], rtt);
+    };
+    expect(slow(170 * MILLISECOND)).toBe(false);
+    expect(slow(190 * MILLISECOND)).toBe(true);
+  });
+
   test('that takes a second is left', () => {
     expect(setUp().pass(5 * SECOND, [1, 0], SECOND)).toBe(true);
   });
@@ -47,7 +88,7 @@ describe('a direct way', () => {
   test('is kept where no way is much better, and then not judged for a while', () => {
     const { doubts, at, trial } = setUp();
     trial.lost = 0;
-    const look = () => doubts.look(at.now, MEMBER, { rtt: RTT, loss: 0 }, { ...trial });
+    const look = () => doubts.look(at.now, MEMBER, DIRECT, { ...trial });
     look();
     trial.lost = 40;
     look();
@@ -57,7 +98,7 @@ describe('a direct way', () => {
     trial.lost = 80;
     look();
     expect(doubts.isDoubted(MEMBER)).toBe(false);
-    at.now = 15 * SECOND;
+    at.now = 65 * SECOND;
     look();
     expect(doubts.isDoubted(MEMBER)).toBe(true);
   });
@@ -80,7 +121,7 @@ describe('what has been left', () => {
       expect(all.pass(5 * SECOND, [0, 9])).toBe(true);
       rests.push(all.doubts.leave(all.at.now, MEMBER) - all.at.now);
     }
-    expect(rests.map((rest) => rest / SECOND)).toEqual([10, 20, 40, 80, 160, 300, 300]);
+    expect(rests.map((rest) => rest / SECOND)).toEqual([60, 120, 240, 300, 300, 300, 300]);
   });
 
   test('is left at once when it comes back before', () => {

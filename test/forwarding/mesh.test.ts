@@ -1,6 +1,6 @@
 /** Who tells whom of ways to members, and which addresses come of it. */
 import { describe, expect, test } from 'vitest';
-import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
+import { MILLISECOND, type Micros, NEVER, NEVER_YET, SECOND } from '../../src/core/time.js';
 import type { Trial } from '../../src/forwarding/doubts.js';
 import { Mesh, type Reach } from '../../src/forwarding/mesh.js';
 import { ROUTES_LIFE } from '../../src/forwarding/neighbour.js';
@@ -29,8 +29,8 @@ class Bench {
       reach: (peer) => this.reach(peer),
       speaks: (peer) => this.speaking.has(peer),
       setWays: (_now, peer, addresses) => this.ways.set(peer, addresses),
-      leave: (peer, address) => this.left.push([peer, address]),
-      takeBack: (peer) => this.backs.push(peer),
+      moveTo: (peer, address) => this.left.push([peer, address]),
+      rest: (peer, until) => until === NEVER_YET && this.backs.push(peer),
       tryDirect: () => {},
       setLacking: (peer, lacking) => this.lacking.set(peer, [...lacking]),
       notify: () => {},

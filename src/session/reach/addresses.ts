@@ -32,6 +32,8 @@ export interface Candidate {
   received: number;
   sent: number;
   sends: number;
+  /** When it was first challenged. */
+  askedAt: Micros;
   /** When to challenge next or, after the last time, to forget it. */
   nextAt: Micros;
 }
@@ -69,13 +71,19 @@ export class Addresses {
   current: string | undefined;
   /** Changes whenever the path does: what is measured of one path says nothing about another. */
   path = 0;
+  /** The peer has sent DATA from the address in use; and, once it had, has turned to a way by others. */
+  spoke = { here: false, elsewhere: false };
   /** Those that are configured, the best first, and then those by way of other members. */
   locators: readonly string[] = [];
+  /** The newest ANSWER, and how long it took, µs. */
+  answer: { address: string; rtt: Micros } | undefined;
   /** When `due` has something, or something is to be forgotten. */
   dueAt: Micros = NEVER;
   private candidates: Candidate[] = [];
   private asked: Asked[] = [];
   private learned: Learned[] = [];
+  /** The one in use, or before a way by others was. */
+  private direct: string | undefined;
   private listed: readonly string[] = [];
   private ways: readonly string[] = [];
   /** Until when those are not taken that the peer has signed, and those that nobody vouches for but who told of them. */
@@ -84,6 +92,7 @@ export class Addresses {
   constructor(locators: readonly string[]) {
     this.setListed(locators);
     this.current = this.locators[0];
+    this.direct = this.current;
   }
 
   /** Those that are configured. */
@@ -113,10 +122,10 @@ export class Addresses {
     this.learned = addresses.slice(0, MAX_LOCATORS).map((address) => ({ address, tries: 0, at: -NEVER }));
   }
 
-  /** The one in use, and all that are known by no better word, are not taken before this, unless there is no session. */
+  /** The direct one in use last, and all that are known by no better word, are not taken before this, unless there is no session. */
   rest(until: Micros): void {
     if (until === NEVER_YET) this.restsUntil = { signed: until, told: until };
-    else this.restsUntil[this.isSigned(this.current!) ? 'signed' : 'told'] = until;
+    else this.restsUntil[this.isSigned(this.direct!) ? 'signed' : 'told'] = until;
   }
 
   isResting(now: Micros, address: string): boolean {
@@ -156,6 +165,10 @@ export class Addresses {
    * @returns true if the peer now sends from another of its locators than the one in use
    */
   onHeard(now: Micros, { from, size, kind, isNewest }: Arrival, data: () => Uint8Array): boolean {
+    if (isNewest && kind === 'data') {
+      if (from === this.current) this.spoke = { here: true, elsewhere: false };
+      else if (this.spoke.here && parseVia(from)) this.spoke.elsewhere = true;
+    }
     if (from === this.current) {
       if (isNewest || kind === 'answer') for (const candidate of this.candidates) candidate.contested = true;
       return false;
@@ -191,6 +204,7 @@ export class Addresses {
         candidate.sends++;
         continue;
       }
+      if (candidate.sent === 0) candidate.askedAt = now;
       candidate.sent += CONTROL_SIZE;
       candidate.nextAt =
         now + (candidate.sends + 1 < PROBE_SENDS ? RETRY_MIN * 2 ** candidate.sends : CANDIDATE_REST);
@@ -210,6 +224,7 @@ export class Addresses {
     const index = this.asked.findIndex((asked) => equalBytes(asked.data, data));
     if (index >= 0) {
       const [{ address, at }] = this.asked.splice(index, 1);
+      this.answer = { address, rtt: now - at };
       return { address, rtt: now - at };
     }
     const candidate = this.candidates.find(
@@ -218,6 +233,7 @@ export class Addresses {
     if (!candidate || candidate.contested) return undefined;
     this.remove(candidate);
     this.rearm();
+    this.answer = { address: candidate.address, rtt: now - candidate.askedAt };
     return { move: candidate.address };
   }
 
@@ -227,6 +243,8 @@ export class Addresses {
     this.rearm();
     if (address === this.current) return false;
     this.current = address;
+    if (!parseVia(address)) this.direct = address;
+    this.spoke = { here: false, elsewhere: false };
     this.path++;
     return true;
   }
@@ -251,6 +269,7 @@ export class Addresses {
       received,
       sent: 0,
       sends: 0,
+      askedAt: now,
       nextAt: now,
     });
   }

@@ -19,9 +19,11 @@ import { createGroup, type Group } from '../../../src/group/group.js';
 import { Endpoint, type EndpointEvent } from '../../../src/member/endpoint.js';
 import type { Tamper } from '../../../src/member/tamper.js';
 import { SETTINGS, type Settings, withDefaults } from '../../../src/options.js';
+import { addressOf } from '../../../src/sim/cluster.js';
 import { SimDisk } from '../../../src/sim/disk.js';
 import { SimMember } from '../../../src/sim/member.js';
 import type { LinkRule } from '../../../src/sim/net/link.js';
+import { Nats, natsOf } from '../../../src/sim/net/nat.js';
 import { type SimNode, World } from '../../../src/sim/world.js';
 import type { VectorEntry } from '../../../src/wire/frames/vector.js';
 import type { Frame } from '../../../src/wire/frames.js';
@@ -37,6 +39,8 @@ export interface ArenaOptions {
   changing?: boolean;
   /** Whether members tell each other where they are. Default: false. */
   locators?: boolean;
+  /** Members without an address in the group, each behind a box that shows every address another port; `locators` is true then. */
+  behind?: readonly number[];
   /** Default: the last one. */
   liars?: readonly number[];
   /** Default: 10 ms one way, no loss. */
@@ -101,11 +105,18 @@ export class Arena {
     );
     const name = `arena-${seed}`;
     const faulty = options.faulty === undefined ? {} : { faulty: options.faulty };
-    const members = this.keys.map(({ publicKey }, i) => ({ publicKey, locator: `10.0.0.${i}:7000` }));
+    const { behind = [] } = options;
+    const members = this.keys.map(({ publicKey }, i) => ({
+      publicKey,
+      locators: behind.includes(i) ? [] : [addressOf(i)],
+    }));
     const changing = options.changing && begunBy(name, members);
     this.group = changing ? groupOfChain(changing) : createGroup({ name, members, byzantine, ...faulty });
     this.groups = members.map(() => this.group);
-    this.world = new World(seed, { links: options.links ?? { delay: 10 * MILLISECOND } });
+    this.world = new World(seed, {
+      links: options.links ?? { delay: 10 * MILLISECOND },
+      nats: new Nats(new Map(behind.map((i) => [addressOf(i), natsOf('symmetric', i)]))),
+    });
     const each = <T>(make: () => T) => Array.from({ length: n }, make);
     this.tampers = each(() => ({}));
     this.got = each(() => new Map());
@@ -377,11 +388,11 @@ export class Arena {
   }
 
   private makeMember(seed: string, index: number): SimMember {
-    const { options, group, groups, keys } = this;
+    const { options, groups, keys } = this;
     const { controller } = options;
     return new SimMember({
       index,
-      address: group.members[index].locator,
+      address: addressOf(index),
       disk: new SimDisk(new Rng(`${seed} disk ${index}`), FIRST_STORE, {}),
       clock: () => ({ offset: 0, rate: 1 }),
       consume: () => 0,
@@ -403,7 +414,7 @@ export class Arena {
           order: options.order ?? SETTINGS.order.default,
           ...(this.liars.has(index) ? { tamper: this.tampers[index] } : {}),
         });
-        if (options.locators) endpoint.locators.handleBound(this.now, group.members[index].locator);
+        if (options.locators || options.behind) endpoint.locators.handleBound(this.now, addressOf(index));
         const { store } = endpoint;
         const committed = store.handleCommitted.bind(store);
         store.handleCommitted = (now, bytes) => {
@@ -451,7 +462,7 @@ export class Arena {
       handleTimeout: (now) => timed(() => member.handleTimeout(now)),
       pollTransmit: (now) => {
         const transmit = timed(() => member.pollTransmit(now));
-        if (transmit && !this.group.members.some(({ locator }) => locator === transmit.to))
+        if (transmit && !this.members.some(({ address }) => address === transmit.to))
           this.strayBytes += transmit.bytes.length;
         return transmit;
       },
@@ -461,12 +472,10 @@ export class Arena {
 }
 
 /** A group of these that begins with a descriptor. */
-function begunBy(name: string, members: readonly { publicKey: Uint8Array; locator: string }[]): Chain {
+function begunBy(name: string, members: readonly { publicKey: Uint8Array; locators: string[] }[]): Chain {
   return beginChain({
     name,
-    members: members.map(({ publicKey, locator }, i) => ({
-      ...{ name: `m${i}`, publicKey, locators: [locator] },
-    })),
+    members: members.map((member, i) => ({ name: `m${i}`, ...member })),
     operators: [OPERATOR.publicKey],
   });
 }
