@@ -43,8 +43,9 @@ interface Doubt extends Trial {
   viaRtt: Micros;
   /** Not judged before, as nothing better was found. */
   sparedUntil: Micros;
-  /** What it cost as it was left, when that was, and until when it is not taken again. */
+  /** What it cost as it was left, and whether a box may have forgotten it; when that was, and until when it is not taken again. */
   cost: number;
+  isSilent: boolean;
   leftAt: Micros;
   restsUntil: Micros;
   /** In a row. */
@@ -71,7 +72,7 @@ export class Doubts {
     }
     if (!trial) {
       const isLeft = way.via !== undefined && doubt.path !== NO_PATH && doubt.quietSince !== NEVER;
-      if (isLeft) doubt.cost = Number.POSITIVE_INFINITY;
+      if (isLeft) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: true });
       if (way.via !== undefined) doubt.viaRtt = way.rtt;
       Object.assign(doubt, { since: NEVER, path: NO_PATH, quietSince: NEVER });
       return isLeft ? this.leave(now, member) : undefined;
@@ -90,8 +91,9 @@ export class Doubts {
       const lost = doubt.score + trial.unanswered;
       const isLossy = lost >= (doubt.failures > 0 ? DOUBTED / 2 : DOUBTED);
       const isSlow = doubt.acked >= FEW && way.rtt >= Math.min(SLOW, 2 * doubt.viaRtt + QUEUE);
-      if (trial.isAbandoned || isDeaf(doubt, way, trial)) accuse(now, doubt, Number.POSITIVE_INFINITY);
-      else if (isLossy || isSlow) accuse(now, doubt, costIn(doubt, way.rtt));
+      if (isDeaf(doubt, way, trial)) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: false });
+      else if (trial.isAbandoned) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: true });
+      else if (isLossy || isSlow) accuse(now, doubt, { cost: costIn(doubt, way.rtt), isSilent: false });
       else if (now - doubt.failedAt >= FORGOTTEN) doubt.failures = 0;
     }
     return undefined;
@@ -157,9 +159,8 @@ function isDeaf(
   return unanswered >= enough && Math.max(heardAt, answeredAt) > quietSince;
 }
 
-function accuse(now: Micros, doubt: Doubt, cost: number): void {
-  doubt.since = now;
-  doubt.cost = cost;
+function accuse(now: Micros, doubt: Doubt, what: Pick<Doubt, 'cost' | 'isSilent'>): void {
+  Object.assign(doubt, what, { since: now });
 }
 
 function costIn({ run, unanswered }: Doubt, rtt: Micros): number {
@@ -189,31 +190,31 @@ function spare(now: Micros, doubt: Doubt): void {
 
 function restOf(now: Micros, doubt: Doubt): Micros {
   doubt.failedAt = now;
-  return Math.min(MAX_REST, REST * 2 ** doubt.failures++);
+  const failures = doubt.failures++;
+  if (failures === 0 && doubt.isSilent) return SHORT_REST;
+  return Math.min(MAX_REST, REST * 2 ** Math.max(0, failures - 1));
 }
 
 function newDoubt(): Doubt {
   return {
-    ...{
-      path: NO_PATH,
-      acked: 0,
-      lost: 0,
-      unanswered: 0,
-      isAbandoned: false,
-      score: 0,
-      run: { acked: 0, lost: 0 },
-    },
-    ...{
-      suspectedUntil: NEVER_YET,
-      quietSince: NEVER,
-      since: NEVER,
-      viaRtt: NEVER,
-      sparedUntil: NEVER_YET,
-      cost: 0,
-      leftAt: NEVER_YET,
-      restsUntil: NEVER_YET,
-    },
-    ...{ failures: 0, failedAt: NEVER_YET },
+    path: NO_PATH,
+    acked: 0,
+    lost: 0,
+    unanswered: 0,
+    isAbandoned: false,
+    score: 0,
+    run: { acked: 0, lost: 0 },
+    suspectedUntil: NEVER_YET,
+    quietSince: NEVER,
+    since: NEVER,
+    viaRtt: NEVER,
+    sparedUntil: NEVER_YET,
+    cost: 0,
+    isSilent: false,
+    leftAt: NEVER_YET,
+    restsUntil: NEVER_YET,
+    failures: 0,
+    failedAt: NEVER_YET,
   };
 }
 
@@ -232,6 +233,8 @@ const TAKEN = 2;
 const PATIENCE: Micros = 4 * SECOND;
 /** What is noticed within half a second is then less than 1 % of the time. */
 const REST: Micros = 60 * SECOND;
+/** A box that has lost what it knew is none that spoils things, if it does so rarely. */
+const SHORT_REST: Micros = 5 * SECOND;
 const MAX_REST: Micros = 300 * SECOND;
 /** Of an address that has been good for so long. */
 const FORGOTTEN: Micros = 600 * SECOND;

@@ -1,7 +1,7 @@
 /** When a direct way that nobody has named is left for one by others, and for how long. */
 import { describe, expect, test } from 'vitest';
 import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
-import { Doubts } from '../../src/forwarding/doubts.js';
+import { Doubts, type Tried } from '../../src/forwarding/doubts.js';
 
 const MEMBER = 1;
 const RTT = 20 * MILLISECOND;
@@ -121,7 +121,26 @@ describe('what has been left', () => {
       expect(all.pass(5 * SECOND, [0, 9])).toBe(true);
       rests.push(all.doubts.leave(all.at.now, MEMBER) - all.at.now);
     }
-    expect(rests.map((rest) => rest / SECOND)).toEqual([60, 120, 240, 300, 300, 300, 300]);
+    expect(rests.map((rest) => rest / SECOND)).toEqual([60, 60, 120, 240, 300, 300, 300]);
+  });
+
+  test('by its member as well, or by nobody heard, rests for a short while the first time only', () => {
+    const { doubts, trial, at, pass } = setUp();
+    const rests: number[] = [];
+    const look = (way: Partial<Tried>, now?: typeof trial) => {
+      const until = doubts.look(at.now, MEMBER, { ...DIRECT, ...way }, now);
+      if (until !== undefined) rests.push((until - at.now) / SECOND);
+    };
+    pass(SECOND, [4, 0]);
+    look({}, { ...trial, isAbandoned: true });
+    expect(doubts.isBetter(MEMBER, WAY_COST)).toBe(true);
+    rests.push((doubts.leave(at.now, MEMBER) - at.now) / SECOND);
+    at.now += 10 * SECOND;
+    trial.path++;
+    look({}, { ...trial });
+    look({}, { ...trial, unanswered: 1 });
+    look({ via: 2 });
+    expect(rests).toEqual([5, 60]);
   });
 
   test('is left at once when it comes back before', () => {

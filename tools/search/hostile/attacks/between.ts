@@ -48,9 +48,9 @@ function standBetween(arena: Arena, passing: Passing): void {
   });
 }
 
-const between = (what: string, passing: Passing) =>
+const between = ({ name, passing }: { name: string; passing: Passing }) =>
   virtual({
-    name: `stands between two members: ${what}`,
+    name,
     ...{ members: 5, liars: [LIAR], behind: [A, B], links: { delay: 20 * MILLISECOND }, controller: 'bbr' },
     // One small message of each at a time: what is large waits for who is away.
     ...{ seconds: SECONDS, every: 200 * MILLISECOND, large: 0 },
@@ -62,34 +62,45 @@ const between = (what: string, passing: Passing) =>
     attack: (arena) => standBetween(arena, passing),
   });
 
-export const challenges = between('only challenges and answers get through', (now, _from, kind) =>
-  kind === DATA ? undefined : now,
-);
+export const challenges = between({
+  name: 'stands between two members: only challenges and answers get through',
+  passing: (now, _from, kind) => (kind === DATA ? undefined : now),
+});
 
-export const oneWay = between('only what one of them sends gets through', (now, from, kind) =>
-  kind === DATA && from === A ? undefined : now,
-);
+export const oneWay = between({
+  name: 'stands between two members: only what one of them sends gets through',
+  passing: (now, from, kind) => (kind === DATA && from === A ? undefined : now),
+});
 
-export const trickle = between('one datagram in 1.8 s gets through', (now, from, kind, arena) => {
-  if (kind !== DATA) return now;
-  const times = passedAt.get(arena) ?? new Map<number, Micros>();
-  passedAt.set(arena, times);
-  if (now - (times.get(from) ?? 0) < 1.8 * SECOND) return undefined;
-  times.set(from, now);
-  return now;
+export const trickle = between({
+  name: 'stands between two members: one datagram in 1.8 s gets through',
+  passing: (now, from, kind, arena) => {
+    if (kind !== DATA) return now;
+    const times = passedAt.get(arena) ?? new Map<number, Micros>();
+    passedAt.set(arena, times);
+    if (now - (times.get(from) ?? 0) < 1.8 * SECOND) return undefined;
+    times.set(from, now);
+    return now;
+  },
 });
 const passedAt = new WeakMap<Arena, Map<number, Micros>>();
 
-export const fifth = between('a fifth gets through', (now, _from, _kind, arena) =>
-  arena.rng.chance(0.2) ? now : undefined,
-);
+export const fifth = between({
+  name: 'stands between two members: a fifth gets through',
+  passing: (now, _from, _kind, arena) => (arena.rng.chance(0.2) ? now : undefined),
+});
 
-export const half = between('half gets through', (now, _from, _kind, arena) =>
-  arena.rng.chance(0.5) ? now : undefined,
-);
+export const half = between({
+  name: 'stands between two members: half gets through',
+  passing: (now, _from, _kind, arena) => (arena.rng.chance(0.5) ? now : undefined),
+});
 
-export const late = between('what gets through is late by 300 ms', (now) => now + 300 * MILLISECOND);
+export const late = between({
+  name: 'stands between two members: what gets through is late by 300 ms',
+  passing: (now) => now + 300 * MILLISECOND,
+});
 
-export const inTurns = between('everything and nothing, a second each', (now) =>
-  Math.floor(now / SECOND) % 2 === 0 ? undefined : now,
-);
+export const inTurns = between({
+  name: 'stands between two members: everything and nothing, a second each',
+  passing: (now) => (Math.floor(now / SECOND) % 2 === 0 ? undefined : now),
+});
