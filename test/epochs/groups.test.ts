@@ -1,19 +1,9 @@
 /** Groups that change while messages flow, with real members, links and disks: nothing lost, doubled, reordered or delivered by only some. */
 import { expect, test } from 'vitest';
 import { runPause } from '../../src/sim/epochs/pause.js';
-import { countChanges, runChanges, searchChanges } from '../../src/sim/epochs/run.js';
+import { searchChanges } from '../../src/sim/epochs/run.js';
 
-test('groups keep all their promises in 25 random runs with crashes, cuts and changes', () => {
-  let all = 0;
-  for (let seed = 0; seed < 25; seed++) {
-    const { violation, changes } = runChanges(`test ${seed}`);
-    expect(violation, `seed test ${seed}`).toBeUndefined();
-    all += countChanges(changes);
-  }
-  expect(all).toBeGreaterThan(25);
-}, 240_000);
-
-test('seeds are summed: each kind of change is among them, and what failed is told', () => {
+test('groups keep all their promises in 12 random runs with crashes, cuts and changes of each kind', () => {
   const failed: number[] = [];
   const sum = searchChanges(0, 12, (seed) => void failed.push(seed));
   expect({ failed, count: sum.failed }).toEqual({ failed: [], count: 0 });
