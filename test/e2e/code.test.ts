@@ -96,7 +96,11 @@ test('who comes after the start is served in a group of its own, while the first
   const code = await codeOf(sender);
   const early = receive('ben', code);
   await early.until('a part of it', (cli) => heldBy(cli) > 0 || cli.events('offer').length > 0);
+  // However long the other one takes to begin.
+  early.child.kill('SIGSTOP');
   const late = receive('cleo', code);
+  await sender.until('the second', (cli) => cli.events('joined').length === 2);
+  early.child.kill('SIGCONT');
   expect([await early.exit(), await late.exit(), await sender.exit()]).toEqual([0, 0, 0]);
   expect(sender.events('sent')).toMatchObject([{ saved: ['ben', 'cleo'], waves: 2 }]);
   expect(await hashOf(join(folder, 'cleo', 'data.bin'))).toBe(await hashOf(file));
