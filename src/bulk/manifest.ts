@@ -119,7 +119,7 @@ function parseEntry(reader: Reader): Entry {
 
 function textOf(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch (cause) {
     throw new HeadwaterError('MALFORMED', 'manifest: expected a path in UTF-8, got other bytes', { cause });
   }
@@ -131,14 +131,14 @@ class Tree {
   private readonly taken = new Set<string>();
 
   add({ kind, path }: Entry): void {
-    const parts = path.split('/');
-    if (parts.length > MAX_DEPTH) throw malformed(`a path of at most ${MAX_DEPTH} names`, parts.length);
-    if (parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
-      throw malformed('a path of names', JSON.stringify(path));
-    const folder = parts.slice(0, -1).join('/');
+    if (NO_NAMES.test(path)) throw malformed('a path of names', JSON.stringify(path));
+    let depth = 1;
+    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1)) depth++;
+    if (depth > MAX_DEPTH) throw malformed(`a path of at most ${MAX_DEPTH} names`, depth);
+    const folder = path.slice(0, Math.max(0, path.lastIndexOf('/')));
     if (folder !== '' && !this.folders.has(folder))
       throw malformed('the folder of a path before it', JSON.stringify(path));
-    const folded = path.normalize('NFC').toLowerCase();
+    const folded = (ASCII.test(path) ? path : path.normalize('NFC')).toLowerCase();
     if (this.taken.has(folded))
       throw malformed('each path once, whatever the case of its letters', JSON.stringify(path));
     this.taken.add(folded);
@@ -150,6 +150,10 @@ function malformed(expected: string, got: unknown): HeadwaterError {
   return new HeadwaterError('MALFORMED', `manifest: expected ${expected}, got ${got}`);
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Empty ones, '.', '..', and any with a zero byte. */
+const NO_NAMES = /(?:^|\/)\.{0,2}(?:\/|$)|\0/;
+const ASCII = /^[ -~]*$/;
 const VERSION = 1;
 const KINDS = ['file', 'folder'] as const;
 const HEAD_SIZE = 1 + 4 + 4;
