@@ -180,13 +180,23 @@ export function untilInterrupted(work: (signal: AbortSignal) => Promise<void>): 
 
 export { fired };
 
+/** What `work` gives; undefined if the signal fires first. */
+export async function beforeFired<T>(signal: AbortSignal, work: Promise<T>): Promise<T | undefined> {
+  const over = new AbortController();
+  const stopped = fired(signal, over.signal).then(() => undefined);
+  return await Promise.race([work, stopped]).finally(() => over.abort());
+}
+
 /** What `work` gives, unless the signal fires first: then ABORTED, and what it gives later goes to `discard`. */
 export async function unlessFired<T>(
   signal: AbortSignal,
   work: Promise<T>,
   discard: (late: T) => unknown = () => {},
 ): Promise<T> {
-  const result = await Promise.race([work.then((value) => ({ value })), fired(signal).then(() => undefined)]);
+  const result = await beforeFired(
+    signal,
+    work.then((value) => ({ value })),
+  );
   if (result && !signal.aborted) return result.value;
   await (result ? discard(result.value) : void work.then(discard, () => {}));
   throw interrupted();

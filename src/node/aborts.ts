@@ -69,10 +69,10 @@ export function abortError(signal: AbortSignal): HeadwaterError {
   return new HeadwaterError('ABORTED', 'broadcast: aborted by the caller', { cause: signal.reason });
 }
 
-/** Resolves when the signal fires, also if it has. */
-export function fired(signal: AbortSignal): Promise<void> {
+/** Resolves when the signal fires, also if it has; never any more once `over` has fired before. */
+export function fired(signal: AbortSignal, over?: AbortSignal): Promise<void> {
   return new Promise((done) => {
     if (signal.aborted) done();
-    else signal.addEventListener('abort', () => done(), { once: true });
+    else signal.addEventListener('abort', () => done(), { once: true, ...(over && { signal: over }) });
   });
 }

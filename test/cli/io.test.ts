@@ -1,4 +1,5 @@
 /** What commands write while nobody reads, and what they do when they are told to stop. */
+import { getEventListeners } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Events } from '../../src/cli/events.js';
 import {
@@ -94,6 +95,13 @@ describe('work that starts when a signal fires', () => {
 
   test('is its result otherwise', async () => {
     expect(await unlessFired(new AbortController().signal, Promise.resolve('store'))).toBe('store');
+  });
+
+  test('leaves nothing at the signal, whatever comes of it', async () => {
+    const { signal } = new AbortController();
+    await unlessFired(signal, Promise.resolve('store'));
+    await unlessFired(signal, Promise.reject(new Error('none'))).catch(() => {});
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 });
 

@@ -8,7 +8,17 @@ import type { Node, NodeEvent } from '../../node/node.js';
 import { some } from '../../node/status/conditions.js';
 import { WARNED } from '../../node/status/hints.js';
 import { Events } from '../events.js';
-import { EXIT, fired, formatBytes, hand, note, printJson, reportError, sleep, tellJson } from '../io.js';
+import {
+  beforeFired,
+  EXIT,
+  formatBytes,
+  hand,
+  note,
+  printJson,
+  reportError,
+  sleep,
+  tellJson,
+} from '../io.js';
 import { noteTotals, reportEvery } from '../member.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { runAfter } from '../transfer/exec.js';
@@ -154,7 +164,10 @@ async function prepareFolder(path: string): Promise<AsyncDisposable> {
 
 async function tellEvent(event: ReceiveEvent, json: boolean, signal: AbortSignal): Promise<void> {
   // A line is never handed over where its reader has gone, which stops us.
-  const handed = (line: string) => Promise.race([hand(line), fired(signal)]);
+  const handed = (line: string) => {
+    const done = hand(line);
+    return done && beforeFired(signal, done);
+  };
   const { type, from, bytes } = event;
   const about = { from: from.name, bytes };
   if (type === 'failed') {
