@@ -85,3 +85,16 @@ test('one-address.mjs: four members know one address, and all hear all', async (
     ].toSorted(),
   );
 });
+
+test('growing-group.mjs: from one member to five, by codes alone', async () => {
+  const [anna, codes] = await freePorts(2);
+  const program = run('growing-group.mjs', [`127.0.0.1:${anna}`, `127.0.0.1:${codes}`]);
+  expect(await program.exit).toBe(0);
+  expect(program.stdout.trim().split('\n')).toEqual([
+    'ben has joined: 2 members',
+    'cleo has joined: 3 members',
+    'dora has joined: 4 members',
+    'emil has joined: 5 members',
+    'each has heard all five',
+  ]);
+}, 300_000);
