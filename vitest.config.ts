@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Plugin } from 'vitest/config';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const ROOT = import.meta.dirname;
 const SRC = join(ROOT, 'src/');
@@ -46,12 +47,21 @@ function built(): Plugin {
   };
 }
 
+/** What mostly waits, for processes of etcd, goes first: at the end one processor would wait with it. */
+class WaitingFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const waits = ({ moduleId }: TestSpecification) => (moduleId.endsWith('/etcd.test.ts') ? 0 : 1);
+    return (await super.sort(files)).sort((a, b) => waits(a) - waits(b));
+  }
+}
+
 export default defineConfig({
   // While one watches, sources change.
   plugins: process.argv.includes('run') && isBuilt() ? [built()] : [],
   test: {
     include: ['test/**/*.test.ts'],
     setupFiles: ['test/setup.ts'],
+    sequence: { sequencer: WaitingFirst },
     // By itself vitest leaves one processor to itself, of two half.
     maxWorkers: availableParallelism(),
     testTimeout: 120_000,
