@@ -15,8 +15,6 @@ export interface Trial {
   lost: number;
   /** Probes since anything was acknowledged. */
   unanswered: number;
-  /** The member has sent from there, and has turned to a way by others. */
-  isAbandoned: boolean;
 }
 
 /** How a member is reached. */
@@ -92,7 +90,6 @@ export class Doubts {
       const isLossy = lost >= (doubt.failures > 0 ? DOUBTED / 2 : DOUBTED);
       const isSlow = doubt.acked >= FEW && way.rtt >= Math.min(SLOW, 2 * doubt.viaRtt + QUEUE);
       if (isDeaf(doubt, way, trial)) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: false });
-      else if (trial.isAbandoned) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: true });
       else if (isLossy || isSlow) accuse(now, doubt, { cost: costIn(doubt, way.rtt), isSilent: false });
       else if (now - doubt.failedAt >= FORGOTTEN) doubt.failures = 0;
     }
@@ -201,7 +198,6 @@ function newDoubt(): Doubt {
     acked: 0,
     lost: 0,
     unanswered: 0,
-    isAbandoned: false,
     score: 0,
     run: { acked: 0, lost: 0 },
     suspectedUntil: NEVER_YET,

@@ -116,7 +116,6 @@ export function assemble(
             acked: ackedPackets,
             lost: lostPackets - spuriousPackets,
             unanswered: path.unanswered,
-            isAbandoned: addresses.spoke.elsewhere,
           }
         : undefined;
       return { via, rtt: rtt.smoothed, loss, heardAt, answeredAt: liveness.heardAt, trial };

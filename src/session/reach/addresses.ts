@@ -71,8 +71,6 @@ export class Addresses {
   current: string | undefined;
   /** Changes whenever the path does: what is measured of one path says nothing about another. */
   path = 0;
-  /** The peer has sent DATA from the address in use; and, once it had, has turned to a way by others. */
-  spoke = { here: false, elsewhere: false };
   /** Those that are configured, the best first, and then those by way of other members. */
   locators: readonly string[] = [];
   /** The newest ANSWER, and how long it took, µs. */
@@ -165,10 +163,6 @@ export class Addresses {
    * @returns true if the peer now sends from another of its locators than the one in use
    */
   onHeard(now: Micros, { from, size, kind, isNewest }: Arrival, data: () => Uint8Array): boolean {
-    if (isNewest && kind === 'data') {
-      if (from === this.current) this.spoke = { here: true, elsewhere: false };
-      else if (this.spoke.here && parseVia(from)) this.spoke.elsewhere = true;
-    }
     if (from === this.current) {
       if (isNewest || kind === 'answer') for (const candidate of this.candidates) candidate.contested = true;
       return false;
@@ -244,7 +238,6 @@ export class Addresses {
     if (address === this.current) return false;
     this.current = address;
     if (!parseVia(address)) this.direct = address;
-    this.spoke = { here: false, elsewhere: false };
     this.path++;
     return true;
   }
