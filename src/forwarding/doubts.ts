@@ -70,7 +70,7 @@ export class Doubts {
     }
     if (!trial) {
       const isLeft = way.via !== undefined && doubt.path !== NO_PATH && doubt.quietSince !== NEVER;
-      if (isLeft) accuse(now, doubt, { cost: Number.POSITIVE_INFINITY, isSilent: true });
+      if (isLeft) Object.assign(doubt, { cost: Number.POSITIVE_INFINITY, isSilent: true });
       if (way.via !== undefined) doubt.viaRtt = way.rtt;
       Object.assign(doubt, { since: NEVER, path: NO_PATH, quietSince: NEVER });
       return isLeft ? this.leave(now, member) : undefined;

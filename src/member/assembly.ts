@@ -109,7 +109,7 @@ export function assemble(
       const via = parseVia(addresses?.current)?.hop;
       const { rtt, loss, heardAt, liveness, recovery } = path;
       const { ackedPackets, lostPackets, spuriousPackets } = recovery.stats;
-      const isTried = addresses && via === undefined && !addresses.locators.includes(addresses.current!);
+      const isTried = addresses && !addresses.isNamed(addresses.current!);
       const trial = isTried
         ? {
             path: addresses.path,

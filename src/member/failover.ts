@@ -222,10 +222,11 @@ export class FailOver {
   /** The address in use is as good as dead: it has to prove itself again, for longer if it had only just done so. */
   private leave(now: Micros): void {
     this.count++;
-    const { current, locators } = this.addresses!;
+    const addresses = this.addresses!;
+    const current = addresses.current!;
     // Until the mesh has looked at it (PROTOCOL 4.8): late answers do not lead back there.
-    if (!parseVia(current) && !locators.includes(current!)) this.addresses!.rest(now + LEFT_REST);
-    const locator = this.locator(current!);
+    if (!addresses.isNamed(current)) addresses.rest(now + LEFT_REST);
+    const locator = this.locator(current);
     const relapsed = now - locator.returnedAt < RELAPSE;
     locator.hold = relapsed ? Math.min(MAX_HOLD, 2 * locator.hold) : MIN_HOLD;
     locator.answeredAt = -NEVER;

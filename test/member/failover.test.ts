@@ -6,6 +6,7 @@ import { MILLISECOND, type Micros, SECOND } from '../../src/core/time.js';
 import { FailOver } from '../../src/member/failover.js';
 import { Path } from '../../src/path/path.js';
 import type { SessionTable } from '../../src/session/index.js';
+import { Addresses } from '../../src/session/reach/addresses.js';
 
 const LOCATORS = ['a:1', 'b:1', 'c:1'];
 const RTT = 20 * MILLISECOND;
@@ -15,13 +16,13 @@ function setUp(locators = LOCATORS) {
   const path = new Path({ controller: () => fixedRate(1e6), rng: new Rng('path'), maxDatagram: 1232 });
   path.isOpen = true;
   path.rtt.onSample(RTT);
-  const addresses = { current: locators[0], locators, isResting: () => false };
+  const addresses = new Addresses(locators);
   const asked: string[] = [];
   const sessions = {
     session: () => ({ addresses }),
     challenge: (_now: Micros, _peer: number, address: string) => void asked.push(address),
     moveTo: (_peer: number, address: string) => {
-      addresses.current = address;
+      addresses.moveTo(address);
       failOver.onMoved();
     },
   };

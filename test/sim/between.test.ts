@@ -2,13 +2,13 @@
 import { expect, test } from 'vitest';
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../src/core/time.js';
 import type { Voice } from '../../src/member/tamper.js';
+import { DATA } from '../../src/session/wire.js';
 import { createCluster } from '../../src/sim/cluster.js';
 import { natsOf } from '../../src/sim/net/nat.js';
 
 const [HUB, A, B, LIAR] = [0, 1, 2, 3];
 /** Sockets of the liar: to one it is B, to the other A. */
 const SOCKETS: Record<number, string> = { [A]: '10.9.9.1:9001', [B]: '10.9.9.2:9002' };
-const DATA = 0x34;
 const THROTTLE_AT = 10 * SECOND;
 
 test('is left for that one when it lets little through', () => {

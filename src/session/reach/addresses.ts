@@ -126,8 +126,13 @@ export class Addresses {
     else this.restsUntil[this.isSigned(this.direct!) ? 'signed' : 'told'] = until;
   }
 
+  /** Whether the operator names it, or it leads by way of another member: of any other, who tells of it may be anybody. */
+  isNamed(address: string): boolean {
+    return this.locators.includes(address) || parseVia(address) !== undefined;
+  }
+
   isResting(now: Micros, address: string): boolean {
-    if (this.locators.includes(address) || parseVia(address)) return false;
+    if (this.isNamed(address)) return false;
     return now < this.restsUntil[this.isSigned(address) ? 'signed' : 'told'];
   }
 

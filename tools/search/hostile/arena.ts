@@ -115,7 +115,10 @@ export class Arena {
     this.groups = members.map(() => this.group);
     this.world = new World(seed, {
       links: options.links ?? { delay: 10 * MILLISECOND },
-      nats: new Nats(new Map(behind.map((i) => [addressOf(i), natsOf('symmetric', i)]))),
+      nats:
+        behind.length > 0
+          ? new Nats(new Map(behind.map((i) => [addressOf(i), natsOf('symmetric', i)])))
+          : undefined,
     });
     const each = <T>(make: () => T) => Array.from({ length: n }, make);
     this.tampers = each(() => ({}));

@@ -5,6 +5,7 @@
  * left for a way by others (PROTOCOL 4.8).
  */
 import { MILLISECOND, type Micros, NEVER, SECOND } from '../../../../src/core/time.js';
+import { DATA } from '../../../../src/session/wire.js';
 import { type Arena, ATTACK_AT } from '../arena.js';
 import { virtual } from '../virtual.js';
 
@@ -15,8 +16,6 @@ const SECONDS = 60;
 const [A, B, LIAR, AWAY] = [1, 2, 3, 4];
 /** The liar's, as two members know them: to A it is B, to B it is A. */
 const SOCKETS = [[A, '10.9.9.1:9001'] as const, [B, '10.9.9.2:9002'] as const];
-/** First byte of a sealed datagram (PROTOCOL 3). */
-const DATA = 0x34;
 /** µs: it has become the way by then. */
 const SPOILED_AT: Micros = 10 * SECOND;
 
